@@ -1,0 +1,102 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// The floors of the house, bottom-up: a module imports only from modules above it in this file.
+// Two towers meet at `Stages`: numbers (Tensors … Learning) and messages (Schema … Pipeline).
+
+/// A Debian library behind a module map.
+func system(_ name: String) -> Target { .systemLibrary(name: name, path: "Sources/System/\(name)") }
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: "\(name)Tests", dependencies: dependencies)
+}
+
+func command(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies)
+}
+
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+
+let floor0: [Target] = [
+    system("COpenBLAS"), system("CZeroMQ"), system("CTurboJPEG"), system("CPNG"), system("CSndFile"), system("CCrypto"),
+    .target(name: "CLinux"),   // eventfd, prctl: not in Glibc's module
+    .target(name: "CVector"),  // header only: SIMD functions the compiler does not offer by itself
+]
+
+let floor1: [Target] = [
+    module("Tensors", ["COpenBLAS", "CVector"]),
+    module("Schema", [protobuf]),
+    module("Statistics"),
+    module("Safetensors", ["CCrypto"]),
+    module("Tokenization"),
+]
+
+let floor2: [Target] = [
+    module("Layers", ["Tensors"]),
+    module("Messaging", ["CZeroMQ", "CLinux", "Schema", logging]),
+]
+
+let floor3: [Target] = [
+    module("Model", ["Layers", "Tensors", "Safetensors", "Tokenization"]),
+    module("Signals", ["CTurboJPEG", "CPNG", "CSndFile", "COpenBLAS", "Tokenization"]),
+    module("Pipeline", ["Messaging", "Schema", "Statistics", logging, yaml]),
+]
+
+let floor4: [Target] = [
+    module("Learning", ["Model", "Layers", "Tensors", "Statistics", "Safetensors"]),
+    module("Evaluation", ["Model", "Tensors", "Statistics"]),
+    module("OnlineLanguage", ["Learning", "Model", "Tensors", "Statistics"]),
+]
+
+let floor5: [Target] = [
+    module("Stages", ["Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Evaluation", "CLinux"]),
+]
+
+let floor6: [Target] = [
+    command("accrete-ingest", ["Stages", arguments]),
+    command("accrete-extract", ["Stages", arguments]),
+    command("accrete-fuse", ["Stages", arguments]),
+    command("accrete-learn", ["Stages", arguments]),
+    command("accrete-evaluate", ["Stages", arguments]),
+    command("accrete-simulate", ["Stages", arguments]),
+    command("accrete", ["Stages", "OnlineLanguage", arguments, subprocess]),
+    command("accrete-bench", ["Stages", "OnlineLanguage", arguments]),
+]
+
+let checks: [Target] = [
+    .target(name: "TensorsTesting", dependencies: ["Tensors", "Layers"], path: "Tests/Support/TensorsTesting"),
+    .target(name: "PipelineTesting", dependencies: ["Pipeline", "Messaging", "Schema"], path: "Tests/Support/PipelineTesting"),
+    tests("Tensors", ["Tensors", "Layers", "TensorsTesting"]),
+    tests("Statistics", ["Statistics"]),
+    tests("Safetensors", ["Safetensors"]),
+    tests("Tokenization", ["Tokenization"]),
+    tests("Messaging", ["Messaging", "Schema", "PipelineTesting"]),
+    tests("Model", ["Model", "TensorsTesting"]),
+    tests("Signals", ["Signals"]),
+    tests("Pipeline", ["Pipeline", "PipelineTesting"]),
+    tests("Learning", ["Learning", "TensorsTesting"]),
+    tests("Evaluation", ["Evaluation"]),
+    tests("OnlineLanguage", ["OnlineLanguage"]),
+    tests("Stages", ["Stages", "PipelineTesting"]),
+]
+
+let package = Package(
+    name: "Accrete",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: floor0 + floor1 + floor2 + floor3 + floor4 + floor5 + floor6 + checks,
+    swiftLanguageModes: [.v6]
+)
