@@ -1,0 +1,14 @@
+/// A named, shaped run of numbers that learning may change. It says where and how many, and holds no numbers itself.
+public struct Parameter: Sendable, Hashable {
+    public let name: String
+    public let shape: [Int]
+
+    public init(_ name: String, _ shape: [Int]) {
+        precondition(shape.allSatisfy { $0 > 0 }, "parameter \(name) has shape \(shape); every extent must be positive")
+        self.name = name
+        self.shape = shape
+    }
+
+    /// The product of the shape: 1 for a scalar.
+    public var count: Int { shape.reduce(1, *) }
+}

@@ -1,0 +1,46 @@
+/// The numbers of a layout, flat and aligned to a cache line.
+///
+/// A store has one owner. It is deliberately not `Sendable`: an actor keeps it, and hands it over whole as a `sending`
+/// value, or gives others a `copy()` of their own.
+public final class ParameterStore<S: Scalar> {
+    public let layout: ParameterLayout
+    /// All numbers in the layout's order; they live as long as the store.
+    public let values: UnsafeMutableBufferPointer<S>
+
+    /// Starts from zeros.
+    public init(_ layout: ParameterLayout) {
+        self.layout = layout
+        values = .allocateAligned(layout.count)
+    }
+
+    deinit { values.deallocate() }
+
+    /// The numbers of one parameter, which must be in the layout.
+    public subscript(name: String) -> UnsafeMutableBufferPointer<S> {
+        guard let range = layout.range(of: name) else { preconditionFailure("no parameter is called \(name)") }
+        return UnsafeMutableBufferPointer(rebasing: values[range])
+    }
+
+    public func copy() -> ParameterStore {
+        let copy = ParameterStore(layout)
+        copy.assign(from: self)
+        return copy
+    }
+
+    /// Takes over all numbers of a store with the same layout.
+    public func assign(from other: ParameterStore) {
+        precondition(layout.count == other.layout.count, "\(other.layout.count) numbers for \(layout.count) places")
+        guard layout.count > 0 else { return }
+        values.baseAddress!.update(from: other.values.baseAddress!, count: layout.count)
+    }
+}
+
+extension UnsafeMutableBufferPointer where Element: Scalar {
+    /// Zeros, aligned to 64 bytes.
+    static func allocateAligned(_ count: Int) -> Self {
+        let bytes = UnsafeMutableRawPointer.allocate(byteCount: Swift.max(1, count) * MemoryLayout<Element>.stride, alignment: 64)
+        let memory = Self(start: bytes.bindMemory(to: Element.self, capacity: count), count: count)
+        memory.initialize(repeating: .zero)
+        return memory
+    }
+}
