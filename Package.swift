@@ -35,8 +35,9 @@ let floor1: [Target] = [
     module("Tensors", ["COpenBLAS", "CVector"]),
     module("Schema", [protobuf]),
     module("Statistics"),
-    module("Safetensors", ["CCrypto"]),
-    module("Tokenization"),
+    module("StrictJSON"),
+    module("Safetensors", ["CCrypto", "StrictJSON"]),
+    module("Tokenization", ["StrictJSON"]),
 ]
 
 let floor2: [Target] = [
@@ -45,7 +46,7 @@ let floor2: [Target] = [
 ]
 
 let floor3: [Target] = [
-    module("Model", ["Layers", "Tensors", "Safetensors", "Tokenization"]),
+    module("Model", ["Layers", "Tensors", "Safetensors", "StrictJSON", "Tokenization"]),
     module("Signals", ["CTurboJPEG", "CPNG", "CSndFile", "COpenBLAS", "Tokenization"]),
     module("Pipeline", ["Messaging", "Schema", "Statistics", logging, yaml]),
 ]
@@ -76,6 +77,7 @@ let checks: [Target] = [
     .target(name: "PipelineTesting", dependencies: ["Pipeline", "Messaging", "Schema"], path: "Tests/Support/PipelineTesting"),
     tests("Tensors", ["Tensors", "Layers", "TensorsTesting"]),
     tests("Statistics", ["Statistics"]),
+    tests("StrictJSON", ["StrictJSON"]),
     tests("Safetensors", ["Safetensors"]),
     tests("Tokenization", ["Tokenization"]),
     tests("Messaging", ["Messaging", "Schema", "PipelineTesting"]),

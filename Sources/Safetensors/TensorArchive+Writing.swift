@@ -1,0 +1,84 @@
+import StrictJSON
+
+extension TensorArchive {
+    /// The archive as one block of memory; every tensor's bytes are copied once. Tensors are laid out as the format's
+    /// own writer does: wider elements first, then by name, the data beginning at a multiple of eight bytes.
+    /// Names must be distinct.
+    public static func encode(_ tensors: [TensorContent], metadata: [String: String] = [:]) -> [UInt8] {
+        let tensors = laidOut(tensors)
+        let header = header(tensors.map { ($0.name, $0.type, $0.shape) }, metadata: metadata)
+        let size = tensors.reduce(header.count) { $0 + $1.size }
+        return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            _ = buffer.update(fromContentsOf: header)
+            count = header.count
+            for tensor in tensors {
+                tensor.lend { bytes in
+                    UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...]).copyMemory(from: bytes)
+                    count += bytes.count
+                }
+            }
+        }
+    }
+
+    /// The front of an archive whose data is one block of memory that holds these Float tensors in this order, as
+    /// a flat store of parameters does: header and block, one after the other, are the archive.
+    public static func header(
+        flat tensors: [(name: String, shape: [Int])], metadata: [String: String] = [:]
+    ) -> [UInt8] {
+        header(tensors.map { ($0.name, .float32, $0.shape) }, metadata: metadata)
+    }
+
+    /// An archive of one block of memory that holds these Float tensors in this order, copied once.
+    public static func encode(
+        flat tensors: [(name: String, shape: [Int])], values: UnsafeBufferPointer<Float>, metadata: [String: String] = [:]
+    ) -> [UInt8] {
+        let count = tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
+        precondition(count == values.count, "the tensors have \(count) elements, the block \(values.count)")
+        let header = header(flat: tensors, metadata: metadata)
+        let bytes = UnsafeRawBufferPointer(values)
+        return [UInt8](unsafeUninitializedCapacity: header.count + bytes.count) { buffer, count in
+            let memory = UnsafeMutableRawBufferPointer(buffer)
+            memory.copyBytes(from: header)
+            UnsafeMutableRawBufferPointer(rebasing: memory[header.count...]).copyMemory(from: bytes)
+            count = header.count + bytes.count
+        }
+    }
+
+    /// Writes an archive tensor by tensor beside `path` and renames it into place, so that a reader finds the old
+    /// file or the new one, whole. Throws `SafetensorsError`.
+    public static func write(
+        _ tensors: [TensorContent], metadata: [String: String] = [:], to path: String
+    ) throws(SafetensorsError) {
+        let tensors = laidOut(tensors)
+        let header = header(tensors.map { ($0.name, $0.type, $0.shape) }, metadata: metadata)
+        try replaceFile(at: path) { write in
+            try header.withUnsafeBytes(write)
+            for tensor in tensors { try tensor.withBytes(write) }
+        }
+    }
+
+    private static func laidOut(_ tensors: [TensorContent]) -> [TensorContent] {
+        tensors.sorted { a, b in (b.type.size, a.name) < (a.type.size, b.name) }
+    }
+
+    private static func header(
+        _ tensors: [(name: String, type: ElementType, shape: [Int])], metadata: [String: String]
+    ) -> [UInt8] {
+        var members: [String: JSON] = [:]
+        if !metadata.isEmpty { members["__metadata__"] = .object(metadata.mapValues { .string($0) }) }
+        var end = 0
+        for (name, type, shape) in tensors {
+            let start = end
+            end += shape.reduce(type.size, *)
+            let entry: JSON = .object([
+                "dtype": .string(type.rawValue), "shape": .array(shape.map { .integer($0) }),
+                "data_offsets": .array([.integer(start), .integer(end)]),
+            ])
+            precondition(members.updateValue(entry, forKey: name) == nil, "two tensors are named \(name)")
+        }
+        var text = Array(JSON.object(members).text().utf8)
+        while text.count % 8 != 0 { text.append(UInt8(ascii: " ")) }
+        let length = UInt64(text.count).littleEndian
+        return withUnsafeBytes(of: length) { Array($0) } + text
+    }
+}

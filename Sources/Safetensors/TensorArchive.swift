@@ -1,0 +1,67 @@
+/// Named tensors in the safetensors format, read strictly: a file mapped into memory, a message, or the shards of
+/// an index. https://huggingface.co/docs/safetensors/index#format
+public struct TensorArchive: Sendable {
+    /// The file's path, or what the bytes in memory are; errors begin with it.
+    public let source: String
+    /// The header's `__metadata__`.
+    public let metadata: [String: String]
+    /// In the order of their bytes.
+    public let tensors: [StoredTensor]
+    private let positions: [String: Int]
+
+    /// The longest header that is read, in bytes: the format's own limit.
+    public static let headerLimit = 100_000_000
+
+    /// Maps one file. Throws `SafetensorsError`.
+    public init(mapping path: String) throws(SafetensorsError) {
+        try self.init(source: path, storage: ByteStorage(mapping: path))
+    }
+
+    /// Copies a message's bytes. Throws `SafetensorsError`.
+    public init(bytes: UnsafeRawBufferPointer, source: String = "safetensors in memory") throws(SafetensorsError) {
+        try self.init(source: source, storage: ByteStorage(copying: bytes))
+    }
+
+    /// Copies a message's bytes. Throws `SafetensorsError`.
+    public init(bytes: [UInt8], source: String = "safetensors in memory") throws(SafetensorsError) {
+        let storage = bytes.withUnsafeBytes { ByteStorage(copying: $0) }
+        try self.init(source: source, storage: storage)
+    }
+
+    private init(source: String, storage: ByteStorage) throws(SafetensorsError) {
+        let header = try Header(reading: storage.bytes, source: source)
+        try self.init(
+            source: source, metadata: header.metadata,
+            tensors: header.entries.map { entry in
+                StoredTensor(
+                    name: entry.name, type: entry.type, shape: entry.shape, source: source, storage: storage,
+                    range: header.dataStart + entry.range.lowerBound..<header.dataStart + entry.range.upperBound)
+            })
+    }
+
+    init(source: String, metadata: [String: String], tensors: [StoredTensor]) throws(SafetensorsError) {
+        var positions: [String: Int] = [:]
+        for (i, tensor) in tensors.enumerated() {
+            guard positions.updateValue(i, forKey: tensor.name) == nil else {
+                throw SafetensorsError(source, .duplicate(tensor: tensor.name))
+            }
+        }
+        self.source = source
+        self.metadata = metadata
+        self.tensors = tensors
+        self.positions = positions
+    }
+
+    public var names: [String] { tensors.map(\.name) }
+
+    public subscript(name: String) -> StoredTensor? { positions[name].map { tensors[$0] } }
+
+    /// The tensor of that name and, if given, of that shape. Throws `SafetensorsError` naming what differs.
+    public func tensor(_ name: String, shape: [Int]? = nil) throws(SafetensorsError) -> StoredTensor {
+        guard let tensor = self[name] else { throw SafetensorsError(source, .missing(tensor: name)) }
+        if let shape, tensor.shape != shape {
+            throw SafetensorsError(source, .wrongShape(tensor: name, found: tensor.shape, expected: shape))
+        }
+        return tensor
+    }
+}

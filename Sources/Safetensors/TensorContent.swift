@@ -1,0 +1,57 @@
+/// A tensor to be written: a name, a shape and a way to its bytes, which are read only while encoding.
+public struct TensorContent {
+    public let name: String
+    public let type: ElementType
+    public let shape: [Int]
+    let lend: ((UnsafeRawBufferPointer) -> Void) -> Void
+
+    /// Bytes that someone else holds until the archive is written; little-endian, row-major.
+    public init(name: String, type: ElementType, shape: [Int], bytes: UnsafeRawBufferPointer) {
+        let size = shape.reduce(type.size, *)
+        precondition(bytes.count == size, "\(name) of shape \(shape) needs \(size) bytes, not \(bytes.count)")
+        self.init(name: name, type: type, shape: shape) { body in body(bytes) }
+    }
+
+    public init(name: String, shape: [Int], values: UnsafeBufferPointer<Float>) {
+        self.init(name: name, type: .float32, shape: shape, bytes: UnsafeRawBufferPointer(values))
+    }
+
+    public init(name: String, shape: [Int], floats: [Float]) { self.init(name, .float32, shape, array: floats) }
+
+    public init(name: String, shape: [Int], doubles: [Double]) { self.init(name, .float64, shape, array: doubles) }
+
+    public init(name: String, shape: [Int], integers: [Int]) { self.init(name, .int64, shape, array: integers) }
+
+    public init(name: String, bytes: [UInt8]) { self.init(name, .uint8, [bytes.count], array: bytes) }
+
+    /// A tensor as another archive stores it.
+    public init(_ tensor: StoredTensor) {
+        self.init(name: tensor.name, type: tensor.type, shape: tensor.shape) { body in tensor.withUnsafeBytes(body) }
+    }
+
+    private init<Element>(_ name: String, _ type: ElementType, _ shape: [Int], array: [Element]) {
+        let size = shape.reduce(1, *)
+        precondition(array.count == size, "\(name) of shape \(shape) has \(array.count) elements")
+        self.init(name: name, type: type, shape: shape) { body in array.withUnsafeBytes(body) }
+    }
+
+    private init(
+        name: String, type: ElementType, shape: [Int],
+        lend: @escaping ((UnsafeRawBufferPointer) -> Void) -> Void
+    ) {
+        self.name = name
+        self.type = type
+        self.shape = shape
+        self.lend = lend
+    }
+
+    var size: Int { shape.reduce(type.size, *) }
+
+    func withBytes(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        var failure: (any Error)?
+        lend { bytes in
+            do { try body(bytes) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+}
