@@ -1,0 +1,76 @@
+import Foundation
+
+/// Watches one number after another and says when the world has changed.
+///
+/// A detector is a value: it holds its whole state, so it can be written down and goes on exactly where it was.
+/// After a drift it starts afresh with the next number.
+public protocol DriftDetector: Codable, Sendable {
+    associatedtype Configuration: Settings
+
+    init(_ settings: Configuration)
+
+    /// Takes the next, finite number. True where the detector reports a drift at it.
+    mutating func update(_ x: Double) -> Bool
+}
+
+/// Every detector, by the name that configurations and `accrete drift` use.
+public let driftDetectors: KeyValuePairs<String, any DriftDetector.Type> = [
+    "ADWIN": ADWIN.self,
+    "PageHinkley": PageHinkley.self,
+    "DDM": DDM.self,
+    "KSWIN": KSWIN.self,
+    "CUSUM": CUSUM.self,
+    "EveryN": EveryN.self,
+]
+
+/// A detector chosen by name and settings. Numbers that are not finite are passed over and counted.
+public struct NamedDetector: Sendable {
+    public let name: String
+    public private(set) var ignored = 0
+    private var detector: any DriftDetector
+
+    /// Letter case does not matter in `name`; `settings` are laid over the detector's defaults.
+    public init(_ name: String, settings: JSONValue = .object([:])) throws(SettingsError) {
+        let (name, type) = try Self.find(name)
+        self.name = name
+        detector = try Self.make(type, settings)
+    }
+
+    public mutating func update(_ x: Double) -> Bool {
+        guard x.isFinite else {
+            ignored += 1
+            return false
+        }
+        return detector.update(x)
+    }
+
+    private static func find(_ name: String) throws(SettingsError) -> (String, any DriftDetector.Type) {
+        guard let found = driftDetectors.first(where: { $0.key.lowercased() == name.lowercased() }) else {
+            throw SettingsError("detector", "there is no '\(name)'; there are \(driftDetectors.map(\.key).joined(separator: ", "))")
+        }
+        return (found.key, found.value)
+    }
+
+    private static func make<Detector: DriftDetector>(_: Detector.Type, _ settings: JSONValue) throws(SettingsError) -> any DriftDetector {
+        Detector(try Detector.Configuration(settings))
+    }
+}
+
+extension NamedDetector: Codable {
+    private enum CodingKeys: CodingKey { case name, ignored, detector }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let (name, type) = try Self.find(container.decode(String.self, forKey: .name))
+        self.name = name
+        ignored = try container.decode(Int.self, forKey: .ignored)
+        detector = try container.decode(type, forKey: .detector)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(name, forKey: .name)
+        try container.encode(ignored, forKey: .ignored)
+        try container.encode(detector, forKey: .detector)
+    }
+}
