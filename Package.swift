@@ -47,7 +47,7 @@ let floor2: [Target] = [
 
 let floor3: [Target] = [
     module("Model", ["Layers", "Tensors", "Safetensors", "StrictJSON", "Tokenization"]),
-    module("Signals", ["CTurboJPEG", "CPNG", "CSndFile", "COpenBLAS", "Tokenization"]),
+    module("Signals", ["CTurboJPEG", "CPNG", "CSndFile", "COpenBLAS", "Statistics", "Tokenization"]),
     module("Pipeline", ["Messaging", "Schema", "Statistics", logging, yaml]),
 ]
 
@@ -82,7 +82,7 @@ let checks: [Target] = [
     tests("Tokenization", ["Tokenization"]),
     tests("Messaging", ["Messaging", "Schema", "PipelineTesting"]),
     tests("Model", ["Model", "TensorsTesting"]),
-    tests("Signals", ["Signals"]),
+    tests("Signals", ["Signals", "Statistics"]),
     tests("Pipeline", ["Pipeline", "PipelineTesting"]),
     tests("Learning", ["Learning", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),

@@ -1,0 +1,104 @@
+import CSndFile
+
+/// WAV by libsndfile, from memory.  http://soundfile.sapp.org/doc/WaveFormat
+enum WAV {
+    static func recognises(_ bytes: [UInt8]) -> Bool { bytes.holds("RIFF", at: 0) && bytes.holds("WAVE", at: 8) }
+
+    static func decode(_ bytes: [UInt8], limits: SoundLimits) throws(SignalRefusal) -> Waveform {
+        try checkChunks(bytes)
+        return try bytes.withUnsafeBufferPointer { source throws(SignalRefusal) in
+            var file = MemoryFile(bytes: UnsafeRawBufferPointer(source))
+            return try withUnsafeMutablePointer(to: &file) { file throws(SignalRefusal) in
+                var callbacks = MemoryFile.callbacks
+                var info = SF_INFO()
+                guard let sound = sf_open_virtual(&callbacks, CInt(SFM_READ), &info, file) else {
+                    throw SignalRefusal(.undecodable, "WAV: \(String(cString: sf_strerror(nil)))")
+                }
+                defer { sf_close(sound) }
+                guard Int(info.format) & Int(SF_FORMAT_SUBMASK) <= Int(SF_FORMAT_DOUBLE) else {
+                    throw SignalRefusal(.unknownFormat, "WAV: samples are neither PCM nor float")
+                }
+                let frames = Int(info.frames)
+                let channels = Int(info.channels)
+                try limits.check(frames: frames, channels: channels, sampleRate: Int(info.samplerate))
+                var samples = [Float](repeating: 0, count: frames * channels)
+                let read = Int(sf_readf_float(sound, &samples, sf_count_t(frames)))
+                guard read == frames else { throw SignalRefusal(.truncated, "WAV: \(read) of \(frames) frames") }
+                return Waveform(interleaved: samples, channels: channels, sampleRate: Int(info.samplerate))
+            }
+        }
+    }
+
+    /// 16-bit mono.
+    static func encode(_ waveform: Waveform) -> [UInt8] {
+        let data = waveform.samples.count * 2
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(44 + data)
+        func append<Number: FixedWidthInteger>(_ number: Number) { withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) } }
+        bytes += "RIFF".utf8
+        append(UInt32(36 + data))
+        bytes += "WAVEfmt ".utf8
+        append(UInt32(16))
+        append(UInt16(1))  // PCM
+        append(UInt16(1))  // channels
+        append(UInt32(waveform.sampleRate))
+        append(UInt32(waveform.sampleRate * 2))
+        append(UInt16(2))  // bytes a frame
+        append(UInt16(16))  // bits a sample
+        bytes += "data".utf8
+        append(UInt32(data))
+        for sample in waveform.samples { append(Int16((max(-1, min(1, sample)) * 32_767).rounded())) }
+        return bytes
+    }
+
+    /// Walks the chunks up to `data`, so that a cut file is told from a damaged one; libsndfile takes what is there without a word.
+    private static func checkChunks(_ bytes: [UInt8]) throws(SignalRefusal) {
+        guard recognises(bytes) else { throw SignalRefusal(bytes.count < 12 ? .truncated : .undecodable, "no WAV: other first bytes") }
+        var offset = 12
+        while true {
+            guard offset + 8 <= bytes.count else { throw SignalRefusal(.truncated, "the WAV ends at byte \(bytes.count), without data") }
+            let length = Int(bytes.unsigned32(at: offset + 4))
+            if bytes.holds("data", at: offset) {
+                let isStreamed = length == 0xFFFF_FFFF  // written by a program that could not seek back
+                guard isStreamed || offset + 8 + length <= bytes.count else {
+                    throw SignalRefusal(.truncated, "the WAV ends at byte \(bytes.count), its data at \(offset + 8 + length)")
+                }
+                guard length > 0 else { throw SignalRefusal(.empty, "a WAV without samples") }
+                return
+            }
+            offset += 8 + length + length % 2
+        }
+    }
+}
+
+/// Bytes as the file that libsndfile reads through callbacks.
+private struct MemoryFile {
+    let bytes: UnsafeRawBufferPointer
+    var position = 0
+
+    static let callbacks = SF_VIRTUAL_IO(
+        get_filelen: { file in sf_count_t(MemoryFile.of(file).pointee.bytes.count) },
+        seek: { offset, origin, file in
+            let file = MemoryFile.of(file)
+            let start = origin == SEEK_CUR ? file.pointee.position : origin == SEEK_END ? file.pointee.bytes.count : 0
+            let (target, overflow) = start.addingReportingOverflow(Int(offset))
+            guard !overflow, (0...file.pointee.bytes.count).contains(target) else { return -1 }
+            file.pointee.position = target
+            return sf_count_t(target)
+        },
+        read: { target, count, file in
+            let file = MemoryFile.of(file)
+            let count = min(Int(count), file.pointee.bytes.count - file.pointee.position)
+            guard count > 0, let target, let source = file.pointee.bytes.baseAddress else { return 0 }
+            target.copyMemory(from: source + file.pointee.position, byteCount: count)
+            file.pointee.position += count
+            return sf_count_t(count)
+        },
+        write: { _, _, _ in 0 },
+        tell: { file in sf_count_t(MemoryFile.of(file).pointee.position) })
+
+    private static func of(_ pointer: UnsafeMutableRawPointer?) -> UnsafeMutablePointer<MemoryFile> {
+        guard let pointer else { preconditionFailure("libsndfile calls back without its file") }
+        return pointer.assumingMemoryBound(to: MemoryFile.self)
+    }
+}

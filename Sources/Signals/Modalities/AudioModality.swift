@@ -1,0 +1,83 @@
+/// Sounds as log-mel frames: decoded, mixed to one channel, brought to one sample rate, then each reading made to have
+/// mean 0 and deviation 1. One row a pooled frame, one column a mel band.
+public struct AudioModality: Modality {
+    public static let name = "audio"
+    public static let formats = ["audio/wav", "audio/x-s16le", "audio/x-f32le"]
+    public static let version: UInt32 = 1
+
+    public struct Configuration: Codable, Sendable, Equatable {
+        /// Hertz; other rates are resampled to it.
+        public var sampleRate = 8_000
+        /// Samples in a frame.
+        public var window = 256
+        /// Samples from one frame to the next.
+        public var hop = 80
+        /// Mel bands.
+        public var bands = 32
+        /// Neighbouring frames averaged into one row.
+        public var pooled = 2
+        /// Hertz.
+        public var lowestFrequency = 60.0
+        public var highestFrequency = 3_900.0
+        /// Root mean square, full scale being 1, under which a sound counts as silent: validity = level / silence.
+        public var silence = 0.001
+        /// Longest reading that is decoded.
+        public var maximumSeconds = 30.0
+
+        public init() {}
+
+        public var problems: [SettingProblem] {
+            [
+                .unless("sampleRate", sampleRate, in: 1_000...192_000),
+                .unless("window", window, in: 16...8_192),
+                .unless("hop", hop, in: 1...max(1, window)),
+                .unless("bands", bands, in: 1...512),
+                .unless("pooled", pooled, in: 1...64),
+                .unless("highestFrequency", highestFrequency, in: 1...Double(sampleRate) / 2),
+                lowestFrequency >= 0 && lowestFrequency < highestFrequency
+                    ? nil : SettingProblem(key: "lowestFrequency", problem: "is \(lowestFrequency), not within 0…\(highestFrequency)"),
+                .unless("silence", silence, in: 1e-9...1),
+                .unless("maximumSeconds", maximumSeconds, in: 0.001...600),
+            ].compactMap(\.self)
+        }
+    }
+
+    private let configuration: Configuration
+    private let logMel: LogMel
+
+    public init(_ configuration: SignalConfiguration) throws(SettingProblem) {
+        let own = configuration.audio
+        if let problem = own.problems.first { throw problem }
+        self.configuration = own
+        logMel = LogMel(window: own.window, hop: own.hop, bands: own.bands, pooled: own.pooled, lowest: own.lowestFrequency,
+                        highest: own.highestFrequency, sampleRate: own.sampleRate)
+    }
+
+    public func features(of reading: RawReading) throws(SignalRefusal) -> Features {
+        let waveform = try decode(reading)
+        guard waveform.samples.allSatisfy(\.isFinite) else { throw SignalRefusal(.nonFinite, "a sample is not finite") }
+        let resampled = Resampler(target: configuration.sampleRate)(Waveform(samples: waveform.samples.map { max(-8, min(8, $0)) },
+                                                                             sampleRate: waveform.sampleRate)).samples
+        guard !resampled.isEmpty else { throw SignalRefusal(.empty, "\(waveform.samples.count) samples at \(waveform.sampleRate) Hz") }
+        let rows = logMel.rows(samples: resampled.count)
+        let level = (resampled.reduce(0) { $0 + $1 * $1 } / Float(resampled.count)).squareRoot()
+        return Features(modality: Self.name, version: Self.version, rows: rows, columns: configuration.bands,
+                        values: standardised(logMel(resampled)), duration: waveform.duration,
+                        validity: min(1, level / Float(configuration.silence)))
+    }
+
+    private func decode(_ reading: RawReading) throws(SignalRefusal) -> Waveform {
+        guard Self.formats.contains(reading.format) else { throw unknownFormat(reading) }
+        guard !reading.payload.isEmpty else { throw SignalRefusal(.empty, "a sound without bytes") }
+        let limits = SoundLimits(maximumSeconds: configuration.maximumSeconds)
+        return reading.format == "audio/wav" ? try WAV.decode(reading.payload, limits: limits) : try RawSound.decode(reading, limits: limits)
+    }
+
+    /// (x − mean) / max(deviation, 10⁻³), over the whole reading.
+    private func standardised(_ levels: [Float]) -> [Float] {
+        let mean = levels.reduce(0, +) / Float(levels.count)
+        let variance = levels.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(levels.count)
+        let factor = 1 / max(variance.squareRoot(), 1e-3)
+        return levels.map { ($0 - mean) * factor }
+    }
+}

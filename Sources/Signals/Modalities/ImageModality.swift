@@ -1,0 +1,104 @@
+/// Pictures as patches: decoded, stretched to size × size pixels, value = (pixel / 255 − mean) / scale, cut into squares.
+///
+/// One row a patch, patches from left to right and top to bottom; columns run over a patch's lines, pixels, channels.
+public struct ImageModality: Modality {
+    public static let name = "image"
+    public static let formats = ["image/jpeg", "image/png", "image/x-rgb8", "image/x-gray8"]
+    public static let version: UInt32 = 1
+
+    public struct Configuration: Codable, Sendable, Equatable {
+        /// Pixels of a side after resizing.
+        public var size = 32
+        /// Pixels of a patch's side; divides `size`.
+        public var patch = 8
+        /// 3: colours, grey pictures repeated; 1: grey, colours as luma.
+        public var channels = 3
+        public var mean = 0.0
+        public var scale = 1.0
+        /// Standard deviation of the luma, in 0…1, under which a picture counts as covered: validity = deviation / coveredContrast.
+        public var coveredContrast = 0.02
+        /// Greatest number of pixels that is decoded.
+        public var maximumPixels = 16_777_216
+
+        public init() {}
+
+        public var problems: [SettingProblem] {
+            [
+                .unless("size", size, in: 1...1024),
+                .unless("patch", patch, in: 1...1024),
+                patch > 0 && size % patch == 0 ? nil : SettingProblem(key: "patch", problem: "is \(patch), which does not divide the size \(size)"),
+                channels == 1 || channels == 3 ? nil : SettingProblem(key: "channels", problem: "is \(channels), not 1 or 3"),
+                .unless("mean", mean, in: -1...1),
+                .unless("scale", scale, in: 1e-3...1e3),
+                .unless("coveredContrast", coveredContrast, in: 1e-6...1),
+                .unless("maximumPixels", maximumPixels, in: 1...(1 << 28)),
+            ].compactMap(\.self)
+        }
+    }
+
+    private let configuration: Configuration
+
+    public init(_ configuration: SignalConfiguration) throws(SettingProblem) {
+        self.configuration = configuration.image
+        if let problem = self.configuration.problems.first { throw problem }
+    }
+
+    public func features(of reading: RawReading) throws(SignalRefusal) -> Features {
+        let pixels = try decode(reading)
+        let size = configuration.size
+        let resized = Resize(from: (pixels.width, pixels.height), to: (size, size))(pixels)
+        let picture = converted(resized, from: pixels.channels)
+        let side = size / configuration.patch
+        let mean = Float(configuration.mean)
+        let factor = 1 / Float(configuration.scale)
+        var values: [Float] = []
+        values.reserveCapacity(picture.count)
+        let run = configuration.patch * configuration.channels
+        for patch in 0..<side * side {
+            for line in 0..<configuration.patch {
+                let start = ((patch / side * configuration.patch + line) * side + patch % side) * run
+                for index in start..<start + run { values.append((picture[index] / 255 - mean) * factor) }
+            }
+        }
+        return Features(modality: Self.name, version: Self.version, rows: side * side, columns: configuration.patch * run, values: values,
+                        validity: validity(of: resized, channels: pixels.channels))
+    }
+
+    private func decode(_ reading: RawReading) throws(SignalRefusal) -> Pixels {
+        guard Self.formats.contains(reading.format) else { throw unknownFormat(reading) }
+        guard !reading.payload.isEmpty else { throw SignalRefusal(.empty, "an image without bytes") }
+        switch reading.format {
+        case "image/jpeg": return try JPEG.decode(reading.payload, maximumPixels: configuration.maximumPixels)
+        case "image/png": return try PNG.decode(reading.payload, maximumPixels: configuration.maximumPixels)
+        default: return try raw(reading, channels: reading.format == "image/x-rgb8" ? 3 : 1)
+        }
+    }
+
+    private func raw(_ reading: RawReading, channels: Int) throws(SignalRefusal) -> Pixels {
+        try checkPixels(width: reading.width, height: reading.height, maximum: configuration.maximumPixels)
+        let expected = reading.width * reading.height * channels
+        guard reading.payload.count == expected else {
+            throw SignalRefusal(reading.payload.count < expected ? .truncated : .wrongShape,
+                                "\(reading.payload.count) bytes for \(reading.width) × \(reading.height) × \(channels)")
+        }
+        return Pixels(width: reading.width, height: reading.height, channels: channels, bytes: reading.payload)
+    }
+
+    private func converted(_ picture: [Float], from channels: Int) -> [Float] {
+        if channels == configuration.channels { return picture }
+        return channels == 1 ? picture.flatMap { [$0, $0, $0] } : luma(picture)
+    }
+
+    /// Grows with the standard deviation of the luma up to `coveredContrast`.
+    private func validity(of picture: [Float], channels: Int) -> Float {
+        let grey = channels == 1 ? picture : luma(picture)
+        let mean = grey.reduce(0, +) / Float(grey.count)
+        let variance = grey.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(grey.count)
+        return min(1, variance.squareRoot() / 255 / Float(configuration.coveredContrast))
+    }
+}
+
+/// Y = 0.299 R + 0.587 G + 0.114 B.  https://www.itu.int/rec/R-REC-BT.601
+private func luma(_ picture: [Float]) -> [Float] {
+    stride(from: 0, to: picture.count, by: 3).map { 0.299 * picture[$0] + 0.587 * picture[$0 + 1] + 0.114 * picture[$0 + 2] }
+}

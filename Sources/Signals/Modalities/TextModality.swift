@@ -1,0 +1,35 @@
+/// Words as the bytes of their UTF-8: one row a token, one column, the token's number.
+public struct TextModality: Modality {
+    public static let name = "text"
+    public static let formats = ["text/utf-8"]
+    public static let version: UInt32 = 1
+
+    public struct Configuration: Codable, Sendable, Equatable {
+        /// Longest reading.
+        public var maximumBytes = 4_096
+
+        public init() {}
+
+        public var problems: [SettingProblem] {
+            [.unless("maximumBytes", maximumBytes, in: 1...(1 << 24))].compactMap(\.self)
+        }
+    }
+
+    private let configuration: Configuration
+
+    public init(_ configuration: SignalConfiguration) throws(SettingProblem) {
+        self.configuration = configuration.text
+        if let problem = self.configuration.problems.first { throw problem }
+    }
+
+    public func features(of reading: RawReading) throws(SignalRefusal) -> Features {
+        guard reading.format == "text/utf-8" else { throw unknownFormat(reading) }
+        let bytes = reading.payload
+        guard !bytes.isEmpty else { throw SignalRefusal(.empty, "a text without words") }
+        guard bytes.count <= configuration.maximumBytes else {
+            throw SignalRefusal(.tooLarge, "\(bytes.count) bytes, at most \(configuration.maximumBytes) (text.maximumBytes)")
+        }
+        guard String(validating: bytes, as: UTF8.self) != nil else { throw SignalRefusal(.undecodable, "the text is not UTF-8") }
+        return Features(modality: Self.name, version: Self.version, rows: bytes.count, columns: 1, values: bytes.map(Float.init))
+    }
+}

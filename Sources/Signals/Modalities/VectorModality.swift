@@ -1,0 +1,58 @@
+import Foundation
+
+/// Any short vector of numbers (a pose, a gaze, an inertial reading) as one row: y = asinh((x − mean) / scale).
+///
+/// asinh is linear near zero and logarithmic far out, so a value of any size stays usable without running statistics.
+public struct VectorModality: Modality {
+    public static let name = "vector"
+    public static let formats = ["vector/f32le"]
+    public static let version: UInt32 = 1
+
+    public struct Configuration: Codable, Sendable, Equatable {
+        /// Columns of the features: a shorter vector is filled with zeros, a longer one refused.
+        public var length = 16
+        /// What to subtract from each component; components beyond the list keep their value.
+        public var mean: [Double] = []
+        /// What to divide each component by; components beyond the list are divided by 1.
+        public var scale: [Double] = []
+
+        public init() {}
+
+        public var problems: [SettingProblem] {
+            [
+                .unless("length", length, in: 1...65_536),
+                mean.count > length ? SettingProblem(key: "mean", problem: "has \(mean.count) values for a length of \(length)") : nil,
+                mean.allSatisfy(\.isFinite) ? nil : SettingProblem(key: "mean", problem: "is not finite"),
+                scale.count > length ? SettingProblem(key: "scale", problem: "has \(scale.count) values for a length of \(length)") : nil,
+                scale.allSatisfy { $0.isFinite && $0 > 0 } ? nil : SettingProblem(key: "scale", problem: "is not above zero"),
+            ].compactMap(\.self)
+        }
+    }
+
+    private let length: Int
+    private let mean: [Float]
+    private let scale: [Float]
+
+    public init(_ configuration: SignalConfiguration) throws(SettingProblem) {
+        let own = configuration.vector
+        if let problem = own.problems.first { throw problem }
+        length = own.length
+        mean = own.mean.map(Float.init) + Array(repeating: 0, count: length - own.mean.count)
+        scale = own.scale.map(Float.init) + Array(repeating: 1, count: length - own.scale.count)
+    }
+
+    public func features(of reading: RawReading) throws(SignalRefusal) -> Features {
+        guard reading.format == "vector/f32le" else { throw unknownFormat(reading) }
+        let bytes = reading.payload.count
+        guard bytes > 0 else { throw SignalRefusal(.empty, "a vector without components") }
+        guard bytes <= 4 * length else { throw SignalRefusal(.tooLarge, "\(bytes) bytes for at most \(length) components (vector.length)") }
+        guard bytes % 4 == 0 else { throw SignalRefusal(.truncated, "\(bytes) bytes are no whole number of float32") }
+        var values = [Float](repeating: 0, count: length)
+        for index in 0..<bytes / 4 {
+            let value = reading.payload.float32(at: 4 * index)
+            guard value.isFinite else { throw SignalRefusal(.nonFinite, "component \(index) is \(value)") }
+            values[index] = asinh(max(-Float.greatestFiniteMagnitude, min(Float.greatestFiniteMagnitude, (value - mean[index]) / scale[index])))
+        }
+        return Features(modality: Self.name, version: Self.version, rows: 1, columns: length, values: values)
+    }
+}

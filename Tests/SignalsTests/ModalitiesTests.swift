@@ -1,0 +1,79 @@
+import Foundation
+import Testing
+@testable import Signals
+
+@Suite struct ModalitiesTests {
+    @Test func everyModalityIsListedUnderItsOwnName() throws {
+        for (name, type) in modalities {
+            #expect(type.name == name)
+            #expect(type.formats.allSatisfy { $0.hasPrefix(name + "/") })
+            #expect(type.version > 0)
+            _ = try frontend(for: name)
+        }
+    }
+
+    @Test func anUnknownModalityIsNamed() {
+        #expect(throws: SettingProblem(key: "modality", problem: "is 'smell', not one of text, image, audio, vector")) { try frontend(for: "smell") }
+    }
+
+    @Test(arguments: modalities.map(\.key))
+    func everyFrontendRefusesForeignFormatsAndNothing(name: String) throws {
+        let frontend = try frontend(for: name)
+        #expect(refusal { try frontend.features(of: RawReading(modality: name, format: "x/y", payload: [1])) }?.reason == .unknownFormat)
+        for format in type(of: frontend).formats {
+            let nothing = RawReading(modality: name, format: format, width: 0, height: 0, sampleRate: 8000, payload: [])
+            #expect(refusal { try frontend.features(of: nothing) }?.reason == .empty)
+        }
+    }
+
+    @Test(arguments: [
+        (\SignalConfiguration.image.patch, 5, "image.patch is 5, which does not divide the size 32"),
+        (\SignalConfiguration.image.size, 0, "image.size is 0, not within 1…1024"),
+        (\SignalConfiguration.image.channels, 2, "image.channels is 2, not 1 or 3"),
+        (\SignalConfiguration.audio.hop, 300, "audio.hop is 300, not within 1…256"),
+        (\SignalConfiguration.audio.bands, 0, "audio.bands is 0, not within 1…512"),
+        (\SignalConfiguration.text.maximumBytes, 0, "text.maximumBytes is 0, not within 1…16777216"),
+        (\SignalConfiguration.vector.length, 0, "vector.length is 0, not within 1…65536"),
+    ] as [(WritableKeyPath<SignalConfiguration, Int> & Sendable, Int, String)])
+    func nonsenseIsNamed(key: WritableKeyPath<SignalConfiguration, Int> & Sendable, value: Int, sentence: String) {
+        var configuration = SignalConfiguration()
+        configuration[keyPath: key] = value
+        #expect(configuration.problems.map(\.description).contains(sentence))
+    }
+
+    @Test func defaultsMakeSenseAndSurviveCoding() throws {
+        let defaults = SignalConfiguration()
+        #expect(defaults.problems.isEmpty)
+        #expect(try JSONDecoder().decode(SignalConfiguration.self, from: JSONEncoder().encode(defaults)) == defaults)
+    }
+
+    @Test func textBecomesTheBytesOfItsWords() throws {
+        let text = try TextModality(SignalConfiguration())
+        let features = try text.features(of: RawReading(text: "añ"))
+        #expect(features.rows == 3 && features.columns == 1 && features.values == [97, 195, 177])
+        #expect(refusal { try text.features(of: RawReading(modality: "text", format: "text/utf-8", payload: [0x61, 0xFF])) }?.reason == .undecodable)
+        #expect(refusal { try text.features(of: RawReading(text: String(repeating: "a", count: 4097))) }?.reason == .tooLarge)
+    }
+
+    @Test func vectorsAreShiftedScaledAndSquashed() throws {
+        var configuration = SignalConfiguration()
+        configuration.vector.length = 4
+        configuration.vector.mean = [1]
+        configuration.vector.scale = [2, 1e-30]
+        let vectors = try VectorModality(configuration)
+        let features = try vectors.features(of: RawReading(vector: [3, 1e30, -2]))
+        #expect(features.rows == 1 && features.columns == 4)
+        #expect(abs(features.values[0] - 0.8813736) < 1e-6)
+        #expect(features.values[1].isFinite && features.values[1] > 80)
+        #expect(abs(features.values[2] + 1.4436355) < 1e-6)
+        #expect(features.values[3] == 0)
+    }
+
+    @Test func brokenVectorsAreRefusedByName() throws {
+        let vectors = try VectorModality(SignalConfiguration())
+        #expect(refusal { try vectors.features(of: RawReading(modality: "vector", format: "vector/f32le", payload: [1, 2, 3])) }?.reason == .truncated)
+        #expect(refusal { try vectors.features(of: RawReading(vector: Array(repeating: 0, count: 17))) }?.reason == .tooLarge)
+        #expect(refusal { try vectors.features(of: RawReading(vector: [1, .nan])) }?.reason == .nonFinite)
+        #expect(refusal { try vectors.features(of: RawReading(vector: [-.infinity])) }?.reason == .nonFinite)
+    }
+}
