@@ -7,3 +7,12 @@ typedef float CVectorFloat16 __attribute__((ext_vector_type(16)));
 static inline __attribute__((always_inline)) CVectorFloat16 CVectorSquareRoot(CVectorFloat16 x) {
     return __builtin_elementwise_sqrt(x);
 }
+
+/// Tells the processor that this loop waits for another core.
+static inline __attribute__((always_inline)) void CVectorSpinHint(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}

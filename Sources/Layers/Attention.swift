@@ -1,0 +1,65 @@
+import Tensors
+
+/// Multi-head self-attention with GPT-2's names: `c_attn` makes queries, keys and values side by side, `c_proj` joins the heads.
+public struct Attention: Layer {
+    public let width: Int, heads: Int
+    private let project: Linear
+    private let join: Linear
+
+    /// - Parameter joinDeviation: of the joining projection, which GPT-2 starts smaller the deeper the model.
+    public init(_ name: String, _ width: Int, heads: Int, deviation: Double = 0.02, joinDeviation: Double = 0.02) {
+        precondition(width.isMultiple(of: heads), "\(heads) heads of width \(width)")
+        self.width = width
+        self.heads = heads
+        project = Linear("\(name).c_attn", width, 3 * width, deviation: deviation)
+        join = Linear("\(name).c_proj", width, width, deviation: joinDeviation)
+    }
+
+    public var parameters: [Parameter] { [project, join].parameters }
+
+    public func initialize<S: Scalar>(_ store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
+        [project, join].initialize(store, using: &generator)
+    }
+
+    /// x (batch·T, width), the same shape back; keyMask (batch, T), 1 where present.
+    public func callAsFunction<S>(
+        _ x: Tensor<S>, batch: Int, visibility: Visibility, keyMask: Tensor<S>? = nil, in graph: Graph<S>
+    ) -> Tensor<S> {
+        let read = graph.attend(project(x, in: graph), heads: heads, batch: batch, visibility: visibility, keyMask: keyMask)
+        return join(read, in: graph)
+    }
+}
+
+/// Multi-head attention of one sequence to another, with the names of GPT-2's cross-attention.
+public struct CrossAttention: Layer {
+    public let width: Int, heads: Int
+    private let query: Linear
+    private let project: Linear
+    private let join: Linear
+
+    /// - Parameter otherWidth: of the sequence attended to, if it differs.
+    public init(_ name: String, _ width: Int, attendingTo otherWidth: Int? = nil, heads: Int, deviation: Double = 0.02) {
+        precondition(width.isMultiple(of: heads), "\(heads) heads of width \(width)")
+        self.width = width
+        self.heads = heads
+        query = Linear("\(name).q_attn", width, width, deviation: deviation)
+        project = Linear("\(name).c_attn", otherWidth ?? width, 2 * width, deviation: deviation)
+        join = Linear("\(name).c_proj", width, width, deviation: deviation)
+    }
+
+    public var parameters: [Parameter] { [query, project, join].parameters }
+
+    public func initialize<S: Scalar>(_ store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
+        [query, project, join].initialize(store, using: &generator)
+    }
+
+    /// x (batch·Tq, width), others (batch·Tk, otherWidth), keyMask (batch, Tk); gives (batch·Tq, width), before the join's bias
+    /// zero where no key is present.
+    public func callAsFunction<S>(
+        _ x: Tensor<S>, attendingTo others: Tensor<S>, batch: Int, keyMask: Tensor<S>? = nil, in graph: Graph<S>
+    ) -> Tensor<S> {
+        let read = graph.attend(
+            query(x, in: graph), to: project(others, in: graph), heads: heads, batch: batch, keyMask: keyMask)
+        return join(read, in: graph)
+    }
+}

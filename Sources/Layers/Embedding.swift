@@ -1,0 +1,26 @@
+import Tensors
+
+/// A row of its own for every number below `count`.
+public struct Embedding: Layer {
+    public let name: String
+    public let count: Int, width: Int
+    public let deviation: Double
+
+    public init(_ name: String, _ count: Int, _ width: Int, deviation: Double = 0.02) {
+        self.name = name
+        self.count = count
+        self.width = width
+        self.deviation = deviation
+    }
+
+    public var parameters: [Parameter] { [Parameter("\(name).weight", [count, width])] }
+
+    public func initialize<S: Scalar>(_ store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
+        store["\(name).weight"].fillNormal(deviation: deviation, using: &generator)
+    }
+
+    /// Gives (rows, width); a negative number gives zeros.
+    public func callAsFunction<S>(_ rows: Indices, in graph: Graph<S>) -> Tensor<S> {
+        graph.gatherRows(of: graph.parameter("\(name).weight"), rows)
+    }
+}

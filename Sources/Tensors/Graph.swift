@@ -1,0 +1,129 @@
+/// A composition of operators, recorded once and replayed every step.
+///
+///     let graph = Graph(parameters: store)
+///     let x = graph.input([8, 3])
+///     let y = graph.linear(x, weight: graph.parameter("w"), bias: graph.parameter("b"))
+///     let loss = graph.meanSquaredError(y, graph.input([8, 1]))
+///     graph.forward()
+///     graph.backward(from: loss)      // fills graph.gradients
+///
+/// Recording allocates all memory; a replay allocates nothing. A graph has one owner: it is not `Sendable`.
+public final class Graph<S: Scalar> {
+    public let parameters: ParameterStore<S>
+    /// d loss / d parameter after `backward`, for the parameters that learn, in the order of `parameters.layout`.
+    public let gradients: ParameterStore<S>
+    public let team: Team
+
+    private var operators: [any Operator<S>] = []
+    private var parameterTensors: [String: Tensor<S>] = [:]
+    private var plans: [Plan<S>] = []
+    private var plan: Plan<S>?
+    private var direction = Direction.forward
+
+    /// - Parameters:
+    ///   - learning: which parameters learn; the others cost no gradient arithmetic and no gradient memory.
+    ///   - team: the threads that replay it.
+    public init(
+        parameters: ParameterStore<S>, learning isLearning: (Parameter) -> Bool = { _ in true }, team: Team = .solo
+    ) {
+        self.parameters = parameters
+        self.team = team
+        gradients = ParameterStore(ParameterLayout(parameters.layout.parameters.filter(isLearning)))
+    }
+
+    /// A graph that only predicts: nothing learns.
+    public static func predicting(parameters: ParameterStore<S>, team: Team = .solo) -> Graph {
+        Graph(parameters: parameters, learning: { _ in false }, team: team)
+    }
+
+    // MARK: Recording
+
+    /// A parameter of the store, by name.
+    public func parameter(_ name: String) -> Tensor<S> {
+        if let tensor = parameterTensors[name] { return tensor }
+        guard let parameter = parameters.layout[name] else { preconditionFailure("no parameter is called \(name)") }
+        let gradient = gradients.layout[name].map { gradients[$0.name] }
+        let tensor = Tensor(shape: parameter.shape, storage: Storage(values: parameters[name], gradient: gradient))
+        parameterTensors[name] = tensor
+        return tensor
+    }
+
+    /// Numbers from outside, zero until set; with a gradient only if asked for.
+    public func input(_ shape: [Int], needsGradient: Bool = false) -> Tensor<S> {
+        Tensor(shape: shape, storage: Storage(count: shape.reduce(1, *), needsGradient: needsGradient))
+    }
+
+    /// Whole numbers from outside, zero until set.
+    public func indices(_ count: Int) -> Indices { Indices(Array(repeating: 0, count: count)) }
+    public func indices(_ numbers: [Int]) -> Indices { Indices(numbers) }
+
+    /// Memory for what an operator makes of its inputs.
+    public func output(_ shape: [Int], of inputs: [Input<S>]) -> Tensor<S> {
+        input(shape, needsGradient: inputs.contains { $0.gradient != nil })
+    }
+
+    /// Appends an operator and returns its first output.
+    @discardableResult
+    public func record(_ operation: some Operator<S>) -> Tensor<S> {
+        operators.append(operation)
+        plans = []
+        plan = nil
+        return operation.outputs[0]
+    }
+
+    // MARK: Replaying
+
+    public func forward() {
+        direction = .forward
+        team.run(self)
+    }
+
+    /// Gradients of a scalar. With `accumulating`, they are added to those of parameters from before (several small batches, one step).
+    public func backward(from loss: Tensor<S>, accumulating: Bool = false) {
+        precondition(loss.count == 1, "a loss is one number, not \(loss.shape); seed the gradient of other tensors")
+        loss.gradient[0] = S(1)
+        backward(seeded: [loss], accumulating: accumulating)
+    }
+
+    /// Gradients of ⟨outputs, their gradients⟩, which the caller has written before each call.
+    public func backward(seeded outputs: [Tensor<S>], accumulating: Bool = false) {
+        adopt(outputs, accumulating)
+        direction = .backward
+        team.run(self)
+    }
+
+    private func adopt(_ seeds: [Tensor<S>], _ accumulating: Bool) {
+        if let plan, plan.fits(seeds, accumulating) { return }
+        let chosen = plans.first { $0.fits(seeds, accumulating) } ?? Plan(
+            operators, seeds, learned: gradients.layout.parameters.map { parameter($0.name).storage }, accumulating: accumulating)
+        if !plans.contains(where: { $0 === chosen }) { plans.append(chosen) }
+        chosen.adopt()
+        plan = chosen
+    }
+}
+
+extension Graph: TeamWork {
+    private enum Direction { case forward, backward }
+
+    public func work(_ share: Share) {
+        switch direction {
+        case .forward:
+            for operation in operators {
+                operation.forward(share)
+                team.meet()
+            }
+        case .backward:
+            guard let plan else { return }
+            for step in plan.steps {
+                switch step {
+                case .zero(let gradient, let count):
+                    let part = share.of(count, multiple: 16, grain: 16_384)
+                    (gradient + part.lowerBound).update(repeating: .zero, count: part.count)
+                case .run(let operation):
+                    operation.backward(share)
+                }
+                team.meet()
+            }
+        }
+    }
+}

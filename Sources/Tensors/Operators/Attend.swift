@@ -1,0 +1,184 @@
+/// Multi-head attention: O = softmax(α Q Kᵀ + mask) V for every sequence and head, α = 1/√D.  https://arxiv.org/abs/1706.03762
+///
+/// Q, O (B·Tq, H·D); K, V (B·Tk, H·D), each possibly some columns of a wider tensor; P (B, H, Tq, Tk), kept for backward.
+/// dV = Pᵀ dO, dP = dO Vᵀ, dS = P ⊙ (dP − rowsum(P ⊙ dP)), dQ = α dS K, dK = α dSᵀ Q
+struct AttendOperator<S: Scalar>: Operator {
+    let q: Heads<S>, k: Heads<S>, v: Heads<S>
+    /// (B, Tk): 1 where a key may be seen, 0 where it is absent.
+    let keyMask: Tensor<S>?
+    let y: Tensor<S>
+    let P: Storage<S>
+    /// (members, Tq, Tk)
+    let dP: Storage<S>
+    let B: Int, H: Int, Tq: Int, Tk: Int, D: Int
+    let visibility: Visibility
+
+    /// Heads that lie side by side share one input, and write different columns of one gradient.
+    var inputs: [Input<S>] {
+        var inputs = [q.input]
+        for other in [k.input, v.input] where !inputs.contains(where: { $0 === other }) { inputs.append(other) }
+        return inputs
+    }
+    var outputs: [Tensor<S>] { [y] }
+
+    @specialized(where S == Float)
+    @specialized(where S == Dual<Float>)
+    func forward(_ share: Share) {
+        let alpha = S(1 / Double(D).squareRoot()), C = H * D
+        for unit in share.of(B * H) {
+            let (b, h) = unit.quotientAndRemainder(dividingBy: H)
+            let P = self.P.values + unit * Tq * Tk
+            S.multiply(
+                q.matrix(b, Tq, h, D), k.matrix(b, Tk, h, D, transposed: true), into: P, stride: Tk, m: Tq, n: Tk, k: D,
+                alpha: alpha, beta: .zero)
+            for i in 0..<Tq {
+                softmax(P + i * Tk, seeing: visibility.keys(seenBy: i, of: Tq, keys: Tk), mask: keyMask.map { $0.storage.values + b * Tk })
+            }
+            S.multiply(
+                Matrix(P, stride: Tk), v.matrix(b, Tk, h, D), into: y.storage.values + b * Tq * C + h * D, stride: C,
+                m: Tq, n: D, k: Tk, alpha: S(1), beta: .zero)
+        }
+    }
+
+    /// Scores to probabilities, in place; all zero where nothing may be seen.
+    @inline(__always)
+    private func softmax(_ p: UnsafeMutablePointer<S>, seeing count: Int, mask: UnsafeMutablePointer<S>?) {
+        let lowest = S(-1e30), none = S.Vector(repeating: lowest), zero = S.Vector(repeating: .zero)
+        var top = none
+        S.sweep(0..<count) { j, lanes in
+            var score = S.load(p, j, lanes, filling: lowest)
+            if let mask { score = S.Vector.select(S.load(mask, j, lanes), above: zero, score, none) }
+            S.store(score, to: p, j, lanes)
+            top = S.Vector.maximum(top, score)
+        }
+        let largest = top.largest, peak = S.Vector(repeating: largest)
+        var sum = zero
+        S.sweep(0..<count) { j, lanes in
+            let score = S.load(p, j, lanes, filling: lowest)
+            var e = S.Vector.select(score, above: none, S.Vector.exp(score - peak), zero)
+            if let mask { e = e * S.load(mask, j, lanes) }
+            S.store(e, to: p, j, lanes)
+            sum = sum + e
+        }
+        let total = sum.total
+        let factor = S.Vector(repeating: total.primal > 0 ? S(1) / total : .zero)
+        S.sweep(0..<count) { j, lanes in S.store(S.load(p, j, lanes) * factor, to: p, j, lanes) }
+        (p + count).update(repeating: .zero, count: Tk - count)
+    }
+
+    @specialized(where S == Float)
+    @specialized(where S == Dual<Float>)
+    func backward(_ share: Share) {
+        let alpha = S(1 / Double(D).squareRoot()), C = H * D
+        let dP = self.dP.values + share.index * Tq * Tk
+        for unit in share.of(B * H) {
+            let (b, h) = unit.quotientAndRemainder(dividingBy: H)
+            let P = self.P.values + unit * Tq * Tk, dO = y.storage.gradient! + b * Tq * C + h * D
+            if let dV = v.gradient(b, Tk, h, D) {
+                S.multiply(
+                    Matrix(P, stride: Tk, transposed: true), Matrix(dO, stride: C), into: dV, stride: v.stride,
+                    m: Tk, n: D, k: Tq, alpha: S(1), beta: v.input.beta)
+            }
+            guard q.input.gradient != nil || k.input.gradient != nil else { continue }
+            S.multiply(
+                Matrix(dO, stride: C), v.matrix(b, Tk, h, D, transposed: true), into: dP, stride: Tk, m: Tq, n: Tk, k: D,
+                alpha: S(1), beta: .zero)
+            for i in 0..<Tq { differentiateSoftmax(dP + i * Tk, P + i * Tk) }
+            if let dQ = q.gradient(b, Tq, h, D) {
+                S.multiply(
+                    Matrix(dP, stride: Tk), k.matrix(b, Tk, h, D), into: dQ, stride: q.stride, m: Tq, n: D, k: Tk,
+                    alpha: alpha, beta: q.input.beta)
+            }
+            if let dK = k.gradient(b, Tk, h, D) {
+                S.multiply(
+                    Matrix(dP, stride: Tk, transposed: true), q.matrix(b, Tq, h, D), into: dK, stride: k.stride, m: Tk, n: D,
+                    k: Tq, alpha: alpha, beta: k.input.beta)
+            }
+        }
+    }
+
+    @inline(__always)
+    private func differentiateSoftmax(_ d: UnsafeMutablePointer<S>, _ p: UnsafeMutablePointer<S>) {
+        var sum = S.Vector(repeating: .zero)
+        S.sweep(0..<Tk) { j, lanes in sum = sum + S.load(d, j, lanes) * S.load(p, j, lanes) }
+        let mean = S.Vector(repeating: sum.total)
+        S.sweep(0..<Tk) { j, lanes in S.store(S.load(p, j, lanes) * (S.load(d, j, lanes) - mean), to: d, j, lanes) }
+    }
+}
+
+/// Which keys a query may see, by their order.
+public enum Visibility: Sendable, Equatable {
+    case all
+    /// Query i of Tq sees the keys up to its own place, counted from the end, and always the first `prefix` keys.
+    case causal(prefix: Int = 0)
+
+    func keys(seenBy query: Int, of queries: Int, keys: Int) -> Int {
+        switch self {
+        case .all: keys
+        case .causal(let prefix): Swift.min(keys, Swift.max(prefix, query + 1 + keys - queries))
+        }
+    }
+}
+
+/// The heads of queries, keys or values: some columns of a tensor, from `offset` on.
+struct Heads<S: Scalar> {
+    let input: Input<S>
+    let offset: Int
+    let stride: Int
+
+    @inline(__always)
+    private func place(_ b: Int, _ T: Int, _ h: Int, _ D: Int) -> Int { b * T * stride + offset + h * D }
+
+    /// (T, D) of one sequence and head.
+    @inline(__always)
+    func matrix(_ b: Int, _ T: Int, _ h: Int, _ D: Int, transposed: Bool = false) -> Matrix<S> {
+        Matrix(input.values + place(b, T, h, D), stride: stride, transposed: transposed)
+    }
+
+    @inline(__always)
+    func gradient(_ b: Int, _ T: Int, _ h: Int, _ D: Int) -> UnsafeMutablePointer<S>? {
+        input.gradient.map { $0 + place(b, T, h, D) }
+    }
+}
+
+extension Graph {
+    /// Self-attention over queries, keys and values that lie side by side.
+    /// qkv (batch·T, 3C); keyMask (batch, T), 1 where present; gives (batch·T, C).
+    public func attend(
+        _ qkv: Tensor<S>, heads: Int, batch: Int, visibility: Visibility, keyMask: Tensor<S>? = nil
+    ) -> Tensor<S> {
+        let C = qkv.columns / 3
+        precondition(qkv.columns == 3 * C, "\(qkv.shape) is not queries, keys and values side by side")
+        let input = Input(qkv)
+        let part = { Heads(input: input, offset: $0 * C, stride: 3 * C) }
+        return attend(part(0), part(1), part(2), C: C, heads: heads, batch: batch, visibility, keyMask)
+    }
+
+    /// Attention of queries over keys and values of another sequence.
+    /// q (batch·Tq, C); kv (batch·Tk, 2C), keys and values side by side; keyMask (batch, Tk); gives (batch·Tq, C).
+    public func attend(
+        _ q: Tensor<S>, to kv: Tensor<S>, heads: Int, batch: Int, visibility: Visibility = .all, keyMask: Tensor<S>? = nil
+    ) -> Tensor<S> {
+        let C = q.columns, other = Input(kv)
+        precondition(kv.columns == 2 * C, "keys and values \(kv.shape) for queries \(q.shape)")
+        return attend(
+            Heads(input: Input(q), offset: 0, stride: C), Heads(input: other, offset: 0, stride: 2 * C),
+            Heads(input: other, offset: C, stride: 2 * C), C: C, heads: heads, batch: batch, visibility, keyMask)
+    }
+
+    private func attend(
+        _ q: Heads<S>, _ k: Heads<S>, _ v: Heads<S>, C: Int, heads: Int, batch: Int, _ visibility: Visibility,
+        _ keyMask: Tensor<S>?
+    ) -> Tensor<S> {
+        let queries = q.input.tensor.rows, keys = k.input.tensor.rows
+        precondition(C.isMultiple(of: heads), "\(heads) heads of width \(C)")
+        precondition(queries.isMultiple(of: batch) && keys.isMultiple(of: batch), "\(queries) queries, \(keys) keys, batch \(batch)")
+        precondition(keyMask == nil || keyMask!.count == keys, "a mask \(keyMask!.shape) for \(keys) keys")
+        let Tq = queries / batch, Tk = keys / batch
+        let y = output([queries, C], of: [q.input, k.input, v.input])
+        return record(AttendOperator(
+            q: q, k: k, v: v, keyMask: keyMask, y: y, P: Storage(count: batch * heads * Tq * Tk, needsGradient: false),
+            dP: Storage(count: y.needsGradient ? team.count * Tq * Tk : 1, needsGradient: false),
+            B: batch, H: heads, Tq: Tq, Tk: Tk, D: C / heads, visibility: visibility))
+    }
+}

@@ -1,0 +1,51 @@
+/// The order of a backward pass from given seeds: which operators run, which gradient is written first and which is added to.
+///
+/// A gradient produced once is written, not zeroed and added to: for the parameters of a large model that saves a pass over memory.
+final class Plan<S: Scalar> {
+    enum Step {
+        case zero(UnsafeMutablePointer<S>, count: Int)
+        case run(any Operator<S>)
+    }
+
+    private(set) var steps: [Step] = []
+    private let seeds: [ObjectIdentifier]
+    private let isAccumulating: Bool
+    private var inputs: [(input: Input<S>, accumulates: Bool)] = []
+
+    init(_ operators: [any Operator<S>], _ seeds: [Tensor<S>], learned: [Storage<S>], accumulating: Bool) {
+        self.seeds = seeds.map { ObjectIdentifier($0.storage) }
+        isAccumulating = accumulating
+        var written = Set(self.seeds)
+        if accumulating { written.formUnion(learned.map(ObjectIdentifier.init)) }
+
+        for operation in operators.reversed()
+        where operation.outputs.contains(where: { written.contains(ObjectIdentifier($0.storage)) }) {
+            guard operation.inputs.contains(where: { $0.gradient != nil }) else { continue }
+            for output in operation.outputs where written.insert(ObjectIdentifier(output.storage)).inserted {
+                zero(output.storage)
+            }
+            for input in operation.inputs where input.gradient != nil {
+                let isFirst = written.insert(ObjectIdentifier(input.tensor.storage)).inserted
+                if isFirst, !input.coversAll { zero(input.tensor.storage) }
+                inputs.append((input, accumulates: !isFirst || !input.coversAll))
+            }
+            steps.append(.run(operation))
+        }
+        for storage in learned where !written.contains(ObjectIdentifier(storage)) { zero(storage) }
+    }
+
+    private func zero(_ storage: Storage<S>) {
+        if let gradient = storage.gradient { steps.append(.zero(gradient, count: storage.count)) }
+    }
+
+    func fits(_ seeds: [Tensor<S>], _ accumulating: Bool) -> Bool {
+        guard isAccumulating == accumulating, self.seeds.count == seeds.count else { return false }
+        for i in seeds.indices where self.seeds[i] != ObjectIdentifier(seeds[i].storage) { return false }
+        return true
+    }
+
+    /// Tells every input of these operators whether it adds or writes.
+    func adopt() {
+        for (input, accumulates) in inputs { input.accumulates = accumulates }
+    }
+}

@@ -1,0 +1,105 @@
+/// A shaped view of numbers in a graph's memory, last dimension contiguous, and of their gradient where learning needs it.
+///
+/// It is a handle: copies see the same numbers. Between replays anybody who owns the graph may read and write them.
+public struct Tensor<S: Scalar> {
+    public let shape: [Int]
+    let storage: Storage<S>
+
+    public var count: Int { storage.count }
+    /// The last dimension: C of a tensor (rows, C); 1 for a scalar.
+    public var columns: Int { shape.last ?? 1 }
+    /// All other dimensions together.
+    public var rows: Int { count / columns }
+
+    public var values: UnsafeMutableBufferPointer<S> { UnsafeMutableBufferPointer(start: storage.values, count: count) }
+
+    /// Whether anything that learns lies beneath.
+    public var needsGradient: Bool { storage.gradient != nil }
+
+    /// d loss / d this after `backward`, for a tensor that needs a gradient.
+    public var gradient: UnsafeMutableBufferPointer<S> {
+        guard let gradient = storage.gradient else {
+            preconditionFailure("a tensor \(shape) that nothing learnable reaches has no gradient")
+        }
+        return UnsafeMutableBufferPointer(start: gradient, count: count)
+    }
+
+    /// The first number: a loss.
+    public var value: S { storage.values[0] }
+
+    /// The same numbers in another shape.
+    public func reshaped(_ shape: [Int]) -> Tensor {
+        precondition(shape.reduce(1, *) == count, "\(self.shape) cannot be seen as \(shape)")
+        return Tensor(shape: shape, storage: storage)
+    }
+
+    /// Writes all numbers, in order.
+    public func set(_ numbers: some Collection<S>) {
+        precondition(numbers.count == count, "\(numbers.count) numbers for a tensor \(shape)")
+        _ = values.update(fromContentsOf: numbers)
+    }
+
+    public func fill(_ number: S) { values.update(repeating: number) }
+}
+
+/// The memory behind tensors: its own, or a place in a parameter store that the graph keeps alive.
+final class Storage<S: Scalar> {
+    let count: Int
+    let values: UnsafeMutablePointer<S>
+    let gradient: UnsafeMutablePointer<S>?
+    private let isOwner: Bool
+
+    init(count: Int, needsGradient: Bool) {
+        self.count = count
+        values = UnsafeMutableBufferPointer.allocateAligned(count).baseAddress!
+        gradient = needsGradient ? UnsafeMutableBufferPointer.allocateAligned(count).baseAddress! : nil
+        isOwner = true
+    }
+
+    init(values: UnsafeMutableBufferPointer<S>, gradient: UnsafeMutableBufferPointer<S>?) {
+        count = values.count
+        self.values = values.baseAddress!
+        self.gradient = gradient?.baseAddress
+        isOwner = false
+    }
+
+    deinit {
+        guard isOwner else { return }
+        values.deallocate()
+        gradient?.deallocate()
+    }
+}
+
+/// Whole numbers that a graph reads: token ids, targets, places. Written between replays.
+public struct Indices {
+    public let count: Int
+    let storage: IndexStorage
+
+    init(_ numbers: [Int]) {
+        count = numbers.count
+        storage = IndexStorage(numbers)
+    }
+
+    public var values: UnsafeMutableBufferPointer<Int32> { storage.values }
+
+    public func set(_ numbers: some Collection<Int>) {
+        precondition(numbers.count == count, "\(numbers.count) numbers for \(count) places")
+        for (place, number) in zip(values.indices, numbers) { values[place] = Int32(number) }
+    }
+
+    public subscript(place: Int) -> Int {
+        get { Int(values[place]) }
+        nonmutating set { values[place] = Int32(newValue) }
+    }
+}
+
+final class IndexStorage {
+    let values: UnsafeMutableBufferPointer<Int32>
+
+    init(_ numbers: [Int]) {
+        values = .allocate(capacity: numbers.count)
+        _ = values.initialize(from: numbers.lazy.map(Int32.init))
+    }
+
+    deinit { values.deallocate() }
+}
