@@ -81,7 +81,7 @@ let checks: [Target] = [
     tests("Safetensors", ["Safetensors"]),
     tests("Tokenization", ["Tokenization"]),
     tests("Messaging", ["Messaging", "Schema", "PipelineTesting"]),
-    tests("Model", ["Model", "TensorsTesting"]),
+    tests("Model", ["Model", "Safetensors", "Tensors", "TensorsTesting"]),
     tests("Signals", ["Signals", "Statistics"]),
     tests("Pipeline", ["Pipeline", "PipelineTesting"]),
     tests("Learning", ["Learning", "TensorsTesting"]),

@@ -1,0 +1,87 @@
+import Layers
+import Tensors
+
+/// GPT-2: a stack of blocks over token embeddings, with a head that tells the next token.
+///
+/// It is a description. Parameters are named as in Hugging Face's checkpoints, without the prefix `transformer.`.
+///
+///     let model = GPT2(GPT2Configuration(vocabularySize: 256, positions: 64, width: 32, layers: 2, heads: 4))
+///     let store = model.initialStore(of: Float.self, using: &generator)
+///     let graph = Graph(parameters: store)
+///     let text = model.languageModel(batch: 1, time: 32, in: graph)
+///     text.set([tokens])
+///     graph.forward()
+///     graph.backward(from: text.loss)
+public struct GPT2: Layer {
+    public let configuration: GPT2Configuration
+    private let tokens: Embedding
+    private let places: Embedding
+    private let blocks: [Block]
+    private let norm: LayerNorm
+
+    /// The configuration has no problem.
+    public init(_ configuration: GPT2Configuration) {
+        if let problem = configuration.problem { preconditionFailure("\(problem.key) \(problem.sentence)") }
+        let c = configuration
+        self.configuration = c
+        tokens = Embedding("wte", c.vocabularySize, c.width, deviation: c.deviation)
+        places = Embedding("wpe", c.positions, c.width, deviation: c.deviation)
+        blocks = (0..<c.layers).map {
+            Block(
+                "h.\($0)", c.width, heads: c.heads, hidden: c.hidden, activation: c.activation, epsilon: c.epsilon,
+                deviation: c.deviation, joinDeviation: c.deviation / Double(2 * c.layers).squareRoot())
+        }
+        norm = LayerNorm("ln_f", c.width, epsilon: c.epsilon)
+    }
+
+    public var parameters: [Parameter] {
+        let head = Parameter("lm_head.weight", [configuration.vocabularySize, configuration.width])
+        return tokens.parameters + places.parameters + blocks.parameters + norm.parameters + (configuration.isTied ? [] : [head])
+    }
+
+    public func initialize<S: Scalar>(_ store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
+        tokens.initialize(store, using: &generator)
+        places.initialize(store, using: &generator)
+        blocks.initialize(store, using: &generator)
+        norm.initialize(store, using: &generator)
+        if !configuration.isTied {
+            store["lm_head.weight"].fillNormal(deviation: configuration.deviation, using: &generator)
+        }
+    }
+
+    /// Token embeddings plus places, which count from `firstPlace`. ids (batch·T); gives (batch·T, C).
+    public func embed<S>(_ ids: Indices, batch: Int, firstPlace: Int = 0, in graph: Graph<S>) -> Tensor<S> {
+        let T = ids.count / batch
+        precondition(firstPlace + T <= configuration.positions, "\(firstPlace + T) tokens in \(configuration.positions) positions")
+        let order = graph.indices((0..<T).map { firstPlace + $0 })
+        return graph.add(tokens(ids, in: graph), places(order, in: graph))
+    }
+
+    /// The blocks and the last norm, over embeddings of any origin.
+    /// x (batch·T, C), the same shape back; the first `prefix` of every T are seen by all; keyMask (batch, T), 1 where present.
+    public func trunk<S>(
+        _ x: Tensor<S>, batch: Int, prefix: Int = 0, keyMask: Tensor<S>? = nil, in graph: Graph<S>
+    ) -> Tensor<S> {
+        let y = blocks.reduce(x) { x, block in
+            block(x, batch: batch, visibility: .causal(prefix: prefix), keyMask: keyMask, in: graph)
+        }
+        return norm(y, in: graph)
+    }
+
+    /// The language head. x (rows, C) from the trunk; gives logits (rows, V).
+    public func logits<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
+        let table = graph.parameter(configuration.isTied ? "wte.weight" : "lm_head.weight")
+        return graph.linear(x, weight: table, transposed: true)
+    }
+
+    /// Token ids to logits and loss, ready to replay.
+    public func languageModel<S>(batch: Int, time: Int, in graph: Graph<S>) -> LanguageModel<S> {
+        let ids = graph.indices(batch * time), targets = graph.indices(Array(repeating: -100, count: batch * time))
+        let hidden = trunk(embed(ids, batch: batch, in: graph), batch: batch, in: graph)
+        let logits = logits(hidden, in: graph)
+        let loss = graph.crossEntropy(logits, targets: targets)
+        return LanguageModel(
+            batch: batch, time: time, ids: ids, targets: targets, hidden: hidden, logits: logits, loss: loss.mean,
+            losses: loss.rows)
+    }
+}

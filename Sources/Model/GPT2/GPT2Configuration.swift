@@ -1,0 +1,48 @@
+import Tensors
+
+/// The shape of a GPT-2, by the keys of Hugging Face's `config.json`. The defaults are GPT-2 of 124 million parameters.
+public struct GPT2Configuration: Sendable, Equatable {
+    /// `vocab_size`
+    public var vocabularySize = 50_257
+    /// `n_positions`: the longest sequence.
+    public var positions = 1_024
+    /// `n_embd`
+    public var width = 768
+    /// `n_layer`
+    public var layers = 12
+    /// `n_head`
+    public var heads = 12
+    /// `n_inner`: the width between the MLP's projections; 4 · width if nil.
+    public var hidden: Int?
+    /// `layer_norm_epsilon`
+    public var epsilon = 1e-5
+    /// `activation_function`
+    public var activation = Activation.gelu
+    /// `initializer_range`: the deviation of starting weights.
+    public var deviation = 0.02
+    /// `tie_word_embeddings`: the head reads with the embedding's own table.
+    public var isTied = true
+
+    public init(
+        vocabularySize: Int = 50_257, positions: Int = 1_024, width: Int = 768, layers: Int = 12, heads: Int = 12
+    ) {
+        self.vocabularySize = vocabularySize
+        self.positions = positions
+        self.width = width
+        self.layers = layers
+        self.heads = heads
+    }
+
+    /// What makes no sense, as the key and a sentence; nil if all is well.
+    public var problem: (key: String, sentence: String)? {
+        let sizes = [
+            ("vocab_size", vocabularySize), ("n_positions", positions), ("n_embd", width), ("n_layer", layers), ("n_head", heads),
+            ("n_inner", hidden ?? 1),
+        ]
+        if let (key, size) = sizes.first(where: { $0.1 < 1 || $0.1 > 1 << 24 }) { return (key, "is \(size); it must be between 1 and \(1 << 24)") }
+        if !width.isMultiple(of: heads) { return ("n_head", "\(heads) heads do not divide a width of \(width)") }
+        if !(epsilon > 0 && epsilon < 1) { return ("layer_norm_epsilon", "is \(epsilon); it must be between 0 and 1") }
+        if !(deviation >= 0 && deviation.isFinite) { return ("initializer_range", "is \(deviation)") }
+        return nil
+    }
+}

@@ -1,0 +1,25 @@
+import Tensors
+
+/// Which parameters of a GPT-2 learn. What does not learn costs no gradient arithmetic and no optimiser memory.
+public enum LearningScope: Sendable, Equatable {
+    case all
+    /// The last blocks and the last norm.
+    case lastBlocks(Int)
+    /// Every norm, and the head: a tied head is the embedding's table.
+    case headAndNorms
+
+    /// For `Graph(parameters:learning:)`.
+    public func learns(_ parameter: Parameter, in configuration: GPT2Configuration) -> Bool {
+        let parts = parameter.name.split(separator: ".")
+        switch self {
+        case .all:
+            return true
+        case .lastBlocks(let count):
+            if parts[0] == "ln_f" { return true }
+            guard parts[0] == "h", let block = Int(parts[1]) else { return false }
+            return block >= configuration.layers - count
+        case .headAndNorms:
+            return parts[0] == (configuration.isTied ? "wte" : "lm_head") || parts.contains { $0.hasPrefix("ln_") }
+        }
+    }
+}
