@@ -1,0 +1,22 @@
+import SwiftProtobuf
+
+/// The version of the schema that these messages follow.
+public let schemaVersion: UInt32 = 1
+
+/// A message that says who sent it and where it stands among the sender's messages.
+public protocol Stamped: SwiftProtobuf.Message, Sendable {
+    var stamp: Stamp { get set }
+    var hasStamp: Bool { get }
+}
+
+extension SensorReading: Stamped {}
+extension Cut: Stamped {}
+extension Feedback: Stamped {}
+extension Sample: Stamped {}
+extension FeatureFrame: Stamped {}
+extension MomentEvent: Stamped {}
+extension Prediction: Stamped {}
+extension ModelUpdate: Stamped {}
+extension EvaluationSummary: Stamped {}
+extension EvaluationProgress: Stamped {}
+extension Status: Stamped {}

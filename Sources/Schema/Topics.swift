@@ -1,0 +1,30 @@
+/// Every topic there is. A new one is a line here, a message in `schemas/` and a row in `schemas/README.md`.
+public enum Topics {
+    public static let sensor = TopicFamily<SensorReading>("sensor", "modality", "source")
+    public static let cut = TopicFamily<Cut>("cut", "session")
+    public static let feedback = TopicFamily<Feedback>("feedback", "session")
+    public static let sample = TopicFamily<Sample>("sample", "modality")
+    public static let feature = TopicFamily<FeatureFrame>("feature", "modality")
+    public static let moment = TopicFamily<MomentEvent>("moment", "session")
+    public static let prediction = TopicFamily<Prediction>("prediction", "session")
+    public static let modelUpdate = TopicFamily<ModelUpdate>("model.update")
+    public static let evaluationSummary = TopicFamily<EvaluationSummary>("evaluation.summary")
+    public static let evaluationProgress = TopicFamily<EvaluationProgress>("evaluation.progress")
+    public static let status = TopicFamily<Status>("status", "stage")
+
+    public static let all: [any AnyTopicFamily] = [
+        sensor, cut, feedback, sample, feature, moment, prediction,
+        modelUpdate, evaluationSummary, evaluationProgress, status,
+    ]
+
+    /// The family that a topic's name belongs to.
+    public static func family(of name: String) -> (any AnyTopicFamily)? {
+        all.first { $0.components(of: name) != nil }
+    }
+}
+
+/// A topic's name together with the type of its messages.
+public struct Topic<Message: Stamped>: Sendable, Hashable, CustomStringConvertible {
+    public let name: String
+    public var description: String { name }
+}
