@@ -1,5 +1,6 @@
 #pragma once
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/types.h>
 

@@ -1,0 +1,55 @@
+import CZeroMQ
+
+/// What joins stages: ZeroMQ in life, memory in tests.
+public protocol Bus: Sendable {
+    func publisher(
+        _ attachment: Subscription.Attachment, _ endpoints: [Endpoint], options: PublisherOptions
+    ) throws(MessagingError) -> any Publisher
+
+    /// One subscriber to all these subscriptions.
+    func subscriber(
+        to subscriptions: [Subscription], limits: Limits, overflow: Overflow
+    ) throws(MessagingError) -> Subscriber
+
+    /// Waits until everything opened here and closed since has gone, after at most the linger.
+    func end() async
+}
+
+/// ZeroMQ, over TCP and over ipc within a host.
+public struct ZeroMQBus: Bus {
+    private let context: Context
+
+    public init() throws(MessagingError) {
+        context = try Context()
+    }
+
+    public func publisher(
+        _ attachment: Subscription.Attachment, _ endpoints: [Endpoint], options: PublisherOptions = PublisherOptions()
+    ) throws(MessagingError) -> any Publisher {
+        try SocketPublisher(attachment, endpoints, options: options, in: context)
+    }
+
+    public func subscriber(
+        to subscriptions: [Subscription], limits: Limits = Limits(), overflow: Overflow = .dropOldest
+    ) throws(MessagingError) -> Subscriber {
+        let wakeup = try Wakeup()
+        let channel = MessageChannel(limits: limits, overflow: overflow) { wakeup.signal() }
+        var sockets: [Socket] = []
+        var bound: [Endpoint] = []
+        for subscription in subscriptions {
+            let socket = try Socket(.subscribe, limits: limits, in: context)
+            for topic in subscription.topics { try socket.subscribe(to: topic) }
+            for endpoint in subscription.endpoints {
+                switch subscription.attachment {
+                case .connect: try socket.connect(to: endpoint)
+                case .bind: bound.append(try socket.bind(to: endpoint))
+                }
+            }
+            sockets.append(socket)
+        }
+        Receiver.start(sockets, into: channel, wakeup: wakeup, limits: limits)
+        return Subscriber(channel, endpoints: bound)
+    }
+
+    public func end() async { await context.end() }
+}

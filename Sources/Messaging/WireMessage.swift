@@ -1,0 +1,79 @@
+import CZeroMQ
+import Schema
+
+/// A message as it came: `[topic][header][payload…]`. It keeps its whole batch alive; copy what is to be kept for long.
+public struct WireMessage: Sendable {
+    let batch: MessageBatch
+    let slots: Range<Int>
+
+    public var topic: String {
+        part(0).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+    }
+
+    public var header: MessagePart { part(1) }
+
+    /// The payload's frames.
+    public var payload: [MessagePart] { (2..<slots.count).map(part) }
+
+    /// All parts together, bytes.
+    public var byteCount: Int { slots.indices.reduce(0) { $0 + zmq_msg_size(batch.slot($1)) } }
+
+    /// Decodes the header. Throws `undecodable`, `unstamped` or `schemaVersion`.
+    public func decode<Message: Stamped>(_ type: Message.Type = Message.self) throws(Refusal) -> Message {
+        let message: Message
+        do {
+            message = try header.withUnsafeBytes { try Message(serializedBytes: $0.bytes) }
+        } catch {
+            throw Refusal(.undecodable, "\(topic) holds no \(Message.protoMessageName): \(error)")
+        }
+        guard message.hasStamp else { throw Refusal(.unstamped, topic) }
+        guard message.stamp.schemaVersion == schemaVersion else {
+            throw Refusal(.schemaVersion, "\(topic) follows version \(message.stamp.schemaVersion), not \(schemaVersion)")
+        }
+        return message
+    }
+
+    private func part(_ index: Int) -> MessagePart {
+        let slot = batch.slot(slots.lowerBound + index)
+        return MessagePart(
+            batch: batch, bytes: UnsafeRawBufferPointer(start: zmq_msg_data(slot), count: zmq_msg_size(slot)))
+    }
+}
+
+/// One part of a message received. Sendable because its bytes never change and its batch keeps them where they are.
+public struct MessagePart: @unchecked Sendable {
+    let batch: MessageBatch
+    let bytes: UnsafeRawBufferPointer
+
+    public var count: Int { bytes.count }
+
+    public func withUnsafeBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let result: Result
+        do { result = try body(bytes) } catch { throw error }
+        withExtendedLifetime(batch) {}
+        return result
+    }
+}
+
+extension Array {
+    /// A copy of the part.
+    public init(_ part: MessagePart) where Element == UInt8 {
+        self = part.withUnsafeBytes { Array($0) }
+    }
+
+    /// The part read as little-endian float32. Throws `truncated` where bytes are left over, `nonFinite` for NaN and
+    /// infinity.
+    public init(_ part: MessagePart) throws(Refusal) where Element == Float {
+        let size = MemoryLayout<Float>.size
+        guard part.count % size == 0 else { throw Refusal(.truncated, "\(part.count) bytes are no float32 values") }
+        self = part.withUnsafeBytes { bytes in
+            [Float](unsafeUninitializedCapacity: bytes.count / size) { values, count in
+                UnsafeMutableRawBufferPointer(values).copyMemory(from: bytes)
+                count = bytes.count / size
+            }
+        }
+        guard allSatisfy(\.isFinite) else { throw Refusal(.nonFinite, "a payload of \(count) values") }
+    }
+}
