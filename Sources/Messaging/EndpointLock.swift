@@ -7,6 +7,7 @@ import Glibc
 /// that, and makes it safe to remove what a crashed process has left behind. The lock file itself stays.
 struct EndpointLock: ~Copyable {
     private let descriptor: Int32
+    private let path: String
 
     init(_ endpoint: Endpoint, path: String) throws(MessagingError) {
         let attempt = "bind \(endpoint)"
@@ -24,9 +25,13 @@ struct EndpointLock: ~Copyable {
             throw MessagingError(attempt, "\(path) is there and is not a socket; choose another path")
         }
         self.descriptor = descriptor
+        self.path = path
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        unlink(path)
+        close(descriptor)
+    }
 
     /// Removes the socket that a crashed process has left. False when something else stands there.
     private static func removeSocket(at path: String) -> Bool {

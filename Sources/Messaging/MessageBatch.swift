@@ -13,6 +13,8 @@ public final class MessageBatch: @unchecked Sendable {
     /// All parts together, bytes.
     public private(set) var byteCount = 0
 
+    public init() {}
+
     public var count: Int { starts.count }
 
     public subscript(index: Int) -> WireMessage {
@@ -60,8 +62,8 @@ public final class MessageBatch: @unchecked Sendable {
         return .message
     }
 
-    /// Appends a message made in this process.
-    func append(topic: String, header: [UInt8], payload: [Payload]) {
+    /// Appends a message made in this process; only before the batch is handed over.
+    public func append(topic: String, header: [UInt8], payload: [Payload]) {
         let start = slots
         topic.utf8.withContiguousStorageIfAvailable { copy(UnsafeRawBufferPointer($0)) } ?? copy(Array(topic.utf8))
         copy(header)

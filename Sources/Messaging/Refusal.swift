@@ -25,6 +25,7 @@ extension Reason {
     public static let tooManyParts = Reason(rawValue: "tooManyParts")
     public static let oversize = Reason(rawValue: "oversize")
     public static let overflow = Reason(rawValue: "overflow")
+    public static let unsent = Reason(rawValue: "unsent")
 
     // Told by the header.
     public static let unknownTopic = Reason(rawValue: "unknownTopic")

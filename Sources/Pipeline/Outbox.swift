@@ -1,0 +1,75 @@
+import Messaging
+import Schema
+
+/// What a stage has to send, stamped in order and kept until the publisher takes it.
+struct Outbox {
+    private struct Item {
+        let topic: String
+        let header: [UInt8]
+        let payload: [Payload]
+    }
+
+    private let source: String
+    private let epoch: UInt64
+    private let clock: any TimeSource
+    private var waiting: [Item] = []
+    private var first = 0
+    private var sequences: [String: UInt64] = [:]
+
+    /// Messages sent, by their topic's first component.
+    private(set) var sent: [String: UInt64] = [:]
+
+    init(source: String, epoch: UInt64, clock: any TimeSource) {
+        self.source = source
+        self.epoch = epoch
+        self.clock = clock
+    }
+
+    var isEmpty: Bool { first == waiting.count }
+
+    mutating func append(_ outgoing: Outgoing) throws {
+        var message = outgoing.message
+        let sequence = sequences[outgoing.topic, default: 0] + 1
+        message.stamp.schemaVersion = schemaVersion
+        message.stamp.source = source
+        message.stamp.epoch = epoch
+        message.stamp.sequence = sequence
+        if message.stamp.clock.isEmpty {
+            message.stamp.clock = clock.identity
+            message.stamp.time = clock.now.nanoseconds
+        }
+        let header: [UInt8] = try message.serializedBytes()
+        waiting.append(Item(topic: outgoing.topic, header: header, payload: outgoing.payload))
+        sequences[outgoing.topic] = sequence
+    }
+
+    /// Sends as much as the publisher takes now. What it can never take is discarded and thrown as an error.
+    mutating func flush(to publisher: any Publisher) throws(MessagingError) {
+        while !isEmpty {
+            let item = waiting[first]
+            do throws(MessagingError) {
+                guard try publisher.publish(item.topic, header: item.header, payload: item.payload) else { return }
+            } catch {
+                removeFirst()
+                throw error
+            }
+            removeFirst()
+            sent[item.topic.firstComponent, default: 0] += 1
+        }
+    }
+
+    private mutating func removeFirst() {
+        first += 1
+        if isEmpty || first >= 256 {
+            waiting.removeFirst(first)
+            first = 0
+        }
+    }
+}
+
+extension String {
+    /// `sensor` of `sensor.image.camera/`.
+    var firstComponent: String {
+        String(prefix { $0 != "." && $0 != "/" })
+    }
+}

@@ -1,0 +1,278 @@
+import Dispatch
+import Glibc
+import Logging
+import Messaging
+import Schema
+
+/// Seats a processor on a Dispatch queue of its own and joins it to the bus.
+///
+/// It receives, decodes and checks; calls the processor, one message after another; stamps and sends what comes of it;
+/// and says about once a second how it is. Bad input is counted by its reason and costs nothing but itself.
+public actor Stage<P: Processor> {
+    public nonisolated let name: String
+    private nonisolated let executor: StageExecutor
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private var processor: P
+    private let subscriptions: [Subscription]
+    private let endpoints: [Endpoint]
+    private let options: StageOptions
+    private let bus: (any Bus)?
+    private let clock: any TimeSource
+    private let logger: Logger
+    private nonisolated let control = StageControl()
+
+    private var publisher: (any Publisher)?
+    private var subscriber: Subscriber?
+    private var outbox: Outbox
+    private var sequences: SequenceTracker
+    private var bursts: BurstLog
+    private var drops = Drops()
+    private var loggedRefusals: [Reason: UInt64] = [:]
+    private var received: [String: UInt64] = [:]
+    private var processing = LatencyHistogram()
+    private var nextTick: Instant
+    private var nextStatus: Instant
+
+    /// - Parameters:
+    ///   - name: what the stage calls itself in stamps and on `status.<name>/`.
+    ///   - publish: where it binds; subscribers connect there.
+    ///   - bus: ZeroMQ, opened by `run`, where none is given.
+    ///   - clock: what the processor is told the time from.
+    ///   - epoch: grows from one start to the next; the wall clock's time by default.
+    public init(
+        name: String, processor: sending P, subscriptions: [Subscription], publish endpoints: [Endpoint],
+        options: StageOptions = StageOptions(), bus: (any Bus)? = nil, clock: any TimeSource = MonotonicClock(),
+        epoch: UInt64 = UInt64(WallClock().now.nanoseconds), logger: Logger? = nil
+    ) {
+        self.name = name
+        self.processor = processor
+        self.subscriptions = subscriptions
+        self.endpoints = endpoints
+        self.options = options
+        self.bus = bus
+        self.clock = clock
+        self.logger = logger ?? Logger(label: name, factory: { StreamLogHandler.standardError(label: $0) })
+        executor = StageExecutor("accrete.\(name)")
+        outbox = Outbox(source: name, epoch: epoch, clock: clock)
+        sequences = SequenceTracker(
+            countsFromOne: options.mode == .lockstep, maximumSources: options.limits.sources)
+        bursts = BurstLog(self.logger, period: options.burstPeriod)
+        nextTick = clock.now + options.tickInterval
+        nextStatus = clock.now + options.statusInterval
+    }
+
+    /// Runs until the processor has finished, `stop()` is called, or one of these signals arrives. Throws where the
+    /// stage cannot start.
+    public nonisolated func run(stoppingOn signals: [Int32] = [SIGTERM, SIGINT]) async throws {
+        let sources = signals.map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { [control] in control.stop() }
+            source.resume()
+            return source
+        }
+        defer { for source in sources { source.cancel() } }
+        let work = Task(executorPreference: executor) { try await self.work() }
+        try await withTaskCancellationHandler { try await work.value } onCancel: { control.stop() }
+    }
+
+    /// Ends the stage after the message that it is at. What has been processed is still sent.
+    public nonisolated func stop() { control.stop() }
+
+    // MARK: From start to end
+
+    private func work() async throws {
+        let bus = try self.bus ?? ZeroMQBus()
+        do {
+            try await open(on: bus)
+            if !control.isStopped, let subscriber { await receive(from: subscriber) }
+            await conclude()
+        } catch {
+            close()
+            await bus.end()
+            throw error
+        }
+        close()
+        await bus.end()
+    }
+
+    /// Binds, waits for those who must not miss anything, then begins to listen.
+    private func open(on bus: any Bus) async throws {
+        _ = try Topics.status(name)
+        let publisher = try bus.publisher(.bind, endpoints, options: options.publisherOptions)
+        self.publisher = publisher
+        try await waitForSubscribers(of: publisher)
+        if control.isStopped { return }
+        let subscriber = try bus.subscriber(
+            to: subscriptions, limits: options.limits, overflow: options.mode.overflow)
+        self.subscriber = subscriber
+        control.listen(with: subscriber)
+        logger.info("ready")
+    }
+
+    private func waitForSubscribers(of publisher: any Publisher) async throws {
+        let started = ContinuousClock.now
+        for (topic, count) in options.awaitedSubscribers.sorted(by: { $0.key < $1.key }) {
+            while !(try await publisher.waitForSubscribers(to: topic, count: count, within: .milliseconds(100))) {
+                if control.isStopped { return }
+                guard ContinuousClock.now - started >= options.patience else { continue }
+                let reason = "\(publisher.subscriberCount(of: topic)) of \(count) subscribers have come to \(topic)"
+                guard options.mode == .live else { throw MessagingError("begin in lockstep", reason) }
+                logger.warning("begins although only \(reason)")
+                break
+            }
+        }
+    }
+
+    private func receive(from subscriber: Subscriber) async {
+        let timer = startTimer()
+        defer { timer.cancel() }
+        for await batch in subscriber {
+            for index in 0..<batch.count {
+                take(batch[index])
+                await sendAll()
+                if clock.now >= nextTick { beat() }
+                if control.isStopped || processor.isFinished { return }
+            }
+        }
+    }
+
+    private func conclude() async {
+        post(processor.finish(at: clock.now))
+        postStatus(last: true)
+        await sendAll(until: .now + .milliseconds(options.limits.lingerMilliseconds))
+    }
+
+    private func close() {
+        subscriber?.cancel()
+        publisher?.close()
+        publisher = nil
+    }
+
+    // MARK: One message
+
+    private func take(_ message: WireMessage) {
+        let now = clock.now
+        let topic = message.topic
+        received[topic.firstComponent, default: 0] += 1
+        do throws(Refusal) {
+            let input = try P.Input(message)
+            guard try sequences.accept(input.stamp, on: topic) else { return }
+            post(try processor.process(input, at: now))
+        } catch {
+            drops.count(error.reason)
+            bursts.note(error, at: now)
+        }
+        processing.record(clock.now - now)
+    }
+
+    private func post(_ outputs: [P.Output]) {
+        for output in outputs { post(output.outgoing) }
+    }
+
+    private func post(_ outgoing: Outgoing) {
+        do {
+            try outbox.append(outgoing)
+        } catch {
+            logger.error("cannot encode a message on \(outgoing.topic): \(error)")
+        }
+        flush()
+    }
+
+    // MARK: Sending
+
+    private func flush() {
+        guard let publisher else { return }
+        while !outbox.isEmpty {
+            do {
+                return try outbox.flush(to: publisher)
+            } catch {
+                drops.count(.unsent)
+                bursts.note(Refusal(.unsent, error.description), at: clock.now)
+            }
+        }
+    }
+
+    /// Waits, in lockstep, until slow subscribers have room for everything.
+    private func sendAll() async {
+        while !outbox.isEmpty, !control.isStopped { await retry() }
+    }
+
+    private func sendAll(until deadline: ContinuousClock.Instant) async {
+        while !outbox.isEmpty, ContinuousClock.now < deadline { await retry() }
+    }
+
+    private func retry() async {
+        try? await Task.sleep(for: .milliseconds(1))
+        flush()
+    }
+
+    // MARK: Heartbeat
+
+    /// Beats when nothing comes; while messages come, the loop beats between two of them.
+    private func startTimer() -> any DispatchSourceTimer {
+        let timer = DispatchSource.makeTimerSource(queue: executor.queue)
+        let interval = DispatchTimeInterval.nanoseconds(Int(options.tickInterval.nanoseconds))
+        timer.schedule(deadline: .now() + interval, repeating: interval)
+        timer.setEventHandler { [weak self] in
+            self?.assumeIsolated { if $0.clock.now >= $0.nextTick { $0.beat() } }
+        }
+        timer.resume()
+        return timer
+    }
+
+    private func beat() {
+        let now = clock.now
+        nextTick = now + options.tickInterval
+        do {
+            try publisher?.service()
+        } catch {
+            logger.error("\(error)")
+        }
+        flush()
+        if outbox.isEmpty { post(processor.tick(at: now)) }
+        if now >= nextStatus { postStatus() }
+        bursts.flush(at: now)
+        if processor.isFinished { subscriber?.cancel() }
+    }
+
+    private func postStatus(last: Bool = false) {
+        let now = clock.now
+        nextStatus = now + options.statusInterval
+        noteRefusals(at: now)
+        guard let topic = try? Topics.status(name) else { return }
+        post(Outgoing(status(last: last), on: topic))
+    }
+
+    /// Logs what was refused before it reached the stage.
+    private func noteRefusals(at now: Instant) {
+        for (reason, count) in subscriber?.refusals ?? [:] {
+            let unsaid = count - loggedRefusals[reason, default: 0]
+            if unsaid > 0 { bursts.note(Refusal(reason), count: unsaid, at: now) }
+            loggedRefusals[reason] = count
+        }
+    }
+
+    /// How the stage is.
+    private func status(last: Bool) -> Status {
+        let telemetry = processor.telemetry
+        var drops = self.drops
+        drops.add(telemetry.drops.counts)
+        drops.add(subscriber?.refusals ?? [:])
+        var status = Status()
+        status.stage = name
+        status.process = UInt64(getpid())
+        status.received = received
+        status.sent = outbox.sent
+        status.drops = drops.byName
+        status.gaps = sequences.gaps
+        status.modelVersion = telemetry.modelVersion
+        status.peakMemory = ProcessMemory.peak
+        status.latency = telemetry.latencies.mapValues(\.quantiles)
+        status.latency["process"] = processing.quantiles
+        status.gauges = telemetry.gauges
+        status.last = last
+        return status
+    }
+}

@@ -1,0 +1,39 @@
+import Schema
+import Testing
+
+struct TopicTests {
+    @Test func noTopicIsAPrefixOfAnother() throws {
+        let one = try Topics.sensor("image", "cam1").name
+        let ten = try Topics.sensor("image", "cam10").name
+        #expect(one == "sensor.image.cam1/")
+        #expect(!ten.hasPrefix(one))
+    }
+
+    @Test func everyFamilyKnowsItsOwnNamesOnly() throws {
+        let names = [
+            try Topics.sensor("image", "camera").name, try Topics.cut("s1").name, try Topics.feedback("s1").name,
+            try Topics.sample("audio").name, try Topics.feature("text").name, try Topics.moment("s1").name,
+            try Topics.prediction("s1").name, try Topics.modelUpdate().name, try Topics.evaluationSummary().name,
+            try Topics.evaluationProgress().name, try Topics.status("extract-image").name,
+        ]
+        #expect(names.count == Topics.all.count)
+        for (name, family) in zip(names, Topics.all) {
+            #expect(Topics.all.filter { $0.components(of: name) != nil }.map(\.name) == [family.name])
+            #expect(name.hasPrefix(family.prefix))
+        }
+        #expect(Topics.sensor.components(of: "sensor.image.camera/") == ["image", "camera"])
+        #expect(Topics.sensor.pattern == "sensor.<modality>.<source>/")
+    }
+
+    @Test(arguments: ["sensor.image/", "sensor.image.camera", "sensor.image.a.b/", "sensor..x/", "model.update", "", "/", "sensor.im age.x/"])
+    func whatIsNoTopicBelongsToNoFamily(name: String) {
+        #expect(Topics.family(of: name) == nil)
+    }
+
+    @Test(arguments: ["", "a.b", "a/b", "ä", "two words", String(repeating: "x", count: 65)])
+    func badComponentsAreRefused(component: String) {
+        let error = #expect(throws: TopicError.self) { try Topics.moment(component) }
+        #expect(error?.component == component)
+        #expect(error?.parameter == "session")
+    }
+}

@@ -1,0 +1,68 @@
+import Messaging
+import Pipeline
+import Schema
+
+/// Runs a processor over inputs without a bus: everything it says, and everything it refuses, in order.
+public struct Harness<P: Processor> {
+    public private(set) var processor: P
+    public private(set) var now: Instant
+    public private(set) var outputs: [P.Output] = []
+    public private(set) var refusals: [Refusal] = []
+
+    public init(_ processor: P, at start: Instant = Instant(nanoseconds: 0)) {
+        self.processor = processor
+        now = start
+    }
+
+    /// What this input made the processor say.
+    @discardableResult
+    public mutating func send(_ input: P.Input) -> [P.Output] {
+        do throws(Refusal) {
+            return note(try processor.process(input, at: now))
+        } catch {
+            refusals.append(error)
+            return []
+        }
+    }
+
+    /// Lets time pass, then ticks.
+    @discardableResult
+    public mutating func advance(by duration: Duration) -> [P.Output] {
+        now = now + duration
+        return note(processor.tick(at: now))
+    }
+
+    @discardableResult
+    public mutating func finish() -> [P.Output] { note(processor.finish(at: now)) }
+
+    private mutating func note(_ outputs: [P.Output]) -> [P.Output] {
+        self.outputs += outputs
+        return outputs
+    }
+}
+
+extension WireMessage {
+    /// A message made in memory.
+    public init(topic: String, header: [UInt8], payload: [Payload] = []) {
+        let batch = MessageBatch()
+        batch.append(topic: topic, header: header, payload: payload)
+        self = batch[0]
+    }
+
+    /// A stamped message made in memory.
+    public init<Message: Stamped>(_ message: Message, on topic: Topic<Message>, payload: [Payload] = []) throws {
+        self.init(topic: topic.name, header: try message.serializedBytes(), payload: payload)
+    }
+}
+
+extension Stamp {
+    /// A stamp of this version.
+    public init(from source: String, sequence: UInt64, epoch: UInt64 = 1, at time: Instant = Instant(nanoseconds: 0)) {
+        self.init()
+        schemaVersion = Schema.schemaVersion
+        self.source = source
+        self.epoch = epoch
+        self.sequence = sequence
+        self.time = time.nanoseconds
+    }
+}
