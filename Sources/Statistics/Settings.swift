@@ -29,10 +29,7 @@ public struct SettingsError: Error, Equatable, CustomStringConvertible {
 extension Settings {
     /// Reads `{"key": value, …}` over the defaults; an unknown key, a value of a wrong type or one out of range is refused by name.
     public init(json: String) throws(SettingsError) {
-        let value: JSONValue
-        do {
-            value = try JSONDecoder().decode(JSONValue.self, from: Data(json.utf8))
-        } catch {
+        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(json.utf8)) else {
             throw SettingsError("", "not JSON: \(json.prefix(80))")
         }
         try self.init(value)
@@ -40,18 +37,22 @@ extension Settings {
 
     /// Reads a JSON object over the defaults.
     public init(_ value: JSONValue) throws(SettingsError) {
-        guard case .object(let given) = value else { throw SettingsError("", "not a JSON object of settings") }
         self.init()
-        guard case .object(var merged)? = try? JSONDecoder().decode(JSONValue.self, from: Data(json.utf8)) else {
-            preconditionFailure("\(Self.self) is not written as an object")
+        try lay(value)
+    }
+
+    /// Lays a JSON object over these settings; an object inside is laid over the one it meets.
+    public mutating func lay(_ value: JSONValue) throws(SettingsError) {
+        guard case .object(let given) = value else { throw SettingsError("", "not a JSON object of settings") }
+        guard let defaults = try? JSONDecoder().decode(JSONValue.self, from: Data(json.utf8)) else {
+            preconditionFailure("\(json) is not JSON")
         }
-        let known = merged.keys.sorted()
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
+        var merged = defaults
+        // One key after another, so that a value that cannot be read is known by its key.
         for (key, value) in given.sorted(by: { $0.key < $1.key }) {
-            guard merged.updateValue(value, forKey: key) != nil else {
-                throw SettingsError(key, known.isEmpty ? "unknown; there are no settings" : "unknown; there are \(known.joined(separator: ", "))")
-            }
+            merged = try overlay([key: value], on: merged, path: [])
             do {
                 self = try decoder.decode(Self.self, from: JSONEncoder().encode(merged))
             } catch {
@@ -69,6 +70,23 @@ extension Settings {
         guard let data = try? encoder.encode(self) else { preconditionFailure("\(Self.self) holds a number JSON has no word for") }
         return String(decoding: data, as: UTF8.self)
     }
+}
+
+/// The base with the given keys replaced; objects are laid over objects.
+private func overlay(_ given: [String: JSONValue], on base: JSONValue, path: [String]) throws(SettingsError) -> JSONValue {
+    guard case .object(var merged) = base else { return .object(given) }
+    for (key, value) in given {
+        let name = (path + [key]).joined(separator: ".")
+        guard let old = merged[key] else {
+            throw SettingsError(name, merged.isEmpty ? "unknown; there are no settings" : "unknown; there are \(merged.keys.sorted().joined(separator: ", "))")
+        }
+        if case .object(let inner) = value, case .object = old {
+            merged[key] = try overlay(inner, on: old, path: path + [key])
+        } else {
+            merged[key] = value
+        }
+    }
+    return .object(merged)
 }
 
 extension SettingsError {
