@@ -52,7 +52,7 @@ let floor3: [Target] = [
 ]
 
 let floor4: [Target] = [
-    module("Learning", ["Model", "Layers", "Tensors", "Statistics", "Safetensors"]),
+    module("Learning", ["Model", "Layers", "Tensors", "Statistics", "Safetensors", "CVector"]),
     module("Evaluation", ["Model", "Tensors", "Statistics"]),
     module("OnlineLanguage", ["Learning", "Model", "Tensors", "Statistics"]),
 ]

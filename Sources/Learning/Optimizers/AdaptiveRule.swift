@@ -1,0 +1,130 @@
+import CVector
+import Foundation
+import Statistics
+
+/// Adam, AdamW and LAMB: Adam is LAMB without trust.
+///
+///     m ← β₁m + (1 − β₁)g;  v ← β₂v + (1 − β₂)g²
+///     direction = m / (1 − β₁ᵗ) / (√v / √(1 − β₂ᵗ) + ε)
+///     w ← w − η · trust · direction
+///
+/// Weight decay λ is added to the gradient (Adam, https://arxiv.org/abs/1412.6980), taken off the weight beforehand
+/// (`decoupled`: AdamW, https://arxiv.org/abs/1711.05101) or added to the direction (`trust`: LAMB, https://arxiv.org/abs/1904.00962).
+/// trust = ‖w‖ / ‖direction‖ for each parameter that decays, 1 where either is 0 and in Adam and AdamW.
+public struct AdaptiveRule: UpdateRule {
+    public var learningRate = 1e-3
+    public var beta1 = 0.9
+    public var beta2 = 0.999
+    public var epsilon = 1e-8
+    public var weightDecay = 0.0
+    public var decoupled = false
+    public var trust = false
+    public var decayVectors = true
+    public var clipNorm = 0.0
+    public var schedule = Schedule()
+
+    public init() {}
+
+    public init(learningRate: Double = 1e-3, epsilon: Double = 1e-8, weightDecay: Double = 0, decoupled: Bool = false, trust: Bool = false) {
+        self.learningRate = learningRate
+        self.epsilon = epsilon
+        self.weightDecay = weightDecay
+        self.decoupled = decoupled
+        self.trust = trust
+    }
+
+    public func validate() throws(SettingsError) {
+        try SettingsError.require(learningRate >= 0, "learning_rate", "\(learningRate) is negative")
+        try SettingsError.require(beta1 >= 0 && beta1 < 1, "beta1", "\(beta1) is not in 0 ..< 1")
+        try SettingsError.require(beta2 >= 0 && beta2 < 1, "beta2", "\(beta2) is not in 0 ..< 1")
+        try SettingsError.require(epsilon > 0, "epsilon", "\(epsilon) is not positive")
+        try SettingsError.require(weightDecay >= 0, "weight_decay", "\(weightDecay) is negative")
+        try SettingsError.require(!decoupled || !trust, "decoupled", "cannot go with trust, which adds the decay to the direction")
+        try SettingsError.require(clipNorm >= 0, "clip_norm", "\(clipNorm) is negative")
+        try schedule.validate()
+    }
+
+    public var moments: [String] { ["first_moment", "second_moment"] }
+    public var layerwise: (any LayerwiseRule)? { trust ? self : nil }
+
+    public func update(_ block: Block, _ step: Step) {
+        let terms = Terms(self, block, step)
+        let keep = SIMD16<Float>(repeating: Float(1 - (decoupled && block.decays ? step.learningRate * weightDecay : 0)))
+        let added = SIMD16<Float>(repeating: decoupled || !block.decays ? 0 : Float(weightDecay))
+        // The rate over the first moment's correction in one factor, as PyTorch rounds it.
+        let rate = SIMD16<Float>(repeating: Float(step.learningRate / terms.firstCorrection))
+        sweep(block.count) { place, lanes in
+            let w = load(block.weights, place, lanes)
+            let g = load(block.gradients, place, lanes) * terms.scale + added * w
+            let (m, v) = terms.move(block, g, place, lanes)
+            store(w * keep - rate * (m / terms.denominator(v)), block.weights, place, lanes)
+        }
+    }
+}
+
+extension AdaptiveRule: LayerwiseRule {
+    public func measure(_ block: Block, _ step: Step) -> (weights: Double, directions: Double) {
+        let terms = Terms(self, block, step)
+        var weights = SIMD16<Float>.zero, directions = SIMD16<Float>.zero
+        sweep(block.count) { place, lanes in
+            let w = load(block.weights, place, lanes)
+            let (m, v) = terms.move(block, load(block.gradients, place, lanes) * terms.scale, place, lanes)
+            let direction = terms.direction(m, v, w)
+            weights += w * w
+            directions += direction * direction
+        }
+        return (total(weights), total(directions))
+    }
+
+    public func trust(weights: Double, direction: Double, decays: Bool) -> Double {
+        weights > 0 && direction > 0 && decays && weightDecay > 0 ? weights / direction : 1
+    }
+
+    public func apply(_ block: Block, _ step: Step, trust: Float) {
+        let terms = Terms(self, block, step)
+        let rate = SIMD16<Float>(repeating: Float(step.learningRate) * trust)
+        sweep(block.count) { place, lanes in
+            let w = load(block.weights, place, lanes)
+            let direction = terms.direction(load(block.first, place, lanes), load(block.second, place, lanes), w)
+            store(w - rate * direction, block.weights, place, lanes)
+        }
+    }
+}
+
+/// The constants of a step, ready for sixteen weights at a time.
+private struct Terms {
+    let firstCorrection: Double
+    let scale, towardsGradient, keepSecond, addSecond, secondCorrection, epsilon, decay, inverseFirst: SIMD16<Float>
+
+    init(_ rule: AdaptiveRule, _ block: Block, _ step: Step) {
+        firstCorrection = 1 - pow(rule.beta1, Double(step.number))
+        let secondCorrection = (1 - pow(rule.beta2, Double(step.number))).squareRoot()
+        scale = SIMD16(repeating: step.gradientScale)
+        towardsGradient = SIMD16(repeating: Float(1 - rule.beta1))
+        keepSecond = SIMD16(repeating: Float(rule.beta2))
+        addSecond = SIMD16(repeating: Float(1 - rule.beta2))
+        self.secondCorrection = SIMD16(repeating: Float(1 / secondCorrection))
+        epsilon = SIMD16(repeating: Float(rule.epsilon))
+        decay = SIMD16(repeating: block.decays ? Float(rule.weightDecay) : 0)
+        inverseFirst = SIMD16(repeating: Float(1 / firstCorrection))
+    }
+
+    @inline(__always)
+    func move(_ block: Block, _ g: SIMD16<Float>, _ place: Int, _ lanes: Int) -> (SIMD16<Float>, SIMD16<Float>) {
+        var m = load(block.first, place, lanes)
+        m += towardsGradient * (g - m)
+        let v = keepSecond * load(block.second, place, lanes) + addSecond * g * g
+        store(m, block.first, place, lanes)
+        store(v, block.second, place, lanes)
+        return (m, v)
+    }
+
+    @inline(__always)
+    func denominator(_ v: SIMD16<Float>) -> SIMD16<Float> { CVectorSquareRoot(v) * secondCorrection + epsilon }
+
+    /// LAMB's: Adam's direction plus the decay.
+    @inline(__always)
+    func direction(_ m: SIMD16<Float>, _ v: SIMD16<Float>, _ w: SIMD16<Float>) -> SIMD16<Float> {
+        m * inverseFirst / denominator(v) + decay * w
+    }
+}

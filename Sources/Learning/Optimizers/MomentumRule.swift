@@ -1,0 +1,58 @@
+import Statistics
+
+/// Gradient descent, with a heavy ball or Nesterov's look ahead: g ← g + λw; b ← μb + g; w ← w − η(g + μb) or w − ηb or, at μ = 0, w − ηg.
+/// PyTorch's semantics: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
+public struct MomentumRule: UpdateRule {
+    public var learningRate = 0.01
+    /// μ, in 0 ..< 1; at 0 nothing is kept.
+    public var momentum = 0.0
+    public var nesterov = false
+    /// λ, added to the gradient as L2 regularisation.
+    public var weightDecay = 0.0
+    public var decayVectors = true
+    public var clipNorm = 0.0
+    public var schedule = Schedule()
+
+    public init() {}
+
+    public init(learningRate: Double = 0.01, momentum: Double, nesterov: Bool = false) {
+        self.learningRate = learningRate
+        self.momentum = momentum
+        self.nesterov = nesterov
+    }
+
+    public func validate() throws(SettingsError) {
+        try SettingsError.require(learningRate >= 0, "learning_rate", "\(learningRate) is negative")
+        try SettingsError.require(momentum >= 0 && momentum < 1, "momentum", "\(momentum) is not in 0 ..< 1")
+        try SettingsError.require(!nesterov || momentum > 0, "nesterov", "needs a momentum above 0")
+        try SettingsError.require(weightDecay >= 0, "weight_decay", "\(weightDecay) is negative")
+        try SettingsError.require(clipNorm >= 0, "clip_norm", "\(clipNorm) is negative")
+        try schedule.validate()
+    }
+
+    public var moments: [String] { momentum > 0 ? ["momentum"] : [] }
+
+    public func update(_ block: Block, _ step: Step) {
+        let rate = SIMD16<Float>(repeating: Float(step.learningRate))
+        let decay = SIMD16<Float>(repeating: block.decays ? Float(weightDecay) : 0)
+        let scale = SIMD16<Float>(repeating: step.gradientScale)
+        if momentum == 0 {
+            sweep(block.count) { place, lanes in
+                let w = load(block.weights, place, lanes)
+                let g = load(block.gradients, place, lanes) * scale + decay * w
+                store(w - rate * g, block.weights, place, lanes)
+            }
+        } else {
+            let mu = SIMD16<Float>(repeating: Float(momentum))
+            let lookahead = nesterov ? mu : SIMD16<Float>(repeating: 1)
+            let present = SIMD16<Float>(repeating: nesterov ? 1 : 0)
+            sweep(block.count) { place, lanes in
+                let w = load(block.weights, place, lanes)
+                let g = load(block.gradients, place, lanes) * scale + decay * w
+                let b = mu * load(block.first, place, lanes) + g
+                store(b, block.first, place, lanes)
+                store(w - rate * (present * g + lookahead * b), block.weights, place, lanes)
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+import Statistics
+
+/// A family of optimisers: its switches, and how one step changes weights. It holds no memory of its own.
+public protocol UpdateRule: Settings {
+    /// The rate before the schedule's share is taken.
+    var learningRate: Double { get set }
+    /// Gradients are scaled down where the norm of all of them together is greater; 0 for never.
+    var clipNorm: Double { get }
+    /// Whether weights of fewer than two dimensions (biases, norms) decay too.
+    var decayVectors: Bool { get }
+    var schedule: Schedule { get }
+    /// The numbers kept for each weight, by name; at most two.
+    var moments: [String] { get }
+    /// Set where the length of a parameter's step depends on the whole parameter.
+    var layerwise: (any LayerwiseRule)? { get }
+
+    /// Moves the moments and the weights of one block.
+    func update(_ block: Block, _ step: Step)
+}
+
+/// An update rule that looks at a whole parameter before it moves it.
+public protocol LayerwiseRule: Sendable {
+    /// Moves the moments of one block; Σ weight² and Σ (its direction)² over it.
+    func measure(_ block: Block, _ step: Step) -> (weights: Double, directions: Double)
+    /// What to multiply the rate with, given the two norms over the whole parameter.
+    func trust(weights: Double, direction: Double, decays: Bool) -> Double
+    /// Moves the weights of one block along its direction.
+    func apply(_ block: Block, _ step: Step, trust: Float)
+}
+
+extension UpdateRule {
+    public var layerwise: (any LayerwiseRule)? { nil }
+}
+
+/// A run of weights that belong to one parameter, with their gradients and moments.
+public struct Block {
+    let parameter: Int
+    let count: Int
+    let decays: Bool
+    let weights: UnsafeMutablePointer<Float>
+    let gradients: UnsafePointer<Float>
+    /// Point at the weights where a rule has fewer moments; it does not touch them.
+    let first, second: UnsafeMutablePointer<Float>
+}
+
+/// What is the same for every block of a step.
+public struct Step: Sendable {
+    /// From 1.
+    let number: Int
+    let learningRate: Double
+    /// What gradients are multiplied with: the mean over accumulated batches, and clipping.
+    let gradientScale: Float
+}
+
+/// Every optimiser, by the name that configurations use: a family, and its switches.
+public let optimizers: KeyValuePairs<String, any UpdateRule> = [
+    "sgd": MomentumRule(momentum: 0),
+    "momentum": MomentumRule(momentum: 0.9),
+    "nesterov": MomentumRule(momentum: 0.9, nesterov: true),
+    "adam": AdaptiveRule(),
+    "adamw": AdaptiveRule(weightDecay: 0.01, decoupled: true),
+    "lamb": AdaptiveRule(epsilon: 1e-6, weightDecay: 0.01, trust: true),
+]
+
+/// The rule of an optimiser's name with settings laid over its defaults.
+public func updateRule(_ name: String, settings: JSONValue = .object([:])) throws(SettingsError) -> any UpdateRule {
+    guard var rule = optimizers.first(where: { $0.key == name })?.value else {
+        throw SettingsError("optimizer", "there is no '\(name)'; there are \(optimizers.map(\.key).joined(separator: ", "))")
+    }
+    try rule.lay(settings)
+    return rule
+}
