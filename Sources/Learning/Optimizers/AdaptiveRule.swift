@@ -53,11 +53,11 @@ public struct AdaptiveRule: UpdateRule {
         let added = SIMD16<Float>(repeating: decoupled || !block.decays ? 0 : Float(weightDecay))
         // The rate over the first moment's correction in one factor, as PyTorch rounds it.
         let rate = SIMD16<Float>(repeating: Float(step.learningRate / terms.firstCorrection))
-        sweep(block.count) { place, lanes in
-            let w = load(block.weights, place, lanes)
-            let g = load(block.gradients, place, lanes) * terms.scale + added * w
-            let (m, v) = terms.move(block, g, place, lanes)
-            store(w * keep - rate * (m / terms.denominator(v)), block.weights, place, lanes)
+        for place in stride(from: 0, to: block.count, by: 16) {
+            let w = load(block.weights, place)
+            let g = load(block.gradients, place) * terms.scale + added * w
+            let (m, v) = terms.move(g, place)
+            store(w * keep - rate * (m / terms.denominator(v)), block.weights, place)
         }
     }
 }
@@ -66,9 +66,9 @@ extension AdaptiveRule: LayerwiseRule {
     public func measure(_ block: Block, _ step: Step) -> (weights: Double, directions: Double) {
         let terms = Terms(self, block, step)
         var weights = SIMD16<Float>.zero, directions = SIMD16<Float>.zero
-        sweep(block.count) { place, lanes in
-            let w = load(block.weights, place, lanes)
-            let (m, v) = terms.move(block, load(block.gradients, place, lanes) * terms.scale, place, lanes)
+        for place in stride(from: 0, to: block.count, by: 16) {
+            let w = load(block.weights, place)
+            let (m, v) = terms.move(load(block.gradients, place) * terms.scale, place)
             let direction = terms.direction(m, v, w)
             weights += w * w
             directions += direction * direction
@@ -83,20 +83,24 @@ extension AdaptiveRule: LayerwiseRule {
     public func apply(_ block: Block, _ step: Step, trust: Float) {
         let terms = Terms(self, block, step)
         let rate = SIMD16<Float>(repeating: Float(step.learningRate) * trust)
-        sweep(block.count) { place, lanes in
-            let w = load(block.weights, place, lanes)
-            let direction = terms.direction(load(block.first, place, lanes), load(block.second, place, lanes), w)
-            store(w - rate * direction, block.weights, place, lanes)
+        for place in stride(from: 0, to: block.count, by: 16) {
+            let w = load(block.weights, place)
+            let direction = terms.direction(load(terms.first, place), load(terms.second, place), w)
+            store(w - rate * direction, block.weights, place)
         }
     }
 }
 
 /// The constants of a step, ready for sixteen weights at a time.
 private struct Terms {
+    let first, second: UnsafeMutablePointer<Float>
     let firstCorrection: Double
     let scale, towardsGradient, keepSecond, addSecond, secondCorrection, epsilon, decay, inverseFirst: SIMD16<Float>
 
     init(_ rule: AdaptiveRule, _ block: Block, _ step: Step) {
+        guard let first = block.first, let second = block.second else { preconditionFailure("Adam keeps two moments") }
+        self.first = first
+        self.second = second
         firstCorrection = 1 - pow(rule.beta1, Double(step.number))
         let secondCorrection = (1 - pow(rule.beta2, Double(step.number))).squareRoot()
         scale = SIMD16(repeating: step.gradientScale)
@@ -110,12 +114,12 @@ private struct Terms {
     }
 
     @inline(__always)
-    func move(_ block: Block, _ g: SIMD16<Float>, _ place: Int, _ lanes: Int) -> (SIMD16<Float>, SIMD16<Float>) {
-        var m = load(block.first, place, lanes)
+    func move(_ g: SIMD16<Float>, _ place: Int) -> (SIMD16<Float>, SIMD16<Float>) {
+        var m = load(first, place)
         m += towardsGradient * (g - m)
-        let v = keepSecond * load(block.second, place, lanes) + addSecond * g * g
-        store(m, block.first, place, lanes)
-        store(v, block.second, place, lanes)
+        let v = keepSecond * load(second, place) + addSecond * g * g
+        store(m, first, place)
+        store(v, second, place)
         return (m, v)
     }
 

@@ -36,23 +36,23 @@ public struct MomentumRule: UpdateRule {
         let rate = SIMD16<Float>(repeating: Float(step.learningRate))
         let decay = SIMD16<Float>(repeating: block.decays ? Float(weightDecay) : 0)
         let scale = SIMD16<Float>(repeating: step.gradientScale)
-        if momentum == 0 {
-            sweep(block.count) { place, lanes in
-                let w = load(block.weights, place, lanes)
-                let g = load(block.gradients, place, lanes) * scale + decay * w
-                store(w - rate * g, block.weights, place, lanes)
+        guard let kept = block.first else {
+            for place in stride(from: 0, to: block.count, by: 16) {
+                let w = load(block.weights, place)
+                let g = load(block.gradients, place) * scale + decay * w
+                store(w - rate * g, block.weights, place)
             }
-        } else {
-            let mu = SIMD16<Float>(repeating: Float(momentum))
-            let lookahead = nesterov ? mu : SIMD16<Float>(repeating: 1)
-            let present = SIMD16<Float>(repeating: nesterov ? 1 : 0)
-            sweep(block.count) { place, lanes in
-                let w = load(block.weights, place, lanes)
-                let g = load(block.gradients, place, lanes) * scale + decay * w
-                let b = mu * load(block.first, place, lanes) + g
-                store(b, block.first, place, lanes)
-                store(w - rate * (present * g + lookahead * b), block.weights, place, lanes)
-            }
+            return
+        }
+        let mu = SIMD16<Float>(repeating: Float(momentum))
+        let past = nesterov ? mu : SIMD16<Float>(repeating: 1)
+        let present = SIMD16<Float>(repeating: nesterov ? 1 : 0)
+        for place in stride(from: 0, to: block.count, by: 16) {
+            let w = load(block.weights, place)
+            let g = load(block.gradients, place) * scale + decay * w
+            let b = mu * load(kept, place) + g
+            store(b, kept, place)
+            store(w - rate * (present * g + past * b), block.weights, place)
         }
     }
 }

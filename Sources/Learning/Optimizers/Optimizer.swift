@@ -119,7 +119,7 @@ public final class Optimizer {
                 blocks.append(Block(
                     parameter: index, count: min(longest, parameter.count - start), decays: rule.decayVectors || parameter.shape.count > 1,
                     weights: weights + start, gradients: UnsafePointer(gradient + start),
-                    first: (kept.first ?? weights) + start, second: (kept.count > 1 ? kept[1] : weights) + start))
+                    first: kept.first.map { $0 + start }, second: kept.dropFirst().first.map { $0 + start }))
             }
         }
         return blocks
@@ -130,33 +130,36 @@ extension Optimizer: TeamWork {
     private enum Phase { case measureGradients, update, measureDirections, apply }
 
     public func work(_ share: Share) {
-        let mine = share.of(blocks.count)
-        switch phase {
-        case .measureGradients:
-            for index in mine { sums[index] = (sumOfSquares(blocks[index].gradients, blocks[index].count), 0) }
-        case .update:
-            for index in mine { rule.update(blocks[index], current) }
-        case .measureDirections:
-            guard let layerwise else { return }
-            for index in mine {
-                let (weights, directions) = layerwise.measure(blocks[index], current)
-                sums[index] = (weights, directions)
+        for index in share.of(blocks.count) {
+            switch phase {
+            case .measureGradients:
+                sums[index] = (sumOfSquares(blocks[index]), 0)
+            case .update:
+                blocks[index].inSixteens { rule.update($0, current) }
+            case .measureDirections:
+                sums[index] = (0, 0)
+                blocks[index].inSixteens { block in
+                    guard let measured = layerwise?.measure(block, current) else { return }
+                    sums[index].first += measured.weights
+                    sums[index].second += measured.directions
+                }
+            case .apply:
+                blocks[index].inSixteens { layerwise?.apply($0, current, trust: trusts[$0.parameter]) }
             }
-        case .apply:
-            guard let layerwise else { return }
-            for index in mine { layerwise.apply(blocks[index], current, trust: trusts[blocks[index].parameter]) }
         }
     }
 }
 
 /// Not finite exactly where a number is not: what overflows in single precision is summed again in double.
-private func sumOfSquares(_ x: UnsafePointer<Float>, _ count: Int) -> Double {
+private func sumOfSquares(_ block: Block) -> Double {
     var squares = SIMD16<Float>.zero
-    sweep(count) { place, lanes in
-        let x = load(x, place, lanes)
-        squares += x * x
+    block.inSixteens { block in
+        for place in stride(from: 0, to: block.count, by: 16) {
+            let g = load(block.gradients, place)
+            squares += g * g
+        }
     }
     let sum = total(squares)
     if sum.isFinite { return sum }
-    return UnsafeBufferPointer(start: x, count: count).reduce(0) { $0 + Double($1) * Double($1) }
+    return UnsafeBufferPointer(start: block.gradients, count: block.count).reduce(0) { $0 + Double($1) * Double($1) }
 }

@@ -14,33 +14,22 @@ public protocol UpdateRule: Settings {
     /// Set where the length of a parameter's step depends on the whole parameter.
     var layerwise: (any LayerwiseRule)? { get }
 
-    /// Moves the moments and the weights of one block.
+    /// Moves the moments and the weights of one block of whole sixteens.
     func update(_ block: Block, _ step: Step)
 }
 
 /// An update rule that looks at a whole parameter before it moves it.
 public protocol LayerwiseRule: Sendable {
-    /// Moves the moments of one block; Σ weight² and Σ (its direction)² over it.
+    /// Moves the moments of one block of whole sixteens; Σ weight² and Σ (its direction)² over it.
     func measure(_ block: Block, _ step: Step) -> (weights: Double, directions: Double)
     /// What to multiply the rate with, given the two norms over the whole parameter.
     func trust(weights: Double, direction: Double, decays: Bool) -> Double
-    /// Moves the weights of one block along its direction.
+    /// Moves the weights of one block of whole sixteens along its direction.
     func apply(_ block: Block, _ step: Step, trust: Float)
 }
 
 extension UpdateRule {
     public var layerwise: (any LayerwiseRule)? { nil }
-}
-
-/// A run of weights that belong to one parameter, with their gradients and moments.
-public struct Block {
-    let parameter: Int
-    let count: Int
-    let decays: Bool
-    let weights: UnsafeMutablePointer<Float>
-    let gradients: UnsafePointer<Float>
-    /// Point at the weights where a rule has fewer moments; it does not touch them.
-    let first, second: UnsafeMutablePointer<Float>
 }
 
 /// What is the same for every block of a step.
