@@ -1,0 +1,23 @@
+import Layers
+import Tensors
+
+/// Rows as tokens with places, a block in which they attend to one another, and learned questions that gather the answer.
+/// https://arxiv.org/abs/2010.11929, https://arxiv.org/abs/2103.03206
+public struct PatchEncoder: Encoder, Composite {
+    private let embed: PatchEmbedding
+    private let block: Block
+    private let gather: Gathering
+
+    public init(_ name: String, of sense: MultimodalConfiguration.Sense, for model: MultimodalConfiguration) {
+        embed = PatchEmbedding("\(name).embed", rows: sense.rows, features: sense.columns, width: model.width)
+        block = Block("\(name).block", model.width, heads: model.heads)
+        gather = Gathering("\(name).gather", for: model)
+    }
+
+    public var parts: [any Layer] { [embed, block, gather] }
+
+    public func encode<S>(_ values: Tensor<S>, mask: Tensor<S>, batch: Int, in graph: Graph<S>) -> Tensor<S> {
+        let mixed = block(embed(values, in: graph), batch: batch, visibility: .all, keyMask: mask, in: graph)
+        return gather(mixed, mask: mask, batch: batch, in: graph)
+    }
+}

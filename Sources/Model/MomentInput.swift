@@ -1,0 +1,44 @@
+/// What a model takes of one moment: token ids, what each sense perceived, and the label where one is known.
+/// A sense that is not there is simply absent from `senses`.
+public struct MomentInput: Codable, Sendable, Equatable {
+    /// Token ids of what was said; empty where nothing was.
+    public var text: [Int]
+    public var senses: [String: SenseInput]
+    /// The class, below `classes`; nil where nobody told.
+    public var label: Int?
+    /// How many classes the label was chosen from.
+    public var classes: Int?
+
+    public init(text: [Int] = [], senses: [String: SenseInput] = [:], label: Int? = nil, classes: Int? = nil) {
+        self.text = text
+        self.senses = senses
+        self.label = label
+        self.classes = classes
+    }
+
+    /// The modalities that this moment has.
+    public func has(_ modality: String) -> Bool {
+        modality == MultimodalConfiguration.textName ? !text.isEmpty : senses[modality] != nil
+    }
+}
+
+/// One modality's features at the time of a moment.
+public struct SenseInput: Codable, Sendable, Equatable {
+    public var rows: Int
+    public var columns: Int
+    /// Row after row: rows × columns numbers.
+    public var values: [Float]
+    /// Seconds between the reading and the moment's end.
+    public var age: Float
+    /// 0 for useless to 1 for sound.
+    public var validity: Float
+
+    public init(rows: Int, columns: Int, values: [Float], age: Float = 0, validity: Float = 1) {
+        precondition(rows >= 0 && columns >= 0 && values.count == rows * columns, "\(values.count) values for \(rows) × \(columns)")
+        self.rows = rows
+        self.columns = columns
+        self.values = values
+        self.age = age
+        self.validity = validity
+    }
+}

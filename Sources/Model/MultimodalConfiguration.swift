@@ -1,0 +1,136 @@
+/// The shape of a multimodal model: which senses it has, how they are encoded and fused, and how large the trunk is.
+///
+/// Every key has a default that works; a file names only what it changes. Senses stand in a fixed order, and the text
+/// after them: that order is the order of modalities everywhere.
+public struct MultimodalConfiguration: Sendable, Equatable {
+    /// One stream of feature frames, `rows` × `columns` a moment. A longer reading is cut, a shorter one masked.
+    public struct Sense: Codable, Sendable, Equatable {
+        public var name: String
+        public var rows: Int
+        public var columns: Int
+        /// A name in `encoders`.
+        public var encoder: String
+        /// Each row's embedding, before rows are joined.
+        public var embedding: Int
+        public var hidden: Int
+        /// Replayed readings are turned by up to this many rows, in time's direction: an augmentation for sounds.
+        public var jitter: Int
+
+        public init(
+            name: String, rows: Int, columns: Int, encoder: String = "dense", embedding: Int = 16, hidden: Int = 128, jitter: Int = 0
+        ) {
+            self.name = name
+            self.rows = rows
+            self.columns = columns
+            self.encoder = encoder
+            self.embedding = embedding
+            self.hidden = hidden
+            self.jitter = jitter
+        }
+
+        public static let image = Sense(name: "image", rows: 16, columns: 192)
+        public static let audio = Sense(name: "audio", rows: 32, columns: 32, embedding: 32, jitter: 2)
+        public static let vector = Sense(name: "vector", rows: 1, columns: 16)
+    }
+
+    /// What is said: token ids for the language head, and words hashed into buckets for the fusion.
+    public struct Text: Codable, Sendable, Equatable {
+        /// Tokens a moment; a longer text is cut.
+        public var length = 64
+        public var vocabulary = 257
+        /// Words and pairs of words that the fusion hears of a moment.
+        public var words = 48
+        public var buckets = 1024
+
+        public init() {}
+    }
+
+    /// A name in `fusions`.
+    public var fusion = "early"
+    /// How late fusion joins its experts: `learned`, `product` or `mean`.
+    public var combination = "learned"
+    /// Pairs that attend to each other in co-attention, as `[["image", "audio"], …]`; empty means every pair.
+    public var pairs: [[String]] = []
+
+    /// C, the width of tokens and trunk.
+    public var width = 64
+    public var layers = 2
+    public var heads = 4
+    /// Tokens that each modality becomes.
+    public var tokens = 2
+    /// Units of the layer that joins modalities before a head.
+    public var joint = 128
+    public var classes = 16
+
+    public var senses: [Sense] = [.image, .audio, .vector]
+    public var text = Text()
+
+    /// Weight of the next-token loss beside the classification loss.
+    public var languageWeight = 1.0
+    /// Weight of each modality's own classification loss.
+    public var expertWeight = 1.0
+
+    public init() {}
+
+    /// All modalities in order: the senses, then `text`.
+    public var modalities: [String] { senses.map(\.name) + [Self.textName] }
+
+    public static let textName = "text"
+
+    /// Tokens that stand before the text in the trunk.
+    public var prefixLength: Int { senses.count * tokens }
+
+    /// The language trunk as a GPT-2.
+    public var trunk: GPT2Configuration {
+        GPT2Configuration(vocabularySize: text.vocabulary, positions: text.length, width: width, layers: layers, heads: heads)
+    }
+
+    /// Throws the first setting that makes no sense.
+    public func validate() throws(ConfigurationProblem) {
+        try require(fusions.contains { $0.key == fusion }, "fusion", "no fusion is called \(fusion); there are \(names(of: fusions))")
+        try require(Combination(rawValue: combination) != nil, "combination", "\(combination) is none of learned, product, mean")
+        for (key, value) in [
+            ("width", width), ("layers", layers), ("heads", heads), ("tokens", tokens), ("joint", joint), ("classes", classes),
+            ("text.length", text.length), ("text.vocabulary", text.vocabulary), ("text.words", text.words), ("text.buckets", text.buckets),
+        ] {
+            try require((1...Self.largest).contains(value), key, "\(value) is not in 1…\(Self.largest)")
+        }
+        try require(width % heads == 0, "heads", "width \(width) is not a multiple of \(heads)")
+        try require(text.length >= 2, "text.length", "a text of \(text.length) token has no next token to learn")
+        for (key, weight) in [("languageWeight", languageWeight), ("expertWeight", expertWeight)] {
+            try require(weight.isFinite && weight >= 0, key, "\(weight) is not a weight")
+        }
+        try require(!senses.isEmpty, "senses", "a multimodal model needs at least one sense beside the text")
+        try require(Set(modalities).count == modalities.count, "senses", "names repeat or are \"text\": \(modalities.joined(separator: ", "))")
+        for sense in senses { try validate(sense) }
+        for pair in pairs {
+            try require(
+                pair.count == 2 && pair[0] != pair[1] && pair.allSatisfy(modalities.contains), "pairs",
+                "\(pair) is not two different modalities of \(modalities.joined(separator: ", "))")
+        }
+    }
+
+    private func validate(_ sense: Sense) throws(ConfigurationProblem) {
+        let key = "senses.\(sense.name)"
+        try require(!sense.name.isEmpty, "senses", "a sense has no name")
+        try require(
+            encoders.contains { $0.key == sense.encoder }, "\(key).encoder",
+            "no encoder is called \(sense.encoder); there are \(names(of: encoders))")
+        for (name, value) in [("rows", sense.rows), ("columns", sense.columns), ("embedding", sense.embedding), ("hidden", sense.hidden)] {
+            try require((1...Self.largest).contains(value), "\(key).\(name)", "\(value) is not in 1…\(Self.largest)")
+        }
+        try require(
+            sense.rows * sense.columns <= Self.largest, "\(key).rows",
+            "\(sense.rows) × \(sense.columns) values exceed \(Self.largest)")
+        try require((0...sense.rows).contains(sense.jitter), "\(key).jitter", "\(sense.jitter) is not in 0…\(sense.rows)")
+    }
+
+    private func require(_ holds: Bool, _ key: String, _ problem: @autoclosure () -> String) throws(ConfigurationProblem) {
+        if !holds { throw ConfigurationProblem(key: key, problem: problem()) }
+    }
+
+    /// No extent may be larger: a slip of the keyboard must not ask for all memory.
+    private static let largest = 1 << 20
+}
+
+private func names<Value>(of list: KeyValuePairs<String, Value>) -> String { list.map(\.key).joined(separator: ", ") }

@@ -1,0 +1,171 @@
+import Tensors
+
+/// The inputs of a recorded multimodal model, and how a moment is written into a row of them.
+final class MultimodalInputs<S: Scalar> {
+    /// What every modality has.
+    struct Modality {
+        /// (batch), (batch·tokens), (batch, 2)
+        let present: Tensor<S>, tokensPresent: Tensor<S>, condition: Tensor<S>
+        let labels: Indices
+    }
+
+    /// What a sense has.
+    struct Sense {
+        /// (batch·rows, columns), (batch, rows)
+        let values: Tensor<S>, mask: Tensor<S>
+    }
+
+    /// In the order of the configuration's: the senses, then the text.
+    let modalities: [Modality]
+    let senses: [Sense]
+    /// (batch·words), (batch, words)
+    let words: Indices, wordMask: Tensor<S>
+    /// (languageRows·length): what is read, and what should be told there.
+    let tokens: Indices, nextTokens: Indices
+    /// (languageRows, prefixLength + length)
+    let keyMask: Tensor<S>
+    let labels: Indices
+    /// Tokens of each row's text that the language head is asked for.
+    private(set) var textLengths: [Int]
+
+    private let configuration: MultimodalConfiguration
+    private let hashing: WordHashing
+    private let languageRows: Int
+
+    var length: Int { configuration.text.length }
+
+    init(_ configuration: MultimodalConfiguration, batch: Int, languageRows: Int, in graph: Graph<S>) {
+        self.configuration = configuration
+        self.languageRows = languageRows
+        let text = configuration.text
+        hashing = WordHashing(buckets: text.buckets, vocabulary: text.vocabulary)
+        modalities = configuration.modalities.map { _ in
+            Modality(
+                present: graph.input([batch]), tokensPresent: graph.input([batch * configuration.tokens]),
+                condition: graph.input([batch, Perception.conditions]), labels: graph.indices(batch))
+        }
+        senses = configuration.senses.map {
+            Sense(values: graph.input([batch * $0.rows, $0.columns]), mask: graph.input([batch, $0.rows]))
+        }
+        words = graph.indices(batch * text.words)
+        wordMask = graph.input([batch, text.words])
+        tokens = graph.indices(max(1, languageRows) * text.length)
+        nextTokens = graph.indices(max(1, languageRows) * text.length)
+        keyMask = graph.input([max(1, languageRows), configuration.prefixLength + text.length])
+        labels = graph.indices(batch)
+        textLengths = Array(repeating: 0, count: batch)
+        for row in 0..<batch { set(MomentInput(), row: row, hiding: [], turns: []) }
+    }
+
+    func isPresent(_ modality: String, row: Int) -> Bool {
+        configuration.modalities.firstIndex(of: modality).map { modalities[$0].present.values[row].primal > 0 } ?? false
+    }
+
+    func set(_ moment: MomentInput, row: Int, hiding: Set<String>, turns: [Int]) {
+        labels[row] = moment.label ?? Self.none
+        for (modality, name) in zip(modalities, configuration.modalities) {
+            let isPresent = moment.has(name) && !hiding.contains(name)
+            modality.present.values[row] = S(isPresent ? 1 : 0)
+            modality.labels[row] = isPresent ? moment.label ?? Self.none : Self.none
+            for token in row * configuration.tokens..<(row + 1) * configuration.tokens {
+                modality.tokensPresent.values[token] = S(isPresent ? 1 : 0)
+            }
+            let (age, doubt) = moment.senses[name].map { Perception.conditions(age: $0.age, validity: $0.validity) } ?? (0, 0)
+            modality.condition.values[2 * row] = S(isPresent ? Double(age) : 0)
+            modality.condition.values[2 * row + 1] = S(isPresent ? Double(doubt) : 0)
+        }
+        for (index, sense) in configuration.senses.enumerated() {
+            let reading = hiding.contains(sense.name) ? nil : moment.senses[sense.name]
+            write(reading, to: senses[index], of: sense, row: row, turn: turns.isEmpty ? 0 : turns[index])
+        }
+        writeWords(hiding.contains(MultimodalConfiguration.textName) ? [] : moment.text, row: row)
+        if row < languageRows { writeTokens(moment.text, row: row) }
+    }
+
+    /// Row after row; what is too long or too wide is cut, what is missing is zero and masked.
+    private func write(
+        _ reading: SenseInput?, to input: Sense, of sense: MultimodalConfiguration.Sense, row: Int, turn: Int
+    ) {
+        let rows = min(sense.rows, reading?.rows ?? 0), columns = min(sense.columns, reading?.columns ?? 0)
+        for r in 0..<sense.rows {
+            let place = (row * sense.rows + r) * sense.columns
+            input.mask.values[row * sense.rows + r] = S(r < rows ? 1 : 0)
+            guard let reading, r < rows else {
+                for c in 0..<sense.columns { input.values.values[place + c] = .zero }
+                continue
+            }
+            let source = ((r + turn) % rows + rows) % rows * reading.columns
+            for c in 0..<columns { input.values.values[place + c] = S(Double(reading.values[source + c])) }
+            for c in columns..<sense.columns { input.values.values[place + c] = .zero }
+        }
+    }
+
+    private func writeWords(_ text: [Int], row: Int) {
+        let limit = configuration.text.words
+        let buckets = hashing.buckets(of: text, limit: limit)
+        for place in 0..<limit {
+            words[row * limit + place] = place < buckets.count ? buckets[place] : Self.none
+            wordMask.values[row * limit + place] = S(place < buckets.count ? 1 : 0)
+        }
+    }
+
+    /// The vocabulary's last token, GPT-2's `<|endoftext|>`, opens every text; the token told at a place is the next one.
+    private func writeTokens(_ text: [Int], row: Int) {
+        let count = min(length, text.count), prefix = configuration.prefixLength
+        let end = configuration.text.vocabulary - 1
+        textLengths[row] = count
+        for place in 0..<length {
+            tokens[row * length + place] = place == 0 ? end : place < count ? text[place - 1] : end
+            nextTokens[row * length + place] = place < count ? text[place] : Self.none
+            keyMask.values[row * (prefix + length) + prefix + place] = S(place < max(1, count) ? 1 : 0)
+        }
+        for (index, _) in configuration.senses.enumerated() {
+            for token in 0..<configuration.tokens {
+                keyMask.values[row * (prefix + length) + index * configuration.tokens + token] = modalities[index].present.values[row]
+            }
+        }
+    }
+
+    /// What the cross entropy and the embedding leave out.
+    private static var none: Int { -100 }
+}
+
+extension MultimodalModel {
+    /// Every modality encoded, in order.
+    func percepts<S>(_ inputs: MultimodalInputs<S>, in graph: Graph<S>) -> [Percept<S>] {
+        let batch = inputs.labels.count
+        let encoded = zip(senses, inputs.senses).map { $0.encode($1.values, mask: $1.mask, batch: batch, in: graph) }
+            + [words.encode(inputs.words, mask: inputs.wordMask, batch: batch, in: graph)]
+        return zip(perceptions, zip(encoded, inputs.modalities)).map { perception, input in
+            let (encoded, modality) = input
+            return perception(
+                encoded, condition: modality.condition, present: modality.present, tokensPresent: modality.tokensPresent,
+                in: graph)
+        }
+    }
+
+    /// Logits of the next token at every place of the first rows' texts, (languageRows·length, vocabulary).
+    func nextTokens<S>(
+        _ percepts: [Percept<S>], _ inputs: MultimodalInputs<S>, languageRows: Int, in graph: Graph<S>
+    ) -> Tensor<S> {
+        let senses = percepts.dropLast().map { $0.first(languageRows, tokens: configuration.tokens, in: graph) }
+        let text = trunk.embed(inputs.tokens, batch: languageRows, in: graph)
+        let sequence = graph.concatenateRows([fusion.condition(senses, in: graph), text], batch: languageRows)
+        let prefix = configuration.prefixLength
+        let read = trunk.trunk(sequence, batch: languageRows, prefix: prefix, keyMask: inputs.keyMask, in: graph)
+        let told = graph.sliceRows(read, prefix..<prefix + configuration.text.length, batch: languageRows)
+        return trunk.logits(told, in: graph)
+    }
+}
+
+extension Percept {
+    /// The first rows of the batch.
+    fileprivate func first(_ rows: Int, tokens count: Int, in graph: Graph<S>) -> Percept {
+        guard rows < batch else { return self }
+        let slice = { (x: Tensor<S>, columns: Int, rows: Int) in graph.sliceRows(x.reshaped([x.count / columns, columns]), 0..<rows) }
+        return Percept(
+            tokens: slice(tokens, tokens.columns, rows * count), present: slice(present, 1, rows).reshaped([rows]),
+            tokensPresent: slice(tokensPresent, 1, rows * count).reshaped([rows * count]),
+            opinion: slice(opinion, opinion.columns, rows))
+    }
+}

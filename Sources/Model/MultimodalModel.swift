@@ -1,0 +1,68 @@
+import Layers
+import Tensors
+
+/// Encoders, a fusion, heads and a trunk: the description of a multimodal model, which holds no numbers.
+///
+/// Classification: every modality's encoder → tokens → fusion → head. Language: the senses' tokens, conditioned by the
+/// fusion, stand as a prefix before the text's tokens in a GPT-2 trunk, which tells the next token. The trunk's parameters
+/// have GPT-2's names and its places count the text alone, so a GPT-2 of the same shape can be put in its place.
+public struct MultimodalModel: Composite {
+    public let configuration: MultimodalConfiguration
+    let senses: [any Encoder]
+    let words: WordEncoder
+    let perceptions: [Perception]
+    let fusion: any Fusion
+    let trunk: GPT2
+
+    public init(_ configuration: MultimodalConfiguration) throws(ConfigurationProblem) {
+        try configuration.validate()
+        self.configuration = configuration
+        senses = configuration.senses.map { encoder("encoder.\($0.name)", of: $0, for: configuration) }
+        words = WordEncoder("encoder.text", for: configuration)
+        perceptions = configuration.modalities.map { Perception($0, configuration) }
+        fusion = configuration.makeFusion()
+        trunk = GPT2(configuration.trunk)
+    }
+
+    public var parts: [any Layer] { senses + [words] + perceptions + [fusion, trunk] }
+
+    /// A store with the starting values of a seed.
+    public func initialStore(using generator: inout some RandomNumberGenerator) -> ParameterStore<Float> {
+        initialStore(of: Float.self, using: &generator)
+    }
+}
+
+/// From an encoder's output to a percept: tokens of unit size that know their age and validity, and an opinion of their own.
+struct Perception: Composite {
+    private let norm: LayerNorm
+    private let condition: Linear
+    private let expert: ClassificationHead
+    private let width: Int, tokens: Int
+
+    init(_ modality: String, _ configuration: MultimodalConfiguration) {
+        (width, tokens) = (configuration.width, configuration.tokens)
+        norm = LayerNorm("encoder.\(modality).norm", width)
+        condition = Linear("encoder.\(modality).condition", Self.conditions, tokens * width, bias: false)
+        expert = ClassificationHead("expert.\(modality)", tokens * width, classes: configuration.classes)
+    }
+
+    var parts: [any Layer] { [norm, condition, expert] }
+
+    /// Age and validity as inputs: both 0 for a sound reading of this instant.
+    static let conditions = 2
+    static func conditions(age: Float, validity: Float) -> (Float, Float) {
+        (Float.log(1 + max(0, age)), 1 - min(1, max(0, validity)))
+    }
+
+    /// encoded (batch, tokens·width), condition (batch, 2), present (batch), tokensPresent (batch·tokens).
+    func callAsFunction<S>(
+        _ encoded: Tensor<S>, condition: Tensor<S>, present: Tensor<S>, tokensPresent: Tensor<S>, in graph: Graph<S>
+    ) -> Percept<S> {
+        let batch = present.count
+        let plain = norm(encoded.reshaped([batch * tokens, width]), in: graph)
+        let known = graph.add(plain, self.condition(condition, in: graph).reshaped(plain.shape))
+        return Percept(
+            tokens: known, present: present, tokensPresent: tokensPresent,
+            opinion: expert(known.reshaped([batch, tokens * width]), in: graph))
+    }
+}
