@@ -42,7 +42,7 @@ let floor1: [Target] = [
 
 let floor2: [Target] = [
     module("Layers", ["Tensors"]),
-    module("Messaging", ["CZeroMQ", "CLinux", "Schema", logging]),
+    module("Messaging", ["CZeroMQ", "CLinux", "Schema", protobuf]),
 ]
 
 let floor3: [Target] = [

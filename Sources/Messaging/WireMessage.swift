@@ -1,5 +1,6 @@
 import CZeroMQ
 import Schema
+import SwiftProtobuf
 
 /// A message as it came: `[topic][header][payload…]`. It keeps its whole batch alive; copy what is to be kept for long.
 public struct WireMessage: Sendable {
@@ -20,9 +21,22 @@ public struct WireMessage: Sendable {
 
     /// Decodes the header. Throws `undecodable`, `unstamped` or `schemaVersion`.
     public func decode<Message: Stamped>(_ type: Message.Type = Message.self) throws(Refusal) -> Message {
+        try decode(type, discardingUnknownFields: false)
+    }
+
+    /// The stamp alone, whatever the message is. Throws as `decode` does.
+    public func stamp() throws(Refusal) -> Stamp {
+        try decode(Envelope.self, discardingUnknownFields: true).stamp
+    }
+
+    private func decode<Message: Stamped>(
+        _ type: Message.Type, discardingUnknownFields: Bool
+    ) throws(Refusal) -> Message {
+        var options = BinaryDecodingOptions()
+        options.discardUnknownFields = discardingUnknownFields
         let message: Message
         do {
-            message = try header.withUnsafeBytes { try Message(serializedBytes: $0.bytes) }
+            message = try header.withUnsafeBytes { try Message(serializedBytes: $0.bytes, options: options) }
         } catch {
             throw Refusal(.undecodable, "\(topic) holds no \(Message.protoMessageName): \(error)")
         }

@@ -1,5 +1,6 @@
 import Messaging
 import Schema
+import Statistics
 
 /// What a stage does, as a value that knows nothing of sockets, queues or threads.
 ///
@@ -33,10 +34,9 @@ extension Processor {
 
 /// What a message turns into before it is processed.
 public protocol Inbound {
-    /// Decodes the message and checks what can be checked without knowing others. `message.decode()` does most of it.
+    /// Decodes the message and checks what can be checked without knowing others. `message.decode()` does most of it;
+    /// the stage has checked the stamp's version and sequence.
     init(_ message: WireMessage) throws(Refusal)
-
-    var stamp: Stamp { get }
 }
 
 /// What comes of processing.
@@ -64,7 +64,8 @@ public struct Outgoing: Outbound, Sendable {
 public struct Telemetry: Sendable {
     public var drops = Drops()
     public var gauges: [String: Double] = [:]
-    public var latencies: [String: LatencyHistogram] = [:]
+    /// Seconds.
+    public var latencies: [String: QuantileSketch] = [:]
     public var modelVersion: UInt64 = 0
 
     public init() {}

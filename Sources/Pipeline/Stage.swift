@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import Messaging
 import Schema
+import Statistics
 
 /// Seats a processor on a Dispatch queue of its own and joins it to the bus.
 ///
@@ -30,7 +31,7 @@ public actor Stage<P: Processor> {
     private var drops = Drops()
     private var loggedRefusals: [Reason: UInt64] = [:]
     private var received: [String: UInt64] = [:]
-    private var processing = LatencyHistogram()
+    private var processing = QuantileSketch()
     private var nextTick: Instant
     private var nextStatus: Instant
 
@@ -79,6 +80,9 @@ public actor Stage<P: Processor> {
 
     /// Ends the stage after the message that it is at. What has been processed is still sent.
     public nonisolated func stop() { control.stop() }
+
+    /// How the stage is, as it says on its status topic.
+    public var snapshot: Status { status(last: false) }
 
     // MARK: From start to end
 
@@ -157,14 +161,13 @@ public actor Stage<P: Processor> {
         let topic = message.topic
         received[topic.firstComponent, default: 0] += 1
         do throws(Refusal) {
-            let input = try P.Input(message)
-            guard try sequences.accept(input.stamp, on: topic) else { return }
-            post(try processor.process(input, at: now))
+            guard try sequences.accept(message.stamp(), on: topic) else { return }
+            post(try processor.process(P.Input(message), at: now))
         } catch {
             drops.count(error.reason)
             bursts.note(error, at: now)
         }
-        processing.record(clock.now - now)
+        processing.add(clock.now - now)
     }
 
     private func post(_ outputs: [P.Output]) {
@@ -269,8 +272,8 @@ public actor Stage<P: Processor> {
         status.gaps = sequences.gaps
         status.modelVersion = telemetry.modelVersion
         status.peakMemory = ProcessMemory.peak
-        status.latency = telemetry.latencies.mapValues(\.quantiles)
-        status.latency["process"] = processing.quantiles
+        status.latency = telemetry.latencies.mapValues(Quantiles.init)
+        status.latency["process"] = Quantiles(processing)
         status.gauges = telemetry.gauges
         status.last = last
         return status

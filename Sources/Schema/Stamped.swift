@@ -9,6 +9,7 @@ public protocol Stamped: SwiftProtobuf.Message, Sendable {
     var hasStamp: Bool { get }
 }
 
+extension Envelope: Stamped {}
 extension SensorReading: Stamped {}
 extension Cut: Stamped {}
 extension Feedback: Stamped {}

@@ -13,7 +13,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61\x63\x63rete/v1/stamp.proto\x12\naccrete.v1\"m\n\x05Stamp\x12\x16\n\x0eschema_version\x18\x01 \x01(\r\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x06\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x0c\n\x04time\x18\x05 \x01(\x10\x12\r\n\x05\x63lock\x18\x06 \x01(\tB\x03\xba\x02\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61\x63\x63rete/v1/stamp.proto\x12\naccrete.v1\"m\n\x05Stamp\x12\x16\n\x0eschema_version\x18\x01 \x01(\r\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x06\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x0c\n\x04time\x18\x05 \x01(\x10\x12\r\n\x05\x63lock\x18\x06 \x01(\t\",\n\x08\x45nvelope\x12 \n\x05stamp\x18\x01 \x01(\x0b\x32\x11.accrete.v1.StampB\x03\xba\x02\x00\x62\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'accrete.v1.stamp_pb2', globals())
@@ -23,4 +23,6 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._serialized_options = b'\272\002\000'
   _STAMP._serialized_start=38
   _STAMP._serialized_end=147
+  _ENVELOPE._serialized_start=149
+  _ENVELOPE._serialized_end=193
 # @@protoc_insertion_point(module_scope)
