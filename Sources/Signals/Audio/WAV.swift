@@ -47,7 +47,7 @@ enum WAV {
         append(UInt16(16))  // bits a sample
         bytes += "data".utf8
         append(UInt32(data))
-        for sample in waveform.samples { append(Int16((max(-1, min(1, sample)) * 32_767).rounded())) }
+        for sample in waveform.samples { append(Int16(clamping: Int((max(-1, min(1, sample)) * 32_768).rounded()))) }
         return bytes
     }
 

@@ -14,6 +14,19 @@ public struct Pixels: Sendable, Equatable {
         self.channels = channels
         self.bytes = bytes
     }
+
+    /// The pixels of `image/x-rgb8` or `image/x-gray8`.
+    /// - Throws: `wrongShape`, `tooLarge`, `truncated`.
+    init(_ raw: RawReading, maximum: Int) throws(SignalRefusal) {
+        try checkPixels(width: raw.width, height: raw.height, maximum: maximum)
+        let channels = raw.format == "image/x-rgb8" ? 3 : 1
+        let expected = raw.width * raw.height * channels
+        guard raw.payload.count == expected else {
+            throw SignalRefusal(raw.payload.count < expected ? .truncated : .wrongShape,
+                                "\(raw.payload.count) bytes for \(raw.width) × \(raw.height) × \(channels)")
+        }
+        self.init(width: raw.width, height: raw.height, channels: channels, bytes: raw.payload)
+    }
 }
 
 /// Refuses a picture whose header claims more than `maximum` pixels, or none.

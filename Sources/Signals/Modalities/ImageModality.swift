@@ -70,18 +70,8 @@ public struct ImageModality: Modality {
         switch reading.format {
         case "image/jpeg": return try JPEG.decode(reading.payload, maximumPixels: configuration.maximumPixels)
         case "image/png": return try PNG.decode(reading.payload, maximumPixels: configuration.maximumPixels)
-        default: return try raw(reading, channels: reading.format == "image/x-rgb8" ? 3 : 1)
+        default: return try Pixels(reading, maximum: configuration.maximumPixels)
         }
-    }
-
-    private func raw(_ reading: RawReading, channels: Int) throws(SignalRefusal) -> Pixels {
-        try checkPixels(width: reading.width, height: reading.height, maximum: configuration.maximumPixels)
-        let expected = reading.width * reading.height * channels
-        guard reading.payload.count == expected else {
-            throw SignalRefusal(reading.payload.count < expected ? .truncated : .wrongShape,
-                                "\(reading.payload.count) bytes for \(reading.width) × \(reading.height) × \(channels)")
-        }
-        return Pixels(width: reading.width, height: reading.height, channels: channels, bytes: reading.payload)
     }
 
     private func converted(_ picture: [Float], from channels: Int) -> [Float] {

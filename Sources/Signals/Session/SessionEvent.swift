@@ -1,0 +1,95 @@
+/// One line of a session: something was sensed, a moment was labelled, or a moment ends.
+public enum SessionEvent: Sendable, Equatable {
+    case reading(Reading)
+    case label(Label)
+    case cut(Cut)
+
+    public struct Reading: Sendable, Equatable {
+        /// Session time of capture, in nanoseconds.
+        public var time: Int64
+        public var session: String
+        public var source: String
+        public var modality: String
+        public var content: Content
+        /// Whether the moment ends with this reading: the last words of an utterance, say.
+        public var endsMoment: Bool
+        /// Name of the domain or task, for evaluation.
+        public var domain: String?
+
+        public init(time: Int64, session: String, source: String, modality: String, content: Content, endsMoment: Bool = false, domain: String? = nil) {
+            self.time = time
+            self.session = session
+            self.source = source
+            self.modality = modality
+            self.content = content
+            self.endsMoment = endsMoment
+            self.domain = domain
+        }
+    }
+
+    public enum Content: Sendable, Equatable {
+        /// Path of a file inside the session's directory, read when it is wanted.
+        case file(String)
+        case payload(RawReading)
+    }
+
+    /// The label of the moment that ends at `time`.
+    public struct Label: Sendable, Equatable {
+        public var time: Int64
+        public var session: String
+        /// 0 ..< classes.
+        public var label: Int
+        public var classes: Int
+        /// When the label becomes known; never before `time`.
+        public var knownAt: Int64
+        public var domain: String?
+
+        public init(time: Int64, session: String, label: Int, classes: Int, knownAt: Int64? = nil, domain: String? = nil) {
+            self.time = time
+            self.session = session
+            self.label = label
+            self.classes = classes
+            self.knownAt = knownAt ?? time
+            self.domain = domain
+        }
+    }
+
+    /// The moment ends at `time`.
+    public struct Cut: Sendable, Equatable {
+        public var time: Int64
+        public var session: String
+        public var domain: String?
+
+        public init(time: Int64, session: String, domain: String? = nil) {
+            self.time = time
+            self.session = session
+            self.domain = domain
+        }
+    }
+
+    /// Session time in nanoseconds.
+    public var time: Int64 {
+        switch self {
+        case .reading(let reading): reading.time
+        case .label(let label): label.time
+        case .cut(let cut): cut.time
+        }
+    }
+
+    public var session: String {
+        switch self {
+        case .reading(let reading): reading.session
+        case .label(let label): label.session
+        case .cut(let cut): cut.session
+        }
+    }
+}
+
+/// A line of a session that was turned away; the lines around it are not touched.
+public struct SessionRefusal: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Counted from 1.
+    public let line: Int
+    public let refusal: SignalRefusal
+
+    public var description: String { "session.jsonl:\(line): \(refusal)" }
+}

@@ -1,0 +1,54 @@
+import Foundation
+
+/// Writes a session directory, event by event. Pictures and sounds go to files of their own, words and vectors into the line;
+/// raw pictures become PNG and raw sounds WAV, without loss of 8-bit pixels and 16-bit mono samples.
+public struct SessionWriter {
+    private let path: String
+    private let lines: FileHandle
+    private let encoder = JSONEncoder()
+    private let limits = (sound: SoundLimits(maximumSeconds: 600), pixels: 1 << 28)
+    private var files: [String: Int] = [:]
+
+    public struct Failure: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    /// - Throws: `Failure` if there is a session at `path` already, or none can be made.
+    public init(path: String) throws {
+        self.path = path
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        let descriptor = open(path + "/session.jsonl", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw Failure(description: "\(path)/session.jsonl cannot be made: \(String(cString: strerror(errno)))") }
+        lines = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    }
+
+    /// - Throws: what the disk refuses, or a `SignalRefusal` for a raw reading that is not what it says.
+    public mutating func write(_ event: SessionEvent) throws {
+        var file: String?
+        if case .reading(let reading) = event, case .payload(let raw) = reading.content {
+            file = try store(raw)
+        }
+        try lines.write(contentsOf: encoder.encode(SessionLine(event, file: file)) + [UInt8(ascii: "\n")])
+    }
+
+    /// The path, inside the directory, of the file that holds the reading; nil for what stands in the line.
+    private mutating func store(_ raw: RawReading) throws -> String? {
+        let (bytes, ending): ([UInt8], String)
+        switch raw.format {
+        case "image/png": (bytes, ending) = (raw.payload, "png")
+        case "image/jpeg": (bytes, ending) = (raw.payload, "jpg")
+        case "audio/wav": (bytes, ending) = (raw.payload, "wav")
+        case "image/x-rgb8", "image/x-gray8": (bytes, ending) = (PNG.encode(try Pixels(raw, maximum: limits.pixels)), "png")
+        case "audio/x-s16le", "audio/x-f32le": (bytes, ending) = (WAV.encode(try RawSound.decode(raw, limits: limits.sound)), "wav")
+        default: return nil
+        }
+        let number = files[raw.modality, default: 0]
+        files[raw.modality] = number + 1
+        if number == 0 { try FileManager.default.createDirectory(atPath: "\(path)/\(raw.modality)", withIntermediateDirectories: true) }
+        let digits = String(number)
+        let name = "\(raw.modality)/\(String(repeating: "0", count: max(0, 6 - digits.count)))\(digits).\(ending)"
+        try Data(bytes).write(to: URL(fileURLWithPath: "\(path)/\(name)"))
+        return name
+    }
+}
