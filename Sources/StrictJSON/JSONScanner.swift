@@ -30,8 +30,11 @@ public struct JSONScanner {
 
     private init(text: UnsafeBufferPointer<UInt8>) { self.text = text }
 
-    /// Reads an object. `member` must read (or `skip`) exactly the value of each key.
-    public mutating func object(_ member: (String, inout JSONScanner) throws -> Void) throws {
+    /// Reads an object. `member` must read (or `skip`) exactly the value of each key. A caller that finds keys given twice
+    /// by itself passes false for `distinct` and saves the time.
+    public mutating func object(
+        distinct: Bool = true, _ member: (String, inout JSONScanner) throws -> Void
+    ) throws {
         try open("{", "an object")
         var keys = DistinctKeys()
         if !closes("}") {
@@ -39,7 +42,7 @@ public struct JSONScanner {
                 skipSpace()
                 let start = position
                 let key = try string()
-                guard keys.insert(key) else {
+                guard !distinct || keys.insert(key) else {
                     position = start
                     throw error("the key \"\(key)\" is given twice")
                 }
@@ -95,6 +98,14 @@ public struct JSONScanner {
     public mutating func null() -> Bool {
         skipSpace()
         return take("null")
+    }
+
+    /// Whether an array comes next.
+    public var isAtArray: Bool {
+        mutating get {
+            skipSpace()
+            return position < text.count && text[position] == UInt8(ascii: "[")
+        }
     }
 
     /// Reads whatever comes next.

@@ -1,0 +1,12 @@
+import ArgumentParser
+
+/// What things cost, measured here and now; most compare best with a peer run in turns on the same machine.
+@main struct AccreteBench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "accrete-bench",
+        abstract: "Measures the speed and the learning of Accrete's parts.",
+        subcommands: [
+            TokenizerBench.self,
+        ]
+    )
+}
