@@ -44,12 +44,9 @@ extension Settings {
     /// Lays a JSON object over these settings; an object inside is laid over the one it meets.
     public mutating func lay(_ value: JSONValue) throws(SettingsError) {
         guard case .object(let given) = value else { throw SettingsError("", "not a JSON object of settings") }
-        guard let defaults = try? JSONDecoder().decode(JSONValue.self, from: Data(json.utf8)) else {
-            preconditionFailure("\(json) is not JSON")
-        }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        var merged = defaults
+        var merged = self.value
         // One key after another, so that a value that cannot be read is known by its key.
         for (key, value) in given.sorted(by: { $0.key < $1.key }) {
             merged = try overlay([key: value], on: merged, path: [])
@@ -62,14 +59,18 @@ extension Settings {
         try validate()
     }
 
-    /// The settings as JSON with sorted keys.
-    public var json: String {
+    /// The settings as a JSON object.
+    public var value: JSONValue {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = .sortedKeys
-        guard let data = try? encoder.encode(self) else { preconditionFailure("\(Self.self) holds a number JSON has no word for") }
-        return String(decoding: data, as: UTF8.self)
+        guard let data = try? encoder.encode(self), let value = try? JSONDecoder().decode(JSONValue.self, from: data) else {
+            preconditionFailure("\(Self.self) holds a number JSON has no word for")
+        }
+        return value
     }
+
+    /// The settings as JSON with sorted keys.
+    public var json: String { value.description }
 }
 
 /// The base with the given keys replaced; objects are laid over objects.

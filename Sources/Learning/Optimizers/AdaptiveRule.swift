@@ -47,28 +47,28 @@ public struct AdaptiveRule: UpdateRule {
     public var moments: [String] { ["first_moment", "second_moment"] }
     public var layerwise: (any LayerwiseRule)? { trust ? self : nil }
 
-    public func update(_ block: Block, _ step: Step) {
-        let terms = Terms(self, block, step)
-        let keep = SIMD16<Float>(repeating: Float(1 - (decoupled && block.decays ? step.learningRate * weightDecay : 0)))
-        let added = SIMD16<Float>(repeating: decoupled || !block.decays ? 0 : Float(weightDecay))
+    public func update(_ run: WeightRun, _ step: OptimizerStep) {
+        let terms = Terms(self, run, step)
+        let keep = SIMD16<Float>(repeating: Float(1 - (decoupled && run.decays ? step.learningRate * weightDecay : 0)))
+        let added = SIMD16<Float>(repeating: decoupled || !run.decays ? 0 : Float(weightDecay))
         // The rate over the first moment's correction in one factor, as PyTorch rounds it.
         let rate = SIMD16<Float>(repeating: Float(step.learningRate / terms.firstCorrection))
-        for place in stride(from: 0, to: block.count, by: 16) {
-            let w = load(block.weights, place)
-            let g = load(block.gradients, place) * terms.scale + added * w
+        for place in stride(from: 0, to: run.count, by: 16) {
+            let w = load(run.weights, place)
+            let g = load(run.gradients, place) * terms.scale + added * w
             let (m, v) = terms.move(g, place)
-            store(w * keep - rate * (m / terms.denominator(v)), block.weights, place)
+            store(w * keep - rate * (m / terms.denominator(v)), run.weights, place)
         }
     }
 }
 
 extension AdaptiveRule: LayerwiseRule {
-    public func measure(_ block: Block, _ step: Step) -> (weights: Double, directions: Double) {
-        let terms = Terms(self, block, step)
+    public func measure(_ run: WeightRun, _ step: OptimizerStep) -> (weights: Double, directions: Double) {
+        let terms = Terms(self, run, step)
         var weights = SIMD16<Float>.zero, directions = SIMD16<Float>.zero
-        for place in stride(from: 0, to: block.count, by: 16) {
-            let w = load(block.weights, place)
-            let (m, v) = terms.move(load(block.gradients, place) * terms.scale, place)
+        for place in stride(from: 0, to: run.count, by: 16) {
+            let w = load(run.weights, place)
+            let (m, v) = terms.move(load(run.gradients, place) * terms.scale, place)
             let direction = terms.direction(m, v, w)
             weights += w * w
             directions += direction * direction
@@ -80,13 +80,13 @@ extension AdaptiveRule: LayerwiseRule {
         weights > 0 && direction > 0 && decays && weightDecay > 0 ? weights / direction : 1
     }
 
-    public func apply(_ block: Block, _ step: Step, trust: Float) {
-        let terms = Terms(self, block, step)
+    public func apply(_ run: WeightRun, _ step: OptimizerStep, trust: Float) {
+        let terms = Terms(self, run, step)
         let rate = SIMD16<Float>(repeating: Float(step.learningRate) * trust)
-        for place in stride(from: 0, to: block.count, by: 16) {
-            let w = load(block.weights, place)
+        for place in stride(from: 0, to: run.count, by: 16) {
+            let w = load(run.weights, place)
             let direction = terms.direction(load(terms.first, place), load(terms.second, place), w)
-            store(w - rate * direction, block.weights, place)
+            store(w - rate * direction, run.weights, place)
         }
     }
 }
@@ -97,8 +97,8 @@ private struct Terms {
     let firstCorrection: Double
     let scale, towardsGradient, keepSecond, addSecond, secondCorrection, epsilon, decay, inverseFirst: SIMD16<Float>
 
-    init(_ rule: AdaptiveRule, _ block: Block, _ step: Step) {
-        guard let first = block.first, let second = block.second else { preconditionFailure("Adam keeps two moments") }
+    init(_ rule: AdaptiveRule, _ run: WeightRun, _ step: OptimizerStep) {
+        guard let first = run.first, let second = run.second else { preconditionFailure("Adam keeps two moments") }
         self.first = first
         self.second = second
         firstCorrection = 1 - pow(rule.beta1, Double(step.number))
@@ -109,7 +109,7 @@ private struct Terms {
         addSecond = SIMD16(repeating: Float(1 - rule.beta2))
         self.secondCorrection = SIMD16(repeating: Float(1 / secondCorrection))
         epsilon = SIMD16(repeating: Float(rule.epsilon))
-        decay = SIMD16(repeating: block.decays ? Float(rule.weightDecay) : 0)
+        decay = SIMD16(repeating: run.decays ? Float(rule.weightDecay) : 0)
         inverseFirst = SIMD16(repeating: Float(1 / firstCorrection))
     }
 

@@ -32,27 +32,27 @@ public struct MomentumRule: UpdateRule {
 
     public var moments: [String] { momentum > 0 ? ["momentum"] : [] }
 
-    public func update(_ block: Block, _ step: Step) {
+    public func update(_ run: WeightRun, _ step: OptimizerStep) {
         let rate = SIMD16<Float>(repeating: Float(step.learningRate))
-        let decay = SIMD16<Float>(repeating: block.decays ? Float(weightDecay) : 0)
+        let decay = SIMD16<Float>(repeating: run.decays ? Float(weightDecay) : 0)
         let scale = SIMD16<Float>(repeating: step.gradientScale)
-        guard let kept = block.first else {
-            for place in stride(from: 0, to: block.count, by: 16) {
-                let w = load(block.weights, place)
-                let g = load(block.gradients, place) * scale + decay * w
-                store(w - rate * g, block.weights, place)
+        guard let kept = run.first else {
+            for place in stride(from: 0, to: run.count, by: 16) {
+                let w = load(run.weights, place)
+                let g = load(run.gradients, place) * scale + decay * w
+                store(w - rate * g, run.weights, place)
             }
             return
         }
         let mu = SIMD16<Float>(repeating: Float(momentum))
         let past = nesterov ? mu : SIMD16<Float>(repeating: 1)
         let present = SIMD16<Float>(repeating: nesterov ? 1 : 0)
-        for place in stride(from: 0, to: block.count, by: 16) {
-            let w = load(block.weights, place)
-            let g = load(block.gradients, place) * scale + decay * w
+        for place in stride(from: 0, to: run.count, by: 16) {
+            let w = load(run.weights, place)
+            let g = load(run.gradients, place) * scale + decay * w
             let b = mu * load(kept, place) + g
             store(b, kept, place)
-            store(w - rate * (present * g + past * b), block.weights, place)
+            store(w - rate * (present * g + past * b), run.weights, place)
         }
     }
 }

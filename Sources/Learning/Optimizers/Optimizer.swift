@@ -33,12 +33,12 @@ public final class Optimizer {
     private let gradients: ParameterStore<Float>
     private let layerwise: (any LayerwiseRule)?
     private let team: Team
-    private let blocks: [Block]
-    /// Per block: Σ gradient²; then, for layerwise rules, Σ weight² and Σ direction².
+    private let runs: [WeightRun]
+    /// Per run: Σ gradient²; then, for layerwise rules, Σ weight² and Σ direction².
     private let sums: UnsafeMutableBufferPointer<(first: Double, second: Double)>
     /// Per parameter, where the rule is layerwise.
     private var trusts: [Float]
-    private var current = Step(number: 1, learningRate: 0, gradientScale: 1)
+    private var current = OptimizerStep(number: 1, learningRate: 0, gradientScale: 1)
     private var phase = Phase.measureGradients
 
     /// - Parameters:
@@ -49,8 +49,8 @@ public final class Optimizer {
         self.team = team
         layerwise = rule.layerwise
         moments = rule.moments.map { _ in ParameterStore(gradients.layout) }
-        blocks = Self.blocks(rule, parameters, gradients, moments)
-        sums = .allocate(capacity: max(1, blocks.count))
+        runs = Self.runs(rule, parameters, gradients, moments)
+        sums = .allocate(capacity: max(1, runs.count))
         sums.initialize(repeating: (0, 0))
         trusts = Array(repeating: 1, count: gradients.layout.parameters.count)
         self.parameters = parameters
@@ -66,7 +66,7 @@ public final class Optimizer {
         precondition(batches >= 1, "the mean of \(batches) batches")
         phase = .measureGradients
         team.run(self)
-        let norm = sums[0..<blocks.count].reduce(0) { $0 + $1.first }.squareRoot() / Double(batches)
+        let norm = sums[0..<runs.count].reduce(0) { $0 + $1.first }.squareRoot() / Double(batches)
         let rate = rule.learningRate * rule.schedule.share(at: steps + 1) * rateScale
         guard norm.isFinite else {
             skipped += 1
@@ -75,7 +75,7 @@ public final class Optimizer {
         // PyTorch's clip_grad_norm_ has the same 1e-6.
         let clipping = rule.clipNorm > 0 ? min(1, rule.clipNorm / (norm + 1e-6)) : 1
         steps += 1
-        current = Step(number: steps, learningRate: rate, gradientScale: Float(clipping / Double(batches)))
+        current = OptimizerStep(number: steps, learningRate: rate, gradientScale: Float(clipping / Double(batches)))
         if let layerwise {
             phase = .measureDirections
             team.run(self)
@@ -88,41 +88,41 @@ public final class Optimizer {
         return Outcome(stepped: true, gradientNorm: norm, learningRate: rate)
     }
 
-    /// Sums each parameter's blocks in their order.
+    /// Sums each parameter's runs in their order.
     private func weighTrust(_ layerwise: any LayerwiseRule) {
         var index = 0
-        while index < blocks.count {
-            let block = blocks[index]
+        while index < runs.count {
+            let run = runs[index]
             var weights = 0.0, directions = 0.0
-            while index < blocks.count, blocks[index].parameter == block.parameter {
+            while index < runs.count, runs[index].parameter == run.parameter {
                 weights += sums[index].first
                 directions += sums[index].second
                 index += 1
             }
-            trusts[block.parameter] = Float(
-                layerwise.trust(weights: weights.squareRoot(), direction: directions.squareRoot(), decays: block.decays))
+            trusts[run.parameter] = Float(
+                layerwise.trust(weights: weights.squareRoot(), direction: directions.squareRoot(), decays: run.decays))
         }
     }
 
-    /// Cuts every parameter into blocks that one thread works on at a time, small enough that float sums stay exact enough.
-    private static func blocks(
+    /// Cuts every parameter into runs that one thread works on at a time, small enough that float sums stay exact enough.
+    private static func runs(
         _ rule: any UpdateRule, _ parameters: ParameterStore<Float>, _ gradients: ParameterStore<Float>, _ moments: [ParameterStore<Float>]
-    ) -> [Block] {
+    ) -> [WeightRun] {
         let longest = 16_384
-        var blocks: [Block] = []
+        var runs: [WeightRun] = []
         for (index, parameter) in gradients.layout.parameters.enumerated() {
             let weights = parameters[parameter.name].baseAddress!
             precondition(parameters[parameter.name].count == parameter.count, "\(parameter.name) has another shape than its gradient")
             let gradient = gradients[parameter.name].baseAddress!
             let kept = moments.map { $0[parameter.name].baseAddress! }
             for start in stride(from: 0, to: parameter.count, by: longest) {
-                blocks.append(Block(
+                runs.append(WeightRun(
                     parameter: index, count: min(longest, parameter.count - start), decays: rule.decayVectors || parameter.shape.count > 1,
                     weights: weights + start, gradients: UnsafePointer(gradient + start),
                     first: kept.first.map { $0 + start }, second: kept.dropFirst().first.map { $0 + start }))
             }
         }
-        return blocks
+        return runs
     }
 }
 
@@ -130,36 +130,36 @@ extension Optimizer: TeamWork {
     private enum Phase { case measureGradients, update, measureDirections, apply }
 
     public func work(_ share: Share) {
-        for index in share.of(blocks.count) {
+        for index in share.of(runs.count) {
             switch phase {
             case .measureGradients:
-                sums[index] = (sumOfSquares(blocks[index]), 0)
+                sums[index] = (sumOfSquares(runs[index]), 0)
             case .update:
-                blocks[index].inSixteens { rule.update($0, current) }
+                runs[index].inSixteens { rule.update($0, current) }
             case .measureDirections:
                 sums[index] = (0, 0)
-                blocks[index].inSixteens { block in
-                    guard let measured = layerwise?.measure(block, current) else { return }
+                runs[index].inSixteens { run in
+                    guard let measured = layerwise?.measure(run, current) else { return }
                     sums[index].first += measured.weights
                     sums[index].second += measured.directions
                 }
             case .apply:
-                blocks[index].inSixteens { layerwise?.apply($0, current, trust: trusts[$0.parameter]) }
+                runs[index].inSixteens { layerwise?.apply($0, current, trust: trusts[$0.parameter]) }
             }
         }
     }
 }
 
 /// Not finite exactly where a number is not: what overflows in single precision is summed again in double.
-private func sumOfSquares(_ block: Block) -> Double {
+private func sumOfSquares(_ run: WeightRun) -> Double {
     var squares = SIMD16<Float>.zero
-    block.inSixteens { block in
-        for place in stride(from: 0, to: block.count, by: 16) {
-            let g = load(block.gradients, place)
+    run.inSixteens { run in
+        for place in stride(from: 0, to: run.count, by: 16) {
+            let g = load(run.gradients, place)
             squares += g * g
         }
     }
     let sum = total(squares)
     if sum.isFinite { return sum }
-    return UnsafeBufferPointer(start: block.gradients, count: block.count).reduce(0) { $0 + Double($1) * Double($1) }
+    return UnsafeBufferPointer(start: run.gradients, count: run.count).reduce(0) { $0 + Double($1) * Double($1) }
 }

@@ -3,7 +3,7 @@ import Statistics
 /// A family of optimisers: its switches, and how one step changes weights. It holds no memory of its own.
 public protocol UpdateRule: Settings {
     /// The rate before the schedule's share is taken.
-    var learningRate: Double { get set }
+    var learningRate: Double { get }
     /// Gradients are scaled down where the norm of all of them together is greater; 0 for never.
     var clipNorm: Double { get }
     /// Whether weights of fewer than two dimensions (biases, norms) decay too.
@@ -14,26 +14,26 @@ public protocol UpdateRule: Settings {
     /// Set where the length of a parameter's step depends on the whole parameter.
     var layerwise: (any LayerwiseRule)? { get }
 
-    /// Moves the moments and the weights of one block of whole sixteens.
-    func update(_ block: Block, _ step: Step)
+    /// Moves the moments and the weights of one run of whole sixteens.
+    func update(_ run: WeightRun, _ step: OptimizerStep)
 }
 
 /// An update rule that looks at a whole parameter before it moves it.
 public protocol LayerwiseRule: Sendable {
-    /// Moves the moments of one block of whole sixteens; Σ weight² and Σ (its direction)² over it.
-    func measure(_ block: Block, _ step: Step) -> (weights: Double, directions: Double)
+    /// Moves the moments of one run of whole sixteens; Σ weight² and Σ (its direction)² over it.
+    func measure(_ run: WeightRun, _ step: OptimizerStep) -> (weights: Double, directions: Double)
     /// What to multiply the rate with, given the two norms over the whole parameter.
     func trust(weights: Double, direction: Double, decays: Bool) -> Double
-    /// Moves the weights of one block of whole sixteens along its direction.
-    func apply(_ block: Block, _ step: Step, trust: Float)
+    /// Moves the weights of one run of whole sixteens along its direction.
+    func apply(_ run: WeightRun, _ step: OptimizerStep, trust: Float)
 }
 
 extension UpdateRule {
     public var layerwise: (any LayerwiseRule)? { nil }
 }
 
-/// What is the same for every block of a step.
-public struct Step: Sendable {
+/// What is the same for every run of a step.
+public struct OptimizerStep: Sendable {
     /// From 1.
     let number: Int
     let learningRate: Double

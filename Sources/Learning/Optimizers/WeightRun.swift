@@ -1,5 +1,5 @@
 /// A run of weights that belong to one parameter, with their gradients and moments.
-public struct Block {
+public struct WeightRun {
     let parameter: Int
     let count: Int
     let decays: Bool
@@ -8,17 +8,17 @@ public struct Block {
     /// Nil where the rule keeps fewer moments.
     let first, second: UnsafeMutablePointer<Float>?
 
-    /// Calls the body with blocks of whole sixteens: this one as far as it goes, then a copy of the rest with zeros behind it.
+    /// Calls the body with runs of whole sixteens: this one as far as it goes, then a copy of the rest with zeros behind it.
     @inline(__always)
-    func inSixteens(_ body: (Block) -> Void) {
+    func inSixteens(_ body: (WeightRun) -> Void) {
         let whole = count / 16 * 16
         if whole > 0 {
-            body(Block(parameter: parameter, count: whole, decays: decays, weights: weights, gradients: gradients, first: first, second: second))
+            body(WeightRun(parameter: parameter, count: whole, decays: decays, weights: weights, gradients: gradients, first: first, second: second))
         }
         if whole < count { copyingRest(from: whole, body) }
     }
 
-    private func copyingRest(from start: Int, _ body: (Block) -> Void) {
+    private func copyingRest(from start: Int, _ body: (WeightRun) -> Void) {
         let rest = count - start
         withUnsafeTemporaryAllocation(of: Float.self, capacity: 4 * 16) { copy in
             copy.initialize(repeating: 0)
@@ -27,7 +27,7 @@ public struct Block {
             (base + 16).update(from: gradients + start, count: rest)
             if let first { (base + 32).update(from: first + start, count: rest) }
             if let second { (base + 48).update(from: second + start, count: rest) }
-            body(Block(
+            body(WeightRun(
                 parameter: parameter, count: 16, decays: decays, weights: base, gradients: UnsafePointer(base + 16),
                 first: first.map { _ in base + 32 }, second: second.map { _ in base + 48 }))
             (weights + start).update(from: base, count: rest)
