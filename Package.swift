@@ -75,7 +75,8 @@ let floor6: [Target] = [
 let checks: [Target] = [
     .target(name: "TensorsTesting", dependencies: ["Tensors", "Layers"], path: "Tests/Support/TensorsTesting"),
     .target(name: "PipelineTesting", dependencies: ["Pipeline", "Messaging", "Schema"], path: "Tests/Support/PipelineTesting"),
-    tests("Tensors", ["Tensors", "Layers", "TensorsTesting"]),
+    .target(name: "CAllocations", path: "Tests/Support/CAllocations"),  // counts a thread's calls of malloc
+    tests("Tensors", ["Tensors", "Layers", "TensorsTesting", "CAllocations"]),
     tests("Statistics", ["Statistics"]),
     tests("StrictJSON", ["StrictJSON"]),
     tests("Safetensors", ["Safetensors"]),

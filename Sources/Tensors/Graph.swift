@@ -82,18 +82,19 @@ public final class Graph<S: Scalar> {
     public func backward(from loss: Tensor<S>, accumulating: Bool = false) {
         precondition(loss.count == 1, "a loss is one number, not \(loss.shape); seed the gradient of other tensors")
         loss.gradient[0] = S(1)
-        backward(seeded: [loss], accumulating: accumulating)
+        if plan?.fits(loss, accumulating) != true { adopt([loss], accumulating) }
+        direction = .backward
+        team.run(self)
     }
 
     /// Gradients of ⟨outputs, their gradients⟩, which the caller has written before each call.
     public func backward(seeded outputs: [Tensor<S>], accumulating: Bool = false) {
-        adopt(outputs, accumulating)
+        if plan?.fits(outputs, accumulating) != true { adopt(outputs, accumulating) }
         direction = .backward
         team.run(self)
     }
 
     private func adopt(_ seeds: [Tensor<S>], _ accumulating: Bool) {
-        if let plan, plan.fits(seeds, accumulating) { return }
         let chosen = plans.first { $0.fits(seeds, accumulating) } ?? Plan(
             operators, seeds, learned: gradients.layout.parameters.map { parameter($0.name).storage }, accumulating: accumulating)
         if !plans.contains(where: { $0 === chosen }) { plans.append(chosen) }

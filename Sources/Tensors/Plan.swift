@@ -39,9 +39,11 @@ final class Plan<S: Scalar> {
     }
 
     func fits(_ seeds: [Tensor<S>], _ accumulating: Bool) -> Bool {
-        guard isAccumulating == accumulating, self.seeds.count == seeds.count else { return false }
-        for i in seeds.indices where self.seeds[i] != ObjectIdentifier(seeds[i].storage) { return false }
-        return true
+        isAccumulating == accumulating && self.seeds == seeds.map { ObjectIdentifier($0.storage) }
+    }
+
+    func fits(_ seed: Tensor<S>, _ accumulating: Bool) -> Bool {
+        isAccumulating == accumulating && seeds.count == 1 && seeds[0] == ObjectIdentifier(seed.storage)
     }
 
     /// Tells every input of these operators whether it adds or writes.

@@ -70,12 +70,13 @@ struct NormalizeRowsOperator<S: Scalar>: Operator {
 
     @inline(__always)
     private func differentiateColumns(_ part: Range<Int>) {
-        let x = self.x.values, dy = y.storage.gradient!
+        let x = self.x.values, dy = y.storage.gradient!, rows = y.rows
+        let means = self.mean.values, rstds = self.rstd.values
         S.sweep(part) { i, count in
             var sum = S.Vector(repeating: .zero), normalSum = S.Vector(repeating: .zero)
-            for row in 0..<y.rows {
+            for row in 0..<rows {
                 let d = S.load(dy + row * C, i, count)
-                let mean = S.Vector(repeating: self.mean.values[row]), rstd = S.Vector(repeating: self.rstd.values[row])
+                let mean = S.Vector(repeating: means[row]), rstd = S.Vector(repeating: rstds[row])
                 sum = sum + d
                 normalSum = normalSum + d * (S.load(x + row * C, i, count) - mean) * rstd
             }
