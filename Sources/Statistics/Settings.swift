@@ -73,7 +73,7 @@ extension Settings {
     public var json: String { value.description }
 }
 
-/// The base with the given keys replaced; objects are laid over objects.
+/// The base with the given keys replaced; objects are laid over objects, except over empty ones, which stand for anything.
 private func overlay(_ given: [String: JSONValue], on base: JSONValue, path: [String]) throws(SettingsError) -> JSONValue {
     guard case .object(var merged) = base else { return .object(given) }
     for (key, value) in given {
@@ -81,7 +81,7 @@ private func overlay(_ given: [String: JSONValue], on base: JSONValue, path: [St
         guard let old = merged[key] else {
             throw SettingsError(name, merged.isEmpty ? "unknown; there are no settings" : "unknown; there are \(merged.keys.sorted().joined(separator: ", "))")
         }
-        if case .object(let inner) = value, case .object = old {
+        if case .object(let inner) = value, case .object(let known) = old, !known.isEmpty {
             merged[key] = try overlay(inner, on: old, path: path + [key])
         } else {
             merged[key] = value

@@ -127,6 +127,14 @@ private func firings(_ detector: inout NamedDetector, on stream: [Double]) -> [I
         #expect(error?.key == key, "\(String(describing: error))")
     }
 
+    @Test func anEmptyObjectAmongTheDefaultsStandsForAnything() throws {
+        struct Open: Settings {
+            var inner: JSONValue = [:]
+            func validate() throws(SettingsError) {}
+        }
+        #expect(try Open(["inner": ["rate": 0.5]]).inner == ["rate": 0.5])
+    }
+
     @Test func settingsLieOverTheDefaults() throws {
         let settings = try PageHinkley.Configuration(json: #"{"mode": "up", "min_instances": 5}"#)
         #expect(settings.mode == .up && settings.minInstances == 5 && settings.threshold == 50)

@@ -1,0 +1,39 @@
+import Layers
+import Statistics
+import Tensors
+
+/// A multilayer perceptron with ReLU between its layers: features to logits. Without hidden layers it is logistic regression.
+public struct ClassifierNetwork: Layer {
+    /// Of the features, the hidden layers and the classes.
+    public let widths: [Int]
+    private let linears: [Linear]
+
+    public init(features: Int, hidden: [Int], classes: Int) {
+        widths = [features] + hidden + [classes]
+        linears = zip(widths, widths.dropFirst()).enumerated().map { Linear("linear.\($0.offset)", $0.element.0, $0.element.1) }
+    }
+
+    public var features: Int { widths[0] }
+    public var classes: Int { widths[widths.count - 1] }
+    public var parameters: [Parameter] { linears.flatMap(\.parameters) }
+
+    /// Uniform in ±1/√inputs, as PyTorch starts a linear layer.
+    public func initialize<S: Scalar>(_ store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
+        for linear in linears {
+            let bound = 1 / Double(linear.inputs).squareRoot()
+            for parameter in linear.parameters {
+                let values = store[parameter.name]
+                for place in values.indices { values[place] = S(Double.random(in: -bound..<bound, using: &generator)) }
+            }
+        }
+    }
+
+    /// x (rows, features); gives logits (rows, classes).
+    public func callAsFunction<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
+        linears.dropLast().reduce(x) { graph.activate($1($0, in: graph), .relu) }.passed(to: linears[linears.count - 1], in: graph)
+    }
+}
+
+extension Tensor {
+    fileprivate func passed(to linear: Linear, in graph: Graph<S>) -> Tensor { linear(self, in: graph) }
+}

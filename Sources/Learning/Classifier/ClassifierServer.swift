@@ -1,0 +1,35 @@
+import Tensors
+
+/// Answers with a classifier's parameters as they are: forward only, many rows at a time.
+public final class ClassifierServer {
+    private let network: ClassifierNetwork
+    private let graph: Graph<Float>
+    private let features, logits: Tensor<Float>
+
+    /// - Parameter parameters: read anew for each answer, never changed.
+    public init(_ network: ClassifierNetwork, parameters: ParameterStore<Float>, batch: Int = 100, team: Team = .solo) {
+        precondition(batch > 0, "a batch of \(batch)")
+        self.network = network
+        graph = .predicting(parameters: parameters, team: team)
+        features = graph.input([batch, network.features])
+        logits = network(features, in: graph)
+    }
+
+    /// The likeliest class of each feature vector.
+    public func classes(of vectors: [[Float]]) -> [Int] {
+        var answers: [Int] = []
+        for start in stride(from: 0, to: vectors.count, by: features.rows) {
+            let part = vectors[start..<min(start + features.rows, vectors.count)]
+            for (row, vector) in part.enumerated() {
+                precondition(vector.count == network.features, "\(vector.count) features for a network of \(network.features)")
+                _ = UnsafeMutableBufferPointer(rebasing: features.values[row * vector.count..<(row + 1) * vector.count]).update(from: vector)
+            }
+            graph.forward()
+            for row in 0..<part.count {
+                let scores = logits.values[row * network.classes..<(row + 1) * network.classes]
+                answers.append(scores.indices.max { scores[$0] < scores[$1] }! - scores.startIndex)
+            }
+        }
+        return answers
+    }
+}

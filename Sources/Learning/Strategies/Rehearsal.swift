@@ -1,0 +1,61 @@
+import Statistics
+
+/// How a learner keeps the old while it learns the new: which of the past goes into each step, and how it counts.
+///
+///     loss = mean of cross entropy over new rows (weight 1) and replayed rows (weight `replayWeight`)
+///          + matchWeight · mean of (logits − logits then)² over matched rows
+///
+/// Naive learning is rehearsal of nothing; experience replay (https://arxiv.org/abs/1902.10486) is dark experience replay
+/// (DER++, https://arxiv.org/abs/2004.07211) without matching; ER-ACE (https://arxiv.org/abs/2104.05025) lets new rows push down
+/// only classes that are among them.
+public struct Rehearsal: Settings {
+    /// Remembered rows whose labels are learned again in each step.
+    public var replayed = 10
+    /// Remembered rows whose logits are held where they were.
+    public var matched = 0
+    public var replayWeight = 1.0
+    public var matchWeight = 0.5
+    /// Whether new rows compete only with the classes among them.
+    public var asymmetric = false
+    /// A name in `replayPolicies`.
+    public var policy = "reservoir"
+    /// Rows remembered.
+    public var memory = 500
+    /// Steps for each batch, each with other remembered rows.
+    public var steps = 1
+
+    public init() {}
+
+    init(replayed: Int, matched: Int = 0, asymmetric: Bool = false, memory: Int = 500) {
+        self.replayed = replayed
+        self.matched = matched
+        self.asymmetric = asymmetric
+        self.memory = memory
+    }
+
+    public func validate() throws(SettingsError) {
+        for (key, value, least) in [("replayed", replayed, 0), ("matched", matched, 0), ("memory", memory, 0), ("steps", steps, 1)] {
+            try SettingsError.require((least...1_000_000).contains(value), key, "\(value) is not in \(least)…1000000")
+        }
+        try SettingsError.require(replayWeight >= 0, "replay_weight", "\(replayWeight) is negative")
+        try SettingsError.require(matchWeight >= 0, "match_weight", "\(matchWeight) is negative")
+        _ = try replayPolicy(policy)
+    }
+}
+
+/// Every strategy, by the name that configurations use.
+public let strategies: KeyValuePairs<String, Rehearsal> = [
+    "naive": Rehearsal(replayed: 0, memory: 0),
+    "er": Rehearsal(replayed: 10),
+    "der++": Rehearsal(replayed: 10, matched: 10),
+    "er-ace": Rehearsal(replayed: 10, asymmetric: true),
+]
+
+/// The strategy of a name with settings laid over its defaults.
+public func strategy(_ name: String, settings: JSONValue = .object([:])) throws(SettingsError) -> Rehearsal {
+    guard var strategy = strategies.first(where: { $0.key == name })?.value else {
+        throw SettingsError("strategy", "there is no '\(name)'; there are \(strategies.map(\.key).joined(separator: ", "))")
+    }
+    try strategy.lay(settings)
+    return strategy
+}

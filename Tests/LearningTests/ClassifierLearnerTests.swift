@@ -1,0 +1,69 @@
+import Learning
+import Statistics
+import Testing
+
+/// Two features around one of three corners, by label.
+private func cornerStream(_ count: Int, labels: [Int], seed: UInt64) -> [ClassifierLearner.Sample] {
+    let corners: [[Double]] = [[0, 0], [3, 0], [0, 3]]
+    var random = RandomSource(seed: seed)
+    return (0..<count).map { _ in
+        let label = labels[random.uniform(below: labels.count)]
+        return .init(features: corners[label].map { Float($0 + 0.4 * random.normal()) }, label: label)
+    }
+}
+
+private func learner(_ name: String, _ settings: JSONValue = [:], seed: UInt64 = 1) throws -> ClassifierLearner {
+    try ClassifierLearner(
+        ClassifierNetwork(features: 2, hidden: [16], classes: 3), strategy: strategy(name, settings: settings),
+        optimizer: "adam", settings: ["learning_rate": 0.01], batch: 10, seed: seed)
+}
+
+private func accuracy(_ learner: ClassifierLearner, labels: [Int]) -> Double {
+    let test = cornerStream(300, labels: labels, seed: 99)
+    let answers = ClassifierServer(learner.network, parameters: learner.parameters, batch: 64).classes(of: test.map(\.features))
+    return Double(zip(answers, test).count { $0 == $1.label }) / 300
+}
+
+private func feed(_ learner: ClassifierLearner, _ samples: [ClassifierLearner.Sample]) {
+    for start in stride(from: 0, to: samples.count, by: 10) { learner.learn(Array(samples[start..<min(start + 10, samples.count)])) }
+}
+
+@Suite struct ClassifierLearnerTests {
+    @Test(arguments: strategies.map(\.key))
+    func learnsAMixedStream(_ name: String) throws {
+        let learner = try learner(name)
+        feed(learner, cornerStream(1995, labels: [0, 1, 2], seed: 2))
+        #expect(accuracy(learner, labels: [0, 1, 2]) > 0.95)
+    }
+
+    @Test(arguments: strategies.map(\.key))
+    func onlyRehearsalKeepsTheOld(_ name: String) throws {
+        let learner = try learner(name)
+        for label in 0..<3 { feed(learner, cornerStream(1500, labels: [label], seed: UInt64(label))) }
+        let kept = accuracy(learner, labels: [0, 1])
+        #expect(name == "naive" ? kept < 0.7 : kept > 0.9, "\(kept)")
+    }
+
+    @Test(arguments: strategies.map(\.key))
+    func repeatsToTheBit(_ name: String) throws {
+        let one = try learner(name), two = try learner(name), stream = cornerStream(200, labels: [0, 1, 2], seed: 3)
+        feed(one, stream)
+        feed(two, stream)
+        #expect(Array(one.parameters.values) == Array(two.parameters.values))
+    }
+
+    @Test func predictsBeforeItLearns() throws {
+        let stream = cornerStream(10, labels: [2], seed: 4)
+        let one = try learner("er"), two = try learner("er")
+        var flipped = stream
+        for index in flipped.indices { flipped[index].label = 0 }
+        #expect(one.learn(stream) == two.learn(flipped))
+        #expect(Array(one.parameters.values) != Array(two.parameters.values))
+    }
+
+    @Test func refusesStrategiesThatMakeNoSense() {
+        #expect(throws: SettingsError.self) { try strategy("best") }
+        #expect(throws: SettingsError.self) { try strategy("er", settings: ["policy": "newest"]) }
+        #expect(throws: SettingsError.self) { try strategy("er", settings: ["steps": 0]) }
+    }
+}
