@@ -1,0 +1,123 @@
+import Foundation
+import Statistics
+
+/// An AR session made from a seed: somebody looks at two things on a table, a sound tells which of them is meant, and
+/// words ask for its colour or its shape, or tell its name. Same seed and configuration, same session, byte for byte.
+///
+/// A moment holds camera frames (JPEG) with the headset's pose beside each, the sound (WAV), the words, which end it, and,
+/// where something was asked, a label: the answer, an index in `answers`. Time is content: nothing waits and no clock is read.
+/// As moments pass, new objects and new words appear, another speaker takes over, and camera and microphone drop out and return.
+public struct Simulator: Sendable {
+    /// The labels' names: every colour, then every shape.
+    public static let answers = TableTalk.names.colours + TableTalk.names.shapes
+
+    public struct Configuration: Codable, Sendable, Equatable {
+        public var session = "table"
+        public var framesPerSecond = 10.0
+        /// A moment lasts from shortest to longest, in seconds, evenly.
+        public var shortestMoment = 0.5
+        public var longestMoment = 1.0
+        /// Seconds from the end of a moment until its label is known.
+        public var labelDelay = 0.0
+        /// The moments at which the world changes, each moved by up to a tenth by the seed.
+        public var newObjects = 400
+        public var newWords = 600
+        public var newSpeaker = 800
+        public var firstDropout = 1_000
+        /// Moments from one dropout to the next; camera and microphone take turns.
+        public var dropoutPeriod = 200
+        /// Moments that a dropout lasts.
+        public var dropoutLength = 40
+
+        public init() {}
+
+        public var problems: [SettingProblem] {
+            [
+                session.isEmpty ? SettingProblem(key: "session", problem: "is empty") : nil,
+                .unless("framesPerSecond", framesPerSecond, in: 1...120),
+                .unless("shortestMoment", shortestMoment, in: 0.4...60),
+                .unless("longestMoment", longestMoment, in: max(0.4, shortestMoment)...60),
+                .unless("labelDelay", labelDelay, in: 0...86_400),
+                .unless("newObjects", newObjects, in: 0...1_000_000_000),
+                .unless("newWords", newWords, in: 0...1_000_000_000),
+                .unless("newSpeaker", newSpeaker, in: 0...1_000_000_000),
+                .unless("firstDropout", firstDropout, in: 0...1_000_000_000),
+                .unless("dropoutPeriod", dropoutPeriod, in: 1...1_000_000_000),
+                .unless("dropoutLength", dropoutLength, in: 0...max(0, dropoutPeriod - 1)),
+            ].compactMap(\.self)
+        }
+    }
+
+    /// One moment: what its sensors publish, in time order, and what is behind it.
+    public struct Moment: Sendable {
+        /// Counted from 0.
+        public let index: Int
+        public let events: [SessionEvent]
+        public let scene: Scene
+        public let world: World
+        /// What is different from the moment before, each in a few words.
+        public let changes: [String]
+    }
+
+    private let configuration: Configuration
+    private let schedule: WorldSchedule
+    private var scenes, pictures, sounds, words: RandomSource
+    private var index = 0
+    /// Nanoseconds.
+    private var time: Int64 = 0
+    /// Position (metres) and orientation (radians) of the headset.
+    private var pose = [Double](repeating: 0, count: 6)
+
+    /// - Throws: the first setting that makes no sense.
+    public init(seed: UInt64, _ configuration: Configuration = Configuration()) throws(SettingProblem) {
+        if let problem = configuration.problems.first { throw problem }
+        self.configuration = configuration
+        var random = RandomSource(seed: seed)
+        schedule = WorldSchedule(configuration, random: &random)
+        (scenes, pictures, sounds, words) = (random.split(), random.split(), random.split(), random.split())
+    }
+
+    public mutating func next() -> Moment {
+        let world = schedule.world(at: index)
+        let scene = Scene(in: world, random: &scenes)
+        let seconds = scenes.uniform(in: configuration.shortestMoment..<configuration.longestMoment.nextUp)
+        let end = time + Int64(seconds * 1e9)
+        var events = frames(of: scene, in: world, until: end)
+        let sound = TableSounds.sound(of: scene, speaker: world.speaker, random: &sounds)
+        if world.hearsSound {
+            let heard = reading(at: time + 60_000_000, "microphone", RawReading(modality: "audio", format: "audio/wav", payload: WAV.encode(sound)))
+            events.insert(heard, at: events.firstIndex { $0.time > heard.time } ?? events.endIndex)
+        }
+        let utterance = TableTalk.utterance(about: scene, in: world, random: &words)
+        events.append(reading(at: end, "speech", RawReading(text: utterance), endsMoment: true))
+        if let answer = scene.answer {
+            events.append(.label(.init(time: end, session: configuration.session, label: answer, classes: Self.answers.count,
+                                       knownAt: end + Int64(configuration.labelDelay * 1e9))))
+        }
+        let changes = index == 0 ? [] : world.changes(since: schedule.world(at: index - 1))
+        defer {
+            index += 1
+            time = end
+        }
+        return Moment(index: index, events: events, scene: scene, world: world, changes: changes)
+    }
+
+    /// The camera's frames and the pose at each, from shortly after the start on.
+    private mutating func frames(of scene: Scene, in world: World, until end: Int64) -> [SessionEvent] {
+        let setting = TableCamera.Setting(random: &pictures)
+        let first = time + 50_000_000
+        return stride(from: first, to: end, by: Int(1e9 / configuration.framesPerSecond)).flatMap { time in
+            for axis in pose.indices { pose[axis] = 0.9 * pose[axis] + 0.1 * pictures.normal() }
+            let shake = SIMD2(Float(pose[0]), Float(pose[1])) * 2
+            let picture = world.camera == .open
+                ? TableCamera.frame(of: scene, setting, shake: shake, random: &pictures) : TableCamera.darkness(random: &pictures)
+            let raw = RawReading(modality: "image", format: "image/jpeg", payload: JPEG.encode(picture, quality: 92))
+            let headset = reading(at: time, "headset", RawReading(vector: pose.map { Float($0) }))
+            return world.camera == .lost ? [headset] : [headset, reading(at: time, "camera", raw)]
+        }
+    }
+
+    private func reading(at time: Int64, _ source: String, _ raw: RawReading, endsMoment: Bool = false) -> SessionEvent {
+        .reading(.init(time: time, session: configuration.session, source: source, modality: raw.modality, content: .payload(raw), endsMoment: endsMoment))
+    }
+}

@@ -1,0 +1,29 @@
+import Foundation
+import Statistics
+
+/// The sound that tells which thing is meant: a struck note whose pitch is the place's, in the speaker's timbre, in noise.
+struct TableSounds {
+    static let sampleRate = 8_000
+    static let seconds = 0.32
+
+    /// Hertz: left is low, right is high.
+    static func pitch(place: Int, speaker: Int) -> Double { (place == 0 ? 400 : 1_000) * (speaker == 0 ? 1 : 1.25) }
+
+    /// Loudness of the overtones 1, 2, 3.
+    private static func timbre(speaker: Int) -> [Double] { speaker == 0 ? [1, 0.3, 0.1] : [1, 0.1, 0.5] }
+
+    static func sound(of scene: Scene, speaker: Int, random: inout RandomSource) -> Waveform {
+        let pitch = pitch(place: scene.meant, speaker: speaker) * random.uniform(in: 0.97..<1.03)
+        let timbre = timbre(speaker: speaker)
+        let loudness = random.uniform(in: 0.1..<0.3)
+        let phase = random.uniform(in: 0..<2 * Double.pi)
+        let samples = (0..<Int(seconds * Double(sampleRate))).map { index in
+            let time = Double(index) / Double(sampleRate)
+            let note = timbre.indices.reduce(0) { sum, overtone in
+                sum + timbre[overtone] * sin((2 * Double.pi * pitch * time + phase) * Double(overtone + 1))
+            }
+            return Float(loudness * note * exp(-6 * time) * min(1, time / 0.01) + 0.005 * random.normal())
+        }
+        return Waveform(samples: samples, sampleRate: sampleRate)
+    }
+}

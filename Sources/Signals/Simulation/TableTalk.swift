@@ -1,0 +1,23 @@
+import Statistics
+
+/// What is said: a question about the thing that is meant, or its name.
+///
+///     speaker 0    what colour    a red ball
+///     speaker 1    tell me the colour    look the red ball
+enum TableTalk {
+    static let names = (colours: ["red", "green", "blue", "yellow"], shapes: ["ball", "bar", "post", "ring"])
+    /// Second names, once there are new words.
+    static let newNames = (colours: ["crimson", "emerald", "azure", "golden"], shapes: ["sphere", "plank", "pole", "hoop"])
+
+    static func utterance(about scene: Scene, in world: World, random: inout RandomSource) -> String {
+        let names = world.hasNewWords && random.uniform(below: 2) == 0 ? newNames : names
+        let isFirst = world.speaker == 0
+        switch scene.asked {
+        case .colour: return isFirst ? "what colour" : "tell me the colour"
+        case .shape: return isFirst ? "what shape" : "tell me the shape"
+        case nil:
+            let thing = scene.things[scene.meant]
+            return "\(isFirst ? "a" : "look the") \(names.colours[thing.colour.rawValue]) \(names.shapes[thing.shape.rawValue])"
+        }
+    }
+}
