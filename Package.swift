@@ -52,7 +52,7 @@ let floor3: [Target] = [
 ]
 
 let floor4: [Target] = [
-    module("Learning", ["Model", "Layers", "Tensors", "Statistics", "Safetensors", "CVector"]),
+    module("Learning", ["Model", "Layers", "Tensors", "Statistics", "Safetensors", "StrictJSON", "CVector"]),
     module("Evaluation", ["Model", "Tensors", "Statistics"]),
     module("OnlineLanguage", ["Learning", "Model", "Tensors", "Statistics"]),
 ]
@@ -82,7 +82,7 @@ let checks: [Target] = [
     tests("Safetensors", ["Safetensors"]),
     tests("Tokenization", ["Tokenization"]),
     tests("Messaging", ["Messaging", "Schema", "PipelineTesting"]),
-    tests("Model", ["Model", "Safetensors", "Tensors", "TensorsTesting"]),
+    tests("Model", ["Model", "Safetensors", "StrictJSON", "Tensors", "TensorsTesting"]),
     tests("Signals", ["Signals", "Statistics"]),
     tests("Pipeline", ["Pipeline", "PipelineTesting"]),
     tests("Learning", ["Learning", "TensorsTesting"]),

@@ -18,6 +18,8 @@ public struct TensorContent {
 
     public init(name: String, shape: [Int], floats: [Float]) { self.init(name, .float32, shape, array: floats) }
 
+    public init(name: String, shape: [Int], halves: [Float16]) { self.init(name, .float16, shape, array: halves) }
+
     public init(name: String, shape: [Int], doubles: [Double]) { self.init(name, .float64, shape, array: doubles) }
 
     public init(name: String, shape: [Int], integers: [Int]) { self.init(name, .int64, shape, array: integers) }

@@ -8,6 +8,7 @@ import ArgumentParser
         version: "0.1.0",
         subcommands: [
             Drift.self,
+            Model.self,
             Tokenize.self,
         ]
     )

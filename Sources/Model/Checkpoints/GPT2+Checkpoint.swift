@@ -1,0 +1,91 @@
+import FoundationEssentials
+import Safetensors
+import StrictJSON
+import Tensors
+
+extension GPT2 {
+    /// Opens a Hugging Face directory: `config.json` and `model.safetensors`, in one file or in shards, of any floating
+    /// type, with the prefix `transformer.` or without, with a tied or a separate head.
+    /// Throws `CheckpointError` or `SafetensorsError`; names whatever is missing, unexpected, of another shape or not finite.
+    public static func open(directory: String) throws -> (model: GPT2, parameters: ParameterStore<Float>) {
+        let model = GPT2(try GPT2Configuration(json: "\(directory)/config.json"))
+        return (model, try model.parameters(in: TensorArchive(directory: directory)))
+    }
+
+    /// A store filled from an archive's tensors. Throws as `open(directory:)` does.
+    public func parameters(in archive: TensorArchive) throws -> ParameterStore<Float> {
+        let layout = layout
+        var stored: [String: StoredTensor] = [:]
+        var unexpected: [String] = []
+        for tensor in archive.tensors {
+            let name = GPT2.plainName(tensor.name)
+            if let parameter = layout[name] {
+                guard tensor.shape == parameter.shape else {
+                    throw SafetensorsError(
+                        archive.source, .wrongShape(tensor: tensor.name, found: tensor.shape, expected: parameter.shape))
+                }
+                guard stored.updateValue(tensor, forKey: name) == nil else {
+                    throw SafetensorsError(archive.source, .duplicate(tensor: name))
+                }
+            } else if !isIdle(name) {
+                unexpected.append(tensor.name)
+            }
+        }
+        let missing = layout.parameters.map(\.name).filter { stored[$0] == nil }
+        guard missing.isEmpty else { throw CheckpointError.missing(tensors: missing, file: archive.source) }
+        guard unexpected.isEmpty else { throw CheckpointError.unexpected(tensors: unexpected, file: archive.source) }
+        let store = ParameterStore<Float>(layout)
+        for (name, tensor) in stored { try tensor.copy(into: store[name]) }
+        return store
+    }
+
+    /// Saves a directory that transformers opens unchanged. With `origin`, the directory the model came from, the
+    /// tokenizer's files and what else its `config.json` said go along. Throws `SafetensorsError` or `CheckpointError`.
+    public func save(_ parameters: ParameterStore<Float>, to directory: String, origin: String? = nil) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        } catch {
+            throw SafetensorsError(directory, .cannotWrite("it cannot be made: \(error)"))
+        }
+        var members: [String: JSON] = [:]
+        if let origin {
+            members = try JSON(file: "\(origin)/config.json").object ?? [:]
+            for name in GPT2.companions { try copyFile("\(origin)/\(name)", to: "\(directory)/\(name)") }
+        }
+        members.merge(configuration.json) { _, new in new }
+        let tensors = layout.parameters.map { parameter in
+            TensorContent(
+                name: GPT2.savedName(parameter.name), shape: parameter.shape, values: UnsafeBufferPointer(parameters[parameter.name]))
+        }
+        try TensorArchive.write(tensors, metadata: ["format": "pt"], to: "\(directory)/model.safetensors")
+        try replaceFile(at: "\(directory)/config.json", with: JSON.object(members).text(indent: 2) + "\n")
+    }
+
+    /// Names of a GPT2LMHeadModel and of a bare GPT2Model become one.
+    public static func plainName(_ name: String) -> String {
+        name.hasPrefix("transformer.") ? String(name.dropFirst("transformer.".count)) : name
+    }
+
+    /// The name in a GPT2LMHeadModel.
+    public static func savedName(_ name: String) -> String { name.hasPrefix("lm_head.") ? name : "transformer." + name }
+
+    /// Whether a tensor plays no part: the masks that older checkpoints keep, or the table of a tied head once more.
+    private func isIdle(_ name: String) -> Bool {
+        let parts = name.split(separator: ".")
+        if parts.count == 4, parts[0] == "h", parts[2] == "attn" { return parts[3] == "bias" || parts[3] == "masked_bias" }
+        return configuration.isTied && name == "lm_head.weight"
+    }
+
+    /// What stands beside a model's weights.
+    private static let companions = [
+        "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+        "generation_config.json",
+    ]
+}
+
+private func copyFile(_ source: String, to destination: String) throws {
+    guard FileManager.default.fileExists(atPath: source), source != destination else { return }
+    let contents: Data
+    do { contents = try Data(contentsOf: URL(filePath: source)) } catch { throw CheckpointError.unreadable(file: source, "\(error)") }
+    try replaceFile(at: destination) { append in try contents.withUnsafeBytes(append) }
+}

@@ -1,0 +1,59 @@
+import ArgumentParser
+import Foundation
+import Learning
+import StrictJSON
+import Tensors
+
+/// Compares a model with a reference's numbers.
+struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Compares a GPT-2's logits, loss, gradients and optimiser steps with a reference's.",
+        discussion: """
+            FILE is a safetensors file with input_ids, labels, logits, loss, grad.NAME and, for each optimiser OPT, OPT.losses and \
+            OPT.NAME; FILE's sibling .json holds the optimisers' settings. For each kind of number the largest difference is printed, and \
+            the largest relative to a tensor's norm. The exit status is 1 where float32 rounding does not explain it.
+
+            Example:
+              accrete model verify --model fixture/model --expected fixture/expected.safetensors
+            """
+    )
+
+    @Option(help: ArgumentHelp("A Hugging Face GPT-2 directory.", valueName: "dir"))
+    var model: String
+
+    @Option(help: ArgumentHelp("What the reference computed.", valueName: "file"))
+    var expected: String
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        let verification = try GPT2Verification(model: model, expected: expected, team: Team(count: ProcessInfo.processInfo.activeProcessorCount))
+        if json {
+            let kinds = verification.differences.map { ($0.kind, $0.json) }
+            print(JSON.object([
+                "agrees": .bool(verification.agrees), "differences": .object(Dictionary(uniqueKeysWithValues: kinds)),
+            ]).text())
+        } else {
+            for difference in verification.differences { print(difference.line) }
+            print(verification.agrees ? "The model agrees." : "The model does not agree.")
+        }
+        if !verification.agrees { throw ExitCode(1) }
+    }
+}
+
+extension GPT2Verification.Difference {
+    fileprivate var json: JSON {
+        func number(_ value: Double) -> JSON { value.isFinite ? .number(value) : .string("not finite") }
+        return .object([
+            "absolute": number(absolute), "relative": number(relative), "tolerance": .number(tolerance), "agrees": .bool(agrees),
+            "tensor": .string(tensor),
+        ])
+    }
+
+    fileprivate var line: String {
+        kind.padding(toLength: 12, withPad: " ", startingAt: 0)
+            + String(format: "absolute %.2e  relative %.2e of at most %.0e  ", absolute, relative, tolerance)
+            + (agrees ? "agrees" : "differs at \(tensor)")
+    }
+}

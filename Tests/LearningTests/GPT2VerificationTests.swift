@@ -1,0 +1,36 @@
+import Foundation
+import Learning
+import Model
+import Safetensors
+import Testing
+
+private let fixture = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../shared/fixtures/gpt2-tiny").standardizedFileURL.path
+
+@Suite(.enabled(if: FileManager.default.fileExists(atPath: fixture), "../shared/fixtures/gpt2-tiny is absent"))
+struct GPT2VerificationTests {
+    /// PyTorch's logits, loss, gradients, and its parameters after steps of five optimisers.
+    @Test func theFixtureAgrees() throws {
+        let verification = try GPT2Verification(model: fixture + "/model", expected: fixture + "/expected.safetensors")
+        #expect(verification.differences.map(\.kind) == ["logits", "loss", "gradients", "adam", "adamw", "lamb", "momentum", "sgd"])
+        for difference in verification.differences {
+            #expect(difference.relative < 0.3 * difference.tolerance, "\(difference)")
+            #expect(difference.absolute < 1e-3)
+        }
+    }
+
+    @Test(arguments: ["grad.transformer.h.1.ln_2.weight", "lamb.transformer.wpe.weight", "logits"])
+    func oneNumberThatDiffersIsFound(tensor: String) throws {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "verification-\(UUID())").path
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        try FileManager.default.copyItem(atPath: fixture + "/expected.json", toPath: directory + "/expected.json")
+        let tensors = try TensorArchive(mapping: fixture + "/expected.safetensors").tensors.map { stored in
+            guard stored.name == tensor else { return TensorContent(stored) }
+            var numbers = try stored.floats()
+            numbers[5] += 0.5
+            return TensorContent(name: tensor, shape: stored.shape, floats: numbers)
+        }
+        try TensorArchive.write(tensors, to: directory + "/expected.safetensors")
+        let verification = try GPT2Verification(model: fixture + "/model", expected: directory + "/expected.safetensors")
+        #expect(verification.differences.filter { !$0.agrees }.map(\.tensor) == [tensor])
+    }
+}
