@@ -1,3 +1,5 @@
+import Foundation
+
 /// What a model takes of one moment: token ids, what each sense perceived, and the label where one is known.
 /// A sense that is not there is simply absent from `senses`.
 public struct MomentInput: Codable, Sendable, Equatable {
@@ -40,5 +42,34 @@ public struct SenseInput: Codable, Sendable, Equatable {
         self.values = values
         self.age = age
         self.validity = validity
+    }
+}
+
+/// Values as the base64 of their little-endian bytes: exact, and a fifth of their decimal digits.
+extension SenseInput {
+    private enum CodingKeys: CodingKey { case rows, columns, values, age, validity }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let data = try container.decode(Data.self, forKey: .values)
+        let (rows, columns) = (try container.decode(Int.self, forKey: .rows), try container.decode(Int.self, forKey: .columns))
+        let (count, overflows) = rows.multipliedReportingOverflow(by: columns)
+        guard rows >= 0, columns >= 0, !overflows, data.count.isMultiple(of: 4), data.count / 4 == count else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .values, in: container, debugDescription: "\(data.count) bytes for \(rows) × \(columns) values")
+        }
+        self.init(
+            rows: rows, columns: columns, values: data.withUnsafeBytes { bytes in
+                (0..<count).map { Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self))) }
+            }, age: try container.decode(Float.self, forKey: .age), validity: try container.decode(Float.self, forKey: .validity))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(rows, forKey: .rows)
+        try container.encode(columns, forKey: .columns)
+        try container.encode(values.map(\.bitPattern.littleEndian).withUnsafeBytes { Data($0) }, forKey: .values)
+        try container.encode(age, forKey: .age)
+        try container.encode(validity, forKey: .validity)
     }
 }

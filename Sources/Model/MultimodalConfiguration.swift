@@ -2,7 +2,7 @@
 ///
 /// Every key has a default that works; a file names only what it changes. Senses stand in a fixed order, and the text
 /// after them: that order is the order of modalities everywhere.
-public struct MultimodalConfiguration: Sendable, Equatable {
+public struct MultimodalConfiguration: Codable, Sendable, Equatable {
     /// One stream of feature frames, `rows` × `columns` a moment. A longer reading is cut, a shorter one masked.
     public struct Sense: Codable, Sendable, Equatable {
         public var name: String
@@ -28,6 +28,8 @@ public struct MultimodalConfiguration: Sendable, Equatable {
             self.jitter = jitter
         }
 
+        enum CodingKeys: CodingKey { case name, rows, columns, encoder, embedding, hidden, jitter }
+
         public static let image = Sense(name: "image", rows: 16, columns: 192)
         public static let audio = Sense(name: "audio", rows: 32, columns: 32, embedding: 32, jitter: 2)
         public static let vector = Sense(name: "vector", rows: 1, columns: 16)
@@ -43,6 +45,8 @@ public struct MultimodalConfiguration: Sendable, Equatable {
         public var buckets = 1024
 
         public init() {}
+
+        enum CodingKeys: CodingKey { case length, vocabulary, words, buckets }
     }
 
     /// A name in `fusions`.
@@ -71,6 +75,10 @@ public struct MultimodalConfiguration: Sendable, Equatable {
     public var expertWeight = 1.0
 
     public init() {}
+
+    enum CodingKeys: CodingKey {
+        case fusion, combination, pairs, width, layers, heads, tokens, joint, classes, senses, text, languageWeight, expertWeight
+    }
 
     /// All modalities in order: the senses, then `text`.
     public var modalities: [String] { senses.map(\.name) + [Self.textName] }

@@ -102,6 +102,9 @@ public final class MultimodalGraph<S: Scalar> {
             experts: experts.map(\.mean.value.primal), language: language?.mean.value.primal ?? 0)
     }
 
+    /// A row's cross entropy of the label in the last forward, in nats; 0 without a label.
+    public func classificationLoss(row: Int) -> Double { classification.rows.values[row].primal }
+
     /// What the last forward thinks of a row.
     public func prediction(row: Int) -> MultimodalPrediction {
         let names = model.configuration.modalities

@@ -8,7 +8,7 @@ import Tensors
 /// have GPT-2's names and its places count the text alone, so a GPT-2 of the same shape can be put in its place.
 public struct MultimodalModel: Composite {
     public let configuration: MultimodalConfiguration
-    let senses: [any Encoder]
+    let senses: [any SenseEncoder]
     let words: WordEncoder
     let perceptions: [Perception]
     let fusion: any Fusion

@@ -6,6 +6,7 @@ import ArgumentParser
         commandName: "accrete-bench",
         abstract: "Measures the speed and the learning of Accrete's parts.",
         subcommands: [
+            AV3MNIST.self,
             TokenizerBench.self,
         ]
     )

@@ -2,7 +2,7 @@ import Layers
 import Tensors
 
 /// Two strided convolutions over time, then learned questions over what remains: what was heard counts, not when.
-public struct ConvolutionEncoder: Encoder, Composite {
+public struct ConvolutionEncoder: SenseEncoder, Composite {
     private let first: Convolution
     private let second: Convolution
     private let widen: Linear

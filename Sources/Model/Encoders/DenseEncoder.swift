@@ -2,7 +2,7 @@ import Layers
 import Tensors
 
 /// Every row embedded alike, all rows joined, one hidden layer: the quickest learner for small, well-placed readings.
-public struct DenseEncoder: Encoder, Composite {
+public struct DenseEncoder: SenseEncoder, Composite {
     private let embed: Linear
     private let join: Linear
     private let tell: Linear

@@ -3,7 +3,7 @@ import Tensors
 
 /// Rows as tokens with places, a block in which they attend to one another, and learned questions that gather the answer.
 /// https://arxiv.org/abs/2010.11929, https://arxiv.org/abs/2103.03206
-public struct PatchEncoder: Encoder, Composite {
+public struct PatchEncoder: SenseEncoder, Composite {
     private let embed: PatchEmbedding
     private let block: Block
     private let gather: Gathering

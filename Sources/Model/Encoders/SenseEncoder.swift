@@ -2,7 +2,7 @@ import Layers
 import Tensors
 
 /// From one sense's rows of features to a few tokens.
-public protocol Encoder: Layer {
+public protocol SenseEncoder: Layer {
     /// - Parameter name: the prefix of all parameter names.
     init(_ name: String, of sense: MultimodalConfiguration.Sense, for model: MultimodalConfiguration)
 
@@ -10,14 +10,14 @@ public protocol Encoder: Layer {
     func encode<S>(_ values: Tensor<S>, mask: Tensor<S>, batch: Int, in graph: Graph<S>) -> Tensor<S>
 }
 
-public let encoders: KeyValuePairs<String, any Encoder.Type> = [
+public let encoders: KeyValuePairs<String, any SenseEncoder.Type> = [
     "dense": DenseEncoder.self,
     "patches": PatchEncoder.self,
     "convolution": ConvolutionEncoder.self,
 ]
 
 /// The encoder that a sense's configuration names, which must have been validated.
-func encoder(_ name: String, of sense: MultimodalConfiguration.Sense, for model: MultimodalConfiguration) -> any Encoder {
+func encoder(_ name: String, of sense: MultimodalConfiguration.Sense, for model: MultimodalConfiguration) -> any SenseEncoder {
     guard let type = encoders.first(where: { $0.key == sense.encoder })?.value else {
         preconditionFailure("no encoder is called \(sense.encoder)")
     }

@@ -1,0 +1,28 @@
+/// Why a moment cannot be given to a model.
+public struct MomentProblem: Error, Sendable, Equatable, CustomStringConvertible {
+    /// A stable name, for counting.
+    public enum Reason: String, Sendable, CaseIterable {
+        case tokenOutOfVocabulary, labelOutOfRange, nonFinite
+    }
+
+    public let reason: Reason
+    public let description: String
+}
+
+extension MultimodalConfiguration {
+    /// Throws what keeps this model from taking the moment. Senses the model does not know are no problem: it does not look at them.
+    public func check(_ moment: MomentInput) throws(MomentProblem) {
+        if let token = moment.text.first(where: { $0 < 0 || $0 >= text.vocabulary }) {
+            throw MomentProblem(reason: .tokenOutOfVocabulary, description: "token \(token) in a vocabulary of \(text.vocabulary)")
+        }
+        if let label = moment.label, label < 0 || label >= classes {
+            throw MomentProblem(reason: .labelOutOfRange, description: "label \(label), the model has \(classes) classes")
+        }
+        for sense in senses {
+            guard let reading = moment.senses[sense.name] else { continue }
+            guard reading.values.allSatisfy(\.isFinite), reading.age.isFinite, reading.validity.isFinite else {
+                throw MomentProblem(reason: .nonFinite, description: "a number of \(sense.name) is not finite")
+            }
+        }
+    }
+}
