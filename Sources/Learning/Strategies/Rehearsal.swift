@@ -7,7 +7,7 @@ import Statistics
 ///
 /// Naive learning is rehearsal of nothing; experience replay (https://arxiv.org/abs/1902.10486) is dark experience replay
 /// (DER++, https://arxiv.org/abs/2004.07211) without matching; ER-ACE (https://arxiv.org/abs/2104.05025) lets new rows push down
-/// only classes that are among them.
+/// only classes that are among them. DER-ACE is all of that at once, over a class-balanced memory.
 public struct Rehearsal: Settings {
     /// Remembered rows whose labels are learned again in each step.
     public var replayed = 10
@@ -26,10 +26,11 @@ public struct Rehearsal: Settings {
 
     public init() {}
 
-    init(replayed: Int, matched: Int = 0, asymmetric: Bool = false, memory: Int = 500) {
+    init(replayed: Int, matched: Int = 0, asymmetric: Bool = false, policy: String = "reservoir", memory: Int = 500) {
         self.replayed = replayed
         self.matched = matched
         self.asymmetric = asymmetric
+        self.policy = policy
         self.memory = memory
     }
 
@@ -49,6 +50,7 @@ public let strategies: KeyValuePairs<String, Rehearsal> = [
     "er": Rehearsal(replayed: 10),
     "der++": Rehearsal(replayed: 10, matched: 10),
     "er-ace": Rehearsal(replayed: 10, asymmetric: true),
+    "der-ace": Rehearsal(replayed: 32, matched: 32, asymmetric: true, policy: "class-balanced"),
 ]
 
 /// The strategy of a name with settings laid over its defaults.
