@@ -1,0 +1,120 @@
+import Foundation
+import Yams
+
+/// Reads a typed configuration from one YAML file, the environment and command-line overrides, in that order, on top of
+/// the type's defaults. Every key must exist in the defaults, and every value must have the default's kind, so a
+/// misspelt key is told with its file and line instead of being ignored.
+///
+/// The defaults are the value's own encoding: a key is known when `Settings()` encodes it. An empty mapping in the defaults is open: it takes any key.
+public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
+    public let defaults: Settings
+
+    public init(defaults: Settings) {
+        self.defaults = defaults
+    }
+
+    /// The settings, and where each key that is not a default was set.
+    public struct Reading: Sendable {
+        public let settings: Settings
+        public let origins: [String: Origin]
+
+        /// Names the place where `key`, or the nearest key above it, was set.
+        public func origin(of key: String) -> Origin {
+            var path = key.split(separator: ".")[...]
+            while !path.isEmpty {
+                if let found = origins[path.joined(separator: ".")] { return found }
+                path = path.dropLast()
+            }
+            return .defaults
+        }
+    }
+
+    /// - Parameters:
+    ///   - file: name and text of a YAML file, if there is one.
+    ///   - environment: variables named `ACCRETE_` and the key in capitals, dots as double underscores
+    ///     (`ACCRETE_LEARN__SEED`; words of a key are joined: `ACCRETE_FUSE__LATENESS`).
+    ///   - overrides: `key=value`, as given to `--set`; the value is YAML.
+    /// - Throws: `ConfigurationError` with every problem found, each with its place.
+    public func read(file: (name: String, text: String)? = nil, environment: [String: String] = [:],
+                     overrides: [String] = []) throws(ConfigurationError) -> Reading {
+        var merge = ConfigurationMerge(tree: try tree(of: defaults))
+        if let file { merge.overlay(text: file.text, of: file.name) }
+        let known = merge.keysByVariable
+        for (variable, value) in environment.sorted(by: { $0.key < $1.key }) where variable.hasPrefix("ACCRETE_") {
+            guard let key = known[variable] else {
+                if !variable.contains("__") { continue }  // not a setting of ours: a variable of a user's own
+                merge.report("\(variable) names no setting", at: .environment(variable))
+                continue
+            }
+            merge.set(key: key, yaml: value, from: .environment(variable))
+        }
+        for override in overrides {
+            guard let equals = override.firstIndex(of: "="), equals != override.startIndex else {
+                merge.report("--set wants key=value, not '\(override)'", at: .commandLine)
+                continue
+            }
+            merge.set(key: String(override[..<equals]), yaml: String(override[override.index(after: equals)...]), from: .commandLine)
+        }
+        guard merge.problems.isEmpty else { throw ConfigurationError(problems: merge.problems) }
+        do {
+            let settings = try YAMLDecoder().decode(Settings.self, from: merge.tree)
+            return Reading(settings: settings, origins: merge.origins)
+        } catch {
+            throw ConfigurationError(problems: [.init(origin: .defaults, text: "the settings do not fit together: \(error)")])
+        }
+    }
+
+    /// Every key with its default, in the order of the type's declaration, for documentation and checks.
+    public func keys() throws(ConfigurationError) -> [(key: String, value: String)] {
+        ConfigurationMerge.leaves(of: try tree(of: defaults)).map { ($0.key, $0.node.compact) }
+    }
+
+    func tree(of settings: Settings) throws(ConfigurationError) -> Node {
+        do {
+            let text = try YAMLEncoder().encode(settings)
+            return try compose(yaml: text) ?? Node([:])
+        } catch {
+            throw ConfigurationError(problems: [.init(origin: .defaults, text: "the defaults do not encode: \(error)")])
+        }
+    }
+}
+
+/// Where a setting comes from.
+public enum Origin: Sendable, Equatable, CustomStringConvertible {
+    case defaults
+    case file(String, line: Int)
+    case environment(String)
+    case commandLine
+
+    public var description: String {
+        switch self {
+        case .defaults: "defaults"
+        case .file(let name, let line): "\(name):\(line)"
+        case .environment(let variable): "environment variable \(variable)"
+        case .commandLine: "command line"
+        }
+    }
+}
+
+/// Everything that is wrong with a configuration, each with its place.
+public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
+    public struct Problem: Sendable, Equatable, CustomStringConvertible {
+        public let origin: Origin
+        public let text: String
+
+        public init(origin: Origin, text: String) {
+            self.origin = origin
+            self.text = text
+        }
+
+        public var description: String { "\(origin): \(text)" }
+    }
+
+    public let problems: [Problem]
+
+    public init(problems: [Problem]) {
+        self.problems = problems
+    }
+
+    public var description: String { problems.map(\.description).joined(separator: "\n") }
+}
