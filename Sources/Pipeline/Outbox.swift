@@ -1,8 +1,8 @@
 import Messaging
 import Schema
 
-/// What a stage has to send, stamped in order and kept until the publisher takes it.
-struct Outbox {
+/// What a stage or a publisher has to send, stamped in order and kept until the socket takes it.
+public struct Outbox {
     private struct Item {
         let topic: String
         let header: [UInt8]
@@ -17,21 +17,22 @@ struct Outbox {
     private var sequences: [String: UInt64] = [:]
 
     /// Messages sent, by their topic's first component.
-    private(set) var sent: [String: UInt64] = [:]
+    public private(set) var sent: [String: UInt64] = [:]
 
-    init(source: String, epoch: UInt64, clock: any TimeSource) {
+    /// - Parameter source: the name in the stamps of messages that bring none of their own.
+    public init(source: String, epoch: UInt64, clock: any TimeSource) {
         self.source = source
         self.epoch = epoch
         self.clock = clock
     }
 
-    var isEmpty: Bool { first == waiting.count }
+    public var isEmpty: Bool { first == waiting.count }
 
-    mutating func append(_ outgoing: Outgoing) throws {
+    public mutating func append(_ outgoing: Outgoing) throws {
         var message = outgoing.message
         let sequence = sequences[outgoing.topic, default: 0] + 1
         message.stamp.schemaVersion = schemaVersion
-        message.stamp.source = source
+        if message.stamp.source.isEmpty { message.stamp.source = source }
         message.stamp.epoch = epoch
         message.stamp.sequence = sequence
         if message.stamp.clock.isEmpty {
@@ -44,7 +45,7 @@ struct Outbox {
     }
 
     /// Sends as much as the publisher takes now. What it can never take is discarded and thrown as an error.
-    mutating func flush(to publisher: any Publisher) throws(MessagingError) {
+    public mutating func flush(to publisher: any Publisher) throws(MessagingError) {
         while !isEmpty {
             let item = waiting[first]
             do throws(MessagingError) {

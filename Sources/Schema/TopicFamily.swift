@@ -48,6 +48,14 @@ public struct TopicFamily<Message: Stamped>: AnyTopicFamily {
     }
 }
 
+extension TopicFamily {
+    /// The one topic of a family without parameters.
+    public var only: Topic<Message> {
+        precondition(parameters.isEmpty, "\(pattern) has many topics")
+        return Topic(name: prefix)
+    }
+}
+
 /// What may stand between two dots of a topic's name.
 public enum TopicComponent {
     public static let maximumLength = 64

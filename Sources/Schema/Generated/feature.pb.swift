@@ -48,6 +48,9 @@ public nonisolated struct Boundary: Sendable {
   /// ingest's own; ordinals start again with a new one
   public var epoch: UInt64 = 0
 
+  /// feedback messages that ingest passed on before it
+  public var feedback: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -203,7 +206,7 @@ fileprivate nonisolated let _protobuf_package = "accrete.v1"
 
 nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Boundary"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}session\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}last\0\u{1}epoch\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}session\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}last\0\u{1}epoch\0\u{1}feedback\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -219,6 +222,7 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       case 6: try { try decoder.decodeSingularSFixed64Field(value: &self.arrived) }()
       case 7: try { try decoder.decodeSingularBoolField(value: &self.last) }()
       case 8: try { try decoder.decodeSingularFixed64Field(value: &self.epoch) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.feedback) }()
       default: break
       }
     }
@@ -249,6 +253,9 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if self.epoch != 0 {
       try visitor.visitSingularFixed64Field(value: self.epoch, fieldNumber: 8)
     }
+    if self.feedback != 0 {
+      try visitor.visitSingularUInt64Field(value: self.feedback, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -261,6 +268,7 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if lhs.arrived != rhs.arrived {return false}
     if lhs.last != rhs.last {return false}
     if lhs.epoch != rhs.epoch {return false}
+    if lhs.feedback != rhs.feedback {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
