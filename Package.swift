@@ -23,6 +23,7 @@ let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
+let filePaths = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
 let floor0: [Target] = [
@@ -58,17 +59,19 @@ let floor4: [Target] = [
 ]
 
 let floor5: [Target] = [
-    module("Stages", ["Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Evaluation", "CLinux"]),
+    module("Stages", ["Safetensors", "Statistics", "Tensors", "Tokenization", "Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Evaluation", "CLinux"]),
+    module("Launch", ["Stages", "Pipeline", "Messaging", arguments, logging]),
+    module("Deployment", ["Stages", "Safetensors", "Pipeline", "Messaging", "Schema", "Statistics", subprocess, filePaths]),
 ]
 
 let floor6: [Target] = [
-    command("accrete-ingest", ["Stages", arguments]),
-    command("accrete-extract", ["Stages", arguments]),
-    command("accrete-fuse", ["Stages", arguments]),
-    command("accrete-learn", ["Stages", arguments]),
-    command("accrete-evaluate", ["Stages", arguments]),
-    command("accrete-simulate", ["Stages", arguments]),
-    command("accrete", ["Stages", "OnlineLanguage", arguments, subprocess]),
+    command("accrete-ingest", ["Launch", "Stages", "Pipeline", arguments]),
+    command("accrete-extract", ["Launch", "Stages", "Pipeline", arguments]),
+    command("accrete-fuse", ["Launch", "Stages", "Pipeline", arguments]),
+    command("accrete-learn", ["Launch", "Stages", "Pipeline", arguments]),
+    command("accrete-evaluate", ["Launch", "Stages", "Pipeline", arguments]),
+    command("accrete-simulate", ["Launch", "Stages", "Pipeline", arguments]),
+    command("accrete", ["Deployment", "Launch", "Stages", "Pipeline", "Messaging", "Schema", "Signals", "OnlineLanguage", "Statistics", arguments]),
     command("accrete-bench", ["Stages", "OnlineLanguage", arguments]),
 ]
 
@@ -89,6 +92,7 @@ let checks: [Target] = [
     tests("Evaluation", ["Evaluation"]),
     tests("OnlineLanguage", ["OnlineLanguage"]),
     tests("Stages", ["Stages", "PipelineTesting"]),
+    tests("Deployment", ["Deployment"]),
 ]
 
 let package = Package(
@@ -97,6 +101,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],

@@ -1,12 +1,18 @@
 import ArgumentParser
+import Stages
 
 /// The operator's command.
 @main struct Accrete: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete",
         abstract: "Keeps a multimodal language model learning from live sensors.",
-        version: "0.1.0",
+        version: accreteVersion,
         subcommands: [
+            Up.self,
+            Play.self,
+            Validate.self,
+            StatusCommand.self,
+            Tap.self,
             Drift.self,
             Model.self,
             Tokenize.self,

@@ -1,0 +1,107 @@
+import Foundation
+import Signals
+import Pipeline
+import Stages
+
+/// The processes that make up a graph on one machine, and where they are told apart.
+public struct GraphPlan: Sendable {
+    /// What sends readings into the graph.
+    public enum Source: Sendable, Equatable {
+        /// `accrete-simulate`: the embedded default.
+        case simulator
+        /// A session directory, played by `accrete play`.
+        case session(String)
+        /// Publishers that are started by somebody else.
+        case outside
+
+        /// The name under which it publishes, and whose end is the end of the stream.
+        var publisher: String {
+            switch self {
+            case .simulator: "simulator"
+            case .session: "replay"
+            case .outside: ""
+            }
+        }
+    }
+
+    public var settings: Settings
+    public var source: Source
+    /// The directory of the executables.
+    public var executables: String
+    /// The directory that holds everything of this run: settings, logs, checkpoint, report.
+    public var directory: String
+
+    public init(settings: Settings, source: Source, executables: String, directory: String) {
+        self.settings = settings
+        self.source = source
+        self.executables = executables
+        self.directory = directory
+    }
+
+    public var settingsFile: String { directory + "/settings.yaml" }
+
+    /// The stages, in the order in which they start: each after those that it tells.
+    public var stages: [Supervisor.Child] {
+        let common = ["--config", settingsFile]
+        return [child("learn", common), child("evaluate", common), child("fuse", common)]
+            + modalities.map { child("extract", common + ["--modality", $0.key], named: "extract-\($0.key)") }
+            + [child("ingest", common + ["--closer", source.publisher])]
+    }
+
+    /// The process that sends readings, if it is one of ours.
+    public var publisher: Supervisor.Child? {
+        switch source {
+        case .simulator: child("simulate", ["--config", settingsFile], named: "simulate", restarts: false)
+        case .session(let path):
+            Supervisor.Child(name: "play", executable: executables + "/accrete", arguments: ["play", path, "--config", settingsFile], restartsAfterSuccess: false)
+        case .outside: nil
+        }
+    }
+
+    private func child(_ stage: String, _ arguments: [String], named name: String? = nil, restarts: Bool = true) -> Supervisor.Child {
+        .init(name: name ?? stage, executable: "\(executables)/accrete-\(stage)", arguments: arguments, restartsAfterSuccess: restarts)
+    }
+}
+
+extension GraphPlan {
+    /// A plan from what the operator asked for.
+    ///
+    /// A replay is a world of its own: unless endpoints are configured, it meets in a private directory and opens no port, so that it can run beside a
+    /// live graph. A run without a directory gets one under `runs/`: the embedded default always the same one, so that it goes on from its newest
+    /// checkpoint; everything else a new one.
+    /// - Throws: `ConfigurationError`, or what is wrong with the session directory.
+    public static func make(
+        _ source: Source, config: String?, overrides: [String], directory: String?, environment: [String: String]
+    ) throws -> GraphPlan {
+        let reading = try Settings.read(path: config, environment: environment, overrides: overrides)
+        var settings = reading.settings
+        let name: String
+        switch source {
+        case .simulator: name = "default"
+        case .outside: name = "live"
+        case .session(let path):
+            let scan = try SessionDirectory(path: path).scan()
+            if reading.origin(of: "model.classes") == .defaults { settings.model.classes = max(settings.model.classes, scan.classes) }
+            if reading.origin(of: "endpoints") == .defaults { settings.endpoints = .isolated(process: getpid()) }
+            name = URL(fileURLWithPath: path).lastPathComponent + "-" + UUID().uuidString.prefix(8).lowercased()
+        }
+        let place = URL(fileURLWithPath: directory ?? "runs/\(name)").standardizedFileURL.path
+        if settings.learn.directory.isEmpty { settings.learn.directory = place + "/checkpoint" }
+        let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        return GraphPlan(settings: settings, source: source, executables: URL(fileURLWithPath: executable).deletingLastPathComponent().path, directory: place)
+    }
+
+    /// What is said before anything starts.
+    public var introduction: String {
+        let what = switch source {
+        case .simulator: "a simulated AR session of \(settings.simulate.moments) moments"
+        case .session(let path): "the session in \(path)"
+        case .outside: "publishers at \(settings.endpoints.sensors.joined(separator: " and "))"
+        }
+        return """
+            Accrete \(accreteVersion): \(what), \(settings.mode.rawValue), fusion \(settings.model.fusion), seed \(settings.seed).
+            settings, logs, checkpoint: \(directory)
+
+            """
+    }
+}

@@ -1,0 +1,82 @@
+import ArgumentParser
+import Foundation
+import Logging
+import Messaging
+import Pipeline
+import Stages
+
+/// What every stage takes on its command line.
+public struct StageArguments: ParsableArguments {
+    @Option(help: "The configuration file; without it, the defaults.")
+    public var config: String?
+
+    @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.")
+    public var overrides: [String] = []
+
+    @Option(help: "Say more (debug) or less (warning, error) on standard error.")
+    public var logLevel: Logger.Level = .info
+
+    public init() {}
+
+    /// The settings that these arguments ask for.
+    /// - Throws: `StartFailure` with a sentence for each thing that makes no sense.
+    public func settings() throws -> Settings { try Self.load(config, overrides) }
+
+    public static func load(_ config: String?, _ overrides: [String]) throws -> Settings {
+        do {
+            return try Settings.read(path: config, environment: ProcessInfo.processInfo.environment, overrides: overrides).settings
+        } catch {
+            throw StartFailure(error.description)
+        }
+    }
+
+    /// Runs a stage until it is done or told to stop.
+    public func run<P: Processor>(
+        _ name: String, _ makeProcessor: () throws -> sending P, hears subscriptions: [Subscription], at endpoints: [Endpoint], settings: Settings,
+        keepsLast: [String] = [], awaits: [String: Int] = [:]
+    ) async throws {
+        let processor: P
+        do {
+            processor = try makeProcessor()
+        } catch {
+            throw StartFailure("\(name) cannot start: \(error)")
+        }
+        var logger = Logger(label: name, factory: { StreamLogHandler.standardError(label: $0) })
+        logger.logLevel = logLevel
+        var options = settings.stageOptions
+        options.keepsLast = keepsLast
+        options.awaitedSubscribers = settings.mode == .lockstep ? awaits : [:]
+        let stage = Stage(name: name, processor: processor, subscriptions: subscriptions, publish: endpoints, options: options, logger: logger)
+        let watch = Task { await Supervision.wait { stage.stop() } }
+        defer { watch.cancel() }
+        do {
+            try await stage.run()
+        } catch {
+            throw StartFailure("\(name) cannot run: \(error)")
+        }
+    }
+}
+
+/// One sentence on why a process cannot start.
+public struct StartFailure: Error, CustomStringConvertible {
+    public let description: String
+
+    public init(_ description: String) {
+        self.description = description
+    }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
+
+/// A stage that a supervisor started does not outlive it.
+enum Supervision {
+    /// Calls `stop` when the supervising process has gone; returns at once where there is none.
+    static func wait(_ stop: @Sendable () -> Void) async {
+        guard let text = ProcessInfo.processInfo.environment["ACCRETE_SUPERVISOR"], let supervisor = Int32(text) else { return }
+        while !Task.isCancelled {
+            if getppid() != supervisor { return stop() }
+            try? await Task.sleep(for: .milliseconds(500))  // cancellation ends the loop
+        }
+    }
+}
+

@@ -1,0 +1,77 @@
+import Messaging
+import Model
+import Safetensors
+import Schema
+import Tensors
+
+/// Model updates as they come in, checked, and handed out by the moment they may be used for.
+///
+/// An update is taken when its digest, names and shapes are right and it is newer than the last: by version, or by the learner's epoch after a restart.
+struct AdoptedModels {
+    struct Version {
+        var update: ModelUpdate
+        var archive: TensorArchive
+    }
+
+    private let layout: ParameterLayout
+    /// Updates that no moment has asked for yet; the oldest makes room.
+    private let capacity: Int
+    private(set) var versions: [Version] = []
+    private var epoch: UInt64 = 0
+    private var newest: UInt64?
+    /// Versions that never arrived.
+    private(set) var missed: UInt64 = 0
+
+    init(layout: ParameterLayout, capacity: Int) {
+        self.layout = layout
+        self.capacity = capacity
+    }
+
+    /// - Throws: `wrongDigest`, `wrongModel`, `nonFinite`, `sequenceRunsBack`.
+    mutating func insert(_ update: ModelUpdate, payload message: WireMessage) throws(Refusal) {
+        let isRestart = update.stamp.epoch > epoch
+        if let newest, !isRestart, update.version <= newest {
+            if update.version == newest { return }  // sent again for a late subscriber
+            throw Refusal(.sequenceRunsBack, "version \(update.version) after \(newest)")
+        }
+        guard message.payload.count == 1 else { throw Refusal(.wrongShape, "\(message.payload.count) payload frames, not one") }
+        let payload: [UInt8] = Array(message.payload[0])
+        guard SHA256.hex(of: payload) == SHA256.hex(Array(update.sha256)) else {
+            throw Refusal(.wrongDigest, "version \(update.version)")
+        }
+        let archive: TensorArchive
+        do throws(SafetensorsError) {
+            archive = try TensorArchive(bytes: payload, source: "model.update version \(update.version)")
+            for parameter in layout.parameters { _ = try archive.tensor(parameter.name, shape: parameter.shape) }
+        } catch {
+            throw Refusal(.wrongModel, error.description)
+        }
+        if let newest, !isRestart { missed += update.version - newest - 1 }
+        epoch = update.stamp.epoch
+        newest = update.version
+        versions.append(Version(update: update, archive: archive))
+        if versions.count > capacity { versions.removeFirst() }
+    }
+
+    /// The newest version that has learned from nothing at or after moment `ordinal`; older ones are let go.
+    mutating func version(before ordinal: UInt64) -> Version? {
+        guard let index = versions.lastIndex(where: { $0.update.momentWatermark < ordinal && $0.update.momentsSeen < ordinal }) else { return nil }
+        versions.removeFirst(index)
+        return versions.first
+    }
+
+    /// Whether the version that a lockstep run wants for moment `ordinal` is there: the learner publishes every `step` moments.
+    func isCurrent(for ordinal: UInt64, step: Int) -> Bool {
+        versions.last.map { ordinal <= $0.update.momentsSeen || ordinal - 1 - $0.update.momentsSeen < UInt64(step) } ?? false
+    }
+}
+
+extension TensorArchive {
+    /// Copies every parameter's numbers into `store`.
+    /// - Throws: the tensor that is missing, misshapen or not finite.
+    func copy(into store: ParameterStore<Float>) throws(SafetensorsError) {
+        for parameter in store.layout.parameters {
+            try tensor(parameter.name, shape: parameter.shape).copy(into: store[parameter.name])
+        }
+    }
+}

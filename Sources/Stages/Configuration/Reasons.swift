@@ -1,0 +1,17 @@
+import Messaging
+
+/// The stages' own reasons for not taking something in, as they stand in a status and in a report. `schemas/README.md` explains them.
+extension Reason {
+    static let afterTheEnd = Reason(rawValue: "afterTheEnd")
+    static let badSession = Reason(rawValue: "badSession")
+    static let badSource = Reason(rawValue: "badSource")
+    static let emptyFeedback = Reason(rawValue: "emptyFeedback")
+    static let labelOutOfRange = Reason(rawValue: "labelOutOfRange")
+    static let labelNeverCame = Reason(rawValue: "labelNeverCame")
+    static let orphanLabel = Reason(rawValue: "orphanLabel")
+    static let tooLarge = Reason(rawValue: "tooLarge")
+    static let checkpointFailed = Reason(rawValue: "checkpointFailed")
+    static let noModel = Reason(rawValue: "noModel")
+    static let learnedAlready = Reason(rawValue: "learnedAlready")
+    static let wrongModel = Reason(rawValue: "wrongModel")
+}

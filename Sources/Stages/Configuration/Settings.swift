@@ -1,0 +1,165 @@
+import Foundation
+import Learning
+import Messaging
+import Model
+import Pipeline
+import Signals
+
+/// Every setting of the process graph. One file holds them, all stages read it, and each takes what is its own.
+public struct Settings: Codable, Sendable, Equatable {
+    /// `live`: the oldest makes room for what cannot be kept up with, and is counted. `lockstep`: everybody waits for the slowest, nothing is lost, and
+    /// equal streams give equal models.
+    public var mode = Mode.live
+    /// Fixes every random choice: the model's start, the replay's draws.
+    public var seed = 1
+    public var endpoints = Endpoints()
+    public var messaging = Limits()
+    public var signals = SignalConfiguration()
+    public var cut = MomentCutter.Configuration()
+    public var fuse = MomentAligner.Configuration()
+    public var model = MultimodalConfiguration()
+    public var learn = LearnSettings()
+    public var learner = OnlineLearner.Configuration()
+    public var evaluate = EvaluateSettings()
+    public var lockstep = LockstepSettings()
+    public var play = PlaySettings()
+    public var simulate = SimulateSettings()
+    public var supervise = SuperviseSettings()
+
+    public init() {}
+}
+
+/// Where each stage listens and speaks. `@/name` stands for an ipc socket in the runtime directory.
+public struct Endpoints: Codable, Sendable, Equatable {
+    /// Directory of the ipc sockets; empty: one of the user's own under `$XDG_RUNTIME_DIR` or `/tmp`.
+    public var runtime = ""
+    /// Ingest receives from publishers here: bound, publishers connect.
+    public var sensors = ["tcp://127.0.0.1:7400", "@/sensors"]
+    /// Each stage publishes here: bound, listeners connect.
+    public var ingest = ["@/ingest"]
+    /// `{modality}` stands for the modality's name.
+    public var extract = ["@/extract-{modality}"]
+    public var fuse = ["@/fuse", "tcp://127.0.0.1:7401"]
+    public var learn = ["@/learn", "tcp://127.0.0.1:7402"]
+    public var evaluate = ["@/evaluate", "tcp://127.0.0.1:7403"]
+    /// A player tells how it is here.
+    public var play = ["@/play"]
+
+    public init() {}
+}
+
+/// How replays in lockstep hold together.
+public struct LockstepSettings: Codable, Sendable, Equatable {
+    /// Moments on their way through the graph at once.
+    public var window = 32
+    /// Without progress for this long, in seconds, the replay gives up.
+    public var patience = 120.0
+
+    public init() {}
+}
+
+extension Settings {
+    /// Everything that makes no sense, by key.
+    public var problems: [(key: String, text: String)] {
+        var found: [(key: String, text: String)] = []
+        func wants<Value: Comparable>(_ key: String, _ value: Value, in range: ClosedRange<Value>) {
+            if !range.contains(value) { found.append((key, "\(value) is not within \(range.lowerBound)…\(range.upperBound)")) }
+        }
+        wants("seed", seed, in: 0...Int(Int32.max))
+        wants("messaging.frameBytes", messaging.frameBytes, in: 1 << 16...1 << 34)
+        wants("messaging.cutFactor", messaging.cutFactor, in: 1...64)
+        wants("messaging.parts", messaging.parts, in: 8...256)
+        wants("messaging.sendQueue", messaging.sendQueue, in: 16...1_000_000)
+        wants("messaging.receiveQueue", messaging.receiveQueue, in: 16...1_000_000)
+        wants("messaging.waitingMessages", messaging.waitingMessages, in: 16...1_000_000)
+        wants("messaging.waitingBytes", messaging.waitingBytes, in: 1 << 20...1 << 36)
+        wants("messaging.sources", messaging.sources, in: 1...1_000_000)
+        wants("messaging.lingerMilliseconds", messaging.lingerMilliseconds, in: 0...60_000)
+        wants("cut.timeLimit", cut.timeLimit, in: 0.01...86_400)
+        wants("cut.maximumSessions", cut.maximumSessions, in: 1...100_000)
+        wants("cut.maximumJump", cut.maximumJump, in: 0.01...1e9)
+        wants("fuse.lateness", fuse.lateness, in: 0...3600)
+        wants("fuse.maximumFrames", fuse.maximumFrames, in: 1...100_000)
+        wants("fuse.maximumPending", fuse.maximumPending, in: 1...1_000_000)
+        wants("fuse.maximumSessions", fuse.maximumSessions, in: 1...100_000)
+        wants("fuse.maximumSources", fuse.maximumSources, in: 1...100_000)
+        wants("fuse.sourceTimeout", fuse.sourceTimeout, in: 0...3600)
+        wants("learn.publishEvery", learn.publishEvery, in: 1...1_000_000)
+        wants("learn.publishInterval", learn.publishInterval, in: 0.01...86_400)
+        wants("learn.checkpointInterval", learn.checkpointInterval, in: 0.1...86_400)
+        wants("learn.labelPatience", learn.labelPatience, in: 0...100_000)
+        wants("evaluate.window", evaluate.window, in: 1...1_000_000)
+        wants("evaluate.labelPatience", evaluate.labelPatience, in: 0...100_000)
+        wants("lockstep.window", lockstep.window, in: 1...1024)
+        wants("lockstep.patience", lockstep.patience, in: 1...86_400)
+        wants("play.speed", play.speed, in: 0.001...1e6)
+        wants("simulate.moments", simulate.moments, in: 0...1_000_000_000)
+        wants("simulate.rate", simulate.rate, in: 0.01...1000)
+        wants("supervise.restartDelay", supervise.restartDelay, in: 0.01...3600)
+        wants("supervise.maximumRestartDelay", supervise.maximumRestartDelay, in: min(supervise.restartDelay, 86_400)...86_400)
+        wants("supervise.maximumRestarts", supervise.maximumRestarts, in: 0...1_000_000)
+        wants("supervise.healthyAfter", supervise.healthyAfter, in: 0...86_400)
+        wants("supervise.stopGrace", supervise.stopGrace, in: 0.1...3600)
+        wants("supervise.startTimeout", supervise.startTimeout, in: 1...3600)
+        found += simulate.world.problems.map { ("simulate.world.\($0.key)", $0.problem) }
+        found += signals.problems.map { ("signals.\($0.key)", $0.problem) }
+        do {
+            try model.validate()
+        } catch {
+            found.append(("model.\(error.key)", error.problem))
+        }
+        do {
+            try learner.validate()
+        } catch {
+            found.append(("learner", error.description))
+        }
+        for (key, list) in endpoints.lists {
+            if list.isEmpty { found.append(("endpoints.\(key)", "needs at least one endpoint")) }
+            for endpoint in list where !Endpoints.isWellFormed(endpoint) {
+                found.append(("endpoints.\(key)", "'\(endpoint)' is none of @/name, ipc://path, tcp://host:port"))
+            }
+        }
+        return found
+    }
+}
+
+extension Endpoints {
+    /// Endpoints that no other graph on this host uses, and that no other host reaches.
+    public static func isolated(process: Int32) -> Endpoints {
+        var endpoints = Endpoints()
+        endpoints.runtime = "/tmp/accrete-\(getuid())-\(process)"
+        endpoints.sensors = ["@/sensors"]
+        endpoints.fuse = ["@/fuse"]
+        endpoints.learn = ["@/learn"]
+        endpoints.evaluate = ["@/evaluate"]
+        return endpoints
+    }
+
+    var lists: [(key: String, list: [String])] {
+        [("sensors", sensors), ("ingest", ingest), ("extract", extract), ("fuse", fuse), ("learn", learn), ("evaluate", evaluate), ("play", play)]
+    }
+
+    static func isWellFormed(_ endpoint: String) -> Bool {
+        if endpoint.hasPrefix("@/") { return endpoint.count > 2 && !endpoint.dropFirst(2).contains("/") }
+        if endpoint.hasPrefix("ipc://") { return endpoint.count > 6 }
+        guard endpoint.hasPrefix("tcp://"), let colon = endpoint.lastIndex(of: ":") else { return false }
+        let port = endpoint[endpoint.index(after: colon)...]
+        return colon > endpoint.index(endpoint.startIndex, offsetBy: 6) && (UInt16(port) != nil || port == "*")
+    }
+
+    /// The directory of the ipc sockets.
+    public func runtimeDirectory(environment: [String: String]) -> String {
+        if !runtime.isEmpty { return runtime }
+        if let own = environment["XDG_RUNTIME_DIR"], !own.isEmpty { return own + "/accrete" }
+        return "/tmp/accrete-\(getuid())"
+    }
+
+    /// The endpoints with `@/` and `{modality}` written out.
+    public func resolved(_ list: [String], modality: String = "", environment: [String: String]) -> [String] {
+        list.map { endpoint in
+            let named = endpoint.replacingOccurrences(of: "{modality}", with: modality)
+            guard named.hasPrefix("@/") else { return named }
+            return "ipc://\(runtimeDirectory(environment: environment))/\(named.dropFirst(2))"
+        }
+    }
+}

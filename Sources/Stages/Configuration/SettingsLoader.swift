@@ -1,0 +1,43 @@
+import Foundation
+import Pipeline
+import Yams
+
+extension Settings {
+    /// Reads the settings from a file, the environment and the command line, and checks that they make sense.
+    /// - Parameter path: a YAML file; nil for the defaults.
+    /// - Throws: `ConfigurationError` with every problem and its place.
+    public static func read(
+        path: String?, environment: [String: String], overrides: [String]
+    ) throws(ConfigurationError) -> ConfigurationReader<Settings>.Reading {
+        var file: (name: String, text: String)?
+        if let path {
+            guard let data = FileManager.default.contents(atPath: path) else {
+                throw ConfigurationError(problems: [.init(origin: .file(path, line: 1), text: "cannot be read")])
+            }
+            guard data.count <= maximumFileSize, let text = String(data: data, encoding: .utf8) else {
+                throw ConfigurationError(problems: [.init(origin: .file(path, line: 1), text: "is not UTF-8 text of at most \(maximumFileSize) bytes")])
+            }
+            file = (path, text)
+        }
+        let reading = try ConfigurationReader(defaults: Settings()).read(file: file, environment: environment, overrides: overrides)
+        let problems = reading.settings.problems.map { key, text in
+            ConfigurationError.Problem(origin: reading.origin(of: key), text: "\(key): \(text)")
+        }
+        guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
+        return reading
+    }
+
+    /// A configuration file is never larger than this, in bytes.
+    static let maximumFileSize = 1 << 20
+
+    /// The settings as a file that `load` reads back.
+    public var yaml: String {
+        get throws { try YAMLEncoder().encode(self) }
+    }
+
+    /// Every key and its value, dotted.
+    public var table: [String: String] {
+        let keys = (try? ConfigurationReader(defaults: self).keys()) ?? []  // encoding a plain value does not fail
+        return Dictionary(keys.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
+    }
+}

@@ -1,0 +1,17 @@
+/// How long a dying stage is brought back, and how long things may take.
+public struct SuperviseSettings: Codable, Sendable, Equatable {
+    /// Delay before the first restart, in seconds; it doubles with every death in a row.
+    public var restartDelay = 0.2
+    /// The longest delay between restarts, in seconds.
+    public var maximumRestartDelay = 10.0
+    /// Deaths in a row after which a stage is given up.
+    public var maximumRestarts = 8
+    /// A stage that ran this long, in seconds, has recovered.
+    public var healthyAfter = 10.0
+    /// How long a stage may take to stop before it is killed, in seconds.
+    public var stopGrace = 10.0
+    /// How long the graph may take to come up, in seconds.
+    public var startTimeout = 60.0
+
+    public init() {}
+}

@@ -1,0 +1,213 @@
+import Evaluation
+import Messaging
+import Model
+import Pipeline
+import Schema
+
+/// The referee: scores each moment with a model that has not learned from it, beside the same model with one sense masked and beside
+/// the model as it was at the start.
+///
+/// Hears `moment.*` from fuse and `model.update/` from the learner; tells `evaluation.summary/` and `evaluation.progress/`.
+public struct EvaluateProcessor: Processor {
+    public enum Input: Inbound, Sendable {
+        case event(MomentEvent, WireMessage)
+        case update(ModelUpdate, WireMessage)
+
+        public init(_ message: WireMessage) throws(Refusal) {
+            if Topics.modelUpdate.components(of: message.topic) != nil {
+                self = .update(try message.decode(), message)
+            } else {
+                self = .event(try message.decode(), message)
+            }
+        }
+
+        public var stamp: Stamp {
+            switch self {
+            case .event(let event, _): event.stamp
+            case .update(let update, _): update.stamp
+            }
+        }
+    }
+
+    /// A moment whose label has not come yet, with what each player said of it.
+    private struct Unlabelled: Sendable {
+        var moment: Moment
+        var probabilities: [[Float]]
+    }
+
+    private let settings: Settings
+    private var models: AdoptedModels
+    private let server: ServingModel
+    private let twin: ServingModel
+    private var serving: ModelUpdate?
+    private let names: [String]
+    private var scores: [ScoreBoard]
+    /// Modalities that some moment had; masking another would say nothing.
+    private var perceived: Set<String> = []
+    private var waiting: [MomentMessage] = []
+    private var unlabelled: [Unlabelled] = []
+    private var scored: UInt64 = 0
+    private var setAside: UInt64 = 0
+    private var watermark: UInt64 = 0
+    private var lastTold: Instant?
+    private var lastUpdateHeard = false
+    private var isOver = false
+    private var toldOver = false
+    private var told = Telemetry()
+
+    /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
+    public init(_ settings: Settings) throws {
+        self.settings = settings
+        let modalities = settings.model.modalities
+        server = try ServingModel(settings.model, rows: 1 + modalities.count, language: true)
+        twin = try ServingModel(settings.model, rows: 1, language: true)
+        twin.initialize(seed: UInt64(settings.seed))
+        models = AdoptedModels(layout: server.layout, capacity: settings.updateCapacity)
+        names = ["model"] + modalities.map { "masked.\($0)" } + ["frozen"]
+        scores = names.map { _ in ScoreBoard(window: settings.evaluate.window) }
+    }
+
+    public var telemetry: Telemetry {
+        var telemetry = told
+        telemetry.modelVersion = serving?.version ?? 0
+        telemetry.gauges = ["setAside": Double(setAside), "missedVersions": Double(models.missed)]
+        return telemetry
+    }
+
+    public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
+        switch input {
+        case .event(let event, let message): waiting.append(try MomentMessage(message, event))
+        case .update(let update, let message):
+            try models.insert(update, payload: message)
+            lastUpdateHeard = lastUpdateHeard || update.last
+        }
+        return advance(at: now)
+    }
+
+    public mutating func tick(at now: Instant) -> [Outgoing] {
+        var outputs = advance(at: now)
+        if settings.mode == .live, scored > 0, !toldOver, lastTold.map({ now.nanoseconds - $0.nanoseconds >= 1_000_000_000 }) ?? true {
+            outputs.append(summary(at: now))
+        }
+        return outputs
+    }
+
+    /// Deals with what waits, in order, as far as the models that it needs are there.
+    private mutating func advance(at now: Instant) -> [Outgoing] {
+        var outputs: [Outgoing] = []
+        var done = 0
+        for event in waiting {
+            if case .moment(let moment, _) = event, settings.mode == .lockstep || models.versions.isEmpty && serving == nil,
+               !models.isCurrent(for: moment.ordinal, step: settings.learn.publishEvery) { break }
+            done += 1
+            switch event {
+            case .moment(let moment, let input):
+                score(moment, input)
+                watermark = moment.ordinal
+                outputs.append(progress())
+                if scored % UInt64(settings.evaluate.publishEvery) == 0 { outputs.append(summary(at: now)) }
+            case .feedback(let feedback): join(feedback)
+            case .end: isOver = true
+            }
+        }
+        waiting.removeFirst(done)
+        if settings.mode == .live, waiting.count > settings.messaging.waitingMessages {
+            told.drops.count(.noModel, UInt64(waiting.count - settings.messaging.waitingMessages))
+            waiting.removeFirst(waiting.count - settings.messaging.waitingMessages)
+        }
+        if isOver, lastUpdateHeard, !toldOver {
+            toldOver = true
+            outputs.append(summary(at: now))
+            outputs.append(progress())
+        }
+        return outputs
+    }
+
+    private mutating func score(_ moment: Moment, _ input: MomentInput) {
+        adopt(for: moment.ordinal)
+        guard serving != nil else {
+            told.drops.count(.learnedAlready)
+            setAside += 1
+            return
+        }
+        let masks = settings.model.modalities
+        let answers = server.predict([.init(input)] + masks.map { .init(input, without: [$0]) }) + twin.predict([.init(input)])
+        for (index, answer) in answers.enumerated() {
+            scores[index].add(tokenNLL: answer.tokenNLL, tokens: answer.tokens, bytes: answer.tokens)
+        }
+        perceived.formUnion(masks.filter { input.has($0) })
+        scored += 1
+        guard moment.kind == .labelRequest else { return }
+        unlabelled.append(Unlabelled(moment: moment, probabilities: answers.map(\.probabilities)))
+        if unlabelled.count > settings.evaluate.labelPatience {
+            unlabelled.removeFirst()
+            told.drops.count(.labelNeverCame)
+        }
+    }
+
+    private mutating func join(_ feedback: Feedback) {
+        guard feedback.hasLabel else { return }
+        guard let index = unlabelled.firstIndex(where: { feedback.cites($0.moment) }) else {
+            told.drops.count(.orphanLabel)
+            return
+        }
+        let probabilities = unlabelled.remove(at: index).probabilities
+        let label = Int(feedback.label)
+        guard label < probabilities[0].count else {
+            told.drops.count(.labelOutOfRange)
+            return
+        }
+        for (index, distribution) in probabilities.enumerated() { scores[index].add(probabilities: distribution, label: label) }
+    }
+
+    /// Puts on the newest version that has not learned from the moment.
+    private mutating func adopt(for ordinal: UInt64) {
+        guard let version = models.version(before: ordinal) else {
+            if let current = serving, current.momentWatermark >= ordinal { serving = nil }
+            return
+        }
+        guard version.update.version != serving?.version || version.update.stamp.epoch != serving?.stamp.epoch else { return }
+        do {
+            try version.archive.copy(into: server.parameters)
+            serving = version.update
+        } catch {
+            told.drops.count(.nonFinite)
+        }
+    }
+
+    private mutating func summary(at now: Instant) -> Outgoing {
+        lastTold = now
+        let played = zip(names, scores).filter { name, _ in
+            !name.hasPrefix("masked.") || perceived.contains(String(name.dropFirst("masked.".count)))
+        }
+        return Outgoing(.with {
+            $0.moments = scored
+            $0.setAside = setAside
+            $0.modelVersion = serving?.version ?? 0
+            $0.running = played.map { $1.running.message(named: $0) }
+            $0.window = played.map { $1.windowed.message(named: $0) }
+            $0.last = toldOver
+            $0.watermark = watermark
+        }, on: Topics.evaluationSummary.only)
+    }
+
+    private func progress() -> Outgoing {
+        Outgoing(.with { $0.ordinal = watermark; $0.last = toldOver }, on: Topics.evaluationProgress.only)
+    }
+}
+
+extension Evaluation.Scores {
+    /// As they go over the wire.
+    func message(named name: String) -> Schema.Scores {
+        .with {
+            $0.name = name
+            $0.labelled = UInt64(labelled)
+            $0.accuracy = accuracy
+            $0.tokenNll = tokenNLL
+            $0.bitsPerByte = bitsPerByte
+            $0.classNll = classNLL
+            $0.calibration = calibration
+            $0.tokens = UInt64(tokens)
+        }
+    }
+}

@@ -1,0 +1,210 @@
+import Messaging
+import Model
+import Pipeline
+import Schema
+import Statistics
+
+/// Aligns what the senses tell into moments, and predicts on each with the newest model.
+///
+/// Hears `feature.*` from the extractors, `feedback.*` from ingest, `model.update/` from the learner; tells `moment.<session>/` and `prediction.<session>/`.
+public struct FuseProcessor: Processor {
+    public enum Input: Inbound, Sendable {
+        case feature(FeatureFrame, modality: String, values: [Float])
+        case feedback(Feedback)
+        case update(ModelUpdate, payload: WireMessage)
+
+        public init(_ message: WireMessage) throws(Refusal) {
+            let topic = message.topic
+            if let names = Topics.feature.components(of: topic) {
+                let feature: FeatureFrame = try message.decode()
+                var values: [Float] = []
+                if case .frame(let frame) = feature.content {
+                    guard TopicComponent.isValid(frame.session), frame.modality == names[0], message.payload.count == 1 else {
+                        throw Refusal(.undecodable, "a frame of '\(frame.modality.prefix(64))' in '\(frame.session.prefix(64))' on \(topic)")
+                    }
+                    values = try Array(message.payload[0])
+                    guard values.count == Int(frame.rows) * Int(frame.columns), frame.validity.isFinite else {
+                        throw Refusal(.wrongShape, "\(values.count) values for \(frame.rows) × \(frame.columns)")
+                    }
+                }
+                self = .feature(feature, modality: names[0], values: values)
+            } else if Topics.feedback.components(of: topic) != nil {
+                let feedback: Feedback = try message.decode()
+                guard TopicComponent.isValid(feedback.session) else { throw Refusal(.badSession, String(feedback.session.prefix(64))) }
+                self = .feedback(feedback)
+            } else if Topics.modelUpdate.components(of: topic) != nil {
+                self = .update(try message.decode(), payload: message)
+            } else {
+                throw Refusal(.unknownTopic, String(topic.prefix(128)))
+            }
+        }
+
+        public var stamp: Stamp {
+            switch self {
+            case .feature(let feature, _, _): feature.stamp
+            case .feedback(let feedback): feedback.stamp
+            case .update(let update, _): update.stamp
+            }
+        }
+    }
+
+    private struct Unpredicted {
+        var moment: Moment
+        var input: MomentInput
+    }
+
+    private let settings: Settings
+    /// Measures how long a prediction took; nothing else depends on it.
+    private let clock: any TimeSource
+    private let extents: [String: Int]
+    private var aligner: MomentAligner
+    private let assembly: MomentAssembly
+    private var models: AdoptedModels
+    private let server: ServingModel
+    private var serving: ModelUpdate?
+    private var ordinal: UInt64 = 0
+    private var feedback: [(message: Feedback, heard: Int64)] = []
+    private var feedbackHeard: UInt64 = 0
+    private var unpredicted: [Unpredicted] = []
+    private var told = Telemetry()
+
+    /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
+    public init(_ settings: Settings, clock: any TimeSource) throws {
+        self.settings = settings
+        self.clock = clock
+        let columns = settings.model.senses.map { ($0.name, $0.columns) } + [(MultimodalConfiguration.textName, 1)]
+        extents = Dictionary(uniqueKeysWithValues: columns)
+        aligner = MomentAligner(settings.fuse, modalities: settings.model.modalities, waitsForAll: settings.mode == .lockstep)
+        assembly = MomentAssembly(settings.model)
+        server = try ServingModel(settings.model, rows: 1, language: false)
+        models = AdoptedModels(layout: server.layout, capacity: settings.updateCapacity)
+    }
+
+    public var telemetry: Telemetry {
+        var telemetry = told
+        telemetry.modelVersion = serving?.version ?? 0
+        telemetry.gauges = ["early": Double(aligner.early), "outOfOrder": Double(aligner.outOfOrder), "missedVersions": Double(models.missed)]
+        return telemetry
+    }
+
+    public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
+        switch input {
+        case .feature(let feature, let modality, let values):
+            try take(feature, of: modality, values, at: now)
+        case .feedback(let one):
+            guard feedback.count < settings.fuse.maximumPending else { throw Refusal(.overflow, "too much feedback waits for its moments") }
+            feedback.append((one, now.nanoseconds))
+            feedbackHeard += 1
+        case .update(let update, let message):
+            try models.insert(update, payload: message)
+            ordinal = max(ordinal, update.momentsSeen)  // where this process started again, moments go on counting
+        }
+        return advance(at: now)
+    }
+
+    private mutating func take(_ feature: FeatureFrame, of modality: String, _ values: [Float], at now: Instant) throws(Refusal) {
+        switch feature.content {
+        case .frame(let frame):
+            guard let columns = extents[frame.modality] else { throw Refusal(.unknownModality, "the model has no sense '\(frame.modality)'") }
+            guard Int(frame.columns) == columns else { throw Refusal(.wrongShape, "\(frame.columns) columns of \(frame.modality), not \(columns)") }
+            if let reason = aligner.insert(.init(frame: frame, values: values), at: now.nanoseconds) {
+                throw Refusal(Reason(rawValue: reason.rawValue), "\(frame.modality) of \(frame.source) at \(frame.time)")
+            }
+        case .boundary(let boundary):
+            if let reason = aligner.insert(boundary, from: modality, at: now.nanoseconds) {
+                throw Refusal(Reason(rawValue: reason.rawValue), "boundary \(boundary.ordinal)")
+            }
+        case nil:
+            throw Refusal(.undecodable, "a feature frame without content")
+        }
+    }
+
+    public mutating func tick(at now: Instant) -> [Outgoing] { advance(at: now) }
+
+    private mutating func advance(at now: Instant) -> [Outgoing] {
+        var outputs: [Outgoing] = []
+        if settings.mode == .lockstep && models.versions.isEmpty { return [] }  // moments are numbered from where the learner stands
+        while let slice = aligner.close(at: now.nanoseconds, feedback: feedbackHeard) {
+            release(upTo: slice.boundary.ordinal - 1, at: now, into: &outputs)
+            tell(slice, into: &outputs)
+        }
+        release(upTo: aligner.closed, at: now, into: &outputs)
+        while let next = unpredicted.first, settings.mode == .live || models.isCurrent(for: next.moment.ordinal, step: settings.learn.publishEvery) {
+            unpredicted.removeFirst()
+            if let prediction = predict(next, at: now) { outputs.append(prediction) }
+        }
+        return outputs
+    }
+
+    /// An event of the stream that goes on to learn and evaluate.
+    private mutating func tell(_ session: String, payload: [[Float]] = [], into outputs: inout [Outgoing], _ event: MomentEvent.OneOf_Event) {
+        guard let topic = Topics.moments(of: session) else { return told.drops.count(.badSession) }
+        outputs.append(Outgoing(.with { $0.event = event }, on: topic, payload: payload.map { Payload($0) }))
+    }
+
+    private mutating func tell(_ slice: MomentAligner.Slice, into outputs: inout [Outgoing]) {
+        if slice.boundary.last {
+            return tell(Topics.endOfMoments, into: &outputs, .end(.with { $0.moments = ordinal }))
+        }
+        ordinal += 1
+        let (moment, payload) = assembly.moment(slice, ordinal: ordinal)
+        if let input = MomentInput(moment, payload: payload) {
+            unpredicted.append(Unpredicted(moment: moment, input: input))
+        } else {
+            told.drops.count(.wrongShape)
+        }
+        tell(moment.session, payload: payload, into: &outputs, .moment(moment))
+    }
+
+    /// Sends on the feedback that came up to the boundary after `boundary`, in its place among the moments.
+    private mutating func release(upTo boundary: UInt64, at now: Instant, into outputs: inout [Outgoing]) {
+        while let first = feedback.first, first.message.afterBoundary <= boundary || isOverdue(first.heard, at: now) {
+            tell(first.message.session, into: &outputs, .feedback(first.message))
+            feedback.removeFirst()
+        }
+    }
+
+    /// Live, feedback does not wait for a boundary that ingest lost in a restart.
+    private func isOverdue(_ heard: Int64, at now: Instant) -> Bool {
+        settings.mode == .live && now.nanoseconds - heard > Int64((settings.fuse.lateness + settings.fuse.sourceTimeout) * 1e9)
+    }
+
+    private mutating func predict(_ next: Unpredicted, at now: Instant) -> Outgoing? {
+        adopt(for: next.moment.ordinal)
+        guard let serving else {
+            told.drops.count(.noModel)
+            return nil
+        }
+        let answer = server.predict([.init(next.input)])[0]
+        let latency = Double(clock.now.nanoseconds - next.moment.arrived) / 1e9
+        told.latencies["prediction", default: QuantileSketch()].add(latency)
+        let prediction = Prediction.with {
+            $0.moment = next.moment.id
+            $0.session = next.moment.session
+            $0.ordinal = next.moment.ordinal
+            $0.modelVersion = serving.version
+            $0.modelWatermark = serving.momentWatermark
+            $0.probabilities = answer.probabilities
+            $0.label = UInt32(answer.label)
+            $0.weights = answer.weights
+            $0.latency = latency
+        }
+        return (try? Topics.prediction(next.moment.session)).map { Outgoing(prediction, on: $0) }  // the session was checked on its way in
+    }
+
+    private mutating func adopt(for ordinal: UInt64) {
+        let wanted = settings.mode == .live ? models.versions.last : models.version(before: ordinal)
+        guard let wanted, wanted.update.version != serving?.version || wanted.update.stamp.epoch != serving?.stamp.epoch else { return }
+        do {
+            try wanted.archive.copy(into: server.parameters)
+            serving = wanted.update
+        } catch {
+            told.drops.count(.nonFinite)
+        }
+    }
+}
+
+extension Settings {
+    /// Updates that a stage keeps until a moment asks for them.
+    var updateCapacity: Int { mode == .live ? 4 : lockstep.window / learn.publishEvery + 4 }
+}

@@ -1,0 +1,82 @@
+import Model
+import Schema
+
+/// From aligned frames to a moment on the wire, and from there to a model's input.
+public struct MomentAssembly: Sendable {
+    /// What a sense's payload may hold; anything larger is cut to its newest rows.
+    struct Extent: Sendable {
+        var rows: Int
+        var columns: Int
+        /// Readings of one moment follow each other (words, sound) instead of replacing each other (pictures).
+        var joins: Bool
+    }
+
+    private let extents: [(modality: String, extent: Extent)]
+
+    public init(_ model: MultimodalConfiguration) {
+        extents = model.senses.map { ($0.name, Extent(rows: $0.rows, columns: $0.columns, joins: $0.name != "image")) }
+            + [(MultimodalConfiguration.textName, Extent(rows: model.text.length, columns: 1, joins: true))]
+    }
+
+    /// The moment that a slice of a session's stream makes, and its payload frames: one for each present sense, in order.
+    public func moment(_ slice: MomentAligner.Slice, ordinal: UInt64) -> (moment: Moment, payload: [[Float]]) {
+        var payload: [[Float]] = []
+        let boundary = slice.boundary
+        let moment = Moment.with { moment in
+            moment.id = "\(boundary.session)/\(boundary.end)"
+            moment.session = boundary.session
+            moment.ordinal = ordinal
+            moment.start = slice.start
+            moment.end = boundary.end
+            moment.kind = boundary.kind
+            moment.domain = boundary.domain
+            moment.arrived = boundary.arrived
+            for (modality, extent) in extents {
+                let frames = (slice.frames[modality] ?? []).filter { Int($0.frame.columns) == extent.columns }
+                moment.senses.append(sense(modality, frames, extent, end: boundary.end, into: &payload))
+            }
+        }
+        return (moment, payload)
+    }
+
+    private func sense(_ modality: String, _ frames: [MomentAligner.Arrival], _ extent: Extent, end: Int64, into payload: inout [[Float]]) -> Sense {
+        guard let newest = frames.last?.frame else {
+            return .with { $0.modality = modality; $0.age = -1 }
+        }
+        let joined = extent.joins ? frames.flatMap(\.values) : frames[frames.endIndex - 1].values
+        let values = Array(joined.suffix(extent.rows * extent.columns))
+        payload.append(values)
+        return .with {
+            $0.modality = modality
+            $0.present = true
+            $0.rows = UInt32(values.count / extent.columns)
+            $0.columns = UInt32(extent.columns)
+            $0.age = end - newest.time
+            $0.validity = frames.map(\.frame.validity).max() ?? 0
+            $0.frontend = newest.frontend
+            $0.frames = UInt32(frames.count)
+        }
+    }
+}
+
+extension MomentInput {
+    /// What the model is given of a moment that came over the wire.
+    /// - Parameter payload: one list of numbers for each present sense, in order.
+    /// - Returns: nil where the payload does not fit what the moment says.
+    public init?(_ moment: Moment, payload: [[Float]]) {
+        self.init()
+        var remaining = payload[...]
+        for sense in moment.senses where sense.present {
+            guard let values = remaining.popFirst(), values.count == Int(sense.rows) * Int(sense.columns), values.allSatisfy(\.isFinite),
+                  sense.validity.isFinite else { return nil }
+            if sense.modality == MultimodalConfiguration.textName {
+                guard values.allSatisfy({ $0 >= 0 && $0 < 16_777_216 && $0 == $0.rounded() }) else { return nil }
+                text = values.map { Int($0) }
+            } else {
+                senses[sense.modality] = SenseInput(rows: Int(sense.rows), columns: Int(sense.columns), values: values,
+                                                    age: Float(sense.age) / 1e9, validity: min(max(sense.validity, 0), 1))
+            }
+        }
+        guard remaining.isEmpty else { return nil }
+    }
+}

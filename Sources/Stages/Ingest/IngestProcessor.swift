@@ -1,0 +1,175 @@
+import Messaging
+import Pipeline
+import Schema
+import Signals
+
+/// The door of the graph: checks what publishers send, puts all of it in one order, and marks where moments end.
+///
+/// Hears `sensor.*`, `cut.*` and `feedback.*` from publishers; tells `sample.<modality>/` and `feedback.<session>/`.
+public struct IngestProcessor: Processor {
+    public enum Input: Inbound, Sendable {
+        case reading(SensorReading, payload: WireMessage)
+        case cut(Cut)
+        case feedback(Feedback)
+
+        public init(_ message: WireMessage) throws(Refusal) {
+            let topic = message.topic
+            if let names = Topics.sensor.components(of: topic) {
+                let reading: SensorReading = try message.decode()
+                guard names == [reading.modality, reading.stamp.source] else {
+                    throw Refusal(.unknownTopic, "\(topic) holds \(reading.modality) of \(reading.stamp.source)")
+                }
+                guard message.payload.count == 1 else { throw Refusal(.wrongShape, "\(message.payload.count) payload frames, not one") }
+                self = .reading(reading, payload: message)
+            } else if Topics.cut.components(of: topic) != nil {
+                self = .cut(try message.decode())
+            } else if Topics.feedback.components(of: topic) != nil {
+                self = .feedback(try message.decode())
+            } else {
+                throw Refusal(.unknownTopic, String(topic.prefix(128)))
+            }
+        }
+
+        public var stamp: Stamp {
+            switch self {
+            case .reading(let reading, _): reading.stamp
+            case .cut(let cut): cut.stamp
+            case .feedback(let feedback): feedback.stamp
+            }
+        }
+    }
+
+    public enum Output: Outbound {
+        case sample(Sample, to: Topic<Sample>, payload: [Payload])
+        case feedback(Feedback, to: Topic<Feedback>)
+
+        public var outgoing: Outgoing {
+            switch self {
+            case .sample(let sample, let topic, let payload): Outgoing(sample, on: topic, payload: payload)
+            case .feedback(let feedback, let topic): Outgoing(feedback, on: topic)
+            }
+        }
+    }
+
+    private var cutter: MomentCutter
+    private let topics: [String: Topic<Sample>]
+    private let closer: String
+    private let cutsInSilence: Bool
+    /// How far ahead of the wall clock a reading stamped with it may be, in nanoseconds.
+    private let clockTolerance: Int64
+    private let wallOffset: Int64
+    private var ended = false
+    private var passedFeedback: UInt64 = 0
+
+    /// - Parameters:
+    ///   - epoch: greater after a restart.
+    ///   - wallOffset: nanoseconds from the clock that `process` is called with to the wall clock.
+    ///   - closer: the publisher whose end is the end of the whole stream; empty: none's.
+    public init(_ settings: Settings, epoch: UInt64, wallOffset: Int64, closer: String) {
+        cutter = MomentCutter(settings.cut, epoch: epoch)
+        topics = Dictionary(uniqueKeysWithValues: modalities.compactMap { name, _ in (try? Topics.sample(name)).map { (name, $0) } })  // names in the list are valid
+        self.closer = closer
+        cutsInSilence = settings.mode == .live
+        clockTolerance = Int64(settings.cut.maximumJump * 1e9)
+        self.wallOffset = wallOffset
+    }
+
+    public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Output] {
+        if ended { throw Refusal(.afterTheEnd, "the stream has ended") }
+        switch input {
+        case .reading(let reading, let payload): return try take(reading, payload, at: now)
+        case .cut(let cut): return try take(cut, at: now)
+        case .feedback(var feedback):
+            try check(session: feedback.session)
+            guard feedback.hasLabel || feedback.hasReward else { throw Refusal(.emptyFeedback, "neither label nor reward") }
+            if feedback.hasReward, !feedback.reward.isFinite { throw Refusal(.nonFinite, "a reward of \(feedback.reward)") }
+            if feedback.hasLabel, feedback.classes > 0, feedback.label >= feedback.classes {
+                throw Refusal(.labelOutOfRange, "label \(feedback.label) of \(feedback.classes) classes")
+            }
+            feedback.afterBoundary = cutter.newestBoundary
+            passedFeedback += 1
+            return [.feedback(feedback, to: try topic(feedback.session))]
+        }
+    }
+
+    private func topic(_ session: String) throws(Refusal) -> Topic<Feedback> {
+        do {
+            return try Topics.feedback(session)
+        } catch {
+            throw Refusal(.badSession, error.description)
+        }
+    }
+
+    public mutating func tick(at now: Instant) -> [Output] {
+        guard cutsInSilence, !ended else { return [] }
+        return cutter.silence(at: now.nanoseconds).flatMap { told($0, at: now) }
+    }
+
+    private mutating func take(_ reading: SensorReading, _ message: WireMessage, at now: Instant) throws(Refusal) -> [Output] {
+        try check(session: reading.session)
+        guard let topic = topics[reading.modality] else {
+            throw Refusal(.unknownModality, "'\(reading.modality.prefix(64))' is none of \(topics.keys.sorted().joined(separator: ", "))")
+        }
+        try check(clockOf: reading.stamp, at: now)
+        let before = try refusing {
+            cutter.reading(session: reading.session, at: reading.stamp.time, domain: reading.domain, arrived: now.nanoseconds)
+        }
+        var outputs = before.map { told($0, at: now) } ?? []
+        outputs.append(.sample(.with { $0.arrived = now.nanoseconds; $0.reading = reading }, to: topic, payload: [Payload(message.payload[0])]))
+        if reading.ends != .none {
+            let boundary = try refusing {
+                cutter.cut(session: reading.session, at: reading.stamp.time, kind: reading.ends, domain: reading.domain, arrived: now.nanoseconds)
+            }
+            outputs += told(boundary, at: now)
+        }
+        return outputs
+    }
+
+    private mutating func take(_ cut: Cut, at now: Instant) throws(Refusal) -> [Output] {
+        if cut.kind == .end {
+            guard !closer.isEmpty, cut.stamp.source == closer else { return [] }  // one of several publishers is done
+            ended = true
+            var boundaries = cutter.finish(at: now.nanoseconds)
+            boundaries.append(.with {
+                $0.ordinal = cutter.newestBoundary + 1
+                $0.epoch = cutter.epoch
+                $0.arrived = now.nanoseconds
+                $0.last = true
+            })
+            return boundaries.flatMap { told($0, at: now) }
+        }
+        try check(session: cut.session)
+        try check(clockOf: cut.stamp, at: now)
+        let boundary = try refusing {
+            cutter.cut(session: cut.session, at: cut.stamp.time, kind: cut.kind == .none ? .explicit : cut.kind, domain: cut.domain, arrived: now.nanoseconds)
+        }
+        return told(boundary, at: now)
+    }
+
+    /// A boundary goes to every modality's extractor, behind the samples that came before it.
+    private mutating func told(_ boundary: Boundary, at now: Instant) -> [Output] {
+        var boundary = boundary
+        boundary.feedback = passedFeedback
+        return modalities.compactMap { name, _ in
+            topics[name].map { .sample(.with { $0.arrived = now.nanoseconds; $0.boundary = boundary }, to: $0, payload: []) }
+        }
+    }
+
+    private func check(session: String) throws(Refusal) {
+        guard TopicComponent.isValid(session) else { throw Refusal(.badSession, "a session cannot be called '\(session.prefix(64))'") }
+    }
+
+    private func check(clockOf stamp: Stamp, at now: Instant) throws(Refusal) {
+        guard abs(stamp.time / 2) < Int64.max / 4 else { throw Refusal(.clockInFuture, "a time of \(stamp.time) ns") }
+        if stamp.clock == "unix", stamp.time - (now.nanoseconds + wallOffset) > clockTolerance {
+            throw Refusal(.clockInFuture, "\(stamp.source) is hours ahead of the wall clock")
+        }
+    }
+
+    private func refusing<Value>(_ attempt: () -> Result<Value, CutRefusal>) throws(Refusal) -> Value {
+        switch attempt() {
+        case .success(let value): return value
+        case .failure(let reason): throw Refusal(Reason(rawValue: reason.rawValue), "the reading's time does not fit its session")
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import Model
+import Statistics
+import Tensors
+
+/// A model that answers: recorded once for so many moments at a time, with parameters that are exchanged whole.
+final class ServingModel {
+    /// A moment to answer, perhaps with some of its senses left out.
+    struct Question {
+        var input: MomentInput
+        var without: Set<String> = []
+
+        init(_ input: MomentInput, without: Set<String> = []) {
+            self.input = input
+            self.without = without
+        }
+    }
+
+    struct Answer {
+        var probabilities: [Float]
+        var label: Int
+        var weights: [String: Float]
+        /// Nats over all tokens of the text, given the senses.
+        var tokenNLL: Double
+        var tokens: Int
+    }
+
+    private let model: MultimodalModel
+    private let graph: MultimodalGraph<Float>
+
+    /// - Parameters:
+    ///   - rows: moments answered at a time.
+    ///   - language: whether words are judged too, or the class alone.
+    /// - Throws: `ConfigurationProblem`.
+    init(_ configuration: MultimodalConfiguration, rows: Int, language: Bool) throws(ConfigurationProblem) {
+        model = try MultimodalModel(configuration)
+        let store = ParameterStore<Float>(model.layout)
+        graph = .predicting(model, parameters: store, batch: rows, languageRows: language ? rows : 0)
+    }
+
+    var parameters: ParameterStore<Float> { graph.parameters }
+    var layout: ParameterLayout { graph.parameters.layout }
+
+    /// Puts on the parameters that a learner of this seed starts from.
+    func initialize(seed: UInt64) {
+        var random = RandomSource(seed: seed)
+        parameters.assign(from: model.initialStore(using: &random))
+    }
+
+    /// - Parameter questions: as many as there are rows.
+    func predict(_ questions: [Question]) -> [Answer] {
+        precondition(questions.count == graph.batch, "\(questions.count) questions for \(graph.batch) rows")
+        for (row, question) in questions.enumerated() { graph.set(question.input, row: row, hiding: question.without) }
+        graph.forward()
+        return questions.indices.map { row in
+            let prediction = graph.prediction(row: row)
+            let probabilities = prediction.probabilities
+            let likeliest = probabilities.indices.max { probabilities[$0] < probabilities[$1] } ?? 0
+            return Answer(probabilities: probabilities, label: likeliest, weights: prediction.weights,
+                          tokenNLL: prediction.tokenNLL.reduce(0) { $0 + Double($1) }, tokens: prediction.tokenNLL.count)
+        }
+    }
+}

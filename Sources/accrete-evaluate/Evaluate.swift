@@ -1,0 +1,20 @@
+import ArgumentParser
+import Foundation
+import Launch
+import Stages
+
+/// Hears `moment.*` and `model.update/`; tells `evaluation.*`.
+@main struct Evaluate: StageCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "accrete-evaluate", abstract: "Scores each moment with a model that has not learned from it.",
+        discussion: "Example: accrete-evaluate --config accrete.yaml --set evaluate.window=1000")
+
+    @OptionGroup var arguments: StageArguments
+
+    func launch() async throws {
+        let settings = try arguments.settings(), environment = ProcessInfo.processInfo.environment
+        try await arguments.run(
+            "evaluate", { try EvaluateProcessor(settings) }, hears: settings.evaluateHears(environment),
+            at: settings.tells(settings.endpoints.evaluate, environment), settings: settings, keepsLast: ["evaluation.summary/"])
+    }
+}

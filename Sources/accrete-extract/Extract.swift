@@ -1,0 +1,22 @@
+import ArgumentParser
+import Foundation
+import Launch
+import Stages
+
+/// Hears `sample.<modality>/`; tells `feature.<modality>/`.
+@main struct Extract: StageCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "accrete-extract", abstract: "Turns one modality's readings into features.",
+        discussion: "Example: accrete-extract --modality image --config accrete.yaml")
+
+    @OptionGroup var arguments: StageArguments
+    @Option(help: "text, image, audio or vector.") var modality: String
+
+    func launch() async throws {
+        let settings = try arguments.settings(), environment = ProcessInfo.processInfo.environment
+        try await arguments.run(
+            "extract-\(modality)", { try ExtractProcessor(settings, modality: modality) }, hears: settings.extractHears(modality, environment),
+            at: settings.tells(settings.endpoints.extract, environment, modality: modality), settings: settings,
+            awaits: ["feature.\(modality)/": 1])
+    }
+}

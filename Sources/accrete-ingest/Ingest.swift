@@ -1,0 +1,23 @@
+import ArgumentParser
+import Foundation
+import Launch
+import Pipeline
+import Stages
+
+/// Hears publishers; tells `sample.*` and `feedback.*`.
+@main struct Ingest: StageCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "accrete-ingest", abstract: "Checks what publishers send and marks where moments end.",
+        discussion: "Example: accrete-ingest --config accrete.yaml")
+
+    @OptionGroup var arguments: StageArguments
+    @Option(help: "The publisher whose end is the end of the stream.") var closer = ""
+
+    func launch() async throws {
+        let settings = try arguments.settings(), environment = ProcessInfo.processInfo.environment
+        let now = MonotonicClock().now, wall = WallClock().now
+        try await arguments.run(
+            "ingest", { IngestProcessor(settings, epoch: UInt64(wall.nanoseconds), wallOffset: (wall - now).nanoseconds, closer: closer) }, hears: settings.ingestHears(environment), at: settings.tells(settings.endpoints.ingest, environment),
+            settings: settings, awaits: settings.ingestAwaits)
+    }
+}

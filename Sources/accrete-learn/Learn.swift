@@ -1,0 +1,21 @@
+import ArgumentParser
+import Foundation
+import Launch
+import Pipeline
+import Stages
+
+/// Hears `moment.*`; tells `model.update/`.
+@main struct Learn: StageCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "accrete-learn", abstract: "Learns from each moment once and publishes the model as it changes.",
+        discussion: "Example: accrete-learn --config accrete.yaml --set learn.directory=checkpoint")
+
+    @OptionGroup var arguments: StageArguments
+
+    func launch() async throws {
+        let settings = try arguments.settings(), environment = ProcessInfo.processInfo.environment
+        try await arguments.run(
+            "learn", { try LearnProcessor(settings, clock: MonotonicClock()) }, hears: settings.learnHears(environment),
+            at: settings.tells(settings.endpoints.learn, environment), settings: settings, keepsLast: ["model.update/"])
+    }
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import Foundation
+import Launch
+import Signals
+import Stages
+
+/// An AR session made from a seed, published as any sensor's readings are.
+@main struct Simulate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "accrete-simulate",
+        abstract: "Publish a simulated AR session: a table-top scene seen, heard and told.",
+        discussion: """
+            Examples:
+              accrete-simulate --set simulate.moments=500
+              accrete-simulate --write DIR --set simulate.moments=100    a session directory instead
+            """)
+
+    @OptionGroup var arguments: StageArguments
+    @Option(help: "Write the session into this directory instead of publishing it.") var write: String?
+
+    func run() async throws {
+        var settings = try arguments.settings()
+        let world = settings.simulate.world
+        let events = try SimulatedSession(seed: UInt64(settings.seed), world, moments: settings.simulate.moments)
+        if let write {
+            var writer = try SessionWriter(path: write)
+            for event in events { try writer.write(event) }
+            return print("\(write): \(settings.simulate.moments) moments")
+        }
+        settings.play.speed = settings.simulate.rate * (world.shortestMoment + world.longestMoment) / 2
+        let player = try SessionPlayer(settings, source: "simulator", environment: ProcessInfo.processInfo.environment)
+        try await player.play(events.lazy.map { .success($0) })
+    }
+}
+
+/// The simulator's events, one after another.
+struct SimulatedSession: Sequence, IteratorProtocol {
+    private var simulator: Simulator
+    /// Moments still to come; nil: without end.
+    private var remaining: Int?
+    private var events: ArraySlice<SessionEvent> = []
+
+    init(seed: UInt64, _ world: Simulator.Configuration, moments: Int) throws(SettingProblem) {
+        simulator = try Simulator(seed: seed, world)
+        remaining = moments > 0 ? moments : nil
+    }
+
+    mutating func next() -> SessionEvent? {
+        if events.isEmpty {
+            if let left = remaining {
+                guard left > 0 else { return nil }
+                remaining = left - 1
+            }
+            events = simulator.next().events[...]
+        }
+        return events.popFirst()
+    }
+}

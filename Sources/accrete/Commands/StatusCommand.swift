@@ -1,0 +1,62 @@
+import ArgumentParser
+import Foundation
+import Launch
+import Messaging
+import Schema
+import Stages
+
+/// `accrete status`: how a running graph is.
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Show the stages of a running graph: rates, model versions, drops, memory.",
+        discussion: """
+            Examples:
+              accrete status
+              accrete status --config accrete.yaml --json
+            """)
+
+    @Option(help: "The configuration file of the running graph; without it, the defaults.") var config: String?
+    @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
+    @Option(help: "How long to listen, in seconds.") var seconds = 2.5
+    @Flag(help: "One JSON object a stage.") var json = false
+
+    func run() async throws {
+        let environment = ProcessInfo.processInfo.environment
+        let settings = try StageArguments.load(config, overrides)
+        let listener = try ZeroMQBus().subscriber(
+            to: [Subscription(try settings.allEndpoints(environment), topics: [Topics.status.prefix])], limits: settings.messaging)
+        let timer = Task {
+            try? await Task.sleep(for: .seconds(seconds))  // it is never cancelled
+            listener.cancel()
+        }
+        var first: [String: Status] = [:], last: [String: Status] = [:]
+        for await batch in listener {
+            for index in 0..<batch.count {
+                guard let status: Status = try? batch[index].decode() else { continue }  // a stage of another version
+                first[status.stage] = first[status.stage] ?? status
+                last[status.stage] = status
+            }
+        }
+        await timer.value
+        guard !last.isEmpty else { throw StartFailure("no stage was heard within \(seconds) s; is the graph up, and is this its configuration?") }
+        for name in last.keys.sorted() {
+            guard let status = last[name], let before = first[name] else { continue }
+            print(json ? try status.jsonString() : status.line(since: before))
+        }
+    }
+}
+
+extension Status {
+    /// One line: rates since `earlier`, version, drops, memory.
+    func line(since earlier: Status) -> String {
+        let span = Double(stamp.time - earlier.stamp.time) / 1e9
+        func rate(_ now: [String: UInt64], _ then: [String: UInt64]) -> Double {
+            let difference = now.values.reduce(0, +) - min(then.values.reduce(0, +), now.values.reduce(0, +))
+            return span > 0 ? Double(difference) / span : 0
+        }
+        let lost = drops.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        return stage.padding(toLength: 16, withPad: " ", startingAt: 0)
+            + String(format: "in %8.1f/s  out %8.1f/s  model %6llu  memory %5llu MB  ", rate(received, earlier.received), rate(sent, earlier.sent), modelVersion, peakMemory >> 20)
+            + "drops " + (lost.isEmpty ? "none" : lost)
+    }
+}

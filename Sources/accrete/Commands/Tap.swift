@@ -1,0 +1,56 @@
+import ArgumentParser
+import Foundation
+import Launch
+import Messaging
+import Schema
+import Stages
+
+/// `accrete tap`: messages of a running graph, to read.
+struct Tap: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print the messages of a topic, or of all topics that begin so, as they come.",
+        discussion: """
+            Examples:
+              accrete tap prediction.
+              accrete tap model.update/ --count 1 --json
+            Topics: \(Topics.all.map(\.pattern).joined(separator: " "))
+            """)
+
+    @Argument(help: "A topic, or the beginning of one; nothing taps everything.") var topic = ""
+    @Option(help: "The configuration file of the running graph; without it, the defaults.") var config: String?
+    @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
+    @Option(help: "Stop after so many messages.") var count: Int?
+    @Flag(help: "One JSON object a message.") var json = false
+
+    func run() async throws {
+        let environment = ProcessInfo.processInfo.environment
+        let settings = try StageArguments.load(config, overrides)
+        let listener = try ZeroMQBus().subscriber(
+            to: [Subscription(try settings.allEndpoints(environment), topics: [topic])], limits: settings.messaging)
+        let signals = Interrupts { listener.cancel() }
+        defer { signals.cancel() }
+        var printed = 0
+        for await batch in listener {
+            for index in 0..<batch.count {
+                if let count, printed >= count { return }
+                FileHandle.standardOutput.write(Data((try text(of: batch[index]) + "\n").utf8))
+                printed += 1
+            }
+            if let count, printed >= count { return }
+        }
+    }
+
+    private func text(of message: WireMessage) throws -> String {
+        let name = message.topic
+        let payload = message.payload.map(\.count)
+        guard let family = Topics.family(of: name) else { return json ? "{\"topic\":\"unknown\"}" : "unknown topic, \(payload.reduce(0, +)) bytes" }
+        let content: any Stamped
+        do {
+            content = try family.decode(Array(message.header))
+        } catch {
+            return json ? "{\"topic\":\"\(name)\",\"undecodable\":true}" : "\(name) undecodable"
+        }
+        let body = try content.jsonString()
+        return json ? "{\"topic\":\"\(name)\",\"payload\":\(payload),\"message\":\(body)}" : "\(name) \(payload) \(body)"
+    }
+}
