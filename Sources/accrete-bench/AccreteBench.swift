@@ -8,6 +8,7 @@ import ArgumentParser
         subcommands: [
             AV3MNIST.self,
             TokenizerBench.self,
+            TrainingBench.self,
         ]
     )
 }
