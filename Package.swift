@@ -85,7 +85,7 @@ let checks: [Target] = [
     tests("Safetensors", ["Safetensors"]),
     tests("Tokenization", ["Tokenization"]),
     tests("Messaging", ["Messaging", "Schema", "PipelineTesting"]),
-    tests("Model", ["Model", "Safetensors", "StrictJSON", "Tensors", "TensorsTesting"]),
+    tests("Model", ["Model", "Layers", "Safetensors", "StrictJSON", "Tensors", "TensorsTesting"]),
     tests("Signals", ["Signals", "Statistics"]),
     tests("Pipeline", ["Pipeline", "PipelineTesting"]),
     tests("Learning", ["Learning", "TensorsTesting"]),

@@ -7,12 +7,15 @@ public struct Attention: Layer {
     private let join: Linear
 
     /// - Parameter joinDeviation: of the joining projection, which GPT-2 starts smaller the deeper the model.
-    public init(_ name: String, _ width: Int, heads: Int, deviation: Double = 0.02, joinDeviation: Double = 0.02) {
+    public init(
+        _ name: String, _ width: Int, heads: Int, deviation: Double = 0.02, joinDeviation: Double = 0.02,
+        adapters: Adapters? = nil
+    ) {
         precondition(width.isMultiple(of: heads), "\(heads) heads of width \(width)")
         self.width = width
         self.heads = heads
-        project = Linear("\(name).c_attn", width, 3 * width, deviation: deviation)
-        join = Linear("\(name).c_proj", width, width, deviation: joinDeviation)
+        project = Linear("\(name).c_attn", width, 3 * width, deviation: deviation, adapters: adapters)
+        join = Linear("\(name).c_proj", width, width, deviation: joinDeviation, adapters: adapters)
     }
 
     public var parameters: [Parameter] { [project, join].parameters }

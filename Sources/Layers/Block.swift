@@ -10,14 +10,15 @@ public struct Block: Layer {
     ///   - joinDeviation: of what is added to the stream; GPT-2's is 0.02/√(2·layers).
     public init(
         _ name: String, _ width: Int, heads: Int, hidden: Int? = nil, activation: Activation = .gelu, epsilon: Double = 1e-5,
-        deviation: Double = 0.02, joinDeviation: Double = 0.02
+        deviation: Double = 0.02, joinDeviation: Double = 0.02, adapters: Adapters? = nil
     ) {
         normBefore = LayerNorm("\(name).ln_1", width, epsilon: epsilon)
-        attention = Attention("\(name).attn", width, heads: heads, deviation: deviation, joinDeviation: joinDeviation)
+        attention = Attention(
+            "\(name).attn", width, heads: heads, deviation: deviation, joinDeviation: joinDeviation, adapters: adapters)
         normAfter = LayerNorm("\(name).ln_2", width, epsilon: epsilon)
         mlp = MLP(
             "\(name).mlp", width, hidden: hidden ?? 4 * width, activation: activation, deviation: deviation,
-            joinDeviation: joinDeviation)
+            joinDeviation: joinDeviation, adapters: adapters)
     }
 
     public var parameters: [Parameter] {

@@ -7,27 +7,46 @@ public struct Linear: Layer {
     public let hasBias: Bool
     /// Of the weight's starting values; GPT-2's is 0.02.
     public let deviation: Double
+    private let adapters: Adapters?
 
-    public init(_ name: String, _ inputs: Int, _ outputs: Int, bias: Bool = true, deviation: Double = 0.02) {
+    /// - Parameter adapters: learned beside the weight, if they name this projection.
+    public init(
+        _ name: String, _ inputs: Int, _ outputs: Int, bias: Bool = true, deviation: Double = 0.02, adapters: Adapters? = nil
+    ) {
         self.name = name
         self.inputs = inputs
         self.outputs = outputs
         hasBias = bias
         self.deviation = deviation
+        self.adapters = adapters?.adapts(name) == true ? adapters : nil
     }
 
     public var parameters: [Parameter] {
-        [Parameter("\(name).weight", [inputs, outputs])] + (hasBias ? [Parameter("\(name).bias", [outputs])] : [])
+        var parameters = [Parameter("\(name).weight", [inputs, outputs])]
+        if hasBias { parameters.append(Parameter("\(name).bias", [outputs])) }
+        if let adapters {
+            parameters.append(Parameter("\(name).lora_A.weight", [adapters.rank, inputs]))
+            parameters.append(Parameter("\(name).lora_B.weight", [outputs, adapters.rank]))
+        }
+        return parameters
     }
 
     public func initialize<S: Scalar>(_ store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
         store["\(name).weight"].fillNormal(deviation: deviation, using: &generator)
         if hasBias { store["\(name).bias"].fill(0) }
+        if adapters != nil {
+            store["\(name).lora_A.weight"].fillNormal(deviation: 1 / Double(3 * inputs).squareRoot(), using: &generator)
+            store["\(name).lora_B.weight"].fill(0)
+        }
     }
 
     /// x (…, inputs); gives (…, outputs).
     public func callAsFunction<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
-        graph.linear(
+        let y = graph.linear(
             x, weight: graph.parameter("\(name).weight"), bias: hasBias ? graph.parameter("\(name).bias") : nil)
+        guard let adapters else { return y }
+        let low = graph.linear(x, weight: graph.parameter("\(name).lora_A.weight"), transposed: true)
+        let high = graph.linear(low, weight: graph.parameter("\(name).lora_B.weight"), transposed: true)
+        return graph.add(y, high, scale: adapters.scale)
     }
 }

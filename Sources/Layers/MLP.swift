@@ -9,10 +9,10 @@ public struct MLP: Layer {
     /// - Parameter outputs: the same as inputs if not given.
     public init(
         _ name: String, _ inputs: Int, hidden: Int, outputs: Int? = nil, activation: Activation = .gelu,
-        deviation: Double = 0.02, joinDeviation: Double = 0.02
+        deviation: Double = 0.02, joinDeviation: Double = 0.02, adapters: Adapters? = nil
     ) {
-        widen = Linear("\(name).c_fc", inputs, hidden, deviation: deviation)
-        narrow = Linear("\(name).c_proj", hidden, outputs ?? inputs, deviation: joinDeviation)
+        widen = Linear("\(name).c_fc", inputs, hidden, deviation: deviation, adapters: adapters)
+        narrow = Linear("\(name).c_proj", hidden, outputs ?? inputs, deviation: joinDeviation, adapters: adapters)
         self.activation = activation
     }
 

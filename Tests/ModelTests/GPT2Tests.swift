@@ -1,4 +1,5 @@
 import Foundation
+import Layers
 import Model
 import Safetensors
 import Tensors
@@ -6,9 +7,9 @@ import TensorsTesting
 import Testing
 
 @Suite struct GPT2Tests {
-    @Test(arguments: [true, false])
-    func aTinyGPTDifferentiatesExactly(isTied: Bool) {
-        let check = GradientCheck(TinyLanguageModel(isTied: isTied))
+    @Test(arguments: [TinyLanguageModel(isTied: true), TinyLanguageModel(isTied: false), TinyLanguageModel(isTied: true, hasAdapters: true)])
+    fileprivate func aTinyGPTDifferentiatesExactly(model: TinyLanguageModel) {
+        let check = GradientCheck(model)
         #expect(check.gradientError < 1e-12)
         #expect(check.hessianAsymmetry < 1e-12)
         #expect(check.floatError < 2e-5)
@@ -65,6 +66,36 @@ import Testing
         #expect(names(.all).count == GPT2(configuration).parameters.count)
     }
 
+    /// Adapters start as nothing, and merged weights do the same work as weights with adapters beside them.
+    @Test func adaptersMergeAndUnmerge() {
+        let adapters = Adapters(rank: 2, alpha: 3, projections: ["c_attn", "mlp.c_proj"])
+        let configuration = GPT2Configuration(vocabularySize: 9, positions: 5, width: 8, layers: 2, heads: 2)
+        let model = GPT2(configuration, adapters: adapters), plain = GPT2(configuration)
+        #expect(model.parameters.filter { LearningScope.adapters.learns($0, in: configuration) }.count == 2 * 2 * 2)
+        var generator = SplitMix64(state: 4)
+        let store = model.initialStore(of: Double.self, using: &generator), base = ParameterStore<Double>(plain.layout)
+        for parameter in plain.parameters { _ = base[parameter.name].update(fromContentsOf: store[parameter.name]) }
+
+        let logits = { (model: GPT2, store: ParameterStore<Double>) in
+            let graph = Graph<Double>.predicting(parameters: store)
+            let text = model.languageModel(batch: 1, time: 5, in: graph)
+            text.set([[1, 2, 3, 4, 5]])
+            graph.forward()
+            return Array(text.logits.values)
+        }
+        #expect(logits(model, store) == logits(plain, base))
+
+        for parameter in model.parameters where Adapters.contains(parameter) {
+            store[parameter.name].fillNormal(deviation: 1, using: &generator)
+        }
+        let beside = logits(model, store), merged = store.copy()
+        #expect(beside != logits(plain, base))
+        adapters.merge(in: merged)
+        #expect(difference(logits(model, merged), beside) < 1e-13)
+        adapters.unmerge(store, in: merged)
+        #expect(difference(Array(merged.values), Array(store.values)) < 1e-14)
+    }
+
     /// Prefix tokens are seen by every place, later text is seen by none before it.
     @Test func thePrefixIsSeenByAllAndTheFutureByNone() {
         let configuration = GPT2Configuration(vocabularySize: 9, positions: 8, width: 8, layers: 2, heads: 2)
@@ -90,11 +121,12 @@ import Testing
 /// A GPT with two blocks over a batch of two, and a loss.
 private struct TinyLanguageModel: Composition {
     let isTied: Bool
+    var hasAdapters = false
 
     var model: GPT2 {
         var configuration = GPT2Configuration(vocabularySize: 11, positions: 6, width: 8, layers: 2, heads: 2)
         configuration.isTied = isTied
-        return GPT2(configuration)
+        return GPT2(configuration, adapters: hasAdapters ? Adapters(rank: 2, alpha: 3, projections: ["c_attn", "c_fc"]) : nil)
     }
     var parameters: [Parameter] { model.parameters }
 

@@ -19,8 +19,10 @@ public struct GPT2: Layer {
     private let blocks: [Block]
     private let norm: LayerNorm
 
-    /// The configuration has no problem.
-    public init(_ configuration: GPT2Configuration) {
+    /// - Parameters:
+    ///   - configuration: one without a problem.
+    ///   - adapters: low-rank weights beside some projections, which may then be all that learns.
+    public init(_ configuration: GPT2Configuration, adapters: Adapters? = nil) {
         if let problem = configuration.problem { preconditionFailure("\(problem.key) \(problem.sentence)") }
         let c = configuration
         self.configuration = c
@@ -29,7 +31,7 @@ public struct GPT2: Layer {
         blocks = (0..<c.layers).map {
             Block(
                 "h.\($0)", c.width, heads: c.heads, hidden: c.hidden, activation: c.activation, epsilon: c.epsilon,
-                deviation: c.deviation, joinDeviation: c.deviation / Double(2 * c.layers).squareRoot())
+                deviation: c.deviation, joinDeviation: c.deviation / Double(2 * c.layers).squareRoot(), adapters: adapters)
         }
         norm = LayerNorm("ln_f", c.width, epsilon: c.epsilon)
     }

@@ -1,3 +1,4 @@
+import Layers
 import Tensors
 
 /// Which parameters of a GPT-2 learn. What does not learn costs no gradient arithmetic and no optimiser memory.
@@ -7,6 +8,8 @@ public enum LearningScope: Sendable, Equatable {
     case lastBlocks(Int)
     /// Every norm, and the head: a tied head is the embedding's table.
     case headAndNorms
+    /// The low-rank adapters the model was made with.
+    case adapters
 
     /// For `Graph(parameters:learning:)`.
     public func learns(_ parameter: Parameter, in configuration: GPT2Configuration) -> Bool {
@@ -14,6 +17,8 @@ public enum LearningScope: Sendable, Equatable {
         switch self {
         case .all:
             return true
+        case .adapters:
+            return Adapters.contains(parameter)
         case .lastBlocks(let count):
             if parts[0] == "ln_f" { return true }
             guard parts[0] == "h", let block = Int(parts[1]) else { return false }
