@@ -15,11 +15,11 @@ public struct Limits: Sendable, Equatable, Codable {
     /// Messages that ZeroMQ keeps from one peer before the receiver has taken them.
     public var receiveQueue = 1_000
 
-    /// Messages received that wait for the stage.
-    public var waitingMessages = 4_096
+    /// Messages received that wait for the stage. A live stage that is too slow reads what is this many messages old.
+    public var waitingMessages = 1_024
 
-    /// Bytes received that wait for the stage; one message may always wait.
-    public var waitingBytes = 32 << 20
+    /// Bytes received that wait for the stage, not counting the newest batch.
+    public var waitingBytes = 16 << 20
 
     /// Topics and sources whose sequence numbers are kept.
     public var sources = 4_096

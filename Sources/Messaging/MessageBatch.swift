@@ -39,17 +39,23 @@ public final class MessageBatch: @unchecked Sendable {
     /// Takes the next message from the socket, if there is one, without waiting.
     func receive(from socket: Socket, limits: Limits) -> Receipt {
         let start = slots
+        var bytes = 0
         var refusal: Reason?
         var more = false
         repeat {
             let part = newSlot()
-            guard zmq_msg_recv(part, socket.pointer, ZMQ_DONTWAIT) >= 0 else {
+            let size = Int(zmq_msg_recv(part, socket.pointer, ZMQ_DONTWAIT))
+            guard size >= 0 else {
                 removeSlots(from: start)
                 return .nothing
             }
+            bytes += size
             more = zmq_msg_more(part) != 0
-            if zmq_msg_size(part) > limits.frameBytes { refusal = .oversize }
-            if slots - start > limits.parts { refusal = refusal ?? .tooManyParts }
+            if size > limits.frameBytes {
+                refusal = .oversize
+            } else if slots - start > limits.parts {
+                refusal = refusal ?? .tooManyParts
+            }
             // What is refused already is not kept.
             if refusal != nil { removeSlots(from: start) }
         } while more
@@ -58,17 +64,18 @@ public final class MessageBatch: @unchecked Sendable {
             removeSlots(from: start)
             return .refused(refusal)
         }
-        close(messageFrom: start)
+        close(messageFrom: start, bytes: bytes)
         return .message
     }
 
     /// Appends a message made in this process; only before the batch is handed over.
     public func append(topic: String, header: [UInt8], payload: [Payload]) {
         let start = slots
+        let bytes = topic.utf8.count + header.count + payload.reduce(0) { $0 + $1.count }
         topic.utf8.withContiguousStorageIfAvailable { copy(UnsafeRawBufferPointer($0)) } ?? copy(Array(topic.utf8))
         copy(header)
         for part in payload { part.fill(newSlot()) }
-        close(messageFrom: start)
+        close(messageFrom: start, bytes: bytes)
     }
 
     private func copy(_ bytes: [UInt8]) { bytes.withUnsafeBytes { copy($0) } }
@@ -79,9 +86,9 @@ public final class MessageBatch: @unchecked Sendable {
         if let start = bytes.baseAddress { zmq_msg_data(part).copyMemory(from: start, byteCount: bytes.count) }
     }
 
-    private func close(messageFrom start: Int) {
+    private func close(messageFrom start: Int, bytes: Int) {
         starts.append(start)
-        for index in start..<slots { byteCount += zmq_msg_size(slot(index)) }
+        byteCount += bytes
     }
 
     // MARK: Slots

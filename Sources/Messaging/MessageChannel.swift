@@ -89,9 +89,10 @@ public final class MessageChannel: Sendable {
         state.messages >= limits.waitingMessages || state.bytes >= limits.waitingBytes
     }
 
+    /// The newest batch's own bytes are not counted: a large message must not drive out all that wait.
     private func makeRoom(for batch: MessageBatch, in state: inout State) {
         while !state.isEmpty,
-            state.messages + batch.count > limits.waitingMessages || state.bytes + batch.byteCount > limits.waitingBytes
+            state.messages + batch.count > limits.waitingMessages || state.bytes > limits.waitingBytes
         {
             let dropped = state.removeFirst()
             state.refusals[.overflow, default: 0] += UInt64(dropped.count)

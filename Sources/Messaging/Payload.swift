@@ -18,7 +18,7 @@ public final class Payload: @unchecked Sendable {
     public init<Failure: Error>(
         count: Int, fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
         self.count = count
         start = UnsafeRawPointer(memory.baseAddress)
         owner = .this

@@ -65,11 +65,16 @@ final class SocketPublisher: Publisher {
     private func send(_ topic: String, _ header: [UInt8], _ payload: [Payload]) throws(MessagingError) -> Bool {
         guard let socket else { throw MessagingError("publish on \(topic)", "the publisher is closed") }
         let more = ZMQ_DONTWAIT | ZMQ_SNDMORE
-        guard zmq_send(socket.pointer, topic, topic.utf8.count, more) >= 0 else {
-            if zmq_errno() == EAGAIN { return false }
-            throw .zeroMQ("publish on \(topic)")
+        // The first part decides whether there is room; the others follow it. When there is none, ZeroMQ looks for
+        // news of room about once a millisecond only, unless it is asked to.
+        if zmq_send(socket.pointer, topic, topic.utf8.count, more) < 0 {
+            guard zmq_errno() == EAGAIN else { throw .zeroMQ("publish on \(topic)") }
+            socket.service()
+            if zmq_send(socket.pointer, topic, topic.utf8.count, more) < 0 {
+                guard zmq_errno() == EAGAIN else { throw .zeroMQ("publish on \(topic)") }
+                return false
+            }
         }
-        // The first part decides whether there is room; the others follow it.
         guard zmq_send(socket.pointer, header, header.count, payload.isEmpty ? ZMQ_DONTWAIT : more) >= 0 else {
             throw .zeroMQ("publish on \(topic)")
         }

@@ -9,6 +9,7 @@ import ArgumentParser
             AV3MNIST.self,
             TokenizerBench.self,
             TrainingBench.self,
+            MessagingBench.self,
         ]
     )
 }
