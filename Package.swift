@@ -72,7 +72,7 @@ let floor6: [Target] = [
     command("accrete-learn", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete-evaluate", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete-simulate", ["Launch", "Stages", "Pipeline", arguments]),
-    command("accrete", ["Deployment", "Launch", "Stages", "Pipeline", "Messaging", "Schema", "Signals", "OnlineLanguage", "Statistics", arguments]),
+    command("accrete", ["Deployment", "Launch", "Stages", "Pipeline", "Messaging", "Schema", "Signals", "OnlineLanguage", "Statistics", arguments, yaml]),
     command("accrete-bench", ["Stages", "OnlineLanguage", "CBaseline", arguments]),
 ]
 

@@ -3,10 +3,11 @@ import ArgumentParser
 /// What concerns models and their files.
 struct Model: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Works with models: how well they predict, and how fast they learn.",
+        abstract: "Works with models: checks them, scores them, lets them learn from a text.",
         subcommands: [
             Verify.self,
             Score.self,
+            Stream.self,
         ]
     )
 }

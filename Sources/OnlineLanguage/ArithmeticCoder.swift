@@ -1,0 +1,69 @@
+/// Turns bits and their probabilities into as many bits as the code length says, and back: the proof that a code length is honest.
+/// An interval of 32-bit numbers is narrowed by every bit; leading bytes that are settled are written.
+/// Source: I. Witten, R. Neal, J. Cleary, Arithmetic Coding for Data Compression, 1987, https://doi.org/10.1145/214762.214771
+public struct ArithmeticEncoder {
+    public private(set) var bytes: [UInt8] = []
+    private var interval = Interval()
+
+    public init() {}
+
+    public mutating func encode(_ bit: Int, _ p: BitProbability) {
+        interval.narrow(to: bit, at: interval.split(p))
+        while let byte = interval.settled() { bytes.append(byte) }
+    }
+
+    /// The whole code.
+    public consuming func finish() -> [UInt8] {
+        bytes + interval.lowest
+    }
+}
+
+/// Reads what `ArithmeticEncoder` wrote, given the same probabilities. After the code's end it reads zeros.
+public struct ArithmeticDecoder {
+    private let bytes: [UInt8]
+    private var position = 0
+    private var value: UInt32 = 0
+    private var interval = Interval()
+
+    public init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+        for _ in 0..<4 { readByte() }
+    }
+
+    public mutating func decode(_ p: BitProbability) -> Int {
+        let split = interval.split(p)
+        let bit = value <= split ? 1 : 0
+        interval.narrow(to: bit, at: split)
+        while interval.settled() != nil { readByte() }
+        return bit
+    }
+
+    private mutating func readByte() {
+        value = value << 8 | UInt32(position < bytes.count ? bytes[position] : 0)
+        position += 1
+    }
+}
+
+/// The numbers that a code may still be, both ends included. Its lower part stands for a one.
+private struct Interval {
+    private var low: UInt32 = 0
+    private var high: UInt32 = .max
+
+    func split(_ p: BitProbability) -> UInt32 {
+        low + UInt32((UInt64(high - low) * UInt64(p.ones)) >> 16)
+    }
+
+    mutating func narrow(to bit: Int, at split: UInt32) {
+        if bit == 1 { high = split } else { low = split + 1 }
+    }
+
+    /// The first byte, once both ends agree on it.
+    mutating func settled() -> UInt8? {
+        guard low >> 24 == high >> 24 else { return nil }
+        defer { (low, high) = (low << 8, high << 8 | 255) }
+        return UInt8(high >> 24)
+    }
+
+    /// Four bytes inside the interval.
+    var lowest: [UInt8] { withUnsafeBytes(of: low.bigEndian, Array.init) }
+}

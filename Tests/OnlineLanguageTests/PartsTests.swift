@@ -1,0 +1,83 @@
+import Testing
+@testable import OnlineLanguage
+
+@Suite struct PartsTests {
+    @Test func aContradictionHalvesWhatItContradicts() {
+        var history = BitHistory.empty
+        for _ in 0..<40 { history = history.followed(by: 1) }
+        #expect((history.zeros, history.ones, history.recent) == (0, 31, 7))
+        history = history.followed(by: 0)
+        #expect((history.zeros, history.ones, history.recent) == (1, 16, 6))
+        for _ in 0..<5 { history = history.followed(by: 0) }
+        #expect((history.zeros, history.ones, history.recent) == (6, 2, 0))
+    }
+
+    @Test func squashUndoesStretch() {
+        for p: Float in [0.001, 0.2, 0.5, 0.9, 0.999] {
+            #expect(abs(Logistic.squash(Logistic.stretch(p)) - p) < 1e-6)
+            #expect(abs(StretchTable()[p] - Logistic.stretch(p)) < 0.15)
+        }
+    }
+
+    @Test func aMixerLearnsWhomToTrust() {
+        var mixer = Mixer(inputs: 2, choices: 1, weight: 0, rate: 0.02, haste: 0)
+        let x = Memory<Float>(16)
+        for i in 0..<2000 {
+            let bit = (i / 3) & 1
+            x.base[0] = bit == 1 ? 2 : -2
+            x.base[1] = i % 2 == 0 ? 2 : -2
+            _ = mixer.mix(x.base, choice: 0)
+            mixer.learn(x.base, bit: bit)
+        }
+        x.base[0] = 2
+        x.base[1] = 0
+        #expect(mixer.mix(x.base, choice: 0) > 4)
+        x.base[0] = 0
+        x.base[1] = 2
+        #expect(abs(mixer.mix(x.base, choice: 0)) < 0.5)
+    }
+
+    @Test func aRefinementLearnsWhatAnOpinionMeans() {
+        var refinement = Refinement(contexts: 2, rate: 0.02)
+        #expect(abs(refinement.refine(1, context: 0) - Logistic.squash(1)) < 1e-6)
+        for i in 0..<2000 {
+            _ = refinement.refine(1, context: 1)
+            refinement.learn(i % 4 == 0 ? 1 : 0)
+        }
+        #expect(abs(refinement.refine(1, context: 1) - 0.25) < 0.05)
+        #expect(abs(refinement.refine(1, context: 0) - Logistic.squash(1)) < 1e-6)
+    }
+
+    @Test func aMatchExpectsWhatFollowedTheSameBytes() {
+        let match = Match(minimum: 4, places: 256)
+        var reading = Reading(capacity: 256)
+        for byte in "the cat sat; the cat".utf8 {
+            reading.append(byte)
+            match.read(reading, learning: true)
+        }
+        #expect(match.length == 7)
+        #expect(match.expected == UInt8(ascii: " "))
+        #expect(match.agrees(with: reading))
+    }
+
+    @Test func aReadingKnowsItsWordsAndLines() {
+        var reading = Reading(capacity: 64)
+        for byte in "To be,\nor not to".utf8 { reading.append(byte) }
+        let words = reading.words
+        #expect(words.length == 2)
+        #expect(words.current != 0 && words.current != words.last)
+        #expect(reading.lines.column == 9)
+        #expect(reading.lines.previousLength == 6)
+        #expect(reading.mark == UInt8(ascii: ","))
+        var other = Reading(capacity: 64)
+        for byte in "TO".utf8 { other.append(byte) }
+        #expect(other.words.current == words.current, "case is folded")
+    }
+
+    @Test func certainBitsCostLittleAndSurprisesMuch() {
+        #expect(BitProbability(1).ones == 65535)
+        #expect(BitProbability(0).ones == 1)
+        #expect(BitProbability(0).codeLength(of: 1) == 16)
+        #expect(BitProbability(0.25).codeLength(of: 1) == 2)
+    }
+}
