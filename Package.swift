@@ -48,7 +48,7 @@ let floor2: [Target] = [
 ]
 
 let floor3: [Target] = [
-    module("Model", ["Layers", "Tensors", "Safetensors", "StrictJSON", "Tokenization"]),
+    module("Model", ["Layers", "Tensors", "Statistics", "Safetensors", "StrictJSON", "Tokenization"]),
     module("Signals", ["CTurboJPEG", "CPNG", "CSndFile", "COpenBLAS", "Statistics", "Tokenization"]),
     module("Pipeline", ["Messaging", "Schema", "Statistics", logging, yaml]),
 ]
@@ -86,7 +86,7 @@ let checks: [Target] = [
     tests("Safetensors", ["Safetensors"]),
     tests("Tokenization", ["Tokenization"]),
     tests("Messaging", ["Messaging", "Schema", "PipelineTesting"]),
-    tests("Model", ["Model", "Layers", "Safetensors", "StrictJSON", "Tensors", "TensorsTesting"]),
+    tests("Model", ["Model", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "TensorsTesting", "Tokenization"]),
     tests("Signals", ["Signals", "Statistics"]),
     tests("Pipeline", ["Pipeline", "PipelineTesting"]),
     tests("Learning", ["Learning", "TensorsTesting"]),

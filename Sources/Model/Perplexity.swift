@@ -9,6 +9,7 @@ public struct Perplexity: Sendable {
     public let tokens: Int
     /// The mean negative log-likelihood of a token, in nats.
     public let nll: Double
+    /// `nll` in bits, times the text's tokens, over its bytes.
     public let bitsPerByte: Double
     public var perplexity: Double { exp(nll) }
 
@@ -57,6 +58,6 @@ public struct Perplexity: Sendable {
         }
         self.tokens = counted
         nll = sum / Double(counted)
-        bitsPerByte = sum / log(2) / Double(bytes)
+        bitsPerByte = nll / log(2) * Double(tokens.count) / Double(bytes)
     }
 }

@@ -14,6 +14,7 @@ import Stages
             StatusCommand.self,
             Tap.self,
             Drift.self,
+            Generate.self,
             Model.self,
             Tokenize.self,
         ]

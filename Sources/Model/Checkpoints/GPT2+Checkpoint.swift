@@ -42,11 +42,7 @@ extension GPT2 {
     /// Saves a directory that transformers opens unchanged. With `origin`, the directory the model came from, the
     /// tokenizer's files and what else its `config.json` said go along. Throws `SafetensorsError` or `CheckpointError`.
     public func save(_ parameters: ParameterStore<Float>, to directory: String, origin: String? = nil) throws {
-        do {
-            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        } catch {
-            throw SafetensorsError(directory, .cannotWrite("it cannot be made: \(error)"))
-        }
+        try makeDirectory(directory)
         var members: [String: JSON] = [:]
         if let origin {
             members = try JSON(file: "\(origin)/config.json").object ?? [:]
@@ -81,6 +77,15 @@ extension GPT2 {
         "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
         "generation_config.json",
     ]
+}
+
+/// Makes a directory unless it is there.
+func makeDirectory(_ path: String) throws(SafetensorsError) {
+    do {
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+        throw SafetensorsError(path, .cannotWrite("it cannot be made: \(error)"))
+    }
 }
 
 private func copyFile(_ source: String, to destination: String) throws {

@@ -6,6 +6,7 @@ struct Model: ParsableCommand {
         abstract: "Works with models: checks them, scores them, lets them learn from a text.",
         subcommands: [
             Verify.self,
+            Merge.self,
             Score.self,
             Stream.self,
         ]

@@ -1,0 +1,84 @@
+import Tensors
+
+/// A matrix in eight bits, a scale for every row: w ≈ scale · q with |q| ≤ 127, rounded to nearest.
+/// https://arxiv.org/abs/2208.07339, §2.1
+///
+/// The vector it multiplies is taken in twelve bits, so that products add up in 32 bits for runs of 4,096.
+struct QuantizedMatrix {
+    let rows: Int
+    let columns: Int
+    private let values: Memory<Int8>
+    private let scales: Memory<Float>
+
+    static let run = 4_096
+
+    /// w (rows, columns), as it lies in memory or transposed.
+    init(_ w: Matrix<Float>, rows: Int, columns: Int) {
+        self.rows = rows
+        self.columns = columns
+        values = Memory(rows * columns)
+        scales = Memory(rows)
+        for row in 0..<rows {
+            func weight(_ column: Int) -> Float {
+                w.isTransposed ? w.pointer[column * w.stride + row] : w.pointer[row * w.stride + column]
+            }
+            var largest: Float = 0
+            for column in 0..<columns { largest = max(largest, abs(weight(column))) }
+            scales[row] = largest / 127
+            let inverse = largest > 0 ? 127 / largest : 0
+            for column in 0..<columns {
+                values[row * columns + column] = Int8(max(-127, min(127, (weight(column) * inverse).rounded())))
+            }
+        }
+    }
+
+    /// y[row] += w[row] · x for some rows.
+    func multiply(_ x: QuantizedVector, into y: UnsafeMutablePointer<Float>, rows part: Range<Int>) {
+        for row in part {
+            let w = values.pointer + row * columns
+            var sum: Float = 0
+            for start in stride(from: 0, to: columns, by: Self.run) {
+                var partial: Int32 = 0
+                for i in start..<min(columns, start + Self.run) { partial &+= Int32(w[i]) &* Int32(x.values[i]) }
+                sum += Float(partial)
+            }
+            y[row] += sum * scales[row] * x.scale
+        }
+    }
+}
+
+/// A vector in twelve bits, in memory that is used again and again.
+struct QuantizedVector {
+    private(set) var values: UnsafeMutablePointer<Int16>
+    private(set) var scale: Float = 0
+
+    init(memory: UnsafeMutablePointer<Int16>) { values = memory }
+
+    mutating func set(_ x: UnsafePointer<Float>, count: Int) {
+        var largest: Float = 0
+        for i in 0..<count { largest = max(largest, abs(x[i])) }
+        scale = largest / 2_047
+        let inverse = largest > 0 && largest.isFinite ? 2_047 / largest : 0
+        for i in 0..<count { values[i] = Int16(truncatingIfNeeded: Int32((max(-largest, min(largest, x[i])) * inverse).rounded())) }
+    }
+}
+
+/// Numbers that live as long as someone holds them, zero at first.
+final class Memory<Element: Numeric> {
+    let pointer: UnsafeMutablePointer<Element>
+    let count: Int
+
+    init(_ count: Int) {
+        self.count = count
+        let bytes = UnsafeMutableRawPointer.allocate(byteCount: max(1, count) * MemoryLayout<Element>.stride, alignment: 64)
+        pointer = bytes.bindMemory(to: Element.self, capacity: max(1, count))
+        pointer.initialize(repeating: .zero, count: count)
+    }
+
+    deinit { pointer.deallocate() }
+
+    subscript(_ index: Int) -> Element {
+        get { pointer[index] }
+        set { pointer[index] = newValue }
+    }
+}

@@ -1,0 +1,76 @@
+import Foundation
+import Statistics
+
+/// How the next token is drawn from a model's logits; the steps and their order are those of transformers' `generate`.
+/// https://huggingface.co/docs/transformers/internal/generation_utils
+public struct Sampling: Sendable, Equatable {
+    /// Divides the logits; 0 always takes the likeliest.
+    public var temperature = 1.0
+    /// Only this many of the likeliest; 0 for all.
+    public var topK = 0
+    /// Only the likeliest that together reach this probability.  https://arxiv.org/abs/1904.09751
+    public var topP = 1.0
+    /// Logits of tokens that were there before are divided by it where positive, multiplied where negative.
+    /// https://arxiv.org/abs/1909.05858
+    public var repetitionPenalty = 1.0
+
+    public init(temperature: Double = 1, topK: Int = 0, topP: Double = 1, repetitionPenalty: Double = 1) {
+        self.temperature = temperature
+        self.topK = topK
+        self.topP = topP
+        self.repetitionPenalty = repetitionPenalty
+    }
+
+    /// What makes no sense, as a key and a sentence; nil if all is well.
+    public var problem: (key: String, sentence: String)? {
+        if !(temperature >= 0 && temperature.isFinite) { return ("temperature", "is \(temperature); it must be 0 or more") }
+        if topK < 0 { return ("topK", "is \(topK); it must be 0 or more") }
+        if !(topP > 0 && topP <= 1) { return ("topP", "is \(topP); it must be above 0 and at most 1") }
+        if !(repetitionPenalty > 0 && repetitionPenalty.isFinite) { return ("repetitionPenalty", "is \(repetitionPenalty); it must be above 0") }
+        return nil
+    }
+
+    /// The next token, or nil where a logit is not finite. Changes the logits.
+    public func token(
+        from logits: UnsafeMutableBufferPointer<Float>, after history: [Int], using random: inout RandomSource
+    ) -> Int? {
+        if repetitionPenalty != 1 {
+            let penalty = Float(repetitionPenalty)
+            for token in Set(history) { logits[token] = logits[token] > 0 ? logits[token] / penalty : logits[token] * penalty }
+        }
+        var best = 0
+        for token in logits.indices {
+            if !logits[token].isFinite { return nil }
+            if logits[token] > logits[best] { best = token }
+        }
+        if temperature == 0 || topK == 1 { return best }
+        return draw(likeliest(logits, best: logits[best]), using: &random)
+    }
+
+    /// Candidates and their weights, the likeliest first. What is e⁴⁰ times less likely than the best is never drawn.
+    private func likeliest(_ logits: UnsafeMutableBufferPointer<Float>, best: Float) -> [(token: Int, weight: Double)] {
+        var candidates: [(token: Int, weight: Double)] = []
+        for token in logits.indices {
+            let exponent = Double(logits[token] - best) / temperature
+            if exponent > -40 { candidates.append((token, exp(exponent))) }
+        }
+        guard topK > 0 || topP < 1 else { return candidates }
+        candidates.sort { ($1.weight, $0.token) < ($0.weight, $1.token) }
+        if topK > 0 { candidates = Array(candidates.prefix(topK)) }
+        let enough = topP * candidates.reduce(0) { $0 + $1.weight }
+        var sum = 0.0
+        return Array(candidates.prefix { candidate in
+            defer { sum += candidate.weight }
+            return sum < enough || topP == 1
+        })
+    }
+
+    private func draw(_ candidates: [(token: Int, weight: Double)], using random: inout RandomSource) -> Int? {
+        var mark = random.uniform() * candidates.reduce(0) { $0 + $1.weight }
+        for candidate in candidates {
+            mark -= candidate.weight
+            if mark < 0 { return candidate.token }
+        }
+        return candidates.last?.token
+    }
+}

@@ -1,0 +1,224 @@
+import Foundation
+import Tensors
+
+/// A GPT-2 that reads the tokens of several streams as they come and keeps their keys and values, so that one more token
+/// costs one row of every layer. It computes what the recorded graph computes.
+///
+///     let decoder = TextDecoder(model, parameters, streams: 1)
+///     decoder.read(prompt.dropLast(), stream: 0)
+///     decoder.advance([prompt.last])
+///     let logits = decoder.logits(of: 0)
+///
+/// A decoder has one owner: it is not `Sendable`.
+public final class TextDecoder {
+    public let configuration: GPT2Configuration
+    public let streams: Int
+    public let precision: DecodingPrecision
+    /// How many tokens each stream has read.
+    public private(set) var lengths: [Int]
+
+    private let team: Team
+    private var weights: DecoderWeights
+    /// The rows of one pass: what is read, from which stream, at which place.
+    private var rows: [(stream: Int, place: Int, token: Int)] = []
+    /// Rows that want logits, in the order of the logits.
+    private var asked: [Int] = []
+    private var logitsRow: [Int?]
+
+    /// (layer, stream, head, place, C / heads)
+    private let keys, values: Memory<Float>
+    /// (rows, C), (rows, C), (rows, 3C), (rows, C), (rows, hidden)
+    private let x, normed, projected, attended, inner: Memory<Float>
+    /// (streams, C), (streams, V)
+    private let last, allLogits: Memory<Float>
+    /// Per member of the team: scores over places, a quantised vector.
+    private let scores: Memory<Float>
+    private let quantized: Memory<Int16>
+
+    /// The most rows in one pass.
+    private static let rowLimit = 32
+
+    public init(
+        _ model: GPT2, _ parameters: ParameterStore<Float>, streams: Int = 1, precision: DecodingPrecision = .float32,
+        team: Team = .solo
+    ) {
+        precondition(streams >= 1, "\(streams) streams")
+        let c = model.configuration, hidden = c.hidden ?? 4 * c.width
+        configuration = c
+        self.streams = streams
+        self.precision = precision
+        self.team = team
+        weights = DecoderWeights(c, parameters, precision)
+        lengths = Array(repeating: 0, count: streams)
+        logitsRow = Array(repeating: nil, count: streams)
+        let limit = max(Self.rowLimit, streams), cache = c.layers * streams * c.positions * c.width
+        keys = Memory(cache)
+        values = Memory(cache)
+        x = Memory(limit * c.width)
+        normed = Memory(limit * c.width)
+        projected = Memory(limit * 3 * c.width)
+        attended = Memory(limit * c.width)
+        inner = Memory(limit * hidden)
+        last = Memory(streams * c.width)
+        allLogits = Memory(streams * c.vocabularySize)
+        scores = Memory(team.count * c.positions)
+        quantized = Memory(team.count * max(c.width, hidden))
+    }
+
+    /// Takes other parameters of the same model; all streams begin anew.
+    public func adopt(_ parameters: ParameterStore<Float>) {
+        weights = DecoderWeights(configuration, parameters, precision)
+        for stream in 0..<streams { forget(stream) }
+    }
+
+    /// Begins a stream anew.
+    public func forget(_ stream: Int) {
+        lengths[stream] = 0
+        logitsRow[stream] = nil
+    }
+
+    /// Reads tokens into one stream without asking what comes next.
+    public func read(_ tokens: some Collection<Int>, stream: Int) {
+        var rest = tokens[...]
+        while !rest.isEmpty {
+            rows = rest.prefix(Self.rowLimit).map { next($0, stream) }
+            asked = []
+            team.run(self)
+            rest = rest.dropFirst(Self.rowLimit)
+        }
+    }
+
+    /// Reads one token into every stream that has one and computes the logits of what comes next there.
+    public func advance(_ tokens: [Int?]) {
+        precondition(tokens.count == streams, "\(tokens.count) tokens for \(streams) streams")
+        rows = []
+        for (stream, token) in tokens.enumerated() {
+            logitsRow[stream] = token == nil ? nil : rows.count
+            if let token { rows.append(next(token, stream)) }
+        }
+        asked = Array(rows.indices)
+        if !rows.isEmpty { team.run(self) }
+    }
+
+    /// (V), of a stream that took part in the last `advance`; they may be changed.
+    public func logits(of stream: Int) -> UnsafeMutableBufferPointer<Float> {
+        guard let row = logitsRow[stream] else { preconditionFailure("stream \(stream) has not advanced") }
+        let V = configuration.vocabularySize
+        return UnsafeMutableBufferPointer(start: allLogits.pointer + row * V, count: V)
+    }
+
+    private func next(_ token: Int, _ stream: Int) -> (Int, Int, Int) {
+        let place = lengths[stream]
+        precondition((0..<configuration.vocabularySize).contains(token), "token \(token) of \(configuration.vocabularySize)")
+        precondition(place < configuration.positions, "stream \(stream) has filled its \(configuration.positions) positions")
+        lengths[stream] += 1
+        return (stream, place, token)
+    }
+}
+
+// MARK: - One pass
+
+extension TextDecoder: TeamWork {
+    public func work(_ share: Share) {
+        let scratch = quantized.pointer + share.index * (quantized.count / team.count)
+        func apply(_ projection: Projection, _ x: Memory<Float>, _ y: Memory<Float>, adding: Bool) {
+            projection.apply(x.pointer, rows: rows.count, into: y.pointer, adding: adding, share, scratch: scratch)
+            team.meet()
+        }
+        embed(share)
+        team.meet()
+        for (index, layer) in weights.layers.enumerated() {
+            normalize(x, layer.normBefore, into: normed, rows: share.of(rows.count))
+            team.meet()
+            apply(layer.attention, normed, projected, adding: false)
+            attend(index, share)
+            team.meet()
+            apply(layer.join, attended, x, adding: true)
+            normalize(x, layer.normAfter, into: normed, rows: share.of(rows.count))
+            team.meet()
+            apply(layer.expand, normed, inner, adding: false)
+            activate(share)
+            team.meet()
+            apply(layer.contract, inner, x, adding: true)
+        }
+        guard !asked.isEmpty else { return }
+        for row in share.of(asked.count) {
+            (last.pointer + row * configuration.width).update(from: x.pointer + asked[row] * configuration.width, count: configuration.width)
+        }
+        normalize(last, weights.norm, into: last, rows: share.of(asked.count))
+        team.meet()
+        weights.head.apply(last.pointer, rows: asked.count, into: allLogits.pointer, adding: false, share, scratch: scratch)
+    }
+
+    private func embed(_ share: Share) {
+        let C = configuration.width
+        for row in share.of(rows.count) {
+            let token = weights.tokens + rows[row].token * C, place = weights.places + rows[row].place * C
+            let x = x.pointer + row * C
+            for i in 0..<C { x[i] = token[i] + place[i] }
+        }
+    }
+
+    /// y = (x − mean) / √(variance + ε) · weight + bias
+    private func normalize(_ x: Memory<Float>, _ norm: DecoderWeights.Norm, into y: Memory<Float>, rows: Range<Int>) {
+        let C = configuration.width
+        for row in rows {
+            let x = x.pointer + row * C, y = y.pointer + row * C
+            var mean: Float = 0, variance: Float = 0
+            for i in 0..<C { mean += x[i] }
+            mean /= Float(C)
+            for i in 0..<C { variance += (x[i] - mean) * (x[i] - mean) }
+            let scale = 1 / (variance / Float(C) + Float(configuration.epsilon)).squareRoot()
+            for i in 0..<C { y[i] = (x[i] - mean) * scale * norm.weight[i] + norm.bias[i] }
+        }
+    }
+
+    /// softmax(q · kᵀ / √d) · v over a stream's places so far. A member has some heads, and all rows of them in order, so
+    /// every key it reads is one that it wrote.
+    private func attend(_ layer: Int, _ share: Share) {
+        let C = configuration.width, H = configuration.heads, T = configuration.positions, D = C / H
+        let scores = scores.pointer + share.index * T
+        for head in share.of(H) {
+            for (row, (stream, place, _)) in rows.enumerated() {
+                let q = projected.pointer + row * 3 * C + head * D
+                let start = (((layer * streams) + stream) * H + head) * T * D
+                let k = keys.pointer + start, v = values.pointer + start
+                (k + place * D).update(from: q + C, count: D)
+                (v + place * D).update(from: q + 2 * C, count: D)
+                Float.multiply(
+                    Matrix(q, stride: D), Matrix(k, stride: D, transposed: true), into: scores, stride: T, m: 1, n: place + 1,
+                    k: D, alpha: 1 / Float(D).squareRoot(), beta: 0)
+                softmax(scores, count: place + 1)
+                Float.multiply(
+                    Matrix(scores, stride: T), Matrix(v, stride: D), into: attended.pointer + row * C + head * D, stride: C,
+                    m: 1, n: D, k: place + 1, alpha: 1, beta: 0)
+            }
+        }
+    }
+
+    private func softmax(_ x: UnsafeMutablePointer<Float>, count: Int) {
+        var largest = x[0], sum: Float = 0
+        for i in 1..<max(1, count) { largest = max(largest, x[i]) }
+        for i in 0..<count {
+            x[i] = exp(x[i] - largest)
+            sum += x[i]
+        }
+        for i in 0..<count { x[i] /= sum }
+    }
+
+    private func activate(_ share: Share) {
+        let count = rows.count * (configuration.hidden ?? 4 * configuration.width)
+        let h = inner.pointer
+        let part = share.of(count, multiple: 16, grain: 512)
+        switch configuration.activation {
+        case .gelu: for i in part { h[i] = h[i] / (1 + exp(-h[i] * (1.595_769_1 + 0.071_354_816 * h[i] * h[i]))) }
+        case .relu: for i in part { h[i] = max(h[i], 0) }
+        case .tanh: for i in part { h[i] = tanh(h[i]) }
+        case .sigmoid: for i in part { h[i] = 1 / (1 + exp(-h[i])) }
+        case .exponential: for i in part { h[i] = exp(h[i]) }
+        case .logarithm: for i in part { h[i] = log(h[i]) }
+        case .square: for i in part { h[i] *= h[i] }
+        case .softplus: for i in part { h[i] = max(h[i], 0) + log(1 + exp(-abs(h[i]))) }
+        }
+    }
+}
