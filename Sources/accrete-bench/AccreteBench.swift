@@ -7,6 +7,9 @@ import ArgumentParser
         abstract: "Measures the speed and the learning of Accrete's parts.",
         subcommands: [
             AV3MNIST.self,
+            DriftBench.self,
+            Electricity.self,
+            SplitMNIST.self,
             TokenizerBench.self,
             TrainingBench.self,
             MessagingBench.self,

@@ -36,10 +36,13 @@ private func feed(_ learner: ClassifierLearner, _ samples: [ClassifierLearner.Sa
         #expect(accuracy(learner, labels: [0, 1, 2]) > 0.95)
     }
 
-    @Test(arguments: strategies.map(\.key))
-    func onlyRehearsalKeepsTheOld(_ name: String) throws {
+    @Test(arguments: ["naive"] + strategies.filter { $0.value.memory > 0 }.map(\.key))
+    func rehearsalKeepsTheOld(_ name: String) throws {
         let learner = try learner(name)
-        for label in 0..<3 { feed(learner, cornerStream(1500, labels: [label], seed: UInt64(label))) }
+        for label in 0..<3 {
+            feed(learner, cornerStream(1500, labels: [label], seed: UInt64(label)))
+            learner.consolidate()
+        }
         let kept = accuracy(learner, labels: [0, 1])
         #expect(name == "naive" ? kept < 0.7 : kept > 0.9, "\(kept)")
     }
@@ -50,6 +53,19 @@ private func feed(_ learner: ClassifierLearner, _ samples: [ClassifierLearner.Sa
         feed(one, stream)
         feed(two, stream)
         #expect(Array(one.parameters.values) == Array(two.parameters.values))
+    }
+
+    @Test(arguments: ["lwf", "ewc"])
+    func consolidatedWeightsMoveLess(_ name: String) throws {
+        func drift(consolidating: Bool) throws -> Double {
+            let learner = try learner(name, name == "ewc" ? ["elastic_strength": 1000] : [:])
+            feed(learner, cornerStream(500, labels: [0, 1], seed: 5))
+            if consolidating { learner.consolidate() }
+            let before = Array(learner.parameters.values)
+            feed(learner, cornerStream(500, labels: [2], seed: 6))
+            return zip(before, learner.parameters.values).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+        }
+        #expect(try drift(consolidating: true) < 0.7 * drift(consolidating: false))
     }
 
     @Test func predictsBeforeItLearns() throws {

@@ -32,6 +32,9 @@ public final class ClassifierLearner {
     var memory: ReplayBuffer<Memory>
     private let graph: Graph<Float>
     private let rows: Rows
+    private let elastic: ElasticConsolidation?
+    /// What the last consolidated weights say; nil before the first consolidation.
+    private var teacher: ClassifierServer?
 
     /// The graph's inputs and outputs: new rows, then replayed, then matched ones.
     private struct Rows {
@@ -39,7 +42,28 @@ public final class ClassifierLearner {
         let targets: Indices
         /// Added to logits before the cross entropy; hides classes from new rows of an asymmetric strategy.
         let mask: Tensor<Float>?
-        let matchedLogits, matchedWeights: Tensor<Float>?
+        let matched, distilled: Held?
+    }
+
+    /// Logits held where they were, row by row.
+    private struct Held {
+        /// Where, and 1 for each number that counts.
+        let then, present: Tensor<Float>
+        let distance: Tensor<Float>
+
+        init(_ logits: Tensor<Float>, in graph: Graph<Float>) {
+            then = graph.input(logits.shape)
+            present = graph.input(logits.shape)
+            distance = graph.mean(graph.activate(graph.subtract(logits, then), .square), weights: present)
+        }
+
+        func set(_ row: Int, _ logits: [Float]) {
+            let place = row * logits.count
+            for k in logits.indices {
+                then.values[place + k] = logits[k]
+                present.values[place + k] = 1
+            }
+        }
     }
 
     /// - Parameters:
@@ -59,6 +83,8 @@ public final class ClassifierLearner {
         memory = try ReplayBuffer(policy: strategy.policy, capacity: strategy.memory, random: random.split())
         graph = Graph(parameters: parameters, team: team)
         rows = Self.record(network, strategy, batch, in: graph)
+        elastic = strategy.elasticStrength > 0
+            ? ElasticConsolidation(graph.gradients.layout, try .init(["strength": .number(strategy.elasticStrength)])) : nil
         self.optimizer = Optimizer(rule, parameters: parameters, gradients: graph.gradients, team: team)
     }
 
@@ -69,20 +95,15 @@ public final class ClassifierLearner {
         let targets = graph.indices(Array(repeating: -100, count: labelled))
         let weights = graph.input([labelled])
         let mask = strategy.asymmetric ? graph.input([labelled, classes]) : nil
-        let answers = strategy.matched > 0 ? graph.sliceRows(logits, 0..<labelled) : logits
+        let answers = labelled < all ? graph.sliceRows(logits, 0..<labelled) : logits
         let crossEntropy = graph.crossEntropy(mask.map { graph.add(answers, $0) } ?? answers, targets: targets, weights: weights).mean
-        guard strategy.matched > 0 else {
-            return Rows(
-                features: features, logits: logits, weights: weights, loss: crossEntropy, targets: targets, mask: mask,
-                matchedLogits: nil, matchedWeights: nil)
-        }
-        let then = graph.input([strategy.matched, classes]), present = graph.input([strategy.matched, classes])
-        let gap = graph.subtract(graph.sliceRows(logits, labelled..<all), then)
-        let distance = graph.mean(graph.activate(gap, .square), weights: present)
+        let matched = strategy.matched > 0 ? Held(graph.sliceRows(logits, labelled..<all), in: graph) : nil
+        let distilled = strategy.distillWeight > 0 ? Held(graph.sliceRows(logits, 0..<batch), in: graph) : nil
+        var loss = crossEntropy
+        if let matched { loss = graph.add(loss, matched.distance, scale: strategy.matchWeight) }
+        if let distilled { loss = graph.add(loss, distilled.distance, scale: strategy.distillWeight) }
         return Rows(
-            features: features, logits: logits, weights: weights,
-            loss: graph.add(crossEntropy, distance, scale: strategy.matchWeight), targets: targets, mask: mask,
-            matchedLogits: then, matchedWeights: present)
+            features: features, logits: logits, weights: weights, loss: loss, targets: targets, mask: mask, matched: matched, distilled: distilled)
     }
 
     /// Predicts the samples' classes, then learns from them and remembers them.
@@ -100,9 +121,17 @@ public final class ClassifierLearner {
                 remember(samples)
             }
             graph.backward(from: rows.loss)
+            elastic?.gather(graph.gradients)
+            elastic?.addPenalty(of: parameters, to: graph.gradients)
             optimizer.step()
         }
         return predictions
+    }
+
+    /// A domain has ended: what strategies without a memory hold on to from here on is the weights as they are.
+    public func consolidate() {
+        elastic?.consolidate(parameters)
+        if rows.distilled != nil { teacher = ClassifierServer(network, parameters: parameters.copy(), batch: batch) }
     }
 
     private func logits(of row: Int) -> [Float] {
@@ -113,6 +142,14 @@ public final class ClassifierLearner {
         for row in 0..<batch {
             if row < samples.count { setRow(row, samples[row], weight: 1) } else { rows.targets[row] = -100 }
         }
+        hideAbsentClasses(from: samples)
+        if let distilled = rows.distilled, let teacher {
+            distilled.present.fill(0)
+            for (row, logits) in teacher.logits(of: samples.map(\.features)).enumerated() { distilled.set(row, logits) }
+        }
+    }
+
+    private func hideAbsentClasses(from samples: [Sample]) {
         guard let mask = rows.mask else { return }
         let present = Set(samples.map(\.label)), classes = network.classes
         for row in 0..<batch {
@@ -130,15 +167,11 @@ public final class ClassifierLearner {
                 rows.targets[row] = -100
             }
         }
-        guard let then = rows.matchedLogits, let present = rows.matchedWeights else { return }
-        present.fill(0)
-        let classes = network.classes
+        guard let matched = rows.matched else { return }
+        matched.present.fill(0)
         for (place, drawn) in memory.draw(strategy.matched).enumerated() {
             setFeatures(batch + strategy.replayed + place, drawn.item.sample.features)
-            for k in 0..<classes {
-                then.values[place * classes + k] = drawn.item.logits[k]
-                present.values[place * classes + k] = 1
-            }
+            matched.set(place, drawn.item.logits)
         }
     }
 

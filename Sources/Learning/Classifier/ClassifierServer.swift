@@ -17,7 +17,12 @@ public final class ClassifierServer {
 
     /// The likeliest class of each feature vector.
     public func classes(of vectors: [[Float]]) -> [Int] {
-        var answers: [Int] = []
+        logits(of: vectors).map { logits in logits.indices.max { logits[$0] < logits[$1] } ?? 0 }
+    }
+
+    /// The logits of each feature vector.
+    public func logits(of vectors: [[Float]]) -> [[Float]] {
+        var answers: [[Float]] = []
         for start in stride(from: 0, to: vectors.count, by: features.rows) {
             let part = vectors[start..<min(start + features.rows, vectors.count)]
             for (row, vector) in part.enumerated() {
@@ -25,10 +30,7 @@ public final class ClassifierServer {
                 _ = UnsafeMutableBufferPointer(rebasing: features.values[row * vector.count..<(row + 1) * vector.count]).update(from: vector)
             }
             graph.forward()
-            for row in 0..<part.count {
-                let scores = logits.values[row * network.classes..<(row + 1) * network.classes]
-                answers.append(scores.indices.max { scores[$0] < scores[$1] }! - scores.startIndex)
-            }
+            for row in 0..<part.count { answers.append(Array(logits.values[row * network.classes..<(row + 1) * network.classes])) }
         }
         return answers
     }
