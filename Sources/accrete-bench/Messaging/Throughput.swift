@@ -59,7 +59,7 @@ struct Throughput {
         var limits = Limits.lossless
         limits.sendQueue = queue
         limits.receiveQueue = queue
-        limits.waitingBytes = 32 << 20
+        limits.waitingBytes = 4 << 20
         let sender = Sender(endpoint: endpoint, limits: limits, bus: bus)
         let receiver = Receiver(count: count)
         try await sender.open()
