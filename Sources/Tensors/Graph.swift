@@ -106,24 +106,26 @@ public final class Graph<S: Scalar> {
 extension Graph: TeamWork {
     private enum Direction { case forward, backward }
 
-    public func work(_ share: Share) {
+    public var rounds: Int {
+        switch direction {
+        case .forward: operators.count
+        case .backward: plan?.steps.count ?? 0
+        }
+    }
+
+    public func work(_ share: Share, round: Int) {
         switch direction {
         case .forward:
-            for operation in operators {
-                operation.forward(share)
-                team.meet()
-            }
+            operators[round].forward(share)
         case .backward:
-            guard let plan else { return }
-            for step in plan.steps {
-                switch step {
-                case .zero(let gradient, let count):
-                    let part = share.of(count, multiple: 16, grain: 16_384)
-                    (gradient + part.lowerBound).update(repeating: .zero, count: part.count)
-                case .run(let operation):
-                    operation.backward(share)
-                }
-                team.meet()
+            switch plan?.steps[round] {
+            case .zero(let gradient, let count):
+                let part = share.of(count, multiple: 16, grain: 16_384)
+                (gradient + part.lowerBound).update(repeating: .zero, count: part.count)
+            case .run(let operation):
+                operation.backward(share)
+            case nil:
+                break
             }
         }
     }

@@ -1,7 +1,7 @@
 /// One node of a recorded graph: a fused piece of arithmetic bound to memory, with its forward and backward side by side.
 ///
-/// Every member of the graph's team calls `forward` (or `backward`) with a share of its own, all at the same time; they
-/// meet after each operator. So a share writes only what no other share writes.
+/// The graph's team calls `forward` (or `backward`) once for every share, all at the same time, and goes on to the next operator
+/// when all are done. So a share writes only what no other share writes.
 public protocol Operator<S> {
     associatedtype S: Scalar
 

@@ -1,4 +1,4 @@
-/// Which part of every operator's work one member of a team does.
+/// One of the equal parts that an operator's work is cut into.
 public struct Share: Sendable {
     public let index: Int
     public let count: Int
@@ -8,17 +8,17 @@ public struct Share: Sendable {
         self.count = count
     }
 
-    /// The whole work, for one member alone.
+    /// All of the work.
     public static let whole = Share(index: 0, of: 1)
 
-    /// This member's part of 0..<n. Parts begin at multiples; where n is less than two grains, fewer members take part.
+    /// This part of 0..<n. Parts begin at multiples; where n is less than two grains, fewer parts have anything to do.
     @inline(__always)
     public func of(_ n: Int, multiple: Int = 1, grain: Int = 1) -> Range<Int> {
-        let members = Swift.min(count, Swift.max(1, n / grain))
-        guard index < members else { return n..<n }
+        let parts = Swift.min(count, Swift.max(1, n / grain))
+        guard index < parts else { return n..<n }
         let blocks = (n + multiple - 1) / multiple
-        let start = Swift.min(n, blocks * index / members * multiple)
-        let end = Swift.min(n, blocks * (index + 1) / members * multiple)
+        let start = Swift.min(n, blocks * index / parts * multiple)
+        let end = Swift.min(n, blocks * (index + 1) / parts * multiple)
         return start..<end
     }
 

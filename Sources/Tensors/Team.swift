@@ -2,19 +2,26 @@ import CVector
 import Glibc
 import Synchronization
 
-/// A piece of work that all members of a team do together, meeting where they must.
+/// Work in rounds, each cut into shares that may be done at the same time, by any thread.
 public protocol TeamWork: AnyObject {
-    func work(_ share: Share)
+    /// How many rounds: one unless told. A round begins when all shares of the one before are done.
+    var rounds: Int { get }
+    func work(_ share: Share, round: Int)
+}
+
+extension TeamWork {
+    public var rounds: Int { 1 }
 }
 
 /// A fixed number of threads that replay graphs together: the caller's and the team's own.
 ///
-/// Members wait by spinning for a moment, then sleeping, so that several processes on few cores do not hold one
-/// another up. A given member count gives the same results to the bit every time.
+/// A round is cut into as many shares as the team has members, and whoever is free takes the next one. So a given count gives
+/// the same results to the bit every time, and on a busy machine nobody waits for a member that the system does not run.
+/// Members without work look out for some for a moment, then sleep.
 /// Several threads may call `run`: one piece of work is done after the other.
 public final class Team: Sendable {
     public let count: Int
-    private let circle: Circle
+    private let table: Table
 
     /// Only the calling thread.
     public static let solo = Team(count: 1)
@@ -22,48 +29,50 @@ public final class Team: Sendable {
     public init(count: Int) {
         precondition(count >= 1, "a team of \(count)")
         self.count = count
-        circle = Circle(members: count)
-        for index in 1..<count { circle.startMember(index) }
+        table = Table(members: count)
+        for _ in 1..<count { table.seatMember() }
     }
 
-    deinit { circle.dismiss() }
+    deinit { table.dismiss() }
 
     public func run(_ work: some TeamWork) {
-        if count > 1 { circle.run(work) } else { work.work(.whole) }
-    }
-
-    /// Every member waits here for all others.
-    @inline(__always)
-    public func meet() {
-        if count > 1 { circle.meet() }
+        if count > 1 { return table.run(work) }
+        for round in 0..<work.rounds { work.work(.whole, round: round) }
     }
 }
 
-/// What the members of a team share; it outlives the team until the last member has left.
+/// Where a team's work lies; it outlives the team until the last member has left.
 ///
-/// Unchecked: `work` and `isDismissed` are written only by the caller, while all others wait in `meet`, which orders memory.
-private final class Circle: @unchecked Sendable {
+/// Every share of every round ever run has a ticket, in order. Whoever takes a ticket below `limit` does that share; its run
+/// cannot end before, so `work` and `firstTicket` stay as they are.
+///
+/// Unchecked: those two are written only by the caller when all tickets are done, and read only with a ticket in hand;
+/// `limit` and `done` order the memory.
+private final class Table: @unchecked Sendable {
     private let members: Int
-    private let arrived = Atomic<Int>(0)
-    private let meetings = Atomic<Int>(0)
+    private let next = Atomic<Int>(0)
+    private let limit = Atomic<Int>(0)
+    private let done = Atomic<Int>(0)
     private let sleepers = Atomic<Int>(0)
+    private let isDismissed = Atomic<Bool>(false)
     private let oneCaller = Lock()
     private let bed = Lock()
     private var work: (any TeamWork)?
-    private var isDismissed = false
+    private var firstTicket = 0
+
+    /// About 100 µs: longer than a caller pauses between runs, shorter than a scheduler's slice.
+    private let patience = 4_000
 
     init(members: Int) { self.members = members }
 
-    func startMember(_ index: Int) {
-        let seat = Unmanaged.passRetained(Seat(circle: self, index: index))
+    func seatMember() {
         var thread = pthread_t()
         let status = pthread_create(
             &thread, nil,
             { argument in
-                let seat = Unmanaged<Seat>.fromOpaque(argument!).takeRetainedValue()
-                seat.circle.serve(seat.index)
+                Unmanaged<Table>.fromOpaque(argument!).takeRetainedValue().serve()
                 return nil
-            }, seat.toOpaque())
+            }, Unmanaged.passRetained(self).toOpaque())
         precondition(status == 0, "a team's thread could not start: \(String(cString: strerror(status)))")
         pthread_detach(thread)
     }
@@ -71,57 +80,68 @@ private final class Circle: @unchecked Sendable {
     func run(_ work: any TeamWork) {
         oneCaller.lock()
         self.work = work
-        meet()
-        work.work(Share(index: 0, of: members))
-        meet()
+        firstTicket = limit.load(ordering: .relaxed)
+        let end = firstTicket + work.rounds * members
+        limit.store(end, ordering: .sequentiallyConsistent)
+        wakeSleepers()
+        takeTickets()
+        waitUntilDone(end)
         self.work = nil
         oneCaller.unlock()
     }
 
     func dismiss() {
-        isDismissed = true
-        if members > 1 { meet() }
+        isDismissed.store(true, ordering: .sequentiallyConsistent)
+        wakeSleepers()
     }
 
-    private func serve(_ index: Int) {
+    private func serve() {
+        while !isDismissed.load(ordering: .acquiring) {
+            takeTickets()
+            waitForTickets()
+        }
+    }
+
+    private func takeTickets() {
         while true {
-            meet()
-            if isDismissed { return }
-            work?.work(Share(index: index, of: members))
-            meet()
+            let ticket = next.load(ordering: .acquiring)
+            guard ticket < limit.load(ordering: .acquiring) else { return }
+            guard next.weakCompareExchange(expected: ticket, desired: ticket + 1, ordering: .acquiringAndReleasing).exchanged
+            else { continue }
+            let (round, share) = (ticket - firstTicket).quotientAndRemainder(dividingBy: members)
+            waitUntilDone(firstTicket + round * members)
+            work?.work(Share(index: share, of: members), round: round)
+            done.add(1, ordering: .releasing)
         }
     }
 
-    func meet() {
-        let meeting = meetings.load(ordering: .acquiring)
-        if arrived.add(1, ordering: .acquiringAndReleasing).newValue == members {
-            arrived.store(0, ordering: .relaxed)
-            meetings.store(meeting &+ 1, ordering: .sequentiallyConsistent)
-            if sleepers.load(ordering: .sequentiallyConsistent) > 0 { bed.wakeAll() }
-            return
+    private func waitUntilDone(_ tickets: Int) {
+        var waited = 0
+        while done.load(ordering: .acquiring) < tickets {
+            waited += 1
+            // Whoever holds the ticket may be waiting for this core.
+            if waited < patience { CVectorSpinHint() } else { sched_yield() }
         }
-        for _ in 0..<spins {
-            if meetings.load(ordering: .acquiring) != meeting { return }
+    }
+
+    private func waitForTickets() {
+        for _ in 0..<patience {
+            if hasTickets { return }
             CVectorSpinHint()
         }
         bed.lock()
         sleepers.add(1, ordering: .sequentiallyConsistent)
-        while meetings.load(ordering: .sequentiallyConsistent) == meeting { bed.sleep() }
+        while !hasTickets, !isDismissed.load(ordering: .sequentiallyConsistent) { bed.sleep() }
         sleepers.subtract(1, ordering: .sequentiallyConsistent)
         bed.unlock()
     }
 
-    /// About 100 µs: longer than the spread between members within one operator, shorter than a scheduler's slice.
-    private let spins = 4_000
-}
+    private var hasTickets: Bool {
+        next.load(ordering: .sequentiallyConsistent) < limit.load(ordering: .sequentiallyConsistent)
+    }
 
-private final class Seat: Sendable {
-    let circle: Circle
-    let index: Int
-
-    init(circle: Circle, index: Int) {
-        self.circle = circle
-        self.index = index
+    private func wakeSleepers() {
+        if sleepers.load(ordering: .sequentiallyConsistent) > 0 { bed.wakeAll() }
     }
 }
 

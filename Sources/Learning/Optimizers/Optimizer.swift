@@ -129,7 +129,7 @@ public final class Optimizer {
 extension Optimizer: TeamWork {
     private enum Phase { case measureGradients, update, measureDirections, apply }
 
-    public func work(_ share: Share) {
+    public func work(_ share: Share, round: Int) {
         for index in share.of(runs.count) {
             switch phase {
             case .measureGradients:

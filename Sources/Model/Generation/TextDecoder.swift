@@ -31,7 +31,7 @@ public final class TextDecoder {
     private let x, normed, projected, attended, inner: Memory<Float>
     /// (streams, C), (streams, V)
     private let last, allLogits: Memory<Float>
-    /// Per member of the team: scores over places, a quantised vector.
+    /// Per share: scores over places, a quantised vector.
     private let scores: Memory<Float>
     private let quantized: Memory<Int16>
 
@@ -119,35 +119,53 @@ public final class TextDecoder {
 // MARK: - One pass
 
 extension TextDecoder: TeamWork {
-    public func work(_ share: Share) {
+    /// What a layer does, in order; each needs all rows of the one before.
+    private enum LayerRound: Int, CaseIterable {
+        case normBefore, project, attend, join, normAfter, expand, activate, contract
+    }
+
+    /// The embedding, every layer's, and where logits are asked for the last norm and the head.
+    public var rounds: Int { 1 + weights.layers.count * LayerRound.allCases.count + (asked.isEmpty ? 0 : 2) }
+
+    public func work(_ share: Share, round: Int) {
+        guard round > 0 else { return embed(share) }
+        let (layer, place) = (round - 1).quotientAndRemainder(dividingBy: LayerRound.allCases.count)
+        if layer < weights.layers.count {
+            work(share, layer, LayerRound.allCases[place])
+        } else if place == 0 {
+            normalizeAsked(share)
+        } else {
+            apply(weights.head, last, rows: asked.count, into: allLogits, share)
+        }
+    }
+
+    private func work(_ share: Share, _ index: Int, _ round: LayerRound) {
+        let layer = weights.layers[index], rows = rows.count
+        switch round {
+        case .normBefore: normalize(x, layer.normBefore, into: normed, rows: share.of(rows))
+        case .project: apply(layer.attention, normed, rows: rows, into: projected, share)
+        case .attend: attend(index, share)
+        case .join: apply(layer.join, attended, rows: rows, into: x, adding: true, share)
+        case .normAfter: normalize(x, layer.normAfter, into: normed, rows: share.of(rows))
+        case .expand: apply(layer.expand, normed, rows: rows, into: inner, share)
+        case .activate: activate(share)
+        case .contract: apply(layer.contract, inner, rows: rows, into: x, adding: true, share)
+        }
+    }
+
+    private func apply(
+        _ projection: Projection, _ x: Memory<Float>, rows: Int, into y: Memory<Float>, adding: Bool = false, _ share: Share
+    ) {
         let scratch = quantized.pointer + share.index * (quantized.count / team.count)
-        func apply(_ projection: Projection, _ x: Memory<Float>, _ y: Memory<Float>, adding: Bool) {
-            projection.apply(x.pointer, rows: rows.count, into: y.pointer, adding: adding, share, scratch: scratch)
-            team.meet()
-        }
-        embed(share)
-        team.meet()
-        for (index, layer) in weights.layers.enumerated() {
-            normalize(x, layer.normBefore, into: normed, rows: share.of(rows.count))
-            team.meet()
-            apply(layer.attention, normed, projected, adding: false)
-            attend(index, share)
-            team.meet()
-            apply(layer.join, attended, x, adding: true)
-            normalize(x, layer.normAfter, into: normed, rows: share.of(rows.count))
-            team.meet()
-            apply(layer.expand, normed, inner, adding: false)
-            activate(share)
-            team.meet()
-            apply(layer.contract, inner, x, adding: true)
-        }
-        guard !asked.isEmpty else { return }
+        projection.apply(x.pointer, rows: rows, into: y.pointer, adding: adding, share, scratch: scratch)
+    }
+
+    private func normalizeAsked(_ share: Share) {
+        let C = configuration.width
         for row in share.of(asked.count) {
-            (last.pointer + row * configuration.width).update(from: x.pointer + asked[row] * configuration.width, count: configuration.width)
+            (last.pointer + row * C).update(from: x.pointer + asked[row] * C, count: C)
         }
         normalize(last, weights.norm, into: last, rows: share.of(asked.count))
-        team.meet()
-        weights.head.apply(last.pointer, rows: asked.count, into: allLogits.pointer, adding: false, share, scratch: scratch)
     }
 
     private func embed(_ share: Share) {
@@ -173,7 +191,7 @@ extension TextDecoder: TeamWork {
         }
     }
 
-    /// softmax(q · kᵀ / √d) · v over a stream's places so far. A member has some heads, and all rows of them in order, so
+    /// softmax(q · kᵀ / √d) · v over a stream's places so far. A share has some heads, and all rows of them in order, so
     /// every key it reads is one that it wrote.
     private func attend(_ layer: Int, _ share: Share) {
         let C = configuration.width, H = configuration.heads, T = configuration.positions, D = C / H

@@ -8,7 +8,7 @@ struct AttendOperator<S: Scalar>: Operator {
     let keyMask: Tensor<S>?
     let y: Tensor<S>
     let P: Storage<S>
-    /// (members, Tq, Tk)
+    /// (shares, Tq, Tk)
     let dP: Storage<S>
     let B: Int, H: Int, Tq: Int, Tk: Int, D: Int
     let visibility: Visibility
