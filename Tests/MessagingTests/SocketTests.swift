@@ -117,6 +117,24 @@ struct SocketTests {
         await bus.end()
     }
 
+    @Test func aPublisherThatHasStartedAgainIsHeardAgain() async throws {
+        let directory = try SocketDirectory()
+        let endpoint = try directory.endpoint("bus")
+        let listening = try ZeroMQBus()
+        let subscriber = try listening.subscriber(to: [Subscription([endpoint], topics: ["t/"])])
+        for life in 1...3 {
+            let bus = try ZeroMQBus()
+            let publisher = try bus.publisher(.bind, [endpoint], options: PublisherOptions())
+            #expect(try await publisher.waitForSubscribers(to: "t/", within: .seconds(30)))
+            #expect(try publisher.publish("t/", header: header(life), payload: []))
+            #expect(await numbers(subscriber, count: 1) == [life])
+            publisher.close()
+            await bus.end()
+        }
+        subscriber.cancel()
+        await listening.end()
+    }
+
     @Test func aBoundSubscriberHearsPublishersThatConnect() async throws {
         let bus = try ZeroMQBus()
         let subscriber = try bus.subscriber(
