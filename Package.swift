@@ -89,7 +89,7 @@ let checks: [Target] = [
     tests("Model", ["Model", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "TensorsTesting", "Tokenization"]),
     tests("Signals", ["Signals", "Statistics"]),
     tests("Pipeline", ["Pipeline", "PipelineTesting"]),
-    tests("Learning", ["Learning", "TensorsTesting"]),
+    tests("Learning", ["Learning", "Statistics", "Tensors", "TensorsTesting", "CAllocations"]),
     tests("Evaluation", ["Evaluation"]),
     tests("OnlineLanguage", ["OnlineLanguage"]),
     tests("Stages", ["Stages", "PipelineTesting"]),

@@ -1,3 +1,4 @@
+import CAllocations
 import Foundation
 import Learning
 import Statistics
@@ -144,6 +145,17 @@ private struct Toy {
         #expect(optimizer.moments.allSatisfy { $0.layout.count == 5 })
     }
 
+    @Test(.enabled(if: isOptimized, "an unoptimised build boxes what the optimiser keeps on the stack"), arguments: optimizers.map(\.key))
+    func aStepAllocatesNothing(_ name: String) throws {
+        let toy = Toy()
+        let optimizer = try toy.optimizer(name, ["clip_norm": 1, "schedule": ["shape": "cosine"]])
+        toy.loss()
+        optimizer.step()
+        let before = CAllocationsOfThisThread()
+        optimizer.step()
+        #expect(CAllocationsOfThisThread() == before)
+    }
+
     @Test func vectorsNeedNotDecay() throws {
         let toy = Toy()
         let optimizer = try toy.optimizer("adamw", ["learning_rate": 0.1, "weight_decay": 1, "decay_vectors": false])
@@ -231,3 +243,9 @@ private struct Toy {
         #expect(try shares(["shape": "inverse_square_root", "warmup_steps": 100], at: [50, 100, 400]) == [0.5, 1, 0.5])
     }
 }
+
+#if DEBUG
+    private let isOptimized = false
+#else
+    private let isOptimized = true
+#endif
