@@ -34,7 +34,7 @@ public struct ProgressView: Sendable {
     static func lines(_ record: RunRecord, after seconds: Double) -> [String] {
         let summary = record.summary
         let now = summary.map { RunReport.Metrics($0.window) }
-        let moments = record.statuses["fuse"]?.sent["moment"] ?? 0
+        let moments = UInt64(record.statuses["fuse"]?.gauges["moments"] ?? 0)
         var lines = [String(format: "  %4.0f s   moments %llu (scored %llu)   model version %llu   drops %llu",
                             seconds, moments, summary?.moments ?? 0, record.update?.version ?? 0, record.totalDrops)]
         if let now, let first = record.firstWindow {

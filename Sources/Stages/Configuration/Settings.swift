@@ -29,21 +29,21 @@ public struct Settings: Codable, Sendable, Equatable {
     public init() {}
 }
 
-/// Where each stage listens and speaks. `@/name` stands for an ipc socket in the runtime directory.
+/// Where each stage listens and speaks. `local:name` stands for an ipc socket in the runtime directory.
 public struct Endpoints: Codable, Sendable, Equatable {
     /// Directory of the ipc sockets; empty: one of the user's own under `$XDG_RUNTIME_DIR` or `/tmp`.
     public var runtime = ""
     /// Ingest receives from publishers here: bound, publishers connect.
-    public var sensors = ["tcp://127.0.0.1:7400", "@/sensors"]
+    public var sensors = ["tcp://127.0.0.1:7400", "local:sensors"]
     /// Each stage publishes here: bound, listeners connect.
-    public var ingest = ["@/ingest"]
+    public var ingest = ["local:ingest"]
     /// `{modality}` stands for the modality's name.
-    public var extract = ["@/extract-{modality}"]
-    public var fuse = ["@/fuse", "tcp://127.0.0.1:7401"]
-    public var learn = ["@/learn", "tcp://127.0.0.1:7402"]
-    public var evaluate = ["@/evaluate", "tcp://127.0.0.1:7403"]
+    public var extract = ["local:extract-{modality}"]
+    public var fuse = ["local:fuse", "tcp://127.0.0.1:7401"]
+    public var learn = ["local:learn", "tcp://127.0.0.1:7402"]
+    public var evaluate = ["local:evaluate", "tcp://127.0.0.1:7403"]
     /// A player tells how it is here.
-    public var play = ["@/play"]
+    public var play = ["local:play"]
 
     public init() {}
 }
@@ -116,7 +116,7 @@ extension Settings {
         for (key, list) in endpoints.lists {
             if list.isEmpty { found.append(("endpoints.\(key)", "needs at least one endpoint")) }
             for endpoint in list where !Endpoints.isWellFormed(endpoint) {
-                found.append(("endpoints.\(key)", "'\(endpoint)' is none of @/name, ipc://path, tcp://host:port"))
+                found.append(("endpoints.\(key)", "'\(endpoint)' is none of local:name, ipc://path, tcp://host:port"))
             }
         }
         return found
@@ -128,10 +128,10 @@ extension Endpoints {
     public static func isolated(process: Int32) -> Endpoints {
         var endpoints = Endpoints()
         endpoints.runtime = "/tmp/accrete-\(getuid())-\(process)"
-        endpoints.sensors = ["@/sensors"]
-        endpoints.fuse = ["@/fuse"]
-        endpoints.learn = ["@/learn"]
-        endpoints.evaluate = ["@/evaluate"]
+        endpoints.sensors = ["local:sensors"]
+        endpoints.fuse = ["local:fuse"]
+        endpoints.learn = ["local:learn"]
+        endpoints.evaluate = ["local:evaluate"]
         return endpoints
     }
 
@@ -139,8 +139,11 @@ extension Endpoints {
         [("sensors", sensors), ("ingest", ingest), ("extract", extract), ("fuse", fuse), ("learn", learn), ("evaluate", evaluate), ("play", play)]
     }
 
+    /// What an endpoint in the runtime directory begins with.
+    private static let local = "local:"
+
     static func isWellFormed(_ endpoint: String) -> Bool {
-        if endpoint.hasPrefix("@/") { return endpoint.count > 2 && !endpoint.dropFirst(2).contains("/") }
+        if endpoint.hasPrefix(local) { return endpoint.count > local.count && !endpoint.dropFirst(local.count).contains("/") }
         if endpoint.hasPrefix("ipc://") { return endpoint.count > 6 }
         guard endpoint.hasPrefix("tcp://"), let colon = endpoint.lastIndex(of: ":") else { return false }
         let port = endpoint[endpoint.index(after: colon)...]
@@ -154,12 +157,12 @@ extension Endpoints {
         return "/tmp/accrete-\(getuid())"
     }
 
-    /// The endpoints with `@/` and `{modality}` written out.
+    /// The endpoints with `local:` and `{modality}` written out.
     public func resolved(_ list: [String], modality: String = "", environment: [String: String]) -> [String] {
         list.map { endpoint in
             let named = endpoint.replacingOccurrences(of: "{modality}", with: modality)
-            guard named.hasPrefix("@/") else { return named }
-            return "ipc://\(runtimeDirectory(environment: environment))/\(named.dropFirst(2))"
+            guard named.hasPrefix(Self.local) else { return named }
+            return "ipc://\(runtimeDirectory(environment: environment))/\(named.dropFirst(Self.local.count))"
         }
     }
 }

@@ -30,6 +30,11 @@ extension Settings {
     /// A configuration file is never larger than this, in bytes.
     static let maximumFileSize = 1 << 20
 
+    /// `schemas/config.schema.json`.
+    public static var jsonSchema: String {
+        get throws { try ConfigurationReader(defaults: Settings()).jsonSchema(title: "Accrete's configuration") }
+    }
+
     /// The settings as a file that `load` reads back.
     public var yaml: String {
         get throws { try YAMLEncoder().encode(self) }

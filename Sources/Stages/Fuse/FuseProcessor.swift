@@ -83,7 +83,7 @@ public struct FuseProcessor: Processor {
     public var telemetry: Telemetry {
         var telemetry = told
         telemetry.modelVersion = serving?.version ?? 0
-        telemetry.gauges = ["early": Double(aligner.early), "outOfOrder": Double(aligner.outOfOrder), "missedVersions": Double(models.missed)]
+        telemetry.gauges = ["moments": Double(ordinal), "early": Double(aligner.early), "outOfOrder": Double(aligner.outOfOrder), "missedVersions": Double(models.missed)]
         return telemetry
     }
 

@@ -55,6 +55,9 @@ public final class SessionPlayer {
         guard try await publisher.waitForSubscribers(to: Topics.sensor.prefix, within: .seconds(settings.supervise.startTimeout)) else {
             throw PlayFailure("ingest did not subscribe within \(settings.supervise.startTimeout) s; is the graph up, and is this its configuration?")
         }
+        if ProcessInfo.processInfo.environment["ACCRETE_SUPERVISOR"] != nil {  // somebody wants to know what was refused
+            _ = try await teller.waitForSubscribers(to: Topics.status.prefix, within: .seconds(3))
+        }
         let began = clock.now
         var start: Int64?
         for result in events {

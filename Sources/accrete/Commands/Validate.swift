@@ -12,13 +12,17 @@ struct Validate: AsyncParsableCommand {
             Examples:
               accrete validate accrete.yaml
               accrete validate accrete.yaml --set fuse.lateness=0.05 --json
+              accrete validate --schema > config.schema.json    for editors
             """)
 
     @Argument(help: "The configuration file; without it, the defaults.") var config: String?
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
     @Flag(help: "Print {\"problems\": [...]} on standard output.") var json = false
 
+    @Flag(help: "Print the JSON Schema of configuration files instead.") var schema = false
+
     func run() async throws {
+        if schema { return print(try Settings.jsonSchema, terminator: "") }
         let environment = ProcessInfo.processInfo.environment
         var problems: [String] = []
         do {
