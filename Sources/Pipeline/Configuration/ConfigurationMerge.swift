@@ -60,12 +60,13 @@ struct ConfigurationMerge {
             report("\(key.isEmpty ? "the file" : key) wants keys and values, not '\(other.compact)'", at: origin(other))
             return base
         }
-        let isOpen = mapping.isEmpty
+        let isOpen = mapping.isEmpty && !path.isEmpty
+        if isOpen { origins[key] = origin(other) }
         for (name, value) in others {
             let word = name.string ?? name.compact
             if let known = mapping[name] {
                 mapping[name] = merged(known, with: value, path: path + [word], from: origin)
-            } else if isOpen && !path.isEmpty {
+            } else if isOpen {
                 origins[(path + [word]).joined(separator: ".")] = origin(name)
                 mapping[name] = value
             } else {

@@ -1,0 +1,113 @@
+import Deployment
+import Foundation
+
+/// The executables, driven from outside.
+enum Graph {
+    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+    static let executables = root + "/.build/release"
+    static var isBuilt: Bool { FileManager.default.isExecutableFile(atPath: executables + "/accrete") && FileManager.default.isExecutableFile(atPath: executables + "/accrete-learn") }
+
+    private static let clients = root + "/.build/clients/bin/python"
+    static var hasClients: Bool { FileManager.default.isExecutableFile(atPath: clients) }
+
+    struct Result {
+        var status: Int32
+        var output: String
+    }
+
+    /// A process whose output goes to a file.
+    struct Running {
+        let process: Process
+        let log: String
+
+        func finished() async -> Result {
+            while process.isRunning { try? await Task.sleep(for: .milliseconds(20)) }  // a test is never cancelled
+            return Result(status: process.terminationStatus, output: (try? String(contentsOfFile: log, encoding: .utf8)) ?? "")
+        }
+    }
+
+    static func start(_ arguments: [String], executable: String = executables + "/accrete", directory: String? = nil) throws -> Running {
+        let log = NSTemporaryDirectory() + "accrete-test-\(UUID().uuidString).log"
+        _ = FileManager.default.createFile(atPath: log, contents: nil)
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: executable)
+        process.arguments = arguments
+        if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
+        let output = FileHandle(forWritingAtPath: log)
+        process.standardOutput = output
+        process.standardError = output
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        return Running(process: process, log: log)
+    }
+
+    static func run(_ arguments: String...) async throws -> Result {
+        try await start(arguments).finished()
+    }
+
+    static func python(_ script: String, _ arguments: String...) async throws -> Result {
+        let directory = root + "/deploy/clients/python"
+        return try await start([directory + "/" + script] + arguments, executable: clients, directory: directory).finished()
+    }
+
+    /// A simulated session as a directory.
+    static func writeSession(to path: String, moments: Int) async throws {
+        let result = try await start(["--write", path, "--set", "simulate.moments=\(moments)"], executable: executables + "/accrete-simulate").finished()
+        guard result.status == 0 else { throw Failure(description: result.output) }
+    }
+
+    /// Endpoints of a test's own, with some more where outsiders meet them.
+    static func isolated(_ folder: Folder, also more: [String: String] = [:]) throws -> [String] {
+        ["--set", "endpoints.runtime=\(folder.path("ipc"))"] + ["sensors", "fuse", "learn", "evaluate"].flatMap { stage in
+            ["--set", "endpoints.\(stage)=[\(["local:\(stage)", more[stage]].compactMap(\.self).joined(separator: ", "))]"]
+        }
+    }
+
+    static func report(_ path: String) throws -> RunReport {
+        try JSONDecoder().decode(RunReport.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+    }
+
+    /// The process of a stage that says it is ready.
+    static func process(of stage: String, in run: String) async throws -> Int32 {
+        for _ in 0..<600 {
+            let log = (try? String(contentsOfFile: "\(run)/logs/\(stage).log", encoding: .utf8)) ?? ""
+            if log.contains("ready"), let process = try processes(in: run)[stage] {
+                try await Task.sleep(for: .milliseconds(500))
+                return process
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw Failure(description: "\(stage) did not come up")
+    }
+
+    /// The stages whose command line names this run's settings.
+    static func processes(in run: String) throws -> [String: Int32] {
+        var found: [String: Int32] = [:]
+        for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
+            guard let process = Int32(name), let line = FileManager.default.contents(atPath: "/proc/\(name)/cmdline") else { continue }
+            let words = line.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+            guard words.contains("\(run)/settings.yaml"), let command = words.first?.split(separator: "/").last, command.hasPrefix("accrete-") else { continue }
+            let stage = String(command.dropFirst("accrete-".count))
+            found[words.firstIndex(of: "--modality").map { "\(stage)-\(words[$0 + 1])" } ?? stage] = process
+        }
+        return found
+    }
+
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+}
+
+/// A directory of a test's own, gone with it.
+final class Folder {
+    private let root: String
+
+    init() throws {
+        root = "/tmp/accrete-test-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: root) }  // what is left in /tmp does no harm
+
+    func path(_ name: String) -> String { "\(root)/\(name)" }
+}

@@ -1,0 +1,133 @@
+import Deployment
+import Foundation
+import Testing
+
+/// The whole graph as its users run it: real processes, real sockets. The executables are those of the release build, which `deploy/test` makes.
+@Suite(.serialized, .enabled(if: Graph.isBuilt, "no release build in .build/release: run deploy/test, or swift build -c release"))
+struct GraphTests {
+    @Test func lockstepTwiceGivesTheSameParameters() async throws {
+        let folder = try Folder()
+        try await Graph.writeSession(to: folder.path("session"), moments: 40)
+        var reports: [RunReport] = []
+        for run in 1...2 {
+            let result = try await Graph.run("up", "--session", folder.path("session"), "--mode", "lockstep", "--seed", "3",
+                                             "--directory", folder.path("run\(run)"), "--report", folder.path("report.json"))
+            #expect(result.status == 0, "\(result.output)")
+            reports.append(try Graph.report(folder.path("report.json")))
+        }
+        #expect(reports[0].sha256 == reports[1].sha256 && reports[0].sha256.count == 64)
+        #expect(reports[0].moments == 40 && reports[0].drops.values.allSatisfy(\.isEmpty) && reports[0].setAside == 0)
+        #expect(reports[0].metrics == reports[1].metrics)
+        #expect(reports[0].metrics.model.bitsPerByte < reports[0].metrics.frozen.bitsPerByte)
+    }
+
+    @Test func startingAgainGoesOnFromTheNewestCheckpoint() async throws {
+        let folder = try Folder()
+        try await Graph.writeSession(to: folder.path("session"), moments: 30)
+        var versions: [UInt64] = []
+        for _ in 1...2 {
+            let result = try await Graph.run("up", "--session", folder.path("session"), "--mode", "lockstep",
+                                             "--directory", folder.path("run"), "--report", folder.path("report.json"))
+            #expect(result.status == 0, "\(result.output)")
+            versions.append(try Graph.report(folder.path("report.json")).version)
+        }
+        #expect(versions[1] == 2 * versions[0])
+        for name in ["config.json", "model.safetensors", "vocab.json", "merges.txt", "training.safetensors"] {
+            #expect(FileManager.default.fileExists(atPath: folder.path("run/checkpoint/\(name)")), "\(name)")
+        }
+    }
+
+    @Test func labelsThatMeanNothingAreNotForeseen() async throws {
+        let folder = try Folder()
+        try await Graph.writeSession(to: folder.path("session"), moments: 300)
+        let path = folder.path("session/session.jsonl")
+        var random = SystemRandomNumberGenerator()
+        let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init).map { line in
+            line.contains("\"label\"") ? line.replacing(/"label":\s*[0-9]+/, with: "\"label\": \(Int.random(in: 0..<8, using: &random))") : line
+        }
+        try lines.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
+        let result = try await Graph.run("up", "--session", folder.path("session"), "--mode", "lockstep", "--directory", folder.path("run"), "--report", folder.path("report.json"))
+        #expect(result.status == 0, "\(result.output)")
+        let scores = try Graph.report(folder.path("report.json")).metrics.model
+        // Of about 200 labels out of 8, chance gets 25 right; more than 50 would be over five deviations away.
+        #expect(scores.labelled > 100 && scores.accuracy * Double(scores.labelled) < 50, "\(scores)")
+    }
+
+    @Test func brokenLinesAndMissingFilesCostOnlyThemselves() async throws {
+        let folder = try Folder()
+        try await Graph.writeSession(to: folder.path("session"), moments: 20)
+        let path = folder.path("session/session.jsonl")
+        var lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
+        lines.insert("{\"t\": 0.0, \"session\": ", at: 3)
+        lines.insert("{\"t\": 0.06, \"session\": \"table\", \"source\": \"camera\", \"modality\": \"image\", \"file\": \"image/none.png\"}", at: 4)
+        lines.insert("{\"t\": 0.06, \"session\": \"table\", \"source\": \"nose\", \"modality\": \"smell\", \"text\": \"coffee\"}", at: 4)
+        try lines.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
+        let result = try await Graph.run("up", "--session", folder.path("session"), "--mode", "lockstep", "--directory", folder.path("run"), "--report", folder.path("report.json"))
+        #expect(result.status == 0, "\(result.output)")
+        let report = try Graph.report(folder.path("report.json"))
+        #expect(report.moments == 20)
+        #expect(report.drops["play"] == ["brokenLine": 1, "missingFile": 1, "unknownModality": 1], "\(report.drops)")
+    }
+
+    @Test(arguments: ["ingest", "extract-image", "fuse", "learn", "evaluate"])
+    func aKilledStageComesBackAndTheRunGoesOn(stage: String) async throws {
+        let folder = try Folder()
+        let isolated = try Graph.isolated(folder)
+        let running = try Graph.start(["up", "--directory", folder.path("run"), "--report", folder.path("report.json"),
+                                       "--set", "simulate.moments=160", "--set", "simulate.rate=20"] + isolated)
+        let process = try await Graph.process(of: stage, in: folder.path("run"))
+        kill(process, SIGKILL)
+        let result = await running.finished()
+        #expect(result.status == 0, "\(result.output)")
+        let report = try Graph.report(folder.path("report.json"))
+        #expect(report.restarts == [stage: 1])
+        #expect(report.moments > 80, "\(report.moments) moments")
+        #expect(try Graph.processes(in: folder.path("run")).isEmpty)
+    }
+
+    @Test func anInterruptLeavesNoOrphan() async throws {
+        let folder = try Folder()
+        let running = try Graph.start(["up", "--outside", "--directory", folder.path("run")] + Graph.isolated(folder))
+        _ = try await Graph.process(of: "evaluate", in: folder.path("run"))
+        running.process.interrupt()
+        let result = await running.finished()
+        #expect(result.status == 0, "\(result.output)")
+        #expect(try Graph.processes(in: folder.path("run")).isEmpty)
+    }
+
+    @Test func aStageDoesNotOutliveItsSupervisor() async throws {
+        let folder = try Folder()
+        let running = try Graph.start(["up", "--outside", "--directory", folder.path("run")] + Graph.isolated(folder))
+        _ = try await Graph.process(of: "evaluate", in: folder.path("run"))
+        kill(running.process.processIdentifier, SIGKILL)
+        _ = await running.finished()
+        for _ in 0..<200 where !(try Graph.processes(in: folder.path("run")).isEmpty) { try await Task.sleep(for: .milliseconds(50)) }
+        #expect(try Graph.processes(in: folder.path("run")).isEmpty)
+    }
+
+    @Test func whatCannotStartSaysWhyInOneSentence() async throws {
+        let nowhere = try await Graph.run("up", "--session", "/nonexistent/session")
+        #expect(nowhere.status != 0 && nowhere.output.contains("/nonexistent/session"))
+        let unknown = try await Graph.run("up", "--set", "model.fusion=middle")
+        #expect(unknown.status != 0 && unknown.output.contains("model.fusion") && unknown.output.contains("co-attention"))
+    }
+
+    @Test func outsidersPublishAndSubscribe() async throws {
+        try #require(Graph.hasClients, "the example clients' Python packages are absent: run deploy/bootstrap")
+        let folder = try Folder()
+        let sensors = "ipc://\(folder.path("sensors"))", updates = "ipc://\(folder.path("updates"))"
+        let running = try Graph.start(["up", "--outside", "--directory", folder.path("run"), "--report", folder.path("report.json")]
+                                      + Graph.isolated(folder, also: ["sensors": sensors, "learn": updates]))
+        _ = try await Graph.process(of: "ingest", in: folder.path("run"))
+        async let subscriber = Graph.python("subscribe.py", updates, "2")
+        let publisher = try await Graph.python("publish.py", sensors)
+        #expect(publisher.status == 0, "\(publisher.output)")
+        let heard = try await subscriber
+        #expect(heard.status == 0 && heard.output.contains("version 0 from 0"), "\(heard.output)")
+        #expect(heard.output.contains("version 1 from 0"), "the update that learned from the published words: \(heard.output)")
+        running.process.interrupt()
+        let result = await running.finished()
+        #expect(result.status == 0, "\(result.output)")
+        #expect(try Graph.report(folder.path("report.json")).moments == 5)
+    }
+}

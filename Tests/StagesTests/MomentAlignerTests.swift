@@ -1,0 +1,97 @@
+import Schema
+import Statistics
+import Testing
+@testable import Stages
+
+struct MomentAlignerTests {
+    private func frame(_ modality: String, _ time: Int64, sequence: UInt64, source: String = "s") -> MomentAligner.Arrival {
+        .init(frame: .with { $0.session = "a"; $0.source = source; $0.modality = modality; $0.time = time; $0.sequence = sequence; $0.rows = 1; $0.columns = 1 },
+              values: [Float(time)])
+    }
+
+    private func boundary(_ ordinal: UInt64, end: Int64, feedback: UInt64 = 0) -> Boundary {
+        .with { $0.ordinal = ordinal; $0.session = "a"; $0.end = end; $0.feedback = feedback }
+    }
+
+    @Test func aMomentHoldsTheFramesBetweenTwoBoundaries() throws {
+        var aligner = MomentAligner(.init(), modalities: ["image", "text"], waitsForAll: true)
+        for (index, time) in [1, 5, 9].enumerated() { #expect(aligner.insert(frame("image", Int64(time), sequence: UInt64(index + 1)), at: 0) == nil) }
+        #expect(aligner.insert(frame("text", 6, sequence: 1), at: 0) == nil)
+        _ = aligner.insert(boundary(1, end: 6), from: "image", at: 0)
+        #expect(aligner.close(at: 0, feedback: 0) == nil, "text has not passed the boundary")
+        _ = aligner.insert(boundary(1, end: 6), from: "text", at: 0)
+        let sliceClosed = aligner.close(at: 0, feedback: 0)
+        let slice = try #require(sliceClosed)
+        #expect(slice.frames["image"]?.map(\.frame.time) == [1, 5] && slice.frames["text"]?.map(\.frame.time) == [6])
+        for modality in ["image", "text"] { _ = aligner.insert(boundary(2, end: 10), from: modality, at: 0) }
+        let secondClosed = aligner.close(at: 0, feedback: 0)
+        let second = try #require(secondClosed)
+        #expect(second.frames["image"]?.map(\.frame.time) == [9] && second.frames["text"] == nil && second.start == 6)
+    }
+
+    @Test func lateDuplicateAndDisorderedReadingsAreToldApart() throws {
+        var aligner = MomentAligner(.init(), modalities: ["image"], waitsForAll: true)
+        #expect(aligner.insert(frame("image", 5, sequence: 2), at: 0) == nil)
+        #expect(aligner.insert(frame("image", 5, sequence: 2), at: 0) == .duplicate)
+        #expect(aligner.insert(frame("image", 3, sequence: 1), at: 0) == nil && aligner.outOfOrder == 1)
+        _ = aligner.insert(boundary(1, end: 6), from: "image", at: 0)
+        let sliceClosed = aligner.close(at: 0, feedback: 0)
+        let slice = try #require(sliceClosed)
+        #expect(slice.frames["image"]?.map(\.frame.time) == [3, 5])
+        #expect(aligner.insert(frame("image", 4, sequence: 3), at: 0) == .late)
+        #expect(aligner.insert(frame("sonar", 9, sequence: 1), at: 0) == .unknownModality)
+    }
+
+    @Test func liveAMomentWaitsForEverySourceButNeverLongerThanTheLateness() {
+        var settings = MomentAligner.Configuration()
+        settings.lateness = 0.05
+        var aligner = MomentAligner(settings, modalities: ["image", "text"], waitsForAll: false)
+        _ = aligner.insert(frame("image", 5, sequence: 1, source: "camera"), at: 0)
+        _ = aligner.insert(frame("text", 10, sequence: 1, source: "words"), at: 0)
+        for modality in ["image", "text"] { _ = aligner.insert(boundary(1, end: 10), from: modality, at: 1_000) }
+        #expect(aligner.close(at: 2_000, feedback: 0) == nil, "the camera may still be sending")
+        _ = aligner.insert(frame("image", 11, sequence: 2, source: "camera"), at: 3_000)
+        #expect(aligner.close(at: 4_000, feedback: 0) != nil, "it has passed the end")
+        _ = aligner.insert(boundary(2, end: 20), from: "image", at: 10_000)
+        #expect(aligner.close(at: 49_999_999 + 10_000, feedback: 0) == nil)
+        #expect(aligner.close(at: 50_000_000 + 10_000, feedback: 0) != nil)
+    }
+
+    @Test func inLockstepAMomentWaitsForTheFeedbackThatCameBeforeIt() {
+        var aligner = MomentAligner(.init(), modalities: ["text"], waitsForAll: true)
+        _ = aligner.insert(boundary(1, end: 1, feedback: 2), from: "text", at: 0)
+        #expect(aligner.close(at: .max, feedback: 1) == nil)
+        #expect(aligner.close(at: 0, feedback: 2) != nil)
+    }
+
+    @Test(arguments: 0..<20 as Range<UInt64>)
+    func anyOrderOfArrivalGivesTheSameMoments(seed: UInt64) {
+        let frames = (1...40).map { frame(["image", "text", "audio"][$0 % 3], Int64($0 * 10), sequence: UInt64($0)) }
+        func moments(_ frames: [MomentAligner.Arrival]) -> [MomentAligner.Slice] {
+            var aligner = MomentAligner(.init(), modalities: ["image", "text", "audio"], waitsForAll: true)
+            for frame in frames { _ = aligner.insert(frame, at: 0) }
+            for ordinal in 1...4 as ClosedRange<UInt64> {
+                for modality in ["text", "audio", "image"] { _ = aligner.insert(boundary(ordinal, end: Int64(ordinal) * 100), from: modality, at: 0) }
+            }
+            return (1...4).compactMap { _ in aligner.close(at: 0, feedback: 0) }
+        }
+        var random = RandomSource(seed: seed)
+        let shuffled = (frames + frames.prefix(7)).shuffled(using: &random)
+        #expect(moments(shuffled) == moments(frames), "seed \(seed)")
+        #expect(moments(frames).count == 4)
+    }
+
+    @Test func memoryIsBoundedUnderAnyLoad() {
+        var settings = MomentAligner.Configuration()
+        settings.maximumFrames = 8
+        settings.maximumSessions = 4
+        settings.maximumPending = 5
+        settings.maximumSources = 3
+        var aligner = MomentAligner(settings, modalities: ["image"], waitsForAll: true)
+        var refused = 0
+        for index in 1...200 { refused += aligner.insert(frame("image", Int64(index), sequence: UInt64(index), source: "s\(index)"), at: Int64(index)) == .overflow ? 1 : 0 }
+        #expect(refused == 192)
+        let boundaries = (2...20 as ClosedRange<UInt64>).map { aligner.insert(boundary($0, end: Int64($0)), from: "image", at: 0) }
+        #expect(boundaries.filter { $0 == .overflow }.count == 14)
+    }
+}

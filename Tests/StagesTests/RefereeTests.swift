@@ -1,0 +1,84 @@
+import Foundation
+import Learning
+import Messaging
+import Model
+import Pipeline
+import PipelineTesting
+import Schema
+import Testing
+@testable import Stages
+
+/// The referee never scores with a model that has learned from the moment, and takes in no update that is not what it says.
+struct RefereeTests {
+    private var settings: Settings {
+        var settings = Settings()
+        settings.model.width = 8
+        settings.model.heads = 2
+        settings.model.layers = 1
+        settings.model.text.length = 8
+        settings.model.text.buckets = 16
+        settings.learner.replayed = 1
+        settings.learner.languageRows = 1
+        settings.mode = .live
+        return settings
+    }
+
+    private func update(_ version: UInt64, learnedFrom watermark: UInt64, tampered: Bool = false) throws -> EvaluateProcessor.Input {
+        let store = try CheckpointStore(directory: "", model: settings.model)
+        let (payload, digest) = store.encode(try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1))
+        let message = ModelUpdate.with {
+            $0.stamp = Stamp(from: "learn", sequence: version + 1)
+            $0.version = version
+            $0.momentWatermark = watermark
+            $0.momentsSeen = watermark
+            $0.sha256 = tampered ? Data(repeating: 0, count: 32) : digest
+        }
+        return try .init(WireMessage(message, on: Topics.modelUpdate.only, payload: [payload]))
+    }
+
+    private func moment(_ ordinal: UInt64) throws -> EvaluateProcessor.Input {
+        let event = MomentEvent.with {
+            $0.stamp = Stamp(from: "fuse", sequence: ordinal)
+            $0.moment = .with {
+                $0.ordinal = ordinal
+                $0.session = "a"
+                $0.id = "a/\(ordinal)"
+                $0.senses = [.with { $0.modality = "text"; $0.present = true; $0.rows = 2; $0.columns = 1; $0.validity = 1 }]
+            }
+        }
+        return try .init(WireMessage(event, on: try Topics.moment("a"), payload: [Payload([104, 105] as [Float])]))
+    }
+
+    @Test func aMomentThatTheModelHasLearnedFromIsSetAsideAndCounted() throws {
+        var referee = Harness(try EvaluateProcessor(settings))
+        _ = referee.send(try update(0, learnedFrom: 0))
+        _ = referee.send(try moment(1))
+        _ = referee.send(try update(1, learnedFrom: 1))
+        _ = referee.send(try moment(2))
+        #expect(referee.processor.telemetry.gauges["setAside"] == 0 && referee.processor.telemetry.modelVersion == 1)
+        for version in 2...5 as ClosedRange<UInt64> { _ = referee.send(try update(version, learnedFrom: 10 * version)) }
+        _ = referee.send(try moment(3))
+        #expect(referee.processor.telemetry.gauges["setAside"] == 0, "the version on duty has not learned from it")
+        _ = referee.send(try moment(51))
+        _ = referee.send(try moment(45))
+        #expect(referee.processor.telemetry.gauges["setAside"] == 1)
+    }
+
+    @Test func anUpdateThatIsNotWhatItsDigestSaysIsRefused() throws {
+        var referee = Harness(try EvaluateProcessor(settings))
+        _ = referee.send(try update(0, learnedFrom: 0, tampered: true))
+        _ = referee.send(try update(3, learnedFrom: 0))
+        _ = referee.send(try update(2, learnedFrom: 0))
+        _ = referee.send(try update(5, learnedFrom: 0))
+        #expect(referee.refusals.map(\.reason) == [.wrongDigest, .sequenceRunsBack])
+        #expect(referee.processor.telemetry.gauges["missedVersions"] == 1)
+    }
+
+    @Test func aModelOfAnotherShapeIsRefused() throws {
+        var other = settings
+        other.model.width = 16
+        var referee = Harness(try EvaluateProcessor(other))
+        _ = referee.send(try update(0, learnedFrom: 0))
+        #expect(referee.refusals.map(\.reason.rawValue) == ["wrongModel"])
+    }
+}

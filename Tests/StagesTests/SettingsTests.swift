@@ -1,0 +1,78 @@
+import Foundation
+import Pipeline
+import Testing
+@testable import Stages
+
+struct SettingsTests {
+    private func problems(_ yaml: String, environment: [String: String] = [:], overrides: [String] = []) throws -> [String] {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("accrete-\(UUID().uuidString).yaml").path
+        try yaml.write(toFile: path, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: path) }  // a temporary file
+        do {
+            _ = try Settings.read(path: path, environment: environment, overrides: overrides)
+            return []
+        } catch {
+            return error.problems.map { $0.description.replacingOccurrences(of: path, with: "file") }
+        }
+    }
+
+    @Test func theDefaultsMakeSense() {
+        #expect(Settings().problems.isEmpty)
+    }
+
+    @Test func settingsSurviveBeingWrittenAndRead() throws {
+        var settings = Settings()
+        settings.model.fusion = "late"
+        settings.fuse.lateness = 0.25
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("accrete-\(UUID().uuidString).yaml").path
+        try settings.yaml.write(toFile: path, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: path) }  // a temporary file
+        #expect(try Settings.read(path: path, environment: [:], overrides: []).settings == settings)
+    }
+
+    @Test func everyProblemIsToldWithItsLine() throws {
+        let found = try problems("""
+            mode: lockstep
+            fuse:
+              latenes: 0.1
+              maximumFrames: many
+            evaluate:
+              window: 0
+            """)
+        #expect(found == ["file:3: unknown key fuse.latenes; did you mean fuse.lateness?", "file:4: fuse.maximumFrames wants a whole number, not 'many'"])
+        #expect(try problems("evaluate:\n  window: 0\n") == ["file:2: evaluate.window: 0 is not within 1…1000000"])
+        #expect(try problems("a: [1").first?.hasPrefix("file:") == true)
+    }
+
+    @Test func theCommandLineWinsOverTheEnvironmentAndThatOverTheFile() throws {
+        let environment = ["ACCRETE_SEED__": "x", "ACCRETE_FUSE__LATENESS": "0.5"]
+        let read = try Settings.read(path: nil, environment: ["ACCRETE_FUSE__LATENESS": "0.5", "ACCRETE_EVALUATE__WINDOW": "9"], overrides: ["fuse.lateness=0.75"])
+        #expect(read.settings.fuse.lateness == 0.75 && read.settings.evaluate.window == 9)
+        #expect(read.origin(of: "fuse.lateness") == .commandLine && read.origin(of: "fuse.maximumFrames") == .defaults)
+        #expect(try problems("", environment: environment) == ["environment variable ACCRETE_SEED__: ACCRETE_SEED__ names no setting"])
+        #expect(try problems("", overrides: ["fuse.lateness"]) == ["command line: --set wants key=value, not 'fuse.lateness'"])
+        #expect(try problems("", overrides: ["fuse.lateness=soon"]) == ["command line: fuse.lateness wants a number, not 'soon'"])
+    }
+
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+
+    @Test func theCommentedFileHoldsEveryKeyWithItsDefault() throws {
+        let path = Self.root + "/deploy/accrete.yaml"
+        let reading = try Settings.read(path: path, environment: [:], overrides: [])
+        #expect(reading.settings == Settings())
+        let missing = Settings().table.keys.filter { reading.origin(of: $0) == .defaults }
+        #expect(missing.isEmpty, "\(missing.sorted())")
+    }
+
+    @Test func theSchemaForEditorsIsUpToDate() throws {
+        let committed = try String(contentsOfFile: Self.root + "/schemas/config.schema.json", encoding: .utf8)
+        #expect(try Settings.jsonSchema == committed, "run: accrete validate --schema > schemas/config.schema.json")
+    }
+
+    @Test func everyFusionCanBeChosenByName() throws {
+        for name in ["early", "late", "attention", "co-attention"] {
+            #expect(try Settings.read(path: nil, environment: [:], overrides: ["model.fusion=\(name)"]).settings.model.fusion == name)
+        }
+        #expect(throws: ConfigurationError.self) { try Settings.read(path: nil, environment: [:], overrides: ["model.fusion=middle"]) }
+    }
+}
