@@ -30,10 +30,11 @@ public struct ClassifierNetwork: Layer {
 
     /// x (rows, features); gives logits (rows, classes).
     public func callAsFunction<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
-        linears.dropLast().reduce(x) { graph.activate($1($0, in: graph), .relu) }.passed(to: linears[linears.count - 1], in: graph)
+        var y = x
+        for (index, linear) in linears.enumerated() {
+            if index > 0 { y = graph.activate(y, .relu) }
+            y = linear(y, in: graph)
+        }
+        return y
     }
-}
-
-extension Tensor {
-    fileprivate func passed(to linear: Linear, in graph: Graph<S>) -> Tensor { linear(self, in: graph) }
 }
