@@ -52,12 +52,12 @@ extension Double: Scalar {
     }
 }
 
-/// OpenBLAS's own threads and ours would fight for the cores: it works on the thread that calls it.
-enum BLAS {
+/// OpenBLAS, kept to the thread that calls it: its own threads and a team would fight for the cores.
+public enum BLAS {
     private static let oneThread: Void = openblas_set_num_threads(1)
 
     @inline(__always) static func useOneThread() { _ = oneThread }
 
-    /// The processor family whose kernels OpenBLAS chose; results repeat to the bit for one kernel.
-    static var kernel: String { String(cString: openblas_get_corename()) }
+    /// The processor family whose kernels OpenBLAS chose. Results repeat to the bit for one kernel and one team size.
+    public static var kernel: String { String(cString: openblas_get_corename()) }
 }
