@@ -3,6 +3,7 @@ import Statistics
 /// What is in front of the headset: two things side by side, of two colours and two shapes, one of them meant.
 ///
 /// Only the sound tells which thing is meant, only the words tell what is asked of it, and only the picture tells the answer.
+/// Where nothing is asked both things are alike and one is named with its place: the picture tells the name, the sound the place.
 public struct Scene: Sendable, Equatable {
     /// From left to right.
     public let things: [Thing]
@@ -18,9 +19,10 @@ public struct Scene: Sendable, Equatable {
     init(in world: World, random: inout RandomSource) {
         let colours = random.sample(2, below: world.colours).map { Colour.allCases[$0] }
         let shapes = random.sample(2, below: world.shapes).map { Shape.allCases[$0] }
-        things = zip(colours, shapes).map { Thing(colour: $0, shape: $1) }
-        meant = random.uniform(below: things.count)
+        let pair = zip(colours, shapes).map { Thing(colour: $0, shape: $1) }
+        meant = random.uniform(below: pair.count)
         asked = [.colour, .shape, nil][random.uniform(below: 3)]
+        things = asked == nil ? [pair[0], pair[0]] : pair
     }
 }
 

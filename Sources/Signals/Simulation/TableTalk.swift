@@ -1,11 +1,12 @@
 import Statistics
 
-/// What is said: a question about the thing that is meant, or its name.
+/// What is said: a question about the thing that is meant, or its name and place.
 ///
-///     speaker 0    what colour    a red ball
-///     speaker 1    tell me the colour    look the red ball
+///     speaker 0    what colour    a red ball left
+///     speaker 1    tell me the colour    look the red ball left
 enum TableTalk {
     static let names = (colours: ["red", "green", "blue", "yellow"], shapes: ["ball", "bar", "post", "ring"])
+    static let places = ["left", "right"]
     /// Second names, once there are new words.
     static let newNames = (colours: ["crimson", "emerald", "azure", "golden"], shapes: ["sphere", "plank", "pole", "hoop"])
 
@@ -17,7 +18,7 @@ enum TableTalk {
         case .shape: return isFirst ? "what shape" : "tell me the shape"
         case nil:
             let thing = scene.things[scene.meant]
-            return "\(isFirst ? "a" : "look the") \(names.colours[thing.colour.rawValue]) \(names.shapes[thing.shape.rawValue])"
+            return "\(isFirst ? "a" : "look the") \(names.colours[thing.colour.rawValue]) \(names.shapes[thing.shape.rawValue]) \(places[scene.meant])"
         }
     }
 }
