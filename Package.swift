@@ -48,7 +48,7 @@ let floor2: [Target] = [
 ]
 
 let floor3: [Target] = [
-    module("Model", ["Layers", "Tensors", "Statistics", "Safetensors", "StrictJSON", "Tokenization"]),
+    module("Model", ["Layers", "Tensors", "Statistics", "Safetensors", "StrictJSON", "Tokenization", "CVector"]),
     module("Signals", ["CTurboJPEG", "CPNG", "CSndFile", "COpenBLAS", "Statistics", "Tokenization"]),
     module("Pipeline", ["Messaging", "Schema", "Statistics", logging, yaml]),
 ]

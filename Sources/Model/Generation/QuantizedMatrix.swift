@@ -1,3 +1,4 @@
+import CVector
 import Tensors
 
 /// A matrix in eight bits, a scale for every row: w ≈ scale · q with |q| ≤ 127, rounded to nearest.
@@ -34,18 +35,21 @@ struct QuantizedMatrix {
 
     /// y[row] += w[row] · x for some rows.
     func multiply(_ x: QuantizedVector, into y: UnsafeMutablePointer<Float>, rows part: Range<Int>) {
+        let scales = scales.pointer
         for row in part {
             let w = values.pointer + row * columns
             var sum: Float = 0
             for start in stride(from: 0, to: columns, by: Self.run) {
-                var partial: Int32 = 0
-                for i in start..<min(columns, start + Self.run) { partial &+= Int32(w[i]) &* Int32(x.values[i]) }
-                sum += Float(partial)
+                let count = min(columns - start, Self.run)
+                let dot = hasAVX2 ? CVectorDotAVX2(w + start, x.values + start, count) : CVectorDotBaseline(w + start, x.values + start, count)
+                sum += Float(dot)
             }
             y[row] += sum * scales[row] * x.scale
         }
     }
 }
+
+private let hasAVX2 = CVectorHasAVX2() != 0
 
 /// A vector in twelve bits, in memory that is used again and again.
 struct QuantizedVector {
