@@ -49,6 +49,8 @@ public struct RunReport: Codable, Sendable, Equatable {
     public var drops: [String: [String: UInt64]]
     /// Messages missed between stages, by stage and topic.
     public var gaps: [String: [String: UInt64]]
+    /// What stages noted without dropping it, by stage: early and out-of-order readings, moments set aside, versions missed.
+    public var noted: [String: [String: Double]]
     /// Seconds from the arrival of a moment's end at ingest.
     public var latencySeconds: [String: Quantiles]
     public var updates: UInt64
@@ -80,7 +82,7 @@ extension RunReport {
             moments: record.summary.map { $0.moments + $0.setAside } ?? 0, predictions: statuses["fuse"]?.sent["prediction"] ?? 0,
             setAside: record.summary?.setAside ?? 0, metrics: Metrics(record.summary?.running ?? []), window: Metrics(record.summary?.window ?? []),
             start: record.firstWindow, drops: byStage { record.drops(of: $0) }, gaps: byStage { statuses[$0]?.gaps.filter { $0.value > 0 } ?? [:] },
-            latencySeconds: record.latencies, updates: statuses["learn"]?.sent["model"] ?? 0, version: record.update?.version ?? 0,
+            noted: byStage { statuses[$0]?.gauges.filter { $0.value != 0 } ?? [:] }, latencySeconds: record.latencies, updates: statuses["learn"]?.sent["model"] ?? 0, version: record.update?.version ?? 0,
             sha256: record.update.map { SHA256.hex(Array($0.sha256)) } ?? "", checkpoint: plan.settings.learn.directory, restarts: restarts,
             wallSeconds: seconds, peakMemoryBytes: byStage { record.peakMemory(of: $0) }, settings: plan.settings.table)
     }

@@ -76,7 +76,12 @@ public struct EvaluateProcessor: Processor {
 
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
         switch input {
-        case .event(let event, let message): waiting.append(try MomentMessage(message, event))
+        case .event(let event, let message):
+            let told = try MomentMessage(message, event)
+            if case .moment(let moment, let input) = told, !settings.model.accepts(input) {
+                throw Refusal(.wrongShape, "moment \(moment.ordinal) does not fit the model")
+            }
+            waiting.append(told)
         case .update(let update, let message):
             try models.insert(update, payload: message)
             lastUpdateHeard = lastUpdateHeard || update.last

@@ -148,7 +148,7 @@ public struct FuseProcessor: Processor {
         }
         ordinal += 1
         let (moment, payload) = assembly.moment(slice, ordinal: ordinal)
-        if let input = MomentInput(moment, payload: payload) {
+        if let input = MomentInput(moment, payload: payload), settings.model.accepts(input) {
             unpredicted.append(Unpredicted(moment: moment, input: input))
         } else {
             told.drops.count(.wrongShape)

@@ -59,6 +59,18 @@ public struct MomentAssembly: Sendable {
     }
 }
 
+extension MultimodalConfiguration {
+    /// Whether a model of this shape can take the moment in: shapes, token ids and label.
+    func accepts(_ moment: MomentInput) -> Bool {
+        do {
+            try check(moment)
+            return true
+        } catch {
+            return false
+        }
+    }
+}
+
 extension MomentInput {
     /// What the model is given of a moment that came over the wire.
     /// - Parameter payload: one list of numbers for each present sense, in order.
