@@ -73,7 +73,7 @@ let floor6: [Target] = [
     command("accrete-evaluate", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete-simulate", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete", ["Deployment", "Launch", "Stages", "Pipeline", "Messaging", "Schema", "Signals", "OnlineLanguage", "Statistics", arguments, yaml]),
-    command("accrete-bench", ["Stages", "OnlineLanguage", "CBaseline", arguments]),
+    command("accrete-bench", ["Deployment", "Stages", "OnlineLanguage", "CBaseline", arguments]),
 ]
 
 let checks: [Target] = [
@@ -93,7 +93,7 @@ let checks: [Target] = [
     tests("Evaluation", ["Evaluation"]),
     tests("OnlineLanguage", ["OnlineLanguage"]),
     tests("Stages", ["Stages", "PipelineTesting"]),
-    tests("Deployment", ["Deployment"]),
+    tests("Deployment", ["Deployment", "Stages", "Schema", "Statistics"]),
 ]
 
 let package = Package(

@@ -10,6 +10,7 @@ import ArgumentParser
             DecodingBench.self,
             DriftBench.self,
             Electricity.self,
+            GraphBench.self,
             SplitMNIST.self,
             TokenizerBench.self,
             TrainingBench.self,

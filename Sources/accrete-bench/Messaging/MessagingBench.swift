@@ -82,6 +82,8 @@ final class BenchDirectory {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
+    func path(_ name: String) -> String { "\(path)/\(name)" }
+
     func endpoint(_ transport: Transport) throws -> Endpoint {
         used += 1
         return switch transport {
