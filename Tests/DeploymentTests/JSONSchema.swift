@@ -1,0 +1,72 @@
+import Foundation
+import Statistics
+
+/// As much of JSON Schema 2020-12 as our schemas use: `type`, `enum`, `pattern`, `minimum`, `maximum`, `required`, `properties`,
+/// `additionalProperties`, and `$ref` within the document.
+struct JSONSchema {
+    private let root: JSONValue
+
+    init(path: String) throws {
+        root = try JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+    }
+
+    /// What of `value` the schema does not allow, each with its place.
+    func problems(_ value: JSONValue) -> [String] { problems(value, by: root, at: "") }
+
+    private func problems(_ value: JSONValue, by schema: JSONValue, at place: String) -> [String] {
+        if schema == .bool(false) { return ["\(place) is unknown"] }
+        var found: [String] = []
+        if case .string(let reference) = schema["$ref"] {
+            found += problems(value, by: resolve(reference), at: place)
+        }
+        if case .string(let type) = schema["type"], !value.isOf(type) { return ["\(place) is not of type \(type)"] }
+        if case .array(let values) = schema["enum"], !values.contains(value) { found.append("\(place) is none of \(values)") }
+        if case .string(let pattern) = schema["pattern"], case .string(let text) = value, text.range(of: pattern, options: .regularExpression) == nil {
+            found.append("\(place) does not match \(pattern)")
+        }
+        if let number = value.number {
+            if let least = schema["minimum"]?.number, number < least { found.append("\(place) is below \(least)") }
+            if let greatest = schema["maximum"]?.number, number > greatest { found.append("\(place) is above \(greatest)") }
+        }
+        guard case .object(let members) = value else { return found }
+        if case .array(let names) = schema["required"] {
+            found += names.compactMap { if case .string(let name) = $0, members[name] == nil { "\(place)/\(name) is missing" } else { nil } }
+        }
+        for (name, member) in members.sorted(by: { $0.key < $1.key }) {
+            guard let inner = schema["properties"]?[name] ?? schema["additionalProperties"] else { continue }
+            found += problems(member, by: inner, at: "\(place)/\(name)")
+        }
+        return found
+    }
+
+    /// A reference that leads nowhere allows nothing.
+    private func resolve(_ reference: String) -> JSONValue {
+        reference.split(separator: "/").dropFirst().reduce(root) { $0[String($1)] ?? .bool(false) }
+    }
+}
+
+extension JSONValue {
+    subscript(name: String) -> JSONValue? {
+        if case .object(let members) = self { members[name] } else { nil }
+    }
+
+    fileprivate var number: Double? {
+        switch self {
+        case .integer(let value): Double(value)
+        case .number(let value): value
+        default: nil
+        }
+    }
+
+    fileprivate func isOf(_ type: String) -> Bool {
+        switch self {
+        case .null: type == "null"
+        case .bool: type == "boolean"
+        case .integer: type == "integer" || type == "number"
+        case .number: type == "number"
+        case .string: type == "string"
+        case .array: type == "array"
+        case .object: type == "object"
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import Foundation
+import Schema
+import Stages
+import Statistics
+import Testing
+@testable import Deployment
+
+struct RunReportTests {
+    private let plan = GraphPlan(settings: Settings(), source: .simulator, executables: "", directory: "")
+    private let schema: JSONSchema
+
+    init() throws {
+        schema = try JSONSchema(path: Graph.root + "/schemas/report.schema.json")
+    }
+
+    private func value(_ report: RunReport) throws -> JSONValue {
+        try JSONDecoder().decode(JSONValue.self, from: Data(report.json.utf8))
+    }
+
+    /// What a run with a scored moment, a drop, a gap, an update and both latencies leaves behind.
+    private var record: RunRecord {
+        var record = RunRecord()
+        let scores = ["model", "frozen", "masked.image", "masked.text"].map { name in
+            Schema.Scores.with { $0.name = name; $0.labelled = 8; $0.accuracy = 0.625; $0.tokens = 170; $0.tokenNll = 2.5; $0.bitsPerByte = 3.6; $0.classNll = 1.25 }
+        }
+        record.take(EvaluationSummary.with { $0.moments = 12; $0.setAside = 1; $0.running = scores; $0.window = scores })
+        record.take(ModelUpdate.with { $0.version = 3; $0.sha256 = Data(repeating: 0xAB, count: 32) })
+        let quantiles = Quantiles.with { $0.count = 12; $0.p50 = 0.004; $0.p90 = 0.006; $0.p99 = 0.0075; $0.max = 0.008 }
+        record.take(Status.with {
+            $0.stage = "fuse"; $0.sent = ["prediction": 13]; $0.drops = ["late": 2]; $0.gauges = ["early": 3]; $0.gaps = ["feature.image/": 1]
+            $0.latency = ["prediction": quantiles]; $0.peakMemory = 40 << 20
+        })
+        record.take(Status.with { $0.stage = "learn"; $0.sent = ["model": 4]; $0.latency = ["update": quantiles] })
+        return record
+    }
+
+    @Test func aReportIsWhatItsSchemaSays() throws {
+        let report = RunReport(record, plan, seconds: 4.5, restarts: ["fuse": 1])
+        #expect(schema.problems(try value(report)) == [])
+        #expect(report.moments == 13 && report.drops["fuse"] == ["late": 2] && report.sha256 == String(repeating: "ab", count: 32))
+        let silent = try value(RunReport(RunRecord(), plan, seconds: 0.5, restarts: [:]))
+        #expect(schema.problems(silent) == [])
+        #expect(silent["start"] == nil && silent["latencySeconds"] == [:])
+    }
+
+    @Test func everyKeyOfTheSchemaIsInAReportOfEverything() throws {
+        let report = try value(RunReport(record, plan, seconds: 4.5, restarts: [:]))
+        let root = try JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: URL(fileURLWithPath: Graph.root + "/schemas/report.schema.json")))
+        func keys(_ value: JSONValue?) -> Set<String> { if case .object(let members) = value { Set(members.keys) } else { [] } }
+        #expect(keys(report) == keys(root["properties"]))
+        #expect(keys(report["metrics"]) == keys(root["$defs"]?["metrics"]?["properties"]))
+        #expect(keys(report["metrics"]?["masked"]) == ["image", "text"])
+        #expect(keys(report["metrics"]?["masked"]?["image"]) == keys(root["$defs"]?["scores"]?["properties"]))
+        #expect(keys(report["latencySeconds"]) == keys(root["properties"]?["latencySeconds"]?["properties"]))
+        #expect(keys(report["latencySeconds"]?["update"]) == keys(root["$defs"]?["quantiles"]?["properties"]))
+    }
+
+    @Test func theSchemaTellsWhatIsWrong() throws {
+        guard case .object(var members) = try value(RunReport(record, plan, seconds: 4.5, restarts: [:])) else {
+            Issue.record("a report is no object")
+            return
+        }
+        members["seed"] = nil
+        members["moments"] = -1
+        members["mode"] = "hurried"
+        members["sha256"] = "ABBA"
+        members["extra"] = true
+        members["latencySeconds"] = ["prediction": ["count": 1, "p50": "soon", "p90": 1, "p99": 1, "max": 1]]
+        #expect(Set(schema.problems(.object(members))) == [
+            "/seed is missing", "/sha256 does not match ^([0-9a-f]{64})?$", "/moments is below 0.0", "/mode is none of [\"live\", \"lockstep\"]", "/extra is unknown",
+            "/latencySeconds/prediction/p50 is not of type number",
+        ])
+    }
+}
