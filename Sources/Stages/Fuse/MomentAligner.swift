@@ -41,7 +41,7 @@ public struct MomentAligner: Sendable {
         public var frames: [String: [Arrival]]
     }
 
-    public enum Refusal: String, Error, Sendable {
+    public enum Refusal: String, Error, Sendable, CaseIterable {
         case late, duplicate, overflow, unknownModality, staleBoundary
     }
 

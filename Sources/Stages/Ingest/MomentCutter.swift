@@ -118,7 +118,7 @@ public struct MomentCutter: Sendable {
 }
 
 /// Why a reading or a cut has no place in its session.
-public enum CutRefusal: String, Error, Sendable {
+public enum CutRefusal: String, Error, Sendable, CaseIterable {
     case clockInFuture
     case cutRunsBack
 }
