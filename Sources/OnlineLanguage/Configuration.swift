@@ -1,6 +1,8 @@
+import Statistics
+
 extension ByteLearner {
-    /// Settings of a learner; the defaults suit any text.
-    public struct Configuration: Sendable, Equatable, Codable {
+    /// Settings of a learner of bytes; the defaults suit any text.
+    public struct Configuration: Settings {
         /// The most memory for what was seen, in MiB: more contexts are remembered with more.
         public var memory = 1024
         /// How fast the mixers learn, in the logistic domain.
@@ -8,44 +10,35 @@ extension ByteLearner {
 
         public init() {}
 
-        /// Settings that are absent have their defaults.
-        /// - Throws: `SettingError` for a key that is not a setting and for a value out of its range.
-        public init(from decoder: any Decoder) throws {
-            let settings = try decoder.container(keyedBy: Key.self)
-            for key in settings.allKeys where CodingKeys(stringValue: key.stringValue) == nil {
-                throw SettingError(setting: key.stringValue, problem: "is not a setting; the settings are memory and rate")
-            }
-            let known = try decoder.container(keyedBy: CodingKeys.self)
-            memory = try known.decodeIfPresent(Int.self, forKey: .memory) ?? memory
-            rate = try known.decodeIfPresent(Double.self, forKey: .rate) ?? rate
-            try validate()
-        }
-
-        /// - Throws: `SettingError` for a value out of its range.
-        public func validate() throws {
-            guard (1...65536).contains(memory) else {
-                throw SettingError(setting: "memory", problem: "is \(memory) MiB, not 1…65,536")
-            }
-            guard rate >= 0, rate <= 0.1 else {
-                throw SettingError(setting: "rate", problem: "is \(rate), not 0…0.1")
-            }
+        public func validate() throws(SettingsError) {
+            try SettingsError.require((1...65536).contains(memory), "memory", "is \(memory) MiB, not 1…65,536")
+            try SettingsError.require(rate >= 0 && rate <= 0.1, "rate", "is \(rate), not 0…0.1")
         }
     }
 }
 
-/// A setting that can't be used.
-public struct SettingError: Error, Equatable, CustomStringConvertible {
-    public let setting: String
-    public let problem: String
+extension TokenLearner {
+    /// Settings of a learner of tokens.
+    public struct Configuration: Settings {
+        /// Tokens that are predicted before the next step.
+        public var fresh = 32
+        /// Tokens that a prediction and a step look back over, at most the model's positions.
+        public var window = 128
+        /// Earlier windows that are learned again beside the newest.
+        public var replays = 1
+        /// The rate of a step (Adam) is this over the model's width.
+        public var rate = 0.05
+        /// Of the random choice of earlier windows.
+        public var seed = 1
 
-    public var description: String { "\(setting) \(problem)" }
-}
+        public init() {}
 
-/// Any key of a settings file.
-private struct Key: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
+        public func validate() throws(SettingsError) {
+            try SettingsError.require((2...65536).contains(window), "window", "is \(window), not 2…65,536")
+            try SettingsError.require((1...window).contains(fresh), "fresh", "is \(fresh), not between 1 and the window's \(window)")
+            try SettingsError.require((0...64).contains(replays), "replays", "is \(replays), not 0…64")
+            try SettingsError.require(rate >= 0 && rate <= 10, "rate", "is \(rate), not 0…10")
+            try SettingsError.require(seed >= 0, "seed", "is \(seed), below 0")
+        }
+    }
 }

@@ -13,6 +13,7 @@ import ArgumentParser
             GraphBench.self,
             SplitMNIST.self,
             TokenizerBench.self,
+            LanguageBench.self,
             TrainingBench.self,
             MessagingBench.self,
         ]
