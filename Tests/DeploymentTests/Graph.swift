@@ -4,8 +4,17 @@ import Foundation
 /// The executables, driven from outside.
 enum Graph {
     static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-    static let executables = root + "/.build/release"
-    static var isBuilt: Bool { FileManager.default.isExecutableFile(atPath: executables + "/accrete") && FileManager.default.isExecutableFile(atPath: executables + "/accrete-learn") }
+    /// Where this test's own program lies, the others lie too.
+    static let executables = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().path
+
+    /// Whether they are optimised: a learner that is not takes minutes for a session.
+    static var isOptimised: Bool {
+        #if DEBUG
+        false
+        #else
+        true
+        #endif
+    }
 
     private static let clients = root + "/.build/clients/bin/python"
     static var hasClients: Bool { FileManager.default.isExecutableFile(atPath: clients) }

@@ -3,8 +3,8 @@ import Foundation
 import Statistics
 import Testing
 
-/// The whole graph as its users run it: real processes, real sockets. The executables are those of the release build, which `deploy/test` makes.
-@Suite(.serialized, .enabled(if: Graph.isBuilt, "no release build in .build/release: run deploy/test, or swift build -c release"))
+/// The whole graph as its users run it: real processes, real sockets.
+@Suite(.serialized, .enabled(if: Graph.isOptimised, "an unoptimised graph is too slow: run deploy/test"))
 struct GraphTests {
     @Test func lockstepTwiceGivesTheSameParameters() async throws {
         let folder = try Folder()
