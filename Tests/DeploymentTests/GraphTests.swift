@@ -44,9 +44,15 @@ struct GraphTests {
         let folder = try Folder()
         try await Graph.writeSession(to: folder.path("session"), moments: 300)
         let path = folder.path("session/session.jsonl")
-        var random = SystemRandomNumberGenerator()
+        var state: UInt64 = 88_172_645_463_325_252  // xorshift64: https://doi.org/10.18637/jss.v008.i14
+        func random() -> UInt64 {
+            state ^= state << 13
+            state ^= state >> 7
+            state ^= state << 17
+            return state
+        }
         let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init).map { line in
-            line.contains("\"label\"") ? line.replacing(/"label":\s*[0-9]+/, with: "\"label\": \(Int.random(in: 0..<8, using: &random))") : line
+            line.contains("\"label\"") ? line.replacing(/"label":\s*[0-9]+/, with: "\"label\": \(random() % 8)") : line
         }
         try lines.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
         let result = try await Graph.run("up", "--session", folder.path("session"), "--mode", "lockstep", "--directory", folder.path("run"), "--report", folder.path("report.json"))

@@ -138,7 +138,7 @@ public struct EvaluateProcessor: Processor {
         let masks = settings.model.modalities
         let answers = server.predict([.init(input)] + masks.map { .init(input, without: [$0]) }) + twin.predict([.init(input)])
         for (index, answer) in answers.enumerated() {
-            scores[index].add(tokenNLL: answer.tokenNLL, tokens: answer.tokens, bytes: answer.tokens)
+            scores[index].add(tokenNLL: answer.tokenNLL, tokens: answer.tokens, bytes: answer.tokens)  // every token of the text frontend is a byte
         }
         perceived.formUnion(masks.filter { input.has($0) })
         scored += 1
