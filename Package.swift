@@ -28,7 +28,7 @@ let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-s
 
 let floor0: [Target] = [
     system("COpenBLAS"), system("CZeroMQ"), system("CTurboJPEG"), system("CPNG"), system("CSndFile"), system("CCrypto"),
-    .target(name: "CLinux"),   // eventfd, prctl: not in Glibc's module
+    .target(name: "CLinux"),   // eventfd, flock: not in Glibc's module
     .target(name: "CBaseline", dependencies: ["CZeroMQ"]),  // plain libzmq, what messages are measured against
     .target(name: "CVector"),  // header only: SIMD functions the compiler does not offer by itself
 ]
@@ -60,7 +60,7 @@ let floor4: [Target] = [
 ]
 
 let floor5: [Target] = [
-    module("Stages", ["Safetensors", "Statistics", "Tensors", "Tokenization", "Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Evaluation", "CLinux"]),
+    module("Stages", ["Safetensors", "Statistics", "Tensors", "Tokenization", "Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Evaluation"]),
     module("Launch", ["Stages", "Pipeline", "Messaging", arguments, logging]),
     module("Deployment", ["Stages", "Safetensors", "Pipeline", "Messaging", "Schema", "Statistics", subprocess, filePaths]),
 ]
