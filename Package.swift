@@ -55,12 +55,13 @@ let floor3: [Target] = [
 
 let floor4: [Target] = [
     module("Learning", ["Model", "Layers", "Tensors", "Statistics", "Safetensors", "StrictJSON", "CVector"]),
+    module("Reinforcement", ["Learning", "Model", "Layers", "Tensors", "Statistics"]),
     module("Evaluation", ["Model", "Tensors", "Statistics"]),
     module("OnlineLanguage", ["Learning", "Model", "Tensors", "Statistics"]),
 ]
 
 let floor5: [Target] = [
-    module("Stages", ["Safetensors", "Statistics", "Tensors", "Tokenization", "Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Evaluation"]),
+    module("Stages", ["Safetensors", "Statistics", "Tensors", "Tokenization", "Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Reinforcement", "Evaluation"]),
     module("Launch", ["Stages", "Pipeline", "Messaging", arguments, logging]),
     module("Deployment", ["Stages", "Safetensors", "Pipeline", "Messaging", "Schema", "Statistics", subprocess, filePaths]),
 ]
@@ -73,7 +74,7 @@ let floor6: [Target] = [
     command("accrete-evaluate", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete-simulate", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete", ["Deployment", "Launch", "Stages", "Pipeline", "Messaging", "Schema", "Signals", "OnlineLanguage", "Statistics", arguments, yaml]),
-    command("accrete-bench", ["Deployment", "Stages", "OnlineLanguage", "CBaseline", arguments]),
+    command("accrete-bench", ["Deployment", "Stages", "Reinforcement", "OnlineLanguage", "CBaseline", arguments]),
 ]
 
 let checks: [Target] = [
@@ -90,9 +91,10 @@ let checks: [Target] = [
     tests("Signals", ["Signals", "Statistics"]),
     tests("Pipeline", ["Pipeline", "PipelineTesting"]),
     tests("Learning", ["Learning", "Statistics", "Tensors", "TensorsTesting", "CAllocations"]),
+    tests("Reinforcement", ["Reinforcement", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
     tests("OnlineLanguage", ["OnlineLanguage"]),
-    tests("Stages", ["Stages", "PipelineTesting"]),
+    tests("Stages", ["Stages", "Reinforcement", "PipelineTesting"]),
     tests("Deployment", ["Deployment", "Stages", "Schema", "Statistics"]),
 ]
 

@@ -118,6 +118,15 @@ public final class MultimodalGraph<S: Scalar> {
             tokenNLL: nll.map { nll in places.map { Float(nll[$0].primal) } } ?? [])
     }
 
+    /// The tokens of every modality in the last forward, in the order of the configuration; 0 where one is missing.
+    public func representation(row: Int) -> [Float] {
+        percepts.flatMap { percept -> [Float] in
+            let count = percept.tokens.count / batch
+            guard percept.present.values[row].primal > 0 else { return Array(repeating: 0, count: count) }
+            return (row * count..<(row + 1) * count).map { Float(percept.tokens.values[$0].primal) }
+        }
+    }
+
     private func numbers(_ tensor: Tensor<S>, _ row: Int) -> [Float] {
         (row * tensor.columns..<(row + 1) * tensor.columns).map { Float(tensor.values[$0].primal) }
     }

@@ -17,7 +17,9 @@ extension Sample: Stamped {}
 extension FeatureFrame: Stamped {}
 extension MomentEvent: Stamped {}
 extension Prediction: Stamped {}
+extension Action: Stamped {}
 extension ModelUpdate: Stamped {}
+extension PolicyUpdate: Stamped {}
 extension EvaluationSummary: Stamped {}
 extension EvaluationProgress: Stamped {}
 extension Status: Stamped {}

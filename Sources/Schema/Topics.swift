@@ -7,14 +7,16 @@ public enum Topics {
     public static let feature = TopicFamily<FeatureFrame>("feature", "modality")
     public static let moment = TopicFamily<MomentEvent>("moment", "session")
     public static let prediction = TopicFamily<Prediction>("prediction", "session")
+    public static let action = TopicFamily<Action>("action", "session")
     public static let modelUpdate = TopicFamily<ModelUpdate>("model.update")
+    public static let policyUpdate = TopicFamily<PolicyUpdate>("policy.update")
     public static let evaluationSummary = TopicFamily<EvaluationSummary>("evaluation.summary")
     public static let evaluationProgress = TopicFamily<EvaluationProgress>("evaluation.progress")
     public static let status = TopicFamily<Status>("status", "stage")
 
     public static let all: [any AnyTopicFamily] = [
-        sensor, cut, feedback, sample, feature, moment, prediction,
-        modelUpdate, evaluationSummary, evaluationProgress, status,
+        sensor, cut, feedback, sample, feature, moment, prediction, action,
+        modelUpdate, policyUpdate, evaluationSummary, evaluationProgress, status,
     ]
 
     /// The family that a topic's name belongs to.

@@ -2,10 +2,11 @@ import Messaging
 import Model
 import Schema
 
-/// What fuse tells of a stream, as learn and evaluate take it in: moments, feedback that cites them, and the end.
+/// What fuse tells of a stream, as learn and evaluate take it in: moments, what was decided for them, feedback that cites either, and the end.
 enum MomentMessage: Sendable {
     case moment(Moment, MomentInput)
     case feedback(Feedback)
+    case decision(DecisionRecord)
     case end
 
     /// - Throws: `undecodable`, `wrongShape`, `truncated`, `nonFinite`.
@@ -19,6 +20,7 @@ enum MomentMessage: Sendable {
             }
             self = .moment(moment, input)
         case .feedback(let feedback): self = .feedback(feedback)
+        case .decision(let record): self = .decision(record)
         case .end: self = .end
         case nil: throw Refusal(.undecodable, "an event without content")
         }

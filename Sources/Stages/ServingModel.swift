@@ -46,6 +46,9 @@ final class ServingModel {
         parameters.assign(from: model.initialStore(using: &random))
     }
 
+    /// What the encoders made of every modality of the last question in a row: tokens · width numbers each, 0 where it is missing.
+    func representation(row: Int) -> [Float] { graph.representation(row: row) }
+
     /// - Parameter questions: as many as there are rows.
     func predict(_ questions: [Question]) -> [Answer] {
         precondition(questions.count == graph.batch, "\(questions.count) questions for \(graph.batch) rows")

@@ -4,7 +4,7 @@ import Launch
 import Pipeline
 import Stages
 
-/// Hears `feature.*`, `feedback.*` and `model.update/`; tells `moment.*` and `prediction.*`.
+/// Hears `feature.*`, `feedback.*`, `model.update/` and `policy.update/`; tells `moment.*`, `prediction.*` and, where configured, `action.*`.
 @main struct Fuse: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-fuse", abstract: "Aligns features into moments and predicts on each with the newest model.",

@@ -4,7 +4,7 @@ import Launch
 import Pipeline
 import Stages
 
-/// Hears `moment.*`; tells `model.update/`.
+/// Hears `moment.*`; tells `model.update/` and, where decisions are configured, `policy.update/`.
 @main struct Learn: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-learn", abstract: "Learns from each moment once and publishes the model as it changes.",
@@ -16,6 +16,6 @@ import Stages
         let settings = try arguments.settings(), environment = ProcessInfo.processInfo.environment
         try await arguments.run(
             "learn", { try LearnProcessor(settings, clock: MonotonicClock()) }, hears: settings.learnHears(environment),
-            at: settings.tells(settings.endpoints.learn, environment), settings: settings, keepsLast: ["model.update/"])
+            at: settings.tells(settings.endpoints.learn, environment), settings: settings, keepsLast: ["model.update/", "policy.update/"])
     }
 }

@@ -13,6 +13,7 @@ import Stages
             Validate.self,
             StatusCommand.self,
             Tap.self,
+            Decisions.self,
             Drift.self,
             Generate.self,
             Model.self,

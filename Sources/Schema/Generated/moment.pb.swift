@@ -97,47 +97,52 @@ public nonisolated struct StreamEnd: Sendable {
 }
 
 /// Topic moment.<session>/ — fuse to learn and evaluate: moments and the feedback that cites them, in one order.
-public nonisolated struct MomentEvent: @unchecked Sendable {
+public nonisolated struct MomentEvent: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   public var stamp: Stamp {
-    get {_storage._stamp ?? Stamp()}
-    set {_uniqueStorage()._stamp = newValue}
+    get {_stamp ?? Stamp()}
+    set {_stamp = newValue}
   }
   /// Returns true if `stamp` has been explicitly set.
-  public var hasStamp: Bool {_storage._stamp != nil}
+  public var hasStamp: Bool {self._stamp != nil}
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
-  public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
+  public mutating func clearStamp() {self._stamp = nil}
 
-  public var event: OneOf_Event? {
-    get {return _storage._event}
-    set {_uniqueStorage()._event = newValue}
-  }
+  public var event: MomentEvent.OneOf_Event? = nil
 
   public var moment: Moment {
     get {
-      if case .moment(let v)? = _storage._event {return v}
+      if case .moment(let v)? = event {return v}
       return Moment()
     }
-    set {_uniqueStorage()._event = .moment(newValue)}
+    set {event = .moment(newValue)}
   }
 
   public var feedback: Feedback {
     get {
-      if case .feedback(let v)? = _storage._event {return v}
+      if case .feedback(let v)? = event {return v}
       return Feedback()
     }
-    set {_uniqueStorage()._event = .feedback(newValue)}
+    set {event = .feedback(newValue)}
   }
 
   public var end: StreamEnd {
     get {
-      if case .end(let v)? = _storage._event {return v}
+      if case .end(let v)? = event {return v}
       return StreamEnd()
     }
-    set {_uniqueStorage()._event = .end(newValue)}
+    set {event = .end(newValue)}
+  }
+
+  public var decision: DecisionRecord {
+    get {
+      if case .decision(let v)? = event {return v}
+      return DecisionRecord()
+    }
+    set {event = .decision(newValue)}
   }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -146,12 +151,13 @@ public nonisolated struct MomentEvent: @unchecked Sendable {
     case moment(Moment)
     case feedback(Feedback)
     case end(StreamEnd)
+    case decision(DecisionRecord)
 
   }
 
   public init() {}
 
-  fileprivate var _storage = _StorageClass.defaultInstance
+  fileprivate var _stamp: Stamp? = nil
 }
 
 /// Topic prediction.<session>/ — fuse, in real time.
@@ -370,126 +376,105 @@ nonisolated extension StreamEnd: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".MomentEvent"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}feedback\0\u{1}end\0")
-
-  fileprivate class _StorageClass {
-    var _stamp: Stamp? = nil
-    var _event: MomentEvent.OneOf_Event?
-
-      // This property is used as the initial default value for new instances of the type.
-      // The type itself is protecting the reference to its storage via CoW semantics.
-      // This will force a copy to be made of this reference when the first mutation occurs;
-      // hence, it is safe to mark this as `nonisolated(unsafe)`.
-      static nonisolated(unsafe) let defaultInstance = _StorageClass()
-
-    private init() {}
-
-    init(copying source: _StorageClass) {
-      _stamp = source._stamp
-      _event = source._event
-    }
-  }
-
-  fileprivate mutating func _uniqueStorage() -> _StorageClass {
-    if !isKnownUniquelyReferenced(&_storage) {
-      _storage = _StorageClass(copying: _storage)
-    }
-    return _storage
-  }
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}feedback\0\u{1}end\0\u{1}decision\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    _ = _uniqueStorage()
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      while let fieldNumber = try decoder.nextFieldNumber() {
-        // The use of inline closures is to circumvent an issue where the compiler
-        // allocates stack space for every case branch when no optimizations are
-        // enabled. https://github.com/apple/swift-protobuf/issues/1034
-        switch fieldNumber {
-        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._stamp) }()
-        case 2: try {
-          var v: Moment?
-          var hadOneofValue = false
-          if let current = _storage._event {
-            hadOneofValue = true
-            if case .moment(let m) = current {v = m}
-          }
-          try decoder.decodeSingularMessageField(value: &v)
-          if let v = v {
-            if hadOneofValue {try decoder.handleConflictingOneOf()}
-            _storage._event = .moment(v)
-          }
-        }()
-        case 3: try {
-          var v: Feedback?
-          var hadOneofValue = false
-          if let current = _storage._event {
-            hadOneofValue = true
-            if case .feedback(let m) = current {v = m}
-          }
-          try decoder.decodeSingularMessageField(value: &v)
-          if let v = v {
-            if hadOneofValue {try decoder.handleConflictingOneOf()}
-            _storage._event = .feedback(v)
-          }
-        }()
-        case 4: try {
-          var v: StreamEnd?
-          var hadOneofValue = false
-          if let current = _storage._event {
-            hadOneofValue = true
-            if case .end(let m) = current {v = m}
-          }
-          try decoder.decodeSingularMessageField(value: &v)
-          if let v = v {
-            if hadOneofValue {try decoder.handleConflictingOneOf()}
-            _storage._event = .end(v)
-          }
-        }()
-        default: break
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
+      case 2: try {
+        var v: Moment?
+        var hadOneofValue = false
+        if let current = self.event {
+          hadOneofValue = true
+          if case .moment(let m) = current {v = m}
         }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.event = .moment(v)
+        }
+      }()
+      case 3: try {
+        var v: Feedback?
+        var hadOneofValue = false
+        if let current = self.event {
+          hadOneofValue = true
+          if case .feedback(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.event = .feedback(v)
+        }
+      }()
+      case 4: try {
+        var v: StreamEnd?
+        var hadOneofValue = false
+        if let current = self.event {
+          hadOneofValue = true
+          if case .end(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.event = .end(v)
+        }
+      }()
+      case 5: try {
+        var v: DecisionRecord?
+        var hadOneofValue = false
+        if let current = self.event {
+          hadOneofValue = true
+          if case .decision(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.event = .decision(v)
+        }
+      }()
+      default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every if/case branch local when no optimizations
-      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-      // https://github.com/apple/swift-protobuf/issues/1182
-      try { if let v = _storage._stamp {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-      } }()
-      switch _storage._event {
-      case .moment?: try {
-        guard case .moment(let v)? = _storage._event else { preconditionFailure() }
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-      }()
-      case .feedback?: try {
-        guard case .feedback(let v)? = _storage._event else { preconditionFailure() }
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-      }()
-      case .end?: try {
-        guard case .end(let v)? = _storage._event else { preconditionFailure() }
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-      }()
-      case nil: break
-      }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._stamp {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    switch self.event {
+    case .moment?: try {
+      guard case .moment(let v)? = self.event else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    }()
+    case .feedback?: try {
+      guard case .feedback(let v)? = self.event else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    }()
+    case .end?: try {
+      guard case .end(let v)? = self.event else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
+    case .decision?: try {
+      guard case .decision(let v)? = self.event else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    }()
+    case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: MomentEvent, rhs: MomentEvent) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._stamp != rhs_storage._stamp {return false}
-        if _storage._event != rhs_storage._event {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
+    if lhs._stamp != rhs._stamp {return false}
+    if lhs.event != rhs.event {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

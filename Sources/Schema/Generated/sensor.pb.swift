@@ -152,65 +152,96 @@ public nonisolated struct Cut: Sendable {
 }
 
 /// Topic feedback.<session>/ — a label, correction or reward that cites a moment. No payload.
-public nonisolated struct Feedback: Sendable {
+public nonisolated struct Feedback: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   public var stamp: Stamp {
-    get {_stamp ?? Stamp()}
-    set {_stamp = newValue}
+    get {_storage._stamp ?? Stamp()}
+    set {_uniqueStorage()._stamp = newValue}
   }
   /// Returns true if `stamp` has been explicitly set.
-  public var hasStamp: Bool {self._stamp != nil}
+  public var hasStamp: Bool {_storage._stamp != nil}
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
-  public mutating func clearStamp() {self._stamp = nil}
+  public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
 
-  public var session: String = String()
+  public var session: String {
+    get {_storage._session}
+    set {_uniqueStorage()._session = newValue}
+  }
 
   /// id of the moment, or empty: the moment of the session that ends at `moment_end`
-  public var moment: String = String()
+  public var moment: String {
+    get {_storage._moment}
+    set {_uniqueStorage()._moment = newValue}
+  }
 
   /// nanoseconds on the stamp's clock
-  public var momentEnd: Int64 = 0
+  public var momentEnd: Int64 {
+    get {_storage._momentEnd}
+    set {_uniqueStorage()._momentEnd = newValue}
+  }
 
   public var label: UInt32 {
-    get {_label ?? 0}
-    set {_label = newValue}
+    get {_storage._label ?? 0}
+    set {_uniqueStorage()._label = newValue}
   }
   /// Returns true if `label` has been explicitly set.
-  public var hasLabel: Bool {self._label != nil}
+  public var hasLabel: Bool {_storage._label != nil}
   /// Clears the value of `label`. Subsequent reads from it will return its default value.
-  public mutating func clearLabel() {self._label = nil}
+  public mutating func clearLabel() {_uniqueStorage()._label = nil}
 
   /// how many labels there are; 0: unknown
-  public var classes: UInt32 = 0
+  public var classes: UInt32 {
+    get {_storage._classes}
+    set {_uniqueStorage()._classes = newValue}
+  }
 
   /// when it became known, on the stamp's clock
-  public var knownAt: Int64 = 0
+  public var knownAt: Int64 {
+    get {_storage._knownAt}
+    set {_uniqueStorage()._knownAt = newValue}
+  }
 
   public var reward: Double {
-    get {_reward ?? 0}
-    set {_reward = newValue}
+    get {_storage._reward ?? 0}
+    set {_uniqueStorage()._reward = newValue}
   }
   /// Returns true if `reward` has been explicitly set.
-  public var hasReward: Bool {self._reward != nil}
+  public var hasReward: Bool {_storage._reward != nil}
   /// Clears the value of `reward`. Subsequent reads from it will return its default value.
-  public mutating func clearReward() {self._reward = nil}
+  public mutating func clearReward() {_uniqueStorage()._reward = nil}
 
   /// id of the decision that the reward is for
-  public var decision: String = String()
+  public var decision: String {
+    get {_storage._decision}
+    set {_uniqueStorage()._decision = newValue}
+  }
+
+  /// nothing follows the decision: its episode ended
+  public var terminal: Bool {
+    get {_storage._terminal}
+    set {_uniqueStorage()._terminal = newValue}
+  }
+
+  /// the episode was cut after the decision although it would have gone on
+  public var truncated: Bool {
+    get {_storage._truncated}
+    set {_uniqueStorage()._truncated = newValue}
+  }
 
   /// set by ingest: ordinal of the newest boundary before it
-  public var afterBoundary: UInt64 = 0
+  public var afterBoundary: UInt64 {
+    get {_storage._afterBoundary}
+    set {_uniqueStorage()._afterBoundary = newValue}
+  }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _stamp: Stamp? = nil
-  fileprivate var _label: UInt32? = nil
-  fileprivate var _reward: Double? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -351,78 +382,146 @@ nonisolated extension Cut: SwiftProtobuf.Message, SwiftProtobuf._MessageImplemen
 
 nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Feedback"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}moment\0\u{3}moment_end\0\u{1}label\0\u{1}classes\0\u{3}known_at\0\u{1}reward\0\u{1}decision\0\u{3}after_boundary\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}moment\0\u{3}moment_end\0\u{1}label\0\u{1}classes\0\u{3}known_at\0\u{1}reward\0\u{1}decision\0\u{3}after_boundary\0\u{1}terminal\0\u{1}truncated\0")
+
+  fileprivate class _StorageClass {
+    var _stamp: Stamp? = nil
+    var _session: String = String()
+    var _moment: String = String()
+    var _momentEnd: Int64 = 0
+    var _label: UInt32? = nil
+    var _classes: UInt32 = 0
+    var _knownAt: Int64 = 0
+    var _reward: Double? = nil
+    var _decision: String = String()
+    var _terminal: Bool = false
+    var _truncated: Bool = false
+    var _afterBoundary: UInt64 = 0
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _stamp = source._stamp
+      _session = source._session
+      _moment = source._moment
+      _momentEnd = source._momentEnd
+      _label = source._label
+      _classes = source._classes
+      _knownAt = source._knownAt
+      _reward = source._reward
+      _decision = source._decision
+      _terminal = source._terminal
+      _truncated = source._truncated
+      _afterBoundary = source._afterBoundary
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.session) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self.moment) }()
-      case 4: try { try decoder.decodeSingularSFixed64Field(value: &self.momentEnd) }()
-      case 5: try { try decoder.decodeSingularUInt32Field(value: &self._label) }()
-      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.classes) }()
-      case 7: try { try decoder.decodeSingularSFixed64Field(value: &self.knownAt) }()
-      case 8: try { try decoder.decodeSingularDoubleField(value: &self._reward) }()
-      case 9: try { try decoder.decodeSingularStringField(value: &self.decision) }()
-      case 10: try { try decoder.decodeSingularFixed64Field(value: &self.afterBoundary) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._stamp) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._session) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._moment) }()
+        case 4: try { try decoder.decodeSingularSFixed64Field(value: &_storage._momentEnd) }()
+        case 5: try { try decoder.decodeSingularUInt32Field(value: &_storage._label) }()
+        case 6: try { try decoder.decodeSingularUInt32Field(value: &_storage._classes) }()
+        case 7: try { try decoder.decodeSingularSFixed64Field(value: &_storage._knownAt) }()
+        case 8: try { try decoder.decodeSingularDoubleField(value: &_storage._reward) }()
+        case 9: try { try decoder.decodeSingularStringField(value: &_storage._decision) }()
+        case 10: try { try decoder.decodeSingularFixed64Field(value: &_storage._afterBoundary) }()
+        case 11: try { try decoder.decodeSingularBoolField(value: &_storage._terminal) }()
+        case 12: try { try decoder.decodeSingularBoolField(value: &_storage._truncated) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._stamp {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if !self.session.isEmpty {
-      try visitor.visitSingularStringField(value: self.session, fieldNumber: 2)
-    }
-    if !self.moment.isEmpty {
-      try visitor.visitSingularStringField(value: self.moment, fieldNumber: 3)
-    }
-    if self.momentEnd != 0 {
-      try visitor.visitSingularSFixed64Field(value: self.momentEnd, fieldNumber: 4)
-    }
-    try { if let v = self._label {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 5)
-    } }()
-    if self.classes != 0 {
-      try visitor.visitSingularUInt32Field(value: self.classes, fieldNumber: 6)
-    }
-    if self.knownAt != 0 {
-      try visitor.visitSingularSFixed64Field(value: self.knownAt, fieldNumber: 7)
-    }
-    try { if let v = self._reward {
-      try visitor.visitSingularDoubleField(value: v, fieldNumber: 8)
-    } }()
-    if !self.decision.isEmpty {
-      try visitor.visitSingularStringField(value: self.decision, fieldNumber: 9)
-    }
-    if self.afterBoundary != 0 {
-      try visitor.visitSingularFixed64Field(value: self.afterBoundary, fieldNumber: 10)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._stamp {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if !_storage._session.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._session, fieldNumber: 2)
+      }
+      if !_storage._moment.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._moment, fieldNumber: 3)
+      }
+      if _storage._momentEnd != 0 {
+        try visitor.visitSingularSFixed64Field(value: _storage._momentEnd, fieldNumber: 4)
+      }
+      try { if let v = _storage._label {
+        try visitor.visitSingularUInt32Field(value: v, fieldNumber: 5)
+      } }()
+      if _storage._classes != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._classes, fieldNumber: 6)
+      }
+      if _storage._knownAt != 0 {
+        try visitor.visitSingularSFixed64Field(value: _storage._knownAt, fieldNumber: 7)
+      }
+      try { if let v = _storage._reward {
+        try visitor.visitSingularDoubleField(value: v, fieldNumber: 8)
+      } }()
+      if !_storage._decision.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._decision, fieldNumber: 9)
+      }
+      if _storage._afterBoundary != 0 {
+        try visitor.visitSingularFixed64Field(value: _storage._afterBoundary, fieldNumber: 10)
+      }
+      if _storage._terminal != false {
+        try visitor.visitSingularBoolField(value: _storage._terminal, fieldNumber: 11)
+      }
+      if _storage._truncated != false {
+        try visitor.visitSingularBoolField(value: _storage._truncated, fieldNumber: 12)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Feedback, rhs: Feedback) -> Bool {
-    if lhs._stamp != rhs._stamp {return false}
-    if lhs.session != rhs.session {return false}
-    if lhs.moment != rhs.moment {return false}
-    if lhs.momentEnd != rhs.momentEnd {return false}
-    if lhs._label != rhs._label {return false}
-    if lhs.classes != rhs.classes {return false}
-    if lhs.knownAt != rhs.knownAt {return false}
-    if lhs._reward != rhs._reward {return false}
-    if lhs.decision != rhs.decision {return false}
-    if lhs.afterBoundary != rhs.afterBoundary {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._stamp != rhs_storage._stamp {return false}
+        if _storage._session != rhs_storage._session {return false}
+        if _storage._moment != rhs_storage._moment {return false}
+        if _storage._momentEnd != rhs_storage._momentEnd {return false}
+        if _storage._label != rhs_storage._label {return false}
+        if _storage._classes != rhs_storage._classes {return false}
+        if _storage._knownAt != rhs_storage._knownAt {return false}
+        if _storage._reward != rhs_storage._reward {return false}
+        if _storage._decision != rhs_storage._decision {return false}
+        if _storage._terminal != rhs_storage._terminal {return false}
+        if _storage._truncated != rhs_storage._truncated {return false}
+        if _storage._afterBoundary != rhs_storage._afterBoundary {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -13,5 +13,9 @@ extension Reason {
     static let checkpointFailed = Reason(rawValue: "checkpointFailed")
     static let noModel = Reason(rawValue: "noModel")
     static let learnedAlready = Reason(rawValue: "learnedAlready")
+    static let orphanFeedback = Reason(rawValue: "orphanFeedback")
+    static let staleDecision = Reason(rawValue: "staleDecision")
+    static let noObservation = Reason(rawValue: "noObservation")
+    static let wrongPolicy = Reason(rawValue: "wrongPolicy")
     static let wrongModel = Reason(rawValue: "wrongModel")
 }

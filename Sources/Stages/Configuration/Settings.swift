@@ -20,6 +20,7 @@ public struct Settings: Codable, Sendable, Equatable {
     public var model = MultimodalConfiguration()
     public var learn = LearnSettings()
     public var learner = OnlineLearner.Configuration()
+    public var decide = DecideSettings()
     public var evaluate = EvaluateSettings()
     public var lockstep = LockstepSettings()
     public var play = PlaySettings()
@@ -113,6 +114,7 @@ extension Settings {
         } catch {
             found.append(("learner", error.description))
         }
+        found += decideProblems
         for (key, list) in endpoints.lists {
             if list.isEmpty { found.append(("endpoints.\(key)", "needs at least one endpoint")) }
             for endpoint in list where !Endpoints.isWellFormed(endpoint) {

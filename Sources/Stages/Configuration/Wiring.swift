@@ -35,7 +35,7 @@ extension Settings {
         for modality in model.modalities {
             list.append(Subscription(try first(endpoints.extract, environment, modality), topics: [try Topics.feature(modality).name]))
         }
-        list.append(Subscription(try first(endpoints.learn, environment), topics: [Topics.modelUpdate.prefix]))
+        list.append(Subscription(try first(endpoints.learn, environment), topics: [Topics.modelUpdate.prefix, Topics.policyUpdate.prefix]))
         return list
     }
 

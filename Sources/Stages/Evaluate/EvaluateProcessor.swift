@@ -112,6 +112,7 @@ public struct EvaluateProcessor: Processor {
                 outputs.append(progress())
                 if scored % UInt64(settings.evaluate.publishEvery) == 0 { outputs.append(summary(at: now)) }
             case .feedback(let feedback): join(feedback)
+            case .decision: break
             case .end: isOver = true
             }
         }

@@ -6,12 +6,14 @@ import Statistics
 
 /// Aligns what the senses tell into moments, and predicts on each with the newest model.
 ///
-/// Hears `feature.*` from the extractors, `feedback.*` from ingest, `model.update/` from the learner; tells `moment.<session>/` and `prediction.<session>/`.
+/// Hears `feature.*` from the extractors, `feedback.*` from ingest, `model.update/` and `policy.update/` from the learner; tells `moment.<session>/`, `prediction.<session>/`
+/// and, where decisions are configured, `action.<session>/`.
 public struct FuseProcessor: Processor {
     public enum Input: Inbound, Sendable {
         case feature(FeatureFrame, modality: String, values: [Float])
         case feedback(Feedback)
         case update(ModelUpdate, payload: WireMessage)
+        case policy(PolicyUpdate, payload: WireMessage)
 
         public init(_ message: WireMessage) throws(Refusal) {
             let topic = message.topic
@@ -34,6 +36,8 @@ public struct FuseProcessor: Processor {
                 self = .feedback(feedback)
             } else if Topics.modelUpdate.components(of: topic) != nil {
                 self = .update(try message.decode(), payload: message)
+            } else if Topics.policyUpdate.components(of: topic) != nil {
+                self = .policy(try message.decode(), payload: message)
             } else {
                 throw Refusal(.unknownTopic, String(topic.prefix(128)))
             }
@@ -44,6 +48,7 @@ public struct FuseProcessor: Processor {
             case .feature(let feature, _, _): feature.stamp
             case .feedback(let feedback): feedback.stamp
             case .update(let update, _): update.stamp
+            case .policy(let update, _): update.stamp
             }
         }
     }
@@ -62,6 +67,7 @@ public struct FuseProcessor: Processor {
     private var models: AdoptedModels
     private let server: ServingModel
     private var serving: ModelUpdate?
+    private var decider: Decider?
     private var ordinal: UInt64 = 0
     private var feedback: [(message: Feedback, heard: Int64)] = []
     private var feedbackHeard: UInt64 = 0
@@ -77,6 +83,7 @@ public struct FuseProcessor: Processor {
         aligner = MomentAligner(settings.fuse, modalities: settings.model.modalities, waitsForAll: settings.mode == .lockstep)
         assembly = MomentAssembly(settings.model)
         server = try ServingModel(settings.model, rows: 1, language: false)
+        decider = try Decider(settings)
         models = AdoptedModels(layout: server.layout, capacity: settings.updateCapacity)
     }
 
@@ -84,6 +91,7 @@ public struct FuseProcessor: Processor {
         var telemetry = told
         telemetry.modelVersion = serving?.version ?? 0
         telemetry.gauges = ["moments": Double(ordinal), "early": Double(aligner.early), "outOfOrder": Double(aligner.outOfOrder), "missedVersions": Double(models.missed)]
+        if let decider { telemetry.gauges.merge(["decisions": Double(decider.decided), "policyVersion": Double(decider.policyVersion)]) { $1 } }
         return telemetry
     }
 
@@ -98,6 +106,8 @@ public struct FuseProcessor: Processor {
         case .update(let update, let message):
             try models.insert(update, payload: message)
             ordinal = max(ordinal, update.momentsSeen)  // where this process started again, moments go on counting
+        case .policy(let update, let message):
+            try decider?.adopt(update, payload: message)
         }
         return advance(at: now)
     }
@@ -131,7 +141,8 @@ public struct FuseProcessor: Processor {
         release(upTo: aligner.closed, at: now, into: &outputs)
         while let next = unpredicted.first, settings.mode == .live || models.isCurrent(for: next.moment.ordinal, step: settings.learn.publishEvery) {
             unpredicted.removeFirst()
-            if let prediction = predict(next, at: now) { outputs.append(prediction) }
+            if decider?.isAlone != true, let prediction = predict(next, at: now) { outputs.append(prediction) }
+            decide(next, into: &outputs)
         }
         return outputs
     }
@@ -153,7 +164,7 @@ public struct FuseProcessor: Processor {
         } else {
             told.drops.count(.wrongShape)
         }
-        tell(moment.session, payload: payload, into: &outputs, .moment(moment))
+        if decider?.isAlone != true { tell(moment.session, payload: payload, into: &outputs, .moment(moment)) }
     }
 
     /// Sends on the feedback that came up to the boundary after `boundary`, in its place among the moments.
@@ -190,6 +201,18 @@ public struct FuseProcessor: Processor {
             $0.latency = latency
         }
         return (try? Topics.prediction(next.moment.session)).map { Outgoing(prediction, on: $0) }  // the session was checked on its way in
+    }
+
+    /// What to do about the moment, where decisions are configured.
+    private mutating func decide(_ next: Unpredicted, into outputs: inout [Outgoing]) {
+        guard let looksThroughModel = decider?.looksThroughModel else { return }
+        let representation = looksThroughModel ? server.representation(row: 0) : []
+        let latency = Double(clock.now.nanoseconds - next.moment.arrived) / 1e9, version = serving?.version ?? 0
+        do {
+            outputs += try decider?.decide(on: next.moment, next.input, representation: representation, modelVersion: version, latency: latency) ?? []
+        } catch {
+            told.drops.count(error.reason)
+        }
     }
 
     private mutating func adopt(for ordinal: UInt64) {

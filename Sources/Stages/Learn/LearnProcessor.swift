@@ -7,7 +7,7 @@ import Statistics
 
 /// The learner: learns from each moment once, and publishes the model as it changes.
 ///
-/// Hears `moment.*` (moments and the feedback that cites them, in one order); tells `model.update/`. A moment that asks for a label waits for it; the
+/// Hears `moment.*` (moments and the feedback that cites them, in one order); tells `model.update/` and, where decisions are configured, `policy.update/`. A moment that asks for a label waits for it; the
 /// order of learning is the order in which moments are complete, so equal streams give equal models.
 public struct LearnProcessor: Processor {
     public struct Input: Inbound, Sendable {
@@ -39,7 +39,8 @@ public struct LearnProcessor: Processor {
     private var learned = 0
     private var lastPublished: Instant?
     private var lastStored: Instant?
-    public private(set) var telemetry = Telemetry()
+    private var decisions: DecisionLearner?
+    private var told = Telemetry()
 
     /// Goes on from the newest checkpoint of the configured directory, or starts from the seed where there is none.
     /// - Throws: what is wrong with the settings, or with the checkpoint.
@@ -50,13 +51,25 @@ public struct LearnProcessor: Processor {
         store = try CheckpointStore(directory: settings.learn.directory, model: settings.model)
         learner = try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: UInt64(settings.seed))
         progress = try store.restore(learner) ?? LearnProgress()
+        decisions = try DecisionLearner(settings)
+    }
+
+    public var telemetry: Telemetry {
+        guard let decisions else { return told }
+        var telemetry = told
+        telemetry.gauges.merge(decisions.gauges) { $1 }
+        telemetry.drops.add(decisions.drops.counts)
+        return telemetry
     }
 
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
         var outputs = begin(at: now)
         switch input.message {
         case .moment(let moment, let input): outputs += try take(moment, input, at: now)
-        case .feedback(let feedback): try take(feedback)
+        case .feedback(let feedback):
+            if feedback.decision.isEmpty || feedback.hasLabel { try take(feedback) }
+            if !feedback.decision.isEmpty { outputs += try decisions?.take(feedback, at: now) ?? [] }
+        case .decision(let record): outputs += try decisions?.take(record, at: now) ?? []
         case .end:
             for one in waiting { learn(one) }
             waiting.removeAll()
@@ -67,7 +80,7 @@ public struct LearnProcessor: Processor {
     }
 
     public mutating func tick(at now: Instant) -> [Outgoing] {
-        var outputs = begin(at: now)
+        var outputs = begin(at: now) + (decisions?.tick(at: now) ?? [])
         guard isLive, !progress.isFinished, let lastPublished, let lastStored else { return outputs }
         if seconds(from: lastStored, to: now) >= settings.checkpointInterval { save(at: now) }
         if learned > 0, seconds(from: lastPublished, to: now) >= settings.publishInterval { outputs.append(publish("interval", at: now)) }
@@ -84,7 +97,7 @@ public struct LearnProcessor: Processor {
     private mutating func begin(at now: Instant) -> [Outgoing] {
         guard lastPublished == nil else { return [] }
         lastStored = now
-        return [publish("start", at: now)]
+        return [publish("start", at: now)] + (decisions?.begin() ?? [])
     }
 
     private mutating func take(_ moment: Moment, _ input: MomentInput, at now: Instant) throws(Refusal) -> [Outgoing] {
@@ -100,7 +113,7 @@ public struct LearnProcessor: Processor {
         newestArrival = moment.arrived
         waiting.append(Waiting(moment: moment, input: input))
         while let first = waiting.first, first.moment.ordinal + UInt64(settings.labelPatience) < moment.ordinal {
-            telemetry.drops.count(.labelNeverCame)
+            told.drops.count(.labelNeverCame)
             learn(waiting.removeFirst())
         }
         if moment.kind != .labelRequest { learn(waiting.removeLast()) }
@@ -125,11 +138,11 @@ public struct LearnProcessor: Processor {
         progress.watermark = max(progress.watermark, complete.moment.ordinal)
         do {
             guard let outcome = try learner.learn(complete.input) else { return }  // nothing to learn from
-            guard outcome.stepped else { return telemetry.drops.count(.nonFinite) }
+            guard outcome.stepped else { return told.drops.count(.nonFinite) }
             losses += outcome.losses.total
             learned += 1
         } catch {
-            telemetry.drops.count(.wrongShape)
+            told.drops.count(.wrongShape)
         }
     }
 
@@ -151,8 +164,8 @@ public struct LearnProcessor: Processor {
         progress.momentsPublished = progress.momentsSeen
         lastPublished = now
         if progress.isFinished { save(at: now) }
-        if learned > 0 { telemetry.latencies["update", default: QuantileSketch()].add(Double(clock.now.nanoseconds - newestArrival) / 1e9) }
-        telemetry.modelVersion = progress.version
+        if learned > 0 { told.latencies["update", default: QuantileSketch()].add(Double(clock.now.nanoseconds - newestArrival) / 1e9) }
+        told.modelVersion = progress.version
         losses = 0
         learned = 0
         return Outgoing(update, on: Topics.modelUpdate.only, payload: [payload])
@@ -160,10 +173,11 @@ public struct LearnProcessor: Processor {
 
     private mutating func save(at now: Instant) {
         lastStored = now
+        decisions?.save()
         do {
             try store.save(learner, progress)
         } catch {
-            telemetry.drops.count(.checkpointFailed)
+            told.drops.count(.checkpointFailed)
         }
     }
 

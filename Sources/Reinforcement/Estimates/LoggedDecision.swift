@@ -1,0 +1,31 @@
+/// One line of a decision log: what was observed and chosen, with what probability, and what came of it.
+public struct LoggedDecision: Codable, Sendable, Equatable {
+    public var decision: String
+    public var policy: String
+    public var version: UInt64
+    public var observation: [Float]
+    public var choice: Int?
+    public var values: [Float]?
+    /// Of the choice, or the density of the values.
+    public var logProbability: Double
+    public var value: Double
+    public var reward: Double
+    /// Whether the reward was told, or is what stands in when none is.
+    public var wasTold: Bool
+
+    public init(
+        decision: String, policy: String, version: UInt64, observation: [Float], choice: Int?, values: [Float]? = nil,
+        logProbability: Double, value: Double, reward: Double, wasTold: Bool
+    ) {
+        self.decision = decision
+        self.policy = policy
+        self.version = version
+        self.observation = observation
+        self.choice = choice
+        self.values = values
+        self.logProbability = logProbability
+        self.value = value
+        self.reward = reward
+        self.wasTold = wasTold
+    }
+}

@@ -1,0 +1,112 @@
+import Foundation
+import Statistics
+import Tensors
+
+/// LinUCB with a share of honest chance: each choice's reward is a linear function of the observation, known with some
+/// confidence, and the best that is still credible is chosen.  https://arxiv.org/abs/1003.0146
+///
+///     A = λI + Σ x xᵀ;  θ = A⁻¹ Σ r x;  score = θᵀx + α √(xᵀ A⁻¹ x)
+///
+/// A constant 1 joins the observation. With probability ε it chooses evenly, so that every choice has a probability by which
+/// other policies can be judged from its log.
+public final class LinearBandit: ConfigurablePolicy, Policy {
+    public struct Configuration: Settings {
+        /// α: how much an uncertain choice is worth trying.
+        public var confidence = 1.0
+        /// λ: how strongly rewards are first believed to be 0.
+        public var ridge = 1.0
+        /// ε: the share of decisions left to chance.
+        public var exploration = 0.1
+
+        public init() {}
+
+        public func validate() throws(SettingsError) {
+            try SettingsError.require(confidence >= 0, "confidence", "\(confidence) is negative")
+            try SettingsError.require(ridge > 0, "ridge", "\(ridge) is not positive")
+            try SettingsError.require((0...1).contains(exploration), "exploration", "\(exploration) is not in 0…1")
+        }
+    }
+
+    public let configuration: Configuration
+    public let actions: ActionSpace
+    public let inputs: Int
+    public let parameters: ParameterStore<Float>
+    public var policy: any Policy { self }
+    public let appetite = 1
+    private var models: [RidgeRegression]
+
+    public init(inputs: Int, actions: ActionSpace, _ configuration: Configuration, seed: UInt64) throws(SettingsError) {
+        try configuration.validate()
+        guard case .choices(let count) = actions else {
+            throw SettingsError("policy", "a bandit chooses; ppo and ddpg decide on controls")
+        }
+        self.configuration = configuration
+        self.actions = actions
+        self.inputs = inputs
+        models = Array(repeating: RidgeRegression(inputs: inputs, ridge: configuration.ridge), count: count)
+        parameters = ParameterStore(ParameterLayout([
+            Parameter("bandit.inverse", [count, inputs + 1, inputs + 1]), Parameter("bandit.reward", [count, inputs + 1]),
+        ]))
+        for choice in 0..<count { write(choice) }
+    }
+
+    public func learn(from transitions: [Transition]) -> PolicyProgress? {
+        var progress = PolicyProgress(transitions: 0, loss: 0)
+        for step in transitions {
+            guard let choice = step.decision.choice, models.indices.contains(choice) else { continue }
+            let error = step.reward - models[choice].prediction(step.observation)
+            models[choice].learn(step.observation, step.reward)
+            write(choice)
+            progress.transitions += 1
+            progress.loss += error * error
+        }
+        guard progress.transitions > 0 else { return nil }
+        progress.loss /= Double(progress.transitions)
+        return progress
+    }
+
+    public func resume() {
+        let d = inputs + 1, inverse = parameters["bandit.inverse"], reward = parameters["bandit.reward"]
+        for choice in models.indices {
+            models[choice].inverse = (0..<d * d).map { Double(inverse[choice * d * d + $0]) }
+            models[choice].weights = (0..<d).map { Double(reward[choice * d + $0]) }
+        }
+    }
+
+    public func probabilities(on observation: [Float]) -> [Double] {
+        let scores = scores(on: observation), best = likeliest(scores)
+        let even = configuration.exploration / Double(scores.count)
+        return scores.indices.map { even + ($0 == best ? 1 - configuration.exploration : 0) }
+    }
+
+    /// Its value is the reward that it expects.
+    public func decide(on observation: [Float], explores: Bool, using random: inout RandomSource) -> Decision {
+        let probabilities = probabilities(on: observation).map(Float.init)
+        let choice = explores ? draw(from: probabilities, &random) : likeliest(probabilities)
+        return Decision(choice: choice, logProbability: log(max(1e-30, Double(probabilities[choice]))), value: expected(observation, choice))
+    }
+
+    /// The published numbers, which are all that deciding needs, of one choice.
+    private func write(_ choice: Int) {
+        let d = inputs + 1, model = models[choice]
+        let inverse = parameters["bandit.inverse"], reward = parameters["bandit.reward"]
+        for i in 0..<d * d { inverse[choice * d * d + i] = Float(model.inverse[i]) }
+        for (i, weight) in model.weights.enumerated() { reward[choice * d + i] = Float(weight) }
+    }
+
+    private func expected(_ observation: [Float], _ choice: Int) -> Double {
+        let d = inputs + 1, reward = parameters["bandit.reward"]
+        return (observation + [1]).enumerated().reduce(0) { $0 + Double($1.element) * Double(reward[choice * d + $1.offset]) }
+    }
+
+    private func scores(on observation: [Float]) -> [Float] {
+        let d = inputs + 1, x = observation + [1], inverse = parameters["bandit.inverse"]
+        return (0..<actions.width).map { choice in
+            var spread = 0.0
+            for i in 0..<d {
+                for j in 0..<d { spread += Double(x[i]) * Double(inverse[(choice * d + i) * d + j]) * Double(x[j]) }
+            }
+            return Float(expected(observation, choice) + configuration.confidence * max(0, spread).squareRoot())
+        }
+    }
+}

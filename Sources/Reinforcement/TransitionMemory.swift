@@ -1,0 +1,47 @@
+import Statistics
+
+/// The newest transitions, in a ring of flat numbers: what is learned from again and again.
+struct TransitionMemory {
+    let capacity: Int
+    private let inputs: Int, width: Int
+    private var observations: [Float] = [], actions: [Float] = [], next: [Float] = []
+    private var rewards: [Float] = [], follows: [Float] = []
+    private var place = 0
+    var count: Int { rewards.count }
+
+    init(capacity: Int, inputs: Int, width: Int) {
+        self.capacity = capacity
+        self.inputs = inputs
+        self.width = width
+    }
+
+    mutating func append(_ step: Transition) {
+        let follow: Float = step.isTerminal ? 0 : 1
+        if count < capacity {
+            observations += step.observation
+            actions += step.decision.raw
+            next += step.next
+            rewards.append(Float(step.reward))
+            follows.append(follow)
+            return
+        }
+        observations.replaceSubrange(place * inputs..<(place + 1) * inputs, with: step.observation)
+        actions.replaceSubrange(place * width..<(place + 1) * width, with: step.decision.raw)
+        next.replaceSubrange(place * inputs..<(place + 1) * inputs, with: step.next)
+        (rewards[place], follows[place]) = (Float(step.reward), follow)
+        place = (place + 1) % capacity
+    }
+
+    /// One remembered step.
+    struct Row {
+        var observation: ArraySlice<Float>, action: ArraySlice<Float>, next: ArraySlice<Float>
+        var reward: Float
+        /// 0 after a terminal step, else 1.
+        var follows: Float
+    }
+
+    subscript(index: Int) -> Row {
+        Row(observation: observations[index * inputs..<(index + 1) * inputs], action: actions[index * width..<(index + 1) * width],
+            next: next[index * inputs..<(index + 1) * inputs], reward: rewards[index], follows: follows[index])
+    }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import Reinforcement
+import Statistics
+
+/// Whether and how moments are decided on, and how feedback finds its decision.
+public struct DecideSettings: Codable, Sendable, Equatable {
+    /// Bounds of one control.
+    public struct Control: Codable, Sendable, Equatable {
+        public var low = 0.0
+        public var high = 1.0
+
+        public init() {}
+    }
+
+    /// ppo, ddpg, bandit or fixed; empty: nothing is decided.
+    public var policy = ""
+    /// Laid over the policy's own settings.
+    public var settings: JSONValue = .object([:])
+    /// How many choices there are; 0: controls are set instead.
+    public var choices = 0
+    /// The controls to be set, each within its bounds.
+    public var controls: [Control] = []
+    /// What the policy looks at: `vector`, the newest reading of that sense, or `model`, what the model's encoders make of all senses.
+    public var observation = "vector"
+    /// Numbers of the vector that count.
+    public var inputs = 16
+    /// Only decide: no model learns from the moments, predicts or is scored on them.
+    public var alone = false
+    /// How long a decision waits for its feedback, in seconds.
+    public var window = 30.0
+    /// The reward of a decision whose feedback did not come.
+    public var defaultReward = 0.0
+    /// A decision by a policy this many versions older than the newest is still learned from.
+    public var maximumStaleness = 2
+    /// Rounds of learning between published policies.
+    public var publishEvery = 1
+    /// Decisions waiting for feedback, and settled ones remembered.
+    public var maximumOpen = 4096
+    public var maximumRemembered = 65_536
+    /// Lines of the decision log before it starts anew, keeping the one before; 0: no log.
+    public var logLines = 100_000
+
+    public init() {}
+
+    public var isOn: Bool { !policy.isEmpty }
+
+    var actions: ActionSpace {
+        choices > 0 ? .choices(choices) : .controls(controls.map { $0.low...max($0.low, $0.high) })
+    }
+
+    /// - Parameter inputs: numbers of an observation.
+    func makeLearner(inputs: Int, seed: Int) throws(SettingsError) -> any PolicyLearner {
+        try policyLearner(policy, inputs: inputs, actions: actions, settings: settings, seed: UInt64(seed))
+    }
+
+    var join: DecisionJoin.Configuration {
+        var join = DecisionJoin.Configuration()
+        join.window = Int64(window * 1e9)
+        join.defaultReward = defaultReward
+        join.maximumOpen = maximumOpen
+        join.maximumRemembered = maximumRemembered
+        join.waitsForNext = policy == "ppo" || policy == "ddpg"
+        return join
+    }
+}
+
+extension Settings {
+    /// What about the decisions makes no sense, by key.
+    var decideProblems: [(key: String, text: String)] {
+        var found: [(key: String, text: String)] = []
+        func require(_ condition: Bool, _ key: String, _ text: String) { if !condition { found.append(("decide.\(key)", text)) } }
+        let d = decide
+        require((0...1024).contains(d.choices), "choices", "\(d.choices) is not within 0…1024")
+        require(d.controls.count <= 64, "controls", "\(d.controls.count) are more than 64")
+        require(d.controls.allSatisfy { $0.low.isFinite && $0.high.isFinite && $0.low < $0.high }, "controls", "each wants low below high")
+        require(["vector", "model"].contains(d.observation), "observation", "'\(d.observation)' is neither vector nor model")
+        require((1...4096).contains(d.inputs), "inputs", "\(d.inputs) is not within 1…4096")
+        require((0.01...86_400).contains(d.window), "window", "\(d.window) is not within 0.01…86400")
+        require(d.defaultReward.isFinite, "defaultReward", "is not finite")
+        require((0...1_000_000).contains(d.maximumStaleness), "maximumStaleness", "\(d.maximumStaleness) is not within 0…1000000")
+        require((1...1_000_000).contains(d.publishEvery), "publishEvery", "\(d.publishEvery) is not within 1…1000000")
+        require((1...1_000_000).contains(d.maximumOpen), "maximumOpen", "\(d.maximumOpen) is not within 1…1000000")
+        require((1...10_000_000).contains(d.maximumRemembered), "maximumRemembered", "\(d.maximumRemembered) is not within 1…10000000")
+        require((0...100_000_000).contains(d.logLines), "logLines", "\(d.logLines) is not within 0…100000000")
+        guard d.isOn else { return found }
+        require(mode == .live, "policy", "decisions need mode live: in lockstep nothing waits for what comes of them")
+        require((d.choices > 0) != !d.controls.isEmpty, "choices", "a policy wants either choices or controls")
+        require(d.choices != 1, "choices", "one is no choice")
+        require(d.observation != "model" || !d.alone, "alone", "goes with observation vector only: alone, the model does not look at moments")
+        guard found.isEmpty else { return found }
+        do {
+            _ = try d.makeLearner(inputs: observationSize, seed: seed)
+        } catch {
+            found.append((error.key == "policy" ? "decide.policy" : "decide.settings", error.description))
+        }
+        return found
+    }
+
+    /// Numbers of an observation.
+    var observationSize: Int {
+        decide.observation == "vector" ? decide.inputs : model.modalities.count * model.tokens * model.width
+    }
+}

@@ -1,0 +1,97 @@
+import Foundation
+import Messaging
+import Model
+import Pipeline
+import Reinforcement
+import Safetensors
+import Schema
+import Statistics
+
+/// Fuse's part in decisions: looks at a moment, decides with the newest policy, and tells everybody.
+struct Decider {
+    private let settings: DecideSettings
+    private let policy: any Policy
+    private var version: UInt64 = 0
+    private var epoch: UInt64 = 0
+    private var random: RandomSource
+    /// Not from the seed: nobody may guess what feedback has to cite.
+    private var secrets = SystemRandomNumberGenerator()
+    private(set) var decided: UInt64 = 0
+
+    /// - Returns: nil where nothing is to be decided.
+    init?(_ settings: Settings) throws(SettingsError) {
+        guard settings.decide.isOn else { return nil }
+        self.settings = settings.decide
+        policy = try settings.decide.makeLearner(inputs: settings.observationSize, seed: settings.seed).policy
+        random = RandomSource(seed: UInt64(settings.seed) &+ 1)
+    }
+
+    var isAlone: Bool { settings.alone }
+    var looksThroughModel: Bool { settings.observation == "model" }
+    var policyVersion: UInt64 { version }
+
+    /// - Throws: `wrongShape`, `wrongDigest`, `wrongPolicy`, `sequenceRunsBack`.
+    mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
+        let isRestart = update.stamp.epoch > epoch
+        if !isRestart, update.version <= version {
+            if update.version == version { return }  // sent again for a late subscriber
+            throw Refusal(.sequenceRunsBack, "policy \(update.version) after \(version)")
+        }
+        guard message.payload.count == 1 else { throw Refusal(.wrongShape, "\(message.payload.count) payload frames, not one") }
+        let payload: [UInt8] = Array(message.payload[0])
+        guard SHA256.hex(of: payload) == SHA256.hex(Array(update.sha256)) else { throw Refusal(.wrongDigest, "policy \(update.version)") }
+        guard update.policy == settings.policy else { throw Refusal(.wrongPolicy, "a policy '\(update.policy.prefix(64))', not '\(settings.policy)'") }
+        do throws(SafetensorsError) {
+            let archive = try TensorArchive(bytes: payload, source: "policy.update version \(update.version)")
+            for parameter in policy.parameters.layout.parameters { _ = try archive.tensor(parameter.name, shape: parameter.shape) }
+            try archive.copy(into: policy.parameters)
+        } catch {
+            throw Refusal(.wrongPolicy, error.description)
+        }
+        version = update.version
+        epoch = update.stamp.epoch
+    }
+
+    /// - Parameters:
+    ///   - representation: what the model makes of the moment, where the policy looks through it.
+    ///   - latency: seconds since what ended the moment arrived.
+    /// - Throws: `noObservation`.
+    mutating func decide(
+        on moment: Moment, _ input: MomentInput, representation: [Float], modelVersion: UInt64, latency: Double
+    ) throws(Refusal) -> [Outgoing] {
+        let observation = try observation(of: input, representation)
+        let decision = policy.decide(on: observation, explores: true, using: &random)
+        let id = DecisionID(session: moment.session, ordinal: moment.ordinal, secret: secrets.next())
+        let action = Action.with {
+            $0.decision = id.description
+            $0.session = moment.session
+            $0.moment = moment.id
+            $0.ordinal = moment.ordinal
+            $0.policy = settings.policy
+            $0.policyVersion = version
+            $0.modelVersion = modelVersion
+            if let choice = decision.choice { $0.choice = UInt32(choice) }
+            $0.values = decision.values
+            $0.logProbability = decision.logProbability
+            $0.value = decision.value
+            $0.latency = latency
+        }
+        let record = DecisionRecord.with {
+            $0.action = action
+            $0.observation = observation
+            $0.raw = decision.raw
+        }
+        guard let topic = try? Topics.action(moment.session), let moments = Topics.moments(of: moment.session) else { return [] }  // checked on its way in
+        decided += 1
+        return [Outgoing(action, on: topic), Outgoing(MomentEvent.with { $0.decision = record }, on: moments)]
+    }
+
+    private func observation(of input: MomentInput, _ representation: [Float]) throws(Refusal) -> [Float] {
+        if looksThroughModel { return representation }
+        guard let sense = input.senses["vector"], sense.columns >= settings.inputs else {
+            throw Refusal(.noObservation, "the moment has no vector of \(settings.inputs) numbers")
+        }
+        // The newest reading is the last row.
+        return Array(sense.values[(sense.values.count - sense.columns)...].prefix(settings.inputs))
+    }
+}

@@ -1,0 +1,163 @@
+import Foundation
+import Messaging
+import Pipeline
+import Reinforcement
+import Safetensors
+import Schema
+import Statistics
+
+/// The learner's part in decisions: joins feedback to them, learns the policy from what came of them, and publishes it.
+struct DecisionLearner {
+    private let settings: DecideSettings
+    private let learner: any PolicyLearner
+    private let inputs: Int
+    private let directory: String
+    private var join: DecisionJoin
+    private var runs = TransitionRuns()
+    private var log: DecisionLog
+    private var progress = Progress()
+    private var roundsSincePublished = 0
+    private var rewards = RunningMoments()
+    private var newest = PolicyProgress(transitions: 0, loss: 0)
+    private var hasBegun = false
+    private(set) var drops = Drops()
+
+    /// Where a policy stands; part of its checkpoint.
+    struct Progress: Codable, Sendable, Equatable {
+        var version: UInt64 = 0
+        /// Learned from.
+        var decisions: UInt64 = 0
+        /// Joined to a reward that was told, and to the default.
+        var told: UInt64 = 0
+        var untold: UInt64 = 0
+    }
+
+    /// - Returns: nil where nothing is decided.
+    /// - Throws: what is wrong with the settings, or with the checkpoint.
+    init?(_ settings: Settings) throws {
+        guard settings.decide.isOn else { return nil }
+        self.settings = settings.decide
+        inputs = settings.observationSize
+        directory = settings.learn.directory
+        learner = try settings.decide.makeLearner(inputs: inputs, seed: settings.seed)
+        join = DecisionJoin(settings.decide.join)
+        log = DecisionLog(directory: directory, capacity: settings.decide.logLines)
+        if let kept = try PolicyStore(directory: directory).restore(learner.policy, described: PolicyDescription(settings.decide, inputs: inputs)) {
+            progress = kept
+            learner.resume()
+        }
+    }
+
+    var isAlone: Bool { settings.alone }
+
+    var gauges: [String: Double] {
+        ["decisionsOpen": Double(join.open), "decisionsLearned": Double(progress.decisions), "decisionsTold": Double(progress.told),
+         "decisionsUntold": Double(progress.untold), "policyVersion": Double(progress.version), "policyDivergence": newest.divergence]
+    }
+
+    /// The policy as it stands, first of all.
+    mutating func begin() -> [Outgoing] {
+        guard !hasBegun else { return [] }
+        hasBegun = true
+        return [publish()]
+    }
+
+    /// - Throws: `undecodable`, `wrongShape`, `nonFinite`, `overflow`.
+    mutating func take(_ record: DecisionRecord, at now: Instant) throws(Refusal) -> [Outgoing] {
+        let made = try made(record)
+        if let refusal = join.insert(made, at: now.nanoseconds) { throw Refusal(Reason(rawValue: refusal.rawValue), "decision \(made.id)") }
+        return advance(at: now)
+    }
+
+    /// - Throws: `orphanFeedback`, `lateFeedback`, `duplicateFeedback`, `forgedFeedback`, `emptyFeedback`.
+    mutating func take(_ feedback: Feedback, at now: Instant) throws(Refusal) -> [Outgoing] {
+        guard feedback.hasReward, feedback.reward.isFinite else { throw Refusal(.emptyFeedback, "a decision's feedback without a reward") }
+        guard let id = DecisionID(feedback.decision) else { throw Refusal(.orphanFeedback, "no decision is called '\(feedback.decision.prefix(96))'") }
+        let ending: DecisionJoin.Ending? = feedback.terminal ? .terminal : feedback.truncated ? .truncated : nil
+        let told = DecisionJoin.Told(id: id, session: feedback.session, reward: feedback.reward, ending: ending)
+        if let refusal = join.insert(told, at: now.nanoseconds) { throw Refusal(Reason(rawValue: refusal.rawValue), "feedback for \(id.place)") }
+        return advance(at: now)
+    }
+
+    mutating func tick(at now: Instant) -> [Outgoing] { advance(at: now) }
+
+    /// Settles what is due, learns when there is enough, and publishes what was learned.
+    private mutating func advance(at now: Instant) -> [Outgoing] {
+        for settled in join.settle(at: now.nanoseconds) {
+            let isUsable = settled.made.version + UInt64(settings.maximumStaleness) >= progress.version
+            if !isUsable { drops.count(.staleDecision) }
+            if settled.wasTold { progress.told += 1 } else { progress.untold += 1 }
+            rewards.add(settled.reward)
+            runs.append(settled, isUsable: isUsable)
+            log.append(LoggedDecision(settled, policy: settings.policy))
+        }
+        guard runs.count >= learner.appetite else { return [] }
+        let steps = runs.takeAll()
+        progress.decisions += UInt64(steps.count)
+        guard let learned = learner.learn(from: steps) else { return [] }
+        newest = learned
+        if learned.skipped > 0 { drops.count(.nonFinite, UInt64(learned.skipped)) }
+        roundsSincePublished += 1
+        guard roundsSincePublished >= settings.publishEvery else { return [] }
+        progress.version += 1
+        return [publish()]
+    }
+
+    private mutating func publish() -> Outgoing {
+        roundsSincePublished = 0
+        defer { rewards = RunningMoments() }
+        let store = learner.policy.parameters
+        let file = TensorArchive.encode(flat: store.layout.parameters.map { ($0.name, $0.shape) }, values: UnsafeBufferPointer(store.values))
+        var hash = SHA256()
+        file.withUnsafeBytes { hash.update($0) }
+        let digest = Data(hash.digest())
+        let update = PolicyUpdate.with {
+            $0.version = progress.version
+            $0.policy = settings.policy
+            $0.sha256 = digest
+            $0.decisions = progress.decisions
+            $0.reward = rewards.mean
+            $0.loss = newest.loss
+            $0.divergence = newest.divergence
+        }
+        return Outgoing(update, on: Topics.policyUpdate.only, payload: [Payload(file)])
+    }
+
+    /// Writes the policy and what of the log waits.
+    mutating func save() {
+        log.flush()
+        do {
+            try PolicyStore(directory: directory).save(learner.policy, progress, described: description)
+        } catch {
+            drops.count(.checkpointFailed)
+        }
+    }
+
+    private var description: PolicyDescription { PolicyDescription(settings, inputs: inputs) }
+
+    private func made(_ record: DecisionRecord) throws(Refusal) -> DecisionJoin.Made {
+        let action = record.action
+        guard let id = DecisionID(action.decision), id.place.session == action.session else { throw Refusal(.undecodable, "a decision '\(action.decision.prefix(96))'") }
+        let isChoice = settings.actions.isDiscrete, width = settings.actions.width
+        guard record.observation.count == inputs,
+              isChoice ? action.hasChoice && Int(action.choice) < width : action.values.count == width && record.raw.count <= width else {
+            throw Refusal(.wrongShape, "decision \(id.place): \(record.observation.count) numbers observed, \(action.values.count) set")
+        }
+        guard (record.observation + record.raw + action.values).allSatisfy(\.isFinite), action.logProbability.isFinite, action.value.isFinite else {
+            throw Refusal(.nonFinite, "decision \(id.place)")
+        }
+        let decision = Decision(choice: isChoice ? Int(action.choice) : nil, values: action.values, raw: record.raw,
+                                logProbability: action.logProbability, value: action.value)
+        return .init(id: id, session: action.session, version: action.policyVersion, observation: record.observation, decision: decision)
+    }
+}
+
+extension LoggedDecision {
+    init(_ settled: DecisionJoin.Settled, policy: String) {
+        let decision = settled.made.decision
+        self.init(
+            decision: settled.made.id.description, policy: policy, version: settled.made.version, observation: settled.made.observation,
+            choice: decision.choice, values: decision.choice == nil ? decision.values : nil, logProbability: decision.logProbability,
+            value: decision.value, reward: settled.reward, wasTold: settled.wasTold)
+    }
+}

@@ -1,0 +1,116 @@
+import Foundation
+import Reinforcement
+import Statistics
+
+/// What a decision log says of the policy that decided, and of others.
+public struct DecisionReport: Codable, Sendable {
+    public struct Candidate: Codable, Sendable {
+        public var name: String
+        public var estimate: OffPolicyEstimate
+        /// Doubly robust estimate minus what was earned on the same decisions, and its standard error, as if both were independent.
+        public var gain: OffPolicyEstimate.Figure
+        public var isBetter: Bool
+    }
+
+    /// Lines of the log, those that could not be read, and those whose reward was told.
+    public var decisions: Int
+    public var unreadable: Int
+    public var told: Int
+    public var policies: [String]
+    public var earned: OffPolicyEstimate.Figure
+    public var candidates: [Candidate]
+    /// The candidate with the greatest gain among those that are better; empty: stay.
+    public var recommendation: String
+
+    /// - Parameter directory: that holds `decisions.jsonl`, and perhaps `decisions.old.jsonl` and `policy.safetensors`.
+    public init(directory: String) throws {
+        var lines: [Substring] = []
+        let files = [DecisionLog.oldPath(directory), DecisionLog.path(directory)].compactMap { try? String(contentsOfFile: $0, encoding: .utf8) }  // either may be missing
+        for file in files { lines += file.split(separator: "\n") }
+        guard !lines.isEmpty else {
+            throw DecisionReportError("no decisions in \(directory)/decisions.jsonl; a graph with decide.policy writes them into its checkpoint directory")
+        }
+        let log = lines.compactMap { try? JSONDecoder().decode(LoggedDecision.self, from: Data($0.utf8)) }  // what cannot be read is counted
+        let kept = try PolicyStore(directory: directory).policy()
+        try self.init(log, unreadable: lines.count - log.count, choices: kept?.description.choices) { one in
+            guard let kept, kept.policy.inputs == one.observation.count else { return nil }
+            return kept.policy.probabilities(on: one.observation)
+        }
+    }
+
+    init(_ log: [LoggedDecision], unreadable: Int = 0, choices known: Int? = nil, kept: (LoggedDecision) -> [Double]?) throws {
+        let inputs = log.first?.observation.count ?? 0
+        let usable = log.filter { $0.choice != nil && $0.observation.count == inputs && $0.reward.isFinite }
+        guard let largest = usable.compactMap(\.choice).max() else {
+            throw DecisionReportError("the log holds no choices; densities of controls are too narrow to judge others by")
+        }
+        let choices = max(known ?? 0, largest + 1)
+        decisions = log.count
+        self.unreadable = unreadable
+        told = log.count(where: \.wasTold)
+        policies = Set(log.map(\.policy)).sorted()
+        earned = Self.earned(usable)
+        candidates = []
+        recommendation = ""
+
+        add("evenly", usable, choices) { _ in Array(repeating: 1 / Double(choices), count: choices) }
+        for choice in 0..<min(choices, 16) {
+            add("always \(choice)", usable, choices) { _ in (0..<choices).map { $0 == choice ? 1 : 0 } }
+        }
+        let half = usable.count / 2
+        let bandit = try LinearBandit(inputs: inputs, actions: .choices(choices), LinearBandit.Configuration(), seed: 1)
+        for one in usable[..<half] {
+            _ = bandit.learn(from: [Transition(
+                observation: one.observation, decision: Decision(choice: one.choice, logProbability: one.logProbability, value: one.value),
+                reward: one.reward, next: one.observation, nextValue: 0, isTerminal: true, isLast: true)])
+        }
+        add("bandit", Array(usable[half...]), choices) { bandit.probabilities(on: $0.observation) }
+        if let first = usable.first, kept(first)?.count == choices {
+            add("kept policy", usable, choices) { kept($0) ?? Array(repeating: 1 / Double(choices), count: choices) }
+        }
+        recommendation = candidates.filter(\.isBetter).max { $0.gain.mean < $1.gain.mean }?.name ?? ""
+    }
+
+    private mutating func add(_ name: String, _ log: [LoggedDecision], _ choices: Int, _ probabilities: (LoggedDecision) -> [Double]) {
+        let estimate = OffPolicyEstimate(log, choices: choices, of: probabilities), own = Self.earned(log)
+        let error = (pow(estimate.doublyRobust.error, 2) + pow(own.error, 2)).squareRoot()
+        let gain = OffPolicyEstimate.Figure(mean: estimate.doublyRobust.mean - own.mean, error: error)
+        candidates.append(Candidate(name: name, estimate: estimate, gain: gain, isBetter: log.count > 30 && gain.mean > 2 * error))
+    }
+
+    private static func earned(_ log: [LoggedDecision]) -> OffPolicyEstimate.Figure {
+        var moments = RunningMoments()
+        for one in log { moments.add(one.reward) }
+        return .init(mean: moments.mean, error: log.isEmpty ? 0 : (moments.variance / Double(log.count)).squareRoot())
+    }
+
+    public var json: String {
+        get throws {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+            return String(decoding: try encoder.encode(self), as: UTF8.self)
+        }
+    }
+
+    public var text: String {
+        func figure(_ figure: OffPolicyEstimate.Figure) -> String { String(format: "%9.4f ± %6.4f", figure.mean, figure.error) }
+        var lines = [
+            "\(decisions) decisions by \(policies.joined(separator: ", ")), \(told) with a reward that was told\(unreadable > 0 ? ", \(unreadable) lines unreadable" : "")",
+            "earned           \(figure(earned)) a decision", "",
+            "would earn       IPS                SNIPS              DR                 worth as many of its own",
+        ]
+        for one in candidates {
+            lines.append(one.name.padding(toLength: 14, withPad: " ", startingAt: 0) + [one.estimate.inversePropensity, one.estimate.selfNormalized, one.estimate.doublyRobust]
+                .map(figure).joined(separator: " ") + String(format: " %9.0f of %d%@", one.estimate.effectiveCount, one.estimate.count, one.isBetter ? "  better" : ""))
+        }
+        lines += ["", recommendation.isEmpty ? "none is better beyond doubt: stay" : "\(recommendation) is better: switch"]
+        return lines.joined(separator: "\n")
+    }
+}
+
+/// Why a log cannot be judged by.
+public struct DecisionReportError: Error, CustomStringConvertible {
+    public let description: String
+
+    init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,75 @@
+import Foundation
+import Reinforcement
+import Safetensors
+import Statistics
+import Tensors
+
+/// What a policy is: enough to build it again.
+struct PolicyDescription: Codable, Equatable {
+    var policy: String
+    var settings: JSONValue
+    var inputs: Int
+    var choices: Int
+    var controls: [DecideSettings.Control]
+
+    init(_ settings: DecideSettings, inputs: Int) {
+        policy = settings.policy
+        self.settings = settings.settings
+        self.inputs = inputs
+        choices = settings.choices
+        controls = settings.controls
+    }
+}
+
+/// `policy.safetensors`: a policy's numbers, what it is, and where it stands. What its optimiser remembers is not kept.
+struct PolicyStore {
+    private struct State: Codable {
+        var description: PolicyDescription
+        var progress: DecisionLearner.Progress
+    }
+
+    /// Empty: nothing is written, nothing is read.
+    let directory: String
+    private var path: String { "\(directory)/policy.safetensors" }
+
+    func save(_ policy: any Policy, _ progress: DecisionLearner.Progress, described description: PolicyDescription) throws {
+        guard !directory.isEmpty else { return }
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let text = try JSONEncoder().encode(State(description: description, progress: progress)), store = policy.parameters
+        let numbers = store.layout.parameters.map {
+            TensorContent(name: "policy.\($0.name)", shape: $0.shape, values: UnsafeBufferPointer(store[$0.name]))
+        }
+        try TensorArchive.write(numbers + [TensorContent(name: "state", bytes: Array(text))], to: path)
+    }
+
+    /// - Returns: where it stood, or nil where there is none.
+    func restore(_ policy: any Policy, described description: PolicyDescription) throws -> DecisionLearner.Progress? {
+        guard let (archive, state) = try read() else { return nil }
+        guard state.description == description else { throw CheckpointMismatch("\(path) holds another policy than decide describes") }
+        try copy(archive, into: policy.parameters)
+        return state.progress
+    }
+
+    /// The policy that is kept here, built again.
+    func policy() throws -> (policy: any Policy, description: PolicyDescription, version: UInt64)? {
+        guard let (archive, state) = try read() else { return nil }
+        var settings = DecideSettings()
+        (settings.choices, settings.controls) = (state.description.choices, state.description.controls)
+        let learner = try policyLearner(
+            state.description.policy, inputs: state.description.inputs, actions: settings.actions, settings: state.description.settings, seed: 1)
+        try copy(archive, into: learner.policy.parameters)
+        return (learner.policy, state.description, state.progress.version)
+    }
+
+    private func read() throws -> (TensorArchive, State)? {
+        guard !directory.isEmpty, FileManager.default.fileExists(atPath: path) else { return nil }
+        let archive = try TensorArchive(mapping: path)
+        let text = try archive.tensor("state").withUnsafeBytes { Data($0) }
+        return (archive, try JSONDecoder().decode(State.self, from: text))
+    }
+
+    private func copy(_ archive: TensorArchive, into store: ParameterStore<Float>) throws {
+        for parameter in store.layout.parameters { _ = try archive.tensor("policy.\(parameter.name)", shape: parameter.shape) }
+        for parameter in store.layout.parameters { try archive.tensor("policy.\(parameter.name)").copy(into: store[parameter.name]) }
+    }
+}

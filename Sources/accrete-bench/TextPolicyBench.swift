@@ -1,0 +1,107 @@
+import ArgumentParser
+import Foundation
+import Learning
+import Model
+import Reinforcement
+import Statistics
+import Tensors
+
+/// PPO token by token on a small language model, with and without what holds it near the model that it was.
+struct TextPolicyBench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "text-policy",
+        abstract: "Rewards a small language model for one letter, with and without a penalty on its divergence.",
+        discussion: """
+            A byte-level GPT-2 (2 layers of 64) first learns the text, then writes on from pieces of it and is rewarded with the share of the letter in
+            what it writes. With the penalty, β is moved so that the divergence from the first model stays near its target; without, nothing holds it.
+
+            Example:
+              accrete-bench text-policy --text FILE --seeds 1,2,3
+            """)
+
+    @Option(help: ArgumentHelp("What the language model learns first.", valueName: "file")) var text: String
+    @Option(help: "The letter that is rewarded.") var letter = "e"
+    @Option(help: "Rounds of writing and learning.") var rounds = 100
+    @Option(help: "Steps of learning the text, 16 pieces of 32 bytes each.") var steps = 1500
+    @Option(help: "The divergence that is aimed at, in nats a byte.") var target = 0.15
+    @Option(help: "Seeds, separated by commas.") var seeds = "1,2,3"
+    @Flag(help: "Print one JSON object a run and nothing else.") var json = false
+
+    private struct Result: Encodable {
+        let seed: UInt64
+        let hasPenalty: Bool
+        let textLoss: Double
+        let rounds: [TextPPO.Round]
+        let sample: String
+        let seconds: Double
+    }
+
+    func run() throws {
+        guard let data = FileManager.default.contents(atPath: text), data.count > 10_000, let byte = letter.utf8.first else {
+            throw ValidationError("--text wants a file of at least 10,000 bytes, --letter one letter; \(text) is not it")
+        }
+        let bytes = data.map { Int($0) }
+        for seed in seeds.split(separator: ",").compactMap({ UInt64($0) }) {
+            let policy = TextPolicy(GPT2Configuration(vocabularySize: 256, positions: 32, width: 64, layers: 2, heads: 4))
+            var random = RandomSource(seed: seed)
+            let (start, textLoss) = try read(bytes, policy, &random)
+            for hasPenalty in [true, false] {
+                let clock = ContinuousClock.now
+                let (rounds, sample) = try write(bytes, policy, start.copy(), Int(byte), hasPenalty, seed)
+                tell(Result(
+                    seed: seed, hasPenalty: hasPenalty, textLoss: textLoss, rounds: rounds, sample: sample,
+                    seconds: (ContinuousClock.now - clock) / .seconds(1)))
+            }
+        }
+    }
+
+    /// The model after it has learned the text, and its mean loss over the last hundred steps in nats a byte.
+    private func read(_ bytes: [Int], _ policy: TextPolicy, _ random: inout RandomSource) throws -> (ParameterStore<Float>, Double) {
+        let store: ParameterStore<Float> = policy.initialStore(using: &random)
+        let graph = Graph(parameters: store)
+        let language = policy.model.languageModel(batch: 16, time: 32, in: graph)
+        let optimizer = Optimizer(AdaptiveRule(learningRate: 2e-3), parameters: store, gradients: graph.gradients)
+        var losses: [Double] = []
+        for _ in 0..<steps {
+            for row in 0..<16 {
+                let place = random.uniform(below: bytes.count - 33)
+                language.set(bytes[place..<place + 33], at: row)
+            }
+            graph.forward()
+            graph.backward(from: language.loss)
+            optimizer.step()
+            losses.append(Double(language.loss.value))
+        }
+        let last = losses.suffix(100)
+        return (store, last.reduce(0, +) / Double(max(1, last.count)))
+    }
+
+    private func write(
+        _ bytes: [Int], _ policy: TextPolicy, _ store: ParameterStore<Float>, _ letter: Int, _ hasPenalty: Bool, _ seed: UInt64
+    ) throws -> ([TextPPO.Round], String) {
+        var settings = TextPPO.Configuration()
+        settings.targetDivergence = target
+        if !hasPenalty { settings.penalty = 0 }
+        let learner = try TextPPO(policy, parameters: store, settings, seed: seed)
+        var random = RandomSource(seed: seed &+ 99), rounds: [TextPPO.Round] = []
+        for _ in 0..<self.rounds {
+            let prompts = (0..<settings.texts).map { _ in
+                let place = random.uniform(below: bytes.count - settings.prompt)
+                return Array(bytes[place..<place + settings.prompt])
+            }
+            rounds.append(learner.round(prompts: prompts) { text in Double(text.count { $0 == letter }) / Double(text.count) })
+        }
+        return (rounds, String(decoding: learner.written(0).map { UInt8($0) }, as: UTF8.self))
+    }
+
+    private func tell(_ result: Result) {
+        if json, let text = try? JSONEncoder().encode(result) { return print(String(decoding: text, as: UTF8.self)) }  // numbers are finite
+        print("seed \(result.seed), \(result.hasPenalty ? "with" : "without") the penalty: text at \(String(format: "%.3f", result.textLoss)) nats a byte; "
+            + String(format: "%.0f s; last text %@", result.seconds, result.sample.debugDescription))
+        for index in stride(from: 0, to: result.rounds.count, by: max(1, result.rounds.count / 10)) {
+            let part = result.rounds[index..<min(index + 5, result.rounds.count)]
+            func mean(_ value: (TextPPO.Round) -> Double) -> Double { part.map(value).reduce(0, +) / Double(part.count) }
+            print(String(format: "  round %3d: share %.3f, divergence %.3f nats a byte, penalty %.3f", index + 1, mean(\.score), mean(\.divergence), mean(\.penalty)))
+        }
+    }
+}

@@ -1,0 +1,199 @@
+import Foundation
+import Messaging
+import Model
+import Pipeline
+import PipelineTesting
+@testable import Reinforcement
+import Safetensors
+import Schema
+import Testing
+@testable import Stages
+
+/// Fuse decides, feedback finds its decision, and the learner's policy comes back.
+struct DecisionTests {
+    private func settings(_ policy: String = "bandit") -> Settings {
+        var settings = Settings()
+        settings.model.width = 8
+        settings.model.heads = 2
+        settings.model.layers = 1
+        settings.model.text.length = 8
+        settings.model.text.buckets = 16
+        settings.decide.policy = policy
+        settings.decide.choices = 3
+        settings.decide.inputs = 2
+        settings.decide.alone = true
+        return settings
+    }
+
+    private func moment(_ ordinal: UInt64) -> Moment {
+        .with { $0.id = "s/\(ordinal)"; $0.session = "s"; $0.ordinal = ordinal }
+    }
+
+    private func input(_ x: Float) -> MomentInput {
+        var input = MomentInput()
+        input.senses["vector"] = SenseInput(rows: 2, columns: 16, values: Array(repeating: 9, count: 16) + [x, -x] + Array(repeating: 0, count: 14), age: 0, validity: 1)
+        return input
+    }
+
+    private func decide(_ decider: inout Decider, _ ordinal: UInt64, _ x: Float) throws -> (action: Action, record: DecisionRecord) {
+        let told = try decider.decide(on: moment(ordinal), input(x), representation: [], modelVersion: 4, latency: 0.001)
+        #expect(told.map(\.topic) == ["action.s/", "moment.s/"])
+        let action = try #require(told[0].message as? Action), event = try #require(told[1].message as? MomentEvent)
+        return (action, event.decision)
+    }
+
+    private func feedback(_ action: Action, _ reward: Double) -> Feedback {
+        .with { $0.session = action.session; $0.decision = action.decision; $0.reward = reward }
+    }
+
+    @Test func aMomentIsDecidedOnByItsNewestVector() throws {
+        var decider = try #require(try Decider(settings()))
+        let (action, record) = try decide(&decider, 7, 0.5)
+        #expect(record.observation == [0.5, -0.5] && action.hasChoice && action.choice < 3 && action.modelVersion == 4)
+        #expect(exp(action.logProbability) > 0.03 && exp(action.logProbability) <= 1)
+        #expect(DecisionID(action.decision)?.place == .init(session: "s", ordinal: 7))
+        #expect(throws: Refusal.self) { try decider.decide(on: moment(8), MomentInput(), representation: [], modelVersion: 0, latency: 0) }
+    }
+
+    @Test func rewardsChangeWhatIsDecided() throws {
+        let settings = settings()
+        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings))
+        var now = Instant(nanoseconds: 0), right = 0
+        for round in 1...300 {
+            let x: Float = round.isMultiple(of: 2) ? 1 : -1
+            let (action, record) = try decide(&decider, UInt64(round), x)
+            now = Instant(nanoseconds: now.nanoseconds + 1_000_000)
+            var updates = try learner.take(record, at: now)
+            let isRight = action.choice == (x > 0 ? 2 : 0)
+            if round > 200, isRight { right += 1 }
+            updates += try learner.take(feedback(action, isRight ? 1 : 0), at: now)
+            for update in updates { try adopt(update, by: &decider, round) }
+        }
+        #expect(right > 85, "\(right) of 100")
+        #expect(decider.policyVersion == 300 && learner.gauges["decisionsTold"] == 300)
+    }
+
+    private func adopt(_ outgoing: Outgoing, by decider: inout Decider, _ sequence: Int) throws {
+        var update = try #require(outgoing.message as? PolicyUpdate)
+        update.stamp = Stamp(from: "learn", sequence: UInt64(sequence))
+        let message = try WireMessage(update, on: Topics.policyUpdate.only, payload: outgoing.payload)
+        try decider.adopt(update, payload: message)
+    }
+
+    @Test func badFeedbackIsRefusedByReason() throws {
+        let settings = settings()
+        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings))
+        let start = Instant(nanoseconds: 0)
+        let (action, record) = try decide(&decider, 1, 1)
+        _ = try learner.take(record, at: start)
+        func refusal(_ change: (inout Feedback) -> Void) -> Reason? {
+            var one = feedback(action, 1)
+            change(&one)
+            do {
+                _ = try learner.take(one, at: start)
+                return nil
+            } catch {
+                return error.reason
+            }
+        }
+        #expect(refusal { $0.decision = "s/1/0" }?.rawValue == "forgedFeedback")
+        #expect(refusal { $0.session = "other" }?.rawValue == "forgedFeedback")
+        #expect(refusal { $0.decision = "s/99/0" } == .orphanFeedback)
+        #expect(refusal { $0.decision = "nonsense" } == .orphanFeedback)
+        #expect(refusal { $0.clearReward() } == .emptyFeedback)
+        #expect(refusal { $0.reward = .nan } == .emptyFeedback)
+        #expect(refusal { _ in } == nil)
+        #expect(refusal { _ in }?.rawValue == "duplicateFeedback")
+        var wrong = record
+        wrong.observation = [1]
+        #expect(throws: Refusal.self) { try learner.take(wrong, at: start) }
+    }
+
+    @Test func aDecisionThatNobodyAnswersGetsTheDefault() throws {
+        var settings = settings()
+        settings.decide.window = 2
+        settings.decide.defaultReward = -1
+        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings))
+        let (action, record) = try decide(&decider, 1, 1)
+        _ = try learner.take(record, at: Instant(nanoseconds: 0))
+        #expect(learner.tick(at: Instant(nanoseconds: 1_900_000_000)).isEmpty)
+        #expect(!learner.tick(at: Instant(nanoseconds: 2_100_000_000)).isEmpty && learner.gauges["decisionsUntold"] == 1)
+        #expect(throws: Refusal.self) { try learner.take(feedback(action, 1), at: Instant(nanoseconds: 2_200_000_000)) }
+    }
+
+    @Test func whatAnOldPolicyDecidedIsLeftOutAndCounted() throws {
+        var settings = settings()
+        settings.decide.maximumStaleness = 1
+        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings))
+        for round in 1...5 {  // the decider never hears of new policies
+            let (action, record) = try decide(&decider, UInt64(round), 1)
+            _ = try learner.take(record, at: Instant(nanoseconds: 0))
+            _ = try learner.take(feedback(action, 1), at: Instant(nanoseconds: 0))
+        }
+        #expect(learner.drops[.staleDecision] == 3 && learner.gauges["policyVersion"] == 2)
+    }
+
+    @Test func aPolicyIsTakenWholeOrNotAtAll() throws {
+        let settings = settings()
+        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings))
+        let start = try #require(learner.begin().first), update = try #require(start.message as? PolicyUpdate)
+        func refusal(_ change: (inout PolicyUpdate) -> Void) throws -> Reason? {
+            var changed = update
+            changed.stamp = Stamp(from: "learn", sequence: 1)
+            changed.version = 3
+            change(&changed)
+            let message = try WireMessage(changed, on: Topics.policyUpdate.only, payload: start.payload)
+            do throws(Refusal) {
+                try decider.adopt(changed, payload: message)
+                return nil
+            } catch {
+                return error.reason
+            }
+        }
+        #expect(try refusal { $0.sha256[0] ^= 1 } == .wrongDigest)
+        #expect(try refusal { $0.policy = "ppo" } == .wrongPolicy)
+        #expect(try refusal { _ in } == nil)
+        #expect(try refusal { $0.version = 2 } == .sequenceRunsBack)
+    }
+
+    @Test func aPolicyGoesOnFromItsCheckpointAndItsLogIsJudged() throws {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("accrete-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: directory) }  // a temporary directory
+        var settings = settings()
+        settings.learn.directory = directory
+        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings))
+        for round in 1...400 {
+            let x: Float = round.isMultiple(of: 2) ? 1 : -1
+            let (action, record) = try decide(&decider, UInt64(round), x)
+            _ = try learner.take(record, at: Instant(nanoseconds: 0))
+            // The decider keeps its first policy, so that the log has all choices.
+            _ = try learner.take(feedback(action, action.choice == 2 ? 1 : 0), at: Instant(nanoseconds: 0))
+        }
+        learner.save()
+        let again = try #require(try DecisionLearner(settings))
+        #expect(again.gauges == learner.gauges.merging(["decisionsOpen": 0]) { $1 })
+        let report = try DecisionReport(directory: directory)
+        #expect(report.decisions == 400 && report.told == 400 && report.unreadable == 0)
+        #expect(report.recommendation == "always 2", "\(report.text)")
+        settings.decide.choices = 4
+        #expect(throws: (any Error).self) { try DecisionLearner(settings) }
+        #expect(throws: DecisionReportError.self) { try DecisionReport(directory: directory + "/nowhere") }
+    }
+
+    @Test func nonsenseIsRefusedAtStart() {
+        func problems(_ change: (inout Settings) -> Void) -> [String] {
+            var changed = settings("ppo")
+            change(&changed)
+            return changed.problems.map(\.key)
+        }
+        #expect(problems { _ in }.isEmpty)
+        #expect(problems { $0.decide.policy = "oracle" } == ["decide.policy"])
+        #expect(problems { $0.decide.policy = "ddpg" } == ["decide.policy"])
+        #expect(problems { $0.decide.settings = ["clip": 3] } == ["decide.settings"])
+        #expect(problems { $0.decide.choices = 1 } == ["decide.choices"])
+        #expect(problems { $0.decide.choices = 0 } == ["decide.choices"])
+        #expect(problems { $0.mode = .lockstep } == ["decide.policy"])
+        #expect(problems { $0.decide.observation = "model" } == ["decide.alone"])
+        #expect(problems { $0.decide.observation = "model"; $0.decide.alone = false }.isEmpty)
+    }
+}
