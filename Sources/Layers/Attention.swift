@@ -61,8 +61,15 @@ public struct CrossAttention: Layer {
     public func callAsFunction<S>(
         _ x: Tensor<S>, attendingTo others: Tensor<S>, batch: Int, keyMask: Tensor<S>? = nil, in graph: Graph<S>
     ) -> Tensor<S> {
-        let read = graph.attend(
-            query(x, in: graph), to: project(others, in: graph), heads: heads, batch: batch, keyMask: keyMask)
-        return join(read, in: graph)
+        look(x, at: others, batch: batch, keyMask: keyMask, in: graph).read
+    }
+
+    /// The same, and where each query looked, (batch·heads·Tq, Tk).
+    public func look<S>(
+        _ x: Tensor<S>, at others: Tensor<S>, batch: Int, keyMask: Tensor<S>? = nil, in graph: Graph<S>
+    ) -> (read: Tensor<S>, weights: Tensor<S>) {
+        let (read, weights) = graph.look(
+            query(x, in: graph), at: project(others, in: graph), heads: heads, batch: batch, keyMask: keyMask)
+        return (join(read, in: graph), weights)
     }
 }

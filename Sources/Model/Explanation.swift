@@ -7,7 +7,7 @@ public struct Explanation: Codable, Sendable, Equatable {
     /// ln p with every modality − ln p without this one, for those the moment has.
     public var marginal: [String: Double]
     /// Shapley values: the mean of a modality's contribution over every order in which modalities could have arrived. They sum to
-    /// ln p with all − ln p with none. Nil where a moment has more than `Explanation.mostForShapley` modalities.
+    /// ln p with all − ln p with none. Nil where a moment has more than `Explanation.mostForShapley` modalities, or where nobody asked.
     /// https://doi.org/10.1515/9781400881970-018
     public var shapley: [String: Double]?
 
@@ -17,10 +17,12 @@ public struct Explanation: Codable, Sendable, Equatable {
 extension MultimodalGraph {
     /// Explains a decision by hiding modalities, one or several at a time; exact, and in as few runs as the batch allows.
     /// Rows that were set before are overwritten.
-    /// - Parameter class: whose probability is explained; that which the model holds most probable, if not given.
-    public func explain(_ moment: MomentInput, class decided: Int? = nil) -> Explanation {
+    /// - Parameters:
+    ///   - class: whose probability is explained; that which the model holds most probable, if not given.
+    ///   - exhaustively: whether Shapley values are told too, which takes 2ⁿ rows for n modalities instead of n + 1.
+    public func explain(_ moment: MomentInput, class decided: Int? = nil, exhaustively: Bool = true) -> Explanation {
         let names = model.configuration.modalities.filter { moment.has($0) }
-        let isExhaustive = names.count <= Explanation.mostForShapley
+        let isExhaustive = exhaustively && names.count <= Explanation.mostForShapley
         let all = (1 << names.count) - 1
         let coalitions = isExhaustive ? Array((0...all).reversed()) : [all] + names.indices.map { all & ~(1 << $0) }
 

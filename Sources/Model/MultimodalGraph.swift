@@ -127,6 +127,11 @@ public final class MultimodalGraph<S: Scalar> {
         }
     }
 
+    /// Where the fusion looked in the last forward of a row; empty for one that does not attend.
+    public func attention(row: Int) -> [AttentionMap] {
+        verdict.maps.map { AttentionMap(name: $0.name, rows: $0.rows, columns: $0.columns, weights: numbers($0.weights, row)) }
+    }
+
     private func numbers(_ tensor: Tensor<S>, _ row: Int) -> [Float] {
         (row * tensor.columns..<(row + 1) * tensor.columns).map { Float(tensor.values[$0].primal) }
     }
@@ -167,4 +172,13 @@ public struct MultimodalPrediction: Codable, Sendable, Equatable {
     public var experts: [String: [Float]]
     /// −ln p of each token of the text, given the senses and the tokens before it; empty for a row without language.
     public var tokenNLL: [Float]
+}
+
+/// Where a fusion looked in one moment: rows × columns weights. Of `attention`, a row is a modality and a column one of its tokens; of
+/// `co-attention`, the rows are the tokens of the one modality, head after head, and the columns the tokens of the other.
+public struct AttentionMap: Codable, Sendable, Equatable {
+    public var name: String
+    public var rows: Int
+    public var columns: Int
+    public var weights: [Float]
 }

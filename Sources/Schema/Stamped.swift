@@ -18,6 +18,9 @@ extension FeatureFrame: Stamped {}
 extension MomentEvent: Stamped {}
 extension Prediction: Stamped {}
 extension Action: Stamped {}
+extension ReliabilityChange: Stamped {}
+extension ExplainRequest: Stamped {}
+extension MomentExplanation: Stamped {}
 extension ModelUpdate: Stamped {}
 extension PolicyUpdate: Stamped {}
 extension EvaluationSummary: Stamped {}

@@ -8,6 +8,9 @@ public enum Topics {
     public static let moment = TopicFamily<MomentEvent>("moment", "session")
     public static let prediction = TopicFamily<Prediction>("prediction", "session")
     public static let action = TopicFamily<Action>("action", "session")
+    public static let reliability = TopicFamily<ReliabilityChange>("reliability", "session")
+    public static let explain = TopicFamily<ExplainRequest>("explain", "session")
+    public static let explanation = TopicFamily<MomentExplanation>("explanation", "session")
     public static let modelUpdate = TopicFamily<ModelUpdate>("model.update")
     public static let policyUpdate = TopicFamily<PolicyUpdate>("policy.update")
     public static let evaluationSummary = TopicFamily<EvaluationSummary>("evaluation.summary")
@@ -15,7 +18,7 @@ public enum Topics {
     public static let status = TopicFamily<Status>("status", "stage")
 
     public static let all: [any AnyTopicFamily] = [
-        sensor, cut, feedback, sample, feature, moment, prediction, action,
+        sensor, cut, feedback, sample, feature, moment, prediction, action, reliability, explain, explanation,
         modelUpdate, policyUpdate, evaluationSummary, evaluationProgress, status,
     ]
 

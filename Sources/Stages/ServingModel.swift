@@ -19,6 +19,8 @@ final class ServingModel {
         var probabilities: [Float]
         var label: Int
         var weights: [String: Float]
+        /// What each modality that is there would say alone.
+        var experts: [String: [Float]]
         /// Nats over all tokens of the text, given the senses.
         var tokenNLL: Double
         var tokens: Int
@@ -58,8 +60,21 @@ final class ServingModel {
             let prediction = graph.prediction(row: row)
             let probabilities = prediction.probabilities
             let likeliest = probabilities.indices.max { probabilities[$0] < probabilities[$1] } ?? 0
-            return Answer(probabilities: probabilities, label: likeliest, weights: prediction.weights,
+            return Answer(probabilities: probabilities, label: likeliest, weights: prediction.weights, experts: prediction.experts,
                           tokenNLL: prediction.tokenNLL.reduce(0) { $0 + Double($1) }, tokens: prediction.tokenNLL.count)
         }
+    }
+    /// Where the fusion looked in the last prediction's row.
+    func attention(row: Int) -> [AttentionMap] { graph.attention(row: row) }
+
+    func attention(of input: MomentInput) -> [AttentionMap] {
+        graph.set(input, row: 0)
+        graph.forward()
+        return graph.attention(row: 0)
+    }
+
+    /// What each modality gives to a decision; overwrites what was predicted last.
+    func explain(_ input: MomentInput, class decided: Int?, exhaustively: Bool) -> Explanation {
+        graph.explain(input, class: decided, exhaustively: exhaustively)
     }
 }

@@ -7,6 +7,7 @@ import ArgumentParser
         abstract: "Measures the speed and the learning of Accrete's parts.",
         subcommands: [
             AV3MNIST.self,
+            CorruptionBench.self,
             DecodingBench.self,
             DriftBench.self,
             Electricity.self,

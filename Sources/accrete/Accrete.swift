@@ -14,6 +14,7 @@ import Stages
             StatusCommand.self,
             Tap.self,
             Decisions.self,
+            Explain.self,
             Drift.self,
             Generate.self,
             Model.self,

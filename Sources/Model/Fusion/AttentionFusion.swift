@@ -29,7 +29,8 @@ public struct AttentionFusion: Fusion {
         let read = graph.concatenateRows(zip(values, modalities).map { $0($1.tokens, in: graph) }, batch: batch)
         let mean = graph.poolRows(graph.scaleRows(read, by: importance), batch: batch)
         let joined = join(graph.affine(mean, scale: Double(modalities.count * importance.columns)), in: graph)
-        return Verdict(logits: head(graph.activate(joined, .gelu), in: graph), importance: importance)
+        let map = FusionMap(name: "importance", rows: modalities.count, columns: tokens, weights: importance)
+        return Verdict(logits: head(graph.activate(joined, .gelu), in: graph), importance: importance, maps: [map])
     }
 
     /// Tokens weighed against those of the other senses, so that what does not matter now does not distract the trunk.

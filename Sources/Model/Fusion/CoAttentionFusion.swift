@@ -19,26 +19,31 @@ public struct CoAttentionFusion: Fusion {
     public var parts: [any Layer] { glances + [junction, prefix] }
 
     public func classify<S>(_ modalities: [Percept<S>], in graph: Graph<S>) -> Verdict<S> {
-        let informed = zip(informed(modalities, in: graph), modalities).map { tokens, modality in
+        let (informed, maps) = informed(modalities, in: graph)
+        let seen = zip(informed, modalities).map { tokens, modality in
             graph.scaleRows(tokens.reshaped([modality.batch, tokens.count / modality.batch]), by: modality.present)
         }
-        return junction(informed, in: graph)
+        var verdict = junction(seen, in: graph)
+        verdict.maps = maps
+        return verdict
     }
 
     /// Senses attend to one another only: what is said must not tell the trunk what will be said.
     public func condition<S>(_ senses: [Percept<S>], in graph: Graph<S>) -> Tensor<S> {
-        prefix(graph.concatenateRows(informed(senses, in: graph), batch: senses[0].batch), in: graph)
+        prefix(graph.concatenateRows(informed(senses, in: graph).tokens, batch: senses[0].batch), in: graph)
     }
 
     /// Every modality's tokens and what they read in the others that it is paired with.
-    private func informed<S>(_ percepts: [Percept<S>], in graph: Graph<S>) -> [Tensor<S>] {
+    private func informed<S>(_ percepts: [Percept<S>], in graph: Graph<S>) -> (tokens: [Tensor<S>], maps: [FusionMap<S>]) {
         let known = Dictionary(uniqueKeysWithValues: zip(modalities, percepts))
-        return zip(modalities, percepts).map { name, percept in
+        var maps: [FusionMap<S>] = []
+        let tokens = zip(modalities, percepts).map { name, percept in
             let seen = glances.filter { $0.from == name }.compactMap { glance in
-                known[glance.to].map { glance(percept, $0, in: graph) }
+                known[glance.to].map { glance(percept, $0, in: graph, noting: &maps) }
             }
             return graph.sum([percept.tokens] + seen)
         }
+        return (tokens, maps)
     }
 }
 
@@ -56,8 +61,15 @@ private struct Glance: Composite {
     var parts: [any Layer] { [read] }
 
     /// Nothing is added where the other modality is not there, the bias apart.
-    func callAsFunction<S>(_ percept: Percept<S>, _ other: Percept<S>, in graph: Graph<S>) -> Tensor<S> {
-        read(percept.tokens, attendingTo: other.tokens, batch: percept.batch, keyMask: other.tokensPresent, in: graph)
+    func callAsFunction<S>(
+        _ percept: Percept<S>, _ other: Percept<S>, in graph: Graph<S>, noting maps: inout [FusionMap<S>]
+    ) -> Tensor<S> {
+        let batch = percept.batch
+        let (told, weights) = read.look(percept.tokens, at: other.tokens, batch: batch, keyMask: other.tokensPresent, in: graph)
+        maps.append(FusionMap(
+            name: "\(from).to.\(to)", rows: weights.rows / batch, columns: weights.columns,
+            weights: weights.reshaped([batch, weights.count / batch])))
+        return told
     }
 }
 

@@ -56,6 +56,16 @@ public struct Verdict<S: Scalar> {
     public let logits: Tensor<S>
     /// (batch, n), n a multiple of the number of modalities: how much each of them, in order, or each of its tokens counted; not below 0.
     public let importance: Tensor<S>
+    /// Where the fusion looked; empty for one that does not attend.
+    public var maps: [FusionMap<S>] = []
+}
+
+/// Weights of a recorded attention: for each row of the batch `rows` × `columns` of them.
+public struct FusionMap<S: Scalar> {
+    public let name: String
+    public let rows: Int, columns: Int
+    /// (batch, rows·columns)
+    public let weights: Tensor<S>
 }
 
 extension Graph {

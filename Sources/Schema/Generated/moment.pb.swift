@@ -161,48 +161,85 @@ public nonisolated struct MomentEvent: Sendable {
 }
 
 /// Topic prediction.<session>/ — fuse, in real time.
-public nonisolated struct Prediction: Sendable {
+public nonisolated struct Prediction: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   public var stamp: Stamp {
-    get {_stamp ?? Stamp()}
-    set {_stamp = newValue}
+    get {_storage._stamp ?? Stamp()}
+    set {_uniqueStorage()._stamp = newValue}
   }
   /// Returns true if `stamp` has been explicitly set.
-  public var hasStamp: Bool {self._stamp != nil}
+  public var hasStamp: Bool {_storage._stamp != nil}
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
-  public mutating func clearStamp() {self._stamp = nil}
+  public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
 
-  public var moment: String = String()
+  public var moment: String {
+    get {_storage._moment}
+    set {_uniqueStorage()._moment = newValue}
+  }
 
-  public var session: String = String()
+  public var session: String {
+    get {_storage._session}
+    set {_uniqueStorage()._session = newValue}
+  }
 
-  public var ordinal: UInt64 = 0
+  public var ordinal: UInt64 {
+    get {_storage._ordinal}
+    set {_uniqueStorage()._ordinal = newValue}
+  }
 
-  public var modelVersion: UInt64 = 0
+  public var modelVersion: UInt64 {
+    get {_storage._modelVersion}
+    set {_uniqueStorage()._modelVersion = newValue}
+  }
 
   /// newest moment that the model had learned from
-  public var modelWatermark: UInt64 = 0
+  public var modelWatermark: UInt64 {
+    get {_storage._modelWatermark}
+    set {_uniqueStorage()._modelWatermark = newValue}
+  }
 
   /// over the classes
-  public var probabilities: [Float] = []
+  public var probabilities: [Float] {
+    get {_storage._probabilities}
+    set {_uniqueStorage()._probabilities = newValue}
+  }
 
   /// the likeliest
-  public var label: UInt32 = 0
+  public var label: UInt32 {
+    get {_storage._label}
+    set {_uniqueStorage()._label = newValue}
+  }
 
   /// how much each modality counted
-  public var weights: Dictionary<String,Float> = [:]
+  public var weights: Dictionary<String,Float> {
+    get {_storage._weights}
+    set {_uniqueStorage()._weights = newValue}
+  }
 
   /// seconds from the arrival of what ended the moment
-  public var latency: Double = 0
+  public var latency: Double {
+    get {_storage._latency}
+    set {_uniqueStorage()._latency = newValue}
+  }
+
+  /// what each modality gave
+  public var contributions: Contributions {
+    get {_storage._contributions ?? Contributions()}
+    set {_uniqueStorage()._contributions = newValue}
+  }
+  /// Returns true if `contributions` has been explicitly set.
+  public var hasContributions: Bool {_storage._contributions != nil}
+  /// Clears the value of `contributions`. Subsequent reads from it will return its default value.
+  public mutating func clearContributions() {_uniqueStorage()._contributions = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _stamp: Stamp? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -482,78 +519,139 @@ nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Prediction"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}session\0\u{1}ordinal\0\u{3}model_version\0\u{3}model_watermark\0\u{1}probabilities\0\u{1}label\0\u{1}weights\0\u{1}latency\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}session\0\u{1}ordinal\0\u{3}model_version\0\u{3}model_watermark\0\u{1}probabilities\0\u{1}label\0\u{1}weights\0\u{1}latency\0\u{2}\u{a}contributions\0")
+
+  fileprivate class _StorageClass {
+    var _stamp: Stamp? = nil
+    var _moment: String = String()
+    var _session: String = String()
+    var _ordinal: UInt64 = 0
+    var _modelVersion: UInt64 = 0
+    var _modelWatermark: UInt64 = 0
+    var _probabilities: [Float] = []
+    var _label: UInt32 = 0
+    var _weights: Dictionary<String,Float> = [:]
+    var _latency: Double = 0
+    var _contributions: Contributions? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _stamp = source._stamp
+      _moment = source._moment
+      _session = source._session
+      _ordinal = source._ordinal
+      _modelVersion = source._modelVersion
+      _modelWatermark = source._modelWatermark
+      _probabilities = source._probabilities
+      _label = source._label
+      _weights = source._weights
+      _latency = source._latency
+      _contributions = source._contributions
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.moment) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self.session) }()
-      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.ordinal) }()
-      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.modelVersion) }()
-      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.modelWatermark) }()
-      case 7: try { try decoder.decodeRepeatedFloatField(value: &self.probabilities) }()
-      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.label) }()
-      case 9: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufFloat>.self, value: &self.weights) }()
-      case 10: try { try decoder.decodeSingularDoubleField(value: &self.latency) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._stamp) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._moment) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._session) }()
+        case 4: try { try decoder.decodeSingularUInt64Field(value: &_storage._ordinal) }()
+        case 5: try { try decoder.decodeSingularUInt64Field(value: &_storage._modelVersion) }()
+        case 6: try { try decoder.decodeSingularUInt64Field(value: &_storage._modelWatermark) }()
+        case 7: try { try decoder.decodeRepeatedFloatField(value: &_storage._probabilities) }()
+        case 8: try { try decoder.decodeSingularUInt32Field(value: &_storage._label) }()
+        case 9: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufFloat>.self, value: &_storage._weights) }()
+        case 10: try { try decoder.decodeSingularDoubleField(value: &_storage._latency) }()
+        case 20: try { try decoder.decodeSingularMessageField(value: &_storage._contributions) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._stamp {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if !self.moment.isEmpty {
-      try visitor.visitSingularStringField(value: self.moment, fieldNumber: 2)
-    }
-    if !self.session.isEmpty {
-      try visitor.visitSingularStringField(value: self.session, fieldNumber: 3)
-    }
-    if self.ordinal != 0 {
-      try visitor.visitSingularUInt64Field(value: self.ordinal, fieldNumber: 4)
-    }
-    if self.modelVersion != 0 {
-      try visitor.visitSingularUInt64Field(value: self.modelVersion, fieldNumber: 5)
-    }
-    if self.modelWatermark != 0 {
-      try visitor.visitSingularUInt64Field(value: self.modelWatermark, fieldNumber: 6)
-    }
-    if !self.probabilities.isEmpty {
-      try visitor.visitPackedFloatField(value: self.probabilities, fieldNumber: 7)
-    }
-    if self.label != 0 {
-      try visitor.visitSingularUInt32Field(value: self.label, fieldNumber: 8)
-    }
-    if !self.weights.isEmpty {
-      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufFloat>.self, value: self.weights, fieldNumber: 9)
-    }
-    if self.latency.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.latency, fieldNumber: 10)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._stamp {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if !_storage._moment.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._moment, fieldNumber: 2)
+      }
+      if !_storage._session.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._session, fieldNumber: 3)
+      }
+      if _storage._ordinal != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._ordinal, fieldNumber: 4)
+      }
+      if _storage._modelVersion != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._modelVersion, fieldNumber: 5)
+      }
+      if _storage._modelWatermark != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._modelWatermark, fieldNumber: 6)
+      }
+      if !_storage._probabilities.isEmpty {
+        try visitor.visitPackedFloatField(value: _storage._probabilities, fieldNumber: 7)
+      }
+      if _storage._label != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._label, fieldNumber: 8)
+      }
+      if !_storage._weights.isEmpty {
+        try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufFloat>.self, value: _storage._weights, fieldNumber: 9)
+      }
+      if _storage._latency.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._latency, fieldNumber: 10)
+      }
+      try { if let v = _storage._contributions {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Prediction, rhs: Prediction) -> Bool {
-    if lhs._stamp != rhs._stamp {return false}
-    if lhs.moment != rhs.moment {return false}
-    if lhs.session != rhs.session {return false}
-    if lhs.ordinal != rhs.ordinal {return false}
-    if lhs.modelVersion != rhs.modelVersion {return false}
-    if lhs.modelWatermark != rhs.modelWatermark {return false}
-    if lhs.probabilities != rhs.probabilities {return false}
-    if lhs.label != rhs.label {return false}
-    if lhs.weights != rhs.weights {return false}
-    if lhs.latency != rhs.latency {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._stamp != rhs_storage._stamp {return false}
+        if _storage._moment != rhs_storage._moment {return false}
+        if _storage._session != rhs_storage._session {return false}
+        if _storage._ordinal != rhs_storage._ordinal {return false}
+        if _storage._modelVersion != rhs_storage._modelVersion {return false}
+        if _storage._modelWatermark != rhs_storage._modelWatermark {return false}
+        if _storage._probabilities != rhs_storage._probabilities {return false}
+        if _storage._label != rhs_storage._label {return false}
+        if _storage._weights != rhs_storage._weights {return false}
+        if _storage._latency != rhs_storage._latency {return false}
+        if _storage._contributions != rhs_storage._contributions {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

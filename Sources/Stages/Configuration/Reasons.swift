@@ -17,5 +17,6 @@ extension Reason {
     static let staleDecision = Reason(rawValue: "staleDecision")
     static let noObservation = Reason(rawValue: "noObservation")
     static let wrongPolicy = Reason(rawValue: "wrongPolicy")
+    static let shed = Reason(rawValue: "shed")
     static let wrongModel = Reason(rawValue: "wrongModel")
 }

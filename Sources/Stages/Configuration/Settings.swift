@@ -16,7 +16,7 @@ public struct Settings: Codable, Sendable, Equatable {
     public var messaging = Limits()
     public var signals = SignalConfiguration()
     public var cut = MomentCutter.Configuration()
-    public var fuse = MomentAligner.Configuration()
+    public var fuse = FuseSettings()
     public var model = MultimodalConfiguration()
     public var learn = LearnSettings()
     public var learner = OnlineLearner.Configuration()
@@ -79,12 +79,24 @@ extension Settings {
         wants("cut.timeLimit", cut.timeLimit, in: 0.01...86_400)
         wants("cut.maximumSessions", cut.maximumSessions, in: 1...100_000)
         wants("cut.maximumJump", cut.maximumJump, in: 0.01...1e9)
+        wants("cut.doubtfulJump", cut.doubtfulJump, in: 0.01...1e9)
+        wants("cut.clocks.span", cut.clocks.span, in: 0.001...3600)
+        wants("cut.clocks.spans", cut.clocks.spans, in: 2...10_000)
+        wants("cut.clocks.maximumClocks", cut.clocks.maximumClocks, in: 1...1000)
+        wants("cut.clocks.step", cut.clocks.step, in: 0.001...86_400)
         wants("fuse.lateness", fuse.lateness, in: 0...3600)
         wants("fuse.maximumFrames", fuse.maximumFrames, in: 1...100_000)
         wants("fuse.maximumPending", fuse.maximumPending, in: 1...1_000_000)
         wants("fuse.maximumSessions", fuse.maximumSessions, in: 1...100_000)
         wants("fuse.maximumSources", fuse.maximumSources, in: 1...100_000)
         wants("fuse.sourceTimeout", fuse.sourceTimeout, in: 0...3600)
+        found += fuse.alignment.flatMap(\.problems).map { ("fuse.alignment", $0) }
+        for rule in fuse.alignment where !model.modalities.contains(rule.modality) {
+            found.append(("fuse.alignment", "the model has no sense '\(rule.modality)'"))
+        }
+        wants("fuse.maximumLatency", fuse.maximumLatency, in: 0.001...86_400)
+        wants("fuse.remembered", fuse.remembered, in: 0...1_000_000)
+        found += fuse.reliability.problems.map { ("fuse.reliability.\($0.key)", $0.text) }
         wants("learn.publishEvery", learn.publishEvery, in: 1...1_000_000)
         wants("learn.publishInterval", learn.publishInterval, in: 0.01...86_400)
         wants("learn.checkpointInterval", learn.checkpointInterval, in: 0.1...86_400)

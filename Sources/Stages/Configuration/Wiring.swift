@@ -18,7 +18,7 @@ extension Settings {
 
     /// Ingest is bound where publishers connect.
     public func ingestHears(_ environment: [String: String]) throws -> [Subscription] {
-        [Subscription(try named(endpoints.sensors, environment), topics: [Topics.sensor.prefix, Topics.cut.prefix, Topics.feedback.prefix], attachment: .bind)]
+        [Subscription(try named(endpoints.sensors, environment), topics: [Topics.sensor.prefix, Topics.cut.prefix, Topics.feedback.prefix, Topics.explain.prefix], attachment: .bind)]
     }
 
     /// Who must be there before ingest lets anything in, in lockstep.
@@ -31,7 +31,7 @@ extension Settings {
     }
 
     public func fuseHears(_ environment: [String: String]) throws -> [Subscription] {
-        var list = [Subscription(try first(endpoints.ingest, environment), topics: [Topics.feedback.prefix])]
+        var list = [Subscription(try first(endpoints.ingest, environment), topics: [Topics.feedback.prefix, Topics.explain.prefix])]
         for modality in model.modalities {
             list.append(Subscription(try first(endpoints.extract, environment, modality), topics: [try Topics.feature(modality).name]))
         }

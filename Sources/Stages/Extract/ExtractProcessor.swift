@@ -22,10 +22,13 @@ public struct ExtractProcessor: Processor {
     private let modality: String
     private let frontend: any Modality
     private let topic: Topic<FeatureFrame>
+    /// Live: a reading that has waited longer, in nanoseconds, is shed; nil in lockstep.
+    private let patience: Int64?
 
     /// - Throws: `SettingProblem` where the modality is unknown or its settings make no sense.
     public init(_ settings: Settings, modality: String) throws {
         self.modality = modality
+        patience = settings.mode == .live ? Int64(settings.fuse.maximumLatency * 1e9) : nil
         topic = try Topics.feature(modality)
         frontend = try Signals.frontend(for: modality, settings.signals)
     }
@@ -35,6 +38,7 @@ public struct ExtractProcessor: Processor {
         case .boundary(let boundary):
             return [Outgoing(.with { $0.arrived = input.sample.arrived; $0.boundary = boundary }, on: topic)]
         case .reading(let reading):
+            if let patience, now.nanoseconds - input.sample.arrived > patience { throw Refusal(.shed, "a reading that came too long ago") }
             let features = try features(of: reading, input.message)
             let feature = FeatureFrame.with {
                 $0.arrived = input.sample.arrived

@@ -2,16 +2,16 @@ import Messaging
 import Model
 import Pipeline
 import Schema
-import Statistics
 
 /// Aligns what the senses tell into moments, and predicts on each with the newest model.
 ///
-/// Hears `feature.*` from the extractors, `feedback.*` from ingest, `model.update/` and `policy.update/` from the learner; tells `moment.<session>/`, `prediction.<session>/`
-/// and, where decisions are configured, `action.<session>/`.
+/// Hears `feature.*` from the extractors, `feedback.*` and `explain.*` from ingest, `model.update/` and `policy.update/` from the learner; tells
+/// `moment.<session>/`, `prediction.<session>/`, `reliability.<session>/`, `explanation.<session>/` and, where decisions are configured, `action.<session>/`.
 public struct FuseProcessor: Processor {
     public enum Input: Inbound, Sendable {
         case feature(FeatureFrame, modality: String, values: [Float])
         case feedback(Feedback)
+        case explain(ExplainRequest)
         case update(ModelUpdate, payload: WireMessage)
         case policy(PolicyUpdate, payload: WireMessage)
 
@@ -34,6 +34,8 @@ public struct FuseProcessor: Processor {
                 let feedback: Feedback = try message.decode()
                 guard TopicComponent.isValid(feedback.session) else { throw Refusal(.badSession, String(feedback.session.prefix(64))) }
                 self = .feedback(feedback)
+            } else if Topics.explain.components(of: topic) != nil {
+                self = .explain(try message.decode())
             } else if Topics.modelUpdate.components(of: topic) != nil {
                 self = .update(try message.decode(), payload: message)
             } else if Topics.policyUpdate.components(of: topic) != nil {
@@ -47,51 +49,41 @@ public struct FuseProcessor: Processor {
             switch self {
             case .feature(let feature, _, _): feature.stamp
             case .feedback(let feedback): feedback.stamp
+            case .explain(let request): request.stamp
             case .update(let update, _): update.stamp
             case .policy(let update, _): update.stamp
             }
         }
     }
 
-    private struct Unpredicted {
-        var moment: Moment
-        var input: MomentInput
-    }
-
     private let settings: Settings
-    /// Measures how long a prediction took; nothing else depends on it.
-    private let clock: any TimeSource
     private let extents: [String: Int]
     private var aligner: MomentAligner
     private let assembly: MomentAssembly
     private var models: AdoptedModels
-    private let server: ServingModel
-    private var serving: ModelUpdate?
-    private var decider: Decider?
+    private var predictor: Predictor
     private var ordinal: UInt64 = 0
     private var feedback: [(message: Feedback, heard: Int64)] = []
     private var feedbackHeard: UInt64 = 0
-    private var unpredicted: [Unpredicted] = []
     private var told = Telemetry()
 
     /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
     public init(_ settings: Settings, clock: any TimeSource) throws {
         self.settings = settings
-        self.clock = clock
         let columns = settings.model.senses.map { ($0.name, $0.columns) } + [(MultimodalConfiguration.textName, 1)]
         extents = Dictionary(uniqueKeysWithValues: columns)
         aligner = MomentAligner(settings.fuse, modalities: settings.model.modalities, waitsForAll: settings.mode == .lockstep)
         assembly = MomentAssembly(settings.model)
-        server = try ServingModel(settings.model, rows: 1, language: false)
-        decider = try Decider(settings)
-        models = AdoptedModels(layout: server.layout, capacity: settings.updateCapacity)
+        predictor = try Predictor(settings, clock: clock)
+        models = predictor.models()
     }
 
     public var telemetry: Telemetry {
-        var telemetry = told
-        telemetry.modelVersion = serving?.version ?? 0
+        var telemetry = predictor.telemetry
+        telemetry.drops.add(told.drops.counts)
+        telemetry.modelVersion = predictor.serving?.version ?? 0
         telemetry.gauges = ["moments": Double(ordinal), "early": Double(aligner.early), "outOfOrder": Double(aligner.outOfOrder), "missedVersions": Double(models.missed)]
-        if let decider { telemetry.gauges.merge(["decisions": Double(decider.decided), "policyVersion": Double(decider.policyVersion)]) { $1 } }
+        telemetry.gauges.merge(predictor.gauges) { own, _ in own }
         return telemetry
     }
 
@@ -103,11 +95,11 @@ public struct FuseProcessor: Processor {
             guard feedback.count < settings.fuse.maximumPending else { throw Refusal(.overflow, "too much feedback waits for its moments") }
             feedback.append((one, now.nanoseconds))
             feedbackHeard += 1
+        case .explain(let request): return [try predictor.explain(request)]
         case .update(let update, let message):
             try models.insert(update, payload: message)
             ordinal = max(ordinal, update.momentsSeen)  // where this process started again, moments go on counting
-        case .policy(let update, let message):
-            try decider?.adopt(update, payload: message)
+        case .policy(let update, let message): try predictor.adopt(update, payload: message)
         }
         return advance(at: now)
     }
@@ -139,11 +131,7 @@ public struct FuseProcessor: Processor {
             tell(slice, into: &outputs)
         }
         release(upTo: aligner.closed, at: now, into: &outputs)
-        while let next = unpredicted.first, settings.mode == .live || models.isCurrent(for: next.moment.ordinal, step: settings.learn.publishEvery) {
-            unpredicted.removeFirst()
-            if decider?.isAlone != true, let prediction = predict(next, at: now) { outputs.append(prediction) }
-            decide(next, into: &outputs)
-        }
+        outputs += predictor.advance(&models, at: now)
         return outputs
     }
 
@@ -160,17 +148,18 @@ public struct FuseProcessor: Processor {
         ordinal += 1
         let (moment, payload) = assembly.moment(slice, ordinal: ordinal)
         if let input = MomentInput(moment, payload: payload), settings.model.accepts(input) {
-            unpredicted.append(Unpredicted(moment: moment, input: input))
+            predictor.add(moment, input)
         } else {
             told.drops.count(.wrongShape)
         }
-        if decider?.isAlone != true { tell(moment.session, payload: payload, into: &outputs, .moment(moment)) }
+        if !predictor.decidesAlone { tell(moment.session, payload: payload, into: &outputs, .moment(moment)) }
     }
 
     /// Sends on the feedback that came up to the boundary after `boundary`, in its place among the moments.
     private mutating func release(upTo boundary: UInt64, at now: Instant, into outputs: inout [Outgoing]) {
         while let first = feedback.first, first.message.afterBoundary <= boundary || isOverdue(first.heard, at: now) {
             tell(first.message.session, into: &outputs, .feedback(first.message))
+            predictor.add(first.message)
             feedback.removeFirst()
         }
     }
@@ -178,52 +167,6 @@ public struct FuseProcessor: Processor {
     /// Live, feedback does not wait for a boundary that ingest lost in a restart.
     private func isOverdue(_ heard: Int64, at now: Instant) -> Bool {
         settings.mode == .live && now.nanoseconds - heard > Int64((settings.fuse.lateness + settings.fuse.sourceTimeout) * 1e9)
-    }
-
-    private mutating func predict(_ next: Unpredicted, at now: Instant) -> Outgoing? {
-        adopt(for: next.moment.ordinal)
-        guard let serving else {
-            told.drops.count(.noModel)
-            return nil
-        }
-        let answer = server.predict([.init(next.input)])[0]
-        let latency = Double(clock.now.nanoseconds - next.moment.arrived) / 1e9
-        told.latencies["prediction", default: QuantileSketch()].add(latency)
-        let prediction = Prediction.with {
-            $0.moment = next.moment.id
-            $0.session = next.moment.session
-            $0.ordinal = next.moment.ordinal
-            $0.modelVersion = serving.version
-            $0.modelWatermark = serving.momentWatermark
-            $0.probabilities = answer.probabilities
-            $0.label = UInt32(answer.label)
-            $0.weights = answer.weights
-            $0.latency = latency
-        }
-        return (try? Topics.prediction(next.moment.session)).map { Outgoing(prediction, on: $0) }  // the session was checked on its way in
-    }
-
-    /// What to do about the moment, where decisions are configured.
-    private mutating func decide(_ next: Unpredicted, into outputs: inout [Outgoing]) {
-        guard let looksThroughModel = decider?.looksThroughModel else { return }
-        let representation = looksThroughModel ? server.representation(row: 0) : []
-        let latency = Double(clock.now.nanoseconds - next.moment.arrived) / 1e9, version = serving?.version ?? 0
-        do {
-            outputs += try decider?.decide(on: next.moment, next.input, representation: representation, modelVersion: version, latency: latency) ?? []
-        } catch {
-            told.drops.count(error.reason)
-        }
-    }
-
-    private mutating func adopt(for ordinal: UInt64) {
-        let wanted = settings.mode == .live ? models.versions.last : models.version(before: ordinal)
-        guard let wanted, wanted.update.version != serving?.version || wanted.update.stamp.epoch != serving?.stamp.epoch else { return }
-        do {
-            try wanted.archive.copy(into: server.parameters)
-            serving = wanted.update
-        } catch {
-            told.drops.count(.nonFinite)
-        }
     }
 }
 

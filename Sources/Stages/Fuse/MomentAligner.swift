@@ -1,32 +1,20 @@
 import Schema
 
-/// Aligns feature frames in event time and closes moments at the boundaries that ingest marked.
+/// Aligns feature frames in event time and closes moments at the boundaries that ingest marked, each modality by its own rule.
 ///
 /// Every extract process repeats each boundary after the frames that came before it, so a boundary heard from all modalities is complete as
-/// far as the graph is concerned. In live use a moment then still waits for publishers that have not passed its end, at most the configured
-/// lateness; in lockstep it waits for the modalities alone, and for as long as it takes. Moments close in the order of their boundaries.
+/// far as the graph is concerned. In live use a moment then still waits for sources that have not passed its end, at most the lateness of their
+/// modality; in lockstep it waits for the modalities alone, and for as long as it takes, and what a modality tells behind a boundary has not
+/// happened yet, so that equal streams give equal moments. Moments close in the order of their boundaries.
 public struct MomentAligner: Sendable {
-    public struct Configuration: Codable, Sendable, Equatable {
-        /// The longest that a moment waits, after what ended it arrived, for readings still on their way, in seconds.
-        public var lateness = 0.01
-        /// Feature frames kept of one modality of one session; the oldest make room.
-        public var maximumFrames = 256
-        /// Moments waiting to be closed.
-        public var maximumPending = 1024
-        /// Sessions remembered at once.
-        public var maximumSessions = 256
-        /// Sources of one session remembered at once.
-        public var maximumSources = 64
-        /// A source that was silent for this long, in seconds, is no longer waited for.
-        public var sourceTimeout = 1.0
-
-        public init() {}
-    }
+    public typealias Configuration = FuseSettings
 
     /// A frame with its features, row by row.
     public struct Arrival: Sendable, Equatable {
         public var frame: Frame
         public var values: [Float]
+        /// Ordinal of the newest boundary that the modality had told before it.
+        var boundary: UInt64 = 0
 
         public init(frame: Frame, values: [Float]) {
             self.frame = frame
@@ -34,7 +22,7 @@ public struct MomentAligner: Sendable {
         }
     }
 
-    /// What lies between two boundaries of a session: its frames by modality, in event time.
+    /// What counts of a session at a boundary: frames by modality, in event time.
     public struct Slice: Sendable, Equatable {
         public var boundary: Boundary
         public var start: Int64
@@ -46,6 +34,7 @@ public struct MomentAligner: Sendable {
     }
 
     private struct Source: Sendable {
+        var modality: String
         var newest: Int64
         var heard: Int64
     }
@@ -53,6 +42,10 @@ public struct MomentAligner: Sendable {
     private struct Session: Sendable {
         var start: Int64?
         var frames: [String: [Arrival]] = [:]
+        /// The latest frame of each modality that a closed moment could have had.
+        var held: [String: Arrival] = [:]
+        /// The newest boundary that each modality has told.
+        var passed: [String: (ordinal: UInt64, end: Int64)] = [:]
         var sources: [String: Source] = [:]
         var heard: Int64 = 0
     }
@@ -65,6 +58,7 @@ public struct MomentAligner: Sendable {
 
     private let configuration: Configuration
     private let modalities: [String]
+    private let rules: [String: Alignment]
     private let waitsForAll: Bool
     private var sessions: [String: Session] = [:]
     private var pending: [Pending] = []
@@ -80,6 +74,7 @@ public struct MomentAligner: Sendable {
     public init(_ configuration: Configuration, modalities: [String], waitsForAll: Bool) {
         self.configuration = configuration
         self.modalities = modalities
+        rules = Dictionary(uniqueKeysWithValues: modalities.map { ($0, Alignment($0, configuration)) })
         self.waitsForAll = waitsForAll
     }
 
@@ -90,12 +85,15 @@ public struct MomentAligner: Sendable {
         var session = sessions[frame.session] ?? Session()
         defer { keep(session, as: frame.session) }
         session.heard = now
-        let newest = session.sources[frame.source]?.newest ?? .min
-        session.sources[frame.source] = Source(newest: max(newest, frame.time), heard: now)
+        let source = "\(frame.modality).\(frame.source)"
+        let newest = session.sources[source]?.newest ?? .min
+        session.sources[source] = Source(modality: frame.modality, newest: max(newest, frame.time), heard: now)
         if session.sources.count > configuration.maximumSources, let oldest = session.sources.min(by: { $0.value.heard < $1.value.heard })?.key {
             session.sources[oldest] = nil
         }
         if let start = session.start, frame.time <= start { return .late }
+        let passed = session.passed[frame.modality]
+        if waitsForAll, let passed, frame.time <= passed.end { return .late }
         if frame.time < newest { outOfOrder += 1 }
         if pending.contains(where: { $0.boundary.session == frame.session && $0.boundary.end < frame.time }) { early += 1 }
 
@@ -104,6 +102,8 @@ public struct MomentAligner: Sendable {
             return .duplicate
         }
         let place = frames.lastIndex { ($0.frame.time, $0.frame.source, $0.frame.sequence) <= (frame.time, frame.source, frame.sequence) }
+        var arrival = arrival
+        arrival.boundary = passed?.ordinal ?? 0
         frames.insert(arrival, at: place.map { $0 + 1 } ?? 0)
         let isFull = frames.count > configuration.maximumFrames
         if isFull { frames.removeFirst() }
@@ -119,6 +119,11 @@ public struct MomentAligner: Sendable {
             epoch = boundary.epoch
             closed = 0
             pending.removeAll()
+            for name in sessions.keys { sessions[name]?.passed = [:] }
+        }
+        if var session = sessions[boundary.session] {
+            session.passed[modality] = (boundary.ordinal, max(boundary.end, session.passed[modality]?.end ?? .min))
+            sessions[boundary.session] = session
         }
         if let index = pending.firstIndex(where: { $0.boundary.ordinal == boundary.ordinal }) {
             pending[index].confirmed.insert(modality)
@@ -143,22 +148,34 @@ public struct MomentAligner: Sendable {
     private func isReady(_ moment: Pending, at now: Int64, feedback: UInt64) -> Bool {
         let hasAll = moment.confirmed.count == modalities.count
         if waitsForAll { return hasAll && moment.boundary.ordinal == closed + 1 && feedback >= moment.boundary.feedback }
-        if now - moment.heard >= Int64(configuration.lateness * 1e9) { return true }
-        guard hasAll else { return false }
+        let waited = now - moment.heard
+        if waited >= rules.values.map(\.lateness).max() ?? 0 { return true }
+        guard hasAll || modalities.allSatisfy({ moment.confirmed.contains($0) || waited >= lateness(of: $0) }) else { return false }
         let timeout = Int64(configuration.sourceTimeout * 1e9)
         let sources = sessions[moment.boundary.session]?.sources.values.filter { now - $0.heard <= timeout } ?? []
-        return sources.allSatisfy { $0.newest >= moment.boundary.end }
+        return sources.allSatisfy { source in
+            let disorder = rules[source.modality]?.disorder ?? 0
+            return source.newest - disorder >= moment.boundary.end || waited >= lateness(of: source.modality)
+        }
     }
+
+    private func lateness(of modality: String) -> Int64 { rules[modality]?.lateness ?? 0 }
 
     private mutating func slice(_ boundary: Boundary) -> Slice {
         var session = sessions[boundary.session] ?? Session()
         defer { keep(session, as: boundary.session) }
-        let taken = session.frames.mapValues { $0.filter { $0.frame.time <= boundary.end } }
-        session.frames = session.frames.mapValues { $0.filter { $0.frame.time > boundary.end } }
-        let times = taken.values.flatMap { $0.map(\.frame.time) }
+        var chosen: [String: [Arrival]] = [:], times: [Int64] = []
+        for (modality, frames) in session.frames {
+            let within = frames.filter { $0.frame.time <= boundary.end }, rest = frames.filter { $0.frame.time > boundary.end }
+            let beyond = waitsForAll ? rest.filter { $0.boundary < boundary.ordinal } : rest
+            chosen[modality] = rules[modality]?.choose(from: AlignmentFrames(within: within, beyond: beyond), held: session.held[modality], at: boundary.end)
+            times += within.map(\.frame.time)
+            session.frames[modality] = rest
+            if let last = within.last { session.held[modality] = last }
+        }
         let start = session.start ?? times.min() ?? boundary.end
         session.start = boundary.end
-        return Slice(boundary: boundary, start: start, frames: taken.filter { !$0.value.isEmpty })
+        return Slice(boundary: boundary, start: start, frames: chosen.filter { !$0.value.isEmpty })
     }
 
     private mutating func keep(_ session: Session, as name: String) {

@@ -7,15 +7,13 @@ public struct MomentAssembly: Sendable {
     struct Extent: Sendable {
         var rows: Int
         var columns: Int
-        /// Readings of one moment follow each other (words, sound) instead of replacing each other (pictures).
-        var joins: Bool
     }
 
     private let extents: [(modality: String, extent: Extent)]
 
     public init(_ model: MultimodalConfiguration) {
-        extents = model.senses.map { ($0.name, Extent(rows: $0.rows, columns: $0.columns, joins: $0.name != "image")) }
-            + [(MultimodalConfiguration.textName, Extent(rows: model.text.length, columns: 1, joins: true))]
+        extents = model.senses.map { ($0.name, Extent(rows: $0.rows, columns: $0.columns)) }
+            + [(MultimodalConfiguration.textName, Extent(rows: model.text.length, columns: 1))]
     }
 
     /// The moment that a slice of a session's stream makes, and its payload frames: one for each present sense, in order.
@@ -43,8 +41,7 @@ public struct MomentAssembly: Sendable {
         guard let newest = frames.last?.frame else {
             return .with { $0.modality = modality; $0.age = -1 }
         }
-        let joined = extent.joins ? frames.flatMap(\.values) : frames[frames.endIndex - 1].values
-        let values = Array(joined.suffix(extent.rows * extent.columns))
+        let values = Array(frames.flatMap(\.values).suffix(extent.rows * extent.columns))
         payload.append(values)
         return .with {
             $0.modality = modality

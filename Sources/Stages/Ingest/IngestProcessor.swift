@@ -5,12 +5,13 @@ import Signals
 
 /// The door of the graph: checks what publishers send, puts all of it in one order, and marks where moments end.
 ///
-/// Hears `sensor.*`, `cut.*` and `feedback.*` from publishers; tells `sample.<modality>/` and `feedback.<session>/`.
+/// Hears `sensor.*`, `cut.*`, `feedback.*` and `explain.*` from publishers; tells `sample.<modality>/`, `feedback.<session>/` and `explain.<session>/`.
 public struct IngestProcessor: Processor {
     public enum Input: Inbound, Sendable {
         case reading(SensorReading, payload: WireMessage)
         case cut(Cut)
         case feedback(Feedback)
+        case explain(ExplainRequest)
 
         public init(_ message: WireMessage) throws(Refusal) {
             let topic = message.topic
@@ -25,6 +26,8 @@ public struct IngestProcessor: Processor {
                 self = .cut(try message.decode())
             } else if Topics.feedback.components(of: topic) != nil {
                 self = .feedback(try message.decode())
+            } else if Topics.explain.components(of: topic) != nil {
+                self = .explain(try message.decode())
             } else {
                 throw Refusal(.unknownTopic, String(topic.prefix(128)))
             }
@@ -35,6 +38,7 @@ public struct IngestProcessor: Processor {
             case .reading(let reading, _): reading.stamp
             case .cut(let cut): cut.stamp
             case .feedback(let feedback): feedback.stamp
+            case .explain(let request): request.stamp
             }
         }
     }
@@ -42,16 +46,21 @@ public struct IngestProcessor: Processor {
     public enum Output: Outbound {
         case sample(Sample, to: Topic<Sample>, payload: [Payload])
         case feedback(Feedback, to: Topic<Feedback>)
+        case explain(ExplainRequest, to: Topic<ExplainRequest>)
 
         public var outgoing: Outgoing {
             switch self {
             case .sample(let sample, let topic, let payload): Outgoing(sample, on: topic, payload: payload)
             case .feedback(let feedback, let topic): Outgoing(feedback, on: topic)
+            case .explain(let request, let topic): Outgoing(request, on: topic)
             }
         }
     }
 
     private var cutter: MomentCutter
+    /// Live only: how a recording travels tells nothing about its clocks.
+    private var clocks: SourceClocks?
+    private var newest: Int64 = 0
     private let topics: [String: Topic<Sample>]
     private let closer: String
     private let cutsInSilence: Bool
@@ -66,7 +75,8 @@ public struct IngestProcessor: Processor {
     ///   - wallOffset: nanoseconds from the clock that `process` is called with to the wall clock.
     ///   - closer: the publisher whose end is the end of the whole stream; empty: none's.
     public init(_ settings: Settings, epoch: UInt64, wallOffset: Int64, closer: String) {
-        cutter = MomentCutter(settings.cut, epoch: epoch)
+        cutter = MomentCutter(settings.cut, epoch: epoch, doubts: settings.mode == .live)
+        clocks = settings.mode == .live ? SourceClocks(settings.cut.clocks, maximumSessions: settings.cut.maximumSessions) : nil
         topics = Dictionary(uniqueKeysWithValues: modalities.compactMap { name, _ in (try? Topics.sample(name)).map { (name, $0) } })  // names in the list are valid
         self.closer = closer
         cutsInSilence = settings.mode == .live
@@ -74,9 +84,24 @@ public struct IngestProcessor: Processor {
         self.wallOffset = wallOffset
     }
 
+    public var telemetry: Telemetry {
+        var telemetry = Telemetry()
+        telemetry.gauges = clocks?.gauges(at: newest) ?? [:]
+        return telemetry
+    }
+
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Output] {
+        newest = now.nanoseconds
+        if case .explain(let request) = input {
+            do {
+                return [.explain(request, to: try Topics.explain(request.session))]
+            } catch {
+                throw Refusal(.badSession, error.description)
+            }
+        }
         if ended { throw Refusal(.afterTheEnd, "the stream has ended") }
         switch input {
+        case .explain: return []  // answered above, whether or not the stream goes on
         case .reading(let reading, let payload): return try take(reading, payload, at: now)
         case .cut(let cut): return try take(cut, at: now)
         case .feedback(var feedback):
@@ -111,14 +136,19 @@ public struct IngestProcessor: Processor {
             throw Refusal(.unknownModality, "'\(reading.modality.prefix(64))' is none of \(topics.keys.sorted().joined(separator: ", "))")
         }
         try check(clockOf: reading.stamp, at: now)
+        let stamp = reading.stamp
+        let time = clocks?.time(of: stamp, session: reading.session, arrived: now.nanoseconds) ?? stamp.time
         let before = try refusing {
-            cutter.reading(session: reading.session, at: reading.stamp.time, domain: reading.domain, arrived: now.nanoseconds)
+            cutter.reading(session: reading.session, at: time, domain: reading.domain, arrived: now.nanoseconds)
         }
+        clocks?.note(stamp, session: reading.session, arrived: now.nanoseconds)
+        var reading = reading
+        reading.stamp.time = time
         var outputs = before.map { told($0, at: now) } ?? []
         outputs.append(.sample(.with { $0.arrived = now.nanoseconds; $0.reading = reading }, to: topic, payload: [Payload(message.payload[0])]))
         if reading.ends != .none {
             let boundary = try refusing {
-                cutter.cut(session: reading.session, at: reading.stamp.time, kind: reading.ends, domain: reading.domain, arrived: now.nanoseconds)
+                cutter.cut(session: reading.session, at: time, kind: reading.ends, domain: reading.domain, arrived: now.nanoseconds)
             }
             outputs += told(boundary, at: now)
         }
@@ -140,8 +170,9 @@ public struct IngestProcessor: Processor {
         }
         try check(session: cut.session)
         try check(clockOf: cut.stamp, at: now)
+        let time = clocks?.time(of: cut.stamp, session: cut.session, arrived: now.nanoseconds) ?? cut.stamp.time
         let boundary = try refusing {
-            cutter.cut(session: cut.session, at: cut.stamp.time, kind: cut.kind == .none ? .explicit : cut.kind, domain: cut.domain, arrived: now.nanoseconds)
+            cutter.cut(session: cut.session, at: time, kind: cut.kind == .none ? .explicit : cut.kind, domain: cut.domain, arrived: now.nanoseconds)
         }
         return told(boundary, at: now)
     }

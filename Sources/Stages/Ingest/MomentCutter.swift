@@ -11,6 +11,10 @@ public struct MomentCutter: Sendable {
         public var maximumSessions = 256
         /// A reading this far ahead of its session, in seconds, has a bad clock and is refused.
         public var maximumJump = 3600.0
+        /// Live: a reading this far ahead of its session, in seconds, is believed only when the next one is as far.
+        public var doubtfulJump = 60.0
+        /// How clocks of a session are brought together.
+        public var clocks = SourceClocks.Configuration()
 
         public init() {}
     }
@@ -21,16 +25,21 @@ public struct MomentCutter: Sendable {
         var opened: Int64?     // time of the first reading since then
         var domain = ""
         var heard: Int64       // arrival of the newest event
+        var doubtful: Int64?   // time of a reading far ahead that nothing has confirmed
     }
 
     private let configuration: Configuration
     let epoch: UInt64
+    private let doubts: Bool
     private var ordinal: UInt64 = 0
     private var sessions: [String: Session] = [:]
 
-    /// - Parameter epoch: set in every boundary; greater after a restart.
-    public init(_ configuration: Configuration, epoch: UInt64) {
+    /// - Parameters:
+    ///   - epoch: set in every boundary; greater after a restart.
+    ///   - doubts: live: whether a time far ahead wants a second reading to be believed. A recording's times were looked at before.
+    public init(_ configuration: Configuration, epoch: UInt64, doubts: Bool = false) {
         self.configuration = configuration
+        self.doubts = doubts
         self.epoch = epoch
     }
 
@@ -41,11 +50,13 @@ public struct MomentCutter: Sendable {
     public mutating func reading(session name: String, at time: Int64, domain: String, arrived: Int64) -> Result<Boundary?, CutRefusal> {
         var session = sessions[name] ?? Session(newest: time, heard: arrived)
         if isTooFarAhead(time, of: session) { return .failure(.clockInFuture) }
+        if let refusal = doubt(time, of: &session, name) { return .failure(refusal) }
         var boundary: Boundary?
         if let opened = session.opened, time - opened > nanoseconds(configuration.timeLimit) {
             boundary = mark(name, &session, end: session.newest, .timeLimit, arrived)
         }
-        session.opened = session.opened ?? time
+        // A reading of a moment that is closed opens none.
+        if session.opened == nil, session.boundary.map({ time > $0 }) ?? true { session.opened = time }
         session.newest = max(session.newest, time)
         session.heard = arrived
         if !domain.isEmpty { session.domain = domain }
@@ -58,6 +69,7 @@ public struct MomentCutter: Sendable {
         var session = sessions[name] ?? Session(newest: time, heard: arrived)
         if let boundary = session.boundary, time <= boundary { return .failure(.cutRunsBack) }
         if isTooFarAhead(time, of: session) { return .failure(.clockInFuture) }
+        if let refusal = doubt(time, of: &session, name) { return .failure(refusal) }
         if !domain.isEmpty { session.domain = domain }
         let boundary = mark(name, &session, end: time, kind, arrived)
         session.heard = arrived
@@ -112,6 +124,22 @@ public struct MomentCutter: Sendable {
 
     private func isTooFarAhead(_ time: Int64, of session: Session) -> Bool {
         time.subtractingReportingOverflow(session.newest).partialValue > nanoseconds(configuration.maximumJump)
+    }
+
+    /// One time far ahead would close all moments up to it, and what comes after would be late for as long: it waits for a second.
+    private mutating func doubt(_ time: Int64, of session: inout Session, _ name: String) -> CutRefusal? {
+        let limit = nanoseconds(configuration.doubtfulJump)
+        guard doubts, time.subtractingReportingOverflow(session.newest).partialValue > limit else {
+            session.doubtful = nil
+            return nil
+        }
+        if let doubtful = session.doubtful, abs(time &- doubtful) <= limit {
+            session.doubtful = nil
+            return nil
+        }
+        session.doubtful = time
+        keep(session, as: name)
+        return .clockInFuture
     }
 
     private func nanoseconds(_ seconds: Double) -> Int64 { Int64(seconds * 1e9) }

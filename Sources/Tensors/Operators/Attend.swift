@@ -151,7 +151,7 @@ extension Graph {
         precondition(qkv.columns == 3 * C, "\(qkv.shape) is not queries, keys and values side by side")
         let input = Input(qkv)
         let part = { Heads(input: input, offset: $0 * C, stride: 3 * C) }
-        return attend(part(0), part(1), part(2), C: C, heads: heads, batch: batch, visibility, keyMask)
+        return attend(part(0), part(1), part(2), C: C, heads: heads, batch: batch, visibility, keyMask).read
     }
 
     /// Attention of queries over keys and values of another sequence.
@@ -159,6 +159,13 @@ extension Graph {
     public func attend(
         _ q: Tensor<S>, to kv: Tensor<S>, heads: Int, batch: Int, visibility: Visibility = .all, keyMask: Tensor<S>? = nil
     ) -> Tensor<S> {
+        look(q, at: kv, heads: heads, batch: batch, visibility: visibility, keyMask: keyMask).read
+    }
+
+    /// The same, and where each query looked: (batch·heads·Tq, Tk), to be read after a forward; no gradient passes through it.
+    public func look(
+        _ q: Tensor<S>, at kv: Tensor<S>, heads: Int, batch: Int, visibility: Visibility = .all, keyMask: Tensor<S>? = nil
+    ) -> (read: Tensor<S>, weights: Tensor<S>) {
         let C = q.columns, other = Input(kv)
         precondition(kv.columns == 2 * C, "keys and values \(kv.shape) for queries \(q.shape)")
         return attend(
@@ -169,16 +176,18 @@ extension Graph {
     private func attend(
         _ q: Heads<S>, _ k: Heads<S>, _ v: Heads<S>, C: Int, heads: Int, batch: Int, _ visibility: Visibility,
         _ keyMask: Tensor<S>?
-    ) -> Tensor<S> {
+    ) -> (read: Tensor<S>, weights: Tensor<S>) {
         let queries = q.input.tensor.rows, keys = k.input.tensor.rows
         precondition(C.isMultiple(of: heads), "\(heads) heads of width \(C)")
         precondition(queries.isMultiple(of: batch) && keys.isMultiple(of: batch), "\(queries) queries, \(keys) keys, batch \(batch)")
         precondition(keyMask == nil || keyMask!.count == keys, "a mask \(keyMask!.shape) for \(keys) keys")
         let Tq = queries / batch, Tk = keys / batch
         let y = output([queries, C], of: [q.input, k.input, v.input])
-        return record(AttendOperator(
-            q: q, k: k, v: v, keyMask: keyMask, y: y, P: Storage(count: batch * heads * Tq * Tk, needsGradient: false),
+        let P = Storage<S>(count: batch * heads * Tq * Tk, needsGradient: false)
+        let read = record(AttendOperator(
+            q: q, k: k, v: v, keyMask: keyMask, y: y, P: P,
             dP: Storage(count: y.needsGradient ? team.count * Tq * Tk : 1, needsGradient: false),
             B: batch, H: heads, Tq: Tq, Tk: Tk, D: C / heads, visibility: visibility))
+        return (read, Tensor(shape: [batch * heads * Tq, Tk], storage: P))
     }
 }

@@ -55,8 +55,10 @@ extension Status {
             return span > 0 ? Double(difference) / span : 0
         }
         let lost = drops.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        let trust = gauges.filter { $0.key.hasPrefix("reliability.") }.sorted { $0.key < $1.key }
+            .map { "\($0.key.dropFirst("reliability.".count)) " + String(format: "%.2f", $0.value) }.joined(separator: ", ")
         return stage.padding(toLength: 16, withPad: " ", startingAt: 0)
             + String(format: "in %8.1f/s  out %8.1f/s  model %6llu  memory %5llu MB  ", rate(received, earlier.received), rate(sent, earlier.sent), modelVersion, peakMemory >> 20)
-            + "drops " + (lost.isEmpty ? "none" : lost)
+            + "drops " + (lost.isEmpty ? "none" : lost) + (trust.isEmpty ? "" : "  reliability " + trust)
     }
 }

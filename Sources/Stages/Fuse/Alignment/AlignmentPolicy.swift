@@ -1,0 +1,58 @@
+import Schema
+
+/// Which of a modality's frames make up a moment.
+protocol AlignmentPolicy: Sendable {
+    /// - Parameter end: the end of the moment, in session time.
+    static func choose(from frames: AlignmentFrames, at end: Int64) -> [MomentAligner.Arrival]
+}
+
+let alignmentPolicies: KeyValuePairs<String, any AlignmentPolicy.Type> = [
+    "concatenate": Concatenated.self,
+    "latest": Latest.self,
+    "nearest": Nearest.self,
+    "exact": Nearest.self,
+    "interpolated": Interpolated.self,
+]
+
+/// A modality's frames around the end of a moment, in event time.
+struct AlignmentFrames {
+    /// After the moment's start, up to its end.
+    var within: [MomentAligner.Arrival]
+    /// After its end, as far as they are known while it waits. The next moment has them too.
+    var beyond: [MomentAligner.Arrival]
+}
+
+/// Everything, one after another: words, sounds.
+enum Concatenated: AlignmentPolicy {
+    static func choose(from frames: AlignmentFrames, at end: Int64) -> [MomentAligner.Arrival] { frames.within }
+}
+
+/// The newest.
+enum Latest: AlignmentPolicy {
+    static func choose(from frames: AlignmentFrames, at end: Int64) -> [MomentAligner.Arrival] { frames.within.suffix(1) }
+}
+
+/// The nearest to the end, before or after it; of two as near, the earlier. `exact` is nearest within a tolerance of 0.
+enum Nearest: AlignmentPolicy {
+    static func choose(from frames: AlignmentFrames, at end: Int64) -> [MomentAligner.Arrival] {
+        guard let before = frames.within.last else { return Array(frames.beyond.prefix(1)) }
+        guard let after = frames.beyond.first else { return [before] }
+        return [end - before.frame.time <= after.frame.time - end ? before : after]
+    }
+}
+
+/// The straight line between the newest frame before the end and the next of the same source after it, read at the end. Where nothing came after
+/// it, the newest stands: nothing is continued into the future.
+enum Interpolated: AlignmentPolicy {
+    static func choose(from frames: AlignmentFrames, at end: Int64) -> [MomentAligner.Arrival] {
+        guard let before = frames.within.last else { return Array(frames.beyond.prefix(1)) }
+        let after = frames.beyond.first { $0.frame.source == before.frame.source && $0.values.count == before.values.count }
+        guard let after, after.frame.time > before.frame.time else { return [before] }
+        let share = Float(Double(end - before.frame.time) / Double(after.frame.time - before.frame.time))
+        var between = before
+        between.values = zip(before.values, after.values).map { $0 + share * ($1 - $0) }
+        between.frame.time = end
+        between.frame.validity = min(before.frame.validity, after.frame.validity)
+        return [between]
+    }
+}

@@ -1,0 +1,62 @@
+/// How one modality's frames are brought to a moment; what is left out follows the modality.
+public struct AlignmentRule: Codable, Sendable, Equatable {
+    public var modality: String
+    /// A name in `alignmentPolicies`; without one, of images the latest counts, and everything else is concatenated and cut to the model's newest rows.
+    public var policy: String?
+    /// Seconds from the moment's end beyond which a frame does not count; without it, none for `exact`, any number for the others.
+    public var tolerance: Double?
+    /// Seconds that a moment waits for this modality's sources; without it, `fuse.lateness`.
+    public var lateness: Double?
+    /// Seconds by which a source's own readings may come out of order: it has passed a moment's end when its newest reading is this much later.
+    public var disorder: Double?
+    /// Seconds for which the latest frame of an earlier moment stands in where a moment has none.
+    public var hold: Double?
+
+    public init(modality: String) {
+        self.modality = modality
+    }
+
+    var problems: [String] {
+        var found: [String] = []
+        if let policy, !alignmentPolicies.contains(where: { $0.key == policy }) {
+            found.append("\(modality): no policy is called \(policy); there are \(alignmentPolicies.map(\.key).joined(separator: ", "))")
+        }
+        if policy == "interpolated", modality == "text" { found.append("words cannot be interpolated") }
+        for (key, value) in [("tolerance", tolerance), ("lateness", lateness), ("disorder", disorder), ("hold", hold)] {
+            if let value, !(0...86_400).contains(value) { found.append("\(modality): \(key) \(value) is not within 0…86400") }
+        }
+        return found
+    }
+}
+
+/// A rule with nothing left out; times in nanoseconds.
+struct Alignment: Sendable {
+    let policy: String
+    let tolerance: Int64
+    let lateness: Int64
+    let disorder: Int64
+    let hold: Int64
+
+    init(_ modality: String, _ settings: FuseSettings) {
+        let rule = settings.alignment.first { $0.modality == modality } ?? AlignmentRule(modality: modality)
+        policy = rule.policy ?? (modality == "image" ? "latest" : "concatenate")
+        func nanoseconds(_ seconds: Double) -> Int64 { Int64(seconds * 1e9) }
+        tolerance = rule.tolerance.map(nanoseconds) ?? (policy == "exact" ? 0 : .max)
+        lateness = nanoseconds(rule.lateness ?? settings.lateness)
+        disorder = nanoseconds(rule.disorder ?? 0)
+        hold = nanoseconds(rule.hold ?? 0)
+    }
+
+    /// - Parameter held: the modality's latest frame of earlier moments.
+    func choose(from frames: AlignmentFrames, held: MomentAligner.Arrival?, at end: Int64) -> [MomentAligner.Arrival] {
+        guard let type = alignmentPolicies.first(where: { $0.key == policy })?.value else {
+            preconditionFailure("no alignment policy is called \(policy)")
+        }
+        // Interpolated frames have the end's own time: how far their neighbours may be is asked before.
+        let near = AlignmentFrames(within: frames.within.filter { end - $0.frame.time <= tolerance },
+                                   beyond: frames.beyond.filter { $0.frame.time - end <= tolerance })
+        let chosen = type.choose(from: near, at: end)
+        guard chosen.isEmpty, let held, end - held.frame.time <= hold else { return chosen }
+        return [held]
+    }
+}

@@ -1,0 +1,39 @@
+import Model
+import Schema
+
+extension Contributions {
+    /// What an explanation tells, as it goes over the wire.
+    init(_ explanation: Explanation?, attention: [Model.AttentionMap]) {
+        self.init()
+        marginal = explanation?.marginal ?? [:]
+        shapley = explanation?.shapley ?? [:]
+        self.attention = attention.map { map in
+            .with {
+                $0.name = map.name
+                $0.rows = UInt32(map.rows)
+                $0.columns = UInt32(map.columns)
+                $0.weights = map.weights
+            }
+        }
+    }
+}
+
+extension MomentExplanation {
+    mutating func fill(_ explanation: Explanation, attention: [Model.AttentionMap]) {
+        probabilities = explanation.prediction.probabilities
+        label = UInt32(explanation.decided)
+        weights = explanation.prediction.weights
+        experts = explanation.prediction.experts.mapValues { opinion in .with { $0.probabilities = opinion } }
+        contributions = Contributions(explanation, attention: attention)
+    }
+}
+
+extension MomentInput {
+    /// The moment without these modalities.
+    func without(_ modalities: Set<String>) -> MomentInput {
+        var moment = self
+        for modality in modalities { moment.senses[modality] = nil }
+        if modalities.contains(MultimodalConfiguration.textName) { moment.text = [] }
+        return moment
+    }
+}

@@ -1,0 +1,122 @@
+import ArgumentParser
+import Foundation
+import Launch
+import Messaging
+import Pipeline
+import Schema
+import Signals
+import Stages
+
+/// `accrete explain`: what each sense gave to a prediction.
+struct Explain: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Tell what each sense gave to the prediction of a moment, in nats of the answer's log-probability.",
+        discussion: """
+            A moment's id is <session>/<end in nanoseconds>, as `accrete tap prediction.` shows it. A running graph explains its newest moments
+            (fuse.remembered); with --directory a run that has ended is explained by its last checkpoint, its session played over.
+            Examples:
+              accrete explain --moment table/12400000000
+              accrete explain --moment table/12400000000 --directory runs/default
+              accrete explain --moment av3mnist/7600000000 --directory runs/mine --session DIR --json
+            """)
+
+    @Option(help: "The moment's id.") var moment: String
+    @Option(help: "The directory of a run that has ended: its settings and its checkpoint.") var directory: String?
+    @Option(help: "The session directory that the run replayed; without it, the simulated session.") var session: String?
+    @Option(help: "The configuration file of the running graph; without it, the defaults.") var config: String?
+    @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
+    @Option(help: "How long to wait for the running graph, in seconds.") var seconds = 5.0
+    @Flag(help: "One JSON object.") var json = false
+
+    func validate() throws {
+        guard moment.split(separator: "/").count == 2 else {
+            throw ValidationError("--moment wants <session>/<end in nanoseconds>, not '\(moment)'; `accrete tap prediction.` shows ids.")
+        }
+        if session != nil, directory == nil { throw ValidationError("--session wants --directory too: the run whose model explains.") }
+    }
+
+    func run() async throws {
+        let explanation: MomentExplanation
+        if let directory { explanation = try recorded(directory) } else { explanation = try await asked() }
+        guard explanation.problem.isEmpty else { throw StartFailure(explanation.problem) }
+        print(json ? try explanation.jsonString() : explanation.text)
+    }
+
+    /// Plays the session over, to the moment, and explains it with the run's last checkpoint.
+    private func recorded(_ directory: String) throws -> MomentExplanation {
+        let settings = try StageArguments.load(directory + "/settings.yaml", overrides)
+        let place = try session.map { try SessionDirectory(path: $0) }
+        let events: AnySequence<Result<SessionEvent, SessionRefusal>>
+        if let place {
+            events = AnySequence(try place.events())
+        } else {
+            var simulator = try Simulator(seed: UInt64(settings.seed), settings.simulate.world)
+            let count = settings.simulate.moments > 0 ? settings.simulate.moments : Int.max
+            events = AnySequence((0..<count).lazy.flatMap { _ in simulator.next().events.map { .success($0) } })
+        }
+        for (moment, input) in try RecordedMoments(events, directory: place, settings) where moment.id == self.moment {
+            let own = settings.learn.directory
+            return try MomentExplanation(moment, input, checkpoint: own.isEmpty ? directory + "/checkpoint" : own, settings)
+        }
+        throw StartFailure("the session has no moment \(moment); `accrete tap prediction.` shows ids while it is played")
+    }
+
+    /// Asks the running graph, again now and then: what is published before ingest has subscribed is lost.
+    private func asked() async throws -> MomentExplanation {
+        let environment = ProcessInfo.processInfo.environment
+        let settings = try StageArguments.load(config, overrides)
+        let bus = try ZeroMQBus()
+        let request = ExplainRequest.with { $0.session = String(moment.split(separator: "/")[0]); $0.moment = moment }
+        let topic = try Topics.explain(request.session)
+        let listener = try bus.subscriber(
+            to: [Subscription(try settings.allEndpoints(environment), topics: [try Topics.explanation(request.session).name])], limits: settings.messaging)
+        let publisher = try bus.publisher(.connect, try settings.sensors(environment), options: PublisherOptions())
+        var outbox = Outbox(source: "explain-\(getpid())", epoch: UInt64(WallClock().now.nanoseconds), clock: MonotonicClock())
+        defer {
+            listener.cancel()
+            publisher.close()
+        }
+        for turn in 0..<max(1, Int(seconds / 0.05)) {
+            if turn % 5 == 0 { try outbox.append(Outgoing(request, on: topic)) }
+            try publisher.service()
+            try outbox.flush(to: publisher)
+            try await Task.sleep(for: .milliseconds(50))
+            guard let batch = listener.takeIfReady() else { continue }
+            for index in 0..<batch.count {
+                guard let answer: MomentExplanation = try? batch[index].decode(), answer.moment == moment else { continue }  // to somebody else
+                return answer
+            }
+        }
+        throw StartFailure("no answer within \(seconds) s; is the graph up, and is this its configuration? A run that has ended wants --directory.")
+    }
+}
+
+extension MomentExplanation {
+    /// A few lines: the answer, and a row for each modality, the one that gave most first.
+    var text: String {
+        func percent(_ share: Float) -> String { String(format: "%5.1f %%", 100 * share) }
+        func nats(_ number: Double?) -> String { number.map { String(format: "%+7.3f", $0) } ?? "      –" }
+        let sure = Int(label) < probabilities.count ? probabilities[Int(label)] : 0
+        var lines = ["\(moment): class \(label), \(percent(sure).trimmingCharacters(in: .whitespaces)) sure"
+            + (modelVersion > 0 ? ", model \(modelVersion)" : "")
+            + (predictedVersion != modelVersion ? "; predicted by model \(predictedVersion) as class \(predictedLabel)" : "")]
+        lines.append("modality   weight   without it  Shapley  alone")
+        let names = experts.keys.sorted { (contributions.shapley[$0] ?? contributions.marginal[$0] ?? 0, $0) > (contributions.shapley[$1] ?? contributions.marginal[$1] ?? 0, $1) }
+        for name in names {
+            let opinion = experts[name]?.probabilities ?? []
+            let says = opinion.indices.max { opinion[$0] < opinion[$1] } ?? 0
+            lines.append(name.padding(toLength: 10, withPad: " ", startingAt: 0) + percent(weights[name] ?? 0) + "     "
+                + nats(contributions.marginal[name]) + "  " + nats(contributions.shapley[name]) + "  class \(says)"
+                + (opinion.isEmpty ? "" : ", " + percent(opinion[says]).trimmingCharacters(in: .whitespaces)))
+        }
+        for name in contributions.muted { lines.append("\(name) was muted: its reliability had sunk") }
+        for map in contributions.attention {
+            lines.append("looked, \(map.name):")
+            for row in 0..<Int(map.rows) {
+                let range = row * Int(map.columns)..<(row + 1) * Int(map.columns)
+                lines.append("  " + range.map { String(format: "%.3f", map.weights[$0]) }.joined(separator: " "))
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,143 @@
+import Foundation
+import Learning
+import Messaging
+import Model
+import Pipeline
+import PipelineTesting
+import Schema
+import Testing
+@testable import Stages
+
+/// What fuse tells of its predictions: from features and boundaries to contributions, mutings and explanations.
+struct FuseProcessorTests {
+    private var settings: Settings {
+        var settings = Settings()
+        settings.mode = .live
+        settings.model.width = 8
+        settings.model.heads = 2
+        settings.model.layers = 1
+        settings.model.classes = 4
+        settings.model.senses = [.init(name: "image", rows: 1, columns: 4, embedding: 4, hidden: 8)]
+        settings.model.text.length = 8
+        settings.model.text.buckets = 16
+        settings.learner.replayed = 1
+        settings.learner.languageRows = 1
+        settings.fuse.sourceTimeout = 0
+        return settings
+    }
+
+    /// A fuse that serves the model of a seed, and how many messages it was sent.
+    private struct Desk {
+        var fuse: Harness<FuseProcessor>
+        var sequence: UInt64 = 0
+
+        init(_ settings: Settings, clock: any TimeSource = MonotonicClock()) throws {
+            fuse = Harness(try FuseProcessor(settings, clock: clock))
+            let (payload, digest) = try CheckpointStore(directory: "", model: settings.model)
+                .encode(OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1))
+            let update = ModelUpdate.with { $0.stamp = Stamp(from: "learn", sequence: 1); $0.version = 7; $0.sha256 = digest }
+            fuse.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: [payload])))
+        }
+
+        /// A moment of a picture and a word, a second long.
+        mutating func moment(_ number: Int, picture: [Float], validity: Float = 1) throws -> [Outgoing] {
+            let end = Int64(number) * 1_000_000_000
+            for (modality, values) in [("image", picture), ("text", [104])] {
+                let frame = FeatureFrame.with {
+                    $0.stamp = stamp()
+                    $0.frame = .with {
+                        $0.session = "a"; $0.source = modality; $0.modality = modality; $0.time = end; $0.sequence = UInt64(number)
+                        $0.rows = 1; $0.columns = UInt32(values.count); $0.validity = modality == "image" ? validity : 1
+                    }
+                }
+                fuse.send(try .init(WireMessage(frame, on: try Topics.feature(modality), payload: [Payload(values)])))
+            }
+            return try ["image", "text"].flatMap { modality in
+                let boundary = FeatureFrame.with {
+                    $0.stamp = stamp()
+                    $0.boundary = .with { $0.ordinal = UInt64(number); $0.epoch = 1; $0.session = "a"; $0.end = end; $0.kind = .labelRequest }
+                }
+                return fuse.send(try .init(WireMessage(boundary, on: try Topics.feature(modality))))
+            }
+        }
+
+        mutating func ask(_ moment: String) throws -> MomentExplanation {
+            let request = ExplainRequest.with { $0.stamp = stamp(); $0.session = "a"; $0.moment = moment }
+            return try #require(fuse.send(try .init(WireMessage(request, on: try Topics.explain("a")))).first?.message as? MomentExplanation)
+        }
+
+        private mutating func stamp() -> Stamp {
+            sequence += 1
+            return Stamp(from: "test", sequence: sequence)
+        }
+    }
+
+    private func predictions(_ outputs: [Outgoing]) -> [Prediction] { outputs.compactMap { $0.message as? Prediction } }
+
+    @Test func contributionsAreToldWhereAskedFor() throws {
+        var settings = settings
+        var plain = try Desk(settings)
+        let silent = try #require(predictions(try plain.moment(1, picture: [0, 1, 2, 3])).first)
+        #expect(silent.contributions.marginal.isEmpty && silent.contributions.attention.isEmpty)
+        #expect(Set(silent.contributions.reliability.keys) == ["image", "text"])
+
+        settings.fuse.explain = .shapley
+        settings.fuse.attention = true
+        settings.model.fusion = "co-attention"
+        var asked = try Desk(settings)
+        let told = try #require(predictions(try asked.moment(1, picture: [0, 1, 2, 3])).first).contributions
+        #expect(Set(told.marginal.keys) == ["image", "text"] && Set(told.shapley.keys) == ["image", "text"])
+        #expect(told.attention.map(\.name) == ["image.to.text", "text.to.image"])
+        let map = told.attention[0]
+        let columns = Int(map.columns)
+        #expect(map.weights.count == Int(map.rows) * columns && columns == 2 && map.rows == 4)
+        for row in 0..<Int(map.rows) { #expect(abs(map.weights[row * columns..<(row + 1) * columns].reduce(0, +) - 1) < 1e-5) }
+    }
+
+    @Test func aMomentIsExplainedAfterwardsAndAForgottenOneSaysSo() throws {
+        var settings = settings
+        settings.fuse.remembered = 2
+        settings.learn.labelPatience = 0
+        var desk = try Desk(settings)
+        for number in 1...3 { _ = try desk.moment(number, picture: [0, 1, 2, Float(number)]) }
+        let told = try desk.ask("a/3000000000")
+        #expect(told.problem.isEmpty && told.modelVersion == 7 && told.ordinal == 3)
+        #expect(told.probabilities.count == 4 && Set(told.experts.keys) == ["image", "text"])
+        let none = log(1.0 / 4)  // every class alike where nothing is sensed, but for the bias, which starts at 0
+        let all = log(Double(try #require(told.probabilities.max())))
+        #expect(abs(told.contributions.shapley.values.reduce(0, +) - (all - none)) < 1e-5)
+        #expect(try desk.ask("a/1000000000").problem.contains("newest 2"))
+    }
+
+    @Test func aCoveredCameraIsSaidAloudLeftOutAndReadmitted() throws {
+        var settings = settings
+        settings.fuse.reliability.warmUp = 10
+        var desk = try Desk(settings)
+        var mutedAt: [Int] = [], said: [ReliabilityChange] = []
+        for number in 1...60 {
+            let isCovered = (30..<40).contains(number), wave = Float(number % 5) * 0.1
+            let outputs = try desk.moment(number, picture: isCovered ? [0, 0, 0, 0] : [0, 1 + wave, 2, 3 - wave], validity: isCovered ? 0.1 : 1)
+            said += outputs.compactMap { $0.message as? ReliabilityChange }
+            let prediction = try #require(predictions(outputs).first)
+            if prediction.contributions.muted == ["image"] {
+                mutedAt.append(number)
+                #expect(prediction.weights["image"] == 0 && prediction.weights["text"] == 1)
+            }
+        }
+        #expect(said.map(\.muted) == [true, false] && said.allSatisfy { $0.modality == "image" })
+        #expect(said.map(\.ordinal) == [UInt64(mutedAt.first ?? 0), UInt64(mutedAt.last ?? 0) + 1])
+        #expect(mutedAt.first.map { (30...35).contains($0) } == true && mutedAt.last.map { (40...45).contains($0) } == true)
+        #expect(desk.fuse.processor.telemetry.gauges["muted.image"] == 1)
+    }
+
+    @Test func whatHasWaitedTooLongIsShedAndCounted() throws {
+        var settings = settings
+        settings.fuse.maximumLatency = 0.5
+        var desk = try Desk(settings)
+        #expect(predictions(try desk.moment(1, picture: [0, 1, 2, 3])).count == 1)
+        desk.fuse.advance(by: .seconds(2))  // what arrives now ended at 0, two seconds ago
+        let late = try desk.moment(2, picture: [0, 1, 2, 3])
+        #expect(predictions(late).isEmpty && late.contains { $0.message is MomentEvent }, "the learner still learns it")
+        #expect(desk.fuse.processor.telemetry.drops[.shed] == 1)
+    }
+}
