@@ -58,6 +58,7 @@ let floor4: [Target] = [
     module("Reinforcement", ["Learning", "Model", "Layers", "Tensors", "Statistics"]),
     module("Evaluation", ["Model", "Tensors", "Statistics"]),
     module("OnlineLanguage", ["Learning", "Model", "Tensors", "Statistics"]),
+    module("MetaLearning", ["Learning", "Model", "Layers", "Tensors", "Statistics"]),
 ]
 
 let floor5: [Target] = [
@@ -74,7 +75,7 @@ let floor6: [Target] = [
     command("accrete-evaluate", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete-simulate", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete", ["Deployment", "Launch", "Stages", "Pipeline", "Messaging", "Schema", "Signals", "OnlineLanguage", "Statistics", arguments, yaml]),
-    command("accrete-bench", ["Deployment", "Stages", "Reinforcement", "OnlineLanguage", "CBaseline", arguments]),
+    command("accrete-bench", ["Deployment", "Stages", "Reinforcement", "OnlineLanguage", "MetaLearning", "CBaseline", arguments]),
 ]
 
 let checks: [Target] = [
@@ -94,6 +95,7 @@ let checks: [Target] = [
     tests("Reinforcement", ["Reinforcement", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
     tests("OnlineLanguage", ["OnlineLanguage"]),
+    tests("MetaLearning", ["MetaLearning", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Stages", ["Stages", "Reinforcement", "PipelineTesting"]),
     tests("Deployment", ["Deployment", "Stages", "Schema", "Statistics"]),
 ]

@@ -51,22 +51,52 @@ public struct Dual<Base: Scalar>: Scalar {
             tangent: Base.select(x.value, above: y.value, a.tangent, b.tangent))
     }
 
+    /// Values and tangents apart, as three products: (a + a′ε)(b + b′ε) = ab + (a′b + ab′)ε.
     @specialized(where Base == Double)
     @specialized(where Base == Float)
     public static func multiply(
         _ a: Matrix<Dual>, _ b: Matrix<Dual>, into c: UnsafeMutablePointer<Dual>, stride: Int, m: Int, n: Int, k: Int,
         alpha: Dual, beta: Dual
     ) {
-        let (aRow, aColumn) = a.isTransposed ? (1, a.stride) : (a.stride, 1)
-        let (bRow, bColumn) = b.isTransposed ? (1, b.stride) : (b.stride, 1)
+        let (aRows, aColumns) = a.isTransposed ? (k, m) : (m, k)
+        let (bRows, bColumns) = b.isTransposed ? (n, k) : (k, n)
         let keepsOld = beta != .zero
-        for i in 0..<m {
-            for j in 0..<n {
-                var sum = Dual.zero
-                for l in 0..<k {
-                    sum = sum + a.pointer[i * aRow + l * aColumn] * b.pointer[l * bRow + j * bColumn]
+        withUnsafeTemporaryAllocation(of: Base.self, capacity: 2 * (m * k + k * n + m * n)) { memory in
+            guard let aValues = memory.baseAddress else { return }
+            let aTangents = aValues + m * k, bValues = aTangents + m * k, bTangents = bValues + k * n
+            let cValues = bTangents + k * n, cTangents = cValues + m * n
+            a.split(rows: aRows, columns: aColumns, into: aValues, aTangents)
+            b.split(rows: bRows, columns: bColumns, into: bValues, bTangents)
+
+            func product(_ x: UnsafeMutablePointer<Base>, _ y: UnsafeMutablePointer<Base>, into z: UnsafeMutablePointer<Base>, adding: Bool) {
+                Base.multiply(
+                    Matrix(x, stride: aColumns, transposed: a.isTransposed), Matrix(y, stride: bColumns, transposed: b.isTransposed),
+                    into: z, stride: n, m: m, n: n, k: k, alpha: Base(1), beta: Base(adding ? 1 : 0))
+            }
+            product(aValues, bValues, into: cValues, adding: false)
+            product(aTangents, bValues, into: cTangents, adding: false)
+            product(aValues, bTangents, into: cTangents, adding: true)
+
+            for i in 0..<m {
+                for j in 0..<n {
+                    let sum = alpha * Dual(cValues[i * n + j], tangent: cTangents[i * n + j])
+                    c[i * stride + j] = keepsOld ? sum + beta * c[i * stride + j] : sum
                 }
-                c[i * stride + j] = keepsOld ? alpha * sum + beta * c[i * stride + j] : alpha * sum
+            }
+        }
+    }
+}
+
+extension Matrix {
+    @inline(__always)
+    fileprivate func split<Base>(
+        rows: Int, columns: Int, into values: UnsafeMutablePointer<Base>, _ tangents: UnsafeMutablePointer<Base>
+    ) where S == Dual<Base> {
+        for row in 0..<rows {
+            let from = pointer + row * stride
+            for column in 0..<columns {
+                (values + row * columns + column).initialize(to: from[column].value)
+                (tangents + row * columns + column).initialize(to: from[column].tangent)
             }
         }
     }

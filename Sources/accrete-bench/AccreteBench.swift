@@ -14,6 +14,8 @@ import ArgumentParser
             CartPoleBench.self,
             GraphBench.self,
             PendulumBench.self,
+            OmniglotBench.self,
+            PersonalBench.self,
             SplitMNIST.self,
             TextPolicyBench.self,
             TokenizerBench.self,

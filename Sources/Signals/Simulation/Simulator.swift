@@ -13,6 +13,8 @@ public struct Simulator: Sendable {
 
     public struct Configuration: Codable, Sendable, Equatable {
         public var session = "table"
+        /// Who wears the headset; 0: nobody in particular. Everybody else has a pitch and a habit of their own, which only their answers tell.
+        public var user = 0
         public var framesPerSecond = 10.0
         /// A moment lasts from shortest to longest, in seconds, evenly.
         public var shortestMoment = 0.5
@@ -34,6 +36,7 @@ public struct Simulator: Sendable {
         public var problems: [SettingProblem] {
             [
                 session.isEmpty ? SettingProblem(key: "session", problem: "is empty") : nil,
+                .unless("user", user, in: 0...1_000_000_000),
                 .unless("framesPerSecond", framesPerSecond, in: 1...120),
                 .unless("shortestMoment", shortestMoment, in: 0.4...60),
                 .unless("longestMoment", longestMoment, in: max(0.4, shortestMoment)...60),
@@ -83,7 +86,7 @@ public struct Simulator: Sendable {
         let seconds = scenes.uniform(in: configuration.shortestMoment..<configuration.longestMoment.nextUp)
         let end = time + Int64(seconds * 1e9)
         var events = frames(of: scene, in: world, until: end)
-        let sound = TableSounds.sound(of: scene, speaker: world.speaker, random: &sounds)
+        let sound = TableSounds.sound(of: scene, speaker: world.speaker, user: configuration.user, random: &sounds)
         if world.hearsSound {
             let heard = reading(at: time + 60_000_000, "microphone", RawReading(modality: "audio", format: "audio/wav", payload: WAV.encode(sound)))
             events.insert(heard, at: events.firstIndex { $0.time > heard.time } ?? events.endIndex)

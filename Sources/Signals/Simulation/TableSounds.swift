@@ -9,11 +9,17 @@ struct TableSounds {
     /// Hertz: left is low, right is high.
     static func pitch(place: Int, speaker: Int) -> Double { (place == 0 ? 400 : 1_000) * (speaker == 0 ? 1 : 1.25) }
 
+    /// A user's pitch is up to a sixth of an octave off, and every second user takes the low sound for the right.
+    static func pitch(place: Int, speaker: Int, user: Int) -> Double {
+        guard user > 0 else { return pitch(place: place, speaker: speaker) }
+        return pitch(place: user.isMultiple(of: 2) ? place : 1 - place, speaker: speaker) * pow(2, Double(user * 7 % 11 - 5) / 30)
+    }
+
     /// Loudness of the overtones 1, 2, 3.
     private static func timbre(speaker: Int) -> [Double] { speaker == 0 ? [1, 0.3, 0.1] : [1, 0.1, 0.5] }
 
-    static func sound(of scene: Scene, speaker: Int, random: inout RandomSource) -> Waveform {
-        let pitch = pitch(place: scene.meant, speaker: speaker) * random.uniform(in: 0.97..<1.03)
+    static func sound(of scene: Scene, speaker: Int, user: Int = 0, random: inout RandomSource) -> Waveform {
+        let pitch = pitch(place: scene.meant, speaker: speaker, user: user) * random.uniform(in: 0.97..<1.03)
         let timbre = timbre(speaker: speaker)
         let loudness = random.uniform(in: 0.1..<0.3)
         let phase = random.uniform(in: 0..<2 * Double.pi)

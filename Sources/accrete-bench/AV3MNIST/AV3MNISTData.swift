@@ -63,7 +63,7 @@ struct AV3MNISTData {
 }
 
 extension SenseInput {
-    fileprivate init(_ features: Features) {
+    init(_ features: Features) {
         self.init(rows: features.rows, columns: features.columns, values: features.values, validity: features.validity)
     }
 }

@@ -1,0 +1,128 @@
+import Learning
+import Model
+import Statistics
+import Tensors
+
+/// Learns where sessions should start from, and adapts to each: MAML or Reptile with sessions as tasks.
+///
+/// What is personal is kept as offsets from the shared model, which goes on learning meanwhile:
+///
+///     θ₀ = shared + δ,  δ learned over sessions;  a session's own offsets are θₖ − shared
+///
+/// The same sessions in the same order give the same numbers, to the bit. It has one owner.
+public final class PersonalLearner {
+    /// A session's own offsets, in the order of `layout`.
+    public typealias Offsets = [Float]
+
+    public struct Adaptation: Sendable {
+        public var offsets: Offsets
+        public var steps: Int
+        /// The support's loss before the first step.
+        public var loss: Float
+    }
+
+    public let configuration: PersonalConfiguration
+    /// δ.
+    public let start: ParameterStore<Float>
+    /// α of every number.
+    public let rates: ParameterStore<Float>
+    /// Meta-steps taken.
+    public private(set) var episodes = 0
+    private let meta: ParameterStore<Float>
+    private let metaGradient: MetaGradient<MomentsLoss<Float>>
+    private let gradient: ParameterStore<Float>, rateGradient: ParameterStore<Float>
+    private let optimizer: Optimizer, rateOptimizer: Optimizer
+
+    public init(_ model: MultimodalModel, _ configuration: PersonalConfiguration) throws(SettingsError) {
+        try configuration.validate()
+        self.configuration = configuration
+        let all = model.layout, task = ParameterStore<Float>(all)
+        let isPersonal = configuration.isPersonal
+        func loss<S>(_ parameters: ParameterStore<S>, _ capacity: Int) -> MomentsLoss<S> {
+            MomentsLoss(model, parameters: parameters, capacity: capacity, learning: isPersonal)
+        }
+        let second = configuration.method == "maml" ? loss(ParameterStore<Dual<Float>>(all), configuration.support) : nil
+        metaGradient = MetaGradient(
+            support: loss(task, configuration.support), query: loss(task, configuration.query), second: second)
+        let layout = metaGradient.layout
+        try SettingsError.require(layout.count > 0, "parameters", "no parameter of the model has such a name")
+        try SettingsError.require(
+            layout.count <= configuration.maximumNumbers, "parameters", "\(layout.count) numbers a session, more than \(configuration.maximumNumbers)")
+        meta = ParameterStore(all)
+        start = ParameterStore(layout)
+        rates = ParameterStore(layout)
+        rates.values.fill(configuration.innerRate)
+        gradient = ParameterStore(layout)
+        rateGradient = ParameterStore(layout)
+        optimizer = Optimizer(
+            try updateRule("adam", settings: ["learning_rate": .number(configuration.outerRate), "clip_norm": 5]), parameters: start, gradients: gradient)
+        rateOptimizer = Optimizer(
+            try updateRule("adam", settings: ["learning_rate": .number(configuration.rateShare * configuration.innerRate)]),
+            parameters: rates, gradients: rateGradient)
+    }
+
+    /// Where every offset belongs.
+    public var layout: ParameterLayout { start.layout }
+
+    /// Adapts to a session's first moments.
+    /// - Parameters:
+    ///   - shared: the model that learns from everybody; read, never changed.
+    ///   - goesOn: asked after each step; adapting ends where it says no.
+    public func adapt(
+        _ support: [MomentInput], from shared: ParameterStore<Float>, steps: Int? = nil, goesOn: () -> Bool = { true }
+    ) -> Adaptation {
+        begin(from: shared)
+        let losses = metaGradient.adapt(support, from: meta, rates: rates, steps: steps ?? configuration.steps, goesOn: goesOn)
+        return Adaptation(offsets: offsets(from: shared), steps: losses.count, loss: losses.first ?? 0)
+    }
+
+    /// One meta-step along a session; gives the query's loss after adapting. A session that is not finite teaches nothing.
+    @discardableResult
+    public func learn(_ episode: Episode<[MomentInput]>, from shared: ParameterStore<Float>) -> Float {
+        begin(from: shared)
+        gradient.values.fill(0)
+        rateGradient.values.fill(0)
+        let loss: Float
+        if configuration.method == "reptile" {
+            metaGradient.adapt(episode.support, from: meta, rates: rates, steps: configuration.steps)
+            metaGradient.query.put(episode.query)
+            loss = metaGradient.query.differentiate()
+            for (place, offset) in offsets(from: shared).enumerated() { gradient.values[place] = start.values[place] - offset }
+        } else {
+            loss = metaGradient.add(
+                episode, from: meta, rates: rates, steps: configuration.steps, to: gradient,
+                rateGradient: configuration.rateShare > 0 ? rateGradient : nil).queryLoss
+        }
+        guard loss.isFinite else { return loss }
+        optimizer.step()
+        if configuration.rateShare > 0, configuration.method != "reptile" {
+            rateOptimizer.step()
+            for place in rates.values.indices { rates.values[place] = max(0, rates.values[place]) }
+        }
+        episodes += 1
+        return loss
+    }
+
+    /// The query's loss and accuracy with what was adapted to last.
+    public func judge(_ query: [MomentInput]) -> (loss: Double, accuracy: Double) { metaGradient.query.judge(query) }
+
+    /// θ₀ as it is now.
+    private func begin(from shared: ParameterStore<Float>) {
+        meta.assign(from: shared)
+        each { meta.values[$0] += start.values[$1] }
+    }
+
+    /// θₖ − shared.
+    private func offsets(from shared: ParameterStore<Float>) -> Offsets {
+        var offsets = Offsets(repeating: 0, count: layout.count)
+        each { offsets[$1] = metaGradient.task.values[$0] - shared.values[$0] }
+        return offsets
+    }
+
+    private func each(_ body: (_ all: Int, _ personal: Int) -> Void) {
+        for (parameter, range) in zip(layout.parameters, layout.ranges) {
+            guard let place = meta.layout.range(of: parameter.name) else { continue }
+            for offset in 0..<range.count { body(place.lowerBound + offset, range.lowerBound + offset) }
+        }
+    }
+}

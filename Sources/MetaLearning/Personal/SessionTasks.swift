@@ -1,0 +1,105 @@
+import Model
+import Tensors
+
+/// Turns a stream of labelled moments into tasks: of every session, n moments to adapt to, then m that tell how well it went; then again.
+///
+///     for await moment in stream {
+///         if let adapted = tasks.hear(moment, of: session, shared: learner.parameters) { publish(adapted) }
+///         learner.learn(moment)
+///     }
+///
+/// A moment is heard before the shared model learns from it, and a task is learned from the shared model as it was before the task's
+/// first moment: so the start of sessions is judged on moments that nothing has learned from.
+public final class SessionTasks {
+    /// What a session adapted to.
+    public struct Adapted: Sendable {
+        public var session: String
+        /// Counts a session's adaptations, from 1.
+        public var revision: UInt64
+        public var adaptation: PersonalLearner.Adaptation
+    }
+
+    private struct Session {
+        var support: [MomentInput] = [], query: [MomentInput] = []
+        /// Before the first moment of the task.
+        var shared: ParameterStore<Float>?
+        var lastHeard = 0
+        var revision: UInt64 = 0
+    }
+
+    public let learner: PersonalLearner
+    private var sessions: [String: Session] = [:]
+    private var heard = 0
+    /// Stores of tasks that ended, to be used again.
+    private var spare: [ParameterStore<Float>] = []
+    /// Sessions let go: silent for too long, or too many at once.
+    public private(set) var expired = 0
+    private var released: [String] = []
+    /// Adaptations that were not finite, and left out.
+    public private(set) var failed = 0
+
+    public init(_ learner: PersonalLearner) { self.learner = learner }
+
+    /// - Parameter goesOn: asked after each step of adapting.
+    /// - Returns: the session's own offsets where it has just adapted.
+    public func hear(
+        _ moment: MomentInput, of name: String, shared: ParameterStore<Float>, goesOn: () -> Bool = { true }
+    ) -> Adapted? {
+        guard moment.label != nil else { return nil }
+        heard += 1
+        letGo(except: name)
+        var session = sessions[name] ?? Session()
+        defer { sessions[name] = session }
+        session.lastHeard = heard
+        if session.support.isEmpty {
+            let kept = spare.popLast() ?? ParameterStore(shared.layout)
+            kept.assign(from: shared)
+            session.shared = kept
+        }
+        guard session.support.count == learner.configuration.support else {
+            session.support.append(moment)
+            guard session.support.count == learner.configuration.support else { return nil }
+            return adapt(name, &session, shared, goesOn)
+        }
+        session.query.append(moment)
+        if session.query.count == learner.configuration.query { learn(&session) }
+        return nil
+    }
+
+    /// The sessions let go since this was last asked, and with them their adapters.
+    public func takeReleased() -> [String] {
+        defer { released = [] }
+        return released
+    }
+
+    private func adapt(_ name: String, _ session: inout Session, _ shared: ParameterStore<Float>, _ goesOn: () -> Bool) -> Adapted? {
+        let adaptation = learner.adapt(session.support, from: shared, goesOn: goesOn)
+        guard adaptation.offsets.allSatisfy(\.isFinite) else {
+            failed += 1
+            return nil
+        }
+        session.revision += 1
+        return Adapted(session: name, revision: session.revision, adaptation: adaptation)
+    }
+
+    private func learn(_ session: inout Session) {
+        if let shared = session.shared {
+            learner.learn(Episode(support: session.support, query: session.query), from: shared)
+            spare.append(shared)
+        }
+        session.shared = nil
+        session.support = []
+        session.query = []
+    }
+
+    private func letGo(except name: String) {
+        var silent = sessions.filter { $0.key != name && heard - $0.value.lastHeard > learner.configuration.expiry }.map(\.key).sorted()
+        if sessions[name] == nil, sessions.count - silent.count >= learner.configuration.maximumSessions,
+           let oldest = sessions.min(by: { $0.value.lastHeard < $1.value.lastHeard })?.key, !silent.contains(oldest) { silent.append(oldest) }
+        for name in silent {
+            if let shared = sessions.removeValue(forKey: name)?.shared { spare.append(shared) }
+            expired += 1
+            released.append(name)
+        }
+    }
+}

@@ -1,0 +1,106 @@
+import MetaLearning
+import Model
+import Statistics
+import Tensors
+import Testing
+
+/// Sessions of users of whom every second one means the opposite by the same reading.
+private struct Habits {
+    var random: RandomSource
+    static let model: MultimodalConfiguration = {
+        var configuration = MultimodalConfiguration()
+        configuration.senses = [.init(name: "vector", rows: 1, columns: 4, embedding: 8, hidden: 16)]
+        (configuration.width, configuration.heads, configuration.layers, configuration.tokens, configuration.joint, configuration.classes) = (16, 2, 1, 1, 16, 2)
+        (configuration.text.length, configuration.text.buckets) = (8, 16)
+        return configuration
+    }()
+
+    mutating func session(_ length: Int, isOpposite: Bool) -> [MomentInput] {
+        (0..<length).map { _ in
+            let isHigh = random.uniform(below: 2) == 1
+            let values = (0..<4).map { _ in Float((isHigh ? 1 : -1) + 0.3 * random.normal()) }
+            return MomentInput(senses: ["vector": SenseInput(rows: 1, columns: 4, values: values)], label: isHigh == isOpposite ? 0 : 1, classes: 2)
+        }
+    }
+}
+
+@Suite struct PersonalLearnerTests {
+    private var configuration: PersonalConfiguration {
+        var configuration = PersonalConfiguration()
+        (configuration.support, configuration.query, configuration.steps) = (4, 4, 3)
+        (configuration.innerRate, configuration.outerRate, configuration.rateShare) = (0.1, 0.01, 0.05)
+        return configuration
+    }
+
+    private func shared(_ model: MultimodalModel) -> ParameterStore<Float> {
+        var random = RandomSource(seed: 1)
+        return model.initialStore(using: &random)
+    }
+
+    /// Mean loss of the last sessions' queries after adapting, from the learned start and without it.
+    private func losses(_ method: String) throws -> (learned: Double, plain: Double) {
+        var configuration = configuration
+        configuration.method = method
+        let model = try MultimodalModel(Habits.model), shared = shared(model)
+        let learner = try PersonalLearner(model, configuration), plain = try PersonalLearner(model, configuration)
+        var habits = Habits(random: RandomSource(seed: 2))
+        for task in 0..<150 {
+            let moments = habits.session(8, isOpposite: task % 2 == 0)
+            learner.learn(Episode(support: Array(moments.prefix(4)), query: Array(moments.suffix(4))), from: shared)
+        }
+        #expect(learner.episodes == 150 && plain.episodes == 0)
+        func loss(_ learner: PersonalLearner, _ moments: [MomentInput]) -> Double {
+            _ = learner.adapt(Array(moments.prefix(4)), from: shared)
+            return learner.judge(Array(moments.suffix(4))).loss
+        }
+        let tests = (0..<20).map { habits.session(8, isOpposite: $0 % 2 == 0) }
+        return (tests.reduce(0) { $0 + loss(learner, $1) } / 20, tests.reduce(0) { $0 + loss(plain, $1) } / 20)
+    }
+
+    @Test(arguments: PersonalConfiguration.methods) func sessionsAdaptBetterFromALearnedStart(_ method: String) throws {
+        let (learned, plain) = try losses(method)
+        #expect(learned < plain - 0.1, "\(method): \(learned) against \(plain)")
+        let again = try losses(method)
+        #expect(again.learned == learned)
+    }
+
+    @Test func offsetsAreWhatAdaptingChanged() throws {
+        let model = try MultimodalModel(Habits.model), shared = shared(model), before = Array(shared.values)
+        let learner = try PersonalLearner(model, configuration)
+        var habits = Habits(random: RandomSource(seed: 3))
+        let adapted = learner.adapt(habits.session(4, isOpposite: true), from: shared)
+        #expect(adapted.steps == 3 && adapted.offsets.count == learner.layout.count && adapted.offsets.contains { $0 != 0 })
+        #expect(Array(shared.values) == before)
+        #expect(learner.layout.parameters.allSatisfy { parameter in configuration.parameters.contains { parameter.name.contains($0) } })
+        // Told to end after the first step, it ends.
+        #expect(learner.adapt(habits.session(4, isOpposite: true), from: shared, goesOn: { false }).steps == 1)
+    }
+
+    @Test func sessionsBecomeTasksAndExpire() throws {
+        var configuration = configuration
+        (configuration.maximumSessions, configuration.expiry) = (2, 20)
+        let model = try MultimodalModel(Habits.model), shared = shared(model)
+        let tasks = SessionTasks(try PersonalLearner(model, configuration))
+        var habits = Habits(random: RandomSource(seed: 4))
+        func hear(_ name: String, _ count: Int) -> [UInt64] {
+            habits.session(count, isOpposite: false).compactMap { tasks.hear($0, of: name, shared: shared)?.revision }
+        }
+        #expect(hear("a", 3) == [] && hear("a", 1) == [1])
+        #expect(tasks.learner.episodes == 0)
+        #expect(hear("a", 4) == [] && tasks.learner.episodes == 1)
+        #expect(hear("a", 4) == [2])
+        #expect(tasks.hear(MomentInput(text: [1]), of: "a", shared: shared) == nil, "without a label nothing is learned")
+        // A third session makes room, and one that is silent for long is let go.
+        #expect(hear("b", 1) == [] && hear("c", 1) == [])
+        #expect(tasks.takeReleased() == ["a"] && tasks.expired == 1)
+        _ = hear("c", 22)
+        #expect(tasks.takeReleased() == ["b"] && tasks.takeReleased() == [])
+    }
+
+    @Test func refusesNonsense() throws {
+        let model = try MultimodalModel(Habits.model)
+        #expect(throws: SettingsError.self) { try PersonalConfiguration(["method": "magic"]) }
+        #expect(throws: SettingsError.self) { try PersonalLearner(model, PersonalConfiguration(["parameters": ["nothing.like.it"]])) }
+        #expect(throws: SettingsError.self) { try PersonalLearner(model, PersonalConfiguration(["maximum_numbers": 10])) }
+    }
+}

@@ -1,0 +1,29 @@
+import Testing
+@testable import Signals
+
+@Suite struct SimulatorUserTests {
+    private func events(ofUser user: Int) throws -> [SessionEvent] {
+        var configuration = Simulator.Configuration()
+        configuration.user = user
+        var simulator = try Simulator(seed: 7, configuration)
+        return (0..<3).flatMap { _ in simulator.next().events }
+    }
+
+    @Test func everySecondUserTakesTheLowSoundForTheRight() throws {
+        for user in 1...20 {
+            let isLeftLow = TableSounds.pitch(place: 0, speaker: 0, user: user) < TableSounds.pitch(place: 1, speaker: 0, user: user)
+            #expect(isLeftLow == user.isMultiple(of: 2))
+        }
+        #expect(TableSounds.pitch(place: 0, speaker: 1, user: 0) == TableSounds.pitch(place: 0, speaker: 1))
+    }
+
+    /// Only the sounds tell users apart.
+    @Test func usersSeeAndSayTheSame() throws {
+        let nobody = try events(ofUser: 0), somebody = try events(ofUser: 5)
+        func without(_ modality: String, _ events: [SessionEvent]) -> [SessionEvent] {
+            events.filter { if case .reading(let reading) = $0 { reading.modality != modality } else { true } }
+        }
+        #expect(nobody != somebody)
+        #expect(without("audio", nobody) == without("audio", somebody))
+    }
+}
