@@ -29,6 +29,7 @@ extension MultimodalConfiguration.Sense {
         try container.lay(&encoder, .encoder)
         try container.lay(&embedding, .embedding)
         try container.lay(&hidden, .hidden)
+        try container.lay(&blocks, .blocks)
         try container.lay(&jitter, .jitter)
     }
 }

@@ -13,6 +13,8 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
         /// Each row's embedding, before rows are joined.
         public var embedding: Int
         public var hidden: Int
+        /// Blocks of attention, of the encoders that have some.
+        public var blocks = 1
         /// Replayed readings are turned by up to this many rows, in time's direction: an augmentation for sounds.
         public var jitter: Int
 
@@ -28,7 +30,7 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
             self.jitter = jitter
         }
 
-        enum CodingKeys: CodingKey { case name, rows, columns, encoder, embedding, hidden, jitter }
+        enum CodingKeys: CodingKey { case name, rows, columns, encoder, embedding, hidden, blocks, jitter }
 
         public static let image = Sense(name: "image", rows: 16, columns: 192)
         public static let audio = Sense(name: "audio", rows: 32, columns: 32, embedding: 32, jitter: 2)
@@ -124,7 +126,7 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
         try require(
             encoders.contains { $0.key == sense.encoder }, "\(key).encoder",
             "no encoder is called \(sense.encoder); there are \(names(of: encoders))")
-        for (name, value) in [("rows", sense.rows), ("columns", sense.columns), ("embedding", sense.embedding), ("hidden", sense.hidden)] {
+        for (name, value) in [("rows", sense.rows), ("columns", sense.columns), ("embedding", sense.embedding), ("hidden", sense.hidden), ("blocks", sense.blocks)] {
             try require((1...Self.largest).contains(value), "\(key).\(name)", "\(value) is not in 1…\(Self.largest)")
         }
         try require(

@@ -17,7 +17,9 @@ struct GraphBench: AsyncParsableCommand {
             Runs the stages beside this executable, with the default model, on endpoints of its own. Sources come from simulated tables of up to four:
             speech, camera, microphone, headset. One source is speech alone, four are one whole table, sixteen are four tables, each a session.
             Latencies count from the arrival at ingest of what ends a moment.
-            Example: accrete-bench graph --sources 1,4,16 --seconds 20
+            Examples:
+              accrete-bench graph --sources 1,4,16,32 --seconds 20
+              accrete-bench graph --sources 4 --fusion early --fusion late --fusion attention --fusion co-attention
             """)
 
     @Option(help: "How many sources publish, in lockstep; several, parted by commas.")
@@ -25,6 +27,9 @@ struct GraphBench: AsyncParsableCommand {
 
     @Option(help: "Seconds that each is measured.")
     var seconds = 20.0
+
+    @Option(help: "A fusion whose latencies are measured; repeat for several. The default one, if not given.")
+    var fusion: [String] = []
 
     @Option(help: "Moments a second, live.")
     var rate = 30.0
@@ -41,6 +46,7 @@ struct GraphBench: AsyncParsableCommand {
     }
 
     struct Live: Codable {
+        var fusion: String
         var momentsPerSecond: Double
         var moments: UInt64
         var latencySeconds: [String: RunReport.Quantiles]
@@ -59,7 +65,7 @@ struct GraphBench: AsyncParsableCommand {
 
     struct Report: Codable {
         var lockstep: [Throughput] = []
-        var live: Live
+        var live: [Live]
         var learner: Learner
     }
 
@@ -81,7 +87,9 @@ struct GraphBench: AsyncParsableCommand {
         let directory = try BenchDirectory()
         var throughput: [Throughput] = []
         for count in counts { throughput.append(try await lockstep(sources: count, directory)) }
-        let report = Report(lockstep: throughput, live: try await live(directory), learner: try learner())
+        var live: [Live] = []
+        for name in fusion.isEmpty ? [Stages.Settings().model.fusion] : fusion { live.append(try await self.live(name, directory)) }
+        let report = Report(lockstep: throughput, live: live, learner: try learner())
         if json {
             print(String(decoding: try JSONEncoder().encode(report), as: UTF8.self))
         } else {
@@ -96,16 +104,21 @@ struct GraphBench: AsyncParsableCommand {
                 format: "  %3d sources %8.1f moments a second (of %llu), %.1f ms of processor time each", result.sources, result.momentsPerSecond,
                 result.moments, 1e3 * result.processorSecondsPerMoment))
         }
-        print(String(format: "live, %.0f moments a second offered: %llu moments, %llu dropped", report.live.momentsPerSecond, report.live.moments, report.live.drops))
-        for (name, words) in [("prediction", "to prediction"), ("update", "to published update")] {
-            guard let latency = report.live.latencySeconds[name] else { continue }
-            print(String(format: "  %@ p50 %8.1f ms, p99 %8.1f ms", words.padding(toLength: 20, withPad: " ", startingAt: 0), 1e3 * latency.p50, 1e3 * latency.p99))
-        }
-        let memory = report.live.peakMemoryBytes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value >> 20)" }
-        print("  peak memory \(report.live.peakMemoryBytes.values.reduce(0, +) >> 20) MB: \(memory.joined(separator: ", "))")
+        for live in report.live { describe(live) }
         print(String(
             format: "learner: %.1f steps a second of %d moments; median %.2f ms, processor time %.2f ms", report.learner.stepsPerSecond,
             report.learner.rows, 1e3 * report.learner.stepSecondsMedian, 1e3 * report.learner.processorSecondsPerStep))
+    }
+
+    private func describe(_ live: Live) {
+        print(String(
+            format: "live, fusion %@, %.0f moments a second offered: %llu moments, %llu dropped", live.fusion, live.momentsPerSecond, live.moments, live.drops))
+        for (name, words) in [("prediction", "to prediction"), ("update", "to published update")] {
+            guard let latency = live.latencySeconds[name] else { continue }
+            print(String(format: "  %@ p50 %8.1f ms, p99 %8.1f ms", words.padding(toLength: 20, withPad: " ", startingAt: 0), 1e3 * latency.p50, 1e3 * latency.p99))
+        }
+        let memory = live.peakMemoryBytes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value >> 20)" }
+        print("  peak memory \(live.peakMemoryBytes.values.reduce(0, +) >> 20) MB: \(memory.joined(separator: ", "))")
     }
 }
 
@@ -171,14 +184,14 @@ extension GraphBench {
         for index in order { try writer.write(events[index]) }
     }
 
-    private func live(_ directory: BenchDirectory) async throws -> Live {
+    private func live(_ fusion: String, _ directory: BenchDirectory) async throws -> Live {
         let moments = Int(rate * seconds)
-        let plan = try plan(.simulator, ["simulate.rate=\(rate)", "simulate.moments=\(moments)"], named: "live", directory)
+        let plan = try plan(.simulator, ["simulate.rate=\(rate)", "simulate.moments=\(moments)", "model.fusion=\(fusion)"], named: "live-\(fusion)", directory)
         let (outcome, report) = try await GraphRun(plan, environment: [:], say: { _ in })
             .run(view: ProgressView(isTerminal: false), until: StopSignal())
         guard outcome == .complete else { throw GraphBenchFailure(description: "the live run ended as \(outcome)") }
         let lost = (report.drops.values.map { Array($0.values) } + report.gaps.values.map { Array($0.values) }).joined().reduce(0, +)
-        return Live(momentsPerSecond: rate, moments: report.moments, latencySeconds: report.latencySeconds, drops: lost,
+        return Live(fusion: fusion, momentsPerSecond: rate, moments: report.moments, latencySeconds: report.latencySeconds, drops: lost,
                     peakMemoryBytes: report.peakMemoryBytes)
     }
 

@@ -130,6 +130,23 @@ struct FuseProcessorTests {
         #expect(desk.fuse.processor.telemetry.gauges["muted.image"] == 1)
     }
 
+    private static let bert = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/Golden/bert"
+
+    @Test func aFrozenEncoderMakesASenseOfTheWords() throws {
+        var settings = settings
+        settings.fuse.sentence = Self.bert
+        #expect(settings.problems.map(\.key) == ["fuse.sentence"])
+        settings.model.senses.append(.init(name: "sentence", rows: 1, columns: 16, embedding: 4, hidden: 8))
+        #expect(settings.problems.isEmpty)
+        var desk = try Desk(settings)
+        let outputs = try desk.moment(1, picture: [0, 1, 2, 3])
+        let event = try #require(outputs.compactMap { $0.message as? MomentEvent }.first)
+        #expect(event.moment.senses.map(\.modality) == ["image", "sentence", "text"] && event.moment.senses.allSatisfy(\.present))
+        #expect(try #require(predictions(outputs).first).weights.keys.contains("sentence"))
+        settings.model.senses[1].columns = 17
+        #expect(throws: ConfigurationProblem.self) { try FuseProcessor(settings, clock: MonotonicClock()) }
+    }
+
     @Test func whatHasWaitedTooLongIsShedAndCounted() throws {
         var settings = settings
         settings.fuse.maximumLatency = 0.5

@@ -1,23 +1,24 @@
 import Layers
 import Tensors
 
-/// Rows as tokens with places, a block in which they attend to one another, and learned questions that gather the answer.
+/// Rows as tokens with places, blocks in which they attend to one another, and learned questions that gather the answer.
 /// https://arxiv.org/abs/2010.11929, https://arxiv.org/abs/2103.03206
 public struct PatchEncoder: SenseEncoder, Composite {
     private let embed: PatchEmbedding
-    private let block: Block
+    private let blocks: [Block]
     private let gather: Gathering
 
     public init(_ name: String, of sense: MultimodalConfiguration.Sense, for model: MultimodalConfiguration) {
         embed = PatchEmbedding("\(name).embed", rows: sense.rows, features: sense.columns, width: model.width)
-        block = Block("\(name).block", model.width, heads: model.heads)
+        blocks = (0..<sense.blocks).map { Block($0 == 0 ? "\(name).block" : "\(name).block.\($0)", model.width, heads: model.heads) }
         gather = Gathering("\(name).gather", for: model)
     }
 
-    public var parts: [any Layer] { [embed, block, gather] }
+    public var parts: [any Layer] { [embed] + blocks + [gather] }
 
     public func encode<S>(_ values: Tensor<S>, mask: Tensor<S>, batch: Int, in graph: Graph<S>) -> Tensor<S> {
-        let mixed = block(embed(values, in: graph), batch: batch, visibility: .all, keyMask: mask, in: graph)
+        var mixed = embed(values, in: graph)
+        for block in blocks { mixed = block(mixed, batch: batch, visibility: .all, keyMask: mask, in: graph) }
         return gather(mixed, mask: mask, batch: batch, in: graph)
     }
 }

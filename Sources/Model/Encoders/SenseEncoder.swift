@@ -14,6 +14,7 @@ public let encoders: KeyValuePairs<String, any SenseEncoder.Type> = [
     "dense": DenseEncoder.self,
     "patches": PatchEncoder.self,
     "convolution": ConvolutionEncoder.self,
+    "stem": StemEncoder.self,
 ]
 
 /// The encoder that a sense's configuration names, which must have been validated.

@@ -30,6 +30,11 @@ public struct Settings: Codable, Sendable, Equatable {
     public init() {}
 }
 
+extension Settings {
+    /// The modalities that extractors tell; what is made in fuse is none of them.
+    var extracted: [String] { model.modalities.filter { fuse.sentence.isEmpty || $0 != MomentAssembly.sentence } }
+}
+
 /// Where each stage listens and speaks. `local:name` stands for an ipc socket in the runtime directory.
 public struct Endpoints: Codable, Sendable, Equatable {
     /// Directory of the ipc sockets; empty: one of the user's own under `$XDG_RUNTIME_DIR` or `/tmp`.
@@ -90,6 +95,9 @@ extension Settings {
         wants("fuse.maximumSessions", fuse.maximumSessions, in: 1...100_000)
         wants("fuse.maximumSources", fuse.maximumSources, in: 1...100_000)
         wants("fuse.sourceTimeout", fuse.sourceTimeout, in: 0...3600)
+        if !fuse.sentence.isEmpty, !model.senses.contains(where: { $0.name == MomentAssembly.sentence && $0.rows == 1 }) {
+            found.append(("fuse.sentence", "wants a sense among model.senses: {name: sentence, rows: 1, columns: …}"))
+        }
         found += fuse.alignment.flatMap(\.problems).map { ("fuse.alignment", $0) }
         for rule in fuse.alignment where !model.modalities.contains(rule.modality) {
             found.append(("fuse.alignment", "the model has no sense '\(rule.modality)'"))

@@ -32,7 +32,7 @@ extension Settings {
 
     public func fuseHears(_ environment: [String: String]) throws -> [Subscription] {
         var list = [Subscription(try first(endpoints.ingest, environment), topics: [Topics.feedback.prefix, Topics.explain.prefix])]
-        for modality in model.modalities {
+        for modality in extracted {
             list.append(Subscription(try first(endpoints.extract, environment, modality), topics: [try Topics.feature(modality).name]))
         }
         list.append(Subscription(try first(endpoints.learn, environment), topics: [Topics.modelUpdate.prefix, Topics.policyUpdate.prefix]))

@@ -72,8 +72,8 @@ public struct FuseProcessor: Processor {
         self.settings = settings
         let columns = settings.model.senses.map { ($0.name, $0.columns) } + [(MultimodalConfiguration.textName, 1)]
         extents = Dictionary(uniqueKeysWithValues: columns)
-        aligner = MomentAligner(settings.fuse, modalities: settings.model.modalities, waitsForAll: settings.mode == .lockstep)
-        assembly = MomentAssembly(settings.model)
+        aligner = MomentAligner(settings.fuse, modalities: settings.extracted, waitsForAll: settings.mode == .lockstep)
+        assembly = try MomentAssembly(settings)
         predictor = try Predictor(settings, clock: clock)
         models = predictor.models()
     }

@@ -20,6 +20,8 @@ public struct FuseSettings: Codable, Sendable, Equatable {
     public var explain = ExplanationKind.none
     /// Whether every prediction tells where the fusion looked.
     public var attention = false
+    /// Directory of a frozen BERT in Hugging Face's layout, whose features of the words are the sense `sentence`; empty: none.
+    public var sentence = ""
     /// Moments that can be explained afterwards.
     public var remembered = 256
     public var reliability = ReliabilitySettings()

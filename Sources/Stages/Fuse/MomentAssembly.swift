@@ -2,7 +2,7 @@ import Model
 import Schema
 
 /// From aligned frames to a moment on the wire, and from there to a model's input.
-public struct MomentAssembly: Sendable {
+public struct MomentAssembly {
     /// What a sense's payload may hold; anything larger is cut to its newest rows.
     struct Extent: Sendable {
         var rows: Int
@@ -10,8 +10,19 @@ public struct MomentAssembly: Sendable {
     }
 
     private let extents: [(modality: String, extent: Extent)]
+    /// Makes the sense `sentence` of the words.
+    private let reader: BERT?
 
-    public init(_ model: MultimodalConfiguration) {
+    static let sentence = "sentence"
+
+    /// - Throws: what is wrong with the pretrained encoder, where one is configured.
+    public init(_ settings: Settings) throws {
+        let model = settings.model
+        reader = settings.fuse.sentence.isEmpty ? nil : try BERT(directory: settings.fuse.sentence, length: model.text.length)
+        if let reader, let sense = model.senses.first(where: { $0.name == Self.sentence }), sense.columns != reader.configuration.width {
+            throw ConfigurationProblem(
+                key: "senses.sentence.columns", problem: "\(sense.columns) columns for the \(reader.configuration.width) features of \(settings.fuse.sentence)")
+        }
         extents = model.senses.map { ($0.name, Extent(rows: $0.rows, columns: $0.columns)) }
             + [(MultimodalConfiguration.textName, Extent(rows: model.text.length, columns: 1))]
     }
@@ -30,11 +41,34 @@ public struct MomentAssembly: Sendable {
             moment.domain = boundary.domain
             moment.arrived = boundary.arrived
             for (modality, extent) in extents {
+                if let reader, modality == Self.sentence {
+                    moment.senses.append(read(slice.frames[MultimodalConfiguration.textName] ?? [], reader, end: boundary.end, into: &payload))
+                    continue
+                }
                 let frames = (slice.frames[modality] ?? []).filter { Int($0.frame.columns) == extent.columns }
                 moment.senses.append(sense(modality, frames, extent, end: boundary.end, into: &payload))
             }
         }
         return (moment, payload)
+    }
+
+    /// What a pretrained encoder makes of the words, which are bytes.
+    private func read(_ frames: [MomentAligner.Arrival], _ reader: BERT, end: Int64, into payload: inout [[Float]]) -> Sense {
+        guard let newest = frames.last?.frame else {
+            return .with { $0.modality = Self.sentence; $0.age = -1 }
+        }
+        let bytes = frames.flatMap(\.values).map { UInt8(max(0, min(255, $0))) }
+        payload.append(reader.features(of: String(decoding: bytes, as: UTF8.self)))
+        return .with {
+            $0.modality = Self.sentence
+            $0.present = true
+            $0.rows = 1
+            $0.columns = UInt32(reader.configuration.width)
+            $0.age = end - newest.time
+            $0.validity = 1
+            $0.frontend = 1
+            $0.frames = UInt32(frames.count)
+        }
     }
 
     private func sense(_ modality: String, _ frames: [MomentAligner.Arrival], _ extent: Extent, end: Int64, into payload: inout [[Float]]) -> Sense {

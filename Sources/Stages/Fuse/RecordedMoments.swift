@@ -15,17 +15,17 @@ public struct RecordedMoments: Sequence, IteratorProtocol {
     private var isOver = false
 
     /// - Parameter directory: where the files are that readings name.
-    /// - Throws: the first setting of a frontend that makes no sense.
-    public init(_ events: some Sequence<Result<SessionEvent, SessionRefusal>>, directory: SessionDirectory?, _ settings: Settings) throws(SettingProblem) {
+    /// - Throws: the first setting of a frontend that makes no sense, or what is wrong with a pretrained encoder.
+    public init(_ events: some Sequence<Result<SessionEvent, SessionRefusal>>, directory: SessionDirectory?, _ settings: Settings) throws {
         self.events = events.makeIterator()
         self.directory = directory
-        modalities = settings.model.modalities
+        modalities = settings.extracted
         var frontends: [String: any Modality] = [:]
         for (name, _) in Signals.modalities where modalities.contains(name) { frontends[name] = try frontend(for: name, settings.signals) }
         self.frontends = frontends
         cutter = MomentCutter(settings.cut, epoch: 1)
         aligner = MomentAligner(settings.fuse, modalities: modalities, waitsForAll: true)
-        assembly = MomentAssembly(settings.model)
+        assembly = try MomentAssembly(settings)
     }
 
     /// The next moment that the model can be given.

@@ -1,0 +1,142 @@
+import Foundation
+import Layers
+import Safetensors
+import Tensors
+import Tokenization
+
+/// A pretrained text encoder of BERT's family in Hugging Face's layout, frozen: it learns nothing and needs no gradient.
+///
+/// x = norm(word + place + type); in each layer x = norm(x + attention(x)), x = norm(x + narrow(gelu(widen(x)))). A text's features are the mean of
+/// its tokens' last x, as sentence transformers take it.  https://arxiv.org/abs/1810.04805, https://arxiv.org/abs/1908.10084
+///
+/// Its gelu is the exact one, x·Φ(x), which stands between two recorded halves of every layer. One owner, as for any graph.
+public final class BERT {
+    public let configuration: BERTConfiguration
+    public let tokenizer: WordPiece
+    /// Tokens of a text; a longer one is cut.
+    public let length: Int
+    private let words: Indices
+    private let embedding: Segment
+    private let layers: [(attention: Segment, narrowing: Segment)]
+
+    /// - Parameter directory: with `config.json`, `model.safetensors` and `vocab.txt`.
+    /// - Throws: `CheckpointError`, `SafetensorsError`, `TokenizationError`.
+    public init(directory: String, length: Int = 64) throws {
+        let configuration = try BERTConfiguration(json: "\(directory)/config.json")
+        let T = max(2, min(length, configuration.positions))
+        tokenizer = try WordPiece(vocabulary: "\(directory)/vocab.txt")
+        guard tokenizer.vocabularySize <= configuration.vocabularySize else {
+            throw CheckpointError.configuration(
+                file: "\(directory)/config.json", key: "vocab_size", "is \(configuration.vocabularySize), below the \(tokenizer.vocabularySize) lines of vocab.txt")
+        }
+        let store = try configuration.parameters(in: TensorArchive(directory: directory))
+        (words, embedding) = Segment.embedding(configuration, T: T, store)
+        layers = (0..<configuration.layers).map { (.attention($0, configuration, T: T, store), .narrowing($0, configuration, T: T, store)) }
+        self.configuration = configuration
+        self.length = T
+    }
+
+    /// The mean of the last layer's tokens, `width` numbers, scaled to length 1.
+    public func features(of text: String) -> [Float] {
+        let tokens = tokenizer.encode(text, limit: length), hidden = hidden(of: tokens), C = configuration.width
+        let mean = (0..<C).map { c in (0..<tokens.count).reduce(Float(0)) { $0 + hidden[$1 * C + c] } / Float(tokens.count) }
+        let norm = mean.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        return norm > 0 ? mean.map { $0 / norm } : mean
+    }
+
+    /// The last layer's x, (tokens, width).
+    /// - Parameter tokens: below the vocabulary's size, at most `length`.
+    public func hidden(of tokens: [Int]) -> [Float] {
+        precondition(tokens.count <= length && tokens.allSatisfy { (0..<configuration.vocabularySize).contains($0) }, "\(tokens.count) tokens for \(length)")
+        for place in 0..<length { words[place] = place < tokens.count ? tokens[place] : 0 }
+        embedding.graph.forward()
+        var x = embedding.output
+        for (attention, narrowing) in layers {
+            for place in 0..<length { attention.beside.values[place] = place < tokens.count ? 1 : 0 }
+            attention.input.set(x.values)
+            attention.graph.forward()
+            for (place, value) in attention.output.values.enumerated() { narrowing.input.values[place] = Self.gelu(value) }
+            narrowing.beside.set(attention.stream.values)
+            narrowing.graph.forward()
+            x = narrowing.output
+        }
+        return Array(x.values.prefix(tokens.count * configuration.width))
+    }
+
+    /// x · Φ(x), Φ the normal distribution's.
+    private static func gelu(_ x: Float) -> Float { 0.5 * x * (1 + erf(x * Float(0.5).squareRoot())) }
+}
+
+/// What is recorded between two exact gelus.
+private struct Segment {
+    let graph: Graph<Float>
+    /// (T, width), or (T, hidden).
+    let input: Tensor<Float>
+    /// What else is read: which tokens are there, (1, T), or the stream that the input joins, (T, width).
+    let beside: Tensor<Float>
+    let output: Tensor<Float>
+    /// (T, width): the stream at the end.
+    let stream: Tensor<Float>
+
+    static func embedding(_ bert: BERTConfiguration, T: Int, _ store: ParameterStore<Float>) -> (Indices, Segment) {
+        let graph = Graph.predicting(parameters: store)
+        let words = graph.indices(T)
+        func rows(_ name: String, _ places: Indices) -> Tensor<Float> { graph.gatherRows(of: graph.parameter("embeddings.\(name)_embeddings.weight"), places) }
+        let sum = graph.add(graph.add(rows("word", words), rows("position", graph.indices(Array(0..<T)))), rows("token_type", graph.indices(T)))
+        let x = norm(sum, "embeddings", bert, graph)
+        return (words, Segment(graph: graph, input: x, beside: x, output: x, stream: x))
+    }
+
+    static func attention(_ layer: Int, _ bert: BERTConfiguration, T: Int, _ store: ParameterStore<Float>) -> Segment {
+        let graph = Graph.predicting(parameters: store), name = "encoder.layer.\(layer)"
+        let x = graph.input([T, bert.width]), mask = graph.input([1, T])
+        let parts = ["query", "key", "value"].map { linear(x, "\(name).attention.self.\($0)", graph) }
+        let read = graph.attend(graph.concatenateColumns(parts), heads: bert.heads, batch: 1, visibility: .all, keyMask: mask)
+        let y = norm(graph.add(x, linear(read, "\(name).attention.output.dense", graph)), "\(name).attention.output", bert, graph)
+        return Segment(graph: graph, input: x, beside: mask, output: linear(y, "\(name).intermediate.dense", graph), stream: y)
+    }
+
+    static func narrowing(_ layer: Int, _ bert: BERTConfiguration, T: Int, _ store: ParameterStore<Float>) -> Segment {
+        let graph = Graph.predicting(parameters: store), name = "encoder.layer.\(layer).output"
+        let wide = graph.input([T, bert.hidden]), x = graph.input([T, bert.width])
+        let y = norm(graph.add(x, linear(wide, "\(name).dense", graph)), name, bert, graph)
+        return Segment(graph: graph, input: wide, beside: x, output: y, stream: y)
+    }
+
+    private static func linear(_ x: Tensor<Float>, _ name: String, _ graph: Graph<Float>) -> Tensor<Float> {
+        graph.linear(x, weight: graph.parameter("\(name).weight"), bias: graph.parameter("\(name).bias"), transposed: true)
+    }
+
+    private static func norm(_ x: Tensor<Float>, _ name: String, _ bert: BERTConfiguration, _ graph: Graph<Float>) -> Tensor<Float> {
+        graph.normalizeRows(
+            x, weight: graph.parameter("\(name).LayerNorm.weight"), bias: graph.parameter("\(name).LayerNorm.bias"), epsilon: bert.epsilon)
+    }
+}
+
+extension BERTConfiguration {
+    /// Every parameter that is used, by Hugging Face's names; weights (outputs, inputs), as they are stored.
+    var layout: ParameterLayout {
+        func dense(_ name: String, _ inputs: Int, _ outputs: Int) -> [Parameter] { [Parameter("\(name).weight", [outputs, inputs]), Parameter("\(name).bias", [outputs])] }
+        func norm(_ name: String) -> [Parameter] { [Parameter("\(name).LayerNorm.weight", [width]), Parameter("\(name).LayerNorm.bias", [width])] }
+        var parameters = [("word", vocabularySize), ("position", positions), ("token_type", types)].map { Parameter("embeddings.\($0)_embeddings.weight", [$1, width]) }
+        parameters += norm("embeddings")
+        for layer in 0..<layers {
+            let name = "encoder.layer.\(layer)"
+            for part in ["self.query", "self.key", "self.value", "output.dense"] { parameters += dense("\(name).attention.\(part)", width, width) }
+            parameters += norm("\(name).attention.output")
+            parameters += dense("\(name).intermediate.dense", width, hidden)
+            parameters += dense("\(name).output.dense", hidden, width)
+            parameters += norm("\(name).output")
+        }
+        return ParameterLayout(parameters)
+    }
+
+    /// With the prefix `bert.` or without. What is not used, a pooler or heads, is passed over.
+    /// - Throws: `SafetensorsError`: the tensor that is missing, of another shape or not finite.
+    func parameters(in archive: TensorArchive) throws(SafetensorsError) -> ParameterStore<Float> {
+        let store = ParameterStore<Float>(layout)
+        let prefix = archive.tensors.contains { $0.name.hasPrefix("bert.") } ? "bert." : ""
+        for parameter in store.layout.parameters { try archive.tensor(prefix + parameter.name, shape: parameter.shape).copy(into: store[parameter.name]) }
+        return store
+    }
+}

@@ -1,0 +1,115 @@
+import Foundation
+
+/// BERT's tokenizer: text cleaned, lower-cased and parted at spaces and punctuation; each word then cut greedily into the longest pieces known.
+/// https://arxiv.org/abs/1810.04805
+public struct WordPiece: Sendable {
+    private let pieces: [String: Int]
+    private let lowercases: Bool
+    private let unknown: Int
+    /// What stands before and after a text.
+    public let opening: Int, closing: Int
+    public let vocabularySize: Int
+
+    /// A word of more characters is unknown.
+    private static let longestWord = 100
+
+    /// - Parameter file: `vocab.txt`, one piece a line, its line number its id.
+    /// - Throws: `TokenizationError`.
+    public init(vocabulary file: String, lowercases: Bool = true) throws(TokenizationError) {
+        guard let data = FileManager.default.contents(atPath: file), let text = String(data: data, encoding: .utf8) else {
+            throw .unreadable(file: file, "it is missing, or not UTF-8")
+        }
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { $0.hasSuffix("\r") ? String($0.dropLast()) : String($0) }
+        while lines.last?.isEmpty == true { lines.removeLast() }
+        pieces = Dictionary(lines.enumerated().map { ($1, $0) }, uniquingKeysWith: { _, last in last })
+        guard let unknown = pieces["[UNK]"], let opening = pieces["[CLS]"], let closing = pieces["[SEP]"] else {
+            throw .malformed(file: file, "it lacks one of [UNK], [CLS], [SEP]")
+        }
+        (self.unknown, self.opening, self.closing) = (unknown, opening, closing)
+        self.lowercases = lowercases
+        vocabularySize = lines.count
+    }
+
+    /// Ids of a text, with what stands before and after it; cut to `limit` in all.
+    public func encode(_ text: String, limit: Int) -> [Int] {
+        let ids = words(of: text).flatMap { pieces(of: $0) }
+        return [opening] + ids.prefix(max(0, limit - 2)) + [closing]
+    }
+
+    private func pieces(of word: [Unicode.Scalar]) -> [Int] {
+        guard word.count <= Self.longestWord else { return [unknown] }
+        var ids: [Int] = []
+        var start = 0
+        while start < word.count {
+            var end = word.count, found: Int?
+            while end > start, found == nil {
+                found = pieces[(start > 0 ? "##" : "") + String(String.UnicodeScalarView(word[start..<end]))]
+                if found == nil { end -= 1 }
+            }
+            guard let found else { return [unknown] }
+            ids.append(found)
+            start = end
+        }
+        return ids
+    }
+
+    private func words(of text: String) -> [[Unicode.Scalar]] {
+        var words: [[Unicode.Scalar]] = []
+        var word: [Unicode.Scalar] = []
+        func end() {
+            if !word.isEmpty { words.append(word) }
+            word = []
+        }
+        for scalar in normalized(text).unicodeScalars {
+            if Self.isIdle(scalar) { continue }
+            if Self.isSpace(scalar) {
+                end()
+            } else if Self.isPunctuation(scalar) || Self.isIdeograph(scalar) {
+                end()
+                words.append([scalar])
+            } else {
+                word.append(scalar)
+            }
+        }
+        end()
+        return words
+    }
+
+    /// Lower case without accents.
+    private func normalized(_ text: String) -> String {
+        guard lowercases else { return text }
+        let parted = text.lowercased().decomposedStringWithCanonicalMapping
+        return String(String.UnicodeScalarView(parted.unicodeScalars.filter { $0.properties.generalCategory != .nonspacingMark }))
+    }
+
+    private static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
+        scalar == "\t" || scalar == "\n" || scalar == "\r" || scalar.properties.generalCategory == .spaceSeparator
+    }
+
+    /// What is passed over: 0, the replacement character, control characters but for spaces.
+    private static func isIdle(_ scalar: Unicode.Scalar) -> Bool {
+        if scalar == "\t" || scalar == "\n" || scalar == "\r" { return false }
+        if scalar.value == 0 || scalar.value == 0xFFFD { return true }
+        switch scalar.properties.generalCategory {
+        case .control, .format, .surrogate, .privateUse, .unassigned: return true
+        default: return false
+        }
+    }
+
+    private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
+        if (33...47).contains(scalar.value) || (58...64).contains(scalar.value) || (91...96).contains(scalar.value) || (123...126).contains(scalar.value) {
+            return true
+        }
+        switch scalar.properties.generalCategory {
+        case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation, .finalPunctuation, .otherPunctuation: return true
+        default: return false
+        }
+    }
+
+    private static func isIdeograph(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x4E00...0x9FFF, 0x3400...0x4DBF, 0x20000...0x2A6DF, 0x2A700...0x2B73F, 0x2B740...0x2B81F, 0x2B820...0x2CEAF, 0xF900...0xFAFF, 0x2F800...0x2FA1F: true
+        default: false
+        }
+    }
+}
