@@ -25,6 +25,23 @@ public struct Adapters: Sendable, Equatable {
     /// Whether a parameter belongs to an adapter: for `Graph(parameters:learning:)`.
     public static func contains(_ parameter: Parameter) -> Bool { parameter.name.contains(".lora_") }
 
+    /// Adapters that change nothing yet: A normal with deviation 1/√(3 · inputs), that of PEFT's uniform start, and B zero.
+    public func begin<S: Scalar>(in store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
+        for parameter in store.layout.parameters where Self.contains(parameter) {
+            if parameter.name.hasSuffix(".lora_A.weight") {
+                store[parameter.name].fillNormal(deviation: 1 / Double(3 * parameter.shape[1]).squareRoot(), using: &generator)
+            } else {
+                store[parameter.name].fill(0)
+            }
+        }
+    }
+
+    /// Adds adapters that stand in a store of their own to the weights of a model without any.
+    public func merge<S: Scalar>(_ adapted: ParameterStore<S>, into store: ParameterStore<S>) { add(1, in: store, adapted) }
+
+    /// Takes them off again, which restores the weights up to rounding.
+    public func unmerge<S: Scalar>(_ adapted: ParameterStore<S>, from store: ParameterStore<S>) { add(-1, in: store, adapted) }
+
     /// Adds every adapter to the weight beside it, which then does the work of both; B becomes zero.
     public func merge<S: Scalar>(in store: ParameterStore<S>) {
         add(1, in: store, store)

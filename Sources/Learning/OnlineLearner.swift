@@ -37,9 +37,10 @@ public final class OnlineLearner {
         self.model = model
         self.configuration = configuration
         self.random = random
-        let batch = 1 + configuration.replayed
+        let batch = 1 + configuration.replayed, trunk = try configuration.trunkScope
         graph = MultimodalGraph(
-            model, parameters: parameters, batch: batch, languageRows: min(batch, configuration.languageRows), team: team)
+            model, parameters: parameters, batch: batch, languageRows: min(batch, configuration.languageRows),
+            learning: { model.learns($0, trunk: trunk) }, team: team)
         let rule = try updateRule(configuration.optimizer, settings: configuration.optimizerSettings)
         optimizer = Optimizer(rule, parameters: parameters, gradients: graph.gradients, team: team)
         memory = try ReplayBuffer(
@@ -105,6 +106,8 @@ extension OnlineLearner {
         public var replayed = 15
         /// Rows of each step, the new moment first, whose text is learned too.
         public var languageRows = 4
+        /// What of the language trunk learns: `all`, `frozen`, or its last blocks, `last:N`.
+        public var trunk = "all"
         /// Probability that a modality is hidden from a step.  https://arxiv.org/abs/1501.00102
         public var modalityDropout = 0.1
         public var stepsPerMoment = 1
@@ -119,8 +122,23 @@ extension OnlineLearner {
             }
             try SettingsError.require(replayed <= 4096, "replayed", "\(replayed) rows are too many for one step")
             try SettingsError.require((0..<1).contains(modalityDropout), "modality_dropout", "\(modalityDropout) is not in 0 ..< 1")
+            _ = try trunkScope
             _ = try replayPolicy(replay, settings: replaySettings)
             _ = try updateRule(optimizer, settings: optimizerSettings)
+        }
+    }
+}
+
+extension OnlineLearner.Configuration {
+    /// Nil where nothing of the trunk learns.
+    var trunkScope: LearningScope? {
+        get throws(SettingsError) {
+            if trunk == "frozen" { return nil }
+            if trunk == "all" { return .all }
+            guard trunk.hasPrefix("last:"), let blocks = Int(trunk.dropFirst(5)), blocks > 0 else {
+                throw SettingsError("trunk", "'\(trunk)' is none of all, frozen, last:N")
+            }
+            return .lastBlocks(blocks)
         }
     }
 }

@@ -6,6 +6,7 @@ extension MultimodalConfiguration {
         try container.lay(&fusion, .fusion)
         try container.lay(&combination, .combination)
         try container.lay(&pairs, .pairs)
+        try container.lay(&gpt2, .gpt2)
         try container.lay(&width, .width)
         try container.lay(&layers, .layers)
         try container.lay(&heads, .heads)
@@ -42,6 +43,7 @@ extension MultimodalConfiguration.Text {
         try container.lay(&vocabulary, .vocabulary)
         try container.lay(&words, .words)
         try container.lay(&buckets, .buckets)
+        try container.lay(&endings, .endings)
     }
 }
 

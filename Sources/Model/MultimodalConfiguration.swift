@@ -45,10 +45,12 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
         /// Words and pairs of words that the fusion hears of a moment.
         public var words = 48
         public var buckets = 1024
+        /// Whether the language head learns where texts end too, so that its answers end there.
+        public var endings = false
 
         public init() {}
 
-        enum CodingKeys: CodingKey { case length, vocabulary, words, buckets }
+        enum CodingKeys: CodingKey { case length, vocabulary, words, buckets, endings }
     }
 
     /// A name in `fusions`.
@@ -58,6 +60,8 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
     /// Pairs that attend to each other in co-attention, as `[["image", "audio"], …]`; empty means every pair.
     public var pairs: [[String]] = []
 
+    /// Directory of a Hugging Face GPT-2 that the trunk starts from; empty: from random numbers.
+    public var gpt2 = ""
     /// C, the width of tokens and trunk.
     public var width = 64
     public var layers = 2
@@ -79,7 +83,7 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
     public init() {}
 
     enum CodingKeys: CodingKey {
-        case fusion, combination, pairs, width, layers, heads, tokens, joint, classes, senses, text, languageWeight, expertWeight
+        case fusion, combination, pairs, gpt2, width, layers, heads, tokens, joint, classes, senses, text, languageWeight, expertWeight
     }
 
     /// All modalities in order: the senses, then `text`.

@@ -114,10 +114,12 @@ final class MultimodalInputs<S: Scalar> {
         let count = min(length, text.count), prefix = configuration.prefixLength
         let end = configuration.text.vocabulary - 1
         textLengths[row] = count
+        // Where endings are learned, a text that is not cut is read to its last token, and the end is told there.
+        let told = configuration.text.endings && count > 0 ? min(length, text.count + 1) : count
         for place in 0..<length {
-            tokens[row * length + place] = place == 0 ? end : place < count ? text[place - 1] : end
-            nextTokens[row * length + place] = place < count ? text[place] : Self.none
-            keyMask.values[row * (prefix + length) + prefix + place] = S(place < max(1, count) ? 1 : 0)
+            tokens[row * length + place] = place == 0 ? end : place < told ? text[place - 1] : end
+            nextTokens[row * length + place] = place < count ? text[place] : place < told ? end : Self.none
+            keyMask.values[row * (prefix + length) + prefix + place] = S(place < max(1, told) ? 1 : 0)
         }
         for (index, _) in configuration.senses.enumerated() {
             for token in 0..<configuration.tokens {

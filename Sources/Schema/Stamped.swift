@@ -21,6 +21,7 @@ extension Action: Stamped {}
 extension ReliabilityChange: Stamped {}
 extension ExplainRequest: Stamped {}
 extension MomentExplanation: Stamped {}
+extension Answer: Stamped {}
 extension ModelUpdate: Stamped {}
 extension PolicyUpdate: Stamped {}
 extension EvaluationSummary: Stamped {}

@@ -11,6 +11,7 @@ public enum Topics {
     public static let reliability = TopicFamily<ReliabilityChange>("reliability", "session")
     public static let explain = TopicFamily<ExplainRequest>("explain", "session")
     public static let explanation = TopicFamily<MomentExplanation>("explanation", "session")
+    public static let answer = TopicFamily<Answer>("answer", "session")
     public static let modelUpdate = TopicFamily<ModelUpdate>("model.update")
     public static let policyUpdate = TopicFamily<PolicyUpdate>("policy.update")
     public static let evaluationSummary = TopicFamily<EvaluationSummary>("evaluation.summary")
@@ -18,7 +19,7 @@ public enum Topics {
     public static let status = TopicFamily<Status>("status", "stage")
 
     public static let all: [any AnyTopicFamily] = [
-        sensor, cut, feedback, sample, feature, moment, prediction, action, reliability, explain, explanation,
+        sensor, cut, feedback, sample, feature, moment, prediction, action, reliability, explain, explanation, answer,
         modelUpdate, policyUpdate, evaluationSummary, evaluationProgress, status,
     ]
 

@@ -43,9 +43,11 @@ final class ServingModel {
     var layout: ParameterLayout { graph.parameters.layout }
 
     /// Puts on the parameters that a learner of this seed starts from.
-    func initialize(seed: UInt64) {
+    /// - Throws: what is wrong with the GPT-2 that the trunk starts from.
+    func initialize(seed: UInt64) throws {
         var random = RandomSource(seed: seed)
         parameters.assign(from: model.initialStore(using: &random))
+        if !model.configuration.gpt2.isEmpty { try model.takeTrunk(from: model.configuration.gpt2, into: parameters) }
     }
 
     /// What the encoders made of every modality of the last question in a row: tokens · width numbers each, 0 where it is missing.

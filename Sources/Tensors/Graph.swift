@@ -19,6 +19,14 @@ public final class Graph<S: Scalar> {
     private var plans: [Plan<S>] = []
     private var plan: Plan<S>?
     private var direction = Direction.forward
+    /// Operators of each part that is computed anew before its backward pass.
+    private var recomputed: [Range<Int>] = []
+    /// Whether the last of these parts still stands in the memory they share.
+    private var isIntact = false
+    /// What such parts share, and the same while one is recorded.
+    var sharedMemory: SharedMemory<S>?
+    var shared: SharedMemory<S>?
+    private var ownCount = 0
 
     /// - Parameters:
     ///   - learning: which parameters learn; the others cost no gradient arithmetic and no gradient memory.
@@ -50,7 +58,7 @@ public final class Graph<S: Scalar> {
 
     /// Numbers from outside, zero until set; with a gradient only if asked for.
     public func input(_ shape: [Int], needsGradient: Bool = false) -> Tensor<S> {
-        Tensor(shape: shape, storage: Storage(count: shape.reduce(1, *), needsGradient: needsGradient))
+        Tensor(shape: shape, storage: own(shape.reduce(1, *), needsGradient))
     }
 
     /// Whole numbers from outside, zero until set.
@@ -59,8 +67,27 @@ public final class Graph<S: Scalar> {
 
     /// Memory for what an operator makes of its inputs.
     public func output(_ shape: [Int], of inputs: [Input<S>]) -> Tensor<S> {
-        input(shape, needsGradient: inputs.contains { $0.gradient != nil })
+        Tensor(shape: shape, storage: memory(shape.reduce(1, *), needsGradient: inputs.contains { $0.gradient != nil }))
     }
+
+    /// Memory that an operator keeps from forward to backward.
+    func memory(_ count: Int, needsGradient: Bool = false) -> Storage<S> {
+        shared?.storage(count: count, needsGradient: needsGradient) ?? own(count, needsGradient)
+    }
+
+    private func own(_ count: Int, _ needsGradient: Bool) -> Storage<S> {
+        ownCount += count * (needsGradient ? 2 : 1)
+        return Storage(count: count, needsGradient: needsGradient)
+    }
+
+    /// Numbers in the graph's memory beside parameters and their gradients: what operators compute, with its gradients.
+    public var activationCount: Int { ownCount + (sharedMemory?.count ?? 0) }
+
+    /// Steps of the last backward pass: operators that were differentiated or computed anew, gradients that were zeroed.
+    public var backwardSteps: Int { plan?.steps.count ?? 0 }
+
+    var operatorCount: Int { operators.count }
+    func noteRecomputed(_ part: Range<Int>) { recomputed.append(part) }
 
     /// Appends an operator and returns its first output.
     @discardableResult
@@ -76,6 +103,7 @@ public final class Graph<S: Scalar> {
     public func forward() {
         direction = .forward
         team.run(self)
+        isIntact = true
     }
 
     /// Gradients of a scalar. With `accumulating`, they are added to those of parameters from before (several small batches, one step).
@@ -83,20 +111,25 @@ public final class Graph<S: Scalar> {
         precondition(loss.count == 1, "a loss is one number, not \(loss.shape); seed the gradient of other tensors")
         loss.gradient[0] = S(1)
         if plan?.fits(loss, accumulating) != true { adopt([loss], accumulating) }
-        direction = .backward
-        team.run(self)
+        goBackward()
     }
 
     /// Gradients of ⟨outputs, their gradients⟩, which the caller has written before each call.
     public func backward(seeded outputs: [Tensor<S>], accumulating: Bool = false) {
         if plan?.fits(outputs, accumulating) != true { adopt(outputs, accumulating) }
+        goBackward()
+    }
+
+    private func goBackward() {
         direction = .backward
         team.run(self)
+        isIntact = false
     }
 
     private func adopt(_ seeds: [Tensor<S>], _ accumulating: Bool) {
         let chosen = plans.first { $0.fits(seeds, accumulating) } ?? Plan(
-            operators, seeds, learned: gradients.layout.parameters.map { parameter($0.name).storage }, accumulating: accumulating)
+            operators, seeds, learned: gradients.layout.parameters.map { parameter($0.name).storage }, recomputed: recomputed,
+            accumulating: accumulating)
         if !plans.contains(where: { $0 === chosen }) { plans.append(chosen) }
         chosen.adopt()
         plan = chosen
@@ -122,6 +155,8 @@ extension Graph: TeamWork {
             case .zero(let gradient, let count):
                 let part = share.of(count, multiple: 16, grain: 16_384)
                 (gradient + part.lowerBound).update(repeating: .zero, count: part.count)
+            case .compute(let operation, let isNewest):
+                if !(isNewest && isIntact) { operation.forward(share) }
             case .run(let operation):
                 operation.backward(share)
             case nil:

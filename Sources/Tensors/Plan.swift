@@ -4,6 +4,8 @@
 final class Plan<S: Scalar> {
     enum Step {
         case zero(UnsafeMutablePointer<S>, count: Int)
+        /// Forward once more, unless it is of the part that was computed last and nothing has come over it.
+        case compute(any Operator<S>, isNewest: Bool)
         case run(any Operator<S>)
     }
 
@@ -12,15 +14,23 @@ final class Plan<S: Scalar> {
     private let isAccumulating: Bool
     private var inputs: [(input: Input<S>, accumulates: Bool)] = []
 
-    init(_ operators: [any Operator<S>], _ seeds: [Tensor<S>], learned: [Storage<S>], accumulating: Bool) {
+    init(
+        _ operators: [any Operator<S>], _ seeds: [Tensor<S>], learned: [Storage<S>], recomputed: [Range<Int>], accumulating: Bool
+    ) {
         self.seeds = seeds.map { ObjectIdentifier($0.storage) }
         isAccumulating = accumulating
         var written = Set(self.seeds)
         if accumulating { written.formUnion(learned.map(ObjectIdentifier.init)) }
 
-        for operation in operators.reversed()
+        var again = recomputed[...]
+        for (index, operation) in operators.enumerated().reversed()
         where operation.outputs.contains(where: { written.contains(ObjectIdentifier($0.storage)) }) {
             guard operation.inputs.contains(where: { $0.gradient != nil }) else { continue }
+            while let part = again.last, part.upperBound > index {
+                again.removeLast()
+                guard part.contains(index) else { continue }
+                steps += part.map { .compute(operators[$0], isNewest: part == recomputed.last) }
+            }
             for output in operation.outputs where written.insert(ObjectIdentifier(output.storage)).inserted {
                 zero(output.storage)
             }

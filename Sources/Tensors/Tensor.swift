@@ -47,40 +47,62 @@ final class Storage<S: Scalar> {
     let count: Int
     let values: UnsafeMutablePointer<S>
     let gradient: UnsafeMutablePointer<S>?
-    private let isOwner: Bool
+    private let owners: [Buffer<S>]
 
-    init(count: Int, needsGradient: Bool) {
+    convenience init(count: Int, needsGradient: Bool) {
+        self.init(count: count, values: Buffer(count), gradient: needsGradient ? Buffer(count) : nil)
+    }
+
+    /// Buffers of at least so many numbers, which others may use as well.
+    init(count: Int, values: Buffer<S>, gradient: Buffer<S>?) {
         self.count = count
-        values = UnsafeMutableBufferPointer.allocateAligned(count).baseAddress!
-        gradient = needsGradient ? UnsafeMutableBufferPointer.allocateAligned(count).baseAddress! : nil
-        isOwner = true
+        self.values = values.memory.baseAddress!
+        self.gradient = gradient?.memory.baseAddress
+        owners = [values] + (gradient.map { [$0] } ?? [])
     }
 
     init(values: UnsafeMutableBufferPointer<S>, gradient: UnsafeMutableBufferPointer<S>?) {
         count = values.count
         self.values = values.baseAddress!
         self.gradient = gradient?.baseAddress
-        isOwner = false
+        owners = []
     }
+}
 
-    deinit {
-        guard isOwner else { return }
-        values.deallocate()
-        gradient?.deallocate()
-    }
+/// Memory that lives as long as a storage holds it.
+final class Buffer<S: Scalar> {
+    let memory: UnsafeMutableBufferPointer<S>
+
+    init(_ count: Int) { memory = .allocateAligned(count) }
+
+    deinit { memory.deallocate() }
 }
 
 /// Whole numbers that a graph reads: token ids, targets, places. Written between replays.
 public struct Indices {
     public let count: Int
+    private let start: Int
     let storage: IndexStorage
 
     init(_ numbers: [Int]) {
         count = numbers.count
+        start = 0
         storage = IndexStorage(numbers)
     }
 
-    public var values: UnsafeMutableBufferPointer<Int32> { storage.values }
+    private init(_ whole: Indices, _ range: Range<Int>) {
+        count = range.count
+        start = whole.start + range.lowerBound
+        storage = whole.storage
+    }
+
+    /// Some of the numbers, where they are.
+    public func slice(_ range: Range<Int>) -> Indices {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "places \(range) of \(count)")
+        return Indices(self, range)
+    }
+
+    public var values: UnsafeMutableBufferPointer<Int32> { UnsafeMutableBufferPointer(rebasing: storage.values[start..<start + count]) }
 
     public func set(_ numbers: some Collection<Int>) {
         precondition(numbers.count == count, "\(numbers.count) numbers for \(count) places")

@@ -16,6 +16,7 @@ import ArgumentParser
             PendulumBench.self,
             OmniglotBench.self,
             PersonalBench.self,
+            ProductsBench.self,
             SplitMNIST.self,
             TextPolicyBench.self,
             TokenizerBench.self,

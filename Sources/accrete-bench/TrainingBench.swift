@@ -97,7 +97,7 @@ struct TrainingBench: ParsableCommand {
 }
 
 /// A model's size and how much text a step sees.
-private struct TrainingShape {
+struct TrainingShape {
     let size: String
     let batch: Int, time: Int
 
@@ -114,7 +114,7 @@ private struct TrainingShape {
     }
 }
 
-private final class Trainer {
+final class Trainer {
     private let graph: Graph<Float>
     private let text: LanguageModel<Float>
     private let optimizer: Optimizer

@@ -14,7 +14,7 @@ struct TopicTests {
             try Topics.sensor("image", "camera").name, try Topics.cut("s1").name, try Topics.feedback("s1").name,
             try Topics.sample("audio").name, try Topics.feature("text").name, try Topics.moment("s1").name,
             try Topics.prediction("s1").name, try Topics.action("s1").name, try Topics.reliability("s1").name,
-            try Topics.explain("s1").name, try Topics.explanation("s1").name, try Topics.modelUpdate().name,
+            try Topics.explain("s1").name, try Topics.explanation("s1").name, try Topics.answer("s1").name, try Topics.modelUpdate().name,
             try Topics.policyUpdate().name, try Topics.evaluationSummary().name,
             try Topics.evaluationProgress().name, try Topics.status("extract-image").name,
         ]

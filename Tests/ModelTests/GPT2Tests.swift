@@ -7,7 +7,7 @@ import TensorsTesting
 import Testing
 
 @Suite struct GPT2Tests {
-    @Test(arguments: [TinyLanguageModel(isTied: true), TinyLanguageModel(isTied: false), TinyLanguageModel(isTied: true, hasAdapters: true)])
+    @Test(arguments: [TinyLanguageModel(isTied: true), TinyLanguageModel(isTied: false), TinyLanguageModel(isTied: true, hasAdapters: true), TinyLanguageModel(isTied: true, isRecomputed: true)])
     fileprivate func aTinyGPTDifferentiatesExactly(model: TinyLanguageModel) {
         let check = GradientCheck(model)
         #expect(check.gradientError < 1e-12)
@@ -122,6 +122,7 @@ import Testing
 private struct TinyLanguageModel: Composition {
     let isTied: Bool
     var hasAdapters = false
+    var isRecomputed = false
 
     var model: GPT2 {
         var configuration = GPT2Configuration(vocabularySize: 11, positions: 6, width: 8, layers: 2, heads: 2)
@@ -131,7 +132,7 @@ private struct TinyLanguageModel: Composition {
     var parameters: [Parameter] { model.parameters }
 
     func record<S>(in graph: Graph<S>) -> Tensor<S> {
-        let text = model.languageModel(batch: 2, time: 5, in: graph)
+        let text = model.languageModel(batch: 2, time: 5, recomputing: isRecomputed, in: graph)
         text.set([[1, 2, 3, 4, 5, 10], [6, 7, 6]])
         return text.loss
     }

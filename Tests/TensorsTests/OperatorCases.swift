@@ -9,7 +9,7 @@ let operatorCases: [any Composition] = [
     AttendCase(visibility: .all), AttendCase(visibility: .causal()), AttendCase(visibility: .causal(prefix: 3)),
     AttendCase(visibility: .causal(), isMasked: true), AttendCase(visibility: .all, isMasked: true), AttendToCase(), AttendToCase(isMasked: true),
     SoftmaxCase(), SoftmaxCase(isLogarithm: true), CrossEntropyCase(), CrossEntropyCase(isWeighted: true), CrossEntropyRowsCase(),
-    MeanSquaredErrorCase(), PoolRowsCase(), PoolRowsCase(isMasked: true), ConcatenateCase(), SliceCase(), UnfoldCase(), TiedCase(), UnusedCase(),
+    MeanSquaredErrorCase(), PoolRowsCase(), PoolRowsCase(isMasked: true), ConcatenateCase(), SliceCase(), UnfoldCase(), TiedCase(), UnusedCase(), RecomputingCase(),
 ] + Activation.allCases.map { ActivateCase(function: $0) }
 
 struct LinearCase: Composition {
@@ -27,6 +27,16 @@ struct LinearCase: Composition {
 struct RowSumsCase: Composition {
     let parameters = [Parameter("x", [4, 19])]
     func record<S>(in graph: Graph<S>) -> Tensor<S> { graph.rowSums(graph.parameter("x")) }
+}
+
+/// Two parts with one weight and one memory, the first read by the second and by what follows.
+struct RecomputingCase: Composition {
+    let parameters = [Parameter("x", [3, 19]), Parameter("w", [19, 19])]
+    func record<S>(in graph: Graph<S>) -> Tensor<S> {
+        let w = graph.parameter("w")
+        let y = graph.recomputing { graph.activate(graph.linear(graph.parameter("x"), weight: w), .tanh) }
+        return graph.add(y, graph.recomputing { graph.activate(graph.linear(y, weight: w), .gelu) })
+    }
 }
 
 struct GatherRowsCase: Composition {

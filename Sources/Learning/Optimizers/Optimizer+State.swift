@@ -20,12 +20,18 @@ extension Optimizer {
         public let description: String
     }
 
+    /// Without the moments, which whoever writes them to a file reads where they are.
+    var progress: State.Progress {
+        get { .init(steps: steps, skipped: skipped, rateScale: rateScale) }
+        set { (steps, skipped, rateScale) = (newValue.steps, newValue.skipped, newValue.rateScale) }
+    }
+
     public var state: State {
         var tensors: [String: [Float]] = [:]
         for (moment, store) in zip(rule.moments, moments) {
             for parameter in store.layout.parameters { tensors["\(moment).\(parameter.name)"] = Array(store[parameter.name]) }
         }
-        return State(progress: .init(steps: steps, skipped: skipped, rateScale: rateScale), tensors: tensors)
+        return State(progress: progress, tensors: tensors)
     }
 
     /// Nothing is changed unless everything fits.

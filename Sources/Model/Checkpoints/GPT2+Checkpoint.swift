@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Layers
 import Safetensors
 import StrictJSON
 import Tensors
@@ -7,8 +8,9 @@ extension GPT2 {
     /// Opens a Hugging Face directory: `config.json` and `model.safetensors`, in one file or in shards, of any floating
     /// type, with the prefix `transformer.` or without, with a tied or a separate head.
     /// Throws `CheckpointError` or `SafetensorsError`; names whatever is missing, unexpected, of another shape or not finite.
-    public static func open(directory: String) throws -> (model: GPT2, parameters: ParameterStore<Float>) {
-        let model = GPT2(try GPT2Configuration(json: "\(directory)/config.json"))
+    /// Adapters, if any are wanted beside, are zero.
+    public static func open(directory: String, adapters: Adapters? = nil) throws -> (model: GPT2, parameters: ParameterStore<Float>) {
+        let model = GPT2(try GPT2Configuration(json: "\(directory)/config.json"), adapters: adapters)
         return (model, try model.parameters(in: TensorArchive(directory: directory)))
     }
 
@@ -31,7 +33,7 @@ extension GPT2 {
                 unexpected.append(tensor.name)
             }
         }
-        let missing = layout.parameters.map(\.name).filter { stored[$0] == nil }
+        let missing = layout.parameters.filter { !Adapters.contains($0) && stored[$0.name] == nil }.map(\.name)
         guard missing.isEmpty else { throw CheckpointError.missing(tensors: missing, file: archive.source) }
         guard unexpected.isEmpty else { throw CheckpointError.unexpected(tensors: unexpected, file: archive.source) }
         let store = ParameterStore<Float>(layout)

@@ -61,11 +61,13 @@ public struct GPT2: Layer {
 
     /// The blocks and the last norm, over embeddings of any origin.
     /// x (batch·T, C), the same shape back; the first `prefix` of every T are seen by all; keyMask (batch, T), 1 where present.
+    /// With `recomputing`, blocks share their memory and are computed twice.
     public func trunk<S>(
-        _ x: Tensor<S>, batch: Int, prefix: Int = 0, keyMask: Tensor<S>? = nil, in graph: Graph<S>
+        _ x: Tensor<S>, batch: Int, prefix: Int = 0, keyMask: Tensor<S>? = nil, recomputing: Bool = false, in graph: Graph<S>
     ) -> Tensor<S> {
         let y = blocks.reduce(x) { x, block in
-            block(x, batch: batch, visibility: .causal(prefix: prefix), keyMask: keyMask, in: graph)
+            let read = { block(x, batch: batch, visibility: .causal(prefix: prefix), keyMask: keyMask, in: graph) }
+            return recomputing ? graph.recomputing(read) : read()
         }
         return norm(y, in: graph)
     }
@@ -76,14 +78,34 @@ public struct GPT2: Layer {
         return graph.linear(x, weight: table, transposed: true)
     }
 
-    /// Token ids to logits and loss, ready to replay.
-    public func languageModel<S>(batch: Int, time: Int, in graph: Graph<S>) -> LanguageModel<S> {
+    /// Token ids to logits and loss, ready to replay. With `recomputing`, blocks share their memory and so do logits, some
+    /// rows at a time: both are computed twice, and no logits are kept.
+    public func languageModel<S>(batch: Int, time: Int, recomputing: Bool = false, in graph: Graph<S>) -> LanguageModel<S> {
         let ids = graph.indices(batch * time), targets = graph.indices(Array(repeating: -100, count: batch * time))
-        let hidden = trunk(embed(ids, batch: batch, in: graph), batch: batch, in: graph)
+        let hidden = trunk(embed(ids, batch: batch, in: graph), batch: batch, recomputing: recomputing, in: graph)
+        if recomputing {
+            let losses = losses(hidden, targets, in: graph)
+            return LanguageModel(
+                batch: batch, time: time, ids: ids, targets: targets, hidden: hidden, keptLogits: nil,
+                loss: graph.mean(losses, weights: graph.presence(of: targets)), losses: losses)
+        }
         let logits = logits(hidden, in: graph)
         let loss = graph.crossEntropy(logits, targets: targets)
         return LanguageModel(
-            batch: batch, time: time, ids: ids, targets: targets, hidden: hidden, logits: logits, loss: loss.mean,
+            batch: batch, time: time, ids: ids, targets: targets, hidden: hidden, keptLogits: logits, loss: loss.mean,
             losses: loss.rows)
+    }
+
+    /// Rows whose logits are computed together where they are computed anew: enough for the matrix products' speed.
+    static let rowsOfLogits = 256
+
+    /// The cross entropy of every row, (rows).
+    private func losses<S>(_ hidden: Tensor<S>, _ targets: Indices, in graph: Graph<S>) -> Tensor<S> {
+        let parts = stride(from: 0, to: hidden.rows, by: Self.rowsOfLogits).map { start in
+            let range = start..<min(hidden.rows, start + Self.rowsOfLogits)
+            let rows = graph.sliceRows(hidden, range)
+            return graph.recomputing { graph.crossEntropy(logits(rows, in: graph), targets: targets.slice(range)).rows.reshaped([range.count, 1]) }
+        }
+        return graph.concatenateRows(parts).reshaped([hidden.rows])
     }
 }

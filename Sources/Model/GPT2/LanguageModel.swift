@@ -10,12 +10,18 @@ public struct LanguageModel<S: Scalar> {
     public let targets: Indices
     /// (batch·time, C): the trunk's output.
     public let hidden: Tensor<S>
-    /// (batch·time, V)
-    public let logits: Tensor<S>
+    /// (batch·time, V); nil where they are computed anew, some rows at a time.
+    let keptLogits: Tensor<S>?
     /// The mean cross entropy over targets, in nats.
     public let loss: Tensor<S>
     /// (batch·time): each target's own, 0 where there is none.
     public let losses: Tensor<S>
+
+    /// (batch·time, V), of a model that keeps them.
+    public var logits: Tensor<S> {
+        guard let keptLogits else { preconditionFailure("a language model that computes its logits anew keeps none") }
+        return keptLogits
+    }
 
     /// Sets one sequence a row: up to time + 1 tokens, of which each tells the next. What is missing is left out of the loss.
     public func set(_ sequences: [[Int]]) {

@@ -14,23 +14,38 @@ public final class TextDecoder {
     public let configuration: GPT2Configuration
     public let streams: Int
     public let precision: DecodingPrecision
+    /// The most embeddings that may stand before a stream's tokens.
+    public let prefixLimit: Int
     /// How many tokens each stream has read.
     public private(set) var lengths: [Int]
+    /// How many embeddings stand before them.
+    private var prefixLengths: [Int]
 
     private let team: Team
     private var weights: DecoderWeights
-    /// The rows of one pass: what is read, from which stream, at which place.
-    private var rows: [(stream: Int, place: Int, token: Int)] = []
+    /// What is read in one pass.
+    private var rows: [Row] = []
     /// Rows that want logits, in the order of the logits.
     private var asked: [Int] = []
     private var logitsRow: [Int?]
 
-    /// (layer, stream, head, place, C / heads)
+    /// A token, or an embedding of the prefix, of one stream.
+    private struct Row {
+        let stream: Int
+        /// Where its key and value are kept, and how many keys it sees.
+        let slot, seen: Int
+        /// A token and its place, or a row of the prefix.
+        let input: (token: Int, place: Int)?
+    }
+
+    /// (layer, stream, head, slot, C / heads)
     private let keys, values: Memory<Float>
     /// (rows, C), (rows, C), (rows, 3C), (rows, C), (rows, hidden)
     private let x, normed, projected, attended, inner: Memory<Float>
     /// (streams, C), (streams, V)
     private let last, allLogits: Memory<Float>
+    /// (prefixLimit, C)
+    private let prefix: Memory<Float>
     /// Per share: scores over places, a quantised vector.
     private let scores: Memory<Float>
     private let quantized: Memory<Int16>
@@ -39,19 +54,22 @@ public final class TextDecoder {
     private static let rowLimit = 32
 
     public init(
-        _ model: GPT2, _ parameters: ParameterStore<Float>, streams: Int = 1, precision: DecodingPrecision = .float32,
-        team: Team = .solo
+        _ model: GPT2, _ parameters: ParameterStore<Float>, streams: Int = 1, prefixLimit: Int = 0,
+        precision: DecodingPrecision = .float32, team: Team = .solo
     ) {
-        precondition(streams >= 1, "\(streams) streams")
+        precondition(streams >= 1 && prefixLimit >= 0, "\(streams) streams, a prefix of at most \(prefixLimit)")
         let c = model.configuration, hidden = c.hidden ?? 4 * c.width
         configuration = c
         self.streams = streams
+        self.prefixLimit = prefixLimit
         self.precision = precision
         self.team = team
         weights = DecoderWeights(c, parameters, precision)
         lengths = Array(repeating: 0, count: streams)
+        prefixLengths = lengths
         logitsRow = Array(repeating: nil, count: streams)
-        let limit = max(Self.rowLimit, streams), cache = c.layers * streams * c.positions * c.width
+        let limit = max(Self.rowLimit, streams, prefixLimit), slots = prefixLimit + c.positions
+        let cache = c.layers * streams * slots * c.width
         keys = Memory(cache)
         values = Memory(cache)
         x = Memory(limit * c.width)
@@ -61,7 +79,8 @@ public final class TextDecoder {
         inner = Memory(limit * hidden)
         last = Memory(streams * c.width)
         allLogits = Memory(streams * c.vocabularySize)
-        scores = Memory(team.count * c.positions)
+        prefix = Memory(prefixLimit * c.width)
+        scores = Memory(team.count * slots)
         quantized = Memory(team.count * max(c.width, hidden))
     }
 
@@ -74,7 +93,21 @@ public final class TextDecoder {
     /// Begins a stream anew.
     public func forget(_ stream: Int) {
         lengths[stream] = 0
+        prefixLengths[stream] = 0
         logitsRow[stream] = nil
+    }
+
+    /// Puts embeddings (count, C), each of which sees all of them, before the tokens of a stream that has read none yet.
+    public func read(prefix embeddings: [Float], stream: Int) {
+        let C = configuration.width, count = embeddings.count / C
+        precondition(count <= prefixLimit && embeddings.count == count * C, "\(embeddings.count) numbers for \(prefixLimit) embeddings of \(C)")
+        precondition(lengths[stream] == 0 && prefixLengths[stream] == 0, "stream \(stream) has begun")
+        guard count > 0 else { return }
+        for (place, number) in embeddings.enumerated() { prefix[place] = number }
+        prefixLengths[stream] = count
+        rows = (0..<count).map { Row(stream: stream, slot: $0, seen: count, input: nil) }
+        asked = []
+        team.run(self)
     }
 
     /// Reads tokens into one stream without asking what comes next.
@@ -107,12 +140,13 @@ public final class TextDecoder {
         return UnsafeMutableBufferPointer(start: allLogits.pointer + row * V, count: V)
     }
 
-    private func next(_ token: Int, _ stream: Int) -> (Int, Int, Int) {
+    private func next(_ token: Int, _ stream: Int) -> Row {
         let place = lengths[stream]
         precondition((0..<configuration.vocabularySize).contains(token), "token \(token) of \(configuration.vocabularySize)")
         precondition(place < configuration.positions, "stream \(stream) has filled its \(configuration.positions) positions")
         lengths[stream] += 1
-        return (stream, place, token)
+        let slot = prefixLengths[stream] + place
+        return Row(stream: stream, slot: slot, seen: slot + 1, input: (token, place))
     }
 }
 
@@ -171,8 +205,12 @@ extension TextDecoder: TeamWork {
     private func embed(_ share: Share) {
         let C = configuration.width
         for row in share.of(rows.count) {
-            let token = weights.tokens + rows[row].token * C, place = weights.places + rows[row].place * C
             let x = x.pointer + row * C
+            guard let input = rows[row].input else {
+                x.update(from: prefix.pointer + rows[row].slot * C, count: C)
+                continue
+            }
+            let token = weights.tokens + input.token * C, place = weights.places + input.place * C
             for i in 0..<C { x[i] = token[i] + place[i] }
         }
     }
@@ -191,25 +229,27 @@ extension TextDecoder: TeamWork {
         }
     }
 
-    /// softmax(q · kᵀ / √d) · v over a stream's places so far. A share has some heads, and all rows of them in order, so
-    /// every key it reads is one that it wrote.
+    /// softmax(q · kᵀ / √d) · v over the keys that a row sees. A share has some heads and all rows of them, so every key it
+    /// reads is one that it wrote.
     private func attend(_ layer: Int, _ share: Share) {
-        let C = configuration.width, H = configuration.heads, T = configuration.positions, D = C / H
+        let C = configuration.width, H = configuration.heads, T = prefixLimit + configuration.positions, D = C / H
         let scores = scores.pointer + share.index * T
         for head in share.of(H) {
-            for (row, (stream, place, _)) in rows.enumerated() {
-                let q = projected.pointer + row * 3 * C + head * D
-                let start = (((layer * streams) + stream) * H + head) * T * D
-                let k = keys.pointer + start, v = values.pointer + start
-                (k + place * D).update(from: q + C, count: D)
-                (v + place * D).update(from: q + 2 * C, count: D)
+            func start(_ row: Row) -> Int { ((layer * streams + row.stream) * H + head) * T * D }
+            for (index, row) in rows.enumerated() {
+                let q = projected.pointer + index * 3 * C + head * D, place = start(row) + row.slot * D
+                (keys.pointer + place).update(from: q + C, count: D)
+                (values.pointer + place).update(from: q + 2 * C, count: D)
+            }
+            for (index, row) in rows.enumerated() {
+                let q = projected.pointer + index * 3 * C + head * D
                 Float.multiply(
-                    Matrix(q, stride: D), Matrix(k, stride: D, transposed: true), into: scores, stride: T, m: 1, n: place + 1,
-                    k: D, alpha: 1 / Float(D).squareRoot(), beta: 0)
-                softmax(scores, count: place + 1)
+                    Matrix(q, stride: D), Matrix(keys.pointer + start(row), stride: D, transposed: true), into: scores, stride: T,
+                    m: 1, n: row.seen, k: D, alpha: 1 / Float(D).squareRoot(), beta: 0)
+                softmax(scores, count: row.seen)
                 Float.multiply(
-                    Matrix(scores, stride: T), Matrix(v, stride: D), into: attended.pointer + row * C + head * D, stride: C,
-                    m: 1, n: D, k: place + 1, alpha: 1, beta: 0)
+                    Matrix(scores, stride: T), Matrix(values.pointer + start(row), stride: D),
+                    into: attended.pointer + index * C + head * D, stride: C, m: 1, n: D, k: row.seen, alpha: 1, beta: 0)
             }
         }
     }

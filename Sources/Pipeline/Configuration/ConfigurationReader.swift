@@ -15,7 +15,7 @@ public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
 
     /// The settings, and where each key that is not a default was set.
     public struct Reading: Sendable {
-        public let settings: Settings
+        public var settings: Settings
         public let origins: [String: Origin]
 
         /// Names the place where `key`, or the nearest key above it, was set.

@@ -8,6 +8,11 @@
 // For information on using the generated types, please see the documentation:
 //   https://github.com/apple/swift-protobuf/
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
 import SwiftProtobuf
 
 // If the compiler emits an error on this type, it is because this file
@@ -240,6 +245,52 @@ public nonisolated struct Prediction: @unchecked Sendable {
   public init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// Topic answer.<session>/ — fuse: words that answer a moment, in pieces, where `answer.after` names what ends the moment.
+public nonisolated struct Answer: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var stamp: Stamp {
+    get {_stamp ?? Stamp()}
+    set {_stamp = newValue}
+  }
+  /// Returns true if `stamp` has been explicitly set.
+  public var hasStamp: Bool {self._stamp != nil}
+  /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
+  public mutating func clearStamp() {self._stamp = nil}
+
+  public var moment: String = String()
+
+  public var session: String = String()
+
+  public var ordinal: UInt64 = 0
+
+  /// that drew this piece, and read everything before it
+  public var modelVersion: UInt64 = 0
+
+  /// 0, 1, 2 …
+  public var piece: UInt32 = 0
+
+  /// new in this piece
+  public var tokens: [UInt32] = []
+
+  /// their bytes; a character may go on in the next piece
+  public var text: Data = Data()
+
+  /// empty while more follows; length, endOfText, context, notFinite
+  public var end: String = String()
+
+  /// seconds from the arrival of what ended the moment
+  public var latency: Double = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _stamp: Stamp? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -652,6 +703,85 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Answer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Answer"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}session\0\u{1}ordinal\0\u{3}model_version\0\u{1}piece\0\u{1}tokens\0\u{1}text\0\u{1}end\0\u{1}latency\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.moment) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.session) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.ordinal) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.modelVersion) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.piece) }()
+      case 7: try { try decoder.decodeRepeatedUInt32Field(value: &self.tokens) }()
+      case 8: try { try decoder.decodeSingularBytesField(value: &self.text) }()
+      case 9: try { try decoder.decodeSingularStringField(value: &self.end) }()
+      case 10: try { try decoder.decodeSingularDoubleField(value: &self.latency) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._stamp {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.moment.isEmpty {
+      try visitor.visitSingularStringField(value: self.moment, fieldNumber: 2)
+    }
+    if !self.session.isEmpty {
+      try visitor.visitSingularStringField(value: self.session, fieldNumber: 3)
+    }
+    if self.ordinal != 0 {
+      try visitor.visitSingularUInt64Field(value: self.ordinal, fieldNumber: 4)
+    }
+    if self.modelVersion != 0 {
+      try visitor.visitSingularUInt64Field(value: self.modelVersion, fieldNumber: 5)
+    }
+    if self.piece != 0 {
+      try visitor.visitSingularUInt32Field(value: self.piece, fieldNumber: 6)
+    }
+    if !self.tokens.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.tokens, fieldNumber: 7)
+    }
+    if !self.text.isEmpty {
+      try visitor.visitSingularBytesField(value: self.text, fieldNumber: 8)
+    }
+    if !self.end.isEmpty {
+      try visitor.visitSingularStringField(value: self.end, fieldNumber: 9)
+    }
+    if self.latency.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.latency, fieldNumber: 10)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Answer, rhs: Answer) -> Bool {
+    if lhs._stamp != rhs._stamp {return false}
+    if lhs.moment != rhs.moment {return false}
+    if lhs.session != rhs.session {return false}
+    if lhs.ordinal != rhs.ordinal {return false}
+    if lhs.modelVersion != rhs.modelVersion {return false}
+    if lhs.piece != rhs.piece {return false}
+    if lhs.tokens != rhs.tokens {return false}
+    if lhs.text != rhs.text {return false}
+    if lhs.end != rhs.end {return false}
+    if lhs.latency != rhs.latency {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1,4 +1,6 @@
-/// Words as the bytes of their UTF-8: one row a token, one column, the token's number.
+import Tokenization
+
+/// Words as the bytes of their UTF-8, or as a tokenizer's tokens: one row a token, one column, the token's number.
 public struct TextModality: Modality {
     public static let name = "text"
     public static let formats = ["text/utf-8"]
@@ -7,6 +9,8 @@ public struct TextModality: Modality {
     public struct Configuration: Codable, Sendable, Equatable {
         /// Longest reading.
         public var maximumBytes = 4_096
+        /// Directory with a GPT-2 tokenizer's files; empty: bytes.
+        public var tokenizer = ""
 
         public init() {}
 
@@ -16,10 +20,16 @@ public struct TextModality: Modality {
     }
 
     private let configuration: Configuration
+    private let tokenizer: any Tokenizer
 
     public init(_ configuration: SignalConfiguration) throws(SettingProblem) {
         self.configuration = configuration.text
         if let problem = self.configuration.problems.first { throw problem }
+        do {
+            tokenizer = self.configuration.tokenizer.isEmpty ? ByteTokenizer() : try openTokenizer(directory: self.configuration.tokenizer)
+        } catch {
+            throw SettingProblem(key: "text.tokenizer", problem: "is of no use: \(error)")
+        }
     }
 
     public func features(of reading: RawReading) throws(SignalRefusal) -> Features {
@@ -30,6 +40,7 @@ public struct TextModality: Modality {
             throw SignalRefusal(.tooLarge, "\(bytes.count) bytes, at most \(configuration.maximumBytes) (text.maximumBytes)")
         }
         guard String(validating: bytes, as: UTF8.self) != nil else { throw SignalRefusal(.undecodable, "the text is not UTF-8") }
-        return Features(modality: Self.name, version: Self.version, rows: bytes.count, columns: 1, values: bytes.map(Float.init))
+        let tokens = tokenizer.encode(bytes)
+        return Features(modality: Self.name, version: Self.version, rows: tokens.count, columns: 1, values: tokens.map(Float.init))
     }
 }

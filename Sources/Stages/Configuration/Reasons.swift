@@ -18,5 +18,6 @@ extension Reason {
     static let noObservation = Reason(rawValue: "noObservation")
     static let wrongPolicy = Reason(rawValue: "wrongPolicy")
     static let shed = Reason(rawValue: "shed")
+    static let unanswered = Reason(rawValue: "unanswered")
     static let wrongModel = Reason(rawValue: "wrongModel")
 }

@@ -17,6 +17,7 @@ public struct Settings: Codable, Sendable, Equatable {
     public var signals = SignalConfiguration()
     public var cut = MomentCutter.Configuration()
     public var fuse = FuseSettings()
+    public var answer = AnswerSettings()
     public var model = MultimodalConfiguration()
     public var learn = LearnSettings()
     public var learner = OnlineLearner.Configuration()
@@ -122,8 +123,10 @@ extension Settings {
         wants("supervise.healthyAfter", supervise.healthyAfter, in: 0...86_400)
         wants("supervise.stopGrace", supervise.stopGrace, in: 0.1...3600)
         wants("supervise.startTimeout", supervise.startTimeout, in: 1...3600)
+        found += answer.problems.map { ("answer.\($0.key)", $0.text) }
         found += simulate.world.problems.map { ("simulate.world.\($0.key)", $0.problem) }
         found += signals.problems.map { ("signals.\($0.key)", $0.problem) }
+        found += problemsWithGPT2
         do {
             try model.validate()
         } catch {

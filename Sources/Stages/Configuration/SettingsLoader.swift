@@ -19,7 +19,10 @@ extension Settings {
             }
             file = (path, text)
         }
-        let reading = try ConfigurationReader(defaults: Settings()).read(file: file, environment: environment, overrides: overrides)
+        var reading = try ConfigurationReader(defaults: Settings()).read(file: file, environment: environment, overrides: overrides)
+        let given = reading
+        // What cannot be followed is among the problems.
+        try? reading.settings.followGPT2 { given.origin(of: $0) != .defaults }
         let problems = reading.settings.problems.map { key, text in
             ConfigurationError.Problem(origin: reading.origin(of: key), text: "\(key): \(text)")
         }

@@ -61,7 +61,7 @@ public struct EvaluateProcessor: Processor {
         let modalities = settings.model.modalities
         server = try ServingModel(settings.model, rows: 1 + modalities.count, language: true)
         twin = try ServingModel(settings.model, rows: 1, language: true)
-        twin.initialize(seed: UInt64(settings.seed))
+        try twin.initialize(seed: UInt64(settings.seed))
         models = AdoptedModels(layout: server.layout, capacity: settings.updateCapacity)
         names = ["model"] + modalities.map { "masked.\($0)" } + ["frozen"]
         scores = names.map { _ in ScoreBoard(window: settings.evaluate.window) }

@@ -6,7 +6,8 @@ import Schema
 /// Aligns what the senses tell into moments, and predicts on each with the newest model.
 ///
 /// Hears `feature.*` from the extractors, `feedback.*` and `explain.*` from ingest, `model.update/` and `policy.update/` from the learner; tells
-/// `moment.<session>/`, `prediction.<session>/`, `reliability.<session>/`, `explanation.<session>/` and, where decisions are configured, `action.<session>/`.
+/// `moment.<session>/`, `prediction.<session>/`, `reliability.<session>/`, `explanation.<session>/` and, where decisions and answers in words are
+/// configured, `action.<session>/` and `answer.<session>/`.
 public struct FuseProcessor: Processor {
     public enum Input: Inbound, Sendable {
         case feature(FeatureFrame, modality: String, values: [Float])
@@ -121,7 +122,7 @@ public struct FuseProcessor: Processor {
         }
     }
 
-    public mutating func tick(at now: Instant) -> [Outgoing] { advance(at: now) }
+    public mutating func tick(at now: Instant) -> [Outgoing] { advance(at: now) + predictor.speak() }
 
     private mutating func advance(at now: Instant) -> [Outgoing] {
         var outputs: [Outgoing] = []

@@ -31,9 +31,10 @@ struct Predictor {
     private var remembered: [Remembered] = []
     private var reliability: ReliabilityBook
     private var decider: Decider?
+    private var answers: Answers?
     /// Of the predictions whose label came: how many there are, and how many were right.
     private var judged = 0, right = 0
-    private(set) var telemetry = Telemetry()
+    private var told = Telemetry()
     private(set) var serving: ModelUpdate?
 
     /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
@@ -43,6 +44,7 @@ struct Predictor {
         server = try ServingModel(settings.model, rows: 1, language: false)
         reliability = ReliabilityBook(settings.fuse)
         decider = try Decider(settings)
+        answers = try Answers(settings.answer, model: settings.model, tokenizer: settings.signals.text.tokenizer, seed: UInt64(settings.seed), clock: clock)
     }
 
     /// Whether decisions are all that is made of moments.
@@ -52,11 +54,18 @@ struct Predictor {
 
     func models() -> AdoptedModels { AdoptedModels(layout: server.layout, capacity: settings.updateCapacity) }
 
+    var telemetry: Telemetry {
+        var telemetry = told
+        if let answers { telemetry.drops.add(answers.drops.counts) }
+        return telemetry
+    }
+
     var gauges: [String: Double] {
         var gauges: [String: Double] = [:]
         for (modality, value) in reliability.newest { gauges["reliability.\(modality)"] = value }
         for (modality, count) in reliability.mutings { gauges["muted.\(modality)"] = Double(count) }
         if let decider { gauges.merge(["decisions": Double(decider.decided), "policyVersion": Double(decider.policyVersion)]) { $1 } }
+        if let answers { gauges["answers"] = Double(answers.answered) }
         if judged > 0 { gauges["predictionAccuracy"] = Double(right) / Double(judged) }
         return gauges
     }
@@ -80,6 +89,8 @@ struct Predictor {
                 let predicted = decidesAlone ? nil : predict(moment, input, at: now)
                 outputs += predicted?.outputs ?? []
                 outputs += decide(on: moment, input, predicted?.representation)
+                answers?.hear(moment, predicted == nil ? input : input.without(remembered.last?.muted ?? []))
+                if settings.mode == .lockstep, let speaker { outputs += answers?.speakToTheEnd(speaker) ?? [] }
             }
             done += 1
         }
@@ -87,14 +98,22 @@ struct Predictor {
         return outputs
     }
 
+    /// Goes on with an answer in words, live: after the predictions, by a bounded number of tokens.
+    mutating func speak() -> [Outgoing] {
+        guard settings.mode == .live, let speaker else { return [] }
+        return answers?.speak(speaker) ?? []
+    }
+
+    private var speaker: Answers.Speaker? { serving.map { .init(parameters: server.parameters, version: $0.version) } }
+
     /// - Returns: nil where there is no prediction; and what the model makes of the moment, where a policy looks through it.
     private mutating func predict(_ moment: Moment, _ input: MomentInput, at now: Instant) -> (outputs: [Outgoing], representation: [Float])? {
         if settings.mode == .live, now.nanoseconds - moment.arrived > Int64(settings.fuse.maximumLatency * 1e9) {
-            telemetry.drops.count(.shed)
+            told.drops.count(.shed)
             return nil
         }
         guard let serving else {
-            telemetry.drops.count(.noModel)
+            told.drops.count(.noModel)
             return nil
         }
         let judgement = reliability.judge(input, session: moment.session, ordinal: moment.ordinal)
@@ -106,7 +125,7 @@ struct Predictor {
         let explanation = settings.fuse.explain == .none ? nil
             : server.explain(input.without(judgement.muted), class: answer.label, exhaustively: settings.fuse.explain == .shapley)
         let latency = Double(clock.now.nanoseconds - moment.arrived) / 1e9
-        telemetry.latencies["prediction", default: QuantileSketch()].add(latency)
+        told.latencies["prediction", default: QuantileSketch()].add(latency)
         let prediction = Prediction.with {
             $0.moment = moment.id
             $0.session = moment.session
@@ -122,8 +141,8 @@ struct Predictor {
             $0.contributions.muted = judgement.muted.sorted()
         }
         let changes = judgement.changes.compactMap { self.change($0, moment) }
-        let told = (try? Topics.prediction(moment.session)).map { [Outgoing(prediction, on: $0)] } ?? []  // the session was checked on its way in
-        return (told + changes, representation)
+        let predictions = (try? Topics.prediction(moment.session)).map { [Outgoing(prediction, on: $0)] } ?? []  // the session was checked on its way in
+        return (predictions + changes, representation)
     }
 
     /// What to do about the moment, where decisions are configured.
@@ -133,7 +152,7 @@ struct Predictor {
         do throws(Refusal) {
             return try decider?.decide(on: moment, input, representation: representation ?? [], modelVersion: serving?.version ?? 0, latency: latency) ?? []
         } catch {
-            telemetry.drops.count(error.reason)
+            told.drops.count(error.reason)
             return []
         }
     }
@@ -168,19 +187,19 @@ struct Predictor {
     /// The answer to a request.
     mutating func explain(_ request: ExplainRequest) throws(Refusal) -> Outgoing {
         guard let topic = try? Topics.explanation(request.session) else { throw Refusal(.badSession, String(request.session.prefix(64))) }
-        var told = MomentExplanation.with { $0.session = request.session; $0.moment = request.moment }
+        var explained = MomentExplanation.with { $0.session = request.session; $0.moment = request.moment }
         guard let one = remembered.last(where: { $0.moment.id == request.moment && $0.moment.session == request.session }), let serving else {
-            told.problem = "moment \(request.moment.prefix(128)) is not among the newest \(remembered.count) that were predicted (fuse.remembered)"
-            return Outgoing(told, on: topic)
+            explained.problem = "moment \(request.moment.prefix(128)) is not among the newest \(remembered.count) that were predicted (fuse.remembered)"
+            return Outgoing(explained, on: topic)
         }
         let explanation = server.explain(one.input.without(one.muted), class: nil, exhaustively: true)
-        told.ordinal = one.moment.ordinal
-        told.modelVersion = serving.version
-        told.predictedVersion = one.version
-        told.predictedLabel = UInt32(one.label)
-        told.fill(explanation, attention: server.attention(of: one.input.without(one.muted)))
-        told.contributions.muted = one.muted.sorted()
-        return Outgoing(told, on: topic)
+        explained.ordinal = one.moment.ordinal
+        explained.modelVersion = serving.version
+        explained.predictedVersion = one.version
+        explained.predictedLabel = UInt32(one.label)
+        explained.fill(explanation, attention: server.attention(of: one.input.without(one.muted)))
+        explained.contributions.muted = one.muted.sorted()
+        return Outgoing(explained, on: topic)
     }
 
     private mutating func adopt(for ordinal: UInt64, _ models: inout AdoptedModels) {
@@ -190,7 +209,7 @@ struct Predictor {
             try wanted.archive.copy(into: server.parameters)
             serving = wanted.update
         } catch {
-            telemetry.drops.count(.nonFinite)
+            told.drops.count(.nonFinite)
         }
     }
 }

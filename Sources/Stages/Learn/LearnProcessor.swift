@@ -50,7 +50,12 @@ public struct LearnProcessor: Processor {
         self.clock = clock
         store = try CheckpointStore(directory: settings.learn.directory, model: settings.model)
         learner = try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: UInt64(settings.seed))
-        progress = try store.restore(learner) ?? LearnProgress()
+        if let restored = try store.restore(learner) {
+            progress = restored
+        } else {
+            progress = LearnProgress()
+            if !settings.model.gpt2.isEmpty { try learner.model.takeTrunk(from: settings.model.gpt2, into: learner.parameters) }
+        }
         decisions = try DecisionLearner(settings)
     }
 

@@ -183,10 +183,9 @@ extension Graph {
         precondition(keyMask == nil || keyMask!.count == keys, "a mask \(keyMask!.shape) for \(keys) keys")
         let Tq = queries / batch, Tk = keys / batch
         let y = output([queries, C], of: [q.input, k.input, v.input])
-        let P = Storage<S>(count: batch * heads * Tq * Tk, needsGradient: false)
+        let P = memory(batch * heads * Tq * Tk)
         let read = record(AttendOperator(
-            q: q, k: k, v: v, keyMask: keyMask, y: y, P: P,
-            dP: Storage(count: y.needsGradient ? team.count * Tq * Tk : 1, needsGradient: false),
+            q: q, k: k, v: v, keyMask: keyMask, y: y, P: P, dP: memory(y.needsGradient ? team.count * Tq * Tk : 1),
             B: batch, H: heads, Tq: Tq, Tk: Tk, D: C / heads, visibility: visibility))
         return (read, Tensor(shape: [batch * heads * Tq, Tk], storage: P))
     }

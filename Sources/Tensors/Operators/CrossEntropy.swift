@@ -65,7 +65,7 @@ extension Graph {
         let x = Input(logits), count = targets.count
         let loss = output([count], of: [x]), counts = input([count])
         record(CrossEntropyOperator(
-            x: x, targets: targets, loss: loss, counts: counts, level: Storage(count: count, needsGradient: false),
+            x: x, targets: targets, loss: loss, counts: counts, level: memory(count),
             V: logits.columns))
         let weights = weights.map { multiply(counts, $0) } ?? counts
         return CrossEntropy(mean: mean(loss, weights: weights), rows: loss)

@@ -94,7 +94,7 @@ extension Graph {
         let x = Input(x), weight = Input(weight), bias = Input(bias)
         let y = output(x.tensor.shape, of: [x, weight, bias])
         return record(NormalizeRowsOperator(
-            x: x, weight: weight, bias: bias, y: y, mean: Storage(count: y.rows, needsGradient: false),
-            rstd: Storage(count: y.rows, needsGradient: false), epsilon: S(epsilon), C: C))
+            x: x, weight: weight, bias: bias, y: y, mean: memory(y.rows),
+            rstd: memory(y.rows), epsilon: S(epsilon), C: C))
     }
 }

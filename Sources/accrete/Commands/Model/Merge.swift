@@ -1,4 +1,5 @@
 import ArgumentParser
+import Layers
 import Model
 
 /// Merges an adapter into the model it was trained for.
@@ -22,7 +23,8 @@ struct Merge: ParsableCommand {
 
     func run() throws {
         let (model, parameters) = try GPT2.open(directory: model)
-        try LowRankAdapter(directory: adapter, model: model).merge(into: parameters)
+        let (adapters, adapted) = try Adapters.open(directory: adapter, for: model)
+        adapters.merge(adapted, into: parameters)
         try model.save(parameters, to: output, origin: self.model)
         print("\(output) holds the merged model.")
     }

@@ -1,0 +1,38 @@
+import Tensors
+
+/// A GPT-2 from Hugging Face in the place of the language trunk: its words beside the senses.
+extension MultimodalConfiguration {
+    /// Why a GPT-2 of this shape cannot be the trunk, as the key and a sentence; nil if it can.
+    public func problem(with gpt2: GPT2Configuration) -> (key: String, sentence: String)? {
+        for (key, ours, name, theirs) in [
+            ("width", width, "n_embd", gpt2.width), ("layers", layers, "n_layer", gpt2.layers), ("heads", heads, "n_head", gpt2.heads),
+            ("text.vocabulary", text.vocabulary, "vocab_size", gpt2.vocabularySize),
+        ] where ours != theirs {
+            return (key, "is \(ours), but the GPT-2's \(name) is \(theirs)")
+        }
+        if text.length > gpt2.positions { return ("text.length", "is \(text.length), but the GPT-2 has \(gpt2.positions) positions") }
+        var plain = trunk
+        plain.positions = gpt2.positions
+        plain.deviation = gpt2.deviation
+        if gpt2.hidden == 4 * gpt2.width { plain.hidden = gpt2.hidden }
+        return plain == gpt2 ? nil : ("gpt2", "has another activation, norm, inner width or head than GPT-2's own")
+    }
+}
+
+extension MultimodalModel {
+    /// Writes a Hugging Face directory's parameters over the trunk's in a store that holds this model's, with as many places as
+    /// a moment's text has tokens. Throws what is wrong with the directory, or `ConfigurationProblem`.
+    public func takeTrunk(from directory: String, into store: ParameterStore<Float>) throws {
+        let (gpt2, parameters) = try GPT2.open(directory: directory)
+        if let problem = configuration.problem(with: gpt2.configuration) { throw ConfigurationProblem(key: problem.key, problem: problem.sentence) }
+        for parameter in trunk.parameters {
+            _ = store[parameter.name].update(fromContentsOf: parameters[parameter.name].prefix(parameter.count))
+        }
+    }
+
+    /// Which of the trunk's parameters learn: everything beside the trunk always does.
+    public func learns(_ parameter: Parameter, trunk scope: LearningScope?) -> Bool {
+        guard ["wte", "wpe", "h", "ln_f"].contains(parameter.name.prefix { $0 != "." }) else { return true }
+        return scope?.learns(parameter, in: configuration.trunk) ?? false
+    }
+}

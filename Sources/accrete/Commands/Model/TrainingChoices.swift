@@ -1,0 +1,74 @@
+import ArgumentParser
+import Learning
+import Statistics
+
+/// What of a model learns, and how.
+struct TrainingChoices: ParsableArguments {
+    @Option(help: "What learns: all, last:N blocks, head (with all norms), lora.")
+    var scope = "all"
+
+    @Option(help: "lora: rank of the adapters.")
+    var rank = 8
+
+    @Option(help: "lora: they are scaled by alpha / rank.")
+    var alpha = 16.0
+
+    @Option(help: ArgumentHelp("lora: ends of the projections' names, with commas: c_attn, c_fc, c_proj, mlp.c_proj.", valueName: "names"))
+    var targets = "c_attn"
+
+    @Option(help: "sgd, momentum, nesterov, adam, adamw, lamb.")
+    var optimizer = "adamw"
+
+    @Option(help: "The optimiser's learning rate.")
+    var rate: Double?
+
+    @Option(help: "The optimiser's weight decay.")
+    var weightDecay: Double?
+
+    @Option(help: "Gradients longer than this, all together, are shortened; 0: never.")
+    var clip = 1.0
+
+    @Option(help: "constant, cosine (down to 0 at the last step), inverse_square_root.")
+    var schedule = "constant"
+
+    @Option(help: ArgumentHelp("Steps in which the rate grows.", valueName: "n"))
+    var warmup = 0
+
+    @Option(help: ArgumentHelp("Windows of the text in one pass.", valueName: "n"))
+    var batch = 1
+
+    @Option(help: ArgumentHelp("Tokens of a window; the model's context is the most.", valueName: "n"))
+    var time = 128
+
+    @Option(help: ArgumentHelp("Passes whose gradients make one step together.", valueName: "n"))
+    var accumulate = 1
+
+    @Flag(help: "Compute every block twice instead of keeping what it computes: less memory, the same gradient.")
+    var recompute = false
+
+    @Option(help: "Of the windows' order and the adapters' start.")
+    var seed = 1
+
+    func configuration(steps: Int) throws -> TextTrainer.Configuration {
+        var configuration = TextTrainer.Configuration()
+        configuration.scope = scope
+        configuration.rank = rank
+        configuration.alpha = alpha
+        configuration.targets = targets.split(separator: ",").map(String.init)
+        configuration.optimizer = optimizer
+        var settings: [String: JSONValue] = ["clip_norm": .number(clip)]
+        if let rate { settings["learning_rate"] = .number(rate) }
+        if let weightDecay { settings["weight_decay"] = .number(weightDecay) }
+        var shape: [String: JSONValue] = ["shape": .string(schedule), "warmup_steps": .number(Double(warmup))]
+        if schedule == "cosine" { shape["total_steps"] = .number(Double(steps)) }
+        settings["schedule"] = .object(shape)
+        configuration.optimizerSettings = .object(settings)
+        configuration.batch = batch
+        configuration.time = time
+        configuration.accumulate = accumulate
+        configuration.recompute = recompute
+        configuration.seed = seed
+        do throws(SettingsError) { try configuration.validate() } catch { throw ValidationError("\(error)") }
+        return configuration
+    }
+}

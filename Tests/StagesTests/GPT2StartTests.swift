@@ -1,0 +1,84 @@
+import Foundation
+import Learning
+import Messaging
+import Model
+import Pipeline
+import PipelineTesting
+import Schema
+import Signals
+import struct Statistics.RandomSource
+import Tensors
+import Testing
+import Tokenization
+@testable import Stages
+
+/// A GPT-2's directory is where the graph's model may start: its shape, its weights, its tokenizer.
+struct GPT2StartTests {
+    private let directory = FileManager.default.temporaryDirectory.appending(path: "start-\(UUID())").path
+    private let shape = GPT2Configuration(vocabularySize: 257, positions: 24, width: 16, layers: 1, heads: 2)
+    private let parameters: ParameterStore<Float>
+
+    init() throws {
+        var random = RandomSource(seed: 8)
+        let gpt2 = GPT2(shape)
+        parameters = gpt2.initialStore(using: &random)
+        try gpt2.save(parameters, to: directory)
+        for (name, text) in ByteTokenizer().files { try text.write(toFile: "\(directory)/\(name)", atomically: true, encoding: .utf8) }
+    }
+
+    private func settings(_ overrides: [String] = []) throws -> Settings {
+        try Settings.read(path: nil, environment: [:], overrides: ["model.gpt2=\(directory)", "model.text.length=12"] + overrides).settings
+    }
+
+    @Test func whatNobodyHasSetFollowsFromTheDirectory() throws {
+        let settings = try settings()
+        #expect((settings.model.width, settings.model.layers, settings.model.heads) == (16, 1, 2))
+        #expect(settings.signals.text.tokenizer == directory)
+        let error = #expect(throws: ConfigurationError.self) { try self.settings(["model.width=32"]) }
+        #expect(error?.problems.map(\.text) == ["model.width: is 32, but the GPT-2's n_embd is 16"])
+        #expect(throws: ConfigurationError.self) { try self.settings(["model.text.length=25"]) }
+        #expect(throws: ConfigurationError.self) { try Settings.read(path: nil, environment: [:], overrides: ["model.gpt2=/none"]) }
+    }
+
+    @Test func theFirstUpdateHoldsTheTrunk() throws {
+        var learn = Harness(try LearnProcessor(settings(), clock: MonotonicClock()))
+        let update = try #require(learn.advance(by: .milliseconds(1)).first)
+        let message = try #require(update.message as? ModelUpdate)
+        var models = AdoptedModels(layout: try MultimodalModel(settings().model).layout, capacity: 2)
+        try models.insert(message, payload: WireMessage(message, on: Topics.modelUpdate.only, payload: update.payload))
+        let archive = try #require(models.versions.first?.archive)
+        for name in ["wte.weight", "h.0.attn.c_attn.weight", "ln_f.bias"] {
+            #expect(try archive.tensor(name).floats() == Array(parameters[name]))
+        }
+        #expect(try archive.tensor("wpe.weight", shape: [12, 16]).floats() == Array(parameters["wpe.weight"].prefix(12 * 16)))
+    }
+
+    /// What is frozen stays, the rest learns; without a trunk that learns there is nothing to keep for it.
+    @Test func theTrunkMayStayAsItIs() throws {
+        var settings = try settings()
+        (settings.learner.trunk, settings.learner.replayed, settings.learner.languageRows) = ("frozen", 1, 2)
+        let model = try MultimodalModel(settings.model)
+        let learner = try OnlineLearner(model, settings.learner, seed: 1)
+        try model.takeTrunk(from: directory, into: learner.parameters)
+        let before = learner.parameters.copy()
+        try learner.learn(MomentInput(text: [104, 105], senses: ["vector": SenseInput(rows: 1, columns: 16, values: Array(repeating: 1, count: 16))], label: 2))
+        for parameter in model.parameters {
+            let isTrunk = parameters.layout[parameter.name] != nil
+            let isSame = learner.parameters[parameter.name].elementsEqual(before[parameter.name])
+            if isTrunk { #expect(isSame, "\(parameter.name)") }
+        }
+        #expect(!learner.parameters.values.elementsEqual(before.values))
+        #expect(!learner.state.tensors.keys.contains("first_moment.wte.weight"))
+        settings.learner.trunk = "first:1"
+        #expect(settings.problems.map(\.key) == ["learner"])
+    }
+
+    @Test func wordsBecomeTheTokenizersTokens() throws {
+        var configuration = SignalConfiguration()
+        configuration.text.tokenizer = directory
+        let features = try TextModality(configuration).features(of: RawReading(modality: "text", format: "text/utf-8", payload: Array("né".utf8)))
+        #expect(features.values == Array("né".utf8).map(Float.init))
+        configuration.text.tokenizer = "/none"
+        #expect(throws: SettingProblem.self) { try TextModality(configuration) }
+    }
+}
