@@ -92,11 +92,11 @@ let checks: [Target] = [
     tests("Signals", ["Signals", "Statistics"]),
     tests("Pipeline", ["Pipeline", "PipelineTesting"]),
     tests("Learning", ["Learning", "Statistics", "Tensors", "TensorsTesting", "CAllocations"]),
-    tests("Reinforcement", ["Reinforcement", "Statistics", "Tensors", "TensorsTesting"]),
+    tests("Reinforcement", ["Reinforcement", "Model", "Layers", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
     tests("OnlineLanguage", ["OnlineLanguage"]),
     tests("MetaLearning", ["MetaLearning", "Statistics", "Tensors", "TensorsTesting"]),
-    tests("Stages", ["Stages", "Reinforcement", "PipelineTesting"]),
+    tests("Stages", ["Stages", "Reinforcement", "Statistics", "PipelineTesting"]),
     tests("Deployment", ["Deployment", "Stages", "Schema", "Statistics"]),
 ]
 

@@ -55,6 +55,7 @@ struct PendulumBench: ParsableCommand {
 struct ReinforcementOptions: ParsableArguments {
     @Option(help: "Seeds, separated by commas.") var seeds = "1,2,3"
     @Option(help: "Episodes that a learned policy is judged by.") var episodes = 100
+    @Option(help: ArgumentHelp("Draw how the returns rise into this file, as SVG.", valueName: "file")) var plot: String?
     @Flag(help: "Print one JSON object a seed and nothing else.") var json = false
 
     private struct Result: Encodable {
@@ -73,7 +74,7 @@ struct ReinforcementOptions: ParsableArguments {
         guard !numbers.isEmpty, steps >= 1000, episodes > 0 else {
             throw ValidationError("--seeds wants numbers like 1,2,3; at least 1000 steps and one episode")
         }
-        var means: [Double] = []
+        var lines: [(name: String, points: [(x: Double, y: Double)])] = []
         for seed in numbers {
             let start = ContinuousClock.now
             var training = Training(try make(seed), in: world, copies: copies, seed: seed &+ 1000), said = 0
@@ -93,7 +94,7 @@ struct ReinforcementOptions: ParsableArguments {
             }
             var moments = RunningMoments()
             for value in returns { moments.add(value) }
-            means.append(moments.mean)
+            lines.append(("seed \(seed)", curve.enumerated().filter { $0.element != 0 }.map { (Double(($0.offset + 1) * interval), $0.element) }))
             let result = Result(
                 seed: seed, meanReturn: moments.mean, deviation: moments.standardDeviation, worst: returns.min() ?? 0, seconds: seconds,
                 steps: training.steps, episodes: training.episodes.count, curve: curve, reached: moments.mean >= goal)
@@ -106,6 +107,13 @@ struct ReinforcementOptions: ParsableArguments {
                     result.reached ? "at least" : "below", goal))
             }
         }
+        try draw("\(World.self)", lines)
+    }
+
+    private func draw(_ world: String, _ lines: [(name: String, points: [(x: Double, y: Double)])]) throws {
+        guard let plot else { return }
+        let chart = LineChart(title: "\(world): mean return of the episodes that ended, while exploring", across: "steps", lines: lines)
+        try chart.svg.write(toFile: plot, atomically: true, encoding: .utf8)
     }
 
     private func mean(_ numbers: [Double]) -> Double { numbers.isEmpty ? 0 : numbers.reduce(0, +) / Double(numbers.count) }

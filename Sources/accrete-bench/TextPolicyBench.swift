@@ -23,8 +23,9 @@ struct TextPolicyBench: ParsableCommand {
     @Option(help: "The letter that is rewarded.") var letter = "e"
     @Option(help: "Rounds of writing and learning.") var rounds = 100
     @Option(help: "Steps of learning the text, 16 pieces of 32 bytes each.") var steps = 1500
-    @Option(help: "The divergence that is aimed at, in nats a byte.") var target = 0.15
+    @Option(help: "The divergence that is aimed at, in nats a byte.") var target = 0.2
     @Option(help: "Seeds, separated by commas.") var seeds = "1,2,3"
+    @Option(help: ArgumentHelp("Draw share and divergence of the first seed into FILE-share.svg and FILE-divergence.svg.", valueName: "file")) var plot: String?
     @Flag(help: "Print one JSON object a run and nothing else.") var json = false
 
     private struct Result: Encodable {
@@ -41,6 +42,7 @@ struct TextPolicyBench: ParsableCommand {
             throw ValidationError("--text wants a file of at least 10,000 bytes, --letter one letter; \(text) is not it")
         }
         let bytes = data.map { Int($0) }
+        var results: [Result] = []
         for seed in seeds.split(separator: ",").compactMap({ UInt64($0) }) {
             let policy = TextPolicy(GPT2Configuration(vocabularySize: 256, positions: 32, width: 64, layers: 2, heads: 4))
             var random = RandomSource(seed: seed)
@@ -48,11 +50,22 @@ struct TextPolicyBench: ParsableCommand {
             for hasPenalty in [true, false] {
                 let clock = ContinuousClock.now
                 let (rounds, sample) = try write(bytes, policy, start.copy(), Int(byte), hasPenalty, seed)
-                tell(Result(
+                results.append(Result(
                     seed: seed, hasPenalty: hasPenalty, textLoss: textLoss, rounds: rounds, sample: sample,
                     seconds: (ContinuousClock.now - clock) / .seconds(1)))
+                tell(results[results.count - 1])
             }
         }
+        try draw("share", "Share of the letter in what is written", results.prefix(2), \.score)
+        try draw("divergence", "Divergence from the first model, nats a byte", results.prefix(2), \.divergence)
+    }
+
+    private func draw(_ name: String, _ title: String, _ results: ArraySlice<Result>, _ value: (TextPPO.Round) -> Double) throws {
+        guard let plot else { return }
+        let lines = results.map { result in
+            (name: result.hasPenalty ? "with penalty" : "without", points: result.rounds.enumerated().map { (x: Double($0.offset + 1), y: value($0.element)) })
+        }
+        try LineChart(title: title, across: "rounds", lines: lines).svg.write(toFile: "\(plot)-\(name).svg", atomically: true, encoding: .utf8)
     }
 
     /// The model after it has learned the text, and its mean loss over the last hundred steps in nats a byte.
@@ -89,7 +102,7 @@ struct TextPolicyBench: ParsableCommand {
                 let place = random.uniform(below: bytes.count - settings.prompt)
                 return Array(bytes[place..<place + settings.prompt])
             }
-            rounds.append(learner.round(prompts: prompts) { text in Double(text.count { $0 == letter }) / Double(text.count) })
+            rounds.append(learner.round(prompts: prompts) { text in text.map { $0 == letter ? 1 / Double(text.count) : 0 } })
         }
         return (rounds, String(decoding: learner.written(0).map { UInt8($0) }, as: UTF8.self))
     }

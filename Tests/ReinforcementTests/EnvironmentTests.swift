@@ -87,6 +87,25 @@ import Testing
         }
     }
 
+    /// The same with PPO's choice of a control: the mean moves to what is observed.
+    @Test func ppoFindsTheControlThatIsObserved() throws {
+        var settings = PPO.Configuration()
+        (settings.learningRate, settings.batch, settings.minibatch, settings.hidden) = (3e-3, 256, 64, [32])
+        settings.entropyWeight = 0
+        let learner = try PPO(inputs: 1, actions: .controls([-2...2]), settings, seed: 1)
+        var random = RandomSource(seed: 2), rounds = 0
+        while rounds < 60 {
+            let x = Float(random.uniform(in: -1.5..<1.5))
+            let decision = learner.policy.decide(on: [x], explores: true, using: &random), miss = Double(decision.values[0] - x)
+            let step = Transition(observation: [x], decision: decision, reward: -miss * miss, next: [x], nextValue: 0, isTerminal: true, isLast: true)
+            if learner.learn(from: [step]) != nil { rounds += 1 }
+        }
+        for x: Float in [-1, 0, 1] {
+            let found = learner.policy.decide(on: [x], explores: false, using: &random).values[0]
+            #expect(abs(found - x) < 0.3, "\(found) at \(x)")
+        }
+    }
+
     /// Contexts tell which of three choices pays: LinUCB finds out, and its probabilities stay honest.
     @Test func theBanditLearnsWhichChoicePays() throws {
         let bandit = try LinearBandit(inputs: 3, actions: .choices(3), LinearBandit.Configuration(), seed: 1)

@@ -119,11 +119,14 @@ public struct DecisionJoin: Sendable {
     /// The decisions that are settled by now, those of one session in order.
     public mutating func settle(at now: Int64) -> [Settled] {
         var settled: [Settled] = []
-        for name in sessions.keys.sorted() {
-            closeOverdue(name, at: now)
-            settled += settle(name, at: now)
-        }
+        for name in sessions.keys.sorted() { settled += settle(session: name, at: now) }
         return settled
+    }
+
+    /// The same for one session.
+    public mutating func settle(session name: String, at now: Int64) -> [Settled] {
+        closeOverdue(name, at: now)
+        return takeSettled(name, at: now)
     }
 
     private mutating func closeOverdue(_ name: String, at now: Int64) {
@@ -139,7 +142,7 @@ public struct DecisionJoin: Sendable {
         known[place]?.state = .overdue
     }
 
-    private mutating func settle(_ name: String, at now: Int64) -> [Settled] {
+    private mutating func takeSettled(_ name: String, at now: Int64) -> [Settled] {
         guard let waiting = sessions[name] else { return [] }
         var count = 0, settled: [Settled] = []
         for (index, one) in waiting.enumerated() {

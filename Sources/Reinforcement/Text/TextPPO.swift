@@ -5,12 +5,12 @@ import Tensors
 
 /// PPO token by token: a language model writes, its texts are scored, and a penalty keeps it near the model that it was.
 ///
-///     rₜ = −β (ln π(xₜ) − ln π_ref(xₜ)), and the score besides at the last token;  https://arxiv.org/abs/1909.08593
+///     rₜ = scoreₜ − β (ln π(xₜ) − ln π_ref(xₜ)), where a score of the whole text is one of its last token;  https://arxiv.org/abs/1909.08593
 ///
 /// β rises while the divergence is above its target and falls while it is below, by at most a fifth of `adaptation` a round.
 public final class TextPPO {
     public struct Configuration: Settings {
-        public var learningRate = 1e-3
+        public var learningRate = 2e-4
         /// Texts written in a round, and learned from at once.
         public var texts = 32
         public var minibatch = 8
@@ -25,11 +25,11 @@ public final class TextPPO {
         public var entropyWeight = 0.0
         public var maximumGradientNorm = 1.0
         /// β at the start, in reward a nat; 0: nothing holds the model back.
-        public var penalty = 0.05
+        public var penalty = 0.03
         /// The divergence from the reference that β aims at, in nats a token.
-        public var targetDivergence = 0.15
+        public var targetDivergence = 0.2
         /// How fast β moves; 0: it stays.
-        public var adaptation = 0.5
+        public var adaptation = 0.1
         /// A round ends when the policy has moved this far from the one that wrote, in nats; 0: never.
         public var roundDivergence = 0.05
 
@@ -48,7 +48,7 @@ public final class TextPPO {
 
     /// What a round came to.
     public struct Round: Sendable, Equatable, Codable {
-        /// The mean score of the texts, before learning from them.
+        /// The mean score of the texts, all their tokens' together, before learning from them.
         public var score: Double
         /// KL(π ‖ π_ref) over the whole vocabulary, in nats a token.
         public var divergence: Double
@@ -106,20 +106,20 @@ public final class TextPPO {
     /// Writes on from every prompt, has the texts scored, and learns from them.
     /// - Parameters:
     ///   - prompts: as many as texts, each of `prompt` tokens.
-    ///   - score: of what was written behind a prompt.
-    public func round(prompts: [[Int]], score: ([Int]) -> Double) -> Round {
+    ///   - score: of what was written behind a prompt, one number a token: zeros but for the last, where only the whole can be judged.
+    public func round(prompts: [[Int]], score: ([Int]) -> [Double]) -> Round {
         precondition(prompts.count == configuration.texts && prompts.allSatisfy { $0.count == configuration.prompt }, "\(configuration.texts) prompts of \(configuration.prompt) tokens")
         write(prompts)
         for place in 0..<writing.ids.count { reference.ids[place] = writing.ids[place] }
         referenceGraph.forward()
         let scores = (0..<configuration.texts).map { text in score(written(text)) }
         let divergence = self.divergence
-        let steps = (0..<configuration.texts).map { transitions(of: $0, score: scores[$0]) }
+        let steps = (0..<configuration.texts).map { transitions(of: $0, scores: scores[$0]) }
         let skipped = optimizer.skipped
         let loss = learn(from: steps)
         defer { adapt(to: divergence) }
         return Round(
-            score: scores.reduce(0, +) / Double(scores.count), divergence: divergence, penalty: penalty, loss: loss,
+            score: scores.reduce(0) { $0 + $1.reduce(0, +) } / Double(scores.count), divergence: divergence, penalty: penalty, loss: loss,
             skipped: optimizer.skipped - skipped)
     }
 
@@ -157,11 +157,12 @@ public final class TextPPO {
         return sum / Double(configuration.texts * configuration.length)
     }
 
-    private func transitions(of text: Int, score: Double) -> [Transition] {
+    private func transitions(of text: Int, scores: [Double]) -> [Transition] {
         let V = logProbabilities.columns, places = places(of: text)
-        return places.map { row in
+        precondition(scores.count == places.count, "\(scores.count) scores for \(places.count) tokens")
+        return zip(places, scores).map { row, score in
             let token = writing.ids[row + 1], log = Double(logProbabilities.values[row * V + token]), isLast = row == places.upperBound - 1
-            let reward = -penalty * (log - Double(referenceLogs.values[row * V + token])) + (isLast ? score : 0)
+            let reward = score - penalty * (log - Double(referenceLogs.values[row * V + token]))
             return Transition(
                 observation: [], decision: Decision(choice: token, logProbability: log, value: Double(writing.values.values[row])), reward: reward,
                 next: [], nextValue: isLast ? 0 : Double(writing.values.values[row + 1]), isTerminal: isLast, isLast: isLast)

@@ -20,6 +20,7 @@ struct DecisionLearner {
     private var rewards = RunningMoments()
     private var newest = PolicyProgress(transitions: 0, loss: 0)
     private var hasBegun = false
+    private var lastSwept: Int64?
     private(set) var drops = Drops()
 
     /// Where a policy stands; part of its checkpoint.
@@ -65,8 +66,8 @@ struct DecisionLearner {
     /// - Throws: `undecodable`, `wrongShape`, `nonFinite`, `overflow`.
     mutating func take(_ record: DecisionRecord, at now: Instant) throws(Refusal) -> [Outgoing] {
         let made = try made(record)
-        if let refusal = join.insert(made, at: now.nanoseconds) { throw Refusal(Reason(rawValue: refusal.rawValue), "decision \(made.id)") }
-        return advance(at: now)
+        if let refusal = join.insert(made, at: now.nanoseconds) { throw Refusal(Reason(rawValue: refusal.rawValue), "decision \(made.id.place)") }
+        return learn(from: join.settle(session: made.session, at: now.nanoseconds))
     }
 
     /// - Throws: `orphanFeedback`, `lateFeedback`, `duplicateFeedback`, `forgedFeedback`, `emptyFeedback`.
@@ -76,14 +77,19 @@ struct DecisionLearner {
         let ending: DecisionJoin.Ending? = feedback.terminal ? .terminal : feedback.truncated ? .truncated : nil
         let told = DecisionJoin.Told(id: id, session: feedback.session, reward: feedback.reward, ending: ending)
         if let refusal = join.insert(told, at: now.nanoseconds) { throw Refusal(Reason(rawValue: refusal.rawValue), "feedback for \(id.place)") }
-        return advance(at: now)
+        return learn(from: join.settle(session: told.session, at: now.nanoseconds))
     }
 
-    mutating func tick(at now: Instant) -> [Outgoing] { advance(at: now) }
+    /// Settles, ten times a second, what nobody has told of.
+    mutating func tick(at now: Instant) -> [Outgoing] {
+        guard lastSwept.map({ now.nanoseconds - $0 >= 100_000_000 }) ?? true else { return [] }
+        lastSwept = now.nanoseconds
+        return learn(from: join.settle(at: now.nanoseconds))
+    }
 
-    /// Settles what is due, learns when there is enough, and publishes what was learned.
-    private mutating func advance(at now: Instant) -> [Outgoing] {
-        for settled in join.settle(at: now.nanoseconds) {
+    /// Learns when there is enough, and publishes what was learned.
+    private mutating func learn(from settled: [DecisionJoin.Settled]) -> [Outgoing] {
+        for settled in settled {
             let isUsable = settled.made.version + UInt64(settings.maximumStaleness) >= progress.version
             if !isUsable { drops.count(.staleDecision) }
             if settled.wasTold { progress.told += 1 } else { progress.untold += 1 }

@@ -1,0 +1,177 @@
+import Foundation
+import Messaging
+import Pipeline
+import PipelineTesting
+import Schema
+import struct Statistics.RandomSource
+import Testing
+@testable import Reinforcement
+@testable import Stages
+
+/// Ingest, extract, fuse and learn, joined by hand: what one tells, those who listen are given at once, as bytes.
+private struct Loop {
+    private var ingest: IngestProcessor
+    private var extract: [String: ExtractProcessor] = [:]
+    private var fuse: FuseProcessor
+    private var learn: LearnProcessor
+    private var sequence: UInt64 = 0
+    private(set) var actions: [Action] = []
+    private(set) var refused: [Reason: Int] = [:]
+    var now = Instant(nanoseconds: 1)
+
+    init(_ settings: Settings) throws {
+        let clock = VirtualClock()
+        ingest = IngestProcessor(settings, epoch: 1, wallOffset: 0, closer: "")
+        for modality in settings.model.modalities { extract[modality] = try ExtractProcessor(settings, modality: modality) }
+        fuse = try FuseProcessor(settings, clock: clock)
+        learn = try LearnProcessor(settings, clock: clock)
+        try pass(learn.tick(at: now))
+    }
+
+    var learnGauges: [String: Double] { learn.telemetry.gauges }
+
+    /// What has been decided since it was last asked.
+    mutating func takeActions() -> [Action] {
+        defer { actions = [] }
+        return actions
+    }
+
+    mutating func publish(_ message: some Stamped, on topic: String, payload: [Payload] = []) throws {
+        let wire = WireMessage(topic: topic, header: try message.serializedBytes(), payload: payload)
+        do {
+            try pass(try ingest.process(.init(wire), at: now).map(\.outgoing))
+        } catch let refusal as Refusal {
+            refused[refusal.reason, default: 0] += 1
+        }
+    }
+
+    private mutating func pass(_ told: [Outgoing]) throws {
+        for one in told { try pass(one) }
+    }
+
+    private mutating func pass(_ told: Outgoing) throws {
+        sequence += 1
+        var message = told.message
+        if !message.hasStamp || message.stamp.source.isEmpty { message.stamp = Stamp(from: "stage", sequence: sequence) }
+        let wire = WireMessage(topic: told.topic, header: try message.serializedBytes(), payload: told.payload)
+        do {
+            switch wire.topic.split(separator: ".")[0] {
+            case "sample":
+                let modality = String(wire.topic.dropFirst("sample.".count).dropLast())
+                if let outputs = try extract[modality]?.process(.init(wire), at: now) { try pass(outputs) }
+            case "feature", "feedback", "policy", "model": try pass(try fuse.process(.init(wire), at: now))
+            case "moment": try pass(try learn.process(.init(wire), at: now))
+            case "action": actions.append(try wire.decode())
+            default: break
+            }
+        } catch let refusal as Refusal {
+            refused[refusal.reason, default: 0] += 1
+        }
+    }
+}
+
+struct DecisionLoopTests {
+    private func settings() -> Settings {
+        var settings = Settings()
+        settings.model.width = 8
+        settings.model.heads = 2
+        settings.model.layers = 1
+        settings.model.text.length = 8
+        settings.model.text.buckets = 16
+        settings.decide.policy = "ppo"
+        settings.decide.choices = 2
+        settings.decide.inputs = 4
+        settings.decide.alone = true
+        settings.decide.settings = ["learning_rate": 0.002, "batch": 256, "minibatch": 64]
+        return settings
+    }
+
+    /// A pole that sends what it sees, does what it is told and says what came of it, over and over.
+    private struct Pole {
+        let name: String
+        var world = CartPole()
+        var observation: [Float]
+        var clock: Int64 = 0
+        var total = 0.0
+
+        init(_ name: String, _ random: inout RandomSource) {
+            self.name = name
+            observation = world.reset(using: &random)
+        }
+
+        mutating func observe(_ loop: inout Loop) throws {
+            clock += 1_000_000
+            let reading = SensorReading.with {
+                $0.stamp = stamp
+                $0.session = name
+                $0.modality = "vector"
+                $0.format = "vector/f32le"
+                $0.ends = .explicit
+            }
+            try loop.publish(reading, on: "sensor.vector.\(name)/", payload: [Payload(observation)])
+        }
+
+        private var stamp: Stamp {
+            .with { $0.schemaVersion = 1; $0.source = name; $0.epoch = 1; $0.sequence = UInt64(clock); $0.time = clock; $0.clock = "steps" }
+        }
+
+        /// The return of an episode that ended.
+        mutating func act(_ action: Action, _ loop: inout Loop, _ random: inout RandomSource) throws -> Double? {
+            let outcome = world.step(Decision(choice: Int(action.choice), logProbability: 0, value: 0))
+            observation = outcome.observation
+            total += outcome.reward
+            let feedback = Feedback.with {
+                $0.stamp = stamp
+                $0.session = name
+                $0.decision = action.decision
+                $0.reward = outcome.reward
+                $0.terminal = outcome.isTerminal
+                $0.truncated = outcome.isTruncated && !outcome.isTerminal
+            }
+            try loop.publish(feedback, on: "feedback.\(name)/")
+            guard outcome.isTerminal || outcome.isTruncated else { return nil }
+            defer { total = 0 }
+            observation = world.reset(using: &random)
+            return total
+        }
+    }
+
+    /// An environment is a publisher: through every processor of the graph, a pole is held longer and longer.
+    @Test func aPoleIsLearnedThroughTheWholeGraph() throws {
+        var loop = try Loop(settings()), random = RandomSource(seed: 1)
+        var poles = (0..<4).map { Pole("pole-\($0)", &random) }, returns: [Double] = [], steps = 0.0
+        while steps < 8000 {
+            for index in poles.indices {
+                loop.now = Instant(nanoseconds: loop.now.nanoseconds + 1_000_000)
+                try poles[index].observe(&loop)
+                let action = try #require(loop.takeActions().first)
+                if let total = try poles[index].act(action, &loop, &random) { returns.append(total) }
+                steps += 1
+            }
+        }
+        let first = returns.prefix(20).reduce(0, +) / 20, last = returns.suffix(10).reduce(0, +) / 10
+        #expect(last > 3 * first, "\(first), then \(last)")
+        #expect(loop.refused.isEmpty)
+        #expect(loop.learnGauges["decisionsUntold"] == 0)
+        #expect(steps - (loop.learnGauges["decisionsTold"] ?? 0) <= 4)  // the newest of each waits for what follows it
+        #expect((loop.learnGauges["policyVersion"] ?? 0) >= 25)
+    }
+
+    /// The same with a model that looks at all senses, learns and predicts beside deciding.
+    @Test func aPolicyLooksThroughTheModel() throws {
+        var settings = settings()
+        settings.decide.alone = false
+        settings.decide.observation = "model"
+        settings.learner.replayed = 1
+        settings.learner.languageRows = 1
+        var loop = try Loop(settings), random = RandomSource(seed: 2), pole = Pole("pole", &random)
+        for _ in 0..<20 {
+            loop.now = Instant(nanoseconds: loop.now.nanoseconds + 1_000_000)
+            try pole.observe(&loop)
+            let action = try #require(loop.takeActions().first)
+            #expect(action.hasChoice && action.logProbability < 0)
+            _ = try pole.act(action, &loop, &random)
+        }
+        #expect(loop.refused.isEmpty && (loop.learnGauges["decisionsTold"] ?? 0) >= 19)
+    }
+}
