@@ -74,7 +74,7 @@ struct ReinforcementOptions: ParsableArguments {
         guard !numbers.isEmpty, steps >= 1000, episodes > 0 else {
             throw ValidationError("--seeds wants numbers like 1,2,3; at least 1000 steps and one episode")
         }
-        var lines: [(name: String, points: [(x: Double, y: Double)])] = []
+        var lines: [LinePlot.Curve] = []
         for seed in numbers {
             let start = ContinuousClock.now
             var training = Training(try make(seed), in: world, copies: copies, seed: seed &+ 1000), said = 0
@@ -94,7 +94,7 @@ struct ReinforcementOptions: ParsableArguments {
             }
             var moments = RunningMoments()
             for value in returns { moments.add(value) }
-            lines.append(("seed \(seed)", curve.enumerated().filter { $0.element != 0 }.map { (Double(($0.offset + 1) * interval), $0.element) }))
+            lines.append(.init(name: "seed \(seed)", points: tenths(curve).map { ($0.x * Double(interval) / 1000, $0.y) }))
             let result = Result(
                 seed: seed, meanReturn: moments.mean, deviation: moments.standardDeviation, worst: returns.min() ?? 0, seconds: seconds,
                 steps: training.steps, episodes: training.episodes.count, curve: curve, reached: moments.mean >= goal)
@@ -110,10 +110,19 @@ struct ReinforcementOptions: ParsableArguments {
         try draw("\(World.self)", lines)
     }
 
-    private func draw(_ world: String, _ lines: [(name: String, points: [(x: Double, y: Double)])]) throws {
+    /// The mean of every fifth part of a tenth in which an episode ended, at the tenth's end.
+    private func tenths(_ curve: [Double]) -> [(x: Double, y: Double)] {
+        stride(from: 0, to: curve.count, by: 5).map { start in
+            let end = min(start + 5, curve.count)
+            return (Double(end), mean(curve[start..<end].filter { $0 != 0 }))
+        }
+    }
+
+    private func draw(_ world: String, _ curves: [LinePlot.Curve]) throws {
         guard let plot else { return }
-        let chart = LineChart(title: "\(world): mean return of the episodes that ended, while exploring", across: "steps", lines: lines)
-        try chart.svg.write(toFile: plot, atomically: true, encoding: .utf8)
+        let heights = curves.flatMap(\.points).map(\.y), low = min(0, heights.min() ?? 0), high = max(0, heights.max() ?? 0)
+        let chart = LinePlot(title: "\(world), while exploring", across: "steps, thousands", up: "return", curves: curves, range: low...max(high, low + 1))
+        try LinePlot.page([chart], columns: 1).write(toFile: plot, atomically: true, encoding: .utf8)
     }
 
     private func mean(_ numbers: [Double]) -> Double { numbers.isEmpty ? 0 : numbers.reduce(0, +) / Double(numbers.count) }

@@ -25,7 +25,7 @@ struct TextPolicyBench: ParsableCommand {
     @Option(help: "Steps of learning the text, 16 pieces of 32 bytes each.") var steps = 1500
     @Option(help: "The divergence that is aimed at, in nats a byte.") var target = 0.2
     @Option(help: "Seeds, separated by commas.") var seeds = "1,2,3"
-    @Option(help: ArgumentHelp("Draw share and divergence of the first seed into FILE-share.svg and FILE-divergence.svg.", valueName: "file")) var plot: String?
+    @Option(help: ArgumentHelp("Draw share and divergence of the first seed into this file, as SVG.", valueName: "file")) var plot: String?
     @Flag(help: "Print one JSON object a run and nothing else.") var json = false
 
     private struct Result: Encodable {
@@ -56,16 +56,22 @@ struct TextPolicyBench: ParsableCommand {
                 tell(results[results.count - 1])
             }
         }
-        try draw("share", "Share of the letter in what is written", results.prefix(2), \.score)
-        try draw("divergence", "Divergence from the first model, nats a byte", results.prefix(2), \.divergence)
+        try draw(results.prefix(2))
     }
 
-    private func draw(_ name: String, _ title: String, _ results: ArraySlice<Result>, _ value: (TextPPO.Round) -> Double) throws {
+    private func draw(_ results: ArraySlice<Result>) throws {
         guard let plot else { return }
-        let lines = results.map { result in
-            (name: result.hasPenalty ? "with penalty" : "without", points: result.rounds.enumerated().map { (x: Double($0.offset + 1), y: value($0.element)) })
+        func chart(_ title: String, _ up: String, _ top: Double, _ value: (TextPPO.Round) -> Double) -> LinePlot {
+            LinePlot(title: title, across: "round", up: up, curves: results.map { result in
+                let step = max(1, result.rounds.count / 10)
+                return .init(name: result.hasPenalty ? "with penalty" : "without", points: stride(from: 0, to: result.rounds.count, by: step).map {
+                    (Double($0 + 1), value(result.rounds[$0]))
+                })
+            }, range: 0...top)
         }
-        try LineChart(title: title, across: "rounds", lines: lines).svg.write(toFile: "\(plot)-\(name).svg", atomically: true, encoding: .utf8)
+        let top = results.flatMap { $0.rounds.map(\.divergence) }.max() ?? 1
+        let plots = [chart("The rewarded letter", "share", 1, \.score), chart("Divergence from the first model", "nats a byte", max(top, 0.1), \.divergence)]
+        try LinePlot.page(plots, columns: 2).write(toFile: plot, atomically: true, encoding: .utf8)
     }
 
     /// The model after it has learned the text, and its mean loss over the last hundred steps in nats a byte.
