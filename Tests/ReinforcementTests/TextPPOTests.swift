@@ -15,7 +15,7 @@ import Testing
         let policy = TextPolicy(Self.tiny, adapters: adapters)
         var random = RandomSource(seed: 3), settings = TextPPO.Configuration()
         (settings.texts, settings.minibatch, settings.prompt, settings.length) = (32, 8, 2, 8)
-        (settings.learningRate, settings.penalty, settings.targetDivergence) = (3e-3, penalty, 0.1)
+        (settings.learningRate, settings.penalty, settings.adaptation) = (3e-3, penalty, 0)
         let store: ParameterStore<Float> = policy.initialStore(using: &random), before = store.copy()
         let learner = try TextPPO(policy, parameters: store, learning: learning, settings, seed: 1)
         let rounds = (0..<count).map { _ in
@@ -28,13 +28,13 @@ import Testing
         rounds.map(value).reduce(0, +) / Double(rounds.count)
     }
 
-    /// A sixth of the tokens is the wanted one at first. With the penalty its share rises while the model stays near what it was; without,
-    /// nearly all become it and the model goes as far as it can.
+    /// A sixth of the tokens is the wanted one at first, worth 1/8 each. Under a penalty of 0.1 the best model has π ∝ π_ref e^(1/8 / 0.1): a share
+    /// of 0.41 at a divergence of 0.165 nats. Without it nearly all become the wanted one.
     @Test func thePenaltyHoldsTheModelNearItsReference() throws {
-        let held = try rounds(60, penalty: 0.02).rounds, free = try rounds(60, penalty: 0).rounds
+        let held = try rounds(60, penalty: 0.1).rounds, free = try rounds(60, penalty: 0).rounds
         #expect(held[0].divergence < 1e-6 && abs(held[0].score - 1.0 / 6) < 0.1)
-        #expect(mean(held[40...], \.score) > 1.3 * mean(held[..<5], \.score))
-        #expect(mean(held[40...], \.divergence) < 0.2)
+        #expect((0.3...0.52).contains(mean(held[40...], \.score)), "\(mean(held[40...], \.score))")
+        #expect(mean(held[40...], \.divergence) < 0.35, "\(mean(held[40...], \.divergence))")
         #expect(mean(free[40...], \.score) > 0.8 && mean(free[40...], \.divergence) > 0.8)
     }
 
