@@ -62,7 +62,7 @@ let floor4: [Target] = [
 ]
 
 let floor5: [Target] = [
-    module("Stages", ["Safetensors", "Statistics", "Tensors", "Tokenization", "Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Reinforcement", "Evaluation"]),
+    module("Stages", ["Safetensors", "Statistics", "Tensors", "Tokenization", "Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Reinforcement", "MetaLearning", "Evaluation"]),
     module("Launch", ["Stages", "Pipeline", "Messaging", arguments, logging]),
     module("Deployment", ["Stages", "Safetensors", "Pipeline", "Messaging", "Schema", "Statistics", subprocess, filePaths]),
 ]

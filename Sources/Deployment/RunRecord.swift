@@ -44,9 +44,12 @@ public struct RunRecord: Sendable {
         statuses.keys.reduce(0) { $0 + drops(of: $1).values.reduce(0, +) + (statuses[$1]?.gaps.values.reduce(0, +) ?? 0) }
     }
 
-    /// Seconds from a moment's end at ingest to its prediction and to the update that learned from it.
+    /// Seconds from a moment's end at ingest to its prediction and to the update that learned from it; and of adapting to a session.
     public var latencies: [String: RunReport.Quantiles] {
-        let named = [("prediction", statuses["fuse"]?.latency["prediction"]), ("update", statuses["learn"]?.latency["update"])]
+        let named = [
+            ("prediction", statuses["fuse"]?.latency["prediction"]), ("update", statuses["learn"]?.latency["update"]),
+            ("adapting", statuses["learn"]?.latency["adapting"]),
+        ]
         return Dictionary(uniqueKeysWithValues: named.compactMap { name, quantiles in quantiles.map { (name, .init($0)) } })
     }
 }

@@ -21,6 +21,8 @@ public struct RunReport: Codable, Sendable, Equatable {
     public struct Metrics: Codable, Sendable, Equatable {
         public var model: Scores
         public var frozen: Scores
+        /// With each session's own adapters, where they are on.
+        public var personal: Scores?
         public var masked: [String: Scores]
     }
 
@@ -82,7 +84,7 @@ extension RunReport {
             moments: record.summary.map { $0.moments + $0.setAside } ?? 0, predictions: statuses["fuse"]?.sent["prediction"] ?? 0,
             setAside: record.summary?.setAside ?? 0, metrics: Metrics(record.summary?.running ?? []), window: Metrics(record.summary?.window ?? []),
             start: record.firstWindow, drops: byStage { record.drops(of: $0) }, gaps: byStage { statuses[$0]?.gaps.filter { $0.value > 0 } ?? [:] },
-            noted: byStage { statuses[$0]?.gauges.filter { $0.value != 0 } ?? [:] }, latencySeconds: record.latencies, updates: statuses["learn"]?.sent["model"] ?? 0, version: record.update?.version ?? 0,
+            noted: byStage { statuses[$0]?.gauges.filter { $0.value != 0 } ?? [:] }, latencySeconds: record.latencies, updates: statuses["learn"].map { ($0.sent["model"] ?? 0) - UInt64($0.gauges["personalUpdates"] ?? 0) } ?? 0, version: record.update?.version ?? 0,
             sha256: record.update.map { SHA256.hex(Array($0.sha256)) } ?? "", checkpoint: plan.settings.learn.directory, restarts: restarts,
             wallSeconds: seconds, peakMemoryBytes: byStage { record.peakMemory(of: $0) }, settings: plan.settings.table)
     }
@@ -101,7 +103,7 @@ extension RunReport.Metrics {
     public init(_ scores: [Schema.Scores]) {
         let byName = Dictionary(scores.map { ($0.name, RunReport.Scores($0)) }, uniquingKeysWith: { first, _ in first })
         let masked = byName.filter { $0.key.hasPrefix("masked.") }.map { (String($0.key.dropFirst("masked.".count)), $0.value) }
-        self.init(model: byName["model"] ?? .none, frozen: byName["frozen"] ?? .none, masked: Dictionary(uniqueKeysWithValues: masked))
+        self.init(model: byName["model"] ?? .none, frozen: byName["frozen"] ?? .none, personal: byName["personal"], masked: Dictionary(uniqueKeysWithValues: masked))
     }
 }
 
@@ -125,9 +127,9 @@ extension RunReport {
             latencySeconds[name].map { String(format: "p50 %.1f ms, p99 %.1f ms", 1000 * $0.p50, 1000 * $0.p99) } ?? "none"
         }
         return "\nReport: \(moments) moments in \(Int(wallSeconds)) s, \(updates) updates, version \(version), \(setAside) moments set aside\n"
-            + "over the whole run\n" + line("model", metrics.model) + line("frozen twin", metrics.frozen)
+            + "over the whole run\n" + line("model", metrics.model) + (metrics.personal.map { line("personal", $0) } ?? "") + line("frozen twin", metrics.frozen)
             + metrics.masked.sorted { $0.key < $1.key }.map { line("without \($0.key)", $0.value) }.joined()
-            + "over the newest \(window.model.labelled)\n" + line("model", window.model) + line("frozen twin", window.frozen)
+            + "over the newest \(window.model.labelled)\n" + line("model", window.model) + (window.personal.map { line("personal", $0) } ?? "") + line("frozen twin", window.frozen)
             + window.masked.sorted { $0.key < $1.key }.map { line("without \($0.key)", $0.value) }.joined()
             + "latency:    prediction \(milliseconds("prediction")); published update \(milliseconds("update"))\n"
             + "dropped:    \((lost + missed).isEmpty ? "nothing" : (lost + missed).joined(separator: ", "))\n"

@@ -24,6 +24,7 @@ extension MomentExplanation: Stamped {}
 extension Answer: Stamped {}
 extension ModelUpdate: Stamped {}
 extension PolicyUpdate: Stamped {}
+extension SessionUpdate: Stamped {}
 extension EvaluationSummary: Stamped {}
 extension EvaluationProgress: Stamped {}
 extension Status: Stamped {}

@@ -14,13 +14,14 @@ public enum Topics {
     public static let answer = TopicFamily<Answer>("answer", "session")
     public static let modelUpdate = TopicFamily<ModelUpdate>("model.update")
     public static let policyUpdate = TopicFamily<PolicyUpdate>("policy.update")
+    public static let sessionUpdate = TopicFamily<SessionUpdate>("model.update", "session")
     public static let evaluationSummary = TopicFamily<EvaluationSummary>("evaluation.summary")
     public static let evaluationProgress = TopicFamily<EvaluationProgress>("evaluation.progress")
     public static let status = TopicFamily<Status>("status", "stage")
 
     public static let all: [any AnyTopicFamily] = [
         sensor, cut, feedback, sample, feature, moment, prediction, action, reliability, explain, explanation, answer,
-        modelUpdate, policyUpdate, evaluationSummary, evaluationProgress, status,
+        modelUpdate, policyUpdate, sessionUpdate, evaluationSummary, evaluationProgress, status,
     ]
 
     /// The family that a topic's name belongs to.

@@ -17,10 +17,10 @@ struct RunReportTests {
         try JSONDecoder().decode(JSONValue.self, from: Data(report.json.utf8))
     }
 
-    /// What a run with a scored moment, a drop, a gap, an update and both latencies leaves behind.
+    /// What a run with a scored moment, a drop, a gap, an update and every latency leaves behind.
     private var record: RunRecord {
         var record = RunRecord()
-        let scores = ["model", "frozen", "masked.image", "masked.text"].map { name in
+        let scores = ["model", "frozen", "personal", "masked.image", "masked.text"].map { name in
             Schema.Scores.with { $0.name = name; $0.labelled = 8; $0.accuracy = 0.625; $0.tokens = 170; $0.tokenNll = 2.5; $0.bitsPerByte = 3.6; $0.classNll = 1.25 }
         }
         record.take(EvaluationSummary.with { $0.moments = 12; $0.setAside = 1; $0.running = scores; $0.window = scores })
@@ -30,7 +30,7 @@ struct RunReportTests {
             $0.stage = "fuse"; $0.sent = ["prediction": 13]; $0.drops = ["late": 2]; $0.gauges = ["early": 3]; $0.gaps = ["feature.image/": 1]
             $0.latency = ["prediction": quantiles]; $0.peakMemory = 40 << 20
         })
-        record.take(Status.with { $0.stage = "learn"; $0.sent = ["model": 4]; $0.latency = ["update": quantiles] })
+        record.take(Status.with { $0.stage = "learn"; $0.sent = ["model": 4]; $0.latency = ["update": quantiles, "adapting": quantiles] })
         return record
     }
 

@@ -76,6 +76,52 @@ public nonisolated struct ModelUpdate: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
+/// Topic model.update.<session>/ — what a session adapted to: offsets to add to the shared model for this session's moments.
+/// One payload frame: a safetensors file of the personal parameters; none where the adapters have ended.
+public nonisolated struct SessionUpdate: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var stamp: Stamp {
+    get {_stamp ?? Stamp()}
+    set {_stamp = newValue}
+  }
+  /// Returns true if `stamp` has been explicitly set.
+  public var hasStamp: Bool {self._stamp != nil}
+  /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
+  public mutating func clearStamp() {self._stamp = nil}
+
+  public var session: String = String()
+
+  /// rises by one within a session, from 1
+  public var revision: UInt64 = 0
+
+  /// of the first model that it goes with
+  public var version: UInt64 = 0
+
+  /// ordinal of the newest moment adapted to
+  public var momentWatermark: UInt64 = 0
+
+  /// of the payload
+  public var sha256: Data = Data()
+
+  /// of adapting
+  public var steps: UInt32 = 0
+
+  /// of the moments adapted to, before the first step
+  public var loss: Double = 0
+
+  /// the session was silent for too long, or made room
+  public var ended: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _stamp: Stamp? = nil
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "accrete.v1"
@@ -159,6 +205,80 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
     if lhs.loss != rhs.loss {return false}
     if lhs.last != rhs.last {return false}
     if lhs.arrived != rhs.arrived {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SessionUpdate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SessionUpdate"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}revision\0\u{1}version\0\u{3}moment_watermark\0\u{1}sha256\0\u{1}steps\0\u{1}loss\0\u{1}ended\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.session) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.revision) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.momentWatermark) }()
+      case 6: try { try decoder.decodeSingularBytesField(value: &self.sha256) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.steps) }()
+      case 8: try { try decoder.decodeSingularDoubleField(value: &self.loss) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.ended) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._stamp {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.session.isEmpty {
+      try visitor.visitSingularStringField(value: self.session, fieldNumber: 2)
+    }
+    if self.revision != 0 {
+      try visitor.visitSingularUInt64Field(value: self.revision, fieldNumber: 3)
+    }
+    if self.version != 0 {
+      try visitor.visitSingularUInt64Field(value: self.version, fieldNumber: 4)
+    }
+    if self.momentWatermark != 0 {
+      try visitor.visitSingularUInt64Field(value: self.momentWatermark, fieldNumber: 5)
+    }
+    if !self.sha256.isEmpty {
+      try visitor.visitSingularBytesField(value: self.sha256, fieldNumber: 6)
+    }
+    if self.steps != 0 {
+      try visitor.visitSingularUInt32Field(value: self.steps, fieldNumber: 7)
+    }
+    if self.loss.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.loss, fieldNumber: 8)
+    }
+    if self.ended != false {
+      try visitor.visitSingularBoolField(value: self.ended, fieldNumber: 9)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SessionUpdate, rhs: SessionUpdate) -> Bool {
+    if lhs._stamp != rhs._stamp {return false}
+    if lhs.session != rhs.session {return false}
+    if lhs.revision != rhs.revision {return false}
+    if lhs.version != rhs.version {return false}
+    if lhs.momentWatermark != rhs.momentWatermark {return false}
+    if lhs.sha256 != rhs.sha256 {return false}
+    if lhs.steps != rhs.steps {return false}
+    if lhs.loss != rhs.loss {return false}
+    if lhs.ended != rhs.ended {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -240,6 +240,12 @@ public nonisolated struct Prediction: @unchecked Sendable {
   /// Clears the value of `contributions`. Subsequent reads from it will return its default value.
   public mutating func clearContributions() {_uniqueStorage()._contributions = nil}
 
+  /// of the session's own adapters; 0 without
+  public var sessionRevision: UInt64 {
+    get {_storage._sessionRevision}
+    set {_uniqueStorage()._sessionRevision = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -570,7 +576,7 @@ nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Prediction"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}session\0\u{1}ordinal\0\u{3}model_version\0\u{3}model_watermark\0\u{1}probabilities\0\u{1}label\0\u{1}weights\0\u{1}latency\0\u{2}\u{a}contributions\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}session\0\u{1}ordinal\0\u{3}model_version\0\u{3}model_watermark\0\u{1}probabilities\0\u{1}label\0\u{1}weights\0\u{1}latency\0\u{3}session_revision\0\u{2}\u{9}contributions\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -584,6 +590,7 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     var _weights: Dictionary<String,Float> = [:]
     var _latency: Double = 0
     var _contributions: Contributions? = nil
+    var _sessionRevision: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -605,6 +612,7 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       _weights = source._weights
       _latency = source._latency
       _contributions = source._contributions
+      _sessionRevision = source._sessionRevision
     }
   }
 
@@ -633,6 +641,7 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
         case 8: try { try decoder.decodeSingularUInt32Field(value: &_storage._label) }()
         case 9: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufFloat>.self, value: &_storage._weights) }()
         case 10: try { try decoder.decodeSingularDoubleField(value: &_storage._latency) }()
+        case 11: try { try decoder.decodeSingularUInt64Field(value: &_storage._sessionRevision) }()
         case 20: try { try decoder.decodeSingularMessageField(value: &_storage._contributions) }()
         default: break
         }
@@ -676,6 +685,9 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       if _storage._latency.bitPattern != 0 {
         try visitor.visitSingularDoubleField(value: _storage._latency, fieldNumber: 10)
       }
+      if _storage._sessionRevision != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._sessionRevision, fieldNumber: 11)
+      }
       try { if let v = _storage._contributions {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
       } }()
@@ -699,6 +711,7 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
         if _storage._weights != rhs_storage._weights {return false}
         if _storage._latency != rhs_storage._latency {return false}
         if _storage._contributions != rhs_storage._contributions {return false}
+        if _storage._sessionRevision != rhs_storage._sessionRevision {return false}
         return true
       }
       if !storagesAreEqual {return false}

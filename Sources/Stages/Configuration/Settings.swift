@@ -1,5 +1,6 @@
 import Foundation
 import Learning
+import MetaLearning
 import Messaging
 import Model
 import Pipeline
@@ -22,6 +23,7 @@ public struct Settings: Codable, Sendable, Equatable {
     public var learn = LearnSettings()
     public var learner = OnlineLearner.Configuration()
     public var decide = DecideSettings()
+    public var personal = PersonalConfiguration()
     public var evaluate = EvaluateSettings()
     public var lockstep = LockstepSettings()
     public var play = PlaySettings()
@@ -138,6 +140,11 @@ extension Settings {
             found.append(("learner", error.description))
         }
         found += decideProblems
+        do {
+            try personal.validate()
+        } catch {
+            found.append(("personal", error.description))
+        }
         for (key, list) in endpoints.lists {
             if list.isEmpty { found.append(("endpoints.\(key)", "needs at least one endpoint")) }
             for endpoint in list where !Endpoints.isWellFormed(endpoint) {

@@ -35,7 +35,7 @@ extension Settings {
         for modality in extracted {
             list.append(Subscription(try first(endpoints.extract, environment, modality), topics: [try Topics.feature(modality).name]))
         }
-        list.append(Subscription(try first(endpoints.learn, environment), topics: [Topics.modelUpdate.prefix, Topics.policyUpdate.prefix]))
+        list.append(Subscription(try first(endpoints.learn, environment), topics: modelTopics + [Topics.policyUpdate.prefix]))
         return list
     }
 
@@ -45,8 +45,11 @@ extension Settings {
 
     public func evaluateHears(_ environment: [String: String]) throws -> [Subscription] {
         [Subscription(try first(endpoints.fuse, environment), topics: [Topics.moment.prefix]),
-         Subscription(try first(endpoints.learn, environment), topics: [Topics.modelUpdate.prefix])]
+         Subscription(try first(endpoints.learn, environment), topics: modelTopics)]
     }
+
+    /// What tells of the model: sessions' own adapters too, where they have some.
+    private var modelTopics: [String] { [Topics.modelUpdate.prefix] + (personal.enabled ? [Topics.sessionUpdate.prefix] : []) }
 
     /// Where every stage tells what it tells; for tools that look on.
     public func allEndpoints(_ environment: [String: String]) throws -> [Endpoint] {

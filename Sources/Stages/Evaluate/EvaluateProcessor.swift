@@ -12,10 +12,13 @@ public struct EvaluateProcessor: Processor {
     public enum Input: Inbound, Sendable {
         case event(MomentEvent, WireMessage)
         case update(ModelUpdate, WireMessage)
+        case adapters(SessionUpdate, WireMessage)
 
         public init(_ message: WireMessage) throws(Refusal) {
             if Topics.modelUpdate.components(of: message.topic) != nil {
                 self = .update(try message.decode(), message)
+            } else if let names = Topics.sessionUpdate.components(of: message.topic) {
+                self = .adapters(try message.sessionUpdate(of: names[0]), message)
             } else {
                 self = .event(try message.decode(), message)
             }
@@ -25,6 +28,7 @@ public struct EvaluateProcessor: Processor {
             switch self {
             case .event(let event, _): event.stamp
             case .update(let update, _): update.stamp
+            case .adapters(let update, _): update.stamp
             }
         }
     }
@@ -39,6 +43,8 @@ public struct EvaluateProcessor: Processor {
     private var models: AdoptedModels
     private let server: ServingModel
     private let twin: ServingModel
+    /// The model with a session's own adapters, where there are any.
+    private var personal: PersonalReferee?
     private var serving: ModelUpdate?
     private let names: [String]
     private var scores: [ScoreBoard]
@@ -63,7 +69,8 @@ public struct EvaluateProcessor: Processor {
         twin = try ServingModel(settings.model, rows: 1, language: true)
         try twin.initialize(seed: UInt64(settings.seed))
         models = AdoptedModels(layout: server.layout, capacity: settings.updateCapacity)
-        names = ["model"] + modalities.map { "masked.\($0)" } + ["frozen"]
+        personal = try PersonalReferee(settings)
+        names = ["model"] + modalities.map { "masked.\($0)" } + ["frozen"] + (personal == nil ? [] : ["personal"])
         scores = names.map { _ in ScoreBoard(window: settings.evaluate.window) }
     }
 
@@ -82,6 +89,8 @@ public struct EvaluateProcessor: Processor {
                 throw Refusal(.wrongShape, "moment \(moment.ordinal) does not fit the model")
             }
             waiting.append(told)
+        case .adapters(let update, let message):
+            try personal?.insert(update, payload: message)
         case .update(let update, let message):
             try models.insert(update, payload: message)
             lastUpdateHeard = lastUpdateHeard || update.last
@@ -131,13 +140,14 @@ public struct EvaluateProcessor: Processor {
 
     private mutating func score(_ moment: Moment, _ input: MomentInput) {
         adopt(for: moment.ordinal)
-        guard serving != nil else {
+        guard let serving else {
             told.drops.count(.learnedAlready)
             setAside += 1
             return
         }
         let masks = settings.model.modalities
         let answers = server.predict([.init(input)] + masks.map { .init(input, without: [$0]) }) + twin.predict([.init(input)])
+            + (personal?.answers(to: input, of: moment, serving: serving, server) ?? [])
         for (index, answer) in answers.enumerated() {
             scores[index].add(tokenNLL: answer.tokenNLL, tokens: answer.tokens, bytes: answer.tokens)  // every token of the text frontend is a byte
         }

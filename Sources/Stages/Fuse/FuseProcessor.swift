@@ -5,7 +5,7 @@ import Schema
 
 /// Aligns what the senses tell into moments, and predicts on each with the newest model.
 ///
-/// Hears `feature.*` from the extractors, `feedback.*` and `explain.*` from ingest, `model.update/` and `policy.update/` from the learner; tells
+/// Hears `feature.*` from the extractors, `feedback.*` and `explain.*` from ingest, `model.update/`, `model.update.*` and `policy.update/` from the learner; tells
 /// `moment.<session>/`, `prediction.<session>/`, `reliability.<session>/`, `explanation.<session>/` and, where decisions and answers in words are
 /// configured, `action.<session>/` and `answer.<session>/`.
 public struct FuseProcessor: Processor {
@@ -15,6 +15,7 @@ public struct FuseProcessor: Processor {
         case explain(ExplainRequest)
         case update(ModelUpdate, payload: WireMessage)
         case policy(PolicyUpdate, payload: WireMessage)
+        case adapters(SessionUpdate, payload: WireMessage)
 
         public init(_ message: WireMessage) throws(Refusal) {
             let topic = message.topic
@@ -41,6 +42,8 @@ public struct FuseProcessor: Processor {
                 self = .update(try message.decode(), payload: message)
             } else if Topics.policyUpdate.components(of: topic) != nil {
                 self = .policy(try message.decode(), payload: message)
+            } else if let names = Topics.sessionUpdate.components(of: topic) {
+                self = .adapters(try message.sessionUpdate(of: names[0]), payload: message)
             } else {
                 throw Refusal(.unknownTopic, String(topic.prefix(128)))
             }
@@ -53,6 +56,7 @@ public struct FuseProcessor: Processor {
             case .explain(let request): request.stamp
             case .update(let update, _): update.stamp
             case .policy(let update, _): update.stamp
+            case .adapters(let update, _): update.stamp
             }
         }
     }
@@ -97,6 +101,7 @@ public struct FuseProcessor: Processor {
             feedback.append((one, now.nanoseconds))
             feedbackHeard += 1
         case .explain(let request): return [try predictor.explain(request)]
+        case .adapters(let update, let message): try predictor.adopt(update, payload: message)
         case .update(let update, let message):
             try models.insert(update, payload: message)
             ordinal = max(ordinal, update.momentsSeen)  // where this process started again, moments go on counting

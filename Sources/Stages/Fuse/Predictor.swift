@@ -32,6 +32,7 @@ struct Predictor {
     private var reliability: ReliabilityBook
     private var decider: Decider?
     private var answers: Answers?
+    private var adapters: SessionAdapters?
     /// Of the predictions whose label came: how many there are, and how many were right.
     private var judged = 0, right = 0
     private var told = Telemetry()
@@ -45,12 +46,15 @@ struct Predictor {
         reliability = ReliabilityBook(settings.fuse)
         decider = try Decider(settings)
         answers = try Answers(settings.answer, model: settings.model, tokenizer: settings.signals.text.tokenizer, seed: UInt64(settings.seed), clock: clock)
+        adapters = SessionAdapters(settings, server.layout)
     }
 
     /// Whether decisions are all that is made of moments.
     var decidesAlone: Bool { decider?.isAlone == true }
 
     mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) { try decider?.adopt(update, payload: message) }
+
+    mutating func adopt(_ update: SessionUpdate, payload message: WireMessage) throws(Refusal) { try adapters?.insert(update, payload: message) }
 
     func models() -> AdoptedModels { AdoptedModels(layout: server.layout, capacity: settings.updateCapacity) }
 
@@ -66,6 +70,7 @@ struct Predictor {
         for (modality, count) in reliability.mutings { gauges["muted.\(modality)"] = Double(count) }
         if let decider { gauges.merge(["decisions": Double(decider.decided), "policyVersion": Double(decider.policyVersion)]) { $1 } }
         if let answers { gauges["answers"] = Double(answers.answered) }
+        if let adapters { gauges["personalSessions"] = Double(adapters.count) }
         if judged > 0 { gauges["predictionAccuracy"] = Double(right) / Double(judged) }
         return gauges
     }
@@ -117,6 +122,9 @@ struct Predictor {
             return nil
         }
         let judgement = reliability.judge(input, session: moment.session, ordinal: moment.ordinal)
+        let parameters = server.parameters
+        let revision = adapters?.wear(moment.session, ordinal: moment.ordinal, version: serving.version, on: parameters)
+        defer { adapters?.takeOff(parameters) }
         let whole = server.predict([.init(input)])[0]
         let representation = decider?.looksThroughModel == true ? server.representation(row: 0) : []
         let answer = judgement.muted.isEmpty ? whole : server.predict([.init(input, without: judgement.muted)])[0]
@@ -132,6 +140,7 @@ struct Predictor {
             $0.ordinal = moment.ordinal
             $0.modelVersion = serving.version
             $0.modelWatermark = serving.momentWatermark
+            $0.sessionRevision = revision ?? 0
             $0.probabilities = answer.probabilities
             $0.label = UInt32(answer.label)
             $0.weights = answer.weights

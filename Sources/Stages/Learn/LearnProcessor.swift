@@ -7,7 +7,8 @@ import Statistics
 
 /// The learner: learns from each moment once, and publishes the model as it changes.
 ///
-/// Hears `moment.*` (moments and the feedback that cites them, in one order); tells `model.update/` and, where decisions are configured, `policy.update/`. A moment that asks for a label waits for it; the
+/// Hears `moment.*` (moments and the feedback that cites them, in one order); tells `model.update/` and, where they are configured, `policy.update/` for
+/// decisions and `model.update.<session>/` for sessions' own adapters. A moment that asks for a label waits for it; the
 /// order of learning is the order in which moments are complete, so equal streams give equal models.
 public struct LearnProcessor: Processor {
     public struct Input: Inbound, Sendable {
@@ -31,6 +32,7 @@ public struct LearnProcessor: Processor {
     /// Measures how long an update took; nothing else depends on it.
     private let clock: any TimeSource
     private let learner: OnlineLearner
+    private var sessions: SessionPublisher?
     private let store: CheckpointStore
     private var progress: LearnProgress
     private var waiting: [Waiting] = []
@@ -57,13 +59,16 @@ public struct LearnProcessor: Processor {
             if !settings.model.gpt2.isEmpty { try learner.model.takeTrunk(from: settings.model.gpt2, into: learner.parameters) }
         }
         decisions = try DecisionLearner(settings)
+        sessions = try SessionPublisher(settings, learner.model, clock: clock)
     }
 
     public var telemetry: Telemetry {
-        guard let decisions else { return told }
         var telemetry = told
-        telemetry.gauges.merge(decisions.gauges) { $1 }
-        telemetry.drops.add(decisions.drops.counts)
+        if let decisions {
+            telemetry.gauges.merge(decisions.gauges) { $1 }
+            telemetry.drops.add(decisions.drops.counts)
+        }
+        sessions?.tell(&telemetry)
         return telemetry
     }
 
@@ -79,16 +84,17 @@ public struct LearnProcessor: Processor {
             for one in waiting { learn(one) }
             waiting.removeAll()
             progress.isFinished = true
-            outputs.append(publish("end of the stream", at: now))
+            outputs += publish("end of the stream", at: now)
         }
-        return outputs
+        let version = progress.version
+        return outputs + (sessions?.updatesAtOnce(with: version) ?? [])
     }
 
     public mutating func tick(at now: Instant) -> [Outgoing] {
         var outputs = begin(at: now) + (decisions?.tick(at: now) ?? [])
         guard isLive, !progress.isFinished, let lastPublished, let lastStored else { return outputs }
         if seconds(from: lastStored, to: now) >= settings.checkpointInterval { save(at: now) }
-        if learned > 0, seconds(from: lastPublished, to: now) >= settings.publishInterval { outputs.append(publish("interval", at: now)) }
+        if learned > 0, seconds(from: lastPublished, to: now) >= settings.publishInterval { outputs += publish("interval", at: now) }
         return outputs
     }
 
@@ -102,7 +108,7 @@ public struct LearnProcessor: Processor {
     private mutating func begin(at now: Instant) -> [Outgoing] {
         guard lastPublished == nil else { return [] }
         lastStored = now
-        return [publish("start", at: now)] + (decisions?.begin() ?? [])
+        return publish("start", at: now) + (decisions?.begin() ?? [])
     }
 
     private mutating func take(_ moment: Moment, _ input: MomentInput, at now: Instant) throws(Refusal) -> [Outgoing] {
@@ -112,7 +118,7 @@ public struct LearnProcessor: Processor {
         var outputs: [Outgoing] = []
         if moment.ordinal - 1 - progress.momentsPublished >= UInt64(settings.publishEvery) {
             progress.momentsSeen = moment.ordinal - 1
-            outputs.append(publish("moments", at: now))
+            outputs += publish("moments", at: now)
         }
         progress.momentsSeen = moment.ordinal
         newestArrival = moment.arrived
@@ -140,6 +146,8 @@ public struct LearnProcessor: Processor {
     }
 
     private mutating func learn(_ complete: Waiting) {
+        let (watermark, parameters) = (progress.watermark, learner.parameters)
+        sessions?.hear(complete.moment, complete.input, watermark: watermark, shared: parameters)
         progress.watermark = max(progress.watermark, complete.moment.ordinal)
         do {
             guard let outcome = try learner.learn(complete.input) else { return }  // nothing to learn from
@@ -151,7 +159,7 @@ public struct LearnProcessor: Processor {
         }
     }
 
-    private mutating func publish(_ reason: String, at now: Instant) -> Outgoing {
+    private mutating func publish(_ reason: String, at now: Instant) -> [Outgoing] {
         if lastPublished != nil { progress.version += 1 }
         let (payload, digest) = store.encode(learner)
         let update = ModelUpdate.with {
@@ -173,7 +181,9 @@ public struct LearnProcessor: Processor {
         told.modelVersion = progress.version
         losses = 0
         learned = 0
-        return Outgoing(update, on: Topics.modelUpdate.only, payload: [payload])
+        let version = progress.version
+        let adapted = sessions?.updates(before: version) ?? []
+        return adapted + [Outgoing(update, on: Topics.modelUpdate.only, payload: [payload])]
     }
 
     private mutating func save(at now: Instant) {
@@ -181,6 +191,7 @@ public struct LearnProcessor: Processor {
         decisions?.save()
         do {
             try store.save(learner, progress)
+            try sessions?.save()
         } catch {
             told.drops.count(.checkpointFailed)
         }

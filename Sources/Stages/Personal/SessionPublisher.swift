@@ -1,0 +1,125 @@
+import Foundation
+import Learning
+import MetaLearning
+import Messaging
+import Model
+import Pipeline
+import Safetensors
+import Schema
+import Statistics
+import Tensors
+
+/// The learner's part of sessions' own adapters: hears moments before the shared model learns from them, and tells `model.update.<session>/`.
+///
+/// In lockstep what was adapted goes out before the next model, and is used with it; live it goes out at once.
+struct SessionPublisher {
+    private let tasks: SessionTasks
+    private let settings: PersonalConfiguration
+    private let isLive: Bool
+    private let directory: String
+    /// Measures how long adapting took, and live ends it in time; nothing else depends on it.
+    private let clock: any TimeSource
+    private var waiting: [(adapted: SessionTasks.Adapted, watermark: UInt64)] = []
+    private var latency = QuantileSketch()
+    private var told = 0
+
+    /// Nil where sessions have no adapters of their own.
+    init?(_ settings: Settings, _ model: MultimodalModel, clock: any TimeSource) throws {
+        guard settings.personal.enabled else { return nil }
+        self.settings = settings.personal
+        self.clock = clock
+        isLive = settings.mode == .live
+        directory = settings.learn.directory
+        tasks = SessionTasks(try PersonalLearner(model, settings.personal))
+        try restore()
+    }
+
+    /// - Parameters:
+    ///   - watermark: greatest ordinal of the moments heard before.
+    ///   - shared: as it is before it learns from the moment.
+    mutating func hear(_ moment: Moment, _ input: MomentInput, watermark: UInt64, shared: ParameterStore<Float>) {
+        let start = clock.now
+        let adapted = tasks.hear(input, of: moment.session, shared: shared) { [settings, isLive, clock] in
+            !isLive || Double(clock.now.nanoseconds - start.nanoseconds) / 1e9 < settings.budget
+        }
+        guard let adapted else { return }
+        latency.add(Double(clock.now.nanoseconds - start.nanoseconds) / 1e9)
+        waiting.removeAll { $0.adapted.session == adapted.session }
+        waiting.append((adapted, max(watermark, moment.ordinal)))
+    }
+
+    /// What is to be sent now.
+    /// - Parameter version: of the model that is sent after it, or live of the one that was.
+    mutating func updates(before version: UInt64) -> [Outgoing] {
+        let updates = tasks.takeReleased().compactMap { ended($0, version) } + waiting.compactMap { update($0.adapted, $0.watermark, version) }
+        waiting.removeAll()
+        told += updates.count
+        return updates
+    }
+
+    /// Live, adapters do not wait for the next model.
+    mutating func updatesAtOnce(with version: UInt64) -> [Outgoing] { isLive ? updates(before: version) : [] }
+
+    func tell(_ telemetry: inout Telemetry) {
+        telemetry.gauges["personalTasks"] = Double(tasks.learner.episodes)
+        telemetry.gauges["personalUpdates"] = Double(told)
+        telemetry.gauges["personalExpired"] = Double(tasks.expired)
+        telemetry.gauges["personalFailed"] = Double(tasks.failed)
+        if tasks.learner.episodes > 0 || told > 0 { telemetry.latencies["adapting"] = latency }
+    }
+
+    private func update(_ adapted: SessionTasks.Adapted, _ watermark: UInt64, _ version: UInt64) -> Outgoing? {
+        let tensors = tasks.learner.layout.parameters.map { ($0.name, $0.shape) }
+        let file = adapted.adaptation.offsets.withUnsafeBufferPointer { TensorArchive.encode(flat: tensors, values: $0) }
+        let digest = digest(of: file)
+        let update = SessionUpdate.with {
+            $0.session = adapted.session
+            $0.revision = adapted.revision
+            $0.version = version
+            $0.momentWatermark = watermark
+            $0.sha256 = digest
+            $0.steps = UInt32(adapted.adaptation.steps)
+            $0.loss = Double(adapted.adaptation.loss)
+        }
+        return (try? Topics.sessionUpdate(adapted.session)).map { Outgoing(update, on: $0, payload: [Payload(file)]) }  // the session was checked on its way in
+    }
+
+    private func digest(of file: [UInt8]) -> Data {
+        var hash = SHA256()
+        file.withUnsafeBytes { hash.update($0) }
+        return Data(hash.digest())
+    }
+
+    private func ended(_ session: String, _ version: UInt64) -> Outgoing? {
+        let update = SessionUpdate.with {
+            $0.session = session
+            $0.version = version
+            $0.ended = true
+        }
+        return (try? Topics.sessionUpdate(session)).map { Outgoing(update, on: $0) }  // the session was checked on its way in
+    }
+
+    // MARK: Across restarts
+
+    private var path: String { "\(directory)/personal.safetensors" }
+
+    /// The start of sessions and its rates; what sessions adapted to is theirs alone, and is not kept.
+    func save() throws {
+        guard !directory.isEmpty else { return }
+        let learner = tasks.learner
+        let parts = [("start", learner.start), ("rates", learner.rates)].flatMap { part, store in
+            store.layout.parameters.map { TensorContent(name: "\(part).\($0.name)", shape: $0.shape, values: UnsafeBufferPointer(store[$0.name])) }
+        }
+        try TensorArchive.write(parts, to: path)
+    }
+
+    private func restore() throws {
+        guard !directory.isEmpty, FileManager.default.fileExists(atPath: path) else { return }
+        let archive = try TensorArchive(mapping: path), learner = tasks.learner
+        for (part, store) in [("start", learner.start), ("rates", learner.rates)] {
+            for parameter in store.layout.parameters {
+                try archive.tensor("\(part).\(parameter.name)", shape: parameter.shape).copy(into: store[parameter.name])
+            }
+        }
+    }
+}

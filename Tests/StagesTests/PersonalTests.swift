@@ -1,0 +1,119 @@
+import Foundation
+import Learning
+import Messaging
+import Model
+import Pipeline
+import PipelineTesting
+import Schema
+import Tensors
+import Testing
+@testable import Stages
+
+/// Sessions' own adapters on their way from the learner to whoever answers.
+struct PersonalTests {
+    private var settings: Settings {
+        var settings = Settings()
+        (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
+        (settings.model.text.length, settings.model.text.buckets) = (8, 16)
+        (settings.learner.replayed, settings.learner.languageRows) = (1, 1)
+        settings.mode = .lockstep
+        settings.learn.publishEvery = 4
+        settings.personal.enabled = true
+        (settings.personal.support, settings.personal.query, settings.personal.steps, settings.personal.maximumSessions) = (2, 2, 2, 2)
+        return settings
+    }
+
+    /// A moment of a session, and its label.
+    private func moment(_ ordinal: UInt64, of session: String, label: UInt32) throws -> [LearnProcessor.Input] {
+        let moment = MomentEvent.with {
+            $0.stamp = Stamp(from: "fuse", sequence: 2 * ordinal - 1)
+            $0.moment = .with {
+                $0.ordinal = ordinal
+                $0.session = session
+                $0.id = "\(session)/\(ordinal)"
+                $0.kind = .labelRequest
+                $0.senses = [.with { $0.modality = "text"; $0.present = true; $0.rows = 2; $0.columns = 1; $0.validity = 1 }]
+            }
+        }
+        let feedback = MomentEvent.with {
+            $0.stamp = Stamp(from: "fuse", sequence: 2 * ordinal)
+            $0.feedback = .with { $0.session = session; $0.moment = "\(session)/\(ordinal)"; $0.label = label; $0.classes = 4 }
+        }
+        let topic = try Topics.moment(session)
+        return [try .init(WireMessage(moment, on: topic, payload: [Payload([104, 105] as [Float])])), try .init(WireMessage(feedback, on: topic))]
+    }
+
+    /// What the learner tells of ten moments of two sessions.
+    private func told() throws -> [Outgoing] {
+        var learner = Harness(try LearnProcessor(settings, clock: VirtualClock()))
+        var told: [Outgoing] = []
+        for ordinal in 1...12 as ClosedRange<UInt64> {
+            for input in try moment(ordinal, of: ordinal % 2 == 0 ? "b" : "a", label: UInt32(ordinal % 4)) { told += learner.send(input) }
+        }
+        #expect(learner.refusals.isEmpty)
+        return told
+    }
+
+    @Test func adaptersGoOutBeforeTheModelTheyGoWith() throws {
+        let told = try told()
+        #expect(told.map(\.topic) == ["model.update/", "model.update.a/", "model.update.b/", "model.update/", "model.update/"])
+        let update = try #require(told[1].message as? SessionUpdate)
+        #expect(update.session == "a" && update.revision == 1 && update.version == 1 && update.steps == 2)
+        #expect(update.momentWatermark == 3)
+        let again = try self.told()
+        #expect(again.map { ($0.message as? SessionUpdate)?.sha256 } == told.map { ($0.message as? SessionUpdate)?.sha256 })
+    }
+
+    @Test func adaptersAreWornForTheirSessionAlone() throws {
+        let told = try told(), model = try MultimodalModel(settings.model), store = ParameterStore<Float>(model.layout)
+        var adapters = try #require(SessionAdapters(settings, model.layout))
+        store.values.fill(0.1)
+        let before = Array(store.values)
+        try adapters.insert(try #require(told[1].message as? SessionUpdate), payload: wire(told[1]))
+        #expect(adapters.wear("b", ordinal: 9, version: 1, on: store) == nil)
+        #expect(adapters.wear("a", ordinal: 9, version: 0, on: store) == nil, "not with an older model")
+        #expect(adapters.wear("a", ordinal: 3, version: 1, on: store) == nil, "not for what it has learned from")
+        #expect(Array(store.values) == before)
+        #expect(adapters.wear("a", ordinal: 4, version: 1, on: store) == 1)
+        #expect(Array(store.values) != before)
+        adapters.takeOff(store)
+        #expect(Array(store.values) == before)
+    }
+
+    @Test func whatIsNotWhatItSaysIsRefused() throws {
+        let told = try told(), model = try MultimodalModel(settings.model)
+        var adapters = try #require(SessionAdapters(settings, model.layout))
+        var update = try #require(told[1].message as? SessionUpdate)
+        let payload = try wire(told[1])
+        let digest = update.sha256
+        update.sha256 = Data(repeating: 0, count: 32)
+        #expect(throws: Refusal.self) { try adapters.insert(update, payload: payload) }
+        update.sha256 = digest
+        try adapters.insert(update, payload: payload)
+        #expect(throws: Refusal.self) { try adapters.insert(update, payload: payload) }  // the same revision again
+        for (index, name) in ["c", "d"].enumerated() {
+            update.session = name
+            update.revision = UInt64(index + 1)
+            try adapters.insert(update, payload: payload)
+        }
+        #expect(adapters.count == 2, "the session heard of least recently has made room")
+        update.ended = true
+        try adapters.insert(update, payload: payload)
+        #expect(adapters.count == 1)
+        #expect(throws: Refusal.self) { try payload.sessionUpdate(of: "x") }
+    }
+
+    @Test func withoutThemNothingIsDifferent() throws {
+        var settings = settings
+        settings.personal.enabled = false
+        #expect(SessionAdapters(settings, try MultimodalModel(settings.model).layout) == nil)
+        #expect(try PersonalReferee(settings) == nil)
+        #expect(try SessionPublisher(settings, MultimodalModel(settings.model), clock: VirtualClock()) == nil)
+    }
+
+    /// As it comes over the wire.
+    private func wire(_ outgoing: Outgoing) throws -> WireMessage {
+        let update = try #require(outgoing.message as? SessionUpdate)
+        return try WireMessage(update, on: Topics.sessionUpdate(update.session), payload: outgoing.payload)
+    }
+}
