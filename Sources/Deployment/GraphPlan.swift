@@ -1,6 +1,7 @@
 import Foundation
-import Signals
 import Pipeline
+import Safetensors
+import Signals
 import Stages
 
 /// The processes that make up a graph on one machine, and where they are told apart.
@@ -13,6 +14,15 @@ public struct GraphPlan: Sendable {
         case session(String)
         /// Publishers that are started by somebody else.
         case outside
+
+        /// What a plot calls it.
+        var name: String {
+            switch self {
+            case .simulator: "simulated session"
+            case .session(let path): URL(fileURLWithPath: path).lastPathComponent
+            case .outside: "live"
+            }
+        }
 
         /// The name under which it publishes, and whose end is the end of the stream.
         var publisher: String {
@@ -36,6 +46,11 @@ public struct GraphPlan: Sendable {
         self.source = source
         self.executables = executables
         self.directory = directory
+    }
+
+    /// Whether the stream can be begun again without loss: a session in lockstep.
+    var isRepeatable: Bool {
+        if case .session = source { settings.mode == .lockstep } else { false }
     }
 
     public var settingsFile: String { directory + "/settings.yaml" }
@@ -83,6 +98,7 @@ extension GraphPlan {
             let scan = try SessionDirectory(path: path).scan()
             if reading.origin(of: "model.classes") == .defaults { settings.model.classes = max(settings.model.classes, scan.classes) }
             if reading.origin(of: "endpoints") == .defaults { settings.endpoints = .isolated(process: getpid()) }
+            if settings.learn.stream.isEmpty { settings.learn.stream = try SHA256.hex(of: Array(Data(contentsOf: URL(fileURLWithPath: path + "/session.jsonl")))) }
             name = URL(fileURLWithPath: path).lastPathComponent + "-" + UUID().uuidString.prefix(8).lowercased()
         }
         let place = URL(fileURLWithPath: directory ?? "runs/\(name)").standardizedFileURL.path

@@ -14,6 +14,9 @@ public struct GraphRun: Sendable {
         /// Told to stop.
         case stopped
         case failed(String)
+        /// A process of a replay died: what it had heard is lost, so the whole graph begins the stream again, and the learner goes on where its newest
+        /// checkpoint stands. No run ends so.
+        case interrupted(String)
     }
 
     private let plan: GraphPlan
@@ -27,15 +30,30 @@ public struct GraphRun: Sendable {
         self.say = say
     }
 
-    /// Starts the graph, watches it until it is done or `stop` says so, stops it, and reports.
-    public func run(view: ProgressView, until stop: StopSignal) async throws -> (outcome: Outcome, report: RunReport) {
+    /// Starts the graph, watches it until it is done or `stop` says so, stops it, and reports. A replay that loses a process is begun again.
+    public func run(view: ProgressView, until stop: StopSignal) async throws -> (outcome: Outcome, report: RunReport, plot: StreamPlot) {
+        var restarts: [String: Int] = [:]
+        while true {
+            var (outcome, report, plot) = try await runOnce(view: view, until: stop)
+            guard case .interrupted(let name) = outcome else {
+                report.restarts.merge(restarts, uniquingKeysWith: +)
+                return (outcome, report, plot)
+            }
+            restarts[name, default: 0] += 1
+            if restarts.values.reduce(0, +) > plan.settings.supervise.maximumRestarts { return (.failed("\(name) keeps dying; see \(plan.directory)/logs"), report, plot) }
+            say("\(name) died: the replay begins again, and learning goes on from the newest checkpoint\n")
+        }
+    }
+
+    private func runOnce(view: ProgressView, until stop: StopSignal) async throws -> (outcome: Outcome, report: RunReport, plot: StreamPlot) {
         let began = ContinuousClock.now
         try prepareDirectory()
         let supervisor = Supervisor(plan.settings.supervise, logs: plan.directory + "/logs")
         let bus = try ZeroMQBus()
         let listener = try bus.subscriber(
             to: [Subscription(try plan.settings.allEndpoints(environment),
-                              topics: [Topics.status.prefix, Topics.evaluationSummary.prefix, Topics.modelUpdate.prefix])],
+                              topics: [Topics.status.prefix, Topics.evaluationSummary.prefix, Topics.evaluationDomains.prefix, Topics.modelUpdate.prefix,
+                                       Topics.modelVerdict.prefix, Topics.triggerLedger.prefix])],
             limits: plan.settings.stageOptions.limits)
         let watch = Watch(plan, startTimeout: plan.settings.supervise.startTimeout, view: view, began: began, say: say)
         for child in plan.stages { await supervisor.start(child) }
@@ -55,7 +73,7 @@ public struct GraphRun: Sendable {
         listener.cancel()
         let seconds = (ContinuousClock.now - began).inSeconds
         let report = await watch.report(after: seconds, restarts: supervisor.restarts)
-        return (outcome, report)
+        return (outcome, report, await watch.plot)
     }
 
     private static func wait(for task: Task<Void, Never>, atMost limit: Duration) async {
@@ -121,6 +139,9 @@ private actor Watch {
             if Topics.status.components(of: topic) != nil { record.take(try message.decode() as Status) }
             if Topics.evaluationSummary.components(of: topic) != nil { record.take(try message.decode() as EvaluationSummary) }
             if Topics.modelUpdate.components(of: topic) != nil { record.take(try message.decode() as ModelUpdate) }
+            if Topics.modelVerdict.components(of: topic) != nil { record.take(try message.decode() as Verdict) }
+            if Topics.triggerLedger.components(of: topic) != nil { record.take(try message.decode() as TriggerLedgerPart) }
+            if Topics.evaluationDomains.components(of: topic) != nil { record.take(try message.decode() as DomainSummary) }
         } catch {
             note("a stage said what cannot be read: \(error)")
         }
@@ -133,6 +154,7 @@ private actor Watch {
             case .started(let name, let process, let restarts):
                 if restarts > 0 { note("\(name) is back (process \(process), start \(restarts + 1))") }
             case .finished: break
+            case .died(let name, _, _, _) where plan.isRepeatable: return .interrupted(name)
             case .died(let name, let how, let words, let delay):
                 note("\(name) died (\(how)); it starts again in \(delay) s. Its last words: \(words)")
             case .gaveUp(let name, let how, let words):
@@ -181,6 +203,8 @@ private actor Watch {
         say(text + "\n")
         view.keep()
     }
+
+    var plot: StreamPlot { record.plot(title: "\(plan.source.name): loss of the model and of its frozen twin, seed \(plan.settings.seed)") }
 
     func report(after seconds: Double, restarts: [String: Int]) -> RunReport {
         RunReport(record, plan, seconds: seconds, restarts: restarts)

@@ -12,7 +12,65 @@ public struct RunRecord: Sendable {
     private var earlier: [String: [String: UInt64]] = [:]
     private var earlierMemory: [String: UInt64] = [:]
 
+    public private(set) var domains: DomainSummary?
+    public private(set) var verdict: Verdict?
+    private var verdicts: UInt64 = 0
+    /// Model updates published: what the learner sent under `model.` without the verdicts on them and the adapters of sessions.
+    public var updates: UInt64 {
+        let sent = statuses["learn"]?.sent["model"] ?? 0
+        let others = verdicts + UInt64(statuses["learn"]?.gauges["personalUpdates"] ?? 0)
+        return sent - min(sent, others)
+    }
+    /// The newest lines of the learner's ledger, by serial.
+    private var lines: [UInt64: TriggerLine] = [:]
+    public private(set) var points: [StreamPlot.Point] = []
+    private var marks: [StreamPlot.Mark] = []
+    private static let capacity = 100_000
+
     public init() {}
+
+    public mutating func take(_ summary: DomainSummary) { domains = summary }
+
+    public mutating func take(_ part: TriggerLedgerPart) {
+        for line in part.lines where lines.count < Self.capacity || lines[line.serial] != nil { lines[line.serial] = line }
+    }
+
+    public mutating func take(_ verdict: Verdict) {
+        self.verdict = verdict
+        verdicts += 1
+        if verdict.decision == "rolled_back" { mark(.rolledBack, at: verdict.momentsSeen, verdict.reason) }
+        if verdict.decision == "refused" { mark(.refused, at: verdict.momentsSeen, verdict.reason) }
+    }
+
+    private mutating func mark(_ kind: StreamPlot.Mark.Kind, at ordinal: UInt64, _ label: String) {
+        if marks.count < Self.capacity { marks.append(.init(ordinal: ordinal, kind: kind, label: label)) }
+    }
+
+    /// Firings and written lines by who fired or wrote.
+    public var fired: [String: UInt64] {
+        lines.values.reduce(into: [:]) { counts, line in if line.verdict == "fired" { counts[line.rule, default: 0] += 1 } }
+    }
+
+    public func plot(title: String) -> StreamPlot {
+        let fired = lines.values.filter { $0.verdict == "fired" && $0.rule != "gate" }.sorted { $0.serial < $1.serial }
+        let domains = zip(self.domains?.domains ?? [], self.domains?.starts ?? []).map { StreamPlot.Mark(ordinal: $1, kind: .domain, label: $0) }
+        return StreamPlot(title: title, points: points, marks: domains + marks + fired.map {
+            .init(ordinal: $0.ordinal, kind: .fired, label: "\($0.rule): \($0.action) \($0.note)")
+        })
+    }
+
+    /// What the labels since the summary before lost on average.
+    private mutating func addPoint(_ summary: EvaluationSummary) {
+        func mean(_ name: String) -> Double? {
+            guard let now = summary.running.first(where: { $0.name == name }) else { return nil }
+            let then = self.summary?.running.first { $0.name == name }
+            let count = Double(now.labelled) - Double(then?.labelled ?? 0)
+            let sum = now.classNll * Double(now.labelled) - (then?.classNll ?? 0) * Double(then?.labelled ?? 0)
+            return count > 0 ? max(0, sum / count) : nil
+        }
+        guard points.count < Self.capacity, summary.watermark > points.last?.ordinal ?? 0 else { return }
+        points.append(.init(ordinal: summary.watermark, model: mean("model"), frozen: mean("frozen")))
+    }
 
     public mutating func take(_ status: Status) {
         if let old = statuses[status.stage], old.process != status.process {
@@ -23,12 +81,14 @@ public struct RunRecord: Sendable {
     }
 
     public mutating func take(_ summary: EvaluationSummary) {
+        addPoint(summary)
         self.summary = summary
         if firstWindow == nil, summary.moments > 0 { firstWindow = .init(summary.running) }
         if summary.last { isComplete = true }
     }
 
     public mutating func take(_ update: ModelUpdate) {
+        if update.version != self.update?.version { mark(.update, at: update.momentsSeen, "version \(update.version)") }
         if self.update.map({ update.version >= $0.version || update.stamp.epoch > $0.stamp.epoch }) ?? true { self.update = update }
     }
 
@@ -44,11 +104,12 @@ public struct RunRecord: Sendable {
         statuses.keys.reduce(0) { $0 + drops(of: $1).values.reduce(0, +) + (statuses[$1]?.gaps.values.reduce(0, +) ?? 0) }
     }
 
-    /// Seconds from a moment's end at ingest to its prediction and to the update that learned from it; and of adapting to a session.
+    /// Seconds from a moment's end at ingest to its prediction and to the update that learned from it; by the stream's clock, to its label; and of adapting to
+    /// a session.
     public var latencies: [String: RunReport.Quantiles] {
         let named = [
             ("prediction", statuses["fuse"]?.latency["prediction"]), ("update", statuses["learn"]?.latency["update"]),
-            ("adapting", statuses["learn"]?.latency["adapting"]),
+            ("label", statuses["learn"]?.latency["label"]), ("adapting", statuses["learn"]?.latency["adapting"]),
         ]
         return Dictionary(uniqueKeysWithValues: named.compactMap { name, quantiles in quantiles.map { (name, .init($0)) } })
     }

@@ -55,6 +55,7 @@ public struct RunReport: Codable, Sendable, Equatable {
     public var noted: [String: [String: Double]]
     /// Seconds from the arrival of a moment's end at ingest.
     public var latencySeconds: [String: Quantiles]
+    public var learning: LearningReport
     public var updates: UInt64
     public var version: UInt64
     public var sha256: String
@@ -84,7 +85,8 @@ extension RunReport {
             moments: record.summary.map { $0.moments + $0.setAside } ?? 0, predictions: statuses["fuse"]?.sent["prediction"] ?? 0,
             setAside: record.summary?.setAside ?? 0, metrics: Metrics(record.summary?.running ?? []), window: Metrics(record.summary?.window ?? []),
             start: record.firstWindow, drops: byStage { record.drops(of: $0) }, gaps: byStage { statuses[$0]?.gaps.filter { $0.value > 0 } ?? [:] },
-            noted: byStage { statuses[$0]?.gauges.filter { $0.value != 0 } ?? [:] }, latencySeconds: record.latencies, updates: statuses["learn"].map { ($0.sent["model"] ?? 0) - UInt64($0.gauges["personalUpdates"] ?? 0) } ?? 0, version: record.update?.version ?? 0,
+            noted: byStage { statuses[$0]?.gauges.filter { $0.value != 0 } ?? [:] }, latencySeconds: record.latencies, learning: LearningReport(record),
+            updates: record.updates, version: record.update?.version ?? 0,
             sha256: record.update.map { SHA256.hex(Array($0.sha256)) } ?? "", checkpoint: plan.settings.learn.directory, restarts: restarts,
             wallSeconds: seconds, peakMemoryBytes: byStage { record.peakMemory(of: $0) }, settings: plan.settings.table)
     }
@@ -131,6 +133,7 @@ extension RunReport {
             + metrics.masked.sorted { $0.key < $1.key }.map { line("without \($0.key)", $0.value) }.joined()
             + "over the newest \(window.model.labelled)\n" + line("model", window.model) + (window.personal.map { line("personal", $0) } ?? "") + line("frozen twin", window.frozen)
             + window.masked.sorted { $0.key < $1.key }.map { line("without \($0.key)", $0.value) }.joined()
+            + learning.summary
             + "latency:    prediction \(milliseconds("prediction")); published update \(milliseconds("update"))\n"
             + "dropped:    \((lost + missed).isEmpty ? "nothing" : (lost + missed).joined(separator: ", "))\n"
             + "memory:     \(memory) MB at most, all stages\n"

@@ -6,14 +6,30 @@ extension OnlineLearner {
     /// All that a learner remembers beside its parameters: restored together with them, it goes on exactly where it was.
     public struct State: Sendable {
         public struct Progress: Codable, Sendable {
-            public var moments: Int
-            public var random: RandomSource
-            public var optimizer: Optimizer.State.Progress
-            public var memory: ReplayBuffer<MomentInput>
+            var moments: Int
+            var steps: Int
+            var random: RandomSource
+            var optimizer: Optimizer.State.Progress
+            var memory: ReplayBuffer<PackedMoment>
+            var recentLoss: Double
+            /// The method it began with, by which a restored learner knows whether it was told otherwise since, and that of now.
+            var began: Method
+            var method: Method
+            var averages: Int
+            var consolidation: ElasticConsolidation.Progress?
+            var hasTeacher: Bool
+            var trial: Trial?
+
+            struct Trial: Codable, Sendable {
+                var method: Method
+                var optimizer: Optimizer.State.Progress
+                var baseline, sum: Double
+                var moments, labelled: Int
+            }
         }
 
         public var progress: Progress
-        /// The optimiser's moments, by name.
+        /// Everything with many numbers, by name: `optimizer.<moment>.<parameter>`, `memory`, `average`, `teacher`, …
         public var tensors: [String: [Float]]
 
         public init(progress: Progress, tensors: [String: [Float]]) {
@@ -23,16 +39,84 @@ extension OnlineLearner {
     }
 
     public var state: State {
-        let state = optimizer.state
+        let optimized = optimizer.state
+        var tensors: [String: [Float]] = [:]
+        var numbers: [Float] = []
+        let packed = memory.mapItems { PackedMoment($0, to: &numbers) }
+        tensors["memory"] = numbers
+        for (name, values) in optimized.tensors { tensors["optimizer.\(name)"] = values }
+        if let average { tensors["average"] = Array(average.average.values) }
+        if let teacher { tensors["teacher"] = Array(teacher.parameters.values) }
+        if let elastic { for (name, store) in elastic.stores { tensors["elastic.\(name)"] = Array(store.values) } }
+        if let trial {
+            tensors["trial.parameters"] = trial.parameters
+            if average != nil { tensors["trial.average"] = trial.average }
+            for (name, values) in trial.optimizer.tensors { tensors["trial.optimizer.\(name)"] = values }
+        }
         return State(
-            progress: .init(moments: moments, random: random, optimizer: state.progress, memory: memory), tensors: state.tensors)
+            progress: .init(
+                moments: moments, steps: steps, random: random, optimizer: optimized.progress, memory: packed, recentLoss: recentLoss, began: Method(configuration),
+                method: method, averages: average?.updates ?? 0, consolidation: elastic?.progress, hasTeacher: teacher != nil,
+                trial: trial.map {
+                    .init(method: $0.method, optimizer: $0.optimizer.progress, baseline: $0.baseline, sum: $0.sum, moments: $0.moments, labelled: $0.labelled)
+                }),
+            tensors: tensors)
     }
 
-    /// Nothing is changed unless everything fits.
+    /// Goes on from a state. A method that was switched to since the beginning is taken up again, unless the configuration now asks for another beginning.
+    /// - Throws: what does not fit; weights are then as they were.
     public func restore(_ state: State) throws(Optimizer.StateError) {
-        try optimizer.restore(.init(progress: state.progress.optimizer, tensors: state.tensors))
-        moments = state.progress.moments
-        random = state.progress.random
-        memory = state.progress.memory
+        let progress = state.progress
+        var rest = (state.tensors["memory"] ?? [])[...]
+        let unpacked = try progress.memory.mapItems { (item: PackedMoment) throws(Optimizer.StateError) in
+            guard let moment = item.unpacked(from: &rest) else { throw Optimizer.StateError(description: "the memory holds fewer numbers than its moments") }
+            return moment
+        }
+        let isSameBeginning = progress.began == Method(configuration)
+        do {
+            if isSameBeginning, progress.method != method { try adopt(progress.method) }
+        } catch {
+            throw Optimizer.StateError(description: error.description)
+        }
+        try optimizer.restore(.init(progress: progress.optimizer, tensors: state.tensors(under: "optimizer.")))
+        if let average, let numbers = try state.numbers("average", average.average.values.count) {
+            average.restore(numbers, updates: progress.averages)
+        }
+        if progress.hasTeacher, strategy.distillWeight > 0, let numbers = try state.numbers("teacher", parameters.values.count) {
+            consolidateTeacher(numbers)
+        }
+        if let elastic, let consolidation = progress.consolidation {
+            for (name, store) in elastic.stores {
+                if let numbers = try state.numbers("elastic.\(name)", store.values.count) { _ = store.values.update(from: numbers) }
+            }
+            elastic.progress = consolidation
+        }
+        if let saved = progress.trial, isSameBeginning, let weights = try state.numbers("trial.parameters", parameters.values.count) {
+            trial = SwitchTrial(
+                method: saved.method, optimizer: .init(progress: saved.optimizer, tensors: state.tensors(under: "trial.optimizer.")),
+                parameters: weights, average: state.tensors["trial.average"] ?? [], baseline: saved.baseline, moments: saved.moments,
+                labelled: saved.labelled, sum: saved.sum)
+        }
+        (moments, steps, random, memory, recentLoss) = (progress.moments, progress.steps, progress.random, unpacked, progress.recentLoss)
+    }
+
+    private func consolidateTeacher(_ numbers: [Float]) {
+        let store = ParameterStore<Float>(parameters.layout)
+        _ = store.values.update(from: numbers)
+        teacher = MomentJudge(model, parameters: store, rows: 1, team: team)
+    }
+}
+
+extension OnlineLearner.State {
+    /// The tensors whose names begin so, without that beginning.
+    func tensors(under prefix: String) -> [String: [Float]] {
+        Dictionary(uniqueKeysWithValues: tensors.filter { $0.key.hasPrefix(prefix) }.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
+    }
+
+    /// - Returns: nil where there is no such tensor.
+    func numbers(_ name: String, _ count: Int) throws(Optimizer.StateError) -> [Float]? {
+        guard let numbers = tensors[name] else { return nil }
+        guard numbers.count == count else { throw .init(description: "\(name) holds \(numbers.count) numbers, not \(count)") }
+        return numbers
     }
 }

@@ -2,22 +2,39 @@ import Model
 import Statistics
 import Tensors
 
-/// Learns a multimodal model from one moment after another: each new moment and some remembered ones make one step.
+/// Learns a multimodal model from one moment after another: each new moment and some remembered ones make one step, by a strategy and an optimiser
+/// chosen by name, which may be exchanged between two steps.
 ///
 ///     let learner = try OnlineLearner(model, configuration, seed: 7)
 ///     let outcome = try learner.learn(moment)
-///     publish(learner.parameters)
+///     publish(learner.servingParameters)
 ///
 /// The same seed and the same moments in the same order give the same parameters, to the bit. A learner has one owner.
 public final class OnlineLearner {
     public let model: MultimodalModel
+    /// As it began; what it learns by now is `method`.
     public let configuration: Configuration
-    let graph: MultimodalGraph<Float>
-    let optimizer: Optimizer
-    var memory: ReplayBuffer<MomentInput>
+    /// How it learns now: what the configuration says until somebody switches.
+    public internal(set) var method: Method
+    public internal(set) var strategy: MomentStrategy
+    public let parameters: ParameterStore<Float>
+    public internal(set) var optimizer: Optimizer
+    var graph: StrategyGraph
+    var memory: ReplayBuffer<RememberedMoment>
     var random: RandomSource
+    var elastic: ElasticConsolidation?
+    /// What the last consolidated weights say; nil before the first consolidation, or where the strategy does not ask.
+    var teacher: MomentJudge?
+    var interference: InterferenceSearch?
+    let average: WeightAverage?
+    var trial: SwitchTrial?
+    /// The smoothed loss of new moments, which a switch is measured by.
+    var recentLoss = 0.0
+    let team: Team
     /// Moments learned from.
     public internal(set) var moments = 0
+    /// Steps taken, those of triggers included: what learning cost.
+    public internal(set) var steps = 0
 
     /// Starts from the seed's parameters.
     public convenience init(
@@ -36,44 +53,121 @@ public final class OnlineLearner {
         try configuration.validate()
         self.model = model
         self.configuration = configuration
+        self.parameters = parameters
         self.random = random
-        let batch = 1 + configuration.replayed, trunk = try configuration.trunkScope
-        graph = MultimodalGraph(
-            model, parameters: parameters, batch: batch, languageRows: min(batch, configuration.languageRows),
-            learning: { model.learns($0, trunk: trunk) }, team: team)
-        let rule = try updateRule(configuration.optimizer, settings: configuration.optimizerSettings)
-        optimizer = Optimizer(rule, parameters: parameters, gradients: graph.gradients, team: team)
+        self.team = team
+        method = Method(configuration)
+        strategy = try method.momentStrategy
+        graph = StrategyGraph(
+            model, parameters: parameters, strategy, trunk: try configuration.trunkScope, batch: configuration.rows,
+            languageRows: configuration.wordRows, team: team)
+        optimizer = Optimizer(try method.rule, parameters: parameters, gradients: graph.moments.gradients, team: team)
+        average = configuration.averaging > 0 ? try WeightAverage(of: parameters, decay: configuration.averaging) : nil
         memory = try ReplayBuffer(
             policy: configuration.replay, settings: configuration.replaySettings, capacity: configuration.memory,
             byteCapacity: configuration.memoryBytes, random: self.random.split())
+        equip()
     }
 
-    public var parameters: ParameterStore<Float> { graph.parameters }
+    /// What others shall answer with: the averaged weights where weights are averaged, else those that are learned.
+    public var servingParameters: ParameterStore<Float> { average?.average ?? parameters }
 
     /// Learns from a moment, together with remembered ones, and remembers it. A moment with neither label nor text teaches nothing.
+    /// - Parameter source: who sent it, so that what it sent can be forgotten.
     @discardableResult
-    public func learn(_ moment: MomentInput) throws(MomentProblem) -> LearnOutcome? {
+    public func learn(_ moment: MomentInput, source: String = "") throws(MomentProblem) -> LearnOutcome? {
         try model.configuration.check(moment)
         guard moment.label != nil || !moment.text.isEmpty else { return nil }
-        var outcome: LearnOutcome?
-        for _ in 0..<configuration.stepsPerMoment { outcome = step(with: moment) }
-        memory.add(moment, label: moment.label, bytes: moment.bytes, priority: outcome?.losses.total ?? 1)
+        var outcome = step(with: moment, moves: strategy.updates)
+        for _ in 1..<(strategy.updates ? configuration.stepsPerMoment : 1) {
+            let (loss, isRight, logits) = (outcome.newLoss, outcome.isRight, outcome.logits)
+            outcome = step(with: moment, moves: true)
+            (outcome.newLoss, outcome.isRight, outcome.logits) = (loss, isRight, logits)
+        }
+        remember(moment, source: source, outcome)
         moments += 1
+        if moments % configuration.consolidateEvery == 0 { consolidate() }
+        outcome.reverted = judgeSwitch(by: outcome)
+        if let loss = outcome.newLoss, loss.isFinite { recentLoss += (loss - recentLoss) / min(100, Double(moments)) }
         return outcome
     }
 
-    private func step(with moment: MomentInput) -> LearnOutcome {
-        let recalled = memory.draw(configuration.replayed)
+    /// One step from remembered moments alone. False where nothing is remembered, or a gradient was not finite.
+    @discardableResult
+    public func rehearse() -> Bool {
+        let recalled = memory.draw(configuration.rows)
+        guard !recalled.isEmpty else { return false }
+        graph.distilled?.clear()
+        put(recalled, from: 0)
+        return move(recalled, from: 0).stepped
+    }
+
+    /// One more step with a moment that was learned before.
+    func stepAgain(with moment: MomentInput) { _ = step(with: moment, moves: true) }
+
+    /// A domain has ended, or all is well: what some strategies hold on to from here on is the weights as they are.
+    public func consolidate() {
+        elastic?.consolidate(parameters)
+        if strategy.distillWeight > 0 { teacher = MomentJudge(model, parameters: parameters.copy(), rows: 1, team: team) }
+    }
+
+    /// - Parameter moves: whether the weights are changed, or the moment is only judged.
+    private func step(with moment: MomentInput, moves: Bool) -> LearnOutcome {
+        let recalled = moves && strategy.replays ? recall(for: moment) : []
         put(moment, row: 0)
-        for (row, drawn) in recalled.enumerated() { put(drawn.item, row: 1 + row) }
-        for row in 1 + recalled.count..<graph.batch { graph.clear(row: row) }
-        graph.forward()
-        graph.backward()
-        let step = optimizer.step()
-        for (row, drawn) in recalled.enumerated() { memory.setPriority(graph.classificationLoss(row: 1 + row), of: drawn.serial) }
+        put(recalled, from: 1)
+        if let distilled = graph.distilled {
+            distilled.clear()
+            if let teacher { distilled.set(0, teacher.logits(of: moment)) }
+        }
+        let step = move(recalled, from: 1, moves: moves)
         return LearnOutcome(
-            losses: graph.losses, stepped: step.stepped, gradientNorm: step.gradientNorm, learningRate: step.learningRate,
-            rows: 1 + recalled.count)
+            losses: graph.moments.losses, stepped: step.stepped || !moves, gradientNorm: step.gradientNorm, learningRate: step.learningRate,
+            rows: 1 + recalled.count, newLoss: moment.label == nil ? nil : graph.moments.classificationLoss(row: 0),
+            isRight: moment.label.map { $0 == graph.likeliest(row: 0) }, logits: graph.logits(row: 0))
+    }
+
+    private func recall(for moment: MomentInput) -> [ReplayBuffer<RememberedMoment>.Drawn] {
+        guard let interference, memory.count > configuration.replayed else { return memory.draw(configuration.replayed) }
+        put(moment, row: 0)
+        put([], from: 1)
+        graph.clearHeld()
+        graph.moments.forward()
+        graph.moments.backward()
+        return interference.mostHarmed(
+            configuration.replayed, of: memory.draw(strategy.candidates * configuration.replayed), moment: { $0.moment },
+            by: graph.moments.gradients, rate: strategy.candidateRate)
+    }
+
+    private func put(_ recalled: [ReplayBuffer<RememberedMoment>.Drawn], from first: Int) {
+        graph.matched?.clear()
+        for (place, drawn) in recalled.enumerated() {
+            put(drawn.item.moment, row: first + place)
+            if let matched = graph.matched, !drawn.item.logits.isEmpty { matched.set(first + place, drawn.item.logits) }
+        }
+        for row in first + recalled.count..<graph.moments.batch { graph.moments.clear(row: row) }
+    }
+
+    private func move(_ recalled: [ReplayBuffer<RememberedMoment>.Drawn], from first: Int, moves: Bool = true) -> Optimizer.Outcome {
+        graph.moments.forward()
+        guard moves else { return .init(stepped: false, gradientNorm: 0, learningRate: 0) }
+        graph.backward()
+        elastic?.gather(graph.moments.gradients)
+        elastic?.addPenalty(of: parameters, to: graph.moments.gradients)
+        let step = optimizer.step()
+        if step.stepped {
+            steps += 1
+            average?.update(from: parameters)
+        }
+        for (row, drawn) in recalled.enumerated() { memory.setPriority(graph.moments.classificationLoss(row: first + row), of: drawn.serial) }
+        return step
+    }
+
+    private func remember(_ moment: MomentInput, source: String, _ outcome: LearnOutcome) {
+        let logits = strategy.matchWeight > 0 ? outcome.logits : []
+        memory.add(
+            RememberedMoment(moment: moment, logits: logits), source: source, label: moment.label, bytes: moment.bytes + 4 * logits.count,
+            priority: outcome.losses.total)
     }
 
     /// Some modalities hidden, so that the model learns to do without; readings turned a little in time.
@@ -84,68 +178,8 @@ public final class OnlineLearner {
         let turns = model.configuration.senses.map { sense in
             sense.jitter == 0 ? 0 : random.uniform(below: 2 * sense.jitter + 1) - sense.jitter
         }
-        graph.set(moment, row: row, hiding: Set(hidden), turns: turns)
+        graph.moments.set(moment, row: row, hiding: Set(hidden), turns: turns)
     }
-}
-
-extension OnlineLearner {
-    /// How a learner learns.
-    public struct Configuration: Settings {
-        /// A name in `optimizers`.
-        public var optimizer = "adam"
-        /// Laid over the optimiser's defaults.
-        public var optimizerSettings: JSONValue = .object([:])
-        /// A name in `replayPolicies`: which moments are remembered, and which are recalled.
-        public var replay = "reservoir"
-        /// Laid over the policy's defaults.
-        public var replaySettings: JSONValue = .object([:])
-        /// Moments remembered at most.
-        public var memory = 500
-        public var memoryBytes = 64 << 20
-        /// Remembered moments in each step beside the new one.
-        public var replayed = 15
-        /// Rows of each step, the new moment first, whose text is learned too.
-        public var languageRows = 4
-        /// What of the language trunk learns: `all`, `frozen`, or its last blocks, `last:N`.
-        public var trunk = "all"
-        /// Probability that a modality is hidden from a step.  https://arxiv.org/abs/1501.00102
-        public var modalityDropout = 0.1
-        public var stepsPerMoment = 1
-
-        public init() {}
-
-        public func validate() throws(SettingsError) {
-            for (key, value, least) in [
-                ("memory", memory, 0), ("memory_bytes", memoryBytes, 0), ("replayed", replayed, 0), ("language_rows", languageRows, 0), ("steps_per_moment", stepsPerMoment, 1),
-            ] {
-                try SettingsError.require((least...1 << 40).contains(value), key, "\(value) is below \(least) or absurd")
-            }
-            try SettingsError.require(replayed <= 4096, "replayed", "\(replayed) rows are too many for one step")
-            try SettingsError.require((0..<1).contains(modalityDropout), "modality_dropout", "\(modalityDropout) is not in 0 ..< 1")
-            _ = try trunkScope
-            _ = try replayPolicy(replay, settings: replaySettings)
-            _ = try updateRule(optimizer, settings: optimizerSettings)
-        }
-    }
-}
-
-extension OnlineLearner.Configuration {
-    /// Nil where nothing of the trunk learns.
-    var trunkScope: LearningScope? {
-        get throws(SettingsError) {
-            if trunk == "frozen" { return nil }
-            if trunk == "all" { return .all }
-            guard trunk.hasPrefix("last:"), let blocks = Int(trunk.dropFirst(5)), blocks > 0 else {
-                throw SettingsError("trunk", "'\(trunk)' is none of all, frozen, last:N")
-            }
-            return .lastBlocks(blocks)
-        }
-    }
-}
-
-extension MomentInput {
-    /// Roughly what it takes to remember it.
-    var bytes: Int { 8 * text.count + senses.values.reduce(64) { $0 + 4 * $1.values.count + 64 } }
 }
 
 /// What learning from one moment did.
@@ -158,4 +192,12 @@ public struct LearnOutcome: Sendable, Equatable {
     public var learningRate: Double
     /// Moments in the step, the new one and the recalled.
     public var rows: Int
+    /// Of the new moment's label, in nats, before it was learned; nil without a label.
+    public var newLoss: Double?
+    /// Whether the new moment's label was the likeliest class, before it was learned.
+    public var isRight: Bool?
+    /// What the new moment's logits were.
+    public var logits: [Float] = []
+    /// Why a switch was taken back just now.
+    public var reverted: String?
 }

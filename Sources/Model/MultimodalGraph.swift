@@ -19,6 +19,8 @@ public final class MultimodalGraph<S: Scalar> {
     private let inputs: MultimodalInputs<S>
     private let percepts: [Percept<S>]
     private let verdict: Verdict<S>
+    /// Of the classes, (batch, classes).
+    public var logits: Tensor<S> { verdict.logits }
     private let probabilities: Tensor<S>
     private let opinions: [Tensor<S>]
     private let classification: CrossEntropy<S>

@@ -24,6 +24,10 @@ extension MomentExplanation: Stamped {}
 extension Answer: Stamped {}
 extension ModelUpdate: Stamped {}
 extension PolicyUpdate: Stamped {}
+extension Verdict: Stamped {}
+extension TriggerLedgerPart: Stamped {}
+extension Order: Stamped {}
+extension DomainSummary: Stamped {}
 extension SessionUpdate: Stamped {}
 extension EvaluationSummary: Stamped {}
 extension EvaluationProgress: Stamped {}

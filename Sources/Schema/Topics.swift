@@ -15,13 +15,18 @@ public enum Topics {
     public static let modelUpdate = TopicFamily<ModelUpdate>("model.update")
     public static let policyUpdate = TopicFamily<PolicyUpdate>("policy.update")
     public static let sessionUpdate = TopicFamily<SessionUpdate>("model.update", "session")
+    public static let modelVerdict = TopicFamily<Verdict>("model.verdict")
+    public static let triggerLedger = TopicFamily<TriggerLedgerPart>("trigger.ledger")
+    public static let order = TopicFamily<Order>("order", "stage")
     public static let evaluationSummary = TopicFamily<EvaluationSummary>("evaluation.summary")
     public static let evaluationProgress = TopicFamily<EvaluationProgress>("evaluation.progress")
+    public static let evaluationDomains = TopicFamily<DomainSummary>("evaluation.domains")
     public static let status = TopicFamily<Status>("status", "stage")
 
     public static let all: [any AnyTopicFamily] = [
         sensor, cut, feedback, sample, feature, moment, prediction, action, reliability, explain, explanation, answer,
-        modelUpdate, policyUpdate, sessionUpdate, evaluationSummary, evaluationProgress, status,
+        modelUpdate, policyUpdate, sessionUpdate, modelVerdict, triggerLedger, order,
+        evaluationSummary, evaluationProgress, evaluationDomains, status,
     ]
 
     /// The family that a topic's name belongs to.

@@ -3,7 +3,7 @@ import Model
 import Schema
 
 /// What fuse tells of a stream, as learn and evaluate take it in: moments, what was decided for them, feedback that cites either, and the end.
-enum MomentMessage: Sendable {
+public enum MomentMessage: Sendable {
     case moment(Moment, MomentInput)
     case feedback(Feedback)
     case decision(DecisionRecord)

@@ -7,7 +7,10 @@ import ArgumentParser
         abstract: "Measures the speed and the learning of Accrete's parts.",
         subcommands: [
             AV3MNIST.self,
+            Continual.self,
             CorruptionBench.self,
+            GateBench.self,
+            ResumeBench.self,
             DecodingBench.self,
             DriftBench.self,
             Electricity.self,

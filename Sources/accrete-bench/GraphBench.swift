@@ -134,7 +134,7 @@ extension GraphBench {
             limits: plan.settings.stageOptions.limits)
         async let measured = pace(of: progress, until: stop)
         let before = childrensProcessorSeconds()
-        let (outcome, report) = try await GraphRun(plan, environment: [:], say: { _ in }).run(view: ProgressView(isTerminal: false), until: stop)
+        let (outcome, report, _) = try await GraphRun(plan, environment: [:], say: { _ in }).run(view: ProgressView(isTerminal: false), until: stop)
         progress.cancel()
         let (moments, momentsPerSecond) = await measured
         if case .failed(let reason) = outcome { throw GraphBenchFailure(description: reason) }
@@ -187,7 +187,7 @@ extension GraphBench {
     private func live(_ fusion: String, _ directory: BenchDirectory) async throws -> Live {
         let moments = Int(rate * seconds)
         let plan = try plan(.simulator, ["simulate.rate=\(rate)", "simulate.moments=\(moments)", "model.fusion=\(fusion)"], named: "live-\(fusion)", directory)
-        let (outcome, report) = try await GraphRun(plan, environment: [:], say: { _ in })
+        let (outcome, report, _) = try await GraphRun(plan, environment: [:], say: { _ in })
             .run(view: ProgressView(isTerminal: false), until: StopSignal())
         guard outcome == .complete else { throw GraphBenchFailure(description: "the live run ended as \(outcome)") }
         let lost = (report.drops.values.map { Array($0.values) } + report.gaps.values.map { Array($0.values) }).joined().reduce(0, +)

@@ -1,4 +1,7 @@
 import Foundation
+#if canImport(FoundationXML)
+import FoundationXML
+#endif
 import Schema
 import Stages
 import Statistics
@@ -30,7 +33,18 @@ struct RunReportTests {
             $0.stage = "fuse"; $0.sent = ["prediction": 13]; $0.drops = ["late": 2]; $0.gauges = ["early": 3]; $0.gaps = ["feature.image/": 1]
             $0.latency = ["prediction": quantiles]; $0.peakMemory = 40 << 20
         })
-        record.take(Status.with { $0.stage = "learn"; $0.sent = ["model": 4]; $0.latency = ["update": quantiles, "adapting": quantiles] })
+        record.take(Status.with { $0.stage = "learn"; $0.sent = ["model": 4]; $0.latency = ["update": quantiles, "label": quantiles, "adapting": quantiles] })
+        record.take(DomainSummary.with {
+            $0.domains = ["kitchen", "hall"]
+            $0.rows = [.with { $0.accuracy = [0.75] }, .with { $0.accuracy = [0.5, 1] }]
+            ($0.before, $0.initial, $0.starts) = ([0.25, 0.5], [0.25, 0.25], [1, 7])
+            ($0.averageAccuracy, $0.anytimeAccuracy, $0.backwardTransfer, $0.forwardTransfer, $0.forgetting) = (0.75, 0.75, -0.25, 0.25, 0.25)
+        })
+        record.take(Verdict.with {
+            ($0.decision, $0.reason, $0.momentsSeen, $0.decisions) = ("refused", "worse", 9, ["refused": 1])
+            $0.tallies = ["serving": .with { $0.labelled = 8; $0.accuracy = 0.5; $0.loss = 1 }]
+        })
+        record.take(TriggerLedgerPart.with { $0.lines = [.with { ($0.rule, $0.verdict, $0.action, $0.ordinal, $0.note) = ("drift", "fired", "replay_burst", 8, "8 <steps>") }] })
         return record
     }
 
@@ -52,7 +66,18 @@ struct RunReportTests {
         #expect(keys(report["metrics"]?["masked"]) == ["image", "text"])
         #expect(keys(report["metrics"]?["masked"]?["image"]) == keys(root["$defs"]?["scores"]?["properties"]))
         #expect(keys(report["latencySeconds"]) == keys(root["properties"]?["latencySeconds"]?["properties"]))
+        for part in ["domains", "gate"] {
+            #expect(keys(report["learning"]?[part]) == keys(root["properties"]?["learning"]?["properties"]?[part]?["properties"]))
+        }
+        #expect(keys(report["learning"]) == keys(root["properties"]?["learning"]?["properties"]))
         #expect(keys(report["latencySeconds"]?["update"]) == keys(root["$defs"]?["quantiles"]?["properties"]))
+    }
+
+    @Test func aPlotMarksWhatHappened() throws {
+        let svg = record.plot(title: "a & b").svg
+        for piece in ["a &amp; b", "kitchen", "drift: replay_burst 8 &lt;steps>", "version 3", "worse", "frozen twin"] { #expect(svg.contains(piece), "\(piece)") }
+        let parser = XMLParser(data: Data(svg.utf8))
+        #expect(parser.parse())
     }
 
     @Test func theSchemaTellsWhatIsWrong() throws {

@@ -111,7 +111,7 @@ struct AnswersTests {
     @Test func fusePredictsFirstAndAnswersAfterwards() throws {
         var fuse = Harness(try FuseProcessor(settings, clock: MonotonicClock()))
         let (payload, digest) = try CheckpointStore(directory: "", model: settings.model)
-            .encode(OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1))
+            .encode(OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
         fuse.send(try .init(WireMessage(ModelUpdate.with {
             $0.stamp = Stamp(from: "learn", sequence: 1)
             $0.sha256 = digest

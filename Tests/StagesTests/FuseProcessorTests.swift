@@ -34,7 +34,7 @@ struct FuseProcessorTests {
         init(_ settings: Settings, clock: any TimeSource = MonotonicClock()) throws {
             fuse = Harness(try FuseProcessor(settings, clock: clock))
             let (payload, digest) = try CheckpointStore(directory: "", model: settings.model)
-                .encode(OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1))
+                .encode(OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
             let update = ModelUpdate.with { $0.stamp = Stamp(from: "learn", sequence: 1); $0.version = 7; $0.sha256 = digest }
             fuse.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: [payload])))
         }

@@ -42,28 +42,7 @@ public final class ClassifierLearner {
         let targets: Indices
         /// Added to logits before the cross entropy; hides classes from new rows of an asymmetric strategy.
         let mask: Tensor<Float>?
-        let matched, distilled: Held?
-    }
-
-    /// Logits held where they were, row by row.
-    private struct Held {
-        /// Where, and 1 for each number that counts.
-        let then, present: Tensor<Float>
-        let distance: Tensor<Float>
-
-        init(_ logits: Tensor<Float>, in graph: Graph<Float>) {
-            then = graph.input(logits.shape)
-            present = graph.input(logits.shape)
-            distance = graph.mean(graph.activate(graph.subtract(logits, then), .square), weights: present)
-        }
-
-        func set(_ row: Int, _ logits: [Float]) {
-            let place = row * logits.count
-            for k in logits.indices {
-                then.values[place + k] = logits[k]
-                present.values[place + k] = 1
-            }
-        }
+        let matched, distilled: HeldLogits?
     }
 
     /// - Parameters:
@@ -97,8 +76,8 @@ public final class ClassifierLearner {
         let mask = strategy.asymmetric ? graph.input([labelled, classes]) : nil
         let answers = labelled < all ? graph.sliceRows(logits, 0..<labelled) : logits
         let crossEntropy = graph.crossEntropy(mask.map { graph.add(answers, $0) } ?? answers, targets: targets, weights: weights).mean
-        let matched = strategy.matched > 0 ? Held(graph.sliceRows(logits, labelled..<all), in: graph) : nil
-        let distilled = strategy.distillWeight > 0 ? Held(graph.sliceRows(logits, 0..<batch), in: graph) : nil
+        let matched = strategy.matched > 0 ? HeldLogits(graph.sliceRows(logits, labelled..<all), in: graph) : nil
+        let distilled = strategy.distillWeight > 0 ? HeldLogits(graph.sliceRows(logits, 0..<batch), in: graph) : nil
         var loss = crossEntropy
         if let matched { loss = graph.add(loss, matched.distance, scale: strategy.matchWeight) }
         if let distilled { loss = graph.add(loss, distilled.distance, scale: strategy.distillWeight) }
@@ -144,7 +123,7 @@ public final class ClassifierLearner {
         }
         hideAbsentClasses(from: samples)
         if let distilled = rows.distilled, let teacher {
-            distilled.present.fill(0)
+            distilled.clear()
             for (row, logits) in teacher.logits(of: samples.map(\.features)).enumerated() { distilled.set(row, logits) }
         }
     }
@@ -168,7 +147,7 @@ public final class ClassifierLearner {
             }
         }
         guard let matched = rows.matched else { return }
-        matched.present.fill(0)
+        matched.clear()
         for (place, drawn) in memory.draw(strategy.matched).enumerated() {
             setFeatures(batch + strategy.replayed + place, drawn.item.sample.features)
             matched.set(place, drawn.item.logits)

@@ -84,6 +84,23 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
     /// How many items of each source there are.
     public var countBySource: [String: Int] { slots.reduce(into: [:]) { $0[$1.source, default: 0] += 1 } }
 
+    /// The same buffer with other items in the places of its own: how a memory is packed to be written and unpacked when it is read.
+    func mapItems<Other: Sendable, Failure: Error>(_ change: (Item) throws(Failure) -> Other) throws(Failure) -> ReplayBuffer<Other> {
+        var others: [Other] = []
+        for item in items { others.append(try change(item)) }
+        return ReplayBuffer<Other>(
+            policyName: policyName, capacity: capacity, byteCapacity: byteCapacity, slots: slots, bytes: bytes, seen: seen, policy: policy,
+            random: random, items: others)
+    }
+
+    fileprivate init(
+        policyName: String, capacity: Int, byteCapacity: Int, slots: [ReplaySlot], bytes: Int, seen: ReplayCounts, policy: any ReplayPolicy,
+        random: RandomSource, items: [Item]
+    ) {
+        (self.policyName, self.capacity, self.byteCapacity) = (policyName, capacity, byteCapacity)
+        (self.slots, self.bytes, self.seen, self.policy, self.random, self.items) = (slots, bytes, seen, policy, random, items)
+    }
+
     /// The last takes the place of the one that goes.
     private mutating func remove(at index: Int) {
         bytes -= slots[index].bytes

@@ -31,6 +31,19 @@ public final class ElasticConsolidation {
     private var samples = 0
     private var isAnchored = false
 
+    /// What it remembers beside `stores`.
+    struct Progress: Codable, Sendable, Equatable {
+        var samples: Int
+        var isAnchored: Bool
+    }
+
+    var progress: Progress {
+        get { Progress(samples: samples, isAnchored: isAnchored) }
+        set { (samples, isAnchored) = (newValue.samples, newValue.isAnchored) }
+    }
+
+    var stores: KeyValuePairs<String, ParameterStore<Float>> { ["importance": importance, "anchor": anchor, "gathered": gathered] }
+
     /// - Parameter layout: of the gradients.
     public init(_ layout: ParameterLayout, _ settings: Configuration = Configuration()) {
         self.settings = settings

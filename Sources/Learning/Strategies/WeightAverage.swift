@@ -18,6 +18,12 @@ public final class WeightAverage {
         average = weights.copy()
     }
 
+    /// Goes on from an average that had seen so many updates.
+    func restore(_ numbers: [Float], updates: Int) {
+        _ = average.values.update(from: numbers)
+        self.updates = updates
+    }
+
     public func update(from weights: ParameterStore<Float>) {
         precondition(weights.layout == average.layout, "weights of another layout")
         let share = Float(1 - min(decay, Double(1 + updates) / Double(10 + updates)))

@@ -27,6 +27,8 @@ public struct TriggerEntry: Codable, Sendable, Equatable {
     /// What the action changed: a measure before and after it, lower is better.
     public var before: Double?
     public var after: Double?
+    /// What was done, in words.
+    public var note: String?
 }
 
 /// Every evaluation of every rule, newest last; the oldest lines are dropped and counted.
@@ -50,18 +52,32 @@ public struct TriggerLedger: Codable, Sendable, Equatable {
             return entries[last]
         }
         let entry = TriggerEntry(serial: next, rule: rule.name, action: rule.action, verdict: verdict, time: time, signal: signal)
+        insert(entry)
+        return entry
+    }
+
+    /// A line that no rule wrote: a gate's verdict, an operator's word, a switch that was taken back.
+    public mutating func append(
+        _ author: String, _ action: TriggerRule.Action, _ note: String, signal: Double? = nil, before: Double? = nil, after: Double? = nil, at time: Int64
+    ) {
+        var entry = TriggerEntry(serial: next, rule: author, action: action, verdict: .fired, time: time, signal: signal)
+        (entry.before, entry.after, entry.note) = (before, after, note)
+        insert(entry)
+    }
+
+    private mutating func insert(_ entry: TriggerEntry) {
         next += 1
         entries.append(entry)
         if entries.count > capacity {
             entries.removeFirst()
             dropped += 1
         }
-        return entry
     }
 
-    mutating func settle(_ serial: Int, cost: Double, before: Double?, after: Double?) {
-        guard let index = entries.firstIndex(where: { $0.serial == serial }) else { return }
+    mutating func settle(_ serial: Int, cost: Double, before: Double?, after: Double?, note: String?) {
+        guard let index = entries.lastIndex(where: { $0.serial == serial }) else { return }
         entries[index].cost = cost
+        entries[index].note = note
         entries[index].before = before
         entries[index].after = after
     }

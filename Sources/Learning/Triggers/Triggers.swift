@@ -17,7 +17,7 @@ public struct Triggers: Codable, Sendable {
     }
 
     private var watches: [Watch] = []
-    public private(set) var ledger: TriggerLedger
+    public var ledger: TriggerLedger
 
     public init(_ rules: [TriggerRule], ledgerCapacity: Int = 1000) throws(SettingsError) {
         for rule in rules {
@@ -45,8 +45,8 @@ public struct Triggers: Codable, Sendable {
     }
 
     /// Tells what an action cost, and a measure before and after it; lower is better.
-    public mutating func settle(_ firing: Firing, cost: Double, before: Double? = nil, after: Double? = nil) {
-        ledger.settle(firing.serial, cost: cost, before: before, after: after)
+    public mutating func settle(_ firing: Firing, cost: Double, before: Double? = nil, after: Double? = nil, note: String? = nil) {
+        ledger.settle(firing.serial, cost: cost, before: before, after: after, note: note)
         for index in watches.indices where watches[index].rule.name == firing.rule.name {
             watches[index].settle(firing.serial, cost: cost)
         }

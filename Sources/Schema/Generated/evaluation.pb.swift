@@ -116,6 +116,121 @@ public nonisolated struct EvaluationProgress: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
+/// Topic evaluation.domains/ — what is known of every domain, told whenever one ends. Shares in 0 … 1.
+public nonisolated struct DomainSummary: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var stamp: Stamp {
+    get {_storage._stamp ?? Stamp()}
+    set {_uniqueStorage()._stamp = newValue}
+  }
+  /// Returns true if `stamp` has been explicitly set.
+  public var hasStamp: Bool {_storage._stamp != nil}
+  /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
+  public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
+
+  /// in the order in which they came
+  public var domains: [String] {
+    get {_storage._domains}
+    set {_uniqueStorage()._domains = newValue}
+  }
+
+  /// row i: accuracies on domains 0 … i after domain i
+  public var rows: [DomainRow] {
+    get {_storage._rows}
+    set {_uniqueStorage()._rows = newValue}
+  }
+
+  /// on each domain, by the model as it was when the domain began
+  public var before: [Double] {
+    get {_storage._before}
+    set {_uniqueStorage()._before = newValue}
+  }
+
+  /// on each domain, by the model as it was at the start
+  public var initial: [Double] {
+    get {_storage._initial}
+    set {_uniqueStorage()._initial = newValue}
+  }
+
+  public var averageAccuracy: Double {
+    get {_storage._averageAccuracy ?? 0}
+    set {_uniqueStorage()._averageAccuracy = newValue}
+  }
+  /// Returns true if `averageAccuracy` has been explicitly set.
+  public var hasAverageAccuracy: Bool {_storage._averageAccuracy != nil}
+  /// Clears the value of `averageAccuracy`. Subsequent reads from it will return its default value.
+  public mutating func clearAverageAccuracy() {_uniqueStorage()._averageAccuracy = nil}
+
+  public var backwardTransfer: Double {
+    get {_storage._backwardTransfer ?? 0}
+    set {_uniqueStorage()._backwardTransfer = newValue}
+  }
+  /// Returns true if `backwardTransfer` has been explicitly set.
+  public var hasBackwardTransfer: Bool {_storage._backwardTransfer != nil}
+  /// Clears the value of `backwardTransfer`. Subsequent reads from it will return its default value.
+  public mutating func clearBackwardTransfer() {_uniqueStorage()._backwardTransfer = nil}
+
+  public var forwardTransfer: Double {
+    get {_storage._forwardTransfer ?? 0}
+    set {_uniqueStorage()._forwardTransfer = newValue}
+  }
+  /// Returns true if `forwardTransfer` has been explicitly set.
+  public var hasForwardTransfer: Bool {_storage._forwardTransfer != nil}
+  /// Clears the value of `forwardTransfer`. Subsequent reads from it will return its default value.
+  public mutating func clearForwardTransfer() {_uniqueStorage()._forwardTransfer = nil}
+
+  public var forgetting: Double {
+    get {_storage._forgetting ?? 0}
+    set {_uniqueStorage()._forgetting = newValue}
+  }
+  /// Returns true if `forgetting` has been explicitly set.
+  public var hasForgetting: Bool {_storage._forgetting != nil}
+  /// Clears the value of `forgetting`. Subsequent reads from it will return its default value.
+  public mutating func clearForgetting() {_uniqueStorage()._forgetting = nil}
+
+  public var anytimeAccuracy: Double {
+    get {_storage._anytimeAccuracy ?? 0}
+    set {_uniqueStorage()._anytimeAccuracy = newValue}
+  }
+  /// Returns true if `anytimeAccuracy` has been explicitly set.
+  public var hasAnytimeAccuracy: Bool {_storage._anytimeAccuracy != nil}
+  /// Clears the value of `anytimeAccuracy`. Subsequent reads from it will return its default value.
+  public mutating func clearAnytimeAccuracy() {_uniqueStorage()._anytimeAccuracy = nil}
+
+  /// the moments tested on were never learned from
+  public var heldOut: Bool {
+    get {_storage._heldOut}
+    set {_uniqueStorage()._heldOut = newValue}
+  }
+
+  /// ordinal of each domain's first moment
+  public var starts: [UInt64] {
+    get {_storage._starts}
+    set {_uniqueStorage()._starts = newValue}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+public nonisolated struct DomainRow: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var accuracy: [Double] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "accrete.v1"
@@ -293,6 +408,183 @@ nonisolated extension EvaluationProgress: SwiftProtobuf.Message, SwiftProtobuf._
     if lhs._stamp != rhs._stamp {return false}
     if lhs.ordinal != rhs.ordinal {return false}
     if lhs.last != rhs.last {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension DomainSummary: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".DomainSummary"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}domains\0\u{1}rows\0\u{1}before\0\u{1}initial\0\u{3}average_accuracy\0\u{3}backward_transfer\0\u{3}forward_transfer\0\u{1}forgetting\0\u{3}anytime_accuracy\0\u{3}held_out\0\u{1}starts\0")
+
+  fileprivate class _StorageClass {
+    var _stamp: Stamp? = nil
+    var _domains: [String] = []
+    var _rows: [DomainRow] = []
+    var _before: [Double] = []
+    var _initial: [Double] = []
+    var _averageAccuracy: Double? = nil
+    var _backwardTransfer: Double? = nil
+    var _forwardTransfer: Double? = nil
+    var _forgetting: Double? = nil
+    var _anytimeAccuracy: Double? = nil
+    var _heldOut: Bool = false
+    var _starts: [UInt64] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _stamp = source._stamp
+      _domains = source._domains
+      _rows = source._rows
+      _before = source._before
+      _initial = source._initial
+      _averageAccuracy = source._averageAccuracy
+      _backwardTransfer = source._backwardTransfer
+      _forwardTransfer = source._forwardTransfer
+      _forgetting = source._forgetting
+      _anytimeAccuracy = source._anytimeAccuracy
+      _heldOut = source._heldOut
+      _starts = source._starts
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._stamp) }()
+        case 2: try { try decoder.decodeRepeatedStringField(value: &_storage._domains) }()
+        case 3: try { try decoder.decodeRepeatedMessageField(value: &_storage._rows) }()
+        case 4: try { try decoder.decodeRepeatedDoubleField(value: &_storage._before) }()
+        case 5: try { try decoder.decodeRepeatedDoubleField(value: &_storage._initial) }()
+        case 6: try { try decoder.decodeSingularDoubleField(value: &_storage._averageAccuracy) }()
+        case 7: try { try decoder.decodeSingularDoubleField(value: &_storage._backwardTransfer) }()
+        case 8: try { try decoder.decodeSingularDoubleField(value: &_storage._forwardTransfer) }()
+        case 9: try { try decoder.decodeSingularDoubleField(value: &_storage._forgetting) }()
+        case 10: try { try decoder.decodeSingularDoubleField(value: &_storage._anytimeAccuracy) }()
+        case 11: try { try decoder.decodeSingularBoolField(value: &_storage._heldOut) }()
+        case 12: try { try decoder.decodeRepeatedUInt64Field(value: &_storage._starts) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._stamp {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if !_storage._domains.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._domains, fieldNumber: 2)
+      }
+      if !_storage._rows.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._rows, fieldNumber: 3)
+      }
+      if !_storage._before.isEmpty {
+        try visitor.visitPackedDoubleField(value: _storage._before, fieldNumber: 4)
+      }
+      if !_storage._initial.isEmpty {
+        try visitor.visitPackedDoubleField(value: _storage._initial, fieldNumber: 5)
+      }
+      try { if let v = _storage._averageAccuracy {
+        try visitor.visitSingularDoubleField(value: v, fieldNumber: 6)
+      } }()
+      try { if let v = _storage._backwardTransfer {
+        try visitor.visitSingularDoubleField(value: v, fieldNumber: 7)
+      } }()
+      try { if let v = _storage._forwardTransfer {
+        try visitor.visitSingularDoubleField(value: v, fieldNumber: 8)
+      } }()
+      try { if let v = _storage._forgetting {
+        try visitor.visitSingularDoubleField(value: v, fieldNumber: 9)
+      } }()
+      try { if let v = _storage._anytimeAccuracy {
+        try visitor.visitSingularDoubleField(value: v, fieldNumber: 10)
+      } }()
+      if _storage._heldOut != false {
+        try visitor.visitSingularBoolField(value: _storage._heldOut, fieldNumber: 11)
+      }
+      if !_storage._starts.isEmpty {
+        try visitor.visitPackedUInt64Field(value: _storage._starts, fieldNumber: 12)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: DomainSummary, rhs: DomainSummary) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._stamp != rhs_storage._stamp {return false}
+        if _storage._domains != rhs_storage._domains {return false}
+        if _storage._rows != rhs_storage._rows {return false}
+        if _storage._before != rhs_storage._before {return false}
+        if _storage._initial != rhs_storage._initial {return false}
+        if _storage._averageAccuracy != rhs_storage._averageAccuracy {return false}
+        if _storage._backwardTransfer != rhs_storage._backwardTransfer {return false}
+        if _storage._forwardTransfer != rhs_storage._forwardTransfer {return false}
+        if _storage._forgetting != rhs_storage._forgetting {return false}
+        if _storage._anytimeAccuracy != rhs_storage._anytimeAccuracy {return false}
+        if _storage._heldOut != rhs_storage._heldOut {return false}
+        if _storage._starts != rhs_storage._starts {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension DomainRow: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".DomainRow"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}accuracy\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedDoubleField(value: &self.accuracy) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.accuracy.isEmpty {
+      try visitor.visitPackedDoubleField(value: self.accuracy, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: DomainRow, rhs: DomainRow) -> Bool {
+    if lhs.accuracy != rhs.accuracy {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

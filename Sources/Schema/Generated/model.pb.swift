@@ -26,54 +26,211 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
 }
 
 /// Topic model.update/ — the learner's newest model, whole. One payload frame: a safetensors file.
-public nonisolated struct ModelUpdate: Sendable {
+public nonisolated struct ModelUpdate: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   public var stamp: Stamp {
-    get {_stamp ?? Stamp()}
-    set {_stamp = newValue}
+    get {_storage._stamp ?? Stamp()}
+    set {_uniqueStorage()._stamp = newValue}
   }
   /// Returns true if `stamp` has been explicitly set.
-  public var hasStamp: Bool {self._stamp != nil}
+  public var hasStamp: Bool {_storage._stamp != nil}
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
-  public mutating func clearStamp() {self._stamp = nil}
+  public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
 
   /// rises by one; 0 is the start
-  public var version: UInt64 = 0
+  public var version: UInt64 {
+    get {_storage._version}
+    set {_uniqueStorage()._version = newValue}
+  }
 
-  public var parent: UInt64 = 0
+  public var parent: UInt64 {
+    get {_storage._parent}
+    set {_uniqueStorage()._parent = newValue}
+  }
 
   /// greatest ordinal of a moment learned from
-  public var momentWatermark: UInt64 = 0
+  public var momentWatermark: UInt64 {
+    get {_storage._momentWatermark}
+    set {_uniqueStorage()._momentWatermark = newValue}
+  }
 
   /// ordinal of the newest moment that the learner has received
-  public var momentsSeen: UInt64 = 0
+  public var momentsSeen: UInt64 {
+    get {_storage._momentsSeen}
+    set {_uniqueStorage()._momentsSeen = newValue}
+  }
 
   /// of the payload
-  public var sha256: Data = Data()
+  public var sha256: Data {
+    get {_storage._sha256}
+    set {_uniqueStorage()._sha256 = newValue}
+  }
 
   /// JSON: what the model is (config.json of its checkpoint)
-  public var configuration: String = String()
+  public var configuration: String {
+    get {_storage._configuration}
+    set {_uniqueStorage()._configuration = newValue}
+  }
 
   /// why it was published
-  public var reason: String = String()
+  public var reason: String {
+    get {_storage._reason}
+    set {_uniqueStorage()._reason = newValue}
+  }
 
   /// mean training loss since the parent
-  public var loss: Double = 0
+  public var loss: Double {
+    get {_storage._loss}
+    set {_uniqueStorage()._loss = newValue}
+  }
 
   /// the stream has ended
-  public var last: Bool = false
+  public var last: Bool {
+    get {_storage._last}
+    set {_uniqueStorage()._last = newValue}
+  }
 
   /// of the newest moment learned from: ingest's monotonic clock, nanoseconds
-  public var arrived: Int64 = 0
+  public var arrived: Int64 {
+    get {_storage._arrived}
+    set {_uniqueStorage()._arrived = newValue}
+  }
+
+  /// Set where a learner goes on with a stream that begins again: the ordinal before the stream's first moment. Moments up to moments_seen are known.
+  public var streamBase: UInt64 {
+    get {_storage._streamBase ?? 0}
+    set {_uniqueStorage()._streamBase = newValue}
+  }
+  /// Returns true if `streamBase` has been explicitly set.
+  public var hasStreamBase: Bool {_storage._streamBase != nil}
+  /// Clears the value of `streamBase`. Subsequent reads from it will return its default value.
+  public mutating func clearStreamBase() {_uniqueStorage()._streamBase = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _stamp: Stamp? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// Topic model.verdict/ — the gate of the learner: what it said of a candidate, with every publication. Losses are nats a label.
+public nonisolated struct Verdict: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var stamp: Stamp {
+    get {_storage._stamp ?? Stamp()}
+    set {_uniqueStorage()._stamp = newValue}
+  }
+  /// Returns true if `stamp` has been explicitly set.
+  public var hasStamp: Bool {_storage._stamp != nil}
+  /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
+  public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
+
+  /// that was published with it
+  public var version: UInt64 {
+    get {_storage._version}
+    set {_uniqueStorage()._version = newValue}
+  }
+
+  /// accepted, refused, rolled_back
+  public var decision: String {
+    get {_storage._decision}
+    set {_uniqueStorage()._decision = newValue}
+  }
+
+  public var reason: String {
+    get {_storage._reason}
+    set {_uniqueStorage()._reason = newValue}
+  }
+
+  /// over recent moments, each judged before it was learned
+  public var candidateLoss: Double {
+    get {_storage._candidateLoss}
+    set {_uniqueStorage()._candidateLoss = newValue}
+  }
+
+  public var servingLoss: Double {
+    get {_storage._servingLoss}
+    set {_uniqueStorage()._servingLoss = newValue}
+  }
+
+  /// the twin that never learns
+  public var frozenLoss: Double {
+    get {_storage._frozenLoss}
+    set {_uniqueStorage()._frozenLoss = newValue}
+  }
+
+  /// the dummy that is renewed on a fixed schedule
+  public var scheduledLoss: Double {
+    get {_storage._scheduledLoss}
+    set {_uniqueStorage()._scheduledLoss = newValue}
+  }
+
+  /// over old moments
+  public var anchorLoss: Double {
+    get {_storage._anchorLoss}
+    set {_uniqueStorage()._anchorLoss = newValue}
+  }
+
+  public var anchorReference: Double {
+    get {_storage._anchorReference}
+    set {_uniqueStorage()._anchorReference = newValue}
+  }
+
+  /// moments compared over
+  public var recent: UInt32 {
+    get {_storage._recent}
+    set {_uniqueStorage()._recent = newValue}
+  }
+
+  public var anchors: UInt32 {
+    get {_storage._anchors}
+    set {_uniqueStorage()._anchors = newValue}
+  }
+
+  /// so far, by player: serving, frozen, scheduled
+  public var tallies: Dictionary<String,Tally> {
+    get {_storage._tallies}
+    set {_uniqueStorage()._tallies = newValue}
+  }
+
+  /// so far
+  public var decisions: Dictionary<String,UInt64> {
+    get {_storage._decisions}
+    set {_uniqueStorage()._decisions = newValue}
+  }
+
+  public var momentsSeen: UInt64 {
+    get {_storage._momentsSeen}
+    set {_uniqueStorage()._momentsSeen = newValue}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+public nonisolated struct Tally: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var labelled: UInt64 = 0
+
+  public var accuracy: Double = 0
+
+  public var loss: Double = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 /// Topic model.update.<session>/ — what a session adapted to: offsets to add to the shared model for this session's moments.
@@ -128,7 +285,322 @@ fileprivate nonisolated let _protobuf_package = "accrete.v1"
 
 nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ModelUpdate"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}parent\0\u{3}moment_watermark\0\u{3}moments_seen\0\u{1}sha256\0\u{1}configuration\0\u{1}reason\0\u{1}loss\0\u{1}last\0\u{1}arrived\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}parent\0\u{3}moment_watermark\0\u{3}moments_seen\0\u{1}sha256\0\u{1}configuration\0\u{1}reason\0\u{1}loss\0\u{1}last\0\u{1}arrived\0\u{3}stream_base\0")
+
+  fileprivate class _StorageClass {
+    var _stamp: Stamp? = nil
+    var _version: UInt64 = 0
+    var _parent: UInt64 = 0
+    var _momentWatermark: UInt64 = 0
+    var _momentsSeen: UInt64 = 0
+    var _sha256: Data = Data()
+    var _configuration: String = String()
+    var _reason: String = String()
+    var _loss: Double = 0
+    var _last: Bool = false
+    var _arrived: Int64 = 0
+    var _streamBase: UInt64? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _stamp = source._stamp
+      _version = source._version
+      _parent = source._parent
+      _momentWatermark = source._momentWatermark
+      _momentsSeen = source._momentsSeen
+      _sha256 = source._sha256
+      _configuration = source._configuration
+      _reason = source._reason
+      _loss = source._loss
+      _last = source._last
+      _arrived = source._arrived
+      _streamBase = source._streamBase
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._stamp) }()
+        case 2: try { try decoder.decodeSingularUInt64Field(value: &_storage._version) }()
+        case 3: try { try decoder.decodeSingularUInt64Field(value: &_storage._parent) }()
+        case 4: try { try decoder.decodeSingularUInt64Field(value: &_storage._momentWatermark) }()
+        case 5: try { try decoder.decodeSingularUInt64Field(value: &_storage._momentsSeen) }()
+        case 6: try { try decoder.decodeSingularBytesField(value: &_storage._sha256) }()
+        case 7: try { try decoder.decodeSingularStringField(value: &_storage._configuration) }()
+        case 8: try { try decoder.decodeSingularStringField(value: &_storage._reason) }()
+        case 9: try { try decoder.decodeSingularDoubleField(value: &_storage._loss) }()
+        case 10: try { try decoder.decodeSingularBoolField(value: &_storage._last) }()
+        case 11: try { try decoder.decodeSingularSFixed64Field(value: &_storage._arrived) }()
+        case 12: try { try decoder.decodeSingularUInt64Field(value: &_storage._streamBase) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._stamp {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if _storage._version != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._version, fieldNumber: 2)
+      }
+      if _storage._parent != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._parent, fieldNumber: 3)
+      }
+      if _storage._momentWatermark != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._momentWatermark, fieldNumber: 4)
+      }
+      if _storage._momentsSeen != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._momentsSeen, fieldNumber: 5)
+      }
+      if !_storage._sha256.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._sha256, fieldNumber: 6)
+      }
+      if !_storage._configuration.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._configuration, fieldNumber: 7)
+      }
+      if !_storage._reason.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._reason, fieldNumber: 8)
+      }
+      if _storage._loss.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._loss, fieldNumber: 9)
+      }
+      if _storage._last != false {
+        try visitor.visitSingularBoolField(value: _storage._last, fieldNumber: 10)
+      }
+      if _storage._arrived != 0 {
+        try visitor.visitSingularSFixed64Field(value: _storage._arrived, fieldNumber: 11)
+      }
+      try { if let v = _storage._streamBase {
+        try visitor.visitSingularUInt64Field(value: v, fieldNumber: 12)
+      } }()
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: ModelUpdate, rhs: ModelUpdate) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._stamp != rhs_storage._stamp {return false}
+        if _storage._version != rhs_storage._version {return false}
+        if _storage._parent != rhs_storage._parent {return false}
+        if _storage._momentWatermark != rhs_storage._momentWatermark {return false}
+        if _storage._momentsSeen != rhs_storage._momentsSeen {return false}
+        if _storage._sha256 != rhs_storage._sha256 {return false}
+        if _storage._configuration != rhs_storage._configuration {return false}
+        if _storage._reason != rhs_storage._reason {return false}
+        if _storage._loss != rhs_storage._loss {return false}
+        if _storage._last != rhs_storage._last {return false}
+        if _storage._arrived != rhs_storage._arrived {return false}
+        if _storage._streamBase != rhs_storage._streamBase {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Verdict: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Verdict"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}decision\0\u{1}reason\0\u{3}candidate_loss\0\u{3}serving_loss\0\u{3}frozen_loss\0\u{3}scheduled_loss\0\u{3}anchor_loss\0\u{3}anchor_reference\0\u{1}recent\0\u{1}anchors\0\u{1}tallies\0\u{1}decisions\0\u{3}moments_seen\0")
+
+  fileprivate class _StorageClass {
+    var _stamp: Stamp? = nil
+    var _version: UInt64 = 0
+    var _decision: String = String()
+    var _reason: String = String()
+    var _candidateLoss: Double = 0
+    var _servingLoss: Double = 0
+    var _frozenLoss: Double = 0
+    var _scheduledLoss: Double = 0
+    var _anchorLoss: Double = 0
+    var _anchorReference: Double = 0
+    var _recent: UInt32 = 0
+    var _anchors: UInt32 = 0
+    var _tallies: Dictionary<String,Tally> = [:]
+    var _decisions: Dictionary<String,UInt64> = [:]
+    var _momentsSeen: UInt64 = 0
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _stamp = source._stamp
+      _version = source._version
+      _decision = source._decision
+      _reason = source._reason
+      _candidateLoss = source._candidateLoss
+      _servingLoss = source._servingLoss
+      _frozenLoss = source._frozenLoss
+      _scheduledLoss = source._scheduledLoss
+      _anchorLoss = source._anchorLoss
+      _anchorReference = source._anchorReference
+      _recent = source._recent
+      _anchors = source._anchors
+      _tallies = source._tallies
+      _decisions = source._decisions
+      _momentsSeen = source._momentsSeen
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._stamp) }()
+        case 2: try { try decoder.decodeSingularUInt64Field(value: &_storage._version) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._decision) }()
+        case 4: try { try decoder.decodeSingularStringField(value: &_storage._reason) }()
+        case 5: try { try decoder.decodeSingularDoubleField(value: &_storage._candidateLoss) }()
+        case 6: try { try decoder.decodeSingularDoubleField(value: &_storage._servingLoss) }()
+        case 7: try { try decoder.decodeSingularDoubleField(value: &_storage._frozenLoss) }()
+        case 8: try { try decoder.decodeSingularDoubleField(value: &_storage._scheduledLoss) }()
+        case 9: try { try decoder.decodeSingularDoubleField(value: &_storage._anchorLoss) }()
+        case 10: try { try decoder.decodeSingularDoubleField(value: &_storage._anchorReference) }()
+        case 11: try { try decoder.decodeSingularUInt32Field(value: &_storage._recent) }()
+        case 12: try { try decoder.decodeSingularUInt32Field(value: &_storage._anchors) }()
+        case 13: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Tally>.self, value: &_storage._tallies) }()
+        case 14: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufUInt64>.self, value: &_storage._decisions) }()
+        case 15: try { try decoder.decodeSingularUInt64Field(value: &_storage._momentsSeen) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._stamp {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if _storage._version != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._version, fieldNumber: 2)
+      }
+      if !_storage._decision.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._decision, fieldNumber: 3)
+      }
+      if !_storage._reason.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._reason, fieldNumber: 4)
+      }
+      if _storage._candidateLoss.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._candidateLoss, fieldNumber: 5)
+      }
+      if _storage._servingLoss.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._servingLoss, fieldNumber: 6)
+      }
+      if _storage._frozenLoss.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._frozenLoss, fieldNumber: 7)
+      }
+      if _storage._scheduledLoss.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._scheduledLoss, fieldNumber: 8)
+      }
+      if _storage._anchorLoss.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._anchorLoss, fieldNumber: 9)
+      }
+      if _storage._anchorReference.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._anchorReference, fieldNumber: 10)
+      }
+      if _storage._recent != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._recent, fieldNumber: 11)
+      }
+      if _storage._anchors != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._anchors, fieldNumber: 12)
+      }
+      if !_storage._tallies.isEmpty {
+        try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Tally>.self, value: _storage._tallies, fieldNumber: 13)
+      }
+      if !_storage._decisions.isEmpty {
+        try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufUInt64>.self, value: _storage._decisions, fieldNumber: 14)
+      }
+      if _storage._momentsSeen != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._momentsSeen, fieldNumber: 15)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Verdict, rhs: Verdict) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._stamp != rhs_storage._stamp {return false}
+        if _storage._version != rhs_storage._version {return false}
+        if _storage._decision != rhs_storage._decision {return false}
+        if _storage._reason != rhs_storage._reason {return false}
+        if _storage._candidateLoss != rhs_storage._candidateLoss {return false}
+        if _storage._servingLoss != rhs_storage._servingLoss {return false}
+        if _storage._frozenLoss != rhs_storage._frozenLoss {return false}
+        if _storage._scheduledLoss != rhs_storage._scheduledLoss {return false}
+        if _storage._anchorLoss != rhs_storage._anchorLoss {return false}
+        if _storage._anchorReference != rhs_storage._anchorReference {return false}
+        if _storage._recent != rhs_storage._recent {return false}
+        if _storage._anchors != rhs_storage._anchors {return false}
+        if _storage._tallies != rhs_storage._tallies {return false}
+        if _storage._decisions != rhs_storage._decisions {return false}
+        if _storage._momentsSeen != rhs_storage._momentsSeen {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Tally: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Tally"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}labelled\0\u{1}accuracy\0\u{1}loss\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -136,75 +608,31 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
-      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
-      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.parent) }()
-      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.momentWatermark) }()
-      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.momentsSeen) }()
-      case 6: try { try decoder.decodeSingularBytesField(value: &self.sha256) }()
-      case 7: try { try decoder.decodeSingularStringField(value: &self.configuration) }()
-      case 8: try { try decoder.decodeSingularStringField(value: &self.reason) }()
-      case 9: try { try decoder.decodeSingularDoubleField(value: &self.loss) }()
-      case 10: try { try decoder.decodeSingularBoolField(value: &self.last) }()
-      case 11: try { try decoder.decodeSingularSFixed64Field(value: &self.arrived) }()
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.labelled) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.accuracy) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.loss) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._stamp {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if self.version != 0 {
-      try visitor.visitSingularUInt64Field(value: self.version, fieldNumber: 2)
+    if self.labelled != 0 {
+      try visitor.visitSingularUInt64Field(value: self.labelled, fieldNumber: 1)
     }
-    if self.parent != 0 {
-      try visitor.visitSingularUInt64Field(value: self.parent, fieldNumber: 3)
-    }
-    if self.momentWatermark != 0 {
-      try visitor.visitSingularUInt64Field(value: self.momentWatermark, fieldNumber: 4)
-    }
-    if self.momentsSeen != 0 {
-      try visitor.visitSingularUInt64Field(value: self.momentsSeen, fieldNumber: 5)
-    }
-    if !self.sha256.isEmpty {
-      try visitor.visitSingularBytesField(value: self.sha256, fieldNumber: 6)
-    }
-    if !self.configuration.isEmpty {
-      try visitor.visitSingularStringField(value: self.configuration, fieldNumber: 7)
-    }
-    if !self.reason.isEmpty {
-      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 8)
+    if self.accuracy.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.accuracy, fieldNumber: 2)
     }
     if self.loss.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.loss, fieldNumber: 9)
-    }
-    if self.last != false {
-      try visitor.visitSingularBoolField(value: self.last, fieldNumber: 10)
-    }
-    if self.arrived != 0 {
-      try visitor.visitSingularSFixed64Field(value: self.arrived, fieldNumber: 11)
+      try visitor.visitSingularDoubleField(value: self.loss, fieldNumber: 3)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: ModelUpdate, rhs: ModelUpdate) -> Bool {
-    if lhs._stamp != rhs._stamp {return false}
-    if lhs.version != rhs.version {return false}
-    if lhs.parent != rhs.parent {return false}
-    if lhs.momentWatermark != rhs.momentWatermark {return false}
-    if lhs.momentsSeen != rhs.momentsSeen {return false}
-    if lhs.sha256 != rhs.sha256 {return false}
-    if lhs.configuration != rhs.configuration {return false}
-    if lhs.reason != rhs.reason {return false}
+  public static func ==(lhs: Tally, rhs: Tally) -> Bool {
+    if lhs.labelled != rhs.labelled {return false}
+    if lhs.accuracy != rhs.accuracy {return false}
     if lhs.loss != rhs.loss {return false}
-    if lhs.last != rhs.last {return false}
-    if lhs.arrived != rhs.arrived {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

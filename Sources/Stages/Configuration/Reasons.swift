@@ -8,6 +8,8 @@ extension Reason {
     static let emptyFeedback = Reason(rawValue: "emptyFeedback")
     static let labelOutOfRange = Reason(rawValue: "labelOutOfRange")
     static let labelNeverCame = Reason(rawValue: "labelNeverCame")
+    static let labelTooLate = Reason(rawValue: "labelTooLate")
+    static let badOrder = Reason(rawValue: "badOrder")
     static let orphanLabel = Reason(rawValue: "orphanLabel")
     static let tooLarge = Reason(rawValue: "tooLarge")
     static let checkpointFailed = Reason(rawValue: "checkpointFailed")

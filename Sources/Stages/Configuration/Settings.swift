@@ -51,6 +51,8 @@ public struct Endpoints: Codable, Sendable, Equatable {
     public var fuse = ["local:fuse", "tcp://127.0.0.1:7401"]
     public var learn = ["local:learn", "tcp://127.0.0.1:7402"]
     public var evaluate = ["local:evaluate", "tcp://127.0.0.1:7403"]
+    /// The learner takes an operator's orders here: bound, operators connect.
+    public var orders = ["local:orders"]
     /// A player tells how it is here.
     public var play = ["local:play"]
 
@@ -112,6 +114,10 @@ extension Settings {
         wants("learn.publishInterval", learn.publishInterval, in: 0.01...86_400)
         wants("learn.checkpointInterval", learn.checkpointInterval, in: 0.1...86_400)
         wants("learn.labelPatience", learn.labelPatience, in: 0...100_000)
+        wants("learn.checkpointEvery", learn.checkpointEvery, in: 1...1_000_000_000)
+        wants("evaluate.holdOut", evaluate.holdOut, in: 0...1_000_000)
+        wants("evaluate.domainSample", evaluate.domainSample, in: 1...100_000)
+        wants("evaluate.maximumDomains", evaluate.maximumDomains, in: 1...1000)
         wants("evaluate.window", evaluate.window, in: 1...1_000_000)
         wants("evaluate.labelPatience", evaluate.labelPatience, in: 0...100_000)
         wants("lockstep.window", lockstep.window, in: 1...1024)
@@ -140,6 +146,7 @@ extension Settings {
             found.append(("learner", error.description))
         }
         found += decideProblems
+        found += learn.problems
         do {
             try personal.validate()
         } catch {
@@ -168,7 +175,7 @@ extension Endpoints {
     }
 
     var lists: [(key: String, list: [String])] {
-        [("sensors", sensors), ("ingest", ingest), ("extract", extract), ("fuse", fuse), ("learn", learn), ("evaluate", evaluate), ("play", play)]
+        [("sensors", sensors), ("ingest", ingest), ("extract", extract), ("fuse", fuse), ("learn", learn), ("evaluate", evaluate), ("orders", orders), ("play", play)]
     }
 
     /// What an endpoint in the runtime directory begins with.

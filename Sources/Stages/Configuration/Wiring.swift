@@ -40,8 +40,12 @@ extension Settings {
     }
 
     public func learnHears(_ environment: [String: String]) throws -> [Subscription] {
-        [Subscription(try first(endpoints.fuse, environment), topics: [Topics.moment.prefix])]
+        [Subscription(try first(endpoints.fuse, environment), topics: [Topics.moment.prefix]),
+         Subscription(try named(endpoints.orders, environment), topics: [Topics.order.prefix], attachment: .bind)]
     }
+
+    /// Where an operator's orders reach the learner.
+    public func orders(_ environment: [String: String]) throws -> [Endpoint] { try first(endpoints.orders, environment) }
 
     public func evaluateHears(_ environment: [String: String]) throws -> [Subscription] {
         [Subscription(try first(endpoints.fuse, environment), topics: [Topics.moment.prefix]),

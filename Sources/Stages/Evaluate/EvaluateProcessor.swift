@@ -1,4 +1,5 @@
 import Evaluation
+import Foundation
 import Messaging
 import Model
 import Pipeline
@@ -7,7 +8,8 @@ import Schema
 /// The referee: scores each moment with a model that has not learned from it, beside the same model with one sense masked and beside
 /// the model as it was at the start.
 ///
-/// Hears `moment.*` from fuse and `model.update/` from the learner; tells `evaluation.summary/` and `evaluation.progress/`.
+/// Hears `moment.*` from fuse and `model.update/` from the learner; tells `evaluation.summary/`, `evaluation.domains/`
+/// and `evaluation.progress/`.
 public struct EvaluateProcessor: Processor {
     public enum Input: Inbound, Sendable {
         case event(MomentEvent, WireMessage)
@@ -36,6 +38,7 @@ public struct EvaluateProcessor: Processor {
     /// A moment whose label has not come yet, with what each player said of it.
     private struct Unlabelled: Sendable {
         var moment: Moment
+        var input: MomentInput
         var probabilities: [[Float]]
     }
 
@@ -48,6 +51,7 @@ public struct EvaluateProcessor: Processor {
     private var serving: ModelUpdate?
     private let names: [String]
     private var scores: [ScoreBoard]
+    private var domains: DomainReferee
     /// Modalities that some moment had; masking another would say nothing.
     private var perceived: Set<String> = []
     private var waiting: [MomentMessage] = []
@@ -68,6 +72,7 @@ public struct EvaluateProcessor: Processor {
         server = try ServingModel(settings.model, rows: 1 + modalities.count, language: true)
         twin = try ServingModel(settings.model, rows: 1, language: true)
         try twin.initialize(seed: UInt64(settings.seed))
+        domains = try DomainReferee(settings, start: twin.parameters)
         models = AdoptedModels(layout: server.layout, capacity: settings.updateCapacity)
         personal = try PersonalReferee(settings)
         names = ["model"] + modalities.map { "masked.\($0)" } + ["frozen"] + (personal == nil ? [] : ["personal"])
@@ -116,11 +121,13 @@ public struct EvaluateProcessor: Processor {
             done += 1
             switch event {
             case .moment(let moment, let input):
+                adopt(for: moment.ordinal)
+                if serving != nil, domains.open(moment.domain, at: moment.ordinal, serving: server.parameters) { outputs.append(domains.message) }
                 score(moment, input)
                 watermark = moment.ordinal
                 outputs.append(progress())
                 if scored % UInt64(settings.evaluate.publishEvery) == 0 { outputs.append(summary(at: now)) }
-            case .feedback(let feedback): join(feedback)
+            case .feedback(let feedback): if join(feedback) { outputs.append(domains.message) }
             case .decision: break
             case .end: isOver = true
             }
@@ -132,6 +139,9 @@ public struct EvaluateProcessor: Processor {
         }
         if isOver, lastUpdateHeard, !toldOver {
             toldOver = true
+            if let last = models.versions.last, (try? last.archive.copy(into: server.parameters)) != nil {  // an update was checked when it came
+                if domains.end(serving: server.parameters) { outputs.append(domains.message) }
+            }
             outputs.append(summary(at: now))
             outputs.append(progress())
         }
@@ -139,13 +149,12 @@ public struct EvaluateProcessor: Processor {
     }
 
     private mutating func score(_ moment: Moment, _ input: MomentInput) {
-        adopt(for: moment.ordinal)
         guard let serving else {
             told.drops.count(.learnedAlready)
             setAside += 1
             return
         }
-        let masks = settings.model.modalities
+        let (masks, server) = (settings.model.modalities, server)
         let answers = server.predict([.init(input)] + masks.map { .init(input, without: [$0]) }) + twin.predict([.init(input)])
             + (personal?.answers(to: input, of: moment, serving: serving, server) ?? [])
         for (index, answer) in answers.enumerated() {
@@ -154,26 +163,29 @@ public struct EvaluateProcessor: Processor {
         perceived.formUnion(masks.filter { input.has($0) })
         scored += 1
         guard moment.kind == .labelRequest else { return }
-        unlabelled.append(Unlabelled(moment: moment, probabilities: answers.map(\.probabilities)))
+        unlabelled.append(Unlabelled(moment: moment, input: input, probabilities: answers.map(\.probabilities)))
         if unlabelled.count > settings.evaluate.labelPatience {
             unlabelled.removeFirst()
             told.drops.count(.labelNeverCame)
         }
     }
 
-    private mutating func join(_ feedback: Feedback) {
-        guard feedback.hasLabel else { return }
+    /// - Returns: whether a domain ended.
+    private mutating func join(_ feedback: Feedback) -> Bool {
+        guard feedback.hasLabel else { return false }
         guard let index = unlabelled.firstIndex(where: { feedback.cites($0.moment) }) else {
             told.drops.count(.orphanLabel)
-            return
+            return false
         }
-        let probabilities = unlabelled.remove(at: index).probabilities
+        let found = unlabelled.remove(at: index), probabilities = found.probabilities
         let label = Int(feedback.label)
         guard label < probabilities[0].count else {
             told.drops.count(.labelOutOfRange)
-            return
+            return false
         }
         for (index, distribution) in probabilities.enumerated() { scores[index].add(probabilities: distribution, label: label) }
+        let loss = -log(Double(max(probabilities[0][label], 1e-12)))
+        return domains.add(found.input, label: label, loss: loss, ordinal: found.moment.ordinal, serving: server.parameters)
     }
 
     /// Puts on the newest version that has not learned from the moment.
@@ -209,21 +221,5 @@ public struct EvaluateProcessor: Processor {
 
     private func progress() -> Outgoing {
         Outgoing(.with { $0.ordinal = watermark; $0.last = toldOver }, on: Topics.evaluationProgress.only)
-    }
-}
-
-extension Evaluation.Scores {
-    /// As they go over the wire.
-    func message(named name: String) -> Schema.Scores {
-        .with {
-            $0.name = name
-            $0.labelled = UInt64(labelled)
-            $0.accuracy = accuracy
-            $0.tokenNll = tokenNLL
-            $0.bitsPerByte = bitsPerByte
-            $0.classNll = classNLL
-            $0.calibration = calibration
-            $0.tokens = UInt64(tokens)
-        }
     }
 }

@@ -5,8 +5,8 @@ import Schema
 
 /// Aligns what the senses tell into moments, and predicts on each with the newest model.
 ///
-/// Hears `feature.*` from the extractors, `feedback.*` and `explain.*` from ingest, `model.update/`, `model.update.*` and `policy.update/` from the learner; tells
-/// `moment.<session>/`, `prediction.<session>/`, `reliability.<session>/`, `explanation.<session>/` and, where decisions and answers in words are
+/// Hears `feature.*` from the extractors, `feedback.*` and `explain.*` from ingest, `model.update/`, `model.update.*` and `policy.update/` from the learner;
+/// tells `moment.<session>/`, `prediction.<session>/`, `reliability.<session>/`, `explanation.<session>/` and, where decisions and answers in words are
 /// configured, `action.<session>/` and `answer.<session>/`.
 public struct FuseProcessor: Processor {
     public enum Input: Inbound, Sendable {
@@ -104,7 +104,8 @@ public struct FuseProcessor: Processor {
         case .adapters(let update, let message): try predictor.adopt(update, payload: message)
         case .update(let update, let message):
             try models.insert(update, payload: message)
-            ordinal = max(ordinal, update.momentsSeen)  // where this process started again, moments go on counting
+            // Where this process started again, moments go on counting; where the stream itself begins again, they begin where it once began.
+            ordinal = max(ordinal, update.hasStreamBase ? update.streamBase : update.momentsSeen)
         case .policy(let update, let message): try predictor.adopt(update, payload: message)
         }
         return advance(at: now)

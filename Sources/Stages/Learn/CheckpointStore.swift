@@ -4,6 +4,7 @@ import Messaging
 import Model
 import Safetensors
 import Statistics
+import Tensors
 import Tokenization
 
 /// What a learner writes: its model as users of Hugging Face recognise it, and all that it needs in order to go on.
@@ -20,9 +21,10 @@ public struct CheckpointStore: Sendable {
     private struct State: Codable {
         var version = Self.newest
         var stream: LearnProgress
-        var learner: OnlineLearner.State.Progress
+        var labels: LabelJoin
+        var learner: GuidedLearner.Progress
 
-        static let newest = 1
+        static let newest = 2
     }
 
     /// - Parameter directory: made when it is first written to; empty: nothing is written, nothing is read.
@@ -32,57 +34,83 @@ public struct CheckpointStore: Sendable {
         configuration = try model.huggingFaceConfiguration
     }
 
-    /// The parameters as a safetensors file, and its SHA-256.
-    func encode(_ learner: OnlineLearner) -> (payload: Payload, digest: Data) {
-        let tensors = learner.parameters.layout.parameters.map { ($0.name, $0.shape) }
-        let file = TensorArchive.encode(flat: tensors, values: UnsafeBufferPointer(learner.parameters.values))
+    /// Parameters as a safetensors file, and its SHA-256.
+    func encode(_ parameters: ParameterStore<Float>) -> (payload: Payload, digest: Data) {
+        let tensors = parameters.layout.parameters.map { ($0.name, $0.shape) }
+        let file = TensorArchive.encode(flat: tensors, values: UnsafeBufferPointer(parameters.values))
         var hash = SHA256()
         file.withUnsafeBytes { hash.update($0) }
         return (Payload(file), Data(hash.digest()))
     }
 
-    /// Writes everything. Whoever reads meanwhile finds the old checkpoint or the new one.
-    func save(_ learner: OnlineLearner, _ progress: LearnProgress) throws {
+    /// Writes everything. Whoever reads meanwhile finds the old checkpoint or the new one; the model beside it is the one that serves.
+    func save(_ guided: GuidedLearner, _ progress: LearnProgress, _ labels: LabelJoin) throws {
         guard !directory.isEmpty else { return }
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        let state = learner.state
-        let text = try JSONEncoder().encode(State(stream: progress, learner: state.progress))
-        let store = learner.parameters
+        let state = guided.state
+        let text = try JSONEncoder().encode(State(stream: progress, labels: labels, learner: state.progress))
+        let store = guided.learner.parameters
         let parameters = store.layout.parameters.map {
             TensorContent(name: "model.\($0.name)", shape: $0.shape, values: UnsafeBufferPointer(store[$0.name]))
         }
-        let moments = state.tensors.map { TensorContent(name: "optimizer.\($0.key)", shape: [$0.value.count], floats: $0.value) }
-        try TensorArchive.write(parameters + moments + [TensorContent(name: "state", bytes: Array(text))], to: path("training.safetensors"))
+        let rest = state.tensors.sorted { $0.key < $1.key }.map { TensorContent(name: "state.\($0.key)", shape: [$0.value.count], floats: $0.value) }
+        try TensorArchive.write(parameters + rest + [TensorContent(name: "state", bytes: Array(text))], to: path(Self.checkpoint))
 
-        let plain = store.layout.parameters.map { TensorContent(name: $0.name, shape: $0.shape, values: UnsafeBufferPointer(store[$0.name])) }
+        let served = guided.serving
+        let plain = served.layout.parameters.map { TensorContent(name: $0.name, shape: $0.shape, values: UnsafeBufferPointer(served[$0.name])) }
         try TensorArchive.write(plain, metadata: ["format": "pt"], to: path("model.safetensors"))
         try replaceFile(at: path("config.json"), with: configuration + "\n")
+        try replaceFile(at: path(LedgerFile.name), with: LedgerFile.text(of: guided.ledger.entries))
         if model.text.vocabulary == ByteTokenizer().vocabularySize {
             for (name, text) in ByteTokenizer().files { try replaceFile(at: path(name), with: text) }
         }
     }
 
     /// Puts a learner where the newest checkpoint left off.
-    /// - Returns: its place in the stream, or nil where there is no checkpoint.
-    /// - Throws: what does not fit; the learner is then as it was.
-    func restore(_ learner: OnlineLearner) throws -> LearnProgress? {
-        guard !directory.isEmpty, FileManager.default.fileExists(atPath: path("training.safetensors")) else { return nil }
-        let archive = try TensorArchive(mapping: path("training.safetensors"))
+    /// - Returns: its place in the stream and the moments that wait for labels, or nil where there is no checkpoint.
+    /// - Throws: what does not fit.
+    func restore(_ guided: GuidedLearner) throws -> (LearnProgress, LabelJoin)? {
+        guard !directory.isEmpty, FileManager.default.fileExists(atPath: path(Self.checkpoint)) else { return nil }
+        let archive = try TensorArchive(mapping: path(Self.checkpoint))
         let text = try archive.tensor("state").withUnsafeBytes { Data($0) }
-        let state = try JSONDecoder().decode(State.self, from: text)
-        guard state.version == State.newest else { throw CheckpointMismatch("\(directory) is of version \(state.version), not \(State.newest)") }
-        let store = learner.parameters
-        for parameter in store.layout.parameters { _ = try archive.tensor("model.\(parameter.name)", shape: parameter.shape) }
-        var moments: [String: [Float]] = [:]
-        for tensor in archive.tensors where tensor.name.hasPrefix("optimizer.") {
-            moments[String(tensor.name.dropFirst("optimizer.".count))] = try tensor.floats()
+        let version = try JSONDecoder().decode(Version.self, from: text).version
+        guard version == State.newest else {
+            throw CheckpointMismatch("\(directory) holds a checkpoint of version \(version), not \(State.newest); choose another directory, or move it away")
         }
-        try learner.restore(.init(progress: state.learner, tensors: moments))
+        let state = try JSONDecoder().decode(State.self, from: text)
+        let store = guided.learner.parameters
+        for parameter in store.layout.parameters { _ = try archive.tensor("model.\(parameter.name)", shape: parameter.shape) }
+        var tensors: [String: [Float]] = [:]
+        for tensor in archive.tensors where tensor.name.hasPrefix("state.") {
+            tensors[String(tensor.name.dropFirst("state.".count))] = try tensor.floats()
+        }
+        // Weights first: what begins anew with a checkpoint of other settings begins with them.
         for parameter in store.layout.parameters { try archive.tensor("model.\(parameter.name)").copy(into: store[parameter.name]) }
-        var progress = state.stream
-        progress.isFinished = false
-        return progress
+        try guided.restore(state.learner, tensors)
+        return (state.stream, state.labels)
     }
+
+    /// What the newest checkpoint of a directory remembers, without the moments themselves.
+    public static func memory(of directory: String) throws -> [ReplaySlot] {
+        let archive = try TensorArchive(mapping: "\(directory)/\(checkpoint)")
+        let text = try archive.tensor("state").withUnsafeBytes { Data($0) }
+        return try JSONDecoder().decode(Remembered.self, from: text).learner.learner.memory.slots
+    }
+
+    /// As much of a state as tells what is remembered.
+    private struct Remembered: Decodable {
+        struct Learner: Decodable { var learner: Own }
+        struct Own: Decodable { var memory: Memory }
+        struct Memory: Decodable { var slots: [ReplaySlot] }
+
+        var learner: Learner
+    }
+
+    private struct Version: Codable {
+        var version: Int
+    }
+
+    private static let checkpoint = "training.safetensors"
 
     private func path(_ name: String) -> String { "\(directory)/\(name)" }
 }

@@ -5,40 +5,51 @@ import Pipeline
 import Schema
 import Statistics
 
-/// The learner: learns from each moment once, and publishes the model as it changes.
+/// The learner: learns from each moment once, lets its rules act, and publishes the model as it changes, past a gate where one is configured.
 ///
-/// Hears `moment.*` (moments and the feedback that cites them, in one order); tells `model.update/` and, where they are configured, `policy.update/` for
-/// decisions and `model.update.<session>/` for sessions' own adapters. A moment that asks for a label waits for it; the
-/// order of learning is the order in which moments are complete, so equal streams give equal models.
+/// Hears `moment.*` (moments and the feedback that cites them, in one order) and an operator's `order.*`; tells `model.update/`, `model.verdict/`,
+/// `trigger.ledger/` and, where they are configured, `policy.update/` for decisions and `model.update.<session>/` for sessions' own adapters. A moment that asks
+/// for a label waits for it; the order of learning is the order in which moments are complete, so equal streams give equal models.
 public struct LearnProcessor: Processor {
-    public struct Input: Inbound, Sendable {
-        public let stamp: Stamp
-        let message: MomentMessage
+    public enum Input: Inbound, Sendable {
+        case event(MomentMessage, Stamp)
+        case order(Order)
 
         public init(_ message: WireMessage) throws(Refusal) {
-            let event: MomentEvent = try message.decode()
-            stamp = event.stamp
-            self.message = try MomentMessage(message, event)
+            if Topics.order.components(of: message.topic) != nil {
+                self = .order(try message.decode())
+            } else {
+                let event: MomentEvent = try message.decode()
+                self = .event(try MomentMessage(message, event), event.stamp)
+            }
+        }
+
+        public var stamp: Stamp {
+            switch self {
+            case .event(_, let stamp): stamp
+            case .order(let order): order.stamp
+            }
         }
     }
 
-    private struct Waiting: Sendable {
-        var moment: Moment
-        var input: MomentInput
-    }
-
     private let settings: LearnSettings
+    private let holdOut: UInt64
     private let isLive: Bool
     /// Measures how long an update took; nothing else depends on it.
     private let clock: any TimeSource
-    private let learner: OnlineLearner
+    private let guided: GuidedLearner
     private var sessions: SessionPublisher?
     private let store: CheckpointStore
     private var progress: LearnProgress
-    private var waiting: [Waiting] = []
+    private var labels: LabelJoin
+    /// Events of a stream that begins again which the checkpoint has dealt with already.
+    private var known: UInt64 = 0
     private var newestArrival: Int64 = 0
     private var losses = 0.0
     private var learned = 0
+    private var isAccepted = true
+    /// Lines of the ledger that were told: up to this serial, and the time of the newest of them.
+    private var lines = (serial: 0, time: Int64.min)
     private var lastPublished: Instant?
     private var lastStored: Instant?
     private var decisions: DecisionLearner?
@@ -48,18 +59,24 @@ public struct LearnProcessor: Processor {
     /// - Throws: what is wrong with the settings, or with the checkpoint.
     public init(_ settings: Settings, clock: any TimeSource) throws {
         self.settings = settings.learn
+        holdOut = UInt64(settings.evaluate.holdOut)
         isLive = settings.mode == .live
         self.clock = clock
         store = try CheckpointStore(directory: settings.learn.directory, model: settings.model)
-        learner = try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: UInt64(settings.seed))
-        if let restored = try store.restore(learner) {
-            progress = restored
+        guided = try GuidedLearner(settings)
+        (progress, labels) = (LearnProgress(), LabelJoin(patience: settings.learn.labelPatience))
+        if let (saved, waiting) = try store.restore(guided) {
+            progress = saved
+            if !isLive, saved.goesOn(with: settings.learn.stream) {
+                (known, labels) = (saved.events, waiting)
+            } else {
+                progress.begin(settings.learn.stream)
+            }
         } else {
-            progress = LearnProgress()
-            if !settings.model.gpt2.isEmpty { try learner.model.takeTrunk(from: settings.model.gpt2, into: learner.parameters) }
+            progress.begin(settings.learn.stream)
         }
         decisions = try DecisionLearner(settings)
-        sessions = try SessionPublisher(settings, learner.model, clock: clock)
+        sessions = try SessionPublisher(settings, guided.learner.model, clock: clock)
     }
 
     public var telemetry: Telemetry {
@@ -74,17 +91,23 @@ public struct LearnProcessor: Processor {
 
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
         var outputs = begin(at: now)
-        switch input.message {
-        case .moment(let moment, let input): outputs += try take(moment, input, at: now)
-        case .feedback(let feedback):
-            if feedback.decision.isEmpty || feedback.hasLabel { try take(feedback) }
-            if !feedback.decision.isEmpty { outputs += try decisions?.take(feedback, at: now) ?? [] }
-        case .decision(let record): outputs += try decisions?.take(record, at: now) ?? []
-        case .end:
-            for one in waiting { learn(one) }
-            waiting.removeAll()
+        switch input {
+        case .order(let order): try guided.obey(order, at: progress.time)
+        case .event(.end, _):
+            for one in labels.end() { learn(one) }
             progress.isFinished = true
             outputs += publish("end of the stream", at: now)
+        case .event(_, _) where known > 0: known -= 1
+        case .event(.moment(let moment, let input), _):
+            defer { progress.events += 1 }
+            outputs += try take(moment, input, at: now)
+        case .event(.feedback(let feedback), _):
+            defer { progress.events += 1 }
+            if feedback.decision.isEmpty || feedback.hasLabel { try take(feedback) }
+            if !feedback.decision.isEmpty { outputs += try decisions?.take(feedback, at: now) ?? [] }
+        case .event(.decision(let record), _):
+            defer { progress.events += 1 }
+            outputs += try decisions?.take(record, at: now) ?? []
         }
         let version = progress.version
         return outputs + (sessions?.updatesAtOnce(with: version) ?? [])
@@ -98,17 +121,17 @@ public struct LearnProcessor: Processor {
         return outputs
     }
 
-    /// Writes what was learned: the stage has been told to stop.
+    /// Writes what was learned: the stage has been told to stop. A replay goes on from its newest checkpoint, which stands between two moments.
     public mutating func finish(at now: Instant) -> [Outgoing] {
-        if !progress.isFinished { save(at: now) }
+        if isLive, !progress.isFinished { save(at: now) }
         return []
     }
 
     /// The model as it stands, first of all, so that everybody starts from the same.
     private mutating func begin(at now: Instant) -> [Outgoing] {
         guard lastPublished == nil else { return [] }
-        lastStored = now
-        return publish("start", at: now) + (decisions?.begin() ?? [])
+        (lastPublished, lastStored) = (now, now)
+        return [update("start")] + (decisions?.begin() ?? [])
     }
 
     private mutating func take(_ moment: Moment, _ input: MomentInput, at now: Instant) throws(Refusal) -> [Outgoing] {
@@ -121,36 +144,50 @@ public struct LearnProcessor: Processor {
             outputs += publish("moments", at: now)
         }
         progress.momentsSeen = moment.ordinal
+        progress.time = max(progress.time, isLive ? now.nanoseconds : moment.end)
         newestArrival = moment.arrived
-        waiting.append(Waiting(moment: moment, input: input))
-        while let first = waiting.first, first.moment.ordinal + UInt64(settings.labelPatience) < moment.ordinal {
-            told.drops.count(.labelNeverCame)
-            learn(waiting.removeFirst())
+        if !moment.domain.isEmpty, moment.domain != progress.domain {
+            if !progress.domain.isEmpty { guided.endDomain(accepted: isAccepted) }
+            progress.domain = moment.domain
         }
-        if moment.kind != .labelRequest { learn(waiting.removeLast()) }
+        if holdOut > 0, moment.ordinal % holdOut == 0 { return outputs }  // the referee's own
+        for late in labels.overdue(at: moment.ordinal) {
+            told.drops.count(.labelNeverCame)
+            guided.tell("join_rate", labels.joinRate)
+            learn(late)
+        }
+        let asks = moment.kind == .labelRequest
+        labels.wait(moment, input, isDue: asks)
+        if !asks { learn(.init(moment: moment, input: input)) }
         return outputs
     }
 
     private mutating func take(_ feedback: Feedback) throws(Refusal) {
         guard feedback.hasLabel else { return }
-        guard Int(feedback.label) < learner.model.configuration.classes else {
-            throw Refusal(.labelOutOfRange, "label \(feedback.label), the model knows \(learner.model.configuration.classes) classes")
+        let classes = guided.learner.model.configuration.classes
+        guard Int(feedback.label) < classes else {
+            throw Refusal(.labelOutOfRange, "label \(feedback.label), the model knows \(classes) classes")
         }
-        guard let index = waiting.firstIndex(where: { feedback.cites($0.moment) }) else {
+        switch labels.join(feedback) {
+        case .joined(var complete):
+            complete.input.label = Int(feedback.label)
+            complete.input.classes = feedback.classes > 0 ? min(Int(feedback.classes), classes) : nil
+            if let delay = feedback.delay(of: complete.moment) { told.latencies["label", default: QuantileSketch()].add(delay) }
+            guided.tell("join_rate", labels.joinRate)
+            learn(complete)
+        case .tooLate: throw Refusal(.labelTooLate, "the moment of \(feedback.session) at \(feedback.momentEnd) was learned without its label")
+        case .orphan:
+            if holdOut > 0 { return }  // it may be of a moment that is the referee's
             throw Refusal(.orphanLabel, "no moment waits for the label of \(feedback.session) at \(feedback.momentEnd)")
         }
-        var complete = waiting.remove(at: index)
-        complete.input.label = Int(feedback.label)
-        complete.input.classes = feedback.classes > 0 ? min(Int(feedback.classes), learner.model.configuration.classes) : nil
-        learn(complete)
     }
 
-    private mutating func learn(_ complete: Waiting) {
-        let (watermark, parameters) = (progress.watermark, learner.parameters)
-        sessions?.hear(complete.moment, complete.input, watermark: watermark, shared: parameters)
+    private mutating func learn(_ complete: LabelJoin.Waiting) {
+        let (watermark, serving) = (progress.watermark, guided.serving)
+        sessions?.hear(complete.moment, complete.input, watermark: watermark, shared: serving)
         progress.watermark = max(progress.watermark, complete.moment.ordinal)
         do {
-            guard let outcome = try learner.learn(complete.input) else { return }  // nothing to learn from
+            guard let outcome = try guided.learn(complete.input, source: complete.moment.session, at: progress.time) else { return }  // nothing to learn from
             guard outcome.stepped else { return told.drops.count(.nonFinite) }
             losses += outcome.losses.total
             learned += 1
@@ -160,12 +197,34 @@ public struct LearnProcessor: Processor {
     }
 
     private mutating func publish(_ reason: String, at now: Instant) -> [Outgoing] {
-        if lastPublished != nil { progress.version += 1 }
-        let (payload, digest) = store.encode(learner)
+        progress.version += 1
+        let verdict = guided.decide(at: progress.time)
+        isAccepted = verdict.map { $0.decision == .accepted } ?? true
+        if isAccepted { progress.servingWatermark = progress.watermark }
+        let version = progress.version
+        var outputs = sessions?.updates(before: version) ?? []
+        outputs.append(update(verdict.map { $0.decision == .accepted ? reason : "\(reason); \($0.decision.rawValue): \($0.reason)" } ?? reason))
+        if let verdict { outputs.append(Outgoing(verdict.message(guided.gate, progress), on: Topics.modelVerdict.only)) }
+        outputs += newLines()
+        progress.momentsPublished = progress.momentsSeen
+        lastPublished = now
+        if learned > 0 { told.latencies["update", default: QuantileSketch()].add(Double(clock.now.nanoseconds - newestArrival) / 1e9) }
+        (losses, learned) = (0, 0)
+        let isStoringDue = !isLive && progress.momentsSeen - progress.momentsStored >= UInt64(settings.checkpointEvery)
+        if progress.isFinished || isStoringDue { save(at: now) }
+        return outputs
+    }
+
+    /// What serves, as a message.
+    private mutating func update(_ reason: String) -> Outgoing {
+        let (payload, digest) = store.encode(guided.serving)
+        told.modelVersion = progress.version
+        told.gauges["remembered"] = Double(guided.learner.memorySlots.count)
+        told.gauges["rememberedBytes"] = Double(guided.learner.memoryBytes)
         let update = ModelUpdate.with {
             $0.version = progress.version
             $0.parent = progress.version > 0 ? progress.version - 1 : 0
-            $0.momentWatermark = progress.watermark
+            $0.momentWatermark = progress.servingWatermark
             $0.momentsSeen = progress.momentsSeen
             $0.sha256 = digest
             $0.configuration = store.configuration
@@ -173,24 +232,29 @@ public struct LearnProcessor: Processor {
             $0.loss = learned > 0 ? losses / Double(learned) : 0
             $0.last = progress.isFinished
             $0.arrived = newestArrival
+            if known > 0 { $0.streamBase = progress.streamBase }
         }
-        progress.momentsPublished = progress.momentsSeen
-        lastPublished = now
-        if progress.isFinished { save(at: now) }
-        if learned > 0 { told.latencies["update", default: QuantileSketch()].add(Double(clock.now.nanoseconds - newestArrival) / 1e9) }
-        told.modelVersion = progress.version
-        losses = 0
-        learned = 0
-        let version = progress.version
-        let adapted = sessions?.updates(before: version) ?? []
-        return adapted + [Outgoing(update, on: Topics.modelUpdate.only, payload: [payload])]
+        return Outgoing(update, on: Topics.modelUpdate.only, payload: [payload])
+    }
+
+    /// The ledger's lines that were added or went on since they were last told.
+    private mutating func newLines() -> [Outgoing] {
+        let ledger = guided.ledger
+        let new = ledger.entries.filter { $0.serial >= lines.serial || $0.verdict == .quiet && $0.time > lines.time }
+        guard let last = ledger.entries.last, !new.isEmpty else { return [] }
+        lines = (last.serial + 1, progress.time)
+        return [Outgoing(.with {
+            $0.lines = new.map { $0.message(at: progress.momentsSeen) }
+            $0.dropped = UInt64(ledger.dropped)
+        }, on: Topics.triggerLedger.only)]
     }
 
     private mutating func save(at now: Instant) {
         lastStored = now
+        progress.momentsStored = progress.momentsSeen
         decisions?.save()
         do {
-            try store.save(learner, progress)
+            try store.save(guided, progress, labels)
             try sessions?.save()
         } catch {
             told.drops.count(.checkpointFailed)
@@ -198,24 +262,4 @@ public struct LearnProcessor: Processor {
     }
 
     private func seconds(from start: Instant, to end: Instant) -> Double { Double(end.nanoseconds - start.nanoseconds) / 1e9 }
-}
-
-/// Where a learner stands in its stream; part of its checkpoint.
-public struct LearnProgress: Codable, Sendable, Equatable {
-    public var version: UInt64 = 0
-    /// Greatest ordinal of a moment learned from.
-    public var watermark: UInt64 = 0
-    /// Ordinal of the newest moment received, and the same at the newest published update.
-    public var momentsSeen: UInt64 = 0
-    public var momentsPublished: UInt64 = 0
-    public var isFinished = false
-
-    public init() {}
-}
-
-extension Feedback {
-    /// Whether this speaks of `other`: by its id, or by its session and end.
-    func cites(_ other: Moment) -> Bool {
-        moment.isEmpty ? session == other.session && momentEnd == other.end : moment == other.id
-    }
 }

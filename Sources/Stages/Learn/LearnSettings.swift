@@ -1,3 +1,6 @@
+import Learning
+import Statistics
+
 /// When the learner speaks and writes, and how it learns.
 public struct LearnSettings: Codable, Sendable, Equatable {
     /// Where checkpoints are written and read back; empty: a directory of the run's own.
@@ -8,8 +11,33 @@ public struct LearnSettings: Codable, Sendable, Equatable {
     public var publishInterval = 1.0
     /// Time between checkpoints, in seconds; live only. The last model is always written.
     public var checkpointInterval = 30.0
+    /// Moments between checkpoints; lockstep only.
+    public var checkpointEvery = 256
     /// How many later moments one waits for its label before it is learned without.
     public var labelPatience = 64
+    /// What tells the replayed stream from others: a checkpoint of the same one goes on where it was; set by `accrete up`. Empty: none is told apart.
+    public var stream = ""
+    /// Rules of when to act: a list of `name`, `signal`, `detector`, `action`, …
+    public var triggers: [TriggerRule] = []
+    public var gate = UpdateGate.Configuration()
 
     public init() {}
+
+    var problems: [(key: String, text: String)] {
+        var found: [(key: String, text: String)] = []
+        do {
+            try gate.validate()
+        } catch {
+            found.append(("learn.gate", error.description))
+        }
+        do {
+            _ = try Triggers(triggers)
+        } catch {
+            found.append(("learn.triggers", error.description))
+        }
+        if !gate.enabled, let rule = triggers.first(where: { $0.signal == "anchor_loss" }) {
+            found.append(("learn.triggers", "rule '\(rule.name)' listens to anchor_loss, which learn.gate.enabled tells"))
+        }
+        return found
+    }
 }

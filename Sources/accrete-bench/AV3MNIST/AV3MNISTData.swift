@@ -17,6 +17,8 @@ struct AV3MNISTData {
         var drop: String
         /// When each modality's reading comes, in seconds from the sample's start.
         var arrivals: [String: Double]
+        /// Every column of the manifest.
+        var fields: [String: String]
     }
 
     let samples: [Sample]
@@ -43,7 +45,7 @@ struct AV3MNISTData {
             }
             return Sample(
                 pixels: Array(images[16 + 784 * index..<16 + 784 * (index + 1)]), wave: try [UInt8](Data(contentsOf: url.appending(path: sound))),
-                text: text, label: label, drop: row["drop"] ?? "", arrivals: Dictionary(uniqueKeysWithValues: arrivals))
+                text: text, label: label, drop: row["drop"] ?? "", arrivals: Dictionary(uniqueKeysWithValues: arrivals), fields: row)
         }
     }
 

@@ -21,6 +21,7 @@ struct Up: AsyncParsableCommand {
     @Option(help: "A session directory to replay (session.jsonl and the files it names).") var session: String?
     @Option(help: "live: keep up and count what is dropped; lockstep: lose nothing.") var mode: Mode?
     @Option(help: "Write the report, as JSON, to this file.") var report: String?
+    @Option(help: "Draw the loss over the stream, with updates and drifts marked, as an SVG into this file.") var plot: String?
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
     @Option(help: "Fixes every random choice.") var seed: Int?
     @Option(help: "Keep settings, logs, checkpoint and report of this run here; a run in the same place goes on from its newest checkpoint.")
@@ -51,9 +52,10 @@ struct Up: AsyncParsableCommand {
         let signals = Interrupts { stop.raise() }
         defer { signals.cancel() }
         let view = ProgressView(isTerminal: isatty(toError ? 2 : 1) == 1)
-        let (outcome, report) = try await GraphRun(plan, environment: environment, say: say).run(view: view, until: stop)
+        let (outcome, report, drawing) = try await GraphRun(plan, environment: environment, say: say).run(view: view, until: stop)
         try report.json.write(toFile: plan.directory + "/report.json", atomically: true, encoding: .utf8)
         if let path = self.report { try report.json.write(toFile: path, atomically: true, encoding: .utf8) }
+        if let plot { try drawing.svg.write(toFile: plot, atomically: true, encoding: .utf8) }
         if json { print(try report.json, terminator: "") }
         say(report.summary + "report:     \(self.report ?? plan.directory + "/report.json")\n")
         switch outcome {
@@ -61,7 +63,7 @@ struct Up: AsyncParsableCommand {
         case .stopped:
             if source == .outside { return }
             throw StartFailure("stopped before the session was done; the report holds what there is")
-        case .failed(let reason): throw StartFailure(reason)
+        case .failed(let reason), .interrupted(let reason): throw StartFailure(reason)
         }
     }
 }

@@ -1,0 +1,38 @@
+import Statistics
+import Tensors
+
+extension UpdateGate {
+    /// All a gate remembers: restored, it goes on exactly where it was.
+    public struct State: Codable, Sendable {
+        var anchors: AnchorSet.Packed
+        var pairs: [Pair]
+        var probationCount, labelled: Int
+        var probationServing, probationGood: Double
+        var tallies: [String: GateTally]
+        var decisions: [String: Int]
+    }
+
+    /// The state, and everything with many numbers by name.
+    public var state: (progress: State, tensors: [String: [Float]]) {
+        var numbers: [Float] = []
+        let progress = State(
+            anchors: anchors.packed(to: &numbers), pairs: pairs, probationCount: probation.count, labelled: labelled,
+            probationServing: probation.serving, probationGood: probation.good, tallies: tallies,
+            decisions: Dictionary(uniqueKeysWithValues: decisions.map { ($0.key.rawValue, $0.value) }))
+        return (progress, [
+            "anchors": numbers, "serving": Array(serving.values), "good": Array(good.values), "scheduled": Array(judges.scheduled.parameters.values),
+        ])
+    }
+
+    /// False where something is missing or misshapen; the gate is then as it was.
+    public func restore(_ state: State, _ tensors: [String: [Float]]) -> Bool {
+        var restored = anchors
+        let stores = [("serving", serving), ("good", good), ("scheduled", judges.scheduled.parameters)]
+        guard restored.unpack(state.anchors, from: tensors["anchors"] ?? []), stores.allSatisfy({ tensors[$0]?.count == $1.values.count }) else { return false }
+        for (name, store) in stores { _ = store.values.update(from: tensors[name] ?? []) }
+        (anchors, pairs, labelled, tallies) = (restored, state.pairs, state.labelled, state.tallies)
+        probation = (state.probationCount, state.probationServing, state.probationGood)
+        decisions = Dictionary(uniqueKeysWithValues: state.decisions.compactMap { name, count in GateVerdict.Decision(rawValue: name).map { ($0, count) } })
+        return true
+    }
+}

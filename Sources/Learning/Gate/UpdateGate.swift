@@ -1,0 +1,160 @@
+import Model
+import Statistics
+import Tensors
+
+/// Stands between what was learned and those who use it.
+///
+///     gate.observe(moment, candidate: learner.servingParameters)   // before it is learned
+///     let verdict = gate.decide(learner.servingParameters)         // when it is time to publish
+///     publish(gate.serving)
+///
+/// A candidate passes when, by configured margins, it is no worse than the serving version on recent moments, which both judged before anything was
+/// learned from them, and no worse than published versions were on anchors. A serving version that afterwards does worse than the one it followed
+/// gives way to it. Only labels are judged: a stream without labels passes unjudged.
+public final class UpdateGate {
+    public struct Configuration: Settings {
+        public var enabled = false
+        /// Old moments that a candidate must still answer, and for how many labelled moments one stays.
+        public var anchors = 96
+        public var anchorAge = 1500
+        /// Recent moments that versions are compared over.
+        public var recent = 64
+        /// How much worse a candidate may be, in nats: on anchors, on recent moments; and a published version than the one before it.
+        public var anchorMargin = 0.1
+        public var recentMargin = 0.2
+        public var rollbackMargin = 0.3
+
+        public init() {}
+
+        public func validate() throws(SettingsError) {
+            for (key, value, range) in [("anchors", anchors, 0...100_000), ("anchor_age", anchorAge, 1...1 << 30), ("recent", recent, 8...100_000)] {
+                try SettingsError.require(range.contains(value), key, "\(value) is not within \(range.lowerBound)…\(range.upperBound)")
+            }
+            for (key, value) in [("anchor_margin", anchorMargin), ("recent_margin", recentMargin), ("rollback_margin", rollbackMargin)] {
+                try SettingsError.require(value >= 0 && value < 1e6, key, "\(value) is negative or absurd")
+            }
+        }
+    }
+
+    /// What each version lost on one moment.
+    struct Pair: Codable, Sendable {
+        var candidate, serving, frozen, scheduled: Double
+    }
+
+    public let configuration: Configuration
+    /// What others answer with.
+    public var serving: ParameterStore<Float> { judges.serving.parameters }
+    /// The version before it that is known to be good.
+    public var good: ParameterStore<Float> { judges.good.parameters }
+    let judges: (serving: MomentJudge, good: MomentJudge, frozen: MomentJudge, scheduled: MomentJudge)
+    private let model: MultimodalModel
+    private let candidate: MomentJudge
+    private let anchorJudge: MomentJudge
+    var anchors: AnchorSet
+    var pairs: [Pair] = []
+    /// Since `good` was renewed: labelled moments, and what serving and good lost on them.
+    var probation = (count: 0, serving: 0.0, good: 0.0)
+    var labelled = 0
+    public internal(set) var tallies: [String: GateTally] = [:]
+    public internal(set) var decisions: [GateVerdict.Decision: Int] = [:]
+    /// Of the newest decision's candidate; nil before there are enough anchors.
+    public private(set) var anchorLoss: Double?
+    /// So many anchors, and recent moments, are needed to say anything.
+    private static let least = 16
+
+    /// - Parameters:
+    ///   - frozen: the twin that never learns; also what serves at first.
+    ///   - candidate: the learner's; read anew at each observation.
+    public init(_ configuration: Configuration, _ model: MultimodalModel, frozen: ParameterStore<Float>, serving: ParameterStore<Float>, random: RandomSource) throws(SettingsError) {
+        try configuration.validate()
+        self.configuration = configuration
+        self.model = model
+        func judge(_ store: ParameterStore<Float>) -> MomentJudge { MomentJudge(model, parameters: store.copy(), rows: 1) }
+        judges = (judge(serving), judge(serving), judge(frozen), judge(serving))
+        candidate = judge(serving)
+        anchorJudge = MomentJudge(model, parameters: ParameterStore(serving.layout), rows: 16)
+        anchors = AnchorSet(capacity: configuration.anchors, age: configuration.anchorAge, random: random)
+    }
+
+    /// Begins with a version that was published without a gate.
+    public func start(from weights: ParameterStore<Float>) {
+        for judge in [judges.serving, judges.good, judges.scheduled] { judge.parameters.assign(from: weights) }
+    }
+
+    /// Judges a moment by everybody before it is learned. One without a label says nothing.
+    public func observe(_ moment: MomentInput, candidate weights: ParameterStore<Float>) {
+        guard moment.label != nil else { return }
+        candidate.parameters.assign(from: weights)
+        guard let tried = candidate.judge(moment), let served = judges.serving.judge(moment), let past = judges.good.judge(moment),
+              let frozen = judges.frozen.judge(moment), let scheduled = judges.scheduled.judge(moment) else { return }
+        labelled += 1
+        pairs.append(Pair(candidate: tried.loss, serving: served.loss, frozen: frozen.loss, scheduled: scheduled.loss))
+        if pairs.count > configuration.recent { pairs.removeFirst() }
+        for (name, judgement) in [("serving", served), ("frozen", frozen), ("scheduled", scheduled)] {
+            tallies[name, default: GateTally()].add(judgement)
+        }
+        probation = (probation.count + 1, probation.serving + served.loss, probation.good + past.loss)
+        anchors.expire(at: labelled)
+        if served.isRight { anchors.admit(moment, loss: served.loss, at: labelled) }
+    }
+
+    /// Decides whether the candidate serves from now on, or what served before.
+    public func decide(_ weights: ParameterStore<Float>) -> GateVerdict {
+        var verdict = compare(weights)
+        judges.scheduled.parameters.assign(from: weights)
+        if probation.count >= configuration.recent {
+            let harm = (probation.serving - probation.good) / Double(probation.count)
+            if harm > configuration.rollbackMargin {
+                serving.assign(from: good)
+                pairs.removeAll()
+                verdict.decision = .rolledBack
+                verdict.reason = "over \(probation.count) moments the published version lost \(rounded(harm)) more than the one before it"
+            } else {
+                good.assign(from: serving)
+            }
+            probation = (0, 0, 0)
+        }
+        if verdict.decision == .accepted { serving.assign(from: weights) }
+        decisions[verdict.decision, default: 0] += 1
+        return verdict
+    }
+
+    private func compare(_ weights: ParameterStore<Float>) -> GateVerdict {
+        var verdict = GateVerdict(decision: .accepted, reason: "no worse")
+        verdict.recent = pairs.count
+        verdict.anchors = anchors.anchors.count
+        if !pairs.isEmpty {
+            func mean(_ part: (Pair) -> Double) -> Double { pairs.reduce(0) { $0 + part($1) } / Double(pairs.count) }
+            (verdict.candidateLoss, verdict.servingLoss) = (mean(\.candidate), mean(\.serving))
+            (verdict.frozenLoss, verdict.scheduledLoss) = (mean(\.frozen), mean(\.scheduled))
+        }
+        guard weights.values.allSatisfy(\.isFinite) else {
+            return verdict.refused("a weight is not finite")
+        }
+        if verdict.anchors >= Self.least {
+            anchorJudge.parameters.assign(from: weights)
+            let losses = anchorJudge.judge(anchors.inputs).map { $0?.loss ?? 0 }
+            verdict.anchorLoss = losses.reduce(0, +) / Double(losses.count)
+            verdict.anchorReference = anchors.meanReference
+            anchorLoss = verdict.anchorLoss
+            if !(verdict.anchorLoss - verdict.anchorReference <= configuration.anchorMargin) {
+                return verdict.refused("on \(verdict.anchors) old moments it loses \(rounded(verdict.anchorLoss)), published versions lost \(rounded(verdict.anchorReference))")
+            }
+            anchors.follow(losses)
+        }
+        if verdict.recent >= Self.least, !(verdict.candidateLoss - verdict.servingLoss <= configuration.recentMargin) {
+            return verdict.refused("on \(verdict.recent) recent moments it lost \(rounded(verdict.candidateLoss)), the serving version \(rounded(verdict.servingLoss))")
+        }
+        return verdict
+    }
+}
+
+extension GateVerdict {
+    func refused(_ reason: String) -> GateVerdict {
+        var verdict = self
+        (verdict.decision, verdict.reason) = (.refused, reason)
+        return verdict
+    }
+}
+
+private func rounded(_ x: Double) -> Double { (x * 1000).rounded() / 1000 }

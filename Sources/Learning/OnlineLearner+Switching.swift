@@ -1,0 +1,138 @@
+import Model
+import Statistics
+import Tensors
+
+extension OnlineLearner {
+    /// Goes on with another optimiser from the next step. Moments that both keep (Adam's and LAMB's) are carried over.
+    ///
+    /// The switch is on trial for `trialMoments`: where the loss of new moments rises by more than `trialMargin`, or a gradient is not finite, the learner
+    /// goes back to the weights, optimiser and strategy from before, and the outcome of that moment says so in `reverted`.
+    public func switchOptimizer(to name: String, settings: JSONValue = .object([:])) throws(SettingsError) {
+        var next = method
+        (next.optimizer, next.optimizerSettings) = (name, settings)
+        try change(to: next)
+    }
+
+    /// Goes on with another strategy, or several joined by commas, from the next step; on trial as an optimiser is. The memory stays.
+    public func switchStrategy(to names: String, settings: JSONValue = .object([:])) throws(SettingsError) {
+        var next = method
+        (next.strategy, next.strategySettings) = (names, settings)
+        try change(to: next)
+    }
+
+    /// Multiplies the learning rate, within 1/64 … 64 of the rule's.
+    public func scaleRate(by factor: Double) {
+        guard factor.isFinite, factor > 0 else { return }
+        optimizer.rateScale = min(64, max(1.0 / 64, optimizer.rateScale * factor))
+    }
+
+    /// Puts other weights in the place of those that were learned; the optimiser forgets where it was going.
+    public func rollBack(to weights: ParameterStore<Float>) {
+        parameters.assign(from: weights)
+        average?.average.assign(from: weights)
+        let rate = optimizer.rateScale
+        optimizer = Optimizer(optimizer.rule, parameters: parameters, gradients: graph.moments.gradients, team: team)
+        optimizer.rateScale = rate
+        trial = nil
+    }
+
+    /// Forgets everything a source sent; how many moments that were.
+    @discardableResult
+    public func forget(source: String) -> Int { memory.removeAll(from: source) }
+
+    /// What is remembered, without looking at it.
+    public var memorySlots: [ReplaySlot] { memory.slots }
+    public var memoryBytes: Int { memory.bytes }
+
+    private func change(to next: Method) throws(SettingsError) {
+        _ = try (next.rule, next.momentStrategy)
+        trial = SwitchTrial(
+            method: method, optimizer: optimizer.state, parameters: Array(parameters.values), average: average.map { Array($0.average.values) } ?? [],
+            baseline: recentLoss)
+        try adopt(next)
+    }
+
+    /// Records and binds anew what the method asks for.
+    func adopt(_ next: Method) throws(SettingsError) {
+        let rule = try next.rule, chosen = try next.momentStrategy, trunk = try configuration.trunkScope
+        if chosen != strategy {
+            graph = StrategyGraph(
+                model, parameters: parameters, chosen, trunk: trunk, batch: configuration.rows, languageRows: configuration.wordRows, team: team)
+        }
+        let old = optimizer
+        optimizer = Optimizer(rule, parameters: parameters, gradients: graph.moments.gradients, team: team)
+        optimizer.carry(from: old)
+        (method, strategy) = (next, chosen)
+        equip()
+    }
+
+    /// What the strategy needs beside its graph; what it has already stays.
+    func equip() {
+        let layout = graph.moments.gradients.layout
+        if strategy.elasticStrength == 0 {
+            elastic = nil
+        } else if elastic?.importance.layout != layout || elastic?.settings.strength != strategy.elasticStrength {
+            var settings = ElasticConsolidation.Configuration()
+            settings.strength = strategy.elasticStrength
+            elastic = ElasticConsolidation(layout, settings)
+        }
+        if strategy.distillWeight == 0 { teacher = nil }
+        if strategy.candidates == 0 {
+            interference = nil
+        } else if interference == nil {
+            interference = InterferenceSearch(model, parameters: parameters, rows: configuration.rows, team: team)
+        }
+    }
+
+    /// Looks whether a switch has made things worse, and takes it back if so.
+    func judgeSwitch(by outcome: LearnOutcome) -> String? {
+        guard var trial else { return nil }
+        trial.moments += 1
+        if let loss = outcome.newLoss { trial.sum += loss; trial.labelled += 1 }
+        let limit = trial.baseline * (1 + configuration.trialMargin) + 0.05
+        let mean = trial.labelled > 0 ? trial.sum / Double(trial.labelled) : 0
+        let isBad = !outcome.stepped || !outcome.losses.total.isFinite || !mean.isFinite || trial.labelled >= 8 && mean > limit
+        guard isBad else {
+            self.trial = trial.moments >= configuration.trialMoments ? nil : trial
+            return nil
+        }
+        self.trial = nil
+        let tried = method
+        do {
+            try adopt(trial.method)
+            try optimizer.restore(trial.optimizer)
+        } catch {
+            return "a switch could not be taken back: \(error)"  // what was in use a moment ago is valid, so this does not come to pass
+        }
+        _ = parameters.values.update(from: trial.parameters)
+        if let average { _ = average.average.values.update(from: trial.average) }
+        let why = outcome.stepped && mean.isFinite ? "the loss rose from \(trial.baseline) to \(mean)" : "a gradient was not finite"
+        return "\(tried.optimizer) with \(tried.strategy) taken back after \(trial.moments) moments: \(why)"
+    }
+}
+
+/// A switch that has yet to prove itself, and the way back.
+struct SwitchTrial {
+    var method: OnlineLearner.Method
+    var optimizer: Optimizer.State
+    var parameters: [Float]
+    var average: [Float]
+    /// The loss of new moments before.
+    var baseline: Double
+    var moments = 0
+    var labelled = 0
+    var sum = 0.0
+}
+
+extension StrategyGraph {
+    func clearHeld() {
+        matched?.clear()
+        distilled?.clear()
+    }
+
+    /// The class that a row's logits say.
+    func likeliest(row: Int) -> Int {
+        let values = logits(row: row)
+        return values.indices.max { values[$0] < values[$1] } ?? 0
+    }
+}

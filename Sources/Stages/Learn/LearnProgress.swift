@@ -1,0 +1,30 @@
+/// Where a learner stands in its stream; part of its checkpoint.
+public struct LearnProgress: Codable, Sendable, Equatable {
+    public var version: UInt64 = 0
+    /// Greatest ordinal of a moment learned from, and the same of what is published.
+    public var watermark: UInt64 = 0
+    public var servingWatermark: UInt64 = 0
+    /// Ordinal of the newest moment received, and the same at the newest published update.
+    public var momentsSeen: UInt64 = 0
+    public var momentsPublished: UInt64 = 0
+    public var momentsStored: UInt64 = 0
+    public var isFinished = false
+    /// Which replayed stream this is; empty: none that could be begun again.
+    public var stream = ""
+    /// Ordinal before the stream's first moment, and events of the stream dealt with.
+    public var streamBase: UInt64 = 0
+    public var events: UInt64 = 0
+    /// The rules' clock, nanoseconds; it does not run back.
+    public var time: Int64 = 0
+    public var domain = ""
+
+    public init() {}
+
+    /// Begins another stream behind what was learned before.
+    mutating func begin(_ stream: String) {
+        (self.stream, streamBase, events, isFinished) = (stream, momentsSeen, 0, false)
+    }
+
+    /// Whether a checkpoint of this state can go on with a stream that begins again.
+    func goesOn(with stream: String) -> Bool { !isFinished && !stream.isEmpty && self.stream == stream }
+}

@@ -1,0 +1,42 @@
+import ArgumentParser
+import Foundation
+import Launch
+import Learning
+import Stages
+
+/// `accrete memory`: what a learner remembers.
+struct MemoryCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "memory", abstract: "List the moments that a learner remembers: how many of each source and label, and their bytes.",
+        discussion: """
+            Reads the newest checkpoint of a run. `accrete order --forget SOURCE` removes what a source sent.
+
+            Examples:
+              accrete memory
+              accrete memory runs/kitchen --json
+            """)
+
+    @Argument(help: "The directory of the run.") var directory = "runs/default"
+    @Flag(help: "One JSON object a remembered moment.") var json = false
+
+    func run() throws {
+        let slots: [ReplaySlot]
+        do {
+            slots = try CheckpointStore.memory(of: FileManager.default.fileExists(atPath: "\(directory)/checkpoint") ? "\(directory)/checkpoint" : directory)
+        } catch {
+            throw StartFailure("\(directory) holds no checkpoint that can be read: \(error)")
+        }
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys]
+            for slot in slots { print(String(decoding: try encoder.encode(slot), as: UTF8.self)) }
+            return
+        }
+        print("\(slots.count) moments, \(slots.reduce(0) { $0 + $1.bytes }) bytes")
+        for (source, own) in Dictionary(grouping: slots, by: \.source).sorted(by: { $0.key < $1.key }) {
+            let labels = Dictionary(grouping: own, by: \.label).map { ($0.key.map(String.init) ?? "none", $0.value.count) }
+            print("  \(source.isEmpty ? "(unnamed)" : source): \(own.count), \(own.reduce(0) { $0 + $1.bytes }) bytes, by label "
+                + labels.sorted { $0.0 < $1.0 }.map { "\($0.0): \($0.1)" }.joined(separator: ", "))
+        }
+    }
+}
