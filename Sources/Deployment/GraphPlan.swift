@@ -103,9 +103,27 @@ extension GraphPlan {
         }
         let place = URL(fileURLWithPath: directory ?? "runs/\(name)").standardizedFileURL.path
         if settings.learn.directory.isEmpty { settings.learn.directory = place + "/checkpoint" }
+        if settings.learn.run.isEmpty { settings.learn.run = unfinishedRun(in: place) ?? UUID().uuidString.lowercased() }
         let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         return GraphPlan(settings: settings, source: source, executables: URL(fileURLWithPath: executable).deletingLastPathComponent().path, directory: place)
     }
+
+    /// The run that was begun in a directory and has not come to its report: whoever starts it again goes on with it.
+    private static func unfinishedRun(in directory: String) -> String? {
+        guard let text = try? String(contentsOfFile: directory + "/" + unfinished, encoding: .utf8) else { return nil }  // the usual case: there is none
+        return text.isEmpty ? nil : text
+    }
+
+    /// Notes that the run has begun.
+    func begin() throws { try settings.learn.run.write(toFile: directory + "/" + Self.unfinished, atomically: true, encoding: .utf8) }
+
+    /// Writes the run's report; the run is over then, and the next in this directory is another.
+    public func finish(with report: RunReport) throws {
+        try report.json.write(toFile: directory + "/report.json", atomically: true, encoding: .utf8)
+        try? FileManager.default.removeItem(atPath: directory + "/" + Self.unfinished)  // what never began has none
+    }
+
+    private static let unfinished = "unfinished"
 
     /// What is said before anything starts.
     public var introduction: String {

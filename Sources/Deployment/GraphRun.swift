@@ -88,6 +88,7 @@ public struct GraphRun: Sendable {
     private func prepareDirectory() throws {
         try FileManager.default.createDirectory(atPath: plan.directory + "/logs", withIntermediateDirectories: true)
         try plan.settings.yaml.write(toFile: plan.settingsFile, atomically: true, encoding: .utf8)
+        try plan.begin()
     }
 }
 

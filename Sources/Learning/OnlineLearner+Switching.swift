@@ -40,6 +40,12 @@ extension OnlineLearner {
     @discardableResult
     public func forget(source: String) -> Int { memory.removeAll(from: source) }
 
+    /// Moments that its memory was ever offered.
+    var momentsOffered: Int { memory.seen.total }
+
+    /// Forgets what was remembered after so many moments had been offered; how many moments that were.
+    func forget(since offered: Int) -> Int { memory.removeAll { $0.serial >= offered } }
+
     /// What is remembered, without looking at it.
     public var memorySlots: [ReplaySlot] { memory.slots }
     public var memoryBytes: Int { memory.bytes }

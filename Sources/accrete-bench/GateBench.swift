@@ -54,7 +54,7 @@ struct GateBench: ParsableCommand {
         let door = try UpdateGate(settings, model, frozen: start, serving: start, random: RandomSource(seed: seed))
         let rules = rule.isEmpty ? [] : [try JSONDecoder().decode(TriggerRule.self, from: Data(rule.utf8))]
         var triggered = try TriggeredLearning(rules, model, frozen: start, seed: seed)
-        let scheduled = start.copy()
+        let scheduled = start.copy(), dummy = try OnlineLearner(model, seed: seed)
         let players = [
             ("gated", MomentJudge(model, parameters: door.serving, rows: 1)), ("scheduled", MomentJudge(model, parameters: scheduled, rows: 1)),
             ("learner", MomentJudge(model, parameters: learner.parameters, rows: 1)), ("frozen", MomentJudge(model, parameters: start, rows: 1)),
@@ -67,10 +67,11 @@ struct GateBench: ParsableCommand {
             }
             door.observe(told, candidate: learner.servingParameters)
             let outcome = try learner.learn(told)
+            try dummy.learn(told)
             triggered.observe(outcome, of: told, learner, good: door.serving, at: Int64(index) * 1_000_000_000)
             guard index % 8 == 7 else { continue }
-            scheduled.assign(from: learner.servingParameters)
-            decisions[segment][door.decide(learner.servingParameters).decision, default: 0] += 1
+            scheduled.assign(from: dummy.servingParameters)
+            decisions[segment][door.decide(learner).decision, default: 0] += 1
         }
         guard ledger, seed == 1 else { return }
         for entry in triggered.ledger.entries where entry.verdict != .quiet {

@@ -26,8 +26,14 @@ import Testing
             for (index, moment) in moments.enumerated() {
                 gate.observe(moment, candidate: learner.servingParameters)
                 try learner.learn(moment)
-                if index % 8 == 7 { verdicts.append(gate.decide(learner.servingParameters)) }
+                if index % 8 == 7 { verdicts.append(gate.decide(learner)) }
             }
+        }
+
+        /// The share of moments that the serving version answers rightly.
+        func accuracy(over moments: [MomentInput]) -> Double {
+            let judge = MomentJudge(learner.model, parameters: gate.serving, rows: 1)
+            return Double(moments.count { judge.judge($0)?.isRight == true }) / Double(moments.count)
         }
     }
 
@@ -42,6 +48,53 @@ import Testing
         let verdict = run.gate.decide(broken)
         #expect(verdict.decision == .rolledBack, "\(verdict)")
         #expect(Array(run.gate.serving.values) == good)
+    }
+
+    @Test(arguments: 1...3 as ClosedRange<UInt64>)
+    func aStretchOfWrongLabelsNeverServes(seed: UInt64) throws {
+        var run = try Run(seed: seed), plain = try Run(seed: seed)
+        let test = TwoSenses.moments(200, seed: 99), before = TwoSenses.moments(240, seed: seed)
+        let wrong = TwoSenses.moments(320, seed: seed + 10).map { moment in
+            var moment = moment
+            moment.label = 3 - (moment.label ?? 0)
+            return moment
+        }
+        try run.take(before)
+        let good = run.accuracy(over: test)
+        #expect(good > 0.9, "\(good)")
+        var worst = 1.0
+        for start in stride(from: 0, to: wrong.count, by: 16) {
+            try run.take(Array(wrong[start..<start + 16]))
+            worst = min(worst, run.accuracy(over: test))
+        }
+        #expect(worst > good - 0.1, "\(worst) of \(good)")
+        #expect(run.verdicts.contains { $0.reason.contains("the learner is put back") })
+        // Without the gate, the same labels are learned.
+        for moment in before + wrong { try plain.learner.learn(moment) }
+        plain.gate.serving.assign(from: plain.learner.servingParameters)
+        #expect(plain.accuracy(over: test) < good - 0.3, "\(plain.accuracy(over: test))")
+        // Right labels again: what is learned passes again.
+        try run.take(TwoSenses.moments(80, seed: seed + 20))
+        #expect(run.verdicts.suffix(5).contains { $0.decision == .accepted })
+        #expect(run.accuracy(over: test) > good - 0.05)
+    }
+
+    @Test(arguments: 1...3 as ClosedRange<UInt64>)
+    func aWorldThatHasChangedIsLearned(seed: UInt64) throws {
+        var run = try Run(seed: seed)
+        func changed(_ moments: [MomentInput]) -> [MomentInput] {
+            moments.map { moment in
+                var moment = moment
+                for (name, sense) in moment.senses { moment.senses[name]?.values = sense.values.map { 2 - $0 } }  // far from all that was seen
+                return moment
+            }
+        }
+        let test = changed(TwoSenses.moments(200, seed: 99))
+        try run.take(TwoSenses.moments(240, seed: seed))
+        let before = run.accuracy(over: test)
+        #expect(before < 0.5, "\(before)")
+        try run.take(changed(TwoSenses.moments(400, seed: seed + 10)))
+        #expect(run.accuracy(over: test) > 0.9, "\(run.accuracy(over: test))")
     }
 
     @Test func weightsThatAreNoNumbersNeverPass() throws {

@@ -10,7 +10,7 @@ struct AnchorSet: Sendable {
         let input: MomentInput
         /// How manieth labelled moment it was.
         let ordinal: Int
-        /// The slow mean of what published versions lost on it, in nats. Many small harms add up against it.
+        /// The slow mean of what published versions lost on it, in nats, as far as they were better than that: many small harms never make a new measure.
         var reference: Double
     }
 
@@ -21,7 +21,7 @@ struct AnchorSet: Sendable {
     private(set) var random: RandomSource
     /// When the set is full, a share of newcomers comes in.
     private static let turnover = 0.25
-    /// The share by which a reference follows a new version.
+    /// The share by which a reference follows a better version.
     private static let following = 0.1
 
     init(capacity: Int, age: Int, random: RandomSource) {
@@ -48,6 +48,7 @@ struct AnchorSet: Sendable {
 
     /// A version has been published that lost so much on each.
     mutating func follow(_ losses: [Double]) {
+        guard losses.reduce(0, +) <= anchors.reduce(0, { $0 + $1.reference }) else { return }
         for (index, loss) in losses.enumerated() { anchors[index].reference += Self.following * (loss - anchors[index].reference) }
     }
 }

@@ -9,6 +9,8 @@ public struct GateVerdict: Sendable, Equatable {
 
     public var decision: Decision
     public var reason: String
+    /// Refused because it has lost what was known.
+    public var isContradicted = false
     /// Over recent moments, each judged before anything was learned from it.
     public var candidateLoss = 0.0
     public var servingLoss = 0.0

@@ -6,7 +6,7 @@ extension UpdateGate {
     public struct State: Codable, Sendable {
         var anchors: AnchorSet.Packed
         var pairs: [Pair]
-        var probationCount, labelled: Int
+        var probationCount, labelled, contradicted, passed: Int
         var probationServing, probationGood: Double
         var tallies: [String: GateTally]
         var decisions: [String: Int]
@@ -17,6 +17,7 @@ extension UpdateGate {
         var numbers: [Float] = []
         let progress = State(
             anchors: anchors.packed(to: &numbers), pairs: pairs, probationCount: probation.count, labelled: labelled,
+            contradicted: contradicted, passed: passed,
             probationServing: probation.serving, probationGood: probation.good, tallies: tallies,
             decisions: Dictionary(uniqueKeysWithValues: decisions.map { ($0.key.rawValue, $0.value) }))
         return (progress, [
@@ -31,6 +32,7 @@ extension UpdateGate {
         guard restored.unpack(state.anchors, from: tensors["anchors"] ?? []), stores.allSatisfy({ tensors[$0]?.count == $1.values.count }) else { return false }
         for (name, store) in stores { _ = store.values.update(from: tensors[name] ?? []) }
         (anchors, pairs, labelled, tallies) = (restored, state.pairs, state.labelled, state.tallies)
+        (contradicted, passed) = (state.contradicted, state.passed)
         probation = (state.probationCount, state.probationServing, state.probationGood)
         decisions = Dictionary(uniqueKeysWithValues: state.decisions.compactMap { name, count in GateVerdict.Decision(rawValue: name).map { ($0, count) } })
         return true

@@ -5,7 +5,7 @@ import Tensors
 /// Stands between what was learned and those who use it.
 ///
 ///     gate.observe(moment, candidate: learner.servingParameters)   // before it is learned
-///     let verdict = gate.decide(learner.servingParameters)         // when it is time to publish
+///     let verdict = gate.decide(learner)                           // when it is time to publish
 ///     publish(gate.serving)
 ///
 /// A candidate passes when, by configured margins, it is no worse than the serving version on recent moments, which both judged before anything was
@@ -23,11 +23,16 @@ public final class UpdateGate {
         public var anchorMargin = 0.1
         public var recentMargin = 0.2
         public var rollbackMargin = 0.3
+        /// So many candidates in a row that have lost what was known, and what they learned from is not believed: the learner is put back to the serving
+        /// version and forgets the moments since the last one that passed, and so many before it. 0: it is left alone.
+        public var disbeliefAfter = 3
+        public var disbeliefReach = 64
 
         public init() {}
 
         public func validate() throws(SettingsError) {
-            for (key, value, range) in [("anchors", anchors, 0...100_000), ("anchor_age", anchorAge, 1...1 << 30), ("recent", recent, 8...100_000)] {
+            for (key, value, range) in [("anchors", anchors, 0...100_000), ("anchor_age", anchorAge, 1...1 << 30), ("recent", recent, 8...100_000),
+                                       ("disbelief_after", disbeliefAfter, 0...100_000), ("disbelief_reach", disbeliefReach, 0...100_000)] {
                 try SettingsError.require(range.contains(value), key, "\(value) is not within \(range.lowerBound)…\(range.upperBound)")
             }
             for (key, value) in [("anchor_margin", anchorMargin), ("recent_margin", recentMargin), ("rollback_margin", rollbackMargin)] {
@@ -55,6 +60,9 @@ public final class UpdateGate {
     /// Since `good` was renewed: labelled moments, and what serving and good lost on them.
     var probation = (count: 0, serving: 0.0, good: 0.0)
     var labelled = 0
+    /// Candidates in a row that anchors spoke against, and what the learner had been offered to remember when the last one passed.
+    var contradicted = 0
+    var passed = 0
     public internal(set) var tallies: [String: GateTally] = [:]
     public internal(set) var decisions: [GateVerdict.Decision: Int] = [:]
     /// Of the newest decision's candidate; nil before there are enough anchors.
@@ -119,6 +127,35 @@ public final class UpdateGate {
         return verdict
     }
 
+    /// Decides about what a learner has learned, and puts the learner back where what it learned is not to be believed: labels that contradict what has
+    /// long been known spoil it, and its memory, for long after they have ceased. A world that has really changed outlives the anchors that speak against it.
+    public func decide(_ learner: OnlineLearner) -> GateVerdict {
+        var verdict = decide(learner.servingParameters)
+        contradicted = verdict.isContradicted ? contradicted + 1 : 0
+        if verdict.decision == .accepted { passed = learner.momentsOffered }
+        guard configuration.disbeliefAfter > 0, contradicted >= configuration.disbeliefAfter else { return verdict }
+        contradicted = 0
+        if lossOnAnchors(good) < lossOnAnchors(serving) {  // some of it got through before it was seen for what it is
+            serving.assign(from: good)
+            pairs.removeAll()
+            verdict.decision = .rolledBack
+            decisions[.refused, default: 1] -= 1
+            decisions[.rolledBack, default: 0] += 1
+        }
+        learner.rollBack(to: serving)
+        let forgotten = learner.forget(since: passed - configuration.disbeliefReach)
+        passed = learner.momentsOffered
+        verdict.reason += "; the learner is put back and forgets \(forgotten) moments"
+        return verdict
+    }
+
+    private func lossesOnAnchors(_ weights: ParameterStore<Float>) -> [Double] {
+        anchorJudge.parameters.assign(from: weights)
+        return anchorJudge.judge(anchors.inputs).map { $0?.loss ?? 0 }
+    }
+
+    private func lossOnAnchors(_ weights: ParameterStore<Float>) -> Double { lossesOnAnchors(weights).reduce(0, +) }
+
     private func compare(_ weights: ParameterStore<Float>) -> GateVerdict {
         var verdict = GateVerdict(decision: .accepted, reason: "no worse")
         verdict.recent = pairs.count
@@ -132,12 +169,12 @@ public final class UpdateGate {
             return verdict.refused("a weight is not finite")
         }
         if verdict.anchors >= Self.least {
-            anchorJudge.parameters.assign(from: weights)
-            let losses = anchorJudge.judge(anchors.inputs).map { $0?.loss ?? 0 }
+            let losses = lossesOnAnchors(weights)
             verdict.anchorLoss = losses.reduce(0, +) / Double(losses.count)
             verdict.anchorReference = anchors.meanReference
             anchorLoss = verdict.anchorLoss
             if !(verdict.anchorLoss - verdict.anchorReference <= configuration.anchorMargin) {
+                verdict.isContradicted = true
                 return verdict.refused("on \(verdict.anchors) old moments it loses \(rounded(verdict.anchorLoss)), published versions lost \(rounded(verdict.anchorReference))")
             }
             anchors.follow(losses)

@@ -72,8 +72,11 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
 
     /// Forgets everything a source sent; how many items that were.
     @discardableResult
-    public mutating func removeAll(from source: String) -> Int {
-        let kept = slots.indices.filter { slots[$0].source != source }
+    public mutating func removeAll(from source: String) -> Int { removeAll { $0.source == source } }
+
+    /// Forgets the items of which a condition holds; how many they were.
+    mutating func removeAll(where isUnwanted: (ReplaySlot) -> Bool) -> Int {
+        let kept = slots.indices.filter { !isUnwanted(slots[$0]) }
         let removed = count - kept.count
         items = kept.map { items[$0] }
         slots = kept.map { slots[$0] }

@@ -48,7 +48,7 @@ final class GuidedLearner {
     /// Asks the gate what shall serve from now on. Nil without a gate: what was learned serves.
     func decide(at time: Int64) -> GateVerdict? {
         guard let gate else { return nil }
-        let verdict = gate.decide(learner.servingParameters)
+        let verdict = gate.decide(learner)
         tell("anchor_loss", gate.anchorLoss)
         if verdict.decision != .accepted {
             rules.ledger.append(

@@ -48,6 +48,8 @@ public struct LearnProcessor: Processor {
     private var losses = 0.0
     private var learned = 0
     private var isAccepted = true
+    /// The end of the stream has been heard; a checkpoint of its end may have been restored before.
+    private var hasEnded = false
     /// Lines of the ledger that were told: up to this serial, and the time of the newest of them.
     private var lines = (serial: 0, time: Int64.min)
     private var lastPublished: Instant?
@@ -67,13 +69,13 @@ public struct LearnProcessor: Processor {
         (progress, labels) = (LearnProgress(), LabelJoin(patience: settings.learn.labelPatience))
         if let (saved, waiting) = try store.restore(guided) {
             progress = saved
-            if !isLive, saved.goesOn(with: settings.learn.stream) {
+            if !isLive, saved.goesOn(with: settings.learn.stream, run: settings.learn.run) {
                 (known, labels) = (saved.events, waiting)
             } else {
-                progress.begin(settings.learn.stream)
+                progress.begin(settings.learn.stream, run: settings.learn.run)
             }
         } else {
-            progress.begin(settings.learn.stream)
+            progress.begin(settings.learn.stream, run: settings.learn.run)
         }
         decisions = try DecisionLearner(settings)
         sessions = try SessionPublisher(settings, guided.learner.model, clock: clock)
@@ -93,7 +95,11 @@ public struct LearnProcessor: Processor {
         var outputs = begin(at: now)
         switch input {
         case .order(let order): try guided.obey(order, at: progress.time)
+        case .event(.end, _) where progress.isFinished:  // the checkpoint has dealt with it, and nobody was told
+            hasEnded = true
+            outputs.append(update("end of the stream"))
         case .event(.end, _):
+            hasEnded = true
             for one in labels.end() { learn(one) }
             progress.isFinished = true
             outputs += publish("end of the stream", at: now)
@@ -230,7 +236,7 @@ public struct LearnProcessor: Processor {
             $0.configuration = store.configuration
             $0.reason = reason
             $0.loss = learned > 0 ? losses / Double(learned) : 0
-            $0.last = progress.isFinished
+            $0.last = hasEnded
             $0.arrived = newestArrival
             if known > 0 { $0.streamBase = progress.streamBase }
         }

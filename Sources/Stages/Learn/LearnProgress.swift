@@ -11,6 +11,8 @@ public struct LearnProgress: Codable, Sendable, Equatable {
     public var isFinished = false
     /// Which replayed stream this is; empty: none that could be begun again.
     public var stream = ""
+    /// Which run of that stream this is; nil in a checkpoint from before runs were told apart.
+    public var run: String?
     /// Ordinal before the stream's first moment, and events of the stream dealt with.
     public var streamBase: UInt64 = 0
     public var events: UInt64 = 0
@@ -21,10 +23,13 @@ public struct LearnProgress: Codable, Sendable, Equatable {
     public init() {}
 
     /// Begins another stream behind what was learned before.
-    mutating func begin(_ stream: String) {
-        (self.stream, streamBase, events, isFinished) = (stream, momentsSeen, 0, false)
+    mutating func begin(_ stream: String, run: String) {
+        (self.stream, self.run, streamBase, events, isFinished) = (stream, run, momentsSeen, 0, false)
     }
 
-    /// Whether a checkpoint of this state can go on with a stream that begins again.
-    func goesOn(with stream: String) -> Bool { !isFinished && !stream.isEmpty && self.stream == stream }
+    /// Whether a checkpoint of this state can go on with a stream that begins again. What has been learned to the end is not learned once more by the
+    /// same run; another run begins behind it.
+    func goesOn(with stream: String, run: String) -> Bool {
+        !stream.isEmpty && self.stream == stream && (!isFinished || !run.isEmpty && self.run == run)
+    }
 }

@@ -17,6 +17,8 @@ public struct LearnSettings: Codable, Sendable, Equatable {
     public var labelPatience = 64
     /// What tells the replayed stream from others: a checkpoint of the same one goes on where it was; set by `accrete up`. Empty: none is told apart.
     public var stream = ""
+    /// What tells a run of that stream from others: one that was killed goes on as itself; set by `accrete up`.
+    public var run = ""
     /// Rules of when to act: a list of `name`, `signal`, `detector`, `action`, …
     public var triggers: [TriggerRule] = []
     public var gate = UpdateGate.Configuration()

@@ -53,7 +53,7 @@ struct Up: AsyncParsableCommand {
         defer { signals.cancel() }
         let view = ProgressView(isTerminal: isatty(toError ? 2 : 1) == 1)
         let (outcome, report, drawing) = try await GraphRun(plan, environment: environment, say: say).run(view: view, until: stop)
-        try report.json.write(toFile: plan.directory + "/report.json", atomically: true, encoding: .utf8)
+        try plan.finish(with: report)
         if let path = self.report { try report.json.write(toFile: path, atomically: true, encoding: .utf8) }
         if let plot { try drawing.svg.write(toFile: plot, atomically: true, encoding: .utf8) }
         if json { print(try report.json, terminator: "") }

@@ -1,0 +1,164 @@
+import Foundation
+import Learning
+import Messaging
+import Model
+import Pipeline
+import PipelineTesting
+import Schema
+import Testing
+@testable import Stages
+
+/// The learner as a stage: labels that come late, what is not learned, what is published, and going on after it was killed.
+struct LearnProcessorTests {
+    private func settings(in directory: String = "") -> Settings {
+        var settings = Settings()
+        (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
+        (settings.model.text.length, settings.model.text.buckets, settings.model.classes) = (8, 16, 4)
+        (settings.learner.replayed, settings.learner.languageRows) = (1, 1)
+        settings.mode = .lockstep
+        settings.evaluate.holdOut = 0
+        (settings.learn.publishEvery, settings.learn.labelPatience, settings.learn.checkpointEvery) = (4, 3, 4)
+        (settings.learn.directory, settings.learn.stream, settings.learn.run) = (directory, "one", "first")
+        return settings
+    }
+
+    private func harness(_ settings: Settings) throws -> Harness<LearnProcessor> { Harness(try LearnProcessor(settings, clock: VirtualClock())) }
+
+    private func input(_ event: MomentEvent) throws -> LearnProcessor.Input {
+        var payload: [Payload] = []
+        if case .moment? = event.event { payload = [Payload([104, 105] as [Float])] }
+        return try .init(WireMessage(event, on: try Topics.moment("a"), payload: payload))
+    }
+
+    private func moment(_ ordinal: UInt64) throws -> LearnProcessor.Input {
+        try input(.with {
+            $0.stamp = Stamp(from: "fuse", sequence: ordinal)
+            $0.moment = .with {
+                ($0.ordinal, $0.session, $0.id) = (ordinal, "a", "a/\(ordinal)")
+                $0.kind = .labelRequest
+                $0.senses = [.with { $0.modality = "text"; $0.present = true; $0.rows = 2; $0.columns = 1; $0.validity = 1 }]
+            }
+        })
+    }
+
+    private func label(_ label: UInt32, of ordinal: UInt64) throws -> LearnProcessor.Input {
+        try input(.with {
+            $0.stamp = Stamp(from: "fuse", sequence: 1000 + ordinal)
+            $0.feedback = .with { ($0.session, $0.moment, $0.label, $0.classes) = ("a", "a/\(ordinal)", label, 4) }
+        })
+    }
+
+    private func end() throws -> LearnProcessor.Input {
+        try input(.with { $0.stamp = Stamp(from: "fuse", sequence: 9999); $0.end = .init() })
+    }
+
+    private func updates(_ told: [Outgoing]) -> [ModelUpdate] { told.compactMap { $0.message as? ModelUpdate } }
+
+    /// A stream of moments whose labels come two moments later, and its end.
+    private func stream(_ moments: UInt64) throws -> [LearnProcessor.Input] {
+        var inputs: [LearnProcessor.Input] = []
+        for ordinal in 1...moments {
+            inputs.append(try moment(ordinal))
+            if ordinal > 2 { inputs.append(try label(UInt32(ordinal % 4), of: ordinal - 2)) }
+        }
+        return inputs + [try end()]
+    }
+
+    @Test func aLabelWithinTheWindowIsLearnedWithItsMomentAndALaterOneIsCounted() throws {
+        var learner = try harness(settings())
+        for ordinal in 1...3 as ClosedRange<UInt64> { _ = learner.send(try moment(ordinal)) }
+        _ = learner.send(try label(1, of: 2))
+        #expect(learner.refusals.isEmpty)
+        for ordinal in 4...6 as ClosedRange<UInt64> { _ = learner.send(try moment(ordinal)) }  // the window of the first is over
+        #expect(learner.processor.telemetry.drops[.labelNeverCame] == 1)
+        _ = learner.send(try label(1, of: 1))
+        #expect(learner.refusals.map(\.reason) == [.labelTooLate])
+        _ = learner.send(try label(1, of: 77))
+        #expect(learner.refusals.map(\.reason) == [.labelTooLate, .orphanLabel])
+        _ = learner.send(try label(9, of: 3))
+        #expect(learner.refusals.map(\.reason) == [.labelTooLate, .orphanLabel, .labelOutOfRange])
+    }
+
+    @Test func whatIsTheRefereesIsNeverLearned() throws {
+        var held = settings(), plain = settings()
+        held.evaluate.holdOut = 1
+        plain.evaluate.holdOut = 0
+        func weights(_ settings: Settings) throws -> [Data] {
+            var learner = try harness(settings), told: [Outgoing] = []
+            for input in try stream(8) { told += learner.send(input) }
+            return updates(told).map(\.sha256)
+        }
+        #expect(Set(try weights(held)).count == 1)
+        #expect(Set(try weights(plain)).count > 1)
+    }
+
+    @Test(arguments: [false, true])
+    func killedAnywhereItEndsWithTheSameModel(isGated: Bool) throws {
+        func learned(killedAfter kill: Int?) throws -> (ModelUpdate, UInt64) {
+            let directory = FileManager.default.temporaryDirectory.appendingPathComponent("learn-\(UUID().uuidString)").path
+            defer { try? FileManager.default.removeItem(atPath: directory) }  // a temporary directory
+            var settings = settings(in: directory)
+            settings.learn.gate.enabled = isGated
+            let inputs = try stream(21)
+            var learner = try harness(settings)
+            if let kill {
+                for input in inputs[..<kill] { _ = learner.send(input) }
+                learner = try harness(settings)
+            }
+            var told: [Outgoing] = []
+            for input in inputs { told += learner.send(input) }
+            #expect(learner.refusals.isEmpty)
+            let last = updates(told).filter(\.last)
+            #expect(last.count == 1)
+            return (try #require(last.first), UInt64(updates(told).count))
+        }
+        let (whole, _) = try learned(killedAfter: nil)
+        let count = try stream(21).count
+        for kill in 1...count {
+            let (resumed, _) = try learned(killedAfter: kill)
+            #expect(resumed.sha256 == whole.sha256, "killed after event \(kill) of \(count)")
+            #expect(resumed.version == whole.version, "killed after event \(kill) of \(count)")
+        }
+    }
+
+    @Test func anotherRunOfTheSameStreamLearnsItOnceMore() throws {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("learn-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: directory) }  // a temporary directory
+        func run(_ name: String) throws -> ModelUpdate {
+            var settings = settings(in: directory)
+            settings.learn.run = name
+            var learner = try harness(settings), told: [Outgoing] = []
+            for (index, input) in try stream(12).enumerated() {
+                guard case .event(.moment(var moment, let values), let stamp) = input, name != "first" else {
+                    told += learner.send(input)
+                    continue
+                }
+                moment.ordinal += 12  // ingest counts on behind the first run
+                moment.id = "a/\(moment.ordinal)-\(index)"
+                told += learner.send(.event(.moment(moment, values), stamp))
+            }
+            return try #require(updates(told).last)
+        }
+        let first = try run("first"), again = try run("first"), second = try run("second")
+        #expect(first.sha256 == again.sha256)
+        #expect(second.sha256 != first.sha256)
+        #expect(second.version > first.version)
+    }
+
+    @Test func anOrderThatMakesNoSenseIsRefusedAndOneThatDoesIsInTheLedger() throws {
+        var learner = try harness(settings())
+        func order(_ change: (inout Order) -> Void) throws -> LearnProcessor.Input {
+            try .init(WireMessage(Order.with { $0.stamp = Stamp(from: "operator", sequence: 1); change(&$0) }, on: try Topics.order("learn")))
+        }
+        _ = learner.send(try order { $0.switchOptimizer = "magic" })
+        _ = learner.send(try order { $0.scaleRate = -1 })
+        _ = learner.send(try order { $0.rollBack = true })
+        #expect(learner.refusals.map(\.reason) == [.badOrder, .badOrder, .badOrder])
+        _ = learner.send(try order { $0.switchOptimizer = "momentum"; $0.settings = #"{"learning_rate": 0.01}"# })
+        #expect(learner.refusals.count == 3)
+        var told: [Outgoing] = []
+        for input in try stream(8) { told += learner.send(input) }
+        let lines = told.compactMap { $0.message as? TriggerLedgerPart }.flatMap(\.lines)
+        #expect(lines.contains { $0.rule == "operator" && $0.note.contains("momentum") })
+    }
+}
