@@ -24,6 +24,7 @@ import ArgumentParser
             TextPolicyBench.self,
             TokenizerBench.self,
             LanguageBench.self,
+            LanguagesBench.self,
             TrainingBench.self,
             MessagingBench.self,
         ]

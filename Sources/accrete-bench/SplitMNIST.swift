@@ -63,7 +63,7 @@ struct SplitMNIST: ParsableCommand {
     func run() throws {
         let train = try Self.samples(data, "train"), test = try Self.samples(data, "devtest")
         if !json { print("method                     accuracy         forgetting   per task              prequential   seconds") }
-        for row in Self.rows where row.name.contains(only) {
+        for row in Self.rows where only.isEmpty || row.name.contains(only) {
             let result = try measure(row, train, test)
             if json {
                 print(String(decoding: try JSONEncoder().encode(result), as: UTF8.self))
