@@ -4,6 +4,7 @@ import Messaging
 import Model
 import Pipeline
 import PipelineTesting
+import Safetensors
 import Schema
 import Testing
 @testable import Stages
@@ -143,6 +144,18 @@ struct LearnProcessorTests {
         #expect(first.sha256 == again.sha256)
         #expect(second.sha256 != first.sha256)
         #expect(second.version > first.version)
+    }
+
+    @Test func whatItWritesIsAGPT2OfTheShapeThatItSays() throws {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("learn-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: directory) }  // a temporary directory
+        var learner = try harness(settings(in: directory))
+        for input in try stream(6) { _ = learner.send(input) }
+        let said = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: directory + "/config.json"))) as? [String: Any]
+        let archive = try TensorArchive(mapping: directory + "/model.safetensors")
+        let (n, width) = (try #require(said?["n_positions"] as? Int), try #require(said?["n_embd"] as? Int))
+        #expect(try archive.tensor("wpe.weight").shape == [n, width])
+        #expect(try archive.tensor("wte.weight").shape == [try #require(said?["vocab_size"] as? Int), width])
     }
 
     @Test func anOrderThatMakesNoSenseIsRefusedAndOneThatDoesIsInTheLedger() throws {

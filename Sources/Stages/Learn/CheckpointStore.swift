@@ -150,7 +150,7 @@ private struct HuggingFaceConfiguration: Encodable {
 
     init(_ model: MultimodalConfiguration) {
         vocab_size = model.text.vocabulary
-        n_positions = model.prefixLength + model.text.length
+        n_positions = model.text.length
         n_embd = model.width
         n_layer = model.layers
         n_head = model.heads
