@@ -138,9 +138,11 @@ public final class UpdateGate {
         if lossOnAnchors(good) < lossOnAnchors(serving) {  // some of it got through before it was seen for what it is
             serving.assign(from: good)
             pairs.removeAll()
+            if verdict.decision == .refused {  // counted as such already
+                decisions[.refused, default: 1] -= 1
+                decisions[.rolledBack, default: 0] += 1
+            }
             verdict.decision = .rolledBack
-            decisions[.refused, default: 1] -= 1
-            decisions[.rolledBack, default: 0] += 1
         }
         learner.rollBack(to: serving)
         let forgotten = learner.forget(since: passed - configuration.disbeliefReach)
