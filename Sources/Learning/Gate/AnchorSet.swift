@@ -46,10 +46,10 @@ struct AnchorSet: Sendable {
         anchors[victims[random.uniform(below: victims.count)]] = newcomer
     }
 
-    /// A version has been published that lost so much on each.
-    mutating func follow(_ losses: [Double]) {
-        guard losses.reduce(0, +) <= anchors.reduce(0, { $0 + $1.reference }) else { return }
-        for (index, loss) in losses.enumerated() { anchors[index].reference += Self.following * (loss - anchors[index].reference) }
+    /// A version has been published that lost so much on each. One that is worse is followed, and at once, only where that is the price of a new world.
+    mutating func follow(_ losses: [Double], evenIfWorse: Bool) {
+        guard evenIfWorse || losses.reduce(0, +) <= anchors.reduce(0, { $0 + $1.reference }) else { return }
+        for (index, loss) in losses.enumerated() { anchors[index].reference += (evenIfWorse ? 1 : Self.following) * (loss - anchors[index].reference) }
     }
 }
 

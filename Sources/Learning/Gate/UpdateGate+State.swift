@@ -10,6 +10,8 @@ extension UpdateGate {
         var probationServing, probationGood: Double
         var tallies: [String: GateTally]
         var decisions: [String: Int]
+        var surprise: Surprise
+        var doubt: UpdateGate.Doubt?
     }
 
     /// The state, and everything with many numbers by name.
@@ -19,7 +21,8 @@ extension UpdateGate {
             anchors: anchors.packed(to: &numbers), pairs: pairs, probationCount: probation.count, labelled: labelled,
             contradicted: contradicted, passed: passed,
             probationServing: probation.serving, probationGood: probation.good, tallies: tallies,
-            decisions: Dictionary(uniqueKeysWithValues: decisions.map { ($0.key.rawValue, $0.value) }))
+            decisions: Dictionary(uniqueKeysWithValues: decisions.map { ($0.key.rawValue, $0.value) }),
+            surprise: surprise, doubt: doubt)
         return (progress, [
             "anchors": numbers, "serving": Array(serving.values), "good": Array(good.values), "scheduled": Array(judges.scheduled.parameters.values),
         ])
@@ -32,7 +35,7 @@ extension UpdateGate {
         guard restored.unpack(state.anchors, from: tensors["anchors"] ?? []), stores.allSatisfy({ tensors[$0]?.count == $1.values.count }) else { return false }
         for (name, store) in stores { _ = store.values.update(from: tensors[name] ?? []) }
         (anchors, pairs, labelled, tallies) = (restored, state.pairs, state.labelled, state.tallies)
-        (contradicted, passed) = (state.contradicted, state.passed)
+        (contradicted, passed, surprise, doubt) = (state.contradicted, state.passed, state.surprise, state.doubt)
         probation = (state.probationCount, state.probationServing, state.probationGood)
         decisions = Dictionary(uniqueKeysWithValues: state.decisions.compactMap { name, count in GateVerdict.Decision(rawValue: name).map { ($0, count) } })
         return true

@@ -1,3 +1,4 @@
+import Foundation
 import Model
 import Statistics
 import Tensors
@@ -11,6 +12,10 @@ import Tensors
 /// A candidate passes when, by configured margins, it is no worse than the serving version on recent moments, which both judged before anything was
 /// learned from them, and no worse than published versions were on anchors. A serving version that afterwards does worse than the one it followed
 /// gives way to it. Only labels are judged: a stream without labels passes unjudged.
+///
+/// From the first few labels on that the serving version suddenly misses, nothing passes but a candidate that answers such moments better without
+/// paying for it on anchors: it has learned a world that has changed. Labels that are wrong for a while cannot be learned so, and when they
+/// cease, the learner is put back to where it was before them.
 public final class UpdateGate {
     public struct Configuration: Settings {
         public var enabled = false
@@ -27,6 +32,8 @@ public final class UpdateGate {
         /// version and forgets the moments since the last one that passed, and so many before it. 0: it is left alone.
         public var disbeliefAfter = 3
         public var disbeliefReach = 64
+        /// Evidence, in nats, that the serving version is wrong more often than usual, from which on a candidate must explain why. 0: it need not.
+        public var surpriseAbove = 3.5
 
         public init() {}
 
@@ -35,7 +42,8 @@ public final class UpdateGate {
                                        ("disbelief_after", disbeliefAfter, 0...100_000), ("disbelief_reach", disbeliefReach, 0...100_000)] {
                 try SettingsError.require(range.contains(value), key, "\(value) is not within \(range.lowerBound)…\(range.upperBound)")
             }
-            for (key, value) in [("anchor_margin", anchorMargin), ("recent_margin", recentMargin), ("rollback_margin", rollbackMargin)] {
+            for (key, value) in [("anchor_margin", anchorMargin), ("recent_margin", recentMargin), ("rollback_margin", rollbackMargin),
+                                 ("surprise_above", surpriseAbove)] {
                 try SettingsError.require(value >= 0 && value < 1e6, key, "\(value) is negative or absurd")
             }
         }
@@ -44,6 +52,17 @@ public final class UpdateGate {
     /// What each version lost on one moment.
     struct Pair: Codable, Sendable {
         var candidate, serving, frozen, scheduled: Double
+    }
+
+    struct Doubt: Codable {
+        /// The labelled moments before it.
+        var began: Int
+        /// So much evidence that chance is no explanation.
+        var isGrave = false
+        /// How many times as long as at first a learner may go on until it is put back: a world that is hard to learn takes its time.
+        var patience = 1
+
+        mutating func waitLonger() { patience = min(2, 2 * patience) }
     }
 
     public let configuration: Configuration
@@ -63,12 +82,17 @@ public final class UpdateGate {
     /// Candidates in a row that anchors spoke against, and what the learner had been offered to remember when the last one passed.
     var contradicted = 0
     var passed = 0
+    var surprise = Surprise()
+    /// The serving version has been wrong more often than usual since so many labelled moments, and nobody knows why.
+    var doubt: Doubt?
     public internal(set) var tallies: [String: GateTally] = [:]
     public internal(set) var decisions: [GateVerdict.Decision: Int] = [:]
     /// Of the newest decision's candidate; nil before there are enough anchors.
     public private(set) var anchorLoss: Double?
     /// So many anchors, and recent moments, are needed to say anything.
     private static let least = 16
+    /// What must be gained on moments that surprise, in the mean probability of their labels, over at most how many, and how much of it anchors may pay.
+    private static let leastGain = 0.05, surprising = 32, mostPaid = 0.5
 
     /// - Parameters:
     ///   - frozen: the twin that never learns; also what serves at first.
@@ -101,6 +125,7 @@ public final class UpdateGate {
         for (name, judgement) in [("serving", served), ("frozen", frozen), ("scheduled", scheduled)] {
             tallies[name, default: GateTally()].add(judgement)
         }
+        wonder(served.isRight)
         probation = (probation.count + 1, probation.serving + served.loss, probation.good + past.loss)
         anchors.expire(at: labelled)
         if served.isRight { anchors.admit(moment, loss: served.loss, at: labelled) }
@@ -108,11 +133,13 @@ public final class UpdateGate {
 
     /// Decides whether the candidate serves from now on, or what served before.
     public func decide(_ weights: ParameterStore<Float>) -> GateVerdict {
+        let isOver = doubt != nil && surprise.evidence == 0
+        if isOver, doubt?.isGrave == false { doubt = nil }
         var verdict = compare(weights)
         judges.scheduled.parameters.assign(from: weights)
         if probation.count >= configuration.recent {
             let harm = (probation.serving - probation.good) / Double(probation.count)
-            if harm > configuration.rollbackMargin {
+            if harm > configuration.rollbackMargin, doubt == nil || lossOnAnchors(serving) > lossOnAnchors(good) {
                 serving.assign(from: good)
                 pairs.removeAll()
                 verdict.decision = .rolledBack
@@ -122,7 +149,12 @@ public final class UpdateGate {
             }
             probation = (0, 0, 0)
         }
-        if verdict.decision == .accepted { serving.assign(from: weights) }
+        if verdict.decision == .accepted {
+            serving.assign(from: weights)
+            if doubt != nil { surprise.settle(usual: 1 - Self.meanProbability(surprisingPairs.map(\.candidate))) }
+            doubt = nil
+        }
+        if isOver { doubt = nil }
         decisions[verdict.decision, default: 0] += 1
         return verdict
     }
@@ -130,14 +162,16 @@ public final class UpdateGate {
     /// Decides about what a learner has learned, and puts the learner back where what it learned is not to be believed: labels that contradict what has
     /// long been known spoil it, and its memory, for long after they have ceased. A world that has really changed outlives the anchors that speak against it.
     public func decide(_ learner: OnlineLearner) -> GateVerdict {
+        let begun = doubt?.began, wasGrave = doubt?.isGrave ?? false
         var verdict = decide(learner.servingParameters)
         contradicted = verdict.isContradicted ? contradicted + 1 : 0
         if verdict.decision == .accepted { passed = learner.momentsOffered }
-        guard configuration.disbeliefAfter > 0, contradicted >= configuration.disbeliefAfter else { return verdict }
+        let isOver = wasGrave && doubt == nil && verdict.decision != .accepted
+        guard isOver || configuration.disbeliefAfter > 0 && contradicted >= configuration.disbeliefAfter * (doubt?.patience ?? 1) else { return verdict }
         contradicted = 0
-        if lossOnAnchors(good) < lossOnAnchors(serving) {  // some of it got through before it was seen for what it is
+        doubt?.waitLonger()
+        if !isOver, lossOnAnchors(good) < lossOnAnchors(serving) {  // some of it got through before it was seen for what it is
             serving.assign(from: good)
-            pairs.removeAll()
             if verdict.decision == .refused {  // counted as such already
                 decisions[.refused, default: 1] -= 1
                 decisions[.rolledBack, default: 0] += 1
@@ -145,10 +179,41 @@ public final class UpdateGate {
             verdict.decision = .rolledBack
         }
         learner.rollBack(to: serving)
-        let forgotten = learner.forget(since: passed - configuration.disbeliefReach)
+        pairs.removeAll()
+        let forgotten = learner.forget(since: begun.map { learner.momentsOffered - (labelled - $0) } ?? passed - configuration.disbeliefReach)
         passed = learner.momentsOffered
         verdict.reason += "; the learner is put back and forgets \(forgotten) moments"
         return verdict
+    }
+
+    /// Whether what serves misses more than usual.
+    private func wonder(_ isRight: Bool) {
+        guard configuration.surpriseAbove > 0 else { return }
+        surprise.add(isRight: isRight, threshold: configuration.surpriseAbove)
+        guard surprise.evidence >= configuration.surpriseAbove else { return }
+        doubt = doubt ?? Doubt(began: labelled - surprise.lasts)
+        if surprise.evidence >= 2 * configuration.surpriseAbove { doubt?.isGrave = true }
+    }
+
+    private var surprisingPairs: ArraySlice<Pair> {
+        pairs.suffix(min(Self.surprising, labelled - (doubt?.began ?? labelled)))
+    }
+
+    private static func meanProbability(_ losses: [Double]) -> Double { losses.reduce(0) { $0 + exp(-$1) } / Double(max(1, losses.count)) }
+
+    /// Why a candidate does not explain what surprises; nil where it does, or nothing surprises. Beside it: whether it explains it and has lost what was known.
+    private func unexplained(_ candidateOnAnchors: [Double]) -> (reason: String, isContradicted: Bool)? {
+        guard let doubt else { return nil }
+        let since = "for \(labelled - doubt.began) moments the serving version has been wrong more often than usual"
+        guard surprise.evidence > 0 else { return (since + ", and is no more", false) }
+        let pairs = surprisingPairs
+        guard pairs.count >= Self.least else { return (since + "; it is too soon to tell why", false) }
+        let gain = Self.meanProbability(pairs.map(\.candidate)) - Self.meanProbability(pairs.map(\.serving))
+        let paid = candidateOnAnchors.isEmpty ? 0 : Self.meanProbability(lossesOnAnchors(serving)) - Self.meanProbability(candidateOnAnchors)
+        guard gain >= Self.leastGain, paid <= Self.mostPaid * gain else {
+            return (since + "; what was learned gains \(rounded(gain)) there and pays \(rounded(paid)) on old moments", gain >= Self.leastGain)
+        }
+        return nil
     }
 
     private func lossesOnAnchors(_ weights: ParameterStore<Float>) -> [Double] {
@@ -170,17 +235,22 @@ public final class UpdateGate {
         guard weights.values.allSatisfy(\.isFinite) else {
             return verdict.refused("a weight is not finite")
         }
+        var losses: [Double] = []
         if verdict.anchors >= Self.least {
-            let losses = lossesOnAnchors(weights)
+            losses = lossesOnAnchors(weights)
             verdict.anchorLoss = losses.reduce(0, +) / Double(losses.count)
             verdict.anchorReference = anchors.meanReference
             anchorLoss = verdict.anchorLoss
-            if !(verdict.anchorLoss - verdict.anchorReference <= configuration.anchorMargin) {
+            if doubt == nil, !(verdict.anchorLoss - verdict.anchorReference <= configuration.anchorMargin) {
                 verdict.isContradicted = true
                 return verdict.refused("on \(verdict.anchors) old moments it loses \(rounded(verdict.anchorLoss)), published versions lost \(rounded(verdict.anchorReference))")
             }
-            anchors.follow(losses)
         }
+        if let (reason, isContradicted) = unexplained(losses) {
+            verdict.isContradicted = isContradicted
+            return verdict.refused(reason)
+        }
+        anchors.follow(losses, evenIfWorse: doubt != nil)
         if verdict.recent >= Self.least, !(verdict.candidateLoss - verdict.servingLoss <= configuration.recentMargin) {
             return verdict.refused("on \(verdict.recent) recent moments it lost \(rounded(verdict.candidateLoss)), the serving version \(rounded(verdict.servingLoss))")
         }

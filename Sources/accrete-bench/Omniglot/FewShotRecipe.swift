@@ -33,6 +33,9 @@ struct FewShotRecipe: ParsableArguments {
     @Option(help: "How a task's head begins: plain or prototypes (maml and fomaml).")
     var head = Head.prototypes
 
+    @Option(help: "How sharply a head that begins at prototypes tells them apart: the factor before the mean squared distance.")
+    var sharpness = 1.0
+
     @Option(help: "Meta-steps.")
     var iterations = 800
 

@@ -117,7 +117,8 @@ struct FewShotTrial {
     }
 
     private func prototypes(_ network: FewShotNetwork, _ images: Int) -> PrototypeStart<Float>? {
-        isMAML && recipe.head == .prototypes ? PrototypeStart(network, images: images) : nil
+        isMAML && recipe.head == .prototypes 
+            ? PrototypeStart(network, images: images, sharpness: recipe.sharpness / Double(network.features)) : nil
     }
 
     private func accuracies(of test: Test, _ trained: ParameterStore<Float>, _ trainedRates: ParameterStore<Float>) -> [Double] {
