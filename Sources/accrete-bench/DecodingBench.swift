@@ -10,8 +10,12 @@ struct DecodingBench: ParsableCommand {
         commandName: "decoding", abstract: "Decodes greedily with a GPT-2 of random weights and tells the speed.",
         discussion: """
             The bound is the measured speed of reading memory over the bytes of weights that a token needs.
+            A peer is called with `decode --size … --threads …`, and `--int8` where that is meant, in turns with ours, and prints a line of JSON with
+            `tokensPerSecond`; the ratio is the median over rounds.
 
-            Example: accrete-bench decoding --size 124m --precision int8
+            Examples:
+              accrete-bench decoding --size 124m --precision int8
+              accrete-bench decoding --against "python3 ../shared/reference/torch_baseline.py"
             """)
 
     @Option(help: "small (4 layers of 256, 8,192 tokens) or 124m.")
@@ -29,6 +33,9 @@ struct DecodingBench: ParsableCommand {
     @Option(help: "Rounds; the median counts.")
     var rounds = 5
 
+    @Option(help: ArgumentHelp("A peer's command.", valueName: "command"))
+    var against: String?
+
     func run() throws {
         let configuration = size == "small"
             ? GPT2Configuration(vocabularySize: 8_192, positions: 1_024, width: 256, layers: 4, heads: 4) : GPT2Configuration()
@@ -38,15 +45,21 @@ struct DecodingBench: ParsableCommand {
         let used = parameters.layout.count - configuration.positions * configuration.width
         for name in precision {
             guard let precision = DecodingPrecision(rawValue: name) else { throw ValidationError("there is no precision '\(name)'") }
-            let decoder = TextDecoder(model, parameters, precision: precision, team: team)
-            var speeds: [Double] = [], bounds: [Double] = []
+            let decoder = TextDecoder(model, parameters, precision: precision, inOrder: true, team: team)
+            var speeds: [Double] = [], bounds: [Double] = [], peers: [Double] = []
             for _ in 0..<rounds {
                 speeds.append(tokensPerSecond(decoder))
                 let bytes = precision == .int8 ? used : used * 4
                 bounds.append(ReadingSpeed(parameters.values, team).bytesPerSecond / Double(bytes))
+                guard let against else { continue }
+                peers.append(try Peer(command: against).figure(
+                    "tokensPerSecond", "decode --size \(size) --threads \(threads)\(precision == .int8 ? " --int8" : "")"))
             }
-            let speed = speeds.sorted()[rounds / 2], bound = bounds.sorted()[rounds / 2]
-            print("\(size) \(name): " + String(format: "%.1f tokens/s, memory allows %.1f: %.2f of it", speed, bound, speed / bound))
+            func median(_ figures: [Double]) -> Double { figures.sorted()[figures.count / 2] }
+            let speed = median(speeds), bound = median(bounds)
+            var line = "\(size) \(name): " + String(format: "%.1f tokens/s, memory allows %.1f: %.2f of it", speed, bound, speed / bound)
+            if !peers.isEmpty { line += String(format: "; peer %.1f, ratio %.2f", median(peers), median(zip(speeds, peers).map { $0 / $1 })) }
+            print(line)
         }
     }
 

@@ -64,19 +64,8 @@ struct TrainingBench: ParsableCommand {
     }
 
     private func peerSeconds(_ command: String, _ shape: TrainingShape) throws -> Double {
-        struct Line: Decodable { let stepSecondsMedian: Double }
-        let process = Process(), pipe = Pipe()
-        process.executableURL = URL(filePath: "/bin/sh")
-        process.arguments = [
-            "-c",
-            "\(command) train --size \(shape.size) --batch \(shape.batch) --time \(shape.time) --threads \(threads) --seconds \(seconds)",
-        ]
-        process.standardOutput = pipe
-        try process.run()
-        let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw ValidationError("the peer '\(command)' ended with \(process.terminationStatus)") }
-        return try JSONDecoder().decode(Line.self, from: output).stepSecondsMedian
+        try Peer(command: command).figure(
+            "stepSecondsMedian", "train --size \(shape.size) --batch \(shape.batch) --time \(shape.time) --threads \(threads) --seconds \(seconds)")
     }
 
     /// Operations a second of a large SGEMM on one core.

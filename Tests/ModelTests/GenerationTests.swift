@@ -1,8 +1,9 @@
-import Model
+import CVector
 import Statistics
 import Tensors
 import Testing
 import Tokenization
+@testable import Model
 
 @Suite struct GenerationTests {
     let model = GPT2(GPT2Configuration(vocabularySize: 257, positions: 24, width: 32, layers: 2, heads: 4))
@@ -53,10 +54,10 @@ import Tokenization
         zip(a, b).reduce(0) { max($0, abs($1.0 - $1.1)) }
     }
 
-    @Test(arguments: [1, 2])
-    func theCacheComputesWhatTheGraphComputes(team: Int) {
+    @Test(arguments: [1, 2], [false, true])
+    func theCacheComputesWhatTheGraphComputes(team: Int, inOrder: Bool) {
         let texts = [[7, 250, 3, 3, 99, 128, 7, 12], [1, 2, 3, 4, 5]]
-        let decoder = TextDecoder(model, parameters, streams: 2, team: Team(count: team))
+        let decoder = TextDecoder(model, parameters, streams: 2, inOrder: inOrder, team: Team(count: team))
         for place in 0..<8 {
             let tokens = texts.map { place < $0.count ? $0[place] : nil }
             decoder.advance(tokens)
@@ -189,5 +190,21 @@ import Tokenization
         #expect(near(penalized, [2, 4, 2, 2].map { $0 / 10 }))
         let negative = counts(Sampling(repetitionPenalty: 2), logits.map { $0 - 4 * Float(0.693_147_18) }, after: [0])
         #expect(near(negative, [2, 2, 1, 1].map { $0 / 6 }))
+    }
+
+    @Test(arguments: [1, 15, 16, 31, 32, 100])
+    func aProductOfRowsIsThePlainSum(columns: Int) {
+        var random = RandomSource(seed: 3)
+        let rows = 5, x = (0..<columns).map { _ in Float(random.uniform() - 0.5) }
+        let transposed = (0..<rows * columns).map { _ in Float(random.uniform() - 0.5) }  // (columns, rows)
+        let copy = transposed.withUnsafeBufferPointer { RowMatrix(copying: Matrix($0.baseAddress!, stride: rows), rows: rows, columns: columns) }
+        var y = [Float](repeating: 1, count: rows)
+        copy.multiply(x, into: &y, rows: 1..<rows)
+        #expect(y[0] == 1)
+        for row in 1..<rows {
+            let sum = (0..<columns).reduce(Float(1)) { $0 + transposed[$1 * rows + row] * x[$1] }
+            let baseline = 1 + (0..<columns).map { transposed[$0 * rows + row] }.withUnsafeBufferPointer { CVectorDotFloatBaseline($0.baseAddress!, x, columns) }
+            #expect(abs(y[row] - sum) < 1e-5 && abs(baseline - sum) < 1e-5, "\(y[row]), \(baseline), \(sum)")
+        }
     }
 }

@@ -41,7 +41,39 @@ static inline int CVectorDotBaseline(const signed char *w, const short *x, long 
     return sum;
 }
 
+/// Σ w·x, sixteen lanes at a time.
+static inline float CVectorDotFloatBaseline(const float *w, const float *x, long count) {
+    CVectorFloat16 sums = 0, a, b;
+    long i = 0;
+    for (; i + 16 <= count; i += 16) {
+        __builtin_memcpy(&a, w + i, sizeof a);
+        __builtin_memcpy(&b, x + i, sizeof b);
+        sums += a * b;
+    }
+    float sum = 0;
+    for (int lane = 0; lane < 16; lane++) sum += sums[lane];
+    for (; i < count; i++) sum += w[i] * x[i];
+    return sum;
+}
+
 #if defined(__x86_64__)
+__attribute__((target("avx2,fma"))) static inline float CVectorDotFloatAVX2(const float *w, const float *x, long count) {
+    __m256 a = _mm256_setzero_ps(), b = a, c = a, d = a;
+    long i = 0;
+    for (; i + 32 <= count; i += 32) {
+        a = _mm256_fmadd_ps(_mm256_loadu_ps(w + i), _mm256_loadu_ps(x + i), a);
+        b = _mm256_fmadd_ps(_mm256_loadu_ps(w + i + 8), _mm256_loadu_ps(x + i + 8), b);
+        c = _mm256_fmadd_ps(_mm256_loadu_ps(w + i + 16), _mm256_loadu_ps(x + i + 16), c);
+        d = _mm256_fmadd_ps(_mm256_loadu_ps(w + i + 24), _mm256_loadu_ps(x + i + 24), d);
+    }
+    __m256 eight = _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d));
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    float sum = _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+    for (; i < count; i++) sum += w[i] * x[i];
+    return sum;
+}
+
 __attribute__((target("avx2"))) static inline int CVectorDotAVX2(const signed char *w, const short *x, long count) {
     __m256i even = _mm256_setzero_si256(), odd = even;
     long i = 0;
@@ -58,8 +90,10 @@ __attribute__((target("avx2"))) static inline int CVectorDotAVX2(const signed ch
     return sum;
 }
 
-static inline int CVectorHasAVX2(void) { return __builtin_cpu_supports("avx2") != 0; }
+/// And fused multiplication and addition, which every processor with AVX2 has had.
+static inline int CVectorHasAVX2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #else
+static inline float CVectorDotFloatAVX2(const float *w, const float *x, long count) { return CVectorDotFloatBaseline(w, x, count); }
 static inline int CVectorDotAVX2(const signed char *w, const short *x, long count) { return CVectorDotBaseline(w, x, count); }
 
 static inline int CVectorHasAVX2(void) { return 0; }

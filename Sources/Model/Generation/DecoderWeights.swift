@@ -25,12 +25,13 @@ struct DecoderWeights {
     let head: Projection
     private let store: ParameterStore<Float>
 
-    init(_ c: GPT2Configuration, _ store: ParameterStore<Float>, _ precision: DecodingPrecision) {
+    init(_ c: GPT2Configuration, _ store: ParameterStore<Float>, _ precision: DecodingPrecision, inOrder: Bool) {
         func pointer(_ name: String) -> UnsafePointer<Float> { UnsafePointer(store[name].baseAddress!) }
         func norm(_ name: String) -> Norm { Norm(weight: pointer("\(name).weight"), bias: pointer("\(name).bias")) }
         func projection(_ name: String, _ inputs: Int, _ outputs: Int) -> Projection {
             Projection(
-                Matrix(pointer("\(name).weight"), stride: outputs), bias: pointer("\(name).bias"), inputs, outputs, precision)
+                Matrix(pointer("\(name).weight"), stride: outputs), bias: pointer("\(name).bias"), inputs, outputs, precision,
+                inOrder: inOrder)
         }
         let hidden = c.hidden ?? 4 * c.width
         tokens = pointer("wte.weight")
@@ -46,7 +47,7 @@ struct DecoderWeights {
         self.norm = norm("ln_f")
         head = Projection(
             Matrix(pointer(c.isTied ? "wte.weight" : "lm_head.weight"), stride: c.width, transposed: true), bias: nil,
-            c.width, c.vocabularySize, precision)
+            c.width, c.vocabularySize, precision, inOrder: inOrder)
         self.store = store
     }
 }
@@ -58,31 +59,40 @@ struct Projection {
     private let weights: Weights
 
     private enum Weights {
-        /// (inputs, outputs), or transposed
+        /// (inputs, outputs)
         case float(Matrix<Float>)
+        case rows(RowMatrix)
         case quantized(QuantizedMatrix)
     }
 
     init(
-        _ w: Matrix<Float>, bias: UnsafePointer<Float>?, _ inputs: Int, _ outputs: Int, _ precision: DecodingPrecision
+        _ w: Matrix<Float>, bias: UnsafePointer<Float>?, _ inputs: Int, _ outputs: Int, _ precision: DecodingPrecision, inOrder: Bool
     ) {
         self.inputs = inputs
         self.outputs = outputs
         self.bias = bias
+        let rows = Matrix(w.pointer, stride: w.stride, transposed: !w.isTransposed)
         switch precision {
-        case .float32: weights = .float(w)
+        case .float32:
+            if let rows = RowMatrix(rows, rows: outputs, columns: inputs) {
+                weights = .rows(rows)
+            } else {
+                weights = inOrder ? .rows(RowMatrix(copying: w, rows: outputs, columns: inputs)) : .float(w)
+            }
         case .int8:
-            let rows = Matrix(w.pointer, stride: w.stride, transposed: !w.isTransposed)
             weights = .quantized(QuantizedMatrix(rows, rows: outputs, columns: inputs))
         }
     }
+
+    /// The outputs that a share computes.
+    func part(of share: Share) -> Range<Int> { share.of(outputs, multiple: 16, grain: 64) }
 
     /// This member's columns of y (rows, outputs) from x (rows, inputs).
     func apply(
         _ x: UnsafePointer<Float>, rows: Int, into y: UnsafeMutablePointer<Float>, adding: Bool, _ share: Share,
         scratch: UnsafeMutablePointer<Int16>
     ) {
-        let part = share.of(outputs, multiple: 16, grain: 64)
+        let part = part(of: share)
         guard !part.isEmpty else { return }
         for row in 0..<rows {
             let y = y + row * outputs
@@ -97,11 +107,10 @@ struct Projection {
             }
         }
         switch weights {
-        case .float(let w):
-            let columns = w.pointer + part.lowerBound * (w.isTransposed ? inputs : 1)
-            Float.multiply(
-                Matrix(x, stride: inputs), Matrix(columns, stride: w.stride, transposed: w.isTransposed),
-                into: y + part.lowerBound, stride: outputs, m: rows, n: part.count, k: inputs, alpha: 1, beta: 1)
+        case .float(let w): multiply(x, Matrix(w.pointer + part.lowerBound, stride: w.stride), rows, into: y, part)
+        case .rows(let w) where rows <= Self.fewRows:
+            for row in 0..<rows { w.multiply(x + row * inputs, into: y + row * outputs, rows: part) }
+        case .rows(let w): multiply(x, Matrix(w.pointer + part.lowerBound * inputs, stride: inputs, transposed: true), rows, into: y, part)
         case .quantized(let w):
             var vector = QuantizedVector(memory: scratch)
             for row in 0..<rows {
@@ -109,5 +118,13 @@ struct Projection {
                 w.multiply(vector, into: y + row * outputs, rows: part)
             }
         }
+    }
+
+    /// Up to so many vectors are multiplied one by one.
+    private static let fewRows = 2
+
+    private func multiply(_ x: UnsafePointer<Float>, _ w: Matrix<Float>, _ rows: Int, into y: UnsafeMutablePointer<Float>, _ part: Range<Int>) {
+        Float.multiply(
+            Matrix(x, stride: inputs), w, into: y + part.lowerBound, stride: outputs, m: rows, n: part.count, k: inputs, alpha: 1, beta: 1)
     }
 }

@@ -49,8 +49,6 @@ struct QuantizedMatrix {
     }
 }
 
-private let hasAVX2 = CVectorHasAVX2() != 0
-
 /// A vector in twelve bits, in memory that is used again and again.
 struct QuantizedVector {
     private(set) var values: UnsafeMutablePointer<Int16>
@@ -59,11 +57,23 @@ struct QuantizedVector {
     init(memory: UnsafeMutablePointer<Int16>) { values = memory }
 
     mutating func set(_ x: UnsafePointer<Float>, count: Int) {
-        var largest: Float = 0
-        for i in 0..<count { largest = max(largest, abs(x[i])) }
-        scale = largest / 2_047
-        let inverse = largest > 0 && largest.isFinite ? 2_047 / largest : 0
-        for i in 0..<count { values[i] = Int16(truncatingIfNeeded: Int32((max(-largest, min(largest, x[i])) * inverse).rounded())) }
+        let whole = count / 16 * 16
+        var largest = SIMD16<Float>.zero
+        for i in stride(from: 0, to: whole, by: 16) {
+            let y = SIMD16(load: x + i), size = y.replacing(with: -y, where: y .< 0)
+            largest.replace(with: size, where: size .> largest)
+        }
+        var most = largest.largest
+        for i in whole..<count { most = max(most, abs(x[i])) }
+        scale = most / 2_047
+        let inverse = most > 0 && most.isFinite ? 2_047 / most : 0
+        // Adding 1.5·2²³ rounds to an integer and leaves it in the low bits.
+        let magic = SIMD16<Float>(repeating: 12_582_912)
+        for i in stride(from: 0, to: whole, by: 16) {
+            let bits = unsafeBitCast(SIMD16(load: x + i) * inverse + magic, to: SIMD16<Int32>.self)
+            UnsafeMutableRawPointer(values + i).storeBytes(of: SIMD16<Int16>(truncatingIfNeeded: bits), as: SIMD16<Int16>.self)
+        }
+        for i in whole..<count { values[i] = Int16(truncatingIfNeeded: Int32((max(-most, min(most, x[i])) * inverse).rounded())) }
     }
 }
 

@@ -40,7 +40,7 @@ public final class TextDecoder {
 
     /// (layer, stream, head, slot, C / heads)
     private let keys, values: Memory<Float>
-    /// (rows, C), (rows, C), (rows, 3C), (rows, C), (rows, hidden)
+    /// (rows, C), (shares, rows, C), (rows, 3C), (rows, C), (rows, hidden)
     private let x, normed, projected, attended, inner: Memory<Float>
     /// (streams, C), (streams, V)
     private let last, allLogits: Memory<Float>
@@ -52,10 +52,13 @@ public final class TextDecoder {
 
     /// The most rows in one pass.
     private static let rowLimit = 32
+    private let inOrder: Bool
 
+    /// - Parameter inOrder: in floats, keeps a copy of the layers' weights in the order that a token reads them in, made anew with every version:
+    ///   faster where many tokens follow.
     public init(
         _ model: GPT2, _ parameters: ParameterStore<Float>, streams: Int = 1, prefixLimit: Int = 0,
-        precision: DecodingPrecision = .float32, team: Team = .solo
+        precision: DecodingPrecision = .float32, inOrder: Bool = false, team: Team = .solo
     ) {
         precondition(streams >= 1 && prefixLimit >= 0, "\(streams) streams, a prefix of at most \(prefixLimit)")
         let c = model.configuration, hidden = c.hidden ?? 4 * c.width
@@ -63,8 +66,9 @@ public final class TextDecoder {
         self.streams = streams
         self.prefixLimit = prefixLimit
         self.precision = precision
+        self.inOrder = inOrder
         self.team = team
-        weights = DecoderWeights(c, parameters, precision)
+        weights = DecoderWeights(c, parameters, precision, inOrder: inOrder)
         lengths = Array(repeating: 0, count: streams)
         prefixLengths = lengths
         logitsRow = Array(repeating: nil, count: streams)
@@ -73,7 +77,7 @@ public final class TextDecoder {
         keys = Memory(cache)
         values = Memory(cache)
         x = Memory(limit * c.width)
-        normed = Memory(limit * c.width)
+        normed = Memory(team.count * limit * c.width)
         projected = Memory(limit * 3 * c.width)
         attended = Memory(limit * c.width)
         inner = Memory(limit * hidden)
@@ -86,7 +90,7 @@ public final class TextDecoder {
 
     /// Takes other parameters of the same model; all streams begin anew.
     public func adopt(_ parameters: ParameterStore<Float>) {
-        weights = DecoderWeights(configuration, parameters, precision)
+        weights = DecoderWeights(configuration, parameters, precision, inOrder: inOrder)
         for stream in 0..<streams { forget(stream) }
     }
 
@@ -155,7 +159,7 @@ public final class TextDecoder {
 extension TextDecoder: TeamWork {
     /// What a layer does, in order; each needs all rows of the one before.
     private enum LayerRound: Int, CaseIterable {
-        case normBefore, project, attend, join, normAfter, expand, activate, contract
+        case project, attend, join, expand, contract
     }
 
     /// The embedding, every layer's, and where logits are asked for the last norm and the head.
@@ -169,29 +173,36 @@ extension TextDecoder: TeamWork {
         } else if place == 0 {
             normalizeAsked(share)
         } else {
-            apply(weights.head, last, rows: asked.count, into: allLogits, share)
+            apply(weights.head, last.pointer, rows: asked.count, into: allLogits, share)
         }
     }
 
     private func work(_ share: Share, _ index: Int, _ round: LayerRound) {
         let layer = weights.layers[index], rows = rows.count
         switch round {
-        case .normBefore: normalize(x, layer.normBefore, into: normed, rows: share.of(rows))
-        case .project: apply(layer.attention, normed, rows: rows, into: projected, share)
+        case .project: apply(layer.attention, normalized(layer.normBefore, share), rows: rows, into: projected, share)
         case .attend: attend(index, share)
-        case .join: apply(layer.join, attended, rows: rows, into: x, adding: true, share)
-        case .normAfter: normalize(x, layer.normAfter, into: normed, rows: share.of(rows))
-        case .expand: apply(layer.expand, normed, rows: rows, into: inner, share)
-        case .activate: activate(share)
-        case .contract: apply(layer.contract, inner, rows: rows, into: x, adding: true, share)
+        case .join: apply(layer.join, attended.pointer, rows: rows, into: x, adding: true, share)
+        case .expand:
+            apply(layer.expand, normalized(layer.normAfter, share), rows: rows, into: inner, share)
+            let part = layer.expand.part(of: share)
+            for row in 0..<rows { activate(inner.pointer + row * layer.expand.outputs, part) }
+        case .contract: apply(layer.contract, inner.pointer, rows: rows, into: x, adding: true, share)
         }
     }
 
+    /// All rows normalised, for one share: cheaper than waiting for others.
+    private func normalized(_ norm: DecoderWeights.Norm, _ share: Share) -> UnsafeMutablePointer<Float> {
+        let own = normed.pointer + share.index * (normed.count / team.count)
+        normalize(x.pointer, norm, into: own, rows: 0..<rows.count)
+        return own
+    }
+
     private func apply(
-        _ projection: Projection, _ x: Memory<Float>, rows: Int, into y: Memory<Float>, adding: Bool = false, _ share: Share
+        _ projection: Projection, _ x: UnsafePointer<Float>, rows: Int, into y: Memory<Float>, adding: Bool = false, _ share: Share
     ) {
         let scratch = quantized.pointer + share.index * (quantized.count / team.count)
-        projection.apply(x.pointer, rows: rows, into: y.pointer, adding: adding, share, scratch: scratch)
+        projection.apply(x, rows: rows, into: y.pointer, adding: adding, share, scratch: scratch)
     }
 
     private func normalizeAsked(_ share: Share) {
@@ -199,7 +210,7 @@ extension TextDecoder: TeamWork {
         for row in share.of(asked.count) {
             (last.pointer + row * C).update(from: x.pointer + asked[row] * C, count: C)
         }
-        normalize(last, weights.norm, into: last, rows: share.of(asked.count))
+        normalize(last.pointer, weights.norm, into: last.pointer, rows: share.of(asked.count))
     }
 
     private func embed(_ share: Share) {
@@ -216,17 +227,31 @@ extension TextDecoder: TeamWork {
     }
 
     /// y = (x − mean) / √(variance + ε) · weight + bias
-    private func normalize(_ x: Memory<Float>, _ norm: DecoderWeights.Norm, into y: Memory<Float>, rows: Range<Int>) {
+    private func normalize(_ x: UnsafePointer<Float>, _ norm: DecoderWeights.Norm, into y: UnsafeMutablePointer<Float>, rows: Range<Int>) {
         let C = configuration.width
         for row in rows {
-            let x = x.pointer + row * C, y = y.pointer + row * C
-            var mean: Float = 0, variance: Float = 0
-            for i in 0..<C { mean += x[i] }
-            mean /= Float(C)
-            for i in 0..<C { variance += (x[i] - mean) * (x[i] - mean) }
-            let scale = 1 / (variance / Float(C) + Float(configuration.epsilon)).squareRoot()
+            let x = x + row * C, y = y + row * C
+            let mean = sum(C) { SIMD16(load: x + $0) } one: { x[$0] } / Float(C)
+            let variance = sum(C) {
+                let d = SIMD16(load: x + $0) - mean
+                return d * d
+            } one: { (x[$0] - mean) * (x[$0] - mean) } / Float(C)
+            let scale = 1 / (variance + Float(configuration.epsilon)).squareRoot()
             for i in 0..<C { y[i] = (x[i] - mean) * scale * norm.weight[i] + norm.bias[i] }
         }
+    }
+
+    /// Sixteen at a time, and the rest one by one.
+    @inline(__always)
+    private func sum(_ count: Int, sixteen: (Int) -> SIMD16<Float>, one: (Int) -> Float) -> Float {
+        var sums = SIMD16<Float>.zero, place = 0
+        while place + 16 <= count {
+            sums += sixteen(place)
+            place += 16
+        }
+        var rest: Float = 0
+        for place in place..<count { rest += one(place) }
+        return sums.total + rest
     }
 
     /// softmax(q · kᵀ / √d) · v over the keys that a row sees. A share has some heads and all rows of them, so every key it
@@ -264,12 +289,16 @@ extension TextDecoder: TeamWork {
         for i in 0..<count { x[i] /= sum }
     }
 
-    private func activate(_ share: Share) {
-        let count = rows.count * (configuration.hidden ?? 4 * configuration.width)
-        let h = inner.pointer
-        let part = share.of(count, multiple: 16, grain: 512)
+    private func activate(_ h: UnsafeMutablePointer<Float>, _ part: Range<Int>) {
         switch configuration.activation {
-        case .gelu: for i in part { h[i] = h[i] / (1 + exp(-h[i] * (1.595_769_1 + 0.071_354_816 * h[i] * h[i]))) }
+        case .gelu:
+            var place = part.lowerBound
+            while place + 16 <= part.upperBound {
+                let x = SIMD16(load: h + place)
+                (x / (1 + SIMD16.exp(-x * (1.595_769_1 + 0.071_354_816 * x * x)))).store(to: h + place)
+                place += 16
+            }
+            for i in place..<part.upperBound { h[i] = h[i] / (1 + exp(-h[i] * (1.595_769_1 + 0.071_354_816 * h[i] * h[i]))) }
         case .relu: for i in part { h[i] = max(h[i], 0) }
         case .tanh: for i in part { h[i] = tanh(h[i]) }
         case .sigmoid: for i in part { h[i] = 1 / (1 + exp(-h[i])) }

@@ -56,7 +56,7 @@ struct Generate: ParsableCommand {
         let (model, parameters) = try GPT2.open(directory: model)
         let tokenizer = try openTokenizer(directory: self.model)
         let decoder = TextDecoder(
-            model, parameters, precision: precision, team: Team(count: ProcessInfo.processInfo.activeProcessorCount))
+            model, parameters, precision: precision, inOrder: true, team: Team(count: ProcessInfo.processInfo.activeProcessorCount))
         let prompt = tokenizer.encode(self.prompt)
         let generation = try Generation(decoder, tokenizer, prompts: [prompt], settings, seed: seed)
         var text: [UInt8] = []

@@ -1,0 +1,24 @@
+import ArgumentParser
+import Foundation
+
+/// Another program that does the same work, called in turns with ours.
+struct Peer {
+    let command: String
+
+    /// Calls it with arguments; a figure of the line of JSON that it prints.
+    /// - Throws: `ValidationError` where it fails or says nothing of the figure.
+    func figure(_ name: String, _ arguments: String) throws -> Double {
+        let process = Process(), pipe = Pipe()
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = ["-c", "\(command) \(arguments)"]
+        process.standardOutput = pipe
+        try process.run()
+        let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw ValidationError("the peer '\(command)' ended with \(process.terminationStatus)") }
+        guard let line = try? JSONSerialization.jsonObject(with: output) as? [String: Any], let figure = line[name] as? Double else {
+            throw ValidationError("the peer '\(command)' did not print {\"\(name)\": …}")
+        }
+        return figure
+    }
+}
