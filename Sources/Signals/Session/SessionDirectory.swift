@@ -34,7 +34,7 @@ public struct SessionDirectory: Sendable {
 
     /// - Throws: `missingFile` if there is no such directory.
     public init(path: String, limits: Limits = Limits()) throws(SignalRefusal) {
-        guard let resolved = canonical(path) else { throw SignalRefusal(.missingFile, "there is no directory \(path)") }
+        guard let resolved = canonical(path) else { throw SignalRefusal(.missingFile, "there is no directory \(path); a session is a directory with session.jsonl and the files it names (`accrete-simulate --write DIR` writes one)") }
         self.path = resolved
         self.limits = limits
     }

@@ -34,7 +34,7 @@ struct FewShotRecipe: ParsableArguments {
     var head = Head.prototypes
 
     @Option(help: "How sharply a head that begins at prototypes tells them apart: the factor before the mean squared distance.")
-    var sharpness = 1.0
+    var sharpness = 16.0
 
     @Option(help: "Meta-steps.")
     var iterations = 800
@@ -46,7 +46,7 @@ struct FewShotRecipe: ParsableArguments {
     var queries = 5
 
     @Option(help: "Classes of a task in training, where heads begin at prototypes; 0 for as many as in the test.")
-    var trainWays = 0
+    var trainWays = 10
 
     @Option(help: "Warped copies of each image of a support beside it, in training and test (maml and fomaml).")
     var copies = 3
@@ -58,7 +58,7 @@ struct FewShotRecipe: ParsableArguments {
     var testSteps = 1
 
     @Option(help: "The inner rate, at the beginning where it is learned.")
-    var innerRate = 0.1
+    var innerRate = 0.01
 
     @Option(help: "Adam's rate for the inner rates; 0 leaves them as they are.")
     var rateRate = 0.001

@@ -3,6 +3,7 @@ import Deployment
 import Foundation
 import Launch
 import Pipeline
+import Signals
 import Stages
 
 /// `accrete up`: the whole graph on this machine.
@@ -42,6 +43,8 @@ struct Up: AsyncParsableCommand {
         let plan: GraphPlan
         do {
             plan = try GraphPlan.make(source, config: config, overrides: overrides, directory: directory, environment: environment)
+        } catch let refusal as SignalRefusal {
+            throw StartFailure("--session: \(refusal.detail)")
         } catch {
             throw StartFailure("\(error)")
         }
