@@ -1,4 +1,3 @@
-import Foundation
 import Model
 import Statistics
 import Tensors
@@ -54,17 +53,6 @@ public final class UpdateGate {
         var candidate, serving, frozen, scheduled: Double
     }
 
-    struct Doubt: Codable {
-        /// The labelled moments before it.
-        var began: Int
-        /// So much evidence that chance is no explanation.
-        var isGrave = false
-        /// How many times as long as at first a learner may go on until it is put back: a world that is hard to learn takes its time.
-        var patience = 1
-
-        mutating func waitLonger() { patience = min(2, 2 * patience) }
-    }
-
     public let configuration: Configuration
     /// What others answer with.
     public var serving: ParameterStore<Float> { judges.serving.parameters }
@@ -90,9 +78,7 @@ public final class UpdateGate {
     /// Of the newest decision's candidate; nil before there are enough anchors.
     public private(set) var anchorLoss: Double?
     /// So many anchors, and recent moments, are needed to say anything.
-    private static let least = 16
-    /// What must be gained on moments that surprise, in the mean probability of their labels, over at most how many, and how much of it anchors may pay.
-    private static let leastGain = 0.05, surprising = 32, mostPaid = 0.5
+    static let least = 16
 
     /// - Parameters:
     ///   - frozen: the twin that never learns; also what serves at first.
@@ -186,37 +172,7 @@ public final class UpdateGate {
         return verdict
     }
 
-    /// Whether what serves misses more than usual.
-    private func wonder(_ isRight: Bool) {
-        guard configuration.surpriseAbove > 0 else { return }
-        surprise.add(isRight: isRight, threshold: configuration.surpriseAbove)
-        guard surprise.evidence >= configuration.surpriseAbove else { return }
-        doubt = doubt ?? Doubt(began: labelled - surprise.lasts)
-        if surprise.evidence >= 2 * configuration.surpriseAbove { doubt?.isGrave = true }
-    }
-
-    private var surprisingPairs: ArraySlice<Pair> {
-        pairs.suffix(min(Self.surprising, labelled - (doubt?.began ?? labelled)))
-    }
-
-    private static func meanProbability(_ losses: [Double]) -> Double { losses.reduce(0) { $0 + exp(-$1) } / Double(max(1, losses.count)) }
-
-    /// Why a candidate does not explain what surprises; nil where it does, or nothing surprises. Beside it: whether it explains it and has lost what was known.
-    private func unexplained(_ candidateOnAnchors: [Double]) -> (reason: String, isContradicted: Bool)? {
-        guard let doubt else { return nil }
-        let since = "for \(labelled - doubt.began) moments the serving version has been wrong more often than usual"
-        guard surprise.evidence > 0 else { return (since + ", and is no more", false) }
-        let pairs = surprisingPairs
-        guard pairs.count >= Self.least else { return (since + "; it is too soon to tell why", false) }
-        let gain = Self.meanProbability(pairs.map(\.candidate)) - Self.meanProbability(pairs.map(\.serving))
-        let paid = candidateOnAnchors.isEmpty ? 0 : Self.meanProbability(lossesOnAnchors(serving)) - Self.meanProbability(candidateOnAnchors)
-        guard gain >= Self.leastGain, paid <= Self.mostPaid * gain else {
-            return (since + "; what was learned gains \(rounded(gain)) there and pays \(rounded(paid)) on old moments", gain >= Self.leastGain)
-        }
-        return nil
-    }
-
-    private func lossesOnAnchors(_ weights: ParameterStore<Float>) -> [Double] {
+    func lossesOnAnchors(_ weights: ParameterStore<Float>) -> [Double] {
         anchorJudge.parameters.assign(from: weights)
         return anchorJudge.judge(anchors.inputs).map { $0?.loss ?? 0 }
     }
@@ -266,4 +222,4 @@ extension GateVerdict {
     }
 }
 
-private func rounded(_ x: Double) -> Double { (x * 1000).rounded() / 1000 }
+func rounded(_ x: Double) -> Double { (x * 1000).rounded() / 1000 }
