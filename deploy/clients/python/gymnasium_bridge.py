@@ -31,6 +31,7 @@ parser.add_argument("--until", type=float, help="stop when the mean return of th
 parser.add_argument("--sensors", default="tcp://127.0.0.1:7400", help="where ingest listens")
 parser.add_argument("--fuse", default="tcp://127.0.0.1:7401", help="where fuse tells actions")
 parser.add_argument("--patience", type=float, default=2.0, help="seconds until an observation that nobody answers is sent again")
+parser.add_argument("--rate", type=float, default=0.0, help="the most steps a second, over all copies (default 0: as fast as they are answered)")
 parser.add_argument("--json", action="store_true", help="one JSON object an episode")
 arguments = parser.parse_args()
 
@@ -110,6 +111,8 @@ while len(returns) < arguments.episodes:
     if copy is None or action.moment != f"{copy.name}/{copy.clock}":
         continue  # an answer to an observation that has been sent again
     ended, steps = copy.act(action), steps + 1
+    if arguments.rate > 0:
+        time.sleep(max(0.0, started + steps / arguments.rate - time.monotonic()))
     copy.observe()
     if ended is None:
         continue
