@@ -79,7 +79,19 @@ final class MultimodalInputs<S: Scalar> {
             write(reading, to: senses[index], of: sense, row: row, turn: turns.isEmpty ? 0 : turns[index])
         }
         writeWords(hiding.contains(MultimodalConfiguration.textName) ? [] : moment.text, row: row)
-        if row < languageRows { writeTokens(moment.text, row: row) }
+        if row < languageRows { writeTokens(moment.text, row: row, tellsEnd: configuration.text.endings && !moment.text.isEmpty) }
+    }
+
+    /// Puts a moment and what was written after its words into a row; the vocabulary's last token ends what was written.
+    /// - Returns: the places at which the written tokens were chosen, those of all rows counted on.
+    func set(_ moment: MomentInput, written: [Int], row: Int) -> Range<Int> {
+        let hasEnd = written.last == configuration.text.vocabulary - 1
+        var whole = moment
+        whole.text += hasEnd ? written.dropLast() : written[...]
+        set(whole, row: row, hiding: [], turns: [])
+        writeTokens(whole.text, row: row, tellsEnd: hasEnd)
+        let start = row * length + moment.text.count
+        return start..<start + written.count
     }
 
     /// Row after row; what is too long or too wide is cut, what is missing is zero and masked.
@@ -110,12 +122,12 @@ final class MultimodalInputs<S: Scalar> {
     }
 
     /// The vocabulary's last token, GPT-2's `<|endoftext|>`, opens every text; the token told at a place is the next one.
-    private func writeTokens(_ text: [Int], row: Int) {
+    private func writeTokens(_ text: [Int], row: Int, tellsEnd: Bool) {
         let count = min(length, text.count), prefix = configuration.prefixLength
         let end = configuration.text.vocabulary - 1
         textLengths[row] = count
-        // Where endings are learned, a text that is not cut is read to its last token, and the end is told there.
-        let told = configuration.text.endings && count > 0 ? min(length, text.count + 1) : count
+        // Where its end is told, a text that is not cut is read to its last token, and the end is told there.
+        let told = tellsEnd ? min(length, text.count + 1) : count
         for place in 0..<length {
             tokens[row * length + place] = place == 0 ? end : place < told ? text[place - 1] : end
             nextTokens[row * length + place] = place < count ? text[place] : place < told ? end : Self.none
@@ -150,13 +162,17 @@ extension MultimodalModel {
     func nextTokens<S>(
         _ percepts: [Percept<S>], _ inputs: MultimodalInputs<S>, languageRows: Int, in graph: Graph<S>
     ) -> Tensor<S> {
+        trunk.logits(read(percepts, inputs, languageRows: languageRows, in: graph), in: graph)
+    }
+
+    /// What the trunk makes of every place of the first rows' texts, (languageRows·length, C).
+    func read<S>(_ percepts: [Percept<S>], _ inputs: MultimodalInputs<S>, languageRows: Int, in graph: Graph<S>) -> Tensor<S> {
         let senses = percepts.dropLast().map { $0.first(languageRows, tokens: configuration.tokens, in: graph) }
         let text = trunk.embed(inputs.tokens, batch: languageRows, in: graph)
         let sequence = graph.concatenateRows([fusion.condition(senses, in: graph), text], batch: languageRows)
         let prefix = configuration.prefixLength
         let read = trunk.trunk(sequence, batch: languageRows, prefix: prefix, keyMask: inputs.keyMask, in: graph)
-        let told = graph.sliceRows(read, prefix..<prefix + configuration.text.length, batch: languageRows)
-        return trunk.logits(told, in: graph)
+        return graph.sliceRows(read, prefix..<prefix + configuration.text.length, batch: languageRows)
     }
 }
 

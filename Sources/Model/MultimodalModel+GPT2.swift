@@ -30,9 +30,12 @@ extension MultimodalModel {
         }
     }
 
+    /// Whether a parameter belongs to the language trunk.
+    public func isTrunk(_ parameter: Parameter) -> Bool { ["wte", "wpe", "h", "ln_f"].contains(parameter.name.prefix { $0 != "." }) }
+
     /// Which of the trunk's parameters learn: everything beside the trunk always does.
     public func learns(_ parameter: Parameter, trunk scope: LearningScope?) -> Bool {
-        guard ["wte", "wpe", "h", "ln_f"].contains(parameter.name.prefix { $0 != "." }) else { return true }
+        guard isTrunk(parameter) else { return true }
         return scope?.learns(parameter, in: configuration.trunk) ?? false
     }
 }

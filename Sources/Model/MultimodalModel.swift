@@ -12,16 +12,17 @@ public struct MultimodalModel: Composite {
     let words: WordEncoder
     let perceptions: [Perception]
     let fusion: any Fusion
-    let trunk: GPT2
+    public let trunk: GPT2
 
-    public init(_ configuration: MultimodalConfiguration) throws(ConfigurationProblem) {
+    /// - Parameter adapters: low-rank weights beside some of the trunk's projections.
+    public init(_ configuration: MultimodalConfiguration, adapters: Adapters? = nil) throws(ConfigurationProblem) {
         try configuration.validate()
         self.configuration = configuration
         senses = configuration.senses.map { encoder("encoder.\($0.name)", of: $0, for: configuration) }
         words = WordEncoder("encoder.text", for: configuration)
         perceptions = configuration.modalities.map { Perception($0, configuration) }
         fusion = configuration.makeFusion()
-        trunk = GPT2(configuration.trunk)
+        trunk = GPT2(configuration.trunk, adapters: adapters)
     }
 
     public var parts: [any Layer] { senses + [words] + perceptions + [fusion, trunk] }

@@ -37,15 +37,20 @@ public struct Decision: Sendable, Equatable {
     public var values: [Float] = []
     /// Of controls: the numbers as they were drawn, before bounds.
     public var raw: [Float] = []
-    /// ln of the probability of the choice, or of the density of `values`.
+    /// Of texts.
+    public var text: WrittenText?
+    /// ln of the probability of the choice or the text, or of the density of `values`.
     public var logProbability: Double
     /// The policy's estimate of what follows; 0 where it makes none.
     public var value: Double
 
-    public init(choice: Int? = nil, values: [Float] = [], raw: [Float] = [], logProbability: Double, value: Double) {
+    public init(
+        choice: Int? = nil, values: [Float] = [], raw: [Float] = [], text: WrittenText? = nil, logProbability: Double, value: Double
+    ) {
         self.choice = choice
         self.values = values
         self.raw = raw
+        self.text = text
         self.logProbability = logProbability
         self.value = value
     }

@@ -32,6 +32,27 @@ struct TransitionMemory {
         place = (place + 1) % capacity
     }
 
+    /// The newest steps, from the oldest of them on.
+    func state(atMost numbers: Int) -> PolicyState {
+        let kept = min(count, numbers / (2 * inputs + width + 2))
+        let order = (0..<kept).map { (place + count - kept + $0) % max(1, count) }
+        func rows(_ values: [Float], _ columns: Int) -> [Float] { order.flatMap { values[$0 * columns..<($0 + 1) * columns] } }
+        return PolicyState(tensors: [
+            "memory.observations": rows(observations, inputs), "memory.actions": rows(actions, width), "memory.next": rows(next, inputs),
+            "memory.rewards": rows(rewards, 1), "memory.follows": rows(follows, 1),
+        ])
+    }
+
+    /// Begins with the steps of a state, if they are of this shape and no more than it holds.
+    mutating func restore(_ state: PolicyState) {
+        guard let observations = state.tensors["memory.observations"], let actions = state.tensors["memory.actions"], let next = state.tensors["memory.next"],
+              let rewards = state.tensors["memory.rewards"], let follows = state.tensors["memory.follows"] else { return }
+        let kept = rewards.count
+        guard kept <= capacity, observations.count == kept * inputs, next.count == kept * inputs, actions.count == kept * width, follows.count == kept else { return }
+        (self.observations, self.actions, self.next, self.rewards, self.follows) = (observations, actions, next, rewards, follows)
+        place = 0
+    }
+
     /// One remembered step.
     struct Row {
         var observation: ArraySlice<Float>, action: ArraySlice<Float>, next: ArraySlice<Float>

@@ -6,24 +6,30 @@ import Schema
 public enum MomentMessage: Sendable {
     case moment(Moment, MomentInput)
     case feedback(Feedback)
-    case decision(DecisionRecord)
+    /// And of a text what it answers.
+    case decision(DecisionRecord, MomentInput?)
     case end
 
     /// - Throws: `undecodable`, `wrongShape`, `truncated`, `nonFinite`.
     init(_ message: WireMessage, _ event: MomentEvent) throws(Refusal) {
         switch event.event {
-        case .moment(let moment):
-            var payload: [[Float]] = []
-            for part in message.payload { payload.append(try Array(part)) }
-            guard let input = MomentInput(moment, payload: payload) else {
-                throw Refusal(.wrongShape, "moment \(moment.ordinal) and its \(payload.count) payload frames do not fit")
-            }
-            self = .moment(moment, input)
+        case .moment(let moment): self = .moment(moment, try Self.input(moment, message))
         case .feedback(let feedback): self = .feedback(feedback)
-        case .decision(let record): self = .decision(record)
+        case .decision(let record) where record.hasMoment:
+            self = .decision(record, try Self.input(record.moment, message).without(Set(record.muted)))
+        case .decision(let record): self = .decision(record, nil)
         case .end: self = .end
         case nil: throw Refusal(.undecodable, "an event without content")
         }
+    }
+
+    private static func input(_ moment: Moment, _ message: WireMessage) throws(Refusal) -> MomentInput {
+        var payload: [[Float]] = []
+        for part in message.payload { payload.append(try Array(part)) }
+        guard let input = MomentInput(moment, payload: payload) else {
+            throw Refusal(.wrongShape, "moment \(moment.ordinal) and its \(payload.count) payload frames do not fit")
+        }
+        return input
     }
 }
 

@@ -68,7 +68,7 @@ struct ReinforcementOptions: ParsableArguments {
     }
 
     func measure<World: Environment>(
-        _ world: World, copies: Int, steps: Int, every interval: Int, goal: Double, _ make: (UInt64) throws -> any PolicyLearner
+        _ world: World, copies: Int, steps: Int, every interval: Int, goal: Double, _ make: (UInt64) throws -> any ConfigurablePolicy
     ) throws {
         let numbers = seeds.split(separator: ",").compactMap { UInt64($0) }
         guard !numbers.isEmpty, steps >= 1000, episodes > 0 else {

@@ -15,14 +15,17 @@ struct TextPolicyBench: ParsableCommand {
             A byte-level GPT-2 (2 layers of 64) first learns the text, then writes on from pieces of it and is rewarded with the share of the letter in
             what it writes. With the penalty, β is moved so that the divergence from the first model stays near its target; without, nothing holds it.
 
-            Example:
+            Examples:
               accrete-bench text-policy --text FILE --seeds 1,2,3
+              accrete-bench text-policy --text FILE --learns trunk --rate 0.0002
             """)
 
     @Option(help: ArgumentHelp("What the language model learns first.", valueName: "file")) var text: String
     @Option(help: "The letter that is rewarded.") var letter = "e"
     @Option(help: "Rounds of writing and learning.") var rounds = 100
     @Option(help: "Steps of learning the text, 16 pieces of 32 bytes each.") var steps = 1500
+    @Option(help: "What learns: adapters, or the whole trunk.") var learns = TextPPO.Configuration().learns
+    @Option(help: "Adam's rate of learning from rewards.") var rate = TextPPO.Configuration().learningRate
     @Option(help: "The divergence that is aimed at, in nats a byte.") var target = 0.2
     @Option(help: "Seeds, separated by commas.") var seeds = "1,2,3"
     @Option(help: ArgumentHelp("Draw share and divergence of the first seed into this file, as SVG.", valueName: "file")) var plot: String?
@@ -32,9 +35,14 @@ struct TextPolicyBench: ParsableCommand {
         let seed: UInt64
         let hasPenalty: Bool
         let textLoss: Double
-        let rounds: [TextPPO.Round]
+        let rounds: [Round]
         let sample: String
         let seconds: Double
+    }
+
+    /// What a round of writing and learning came to.
+    private struct Round: Encodable {
+        let score, divergence, penalty: Double
     }
 
     func run() throws {
@@ -44,12 +52,14 @@ struct TextPolicyBench: ParsableCommand {
         let bytes = data.map { Int($0) }
         var results: [Result] = []
         for seed in seeds.split(separator: ",").compactMap({ UInt64($0) }) {
-            let policy = TextPolicy(GPT2Configuration(vocabularySize: 256, positions: 32, width: 64, layers: 2, heads: 4))
+            var configuration = MultimodalConfiguration()
+            configuration.senses = [.init(name: "vector", rows: 1, columns: 1)]
+            configuration.text.length = 32
             var random = RandomSource(seed: seed)
-            let (start, textLoss) = try read(bytes, policy, &random)
+            let (start, textLoss) = try read(bytes, MultimodalModel(configuration), &random)
             for hasPenalty in [true, false] {
                 let clock = ContinuousClock.now
-                let (rounds, sample) = try write(bytes, policy, start.copy(), Int(byte), hasPenalty, seed)
+                let (rounds, sample) = try write(bytes, configuration, start, Int(byte), hasPenalty, seed)
                 results.append(Result(
                     seed: seed, hasPenalty: hasPenalty, textLoss: textLoss, rounds: rounds, sample: sample,
                     seconds: (ContinuousClock.now - clock) / .seconds(1)))
@@ -61,7 +71,7 @@ struct TextPolicyBench: ParsableCommand {
 
     private func draw(_ results: ArraySlice<Result>) throws {
         guard let plot else { return }
-        func chart(_ title: String, _ up: String, _ top: Double, _ value: (TextPPO.Round) -> Double) -> LinePlot {
+        func chart(_ title: String, _ up: String, _ top: Double, _ value: (Round) -> Double) -> LinePlot {
             LinePlot(title: title, across: "round", up: up, curves: results.map { result in
                 let step = max(1, result.rounds.count / 10)
                 return .init(name: result.hasPenalty ? "with penalty" : "without", points: stride(from: 0, to: result.rounds.count, by: step).map {
@@ -75,16 +85,15 @@ struct TextPolicyBench: ParsableCommand {
     }
 
     /// The model after it has learned the text, and its mean loss over the last hundred steps in nats a byte.
-    private func read(_ bytes: [Int], _ policy: TextPolicy, _ random: inout RandomSource) throws -> (ParameterStore<Float>, Double) {
-        let store: ParameterStore<Float> = policy.initialStore(using: &random)
-        let graph = Graph(parameters: store)
-        let language = policy.model.languageModel(batch: 16, time: 32, in: graph)
+    private func read(_ bytes: [Int], _ model: MultimodalModel, _ random: inout RandomSource) throws -> (ParameterStore<Float>, Double) {
+        let store = model.initialStore(using: &random), graph = Graph(parameters: store), opening = model.configuration.text.vocabulary - 1
+        let language = model.trunk.languageModel(batch: 16, time: 32, in: graph)
         let optimizer = Optimizer(AdaptiveRule(learningRate: 2e-3), parameters: store, gradients: graph.gradients)
         var losses: [Double] = []
         for _ in 0..<steps {
             for row in 0..<16 {
-                let place = random.uniform(below: bytes.count - 33)
-                language.set(bytes[place..<place + 33], at: row)
+                let place = random.uniform(below: bytes.count - 32)
+                language.set([opening] + bytes[place..<place + 32], at: row)
             }
             graph.forward()
             graph.backward(from: language.loss)
@@ -96,21 +105,30 @@ struct TextPolicyBench: ParsableCommand {
     }
 
     private func write(
-        _ bytes: [Int], _ policy: TextPolicy, _ store: ParameterStore<Float>, _ letter: Int, _ hasPenalty: Bool, _ seed: UInt64
-    ) throws -> ([TextPPO.Round], String) {
+        _ bytes: [Int], _ configuration: MultimodalConfiguration, _ start: ParameterStore<Float>, _ letter: Int, _ hasPenalty: Bool, _ seed: UInt64
+    ) throws -> ([Round], String) {
         var settings = TextPPO.Configuration()
-        settings.targetDivergence = target
+        (settings.learns, settings.learningRate, settings.targetDivergence) = (learns, rate, target)
         if !hasPenalty { settings.penalty = 0 }
-        let learner = try TextPPO(policy, parameters: store, settings, seed: seed)
-        var random = RandomSource(seed: seed &+ 99), rounds: [TextPPO.Round] = []
+        let policy = try settings.policy(configuration), length = 24
+        let learner = try TextPPO(policy, settings, maximumTokens: length, temperature: 1, seed: seed) { start }
+        let voice = MomentVoice(try MultimodalModel(configuration), sampling: Sampling(), maximumTokens: length, measures: true)
+        var random = RandomSource(seed: seed &+ 99), rounds: [Round] = [], text: [Int] = []
         for _ in 0..<self.rounds {
-            let prompts = (0..<settings.texts).map { _ in
-                let place = random.uniform(below: bytes.count - settings.prompt)
-                return Array(bytes[place..<place + settings.prompt])
+            let written = (0..<settings.texts).map { _ in
+                let place = random.uniform(below: bytes.count - 8), moment = MomentInput(text: Array(bytes[place..<place + 8]))
+                voice.begin(moment, with: start, seed: random.next()) { policy.lay(learner.parameters, over: $0) }
+                while voice.next() != nil {}
+                text = voice.written
+                return Transition(
+                    observation: [], decision: Decision(voice, of: moment, policy, learner.parameters),
+                    reward: Double(text.count { $0 == letter }) / Double(length), next: [], nextValue: 0, isTerminal: true, isLast: true)
             }
-            rounds.append(learner.round(prompts: prompts) { text in text.map { $0 == letter ? 1 / Double(text.count) : 0 } })
+            guard let progress = learner.learn(from: written) else { continue }
+            rounds.append(Round(
+                score: written.reduce(0) { $0 + $1.reward } / Double(written.count), divergence: progress.fromReference, penalty: progress.penalty))
         }
-        return (rounds, String(decoding: learner.written(0).map { UInt8($0) }, as: UTF8.self))
+        return (rounds, String(decoding: text.filter { $0 < 256 }.map { UInt8($0) }, as: UTF8.self))
     }
 
     private func tell(_ result: Result) {
@@ -119,7 +137,7 @@ struct TextPolicyBench: ParsableCommand {
             + String(format: "%.0f s; last text %@", result.seconds, result.sample.debugDescription))
         for index in stride(from: 0, to: result.rounds.count, by: max(1, result.rounds.count / 10)) {
             let part = result.rounds[index..<min(index + 5, result.rounds.count)]
-            func mean(_ value: (TextPPO.Round) -> Double) -> Double { part.map(value).reduce(0, +) / Double(part.count) }
+            func mean(_ value: (Round) -> Double) -> Double { part.map(value).reduce(0, +) / Double(part.count) }
             print(String(format: "  round %3d: share %.3f, divergence %.3f nats a byte, penalty %.3f", index + 1, mean(\.score), mean(\.divergence), mean(\.penalty)))
         }
     }

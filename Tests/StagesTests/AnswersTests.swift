@@ -41,15 +41,15 @@ struct AnswersTests {
     }
 
     private func answers(_ adoption: Generation.Adoption = .finish) throws -> Answers {
-        var settings = self.settings.answer
-        settings.adoption = adoption
-        return try #require(try Answers(settings, model: self.settings.model, seed: 1, clock: MonotonicClock()))
+        var settings = self.settings
+        settings.answer.adoption = adoption
+        return try #require(try Answers(settings, clock: MonotonicClock()))
     }
 
     private func said(_ outputs: [Outgoing]) -> [Answer] { outputs.compactMap { $0.message as? Answer } }
 
     @Test func nothingIsAnsweredUnlessTheSettingsSaySo() throws {
-        #expect(try Answers(AnswerSettings(), model: settings.model, seed: 1, clock: MonotonicClock()) == nil)
+        #expect(try Answers(Settings(), clock: MonotonicClock()) == nil)
         var answers = try answers()
         let store = try parameters(seed: 1)
         answers.hear(moment(1, kind: .utteranceEnd), MomentInput(text: [104]))

@@ -30,6 +30,8 @@ private struct Loop {
 
     var learnGauges: [String: Double] { learn.telemetry.gauges }
 
+    mutating func tick() throws { try pass(fuse.tick(at: now) + learn.tick(at: now)) }
+
     /// What has been decided since it was last asked.
     mutating func takeActions() -> [Action] {
         defer { actions = [] }
@@ -115,6 +117,15 @@ struct DecisionLoopTests {
             .with { $0.schemaVersion = 1; $0.source = name; $0.epoch = 1; $0.sequence = UInt64(clock); $0.time = clock; $0.clock = "steps" }
         }
 
+        func tell(_ action: Action, reward: Double, _ loop: inout Loop) throws {
+            try loop.publish(Feedback.with {
+                $0.stamp = stamp
+                $0.session = name
+                $0.decision = action.decision
+                $0.reward = reward
+            }, on: "feedback.\(name)/")
+        }
+
         /// The return of an episode that ended.
         mutating func act(_ action: Action, _ loop: inout Loop, _ random: inout RandomSource) throws -> Double? {
             let outcome = world.step(Decision(choice: Int(action.choice), logProbability: 0, value: 0))
@@ -173,5 +184,36 @@ struct DecisionLoopTests {
             _ = try pole.act(action, &loop, &random)
         }
         #expect(loop.refused.isEmpty && (loop.learnGauges["decisionsTold"] ?? 0) >= 19)
+    }
+
+    /// Answers in words are decisions too: they come piece by piece, rewards find them, and what is rewarded is said more often.
+    @Test func aTextIsLearnedThroughTheWholeGraph() throws {
+        var settings = settings()
+        settings.model.text.length = 6
+        settings.learner.replayed = 1
+        settings.learner.languageRows = 1
+        settings.answer.after = ["explicit"]
+        settings.answer.maximumTokens = 5
+        settings.answer.tokensPerTick = 2
+        settings.answer.temperature = 1
+        settings.decide.alone = false
+        settings.decide.choices = 0
+        settings.decide.text = true
+        settings.decide.settings = ["learns": "trunk", "learning_rate": 0.02, "texts": 16, "penalty": 0, "round_divergence": 0]
+        #expect(settings.problems.isEmpty)
+        var loop = try Loop(settings), random = RandomSource(seed: 3), asker = Pole("asker", &random), shares: [Double] = []
+        for _ in 0..<640 {
+            loop.now = Instant(nanoseconds: loop.now.nanoseconds + 1_000_000)
+            try asker.observe(&loop)
+            for _ in 0..<3 { try loop.tick() }
+            let action = try #require(loop.takeActions().first)
+            #expect(!action.tokens.isEmpty && action.tokens.count <= 5 && action.logProbability < 0)
+            shares.append(Double(action.tokens.count { $0 < 128 }) / Double(action.tokens.count))
+            try asker.tell(action, reward: shares[shares.count - 1], &loop)
+        }
+        let first = shares.prefix(64).reduce(0, +) / 64, last = shares.suffix(64).reduce(0, +) / 64
+        #expect(abs(first - 0.5) < 0.15 && last > first + 0.25, "\(first), then \(last)")
+        #expect(loop.refused.isEmpty && loop.learnGauges["decisionsTold"] == 640 && loop.learnGauges["policyVersion"] == 40)
+        #expect((loop.learnGauges["referenceDivergence"] ?? 0) > 0.1)
     }
 }

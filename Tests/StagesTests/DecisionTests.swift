@@ -6,6 +6,7 @@ import PipelineTesting
 @testable import Reinforcement
 import Safetensors
 import Schema
+import Tensors
 import Testing
 @testable import Stages
 
@@ -57,7 +58,7 @@ struct DecisionTests {
 
     @Test func rewardsChangeWhatIsDecided() throws {
         let settings = settings()
-        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings))
+        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
         var now = Instant(nanoseconds: 0), right = 0
         for round in 1...300 {
             let x: Float = round.isMultiple(of: 2) ? 1 : -1
@@ -82,7 +83,7 @@ struct DecisionTests {
 
     @Test func badFeedbackIsRefusedByReason() throws {
         let settings = settings()
-        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings))
+        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
         let start = Instant(nanoseconds: 0)
         let (action, record) = try decide(&decider, 1, 1)
         _ = try learner.take(record, at: start)
@@ -113,7 +114,7 @@ struct DecisionTests {
         var settings = settings()
         settings.decide.window = 2
         settings.decide.defaultReward = -1
-        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings))
+        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
         let (action, record) = try decide(&decider, 1, 1)
         _ = try learner.take(record, at: Instant(nanoseconds: 0))
         #expect(learner.tick(at: Instant(nanoseconds: 1_900_000_000)).isEmpty)
@@ -121,21 +122,25 @@ struct DecisionTests {
         #expect(throws: Refusal.self) { try learner.take(feedback(action, 1), at: Instant(nanoseconds: 2_200_000_000)) }
     }
 
-    @Test func whatAnOldPolicyDecidedIsLeftOutAndCounted() throws {
-        var settings = settings()
+    @Test(arguments: [("ppo", 3.0, 2.0), ("bandit", 0, 5)])
+    func whatAnOldPolicyDecidedIsLeftOutAndCountedWhereItTeachesNothing(policy: String, stale: Double, version: Double) throws {
+        var settings = settings(policy)
         settings.decide.maximumStaleness = 1
-        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings))
+        if policy == "ppo" { settings.decide.settings = ["batch": 1, "minibatch": 1] }
+        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
         for round in 1...5 {  // the decider never hears of new policies
             let (action, record) = try decide(&decider, UInt64(round), 1)
             _ = try learner.take(record, at: Instant(nanoseconds: 0))
-            _ = try learner.take(feedback(action, 1), at: Instant(nanoseconds: 0))
+            var ending = feedback(action, 1)
+            ending.terminal = true
+            _ = try learner.take(ending, at: Instant(nanoseconds: 0))
         }
-        #expect(learner.drops[.staleDecision] == 3 && learner.gauges["policyVersion"] == 2)
+        #expect(Double(learner.drops[.staleDecision]) == stale && learner.gauges["policyVersion"] == version)
     }
 
     @Test func aPolicyIsTakenWholeOrNotAtAll() throws {
         let settings = settings()
-        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings))
+        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
         let start = try #require(learner.begin().first), update = try #require(start.message as? PolicyUpdate)
         func refusal(_ change: (inout PolicyUpdate) -> Void) throws -> Reason? {
             var changed = update
@@ -161,7 +166,7 @@ struct DecisionTests {
         defer { try? FileManager.default.removeItem(atPath: directory) }  // a temporary directory
         var settings = settings()
         settings.learn.directory = directory
-        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings))
+        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
         for round in 1...400 {
             let x: Float = round.isMultiple(of: 2) ? 1 : -1
             let (action, record) = try decide(&decider, UInt64(round), x)
@@ -170,13 +175,13 @@ struct DecisionTests {
             _ = try learner.take(feedback(action, action.choice == 2 ? 1 : 0), at: Instant(nanoseconds: 0))
         }
         learner.save()
-        let again = try #require(try DecisionLearner(settings))
+        let again = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
         #expect(again.gauges == learner.gauges.merging(["decisionsOpen": 0]) { $1 })
         let report = try DecisionReport(directory: directory)
         #expect(report.decisions == 400 && report.told == 400 && report.unreadable == 0)
         #expect(report.recommendation == "always 2", "\(report.text)")
         settings.decide.choices = 4
-        #expect(throws: (any Error).self) { try DecisionLearner(settings) }
+        #expect(throws: (any Error).self) { try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) } }
         #expect(throws: DecisionReportError.self) { try DecisionReport(directory: directory + "/nowhere") }
     }
 
@@ -195,5 +200,19 @@ struct DecisionTests {
         #expect(problems { $0.mode = .lockstep } == ["decide.policy"])
         #expect(problems { $0.decide.observation = "model" } == ["decide.alone"])
         #expect(problems { $0.decide.observation = "model"; $0.decide.alone = false }.isEmpty)
+        func writes(_ change: (inout Settings) -> Void) -> [String] {
+            problems {
+                ($0.decide.choices, $0.decide.text, $0.decide.alone, $0.answer.after, $0.answer.temperature) = (0, true, false, ["explicit"], 0.8)
+                change(&$0)
+            }
+        }
+        #expect(writes { _ in }.isEmpty)
+        #expect(writes { $0.decide.choices = 2 } == ["decide.choices"])
+        #expect(writes { $0.decide.policy = "bandit" } == ["decide.policy"])
+        #expect(writes { $0.decide.alone = true } == ["decide.alone"])
+        #expect(writes { $0.answer.after = [] } == ["decide.text"])
+        #expect(writes { $0.answer.temperature = 0 } == ["decide.text"] && writes { $0.answer.topK = 5 } == ["decide.text"])
+        #expect(writes { $0.decide.settings = ["learns": "nothing"] } == ["decide.settings"])
+        #expect(writes { $0.decide.settings = ["projections": ["c_at"]] } == ["decide.settings"])
     }
 }

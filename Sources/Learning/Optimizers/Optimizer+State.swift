@@ -8,11 +8,22 @@ extension Optimizer {
             public var steps: Int
             public var skipped: Int
             public var rateScale: Double
+
+            public init(steps: Int, skipped: Int, rateScale: Double) {
+                self.steps = steps
+                self.skipped = skipped
+                self.rateScale = rateScale
+            }
         }
 
         public var progress: Progress
         /// By moment and parameter: `first_moment.h.0.attn.c_attn.weight`.
         public var tensors: [String: [Float]]
+
+        public init(progress: Progress, tensors: [String: [Float]]) {
+            self.progress = progress
+            self.tensors = tensors
+        }
     }
 
     /// A saved state that does not fit this optimizer.

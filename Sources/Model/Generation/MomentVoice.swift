@@ -21,6 +21,15 @@ public final class MomentVoice {
     public private(set) var isBroken = false
     /// What was said and what is answered so far, after the token that opens every text.
     public private(set) var tokens: [Int] = []
+    /// ln of the probability, at the sampling's temperature, of every token of the answer, that which ended it among them; empty unless `measures`.
+    public private(set) var logProbabilities: [Float] = []
+    /// (C): what the trunk made of the moment before the answer's first token; empty unless `measures`.
+    public private(set) var firstHidden: [Float] = []
+    /// Whether it notes how likely its tokens were; that they are all drawn from, nothing cut off, is for the sampling to say.
+    public let measures: Bool
+
+    /// The answer so far, with the token that ended it.
+    public var written: [Int] { tokens[promptLength...] + (end == .endOfText ? [configuration.text.vocabulary - 1] : []) }
 
     private let parameters: ParameterStore<Float>
     private let graph: Graph<Float>
@@ -31,7 +40,8 @@ public final class MomentVoice {
     private var promptLength = 0
     private var random = RandomSource(seed: 0)
 
-    public init(_ model: MultimodalModel, sampling: Sampling, maximumTokens: Int) {
+    public init(_ model: MultimodalModel, sampling: Sampling, maximumTokens: Int, measures: Bool = false) {
+        self.measures = measures
         configuration = model.configuration
         self.sampling = sampling
         self.maximumTokens = maximumTokens
@@ -44,14 +54,19 @@ public final class MomentVoice {
     }
 
     /// Begins an answer to a moment that the configuration accepts; one under way is forgotten.
-    public func begin(_ moment: MomentInput, with parameters: ParameterStore<Float>, seed: UInt64) {
+    /// - Parameter changing: what to change about its copy of the parameters.
+    public func begin(
+        _ moment: MomentInput, with parameters: ParameterStore<Float>, seed: UInt64, changing: (ParameterStore<Float>) -> Void = { _ in }
+    ) {
         self.parameters.assign(from: parameters)
+        changing(self.parameters)
         inputs.set(moment, row: 0, hiding: [], turns: [])
         let opening = configuration.text.vocabulary - 1
         tokens = [opening] + moment.text
         promptLength = tokens.count
         random = RandomSource(seed: seed)
         isBroken = false
+        (logProbabilities, firstHidden) = ([], [])
         end = nil
         // The last place tells one more token.
         if tokens.count > configuration.text.length { end = .context } else if maximumTokens == 0 { end = .length }
@@ -60,8 +75,9 @@ public final class MomentVoice {
     }
 
     /// Goes on with other parameters: senses and words are read again, so the cache is of the new version alone.
-    public func adopt(_ parameters: ParameterStore<Float>) {
+    public func adopt(_ parameters: ParameterStore<Float>, changing: (ParameterStore<Float>) -> Void = { _ in }) {
         self.parameters.assign(from: parameters)
+        changing(self.parameters)
         if isSpeaking { readAgain() }
     }
 
@@ -74,6 +90,10 @@ public final class MomentVoice {
             isSpeaking = false
             return nil
         }
+        if measures {
+            if logProbabilities.isEmpty { firstHidden = decoder.hidden(of: 0) }
+            logProbabilities.append(logProbability(of: token))
+        }
         if token == configuration.text.vocabulary - 1 {
             end = .endOfText
         } else {
@@ -82,6 +102,13 @@ public final class MomentVoice {
         }
         isSpeaking = end == nil
         return end == .endOfText ? nil : token
+    }
+
+    /// x/τ − ln Σ e^(x/τ)
+    private func logProbability(of token: Int) -> Float {
+        let logits = decoder.logits(of: 0), temperature = Float(max(sampling.temperature, 1e-6))
+        let peak = logits.max() ?? 0
+        return (logits[token] - peak) / temperature - Float.log(logits.reduce(0) { $0 + Float.exp(($1 - peak) / temperature) })
     }
 
     /// The logits of what follows the moment's words, for whoever compares them: (V).

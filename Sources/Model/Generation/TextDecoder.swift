@@ -144,6 +144,13 @@ public final class TextDecoder {
         return UnsafeMutableBufferPointer(start: allLogits.pointer + row * V, count: V)
     }
 
+    /// (C): what the trunk made of the last token of a stream that took part in the last `advance`.
+    public func hidden(of stream: Int) -> [Float] {
+        guard let row = logitsRow[stream] else { preconditionFailure("stream \(stream) has not advanced") }
+        let C = configuration.width
+        return Array(UnsafeBufferPointer(start: last.pointer + row * C, count: C))
+    }
+
     private func next(_ token: Int, _ stream: Int) -> Row {
         let place = lengths[stream]
         precondition((0..<configuration.vocabularySize).contains(token), "token \(token) of \(configuration.vocabularySize)")

@@ -2,7 +2,7 @@ import Statistics
 
 /// A policy and several copies of an environment, stepping together.
 public struct Training<World: Environment> {
-    public let learner: any PolicyLearner
+    public let learner: any ConfigurablePolicy
     private var worlds: [World]
     private var observations: [[Float]]
     private var totals: [Double]
@@ -13,7 +13,7 @@ public struct Training<World: Environment> {
     /// The return of every episode that ended, and the step at which it did.
     public private(set) var episodes: [(step: Int, total: Double)] = []
 
-    public init(_ learner: any PolicyLearner, in world: World, copies: Int, seed: UInt64) {
+    public init(_ learner: any ConfigurablePolicy, in world: World, copies: Int, seed: UInt64) {
         self.learner = learner
         random = RandomSource(seed: seed)
         worlds = Array(repeating: world, count: copies)

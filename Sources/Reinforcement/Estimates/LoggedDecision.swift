@@ -6,6 +6,8 @@ public struct LoggedDecision: Codable, Sendable, Equatable {
     public var observation: [Float]
     public var choice: Int?
     public var values: [Float]?
+    /// Of a text.
+    public var tokens: [Int]?
     /// Of the choice, or the density of the values.
     public var logProbability: Double
     public var value: Double
@@ -14,7 +16,7 @@ public struct LoggedDecision: Codable, Sendable, Equatable {
     public var wasTold: Bool
 
     public init(
-        decision: String, policy: String, version: UInt64, observation: [Float], choice: Int?, values: [Float]? = nil,
+        decision: String, policy: String, version: UInt64, observation: [Float], choice: Int?, values: [Float]? = nil, tokens: [Int]? = nil,
         logProbability: Double, value: Double, reward: Double, wasTold: Bool
     ) {
         self.decision = decision
@@ -23,6 +25,7 @@ public struct LoggedDecision: Codable, Sendable, Equatable {
         self.observation = observation
         self.choice = choice
         self.values = values
+        self.tokens = tokens
         self.logProbability = logProbability
         self.value = value
         self.reward = reward

@@ -39,8 +39,10 @@ public final class DDPG: ConfigurablePolicy {
     public let configuration: Configuration
     public let policy: any Policy
     public let appetite = 1
+    public let isOffPolicy = true
     private let network: DeterministicActorCritic
-    private let parameters: ParameterStore<Float>, targets: ParameterStore<Float>
+    public let parameters: ParameterStore<Float>
+    private let targets: ParameterStore<Float>
     private var memory: TransitionMemory
     private var random: RandomSource
     private var steps = 0
@@ -82,7 +84,27 @@ public final class DDPG: ConfigurablePolicy {
         actorOptimizer = Optimizer(rule, parameters: parameters, gradients: actorGraph.gradients)
     }
 
-    public func resume() { targets.assign(from: parameters) }
+    /// Targets, optimisers, and the newest of what is remembered.
+    public var state: PolicyState {
+        var state = memory.state(atMost: Self.keptNumbers)
+        state.numbers["steps"] = Double(steps)
+        state.tensors["targets"] = Array(targets.values)
+        state.keep(criticOptimizer, as: "critic")
+        state.keep(actorOptimizer, as: "actor")
+        return state
+    }
+
+    /// Of the memory, in a state: 16 MiB.
+    private static let keptNumbers = 1 << 22
+
+    public func resume(from state: PolicyState) {
+        targets.assign(from: parameters)
+        if let kept = state.tensors["targets"], kept.count == targets.values.count { _ = targets.values.update(fromContentsOf: kept) }
+        steps = state.numbers["steps"].flatMap(Int.init(exactly:)) ?? 0
+        state.restore(criticOptimizer, as: "critic")
+        state.restore(actorOptimizer, as: "actor")
+        memory.restore(state)
+    }
 
     /// One step of learning for each transition, once enough is remembered.
     public func learn(from transitions: [Transition]) -> PolicyProgress? {

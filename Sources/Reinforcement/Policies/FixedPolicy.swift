@@ -25,6 +25,7 @@ public final class FixedPolicy: ConfigurablePolicy, Policy {
     public let parameters: ParameterStore<Float>
     public var policy: any Policy { self }
     public let appetite = 1
+    public let isOffPolicy = true
 
     public init(inputs: Int, actions: ActionSpace, _ configuration: Configuration, seed: UInt64) throws(SettingsError) {
         try configuration.validate()

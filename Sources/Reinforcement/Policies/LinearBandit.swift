@@ -33,6 +33,7 @@ public final class LinearBandit: ConfigurablePolicy, Policy {
     public let parameters: ParameterStore<Float>
     public var policy: any Policy { self }
     public let appetite = 1
+    public let isOffPolicy = true
     private var models: [RidgeRegression]
 
     public init(inputs: Int, actions: ActionSpace, _ configuration: Configuration, seed: UInt64) throws(SettingsError) {
@@ -65,7 +66,7 @@ public final class LinearBandit: ConfigurablePolicy, Policy {
         return progress
     }
 
-    public func resume() {
+    public func resume(from state: PolicyState) {
         let d = inputs + 1, inverse = parameters["bandit.inverse"], reward = parameters["bandit.reward"]
         for choice in models.indices {
             models[choice].inverse = (0..<d * d).map { Double(inverse[choice * d * d + $0]) }

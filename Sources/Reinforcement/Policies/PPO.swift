@@ -81,6 +81,17 @@ public final class PPO: ConfigurablePolicy {
         return round(over: waiting)
     }
 
+    public var state: PolicyState {
+        var state = PolicyState(numbers: ["rounds": Double(rounds)])
+        state.keep(optimizer, as: "optimizer")
+        return state
+    }
+
+    public func resume(from state: PolicyState) {
+        rounds = state.numbers["rounds"].flatMap(Int.init(exactly:)) ?? 0
+        state.restore(optimizer, as: "optimizer")
+    }
+
     private func round(over steps: [Transition]) -> PolicyProgress {
         let targets = Advantages(of: steps, discount: configuration.discount, lambda: configuration.lambda)
         if configuration.annealRounds > 0 {

@@ -1,3 +1,4 @@
+import Learning
 import Statistics
 import Tensors
 
@@ -24,21 +25,57 @@ extension Policy {
 
 /// Something that makes a policy better from what came of its decisions.
 public protocol PolicyLearner: AnyObject {
-    var policy: any Policy { get }
+    /// The policy's numbers, which are exchanged whole.
+    var parameters: ParameterStore<Float> { get }
 
     /// How many steps it wants to learn from at once.
     var appetite: Int { get }
+
+    /// Whether what an older policy decided teaches as well as what the newest did.
+    var isOffPolicy: Bool { get }
 
     /// Takes steps in, in order, those of one session one after another, up to one that is the last of its run.
     /// - Returns: what was learned, once there was enough to learn from.
     func learn(from transitions: [Transition]) -> PolicyProgress?
 
-    /// The policy's numbers were exchanged, by a checkpoint's: goes on from them.
-    func resume()
+    /// What it remembers beside the policy's numbers.
+    var state: PolicyState { get }
+
+    /// The policy's numbers were exchanged, by a checkpoint's: goes on from them, and from as much of the state as fits.
+    func resume(from state: PolicyState)
 }
 
 extension PolicyLearner {
-    public func resume() {}
+    public var isOffPolicy: Bool { false }
+    public var state: PolicyState { PolicyState() }
+    public func resume(from state: PolicyState) {}
+}
+
+/// What a policy's learner remembers, by name.
+public struct PolicyState: Sendable, Equatable {
+    public var numbers: [String: Double]
+    public var tensors: [String: [Float]]
+
+    public init(numbers: [String: Double] = [:], tensors: [String: [Float]] = [:]) {
+        self.numbers = numbers
+        self.tensors = tensors
+    }
+
+    /// Adds what an optimiser remembers.
+    mutating func keep(_ optimizer: Optimizer, as name: String) {
+        let state = optimizer.state
+        numbers["\(name).steps"] = Double(state.progress.steps)
+        numbers["\(name).rate_scale"] = state.progress.rateScale
+        for (moment, values) in state.tensors { tensors["\(name).\(moment)"] = values }
+    }
+
+    /// Puts an optimiser back; one that is not there, or does not fit, begins anew.
+    func restore(_ optimizer: Optimizer, as name: String) {
+        guard let steps = numbers["\(name).steps"].flatMap(Int.init(exactly:)), let scale = numbers["\(name).rate_scale"] else { return }
+        let prefix = "\(name).", own = tensors.filter { $0.key.hasPrefix(prefix) }
+        let moments = Dictionary(uniqueKeysWithValues: own.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
+        try? optimizer.restore(Optimizer.State(progress: .init(steps: steps, skipped: 0, rateScale: scale), tensors: moments))  // nothing changes unless all fits
+    }
 }
 
 /// What a round of learning did.
@@ -49,12 +86,17 @@ public struct PolicyProgress: Sendable, Equatable {
     public var divergence: Double
     /// Steps not taken because a gradient was not finite.
     public var skipped: Int
+    /// Of texts: how far the policy is from the model that holds it, in nats a token, and β, the price of that.
+    public var fromReference: Double
+    public var penalty: Double
 
-    public init(transitions: Int, loss: Double, divergence: Double = 0, skipped: Int = 0) {
+    public init(transitions: Int, loss: Double, divergence: Double = 0, skipped: Int = 0, fromReference: Double = 0, penalty: Double = 0) {
         self.transitions = transitions
         self.loss = loss
         self.divergence = divergence
         self.skipped = skipped
+        self.fromReference = fromReference
+        self.penalty = penalty
     }
 }
 
@@ -70,12 +112,16 @@ public let policyLearners: KeyValuePairs<String, any ConfigurablePolicy.Type> = 
 public protocol ConfigurablePolicy: PolicyLearner, SendableMetatype {
     associatedtype Configuration: Settings
 
+    var policy: any Policy { get }
+
     /// - Throws: what about the settings does not go with these actions.
     init(inputs: Int, actions: ActionSpace, _ configuration: Configuration, seed: UInt64) throws(SettingsError)
 }
 
 extension ConfigurablePolicy {
-    static func make(inputs: Int, actions: ActionSpace, settings: JSONValue, seed: UInt64) throws(SettingsError) -> any PolicyLearner {
+    public var parameters: ParameterStore<Float> { policy.parameters }
+
+    static func make(inputs: Int, actions: ActionSpace, settings: JSONValue, seed: UInt64) throws(SettingsError) -> any ConfigurablePolicy {
         try Self(inputs: inputs, actions: actions, Configuration(settings), seed: seed)
     }
 }
@@ -83,7 +129,7 @@ extension ConfigurablePolicy {
 /// A learner by name, with settings laid over its defaults.
 public func policyLearner(
     _ name: String, inputs: Int, actions: ActionSpace, settings: JSONValue = .object([:]), seed: UInt64
-) throws(SettingsError) -> any PolicyLearner {
+) throws(SettingsError) -> any ConfigurablePolicy {
     guard let type = policyLearners.first(where: { $0.key == name })?.value else {
         throw SettingsError("policy", "there is no '\(name)'; there are \(policyLearners.map(\.key).joined(separator: ", "))")
     }

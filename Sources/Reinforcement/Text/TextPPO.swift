@@ -1,24 +1,29 @@
-import Foundation
+import Layers
 import Learning
+import Model
 import Statistics
 import Tensors
 
-/// PPO token by token: a language model writes, its texts are scored, and a penalty keeps it near the model that it was.
+/// PPO token by token: a language model has written texts, each was rewarded, and a penalty keeps it near the model that it stands on.
 ///
-///     rₜ = scoreₜ − β (ln π(xₜ) − ln π_ref(xₜ)), where a score of the whole text is one of its last token;  https://arxiv.org/abs/1909.08593
+///     rₜ = reward at the last token, 0 before − β (ln π(xₜ) − ln π_ref(xₜ));  https://arxiv.org/abs/1909.08593
 ///
 /// β rises while the divergence is above its target and falls while it is below, by at most a fifth of `adaptation` a round.
-public final class TextPPO {
+public final class TextPPO: PolicyLearner {
     public struct Configuration: Settings {
-        public var learningRate = 2e-4
-        /// Texts written in a round, and learned from at once.
+        /// What learns: `adapters` of the trunk, or a `trunk` of the policy's own.
+        public var learns = TextPolicy.Scope.adapters.rawValue
+        public var rank = 8
+        public var alpha = 16.0
+        /// Ends of the names of projections that have adapters.
+        public var projections = ["c_attn", "c_proj", "c_fc"]
+        public var learningRate = 1e-3
+        /// Texts that are learned from at once.
         public var texts = 32
         public var minibatch = 8
         public var epochs = 4
-        /// Tokens that are given and that are written.
-        public var prompt = 8
-        public var length = 24
         public var discount = 1.0
+        /// λ of the advantage estimate.
         public var lambda = 0.95
         public var clip = 0.2
         public var valueWeight = 0.5
@@ -32,145 +37,190 @@ public final class TextPPO {
         public var adaptation = 0.1
         /// A round ends when the policy has moved this far from the one that wrote, in nats; 0: never.
         public var roundDivergence = 0.05
+        /// Whether the reference is the model as it was at the start; else it is the model as it is, which learns from moments, not from rewards.
+        public var pinsReference = false
 
         public init() {}
 
         public func validate() throws(SettingsError) {
+            try SettingsError.require(TextPolicy.Scope(rawValue: learns) != nil, "learns", "'\(learns)' is neither adapters nor trunk")
+            try SettingsError.require((1...1024).contains(rank) && alpha > 0 && alpha.isFinite, "rank", "rank is within 1…1024, alpha positive")
+            try SettingsError.require(
+                !projections.isEmpty && projections.allSatisfy { ["c_attn", "c_proj", "c_fc", "attn.c_proj", "mlp.c_proj"].contains($0) },
+                "projections", "\(projections) are not of c_attn, c_proj, c_fc, attn.c_proj, mlp.c_proj")
             try SettingsError.require(learningRate >= 0, "learning_rate", "\(learningRate) is negative")
-            try SettingsError.require(minibatch >= 1 && texts.isMultiple(of: minibatch), "minibatch", "\(texts) texts are not so many times \(minibatch)")
-            try SettingsError.require(texts >= 1 && epochs >= 1 && prompt >= 1 && length >= 1, "texts", "texts, epochs, prompt and length want to be positive")
+            try SettingsError.require(
+                (1...4096).contains(minibatch) && (1...65_536).contains(texts) && texts.isMultiple(of: minibatch), "minibatch",
+                "\(texts) texts are not so many times \(minibatch)")
+            try SettingsError.require((1...1000).contains(epochs), "epochs", "\(epochs) is not in 1…1000")
             try SettingsError.require((0...1).contains(discount) && (0...1).contains(lambda), "discount", "discount and lambda are within 0…1")
             try SettingsError.require(clip > 0 && clip < 1, "clip", "\(clip) is not between 0 and 1")
-            try SettingsError.require(penalty >= 0 && adaptation >= 0 && roundDivergence >= 0, "penalty", "penalty, adaptation and round_divergence are not negative")
+            try SettingsError.require(
+                valueWeight >= 0 && entropyWeight >= 0 && maximumGradientNorm >= 0, "value_weight",
+                "value_weight, entropy_weight and maximum_gradient_norm are not negative")
+            try SettingsError.require(
+                penalty >= 0 && adaptation >= 0 && roundDivergence >= 0, "penalty", "penalty, adaptation and round_divergence are not negative")
             try SettingsError.require(targetDivergence > 0, "target_divergence", "\(targetDivergence) is not positive")
         }
-    }
 
-    /// What a round came to.
-    public struct Round: Sendable, Equatable, Codable {
-        /// The mean score of the texts, all their tokens' together, before learning from them.
-        public var score: Double
-        /// KL(π ‖ π_ref) over the whole vocabulary, in nats a token.
-        public var divergence: Double
-        public var penalty: Double
-        public var loss: Double
-        /// Steps not taken because a gradient was not finite.
-        public var skipped: Int
+        var adapters: Adapters? {
+            learns == TextPolicy.Scope.adapters.rawValue ? Adapters(rank: rank, alpha: alpha, projections: projections) : nil
+        }
+
+        /// The policy that these settings describe.
+        public func policy(_ model: MultimodalConfiguration) throws(ConfigurationProblem) -> TextPolicy { try TextPolicy(model, adapters: adapters) }
     }
 
     public let configuration: Configuration
+    public let policy: TextPolicy
     public let parameters: ParameterStore<Float>
+    public var appetite: Int { configuration.texts }
     /// β
     public private(set) var penalty: Double
-    private let time: Int
-    private let writing: TextPolicy.Recording<Float>, writingGraph: Graph<Float>, logProbabilities: Tensor<Float>
-    private let referenceGraph: Graph<Float>, reference: TextPolicy.Recording<Float>, referenceLogs: Tensor<Float>
-    private let learning: TextPolicy.Recording<Float>, learningGraph: Graph<Float>
+    /// The model that the policy stands on, as it is now.
+    private let base: () -> ParameterStore<Float>
+    /// All that the policy writes with; its own parameters among them are those that learn.
+    private let whole: ParameterStore<Float>
+    private let reference: ParameterStore<Float>
+    private let maximumTokens: Int
+    private let recording: TextPolicy.Recording<Float>, graph: Graph<Float>
     private let distribution: Categorical<Float>, loss: PPOLoss<Float>
+    private let referenceLanguage: MomentLanguage<Float>, referenceGraph: Graph<Float>, referenceLogs: Tensor<Float>
     private let optimizer: Optimizer
     private var random: RandomSource
+    private var waiting: [Transition] = []
 
     /// - Parameters:
-    ///   - parameters: of the policy as it stands; a copy of them is the reference, and never moves.
-    ///   - learns: which of them learn: all, or adapters and the value's head.
+    ///   - maximumTokens: the most that a text has.
+    ///   - temperature: at which texts are drawn.
+    ///   - base: the parameters of the model that the policy stands on, whenever they are asked for.
     public init(
-        _ policy: TextPolicy, parameters: ParameterStore<Float>, learning learns: (Parameter) -> Bool = { _ in true }, _ configuration: Configuration, seed: UInt64
+        _ policy: TextPolicy, _ configuration: Configuration, maximumTokens: Int, temperature: Double, seed: UInt64,
+        base: @escaping () -> ParameterStore<Float>
     ) throws(SettingsError) {
         try configuration.validate()
-        let time = configuration.prompt + configuration.length
-        try SettingsError.require(time <= policy.model.configuration.positions, "length", "\(time) tokens in \(policy.model.configuration.positions) positions")
         self.configuration = configuration
-        self.parameters = parameters
-        self.time = time
+        self.policy = policy
+        self.base = base
+        self.maximumTokens = maximumTokens
         penalty = configuration.penalty
         random = RandomSource(seed: seed)
+        whole = policy.initialStore(using: &random)
+        parameters = ParameterStore(policy.own)
+        reference = ParameterStore(policy.plain.layout)
 
-        writingGraph = .predicting(parameters: parameters)
-        writing = policy.record(texts: configuration.texts, time: time, in: writingGraph)
-        logProbabilities = writingGraph.logSoftmax(writing.logits)
-        referenceGraph = .predicting(parameters: parameters.copy())
-        reference = policy.record(texts: configuration.texts, time: time, in: referenceGraph)
-        referenceLogs = referenceGraph.logSoftmax(reference.logits)
-
-        learningGraph = Graph(parameters: parameters, learning: learns)
-        learning = policy.record(texts: configuration.minibatch, time: time, in: learningGraph)
-        distribution = learningGraph.categorical(learning.logits)
+        let rows = configuration.minibatch * maximumTokens
+        graph = Graph(parameters: whole, learning: policy.isOwn)
+        recording = policy.record(texts: configuration.minibatch, rows: rows, temperature: temperature, in: graph)
+        distribution = graph.categorical(recording.logits)
         loss = PPOLoss(
-            distribution, values: learning.values, clip: configuration.clip, valueWeight: configuration.valueWeight,
-            entropyWeight: configuration.entropyWeight, clipsValues: true, in: learningGraph)
+            distribution, values: recording.values, clip: configuration.clip, valueWeight: configuration.valueWeight,
+            entropyWeight: configuration.entropyWeight, clipsValues: true, in: graph)
+        referenceGraph = .predicting(parameters: reference)
+        referenceLanguage = MomentLanguage(policy.plain, batch: configuration.minibatch, rows: rows, in: referenceGraph)
+        referenceLogs = referenceGraph.logSoftmax(referenceGraph.affine(referenceLanguage.logits, scale: 1 / temperature))
         var rule = AdaptiveRule(learningRate: configuration.learningRate, epsilon: 1e-5)
         rule.clipNorm = configuration.maximumGradientNorm
-        optimizer = Optimizer(rule, parameters: parameters, gradients: learningGraph.gradients)
+        optimizer = Optimizer(rule, parameters: whole, gradients: graph.gradients)
+
+        configuration.adapters?.begin(in: whole, using: &random)
+        reference.assign(from: base())
+        for parameter in reference.layout.parameters { _ = whole[parameter.name].update(fromContentsOf: reference[parameter.name]) }
+        publish()
     }
 
-    /// Writes on from every prompt, has the texts scored, and learns from them.
-    /// - Parameters:
-    ///   - prompts: as many as texts, each of `prompt` tokens.
-    ///   - score: of what was written behind a prompt, one number a token: zeros but for the last, where only the whole can be judged.
-    public func round(prompts: [[Int]], score: ([Int]) -> [Double]) -> Round {
-        precondition(prompts.count == configuration.texts && prompts.allSatisfy { $0.count == configuration.prompt }, "\(configuration.texts) prompts of \(configuration.prompt) tokens")
-        write(prompts)
-        for place in 0..<writing.ids.count { reference.ids[place] = writing.ids[place] }
-        referenceGraph.forward()
-        let scores = (0..<configuration.texts).map { text in score(written(text)) }
-        let divergence = self.divergence
-        let steps = (0..<configuration.texts).map { transitions(of: $0, scores: scores[$0]) }
+    /// Learns from texts as soon as there are enough of them. A step without a text is none.
+    public func learn(from transitions: [Transition]) -> PolicyProgress? {
+        waiting += transitions.filter { $0.decision.text != nil }
+        guard waiting.count >= configuration.texts else { return nil }
+        defer { waiting.removeFirst(configuration.texts) }
+        return round(over: Array(waiting.prefix(configuration.texts)))
+    }
+
+    public var state: PolicyState {
+        var state = PolicyState(numbers: ["penalty": penalty])
+        state.keep(optimizer, as: "optimizer")
+        if configuration.pinsReference { state.tensors["reference"] = Array(reference.values) }
+        return state
+    }
+
+    public func resume(from state: PolicyState) {
+        for parameter in parameters.layout.parameters { _ = whole[parameter.name].update(fromContentsOf: parameters[parameter.name]) }
+        penalty = state.numbers["penalty"] ?? configuration.penalty
+        state.restore(optimizer, as: "optimizer")
+        if let kept = state.tensors["reference"], kept.count == reference.values.count { _ = reference.values.update(fromContentsOf: kept) }
+    }
+
+    private func round(over texts: [Transition]) -> PolicyProgress {
+        standOnBase()
+        let (steps, divergence) = measured(texts)
         let skipped = optimizer.skipped
-        let loss = learn(from: steps)
-        defer { adapt(to: divergence) }
-        return Round(
-            score: scores.reduce(0) { $0 + $1.reduce(0, +) } / Double(scores.count), divergence: divergence, penalty: penalty, loss: loss,
-            skipped: optimizer.skipped - skipped)
+        var progress = PolicyProgress(transitions: texts.count, loss: 0, fromReference: divergence, penalty: penalty)
+        progress.loss = learn(texts, steps)
+        progress.divergence = loss.divergence
+        progress.skipped = optimizer.skipped - skipped
+        adapt(to: divergence)
+        publish()
+        return progress
     }
 
-    /// The newest texts, without their prompts.
-    public func written(_ text: Int) -> [Int] { (configuration.prompt..<time).map { writing.ids[text * time + $0] } }
-
-    /// The places of a text at which a token was chosen: each tells the token behind it.
-    private func places(of text: Int) -> Range<Int> { text * time + configuration.prompt - 1..<(text + 1) * time - 1 }
-
-    private func write(_ prompts: [[Int]]) {
-        for (text, prompt) in prompts.enumerated() {
-            for t in 0..<time { writing.ids[text * time + t] = t < prompt.count ? prompt[t] : 0 }
-        }
-        let V = logProbabilities.columns
-        for t in configuration.prompt..<time {
-            writingGraph.forward()
-            for text in prompts.indices {
-                let row = text * time + t - 1
-                writing.ids[text * time + t] = draw(from: logProbabilities.values[row * V..<(row + 1) * V].lazy.map { exp($0) }, &random)
-            }
-        }
-        writingGraph.forward()
+    /// The model beneath has learned meanwhile.
+    private func standOnBase() {
+        let base = base()
+        for parameter in base.layout.parameters where !policy.isOwn(parameter) { _ = whole[parameter.name].update(fromContentsOf: base[parameter.name]) }
+        if !configuration.pinsReference { reference.assign(from: base) }
     }
 
-    private var divergence: Double {
-        let V = logProbabilities.columns
-        var sum = 0.0
-        for text in 0..<configuration.texts {
-            for row in places(of: text) {
-                for v in row * V..<(row + 1) * V {
-                    sum += Double(exp(logProbabilities.values[v]) * (logProbabilities.values[v] - referenceLogs.values[v]))
+    private func publish() {
+        for parameter in parameters.layout.parameters { _ = parameters[parameter.name].update(fromContentsOf: whole[parameter.name]) }
+    }
+
+    /// The texts token by token, with what the penalty leaves of rewards; and KL(π ‖ π_ref) over the whole vocabulary, in nats a token.
+    private func measured(_ texts: [Transition]) -> ([[Transition]], divergence: Double) {
+        var steps: [[Transition]] = [], divergence = 0.0, count = 0
+        let V = referenceLogs.columns
+        for start in stride(from: 0, to: texts.count, by: configuration.minibatch) {
+            let part = texts[start..<start + configuration.minibatch]
+            for (slot, text) in part.enumerated() { set(slot, text, in: referenceLanguage) }
+            for (slot, text) in part.enumerated() { set(slot, text, in: recording.language) }
+            graph.forward()
+            referenceGraph.forward()
+            for (slot, text) in part.enumerated() {
+                let written = text.decision.text?.tokens ?? []
+                for row in rows(slot, written.count) {
+                    let kept = row * V..<(row + 1) * V
+                    let agreement = zip(distribution.probabilities.values[kept], referenceLogs.values[kept]).reduce(0) { $0 + Double($1.0 * $1.1) }
+                    divergence -= Double(distribution.entropy.values[row]) + agreement
                 }
+                count += written.count
+                steps.append(self.steps(of: text, rows(slot, written.count)))
             }
         }
-        return sum / Double(configuration.texts * configuration.length)
+        return (steps, divergence / Double(max(1, count)))
     }
 
-    private func transitions(of text: Int, scores: [Double]) -> [Transition] {
-        let V = logProbabilities.columns, places = places(of: text)
-        precondition(scores.count == places.count, "\(scores.count) scores for \(places.count) tokens")
-        return zip(places, scores).map { row, score in
-            let token = writing.ids[row + 1], log = Double(logProbabilities.values[row * V + token]), isLast = row == places.upperBound - 1
-            let reward = score - penalty * (log - Double(referenceLogs.values[row * V + token]))
+    private func steps(of text: Transition, _ rows: Range<Int>) -> [Transition] {
+        guard let written = text.decision.text else { return [] }
+        let V = referenceLogs.columns
+        return zip(rows, zip(written.tokens, written.logProbabilities)).map { row, drawn in
+            let (token, log) = drawn, isLast = row == rows.upperBound - 1
+            let held = penalty * Double(log - referenceLogs.values[row * V + token])
             return Transition(
-                observation: [], decision: Decision(choice: token, logProbability: log, value: Double(writing.values.values[row])), reward: reward,
-                next: [], nextValue: isLast ? 0 : Double(writing.values.values[row + 1]), isTerminal: isLast, isLast: isLast)
+                observation: [], decision: Decision(choice: token, logProbability: Double(log), value: Double(recording.values.values[row])),
+                reward: (isLast ? text.reward : 0) - held, next: [], nextValue: isLast ? 0 : Double(recording.values.values[row + 1]),
+                isTerminal: isLast, isLast: isLast)
         }
+    }
+
+    private func rows(_ slot: Int, _ count: Int) -> Range<Int> { slot * maximumTokens..<slot * maximumTokens + count }
+
+    private func set(_ slot: Int, _ text: Transition, in language: MomentLanguage<Float>) {
+        guard let written = text.decision.text else { return language.clear(row: slot) }
+        language.set(written.moment, written: written.tokens, row: slot, rows: rows(slot, written.tokens.count))
     }
 
     /// The mean loss.
-    private func learn(from steps: [[Transition]]) -> Double {
+    private func learn(_ texts: [Transition], _ steps: [[Transition]]) -> Double {
         let targets = steps.map { Advantages(of: $0, discount: configuration.discount, lambda: configuration.lambda) }
         var moments = RunningMoments()
         for target in targets { for advantage in target.advantages { moments.add(advantage) } }
@@ -179,24 +229,23 @@ public final class TextPPO {
             random.shuffle(&order)
             for start in stride(from: 0, to: order.count, by: configuration.minibatch) {
                 loss.weights.fill(0)
-                for (slot, text) in order[start..<start + configuration.minibatch].enumerated() {
-                    set(slot, text, steps[text], targets[text], moments)
+                for (slot, index) in order[start..<start + configuration.minibatch].enumerated() {
+                    set(slot, texts[index], in: recording.language)
+                    set(slot, steps[index], targets[index], moments)
                 }
-                learningGraph.forward()
+                graph.forward()
                 if configuration.roundDivergence > 0, loss.divergence > configuration.roundDivergence { break epochs }
                 sum += Double(loss.total.value)
                 taken += 1
-                learningGraph.backward(from: loss.total)
+                graph.backward(from: loss.total)
                 optimizer.step()
             }
         }
         return sum / Double(max(1, taken))
     }
 
-    private func set(_ slot: Int, _ text: Int, _ steps: [Transition], _ targets: Advantages, _ moments: RunningMoments) {
-        for t in 0..<time { learning.ids[slot * time + t] = writing.ids[text * time + t] }
-        for (index, step) in steps.enumerated() {
-            let row = slot * time + configuration.prompt - 1 + index
+    private func set(_ slot: Int, _ steps: [Transition], _ targets: Advantages, _ moments: RunningMoments) {
+        for (row, (index, step)) in zip(rows(slot, steps.count), steps.enumerated()) {
             distribution.take(step.decision, row: row)
             loss.oldLogProbabilities.values[row] = Float(step.decision.logProbability)
             loss.advantages.values[row] = Float((targets.advantages[index] - moments.mean) / (moments.standardDeviation + 1e-8))

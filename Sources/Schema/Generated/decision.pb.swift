@@ -94,7 +94,7 @@ public nonisolated struct Action: @unchecked Sendable {
     set {_uniqueStorage()._values = newValue}
   }
 
-  /// ln of the probability of the choice, or of the density of the values
+  /// ln of the probability of the choice or the text, or of the density of the values
   public var logProbability: Double {
     get {_storage._logProbability}
     set {_uniqueStorage()._logProbability = newValue}
@@ -112,38 +112,23 @@ public nonisolated struct Action: @unchecked Sendable {
     set {_uniqueStorage()._latency = newValue}
   }
 
+  /// of a text that is a decision, with the token that ended it
+  public var tokens: [UInt32] {
+    get {_storage._tokens}
+    set {_uniqueStorage()._tokens = newValue}
+  }
+
+  /// the same in bytes
+  public var text: Data {
+    get {_storage._text}
+    set {_uniqueStorage()._text = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
-}
-
-/// A decision with what the learner needs of it: fuse to learn, among the moments.
-public nonisolated struct DecisionRecord: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  public var action: Action {
-    get {_action ?? Action()}
-    set {_action = newValue}
-  }
-  /// Returns true if `action` has been explicitly set.
-  public var hasAction: Bool {self._action != nil}
-  /// Clears the value of `action`. Subsequent reads from it will return its default value.
-  public mutating func clearAction() {self._action = nil}
-
-  public var observation: [Float] = []
-
-  /// of controls: the numbers as they were drawn, before bounds
-  public var raw: [Float] = []
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
-
-  fileprivate var _action: Action? = nil
 }
 
 /// Topic policy.update/ — the learner's newest policy, whole. One payload frame: a safetensors file.
@@ -180,6 +165,12 @@ public nonisolated struct PolicyUpdate: Sendable {
   /// nats that the policy moved in its last round
   public var divergence: Double = 0
 
+  /// of texts: nats a token from the model that holds the policy
+  public var referenceDivergence: Double = 0
+
+  /// of texts: the price of a nat of it, in reward
+  public var penalty: Double = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -193,7 +184,7 @@ fileprivate nonisolated let _protobuf_package = "accrete.v1"
 
 nonisolated extension Action: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Action"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}decision\0\u{1}session\0\u{1}moment\0\u{1}ordinal\0\u{1}policy\0\u{3}policy_version\0\u{3}model_version\0\u{1}choice\0\u{1}values\0\u{3}log_probability\0\u{1}value\0\u{1}latency\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}decision\0\u{1}session\0\u{1}moment\0\u{1}ordinal\0\u{1}policy\0\u{3}policy_version\0\u{3}model_version\0\u{1}choice\0\u{1}values\0\u{3}log_probability\0\u{1}value\0\u{1}latency\0\u{1}tokens\0\u{1}text\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -209,6 +200,8 @@ nonisolated extension Action: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     var _logProbability: Double = 0
     var _value: Double = 0
     var _latency: Double = 0
+    var _tokens: [UInt32] = []
+    var _text: Data = Data()
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -232,6 +225,8 @@ nonisolated extension Action: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       _logProbability = source._logProbability
       _value = source._value
       _latency = source._latency
+      _tokens = source._tokens
+      _text = source._text
     }
   }
 
@@ -263,6 +258,8 @@ nonisolated extension Action: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
         case 11: try { try decoder.decodeSingularDoubleField(value: &_storage._logProbability) }()
         case 12: try { try decoder.decodeSingularDoubleField(value: &_storage._value) }()
         case 13: try { try decoder.decodeSingularDoubleField(value: &_storage._latency) }()
+        case 14: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._tokens) }()
+        case 15: try { try decoder.decodeSingularBytesField(value: &_storage._text) }()
         default: break
         }
       }
@@ -314,6 +311,12 @@ nonisolated extension Action: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       if _storage._latency.bitPattern != 0 {
         try visitor.visitSingularDoubleField(value: _storage._latency, fieldNumber: 13)
       }
+      if !_storage._tokens.isEmpty {
+        try visitor.visitPackedUInt32Field(value: _storage._tokens, fieldNumber: 14)
+      }
+      if !_storage._text.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._text, fieldNumber: 15)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -336,6 +339,8 @@ nonisolated extension Action: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
         if _storage._logProbability != rhs_storage._logProbability {return false}
         if _storage._value != rhs_storage._value {return false}
         if _storage._latency != rhs_storage._latency {return false}
+        if _storage._tokens != rhs_storage._tokens {return false}
+        if _storage._text != rhs_storage._text {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -345,53 +350,9 @@ nonisolated extension Action: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
   }
 }
 
-nonisolated extension DecisionRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".DecisionRecord"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}action\0\u{1}observation\0\u{1}raw\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._action) }()
-      case 2: try { try decoder.decodeRepeatedFloatField(value: &self.observation) }()
-      case 3: try { try decoder.decodeRepeatedFloatField(value: &self.raw) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._action {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if !self.observation.isEmpty {
-      try visitor.visitPackedFloatField(value: self.observation, fieldNumber: 2)
-    }
-    if !self.raw.isEmpty {
-      try visitor.visitPackedFloatField(value: self.raw, fieldNumber: 3)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: DecisionRecord, rhs: DecisionRecord) -> Bool {
-    if lhs._action != rhs._action {return false}
-    if lhs.observation != rhs.observation {return false}
-    if lhs.raw != rhs.raw {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
 nonisolated extension PolicyUpdate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".PolicyUpdate"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}policy\0\u{1}sha256\0\u{1}decisions\0\u{1}reward\0\u{1}loss\0\u{1}divergence\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}policy\0\u{1}sha256\0\u{1}decisions\0\u{1}reward\0\u{1}loss\0\u{1}divergence\0\u{3}reference_divergence\0\u{1}penalty\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -407,6 +368,8 @@ nonisolated extension PolicyUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 6: try { try decoder.decodeSingularDoubleField(value: &self.reward) }()
       case 7: try { try decoder.decodeSingularDoubleField(value: &self.loss) }()
       case 8: try { try decoder.decodeSingularDoubleField(value: &self.divergence) }()
+      case 9: try { try decoder.decodeSingularDoubleField(value: &self.referenceDivergence) }()
+      case 10: try { try decoder.decodeSingularDoubleField(value: &self.penalty) }()
       default: break
       }
     }
@@ -441,6 +404,12 @@ nonisolated extension PolicyUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if self.divergence.bitPattern != 0 {
       try visitor.visitSingularDoubleField(value: self.divergence, fieldNumber: 8)
     }
+    if self.referenceDivergence.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.referenceDivergence, fieldNumber: 9)
+    }
+    if self.penalty.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.penalty, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -453,6 +422,8 @@ nonisolated extension PolicyUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.reward != rhs.reward {return false}
     if lhs.loss != rhs.loss {return false}
     if lhs.divergence != rhs.divergence {return false}
+    if lhs.referenceDivergence != rhs.referenceDivergence {return false}
+    if lhs.penalty != rhs.penalty {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

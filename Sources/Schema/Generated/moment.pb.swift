@@ -88,6 +88,50 @@ public nonisolated struct Moment: Sendable {
   public init() {}
 }
 
+/// A decision with what the learner needs of it: fuse to learn, among the moments.
+public nonisolated struct DecisionRecord: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var action: Action {
+    get {_action ?? Action()}
+    set {_action = newValue}
+  }
+  /// Returns true if `action` has been explicitly set.
+  public var hasAction: Bool {self._action != nil}
+  /// Clears the value of `action`. Subsequent reads from it will return its default value.
+  public mutating func clearAction() {self._action = nil}
+
+  public var observation: [Float] = []
+
+  /// of controls: the numbers as they were drawn, before bounds
+  public var raw: [Float] = []
+
+  /// of a text: ln of each token's probability when it was drawn
+  public var logProbabilities: [Float] = []
+
+  /// of a text: what it answers. Present senses have one payload frame each, as in a moment
+  public var moment: Moment {
+    get {_moment ?? Moment()}
+    set {_moment = newValue}
+  }
+  /// Returns true if `moment` has been explicitly set.
+  public var hasMoment: Bool {self._moment != nil}
+  /// Clears the value of `moment`. Subsequent reads from it will return its default value.
+  public mutating func clearMoment() {self._moment = nil}
+
+  /// of a text: senses of the moment that were left out
+  public var muted: [String] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _action: Action? = nil
+  fileprivate var _moment: Moment? = nil
+}
+
 /// Nothing follows: every moment of the stream has been sent.
 public nonisolated struct StreamEnd: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -102,52 +146,55 @@ public nonisolated struct StreamEnd: Sendable {
 }
 
 /// Topic moment.<session>/ — fuse to learn and evaluate: moments and the feedback that cites them, in one order.
-public nonisolated struct MomentEvent: Sendable {
+public nonisolated struct MomentEvent: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   public var stamp: Stamp {
-    get {_stamp ?? Stamp()}
-    set {_stamp = newValue}
+    get {_storage._stamp ?? Stamp()}
+    set {_uniqueStorage()._stamp = newValue}
   }
   /// Returns true if `stamp` has been explicitly set.
-  public var hasStamp: Bool {self._stamp != nil}
+  public var hasStamp: Bool {_storage._stamp != nil}
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
-  public mutating func clearStamp() {self._stamp = nil}
+  public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
 
-  public var event: MomentEvent.OneOf_Event? = nil
+  public var event: OneOf_Event? {
+    get {return _storage._event}
+    set {_uniqueStorage()._event = newValue}
+  }
 
   public var moment: Moment {
     get {
-      if case .moment(let v)? = event {return v}
+      if case .moment(let v)? = _storage._event {return v}
       return Moment()
     }
-    set {event = .moment(newValue)}
+    set {_uniqueStorage()._event = .moment(newValue)}
   }
 
   public var feedback: Feedback {
     get {
-      if case .feedback(let v)? = event {return v}
+      if case .feedback(let v)? = _storage._event {return v}
       return Feedback()
     }
-    set {event = .feedback(newValue)}
+    set {_uniqueStorage()._event = .feedback(newValue)}
   }
 
   public var end: StreamEnd {
     get {
-      if case .end(let v)? = event {return v}
+      if case .end(let v)? = _storage._event {return v}
       return StreamEnd()
     }
-    set {event = .end(newValue)}
+    set {_uniqueStorage()._event = .end(newValue)}
   }
 
   public var decision: DecisionRecord {
     get {
-      if case .decision(let v)? = event {return v}
+      if case .decision(let v)? = _storage._event {return v}
       return DecisionRecord()
     }
-    set {event = .decision(newValue)}
+    set {_uniqueStorage()._event = .decision(newValue)}
   }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -162,7 +209,7 @@ public nonisolated struct MomentEvent: Sendable {
 
   public init() {}
 
-  fileprivate var _stamp: Stamp? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// Topic prediction.<session>/ — fuse, in real time.
@@ -438,6 +485,65 @@ nonisolated extension Moment: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
   }
 }
 
+nonisolated extension DecisionRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".DecisionRecord"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}action\0\u{1}observation\0\u{1}raw\0\u{3}log_probabilities\0\u{1}moment\0\u{1}muted\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._action) }()
+      case 2: try { try decoder.decodeRepeatedFloatField(value: &self.observation) }()
+      case 3: try { try decoder.decodeRepeatedFloatField(value: &self.raw) }()
+      case 4: try { try decoder.decodeRepeatedFloatField(value: &self.logProbabilities) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._moment) }()
+      case 6: try { try decoder.decodeRepeatedStringField(value: &self.muted) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._action {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.observation.isEmpty {
+      try visitor.visitPackedFloatField(value: self.observation, fieldNumber: 2)
+    }
+    if !self.raw.isEmpty {
+      try visitor.visitPackedFloatField(value: self.raw, fieldNumber: 3)
+    }
+    if !self.logProbabilities.isEmpty {
+      try visitor.visitPackedFloatField(value: self.logProbabilities, fieldNumber: 4)
+    }
+    try { if let v = self._moment {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    if !self.muted.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.muted, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: DecisionRecord, rhs: DecisionRecord) -> Bool {
+    if lhs._action != rhs._action {return false}
+    if lhs.observation != rhs.observation {return false}
+    if lhs.raw != rhs.raw {return false}
+    if lhs.logProbabilities != rhs.logProbabilities {return false}
+    if lhs._moment != rhs._moment {return false}
+    if lhs.muted != rhs.muted {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension StreamEnd: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StreamEnd"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}moments\0")
@@ -472,103 +578,141 @@ nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._Message
   public static let protoMessageName: String = _protobuf_package + ".MomentEvent"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}feedback\0\u{1}end\0\u{1}decision\0")
 
+  fileprivate class _StorageClass {
+    var _stamp: Stamp? = nil
+    var _event: MomentEvent.OneOf_Event?
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _stamp = source._stamp
+      _event = source._event
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
-      case 2: try {
-        var v: Moment?
-        var hadOneofValue = false
-        if let current = self.event {
-          hadOneofValue = true
-          if case .moment(let m) = current {v = m}
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._stamp) }()
+        case 2: try {
+          var v: Moment?
+          var hadOneofValue = false
+          if let current = _storage._event {
+            hadOneofValue = true
+            if case .moment(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._event = .moment(v)
+          }
+        }()
+        case 3: try {
+          var v: Feedback?
+          var hadOneofValue = false
+          if let current = _storage._event {
+            hadOneofValue = true
+            if case .feedback(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._event = .feedback(v)
+          }
+        }()
+        case 4: try {
+          var v: StreamEnd?
+          var hadOneofValue = false
+          if let current = _storage._event {
+            hadOneofValue = true
+            if case .end(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._event = .end(v)
+          }
+        }()
+        case 5: try {
+          var v: DecisionRecord?
+          var hadOneofValue = false
+          if let current = _storage._event {
+            hadOneofValue = true
+            if case .decision(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._event = .decision(v)
+          }
+        }()
+        default: break
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.event = .moment(v)
-        }
-      }()
-      case 3: try {
-        var v: Feedback?
-        var hadOneofValue = false
-        if let current = self.event {
-          hadOneofValue = true
-          if case .feedback(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.event = .feedback(v)
-        }
-      }()
-      case 4: try {
-        var v: StreamEnd?
-        var hadOneofValue = false
-        if let current = self.event {
-          hadOneofValue = true
-          if case .end(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.event = .end(v)
-        }
-      }()
-      case 5: try {
-        var v: DecisionRecord?
-        var hadOneofValue = false
-        if let current = self.event {
-          hadOneofValue = true
-          if case .decision(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.event = .decision(v)
-        }
-      }()
-      default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._stamp {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    switch self.event {
-    case .moment?: try {
-      guard case .moment(let v)? = self.event else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    }()
-    case .feedback?: try {
-      guard case .feedback(let v)? = self.event else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    }()
-    case .end?: try {
-      guard case .end(let v)? = self.event else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    }()
-    case .decision?: try {
-      guard case .decision(let v)? = self.event else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
-    }()
-    case nil: break
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._stamp {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      switch _storage._event {
+      case .moment?: try {
+        guard case .moment(let v)? = _storage._event else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      }()
+      case .feedback?: try {
+        guard case .feedback(let v)? = _storage._event else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      }()
+      case .end?: try {
+        guard case .end(let v)? = _storage._event else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+      }()
+      case .decision?: try {
+        guard case .decision(let v)? = _storage._event else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+      }()
+      case nil: break
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: MomentEvent, rhs: MomentEvent) -> Bool {
-    if lhs._stamp != rhs._stamp {return false}
-    if lhs.event != rhs.event {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._stamp != rhs_storage._stamp {return false}
+        if _storage._event != rhs_storage._event {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -18,6 +18,8 @@ public struct DecideSettings: Codable, Sendable, Equatable {
     public var settings: JSONValue = .object([:])
     /// How many choices there are; 0: controls are set instead.
     public var choices = 0
+    /// Whether answers in words are what is decided: `answer` says when and how they are given.
+    public var text = false
     /// The controls to be set, each within its bounds.
     public var controls: [Control] = []
     /// What the policy looks at: `vector`, the newest reading of that sense, or `model`, what the model's encoders make of all senses.
@@ -30,7 +32,7 @@ public struct DecideSettings: Codable, Sendable, Equatable {
     public var window = 30.0
     /// The reward of a decision whose feedback did not come.
     public var defaultReward = 0.0
-    /// A decision by a policy this many versions older than the newest is still learned from.
+    /// A decision by a policy this many versions older than the newest is still learned from; ddpg, bandit and fixed learn from all.
     public var maximumStaleness = 2
     /// Rounds of learning between published policies.
     public var publishEvery = 1
@@ -49,7 +51,7 @@ public struct DecideSettings: Codable, Sendable, Equatable {
     }
 
     /// - Parameter inputs: numbers of an observation.
-    func makeLearner(inputs: Int, seed: Int) throws(SettingsError) -> any PolicyLearner {
+    func makeLearner(inputs: Int, seed: Int) throws(SettingsError) -> any ConfigurablePolicy {
         try policyLearner(policy, inputs: inputs, actions: actions, settings: settings, seed: UInt64(seed))
     }
 
@@ -59,7 +61,7 @@ public struct DecideSettings: Codable, Sendable, Equatable {
         join.defaultReward = defaultReward
         join.maximumOpen = maximumOpen
         join.maximumRemembered = maximumRemembered
-        join.waitsForNext = policy == "ppo" || policy == "ddpg"
+        join.waitsForNext = !text && (policy == "ppo" || policy == "ddpg")
         return join
     }
 }
@@ -84,12 +86,18 @@ extension Settings {
         require((0...100_000_000).contains(d.logLines), "logLines", "\(d.logLines) is not within 0…100000000")
         guard d.isOn else { return found }
         require(mode == .live, "policy", "decisions need mode live: in lockstep nothing waits for what comes of them")
-        require((d.choices > 0) != !d.controls.isEmpty, "choices", "a policy wants either choices or controls")
+        require([d.choices > 0, !d.controls.isEmpty, d.text].count { $0 } == 1, "choices", "a policy wants either choices or controls or text")
         require(d.choices != 1, "choices", "one is no choice")
         require(d.observation != "model" || !d.alone, "alone", "goes with observation vector only: alone, the model does not look at moments")
+        require(!d.text || d.policy == "ppo", "policy", "'\(d.policy)' does not write; text wants ppo")
+        require(!d.text || !d.alone, "alone", "goes with choices and controls only: a text wants the model to look at moments")
+        require(!d.text || !answer.after.isEmpty, "text", "wants answer.after to say which moments are answered")
+        require(
+            !d.text || answer.temperature > 0 && answer.topK == 0 && answer.topP == 1 && answer.repetitionPenalty == 1, "text",
+            "wants every token drawn by its own probability: answer.temperature above 0, topK 0, topP 1, repetitionPenalty 1")
         guard found.isEmpty else { return found }
         do {
-            _ = try d.makeLearner(inputs: observationSize, seed: seed)
+            if d.text { try TextPPO.Configuration(d.settings).validate() } else { _ = try d.makeLearner(inputs: observationSize, seed: seed) }
         } catch {
             found.append((error.key == "policy" ? "decide.policy" : "decide.settings", error.description))
         }
@@ -98,6 +106,6 @@ extension Settings {
 
     /// Numbers of an observation.
     var observationSize: Int {
-        decide.observation == "vector" ? decide.inputs : model.modalities.count * model.tokens * model.width
+        decide.text ? 0 : decide.observation == "vector" ? decide.inputs : model.modalities.count * model.tokens * model.width
     }
 }

@@ -3,7 +3,6 @@ import Messaging
 import Model
 import Pipeline
 import Reinforcement
-import Safetensors
 import Schema
 import Statistics
 
@@ -11,46 +10,27 @@ import Statistics
 struct Decider {
     private let settings: DecideSettings
     private let policy: any Policy
-    private var version: UInt64 = 0
-    private var epoch: UInt64 = 0
+    private var adopted: AdoptedPolicy
     private var random: RandomSource
     /// Not from the seed: nobody may guess what feedback has to cite.
     private var secrets = SystemRandomNumberGenerator()
     private(set) var decided: UInt64 = 0
 
-    /// - Returns: nil where nothing is to be decided.
+    /// - Returns: nil where nothing is to be decided, or texts are.
     init?(_ settings: Settings) throws(SettingsError) {
-        guard settings.decide.isOn else { return nil }
+        guard settings.decide.isOn, !settings.decide.text else { return nil }
         self.settings = settings.decide
         policy = try settings.decide.makeLearner(inputs: settings.observationSize, seed: settings.seed).policy
+        adopted = AdoptedPolicy(settings.decide.policy, policy.parameters)
         random = RandomSource(seed: UInt64(settings.seed) &+ 1)
     }
 
     var isAlone: Bool { settings.alone }
     var looksThroughModel: Bool { settings.observation == "model" }
-    var policyVersion: UInt64 { version }
+    var policyVersion: UInt64 { adopted.version }
 
     /// - Throws: `wrongShape`, `wrongDigest`, `wrongPolicy`, `sequenceRunsBack`.
-    mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
-        let isRestart = update.stamp.epoch > epoch
-        if !isRestart, update.version <= version {
-            if update.version == version { return }  // sent again for a late subscriber
-            throw Refusal(.sequenceRunsBack, "policy \(update.version) after \(version)")
-        }
-        guard message.payload.count == 1 else { throw Refusal(.wrongShape, "\(message.payload.count) payload frames, not one") }
-        let payload: [UInt8] = Array(message.payload[0])
-        guard SHA256.hex(of: payload) == SHA256.hex(Array(update.sha256)) else { throw Refusal(.wrongDigest, "policy \(update.version)") }
-        guard update.policy == settings.policy else { throw Refusal(.wrongPolicy, "a policy '\(update.policy.prefix(64))', not '\(settings.policy)'") }
-        do throws(SafetensorsError) {
-            let archive = try TensorArchive(bytes: payload, source: "policy.update version \(update.version)")
-            for parameter in policy.parameters.layout.parameters { _ = try archive.tensor(parameter.name, shape: parameter.shape) }
-            try archive.copy(into: policy.parameters)
-        } catch {
-            throw Refusal(.wrongPolicy, error.description)
-        }
-        version = update.version
-        epoch = update.stamp.epoch
-    }
+    mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) { try adopted.adopt(update, payload: message) }
 
     /// - Parameters:
     ///   - representation: what the model makes of the moment, where the policy looks through it.
@@ -68,7 +48,7 @@ struct Decider {
             $0.moment = moment.id
             $0.ordinal = moment.ordinal
             $0.policy = settings.policy
-            $0.policyVersion = version
+            $0.policyVersion = adopted.version
             $0.modelVersion = modelVersion
             if let choice = decision.choice { $0.choice = UInt32(choice) }
             $0.values = decision.values

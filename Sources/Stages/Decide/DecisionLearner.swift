@@ -1,16 +1,20 @@
 import Foundation
 import Messaging
+import Model
 import Pipeline
 import Reinforcement
 import Safetensors
 import Schema
 import Statistics
+import Tensors
 
 /// The learner's part in decisions: joins feedback to them, learns the policy from what came of them, and publishes it.
 struct DecisionLearner {
     private let settings: DecideSettings
     private let learner: any PolicyLearner
     private let inputs: Int
+    private let model: MultimodalConfiguration
+    private let maximumTokens: Int
     private let directory: String
     private var join: DecisionJoin
     private var runs = TransitionRuns()
@@ -33,19 +37,22 @@ struct DecisionLearner {
         var untold: UInt64 = 0
     }
 
+    /// - Parameter serving: the model that texts are written with beside the policy, whenever it is asked for.
     /// - Returns: nil where nothing is decided.
     /// - Throws: what is wrong with the settings, or with the checkpoint.
-    init?(_ settings: Settings) throws {
+    init?(_ settings: Settings, serving: @escaping () -> ParameterStore<Float>) throws {
         guard settings.decide.isOn else { return nil }
         self.settings = settings.decide
+        model = settings.model
         inputs = settings.observationSize
+        maximumTokens = settings.maximumTextTokens
         directory = settings.learn.directory
-        learner = try settings.decide.makeLearner(inputs: inputs, seed: settings.seed)
+        learner = settings.decide.text
+            ? try settings.makeTextLearner(serving) : try settings.decide.makeLearner(inputs: inputs, seed: settings.seed)
         join = DecisionJoin(settings.decide.join)
         log = DecisionLog(directory: directory, capacity: settings.decide.logLines)
-        if let kept = try PolicyStore(directory: directory).restore(learner.policy, described: PolicyDescription(settings.decide, inputs: inputs)) {
+        if let kept = try PolicyStore(directory: directory).restore(learner, described: PolicyDescription(settings.decide, inputs: inputs)) {
             progress = kept
-            learner.resume()
         }
     }
 
@@ -54,6 +61,7 @@ struct DecisionLearner {
     var gauges: [String: Double] {
         ["decisionsOpen": Double(join.open), "decisionsLearned": Double(progress.decisions), "decisionsTold": Double(progress.told),
          "decisionsUntold": Double(progress.untold), "policyVersion": Double(progress.version), "policyDivergence": newest.divergence]
+            .merging(settings.text ? ["referenceDivergence": newest.fromReference, "referencePenalty": newest.penalty] : [:]) { $1 }
     }
 
     /// The policy as it stands, first of all.
@@ -64,8 +72,9 @@ struct DecisionLearner {
     }
 
     /// - Throws: `undecodable`, `wrongShape`, `nonFinite`, `overflow`.
-    mutating func take(_ record: DecisionRecord, at now: Instant) throws(Refusal) -> [Outgoing] {
-        let made = try made(record)
+    /// - Parameter moment: what a text answers.
+    mutating func take(_ record: DecisionRecord, _ moment: MomentInput? = nil, at now: Instant) throws(Refusal) -> [Outgoing] {
+        let made = try made(record, moment)
         if let refusal = join.insert(made, at: now.nanoseconds) { throw Refusal(Reason(rawValue: refusal.rawValue), "decision \(made.id.place)") }
         return learn(from: join.settle(session: made.session, at: now.nanoseconds))
     }
@@ -90,7 +99,7 @@ struct DecisionLearner {
     /// Learns when there is enough, and publishes what was learned.
     private mutating func learn(from settled: [DecisionJoin.Settled]) -> [Outgoing] {
         for settled in settled {
-            let isUsable = settled.made.version + UInt64(settings.maximumStaleness) >= progress.version
+            let isUsable = learner.isOffPolicy || settled.made.version + UInt64(settings.maximumStaleness) >= progress.version
             if !isUsable { drops.count(.staleDecision) }
             if settled.wasTold { progress.told += 1 } else { progress.untold += 1 }
             rewards.add(settled.reward)
@@ -112,7 +121,7 @@ struct DecisionLearner {
     private mutating func publish() -> Outgoing {
         roundsSincePublished = 0
         defer { rewards = RunningMoments() }
-        let store = learner.policy.parameters
+        let store = learner.parameters
         let file = TensorArchive.encode(flat: store.layout.parameters.map { ($0.name, $0.shape) }, values: UnsafeBufferPointer(store.values))
         var hash = SHA256()
         file.withUnsafeBytes { hash.update($0) }
@@ -125,6 +134,8 @@ struct DecisionLearner {
             $0.reward = rewards.mean
             $0.loss = newest.loss
             $0.divergence = newest.divergence
+            $0.referenceDivergence = newest.fromReference
+            $0.penalty = newest.penalty
         }
         return Outgoing(update, on: Topics.policyUpdate.only, payload: [Payload(file)])
     }
@@ -133,7 +144,7 @@ struct DecisionLearner {
     mutating func save() {
         log.flush()
         do {
-            try PolicyStore(directory: directory).save(learner.policy, progress, described: description)
+            try PolicyStore(directory: directory).save(learner, progress, described: description)
         } catch {
             drops.count(.checkpointFailed)
         }
@@ -141,9 +152,14 @@ struct DecisionLearner {
 
     private var description: PolicyDescription { PolicyDescription(settings, inputs: inputs) }
 
-    private func made(_ record: DecisionRecord) throws(Refusal) -> DecisionJoin.Made {
+    private func made(_ record: DecisionRecord, _ moment: MomentInput?) throws(Refusal) -> DecisionJoin.Made {
         let action = record.action
         guard let id = DecisionID(action.decision), id.place.session == action.session else { throw Refusal(.undecodable, "a decision '\(action.decision.prefix(96))'") }
+        if settings.text {
+            let text = try written(record, moment, id)
+            let decision = Decision(text: text, logProbability: action.logProbability, value: action.value)
+            return .init(id: id, session: action.session, version: action.policyVersion, observation: [], decision: decision)
+        }
         let isChoice = settings.actions.isDiscrete, width = settings.actions.width
         guard record.observation.count == inputs,
               isChoice ? action.hasChoice && Int(action.choice) < width : action.values.count == width && record.raw.count <= width else {
@@ -158,12 +174,40 @@ struct DecisionLearner {
     }
 }
 
+extension DecisionLearner {
+    private func written(_ record: DecisionRecord, _ moment: MomentInput?, _ id: DecisionID) throws(Refusal) -> WrittenText {
+        let action = record.action, tokens = action.tokens.map { Int($0) }, end = model.text.vocabulary - 1
+        guard let moment, model.accepts(moment), !tokens.isEmpty, tokens.count == record.logProbabilities.count,
+              tokens.allSatisfy({ $0 <= end }), !tokens.dropLast().contains(end), moment.text.count + tokens.count <= model.text.length,
+              tokens.count <= maximumTokens else {
+            throw Refusal(.wrongShape, "decision \(id.place): a text of \(tokens.count) tokens")
+        }
+        guard record.logProbabilities.allSatisfy(\.isFinite), action.logProbability.isFinite, action.value.isFinite else {
+            throw Refusal(.nonFinite, "decision \(id.place)")
+        }
+        return WrittenText(moment: moment, tokens: tokens, logProbabilities: record.logProbabilities)
+    }
+}
+
+extension Settings {
+    /// Tokens that a text which is a decision may have.
+    var maximumTextTokens: Int { min(answer.maximumTokens, model.text.length) }
+
+    /// - Parameter serving: the model that the policy stands on.
+    fileprivate func makeTextLearner(_ serving: @escaping () -> ParameterStore<Float>) throws -> TextPPO {
+        let configuration = try TextPPO.Configuration(decide.settings)
+        return try TextPPO(
+            configuration.policy(model), configuration, maximumTokens: maximumTextTokens, temperature: answer.temperature, seed: UInt64(seed),
+            base: serving)
+    }
+}
+
 extension LoggedDecision {
     init(_ settled: DecisionJoin.Settled, policy: String) {
         let decision = settled.made.decision
         self.init(
             decision: settled.made.id.description, policy: policy, version: settled.made.version, observation: settled.made.observation,
-            choice: decision.choice, values: decision.choice == nil ? decision.values : nil, logProbability: decision.logProbability,
+            choice: decision.choice, values: decision.choice == nil && decision.text == nil ? decision.values : nil, tokens: decision.text?.tokens, logProbability: decision.logProbability,
             value: decision.value, reward: settled.reward, wasTold: settled.wasTold)
     }
 }

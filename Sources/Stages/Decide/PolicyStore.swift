@@ -11,6 +11,8 @@ struct PolicyDescription: Codable, Equatable {
     var inputs: Int
     var choices: Int
     var controls: [DecideSettings.Control]
+    /// Not in files of policies that set nothing else than choices and controls.
+    var text: Bool?
 
     init(_ settings: DecideSettings, inputs: Int) {
         policy = settings.policy
@@ -18,41 +20,52 @@ struct PolicyDescription: Codable, Equatable {
         self.inputs = inputs
         choices = settings.choices
         controls = settings.controls
+        text = settings.text ? true : nil
     }
 }
 
-/// `policy.safetensors`: a policy's numbers, what it is, and where it stands. What its optimiser remembers is not kept.
+/// `policy.safetensors`: a policy's numbers, what it is, where it stands, and what its learner remembers.
 struct PolicyStore {
     private struct State: Codable {
         var description: PolicyDescription
         var progress: DecisionLearner.Progress
+        /// What the learner remembers in single numbers.
+        var numbers: [String: Double]?
     }
 
     /// Empty: nothing is written, nothing is read.
     let directory: String
     private var path: String { "\(directory)/policy.safetensors" }
 
-    func save(_ policy: any Policy, _ progress: DecisionLearner.Progress, described description: PolicyDescription) throws {
+    func save(_ learner: any PolicyLearner, _ progress: DecisionLearner.Progress, described description: PolicyDescription) throws {
         guard !directory.isEmpty else { return }
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        let text = try JSONEncoder().encode(State(description: description, progress: progress)), store = policy.parameters
+        let store = learner.parameters, state = learner.state
+        let text = try JSONEncoder().encode(State(description: description, progress: progress, numbers: state.numbers))
         let numbers = store.layout.parameters.map {
             TensorContent(name: "policy.\($0.name)", shape: $0.shape, values: UnsafeBufferPointer(store[$0.name]))
         }
-        try TensorArchive.write(numbers + [TensorContent(name: "state", bytes: Array(text))], to: path)
+        let rest = state.tensors.sorted { $0.key < $1.key }.map { TensorContent(name: "state.\($0.key)", shape: [$0.value.count], floats: $0.value) }
+        try TensorArchive.write(numbers + rest + [TensorContent(name: "state", bytes: Array(text))], to: path)
     }
 
+    /// Puts a learner where the file left it.
     /// - Returns: where it stood, or nil where there is none.
-    func restore(_ policy: any Policy, described description: PolicyDescription) throws -> DecisionLearner.Progress? {
+    func restore(_ learner: any PolicyLearner, described description: PolicyDescription) throws -> DecisionLearner.Progress? {
         guard let (archive, state) = try read() else { return nil }
         guard state.description == description else { throw CheckpointMismatch("\(path) holds another policy than decide describes") }
-        try copy(archive, into: policy.parameters)
+        try copy(archive, into: learner.parameters)
+        var remembered = PolicyState(numbers: state.numbers ?? [:])
+        for tensor in archive.tensors where tensor.name.hasPrefix("state.") {
+            remembered.tensors[String(tensor.name.dropFirst("state.".count))] = try tensor.floats()
+        }
+        learner.resume(from: remembered)
         return state.progress
     }
 
-    /// The policy that is kept here, built again.
+    /// The policy that is kept here, built again; nil where there is none, or one that writes.
     func policy() throws -> (policy: any Policy, description: PolicyDescription, version: UInt64)? {
-        guard let (archive, state) = try read() else { return nil }
+        guard let (archive, state) = try read(), state.description.text != true else { return nil }
         var settings = DecideSettings()
         (settings.choices, settings.controls) = (state.description.choices, state.description.controls)
         let learner = try policyLearner(

@@ -122,4 +122,9 @@ extension MomentInput {
         }
         guard remaining.isEmpty else { return nil }
     }
+
+    /// The numbers of the moment that it came from, one list for each present sense, in order.
+    func payload(of moment: Moment) -> [[Float]] {
+        moment.senses.filter(\.present).map { $0.modality == MultimodalConfiguration.textName ? text.map { Float($0) } : senses[$0.modality]?.values ?? [] }
+    }
 }

@@ -45,14 +45,17 @@ struct Predictor {
         server = try ServingModel(settings.model, rows: 1, language: false)
         reliability = ReliabilityBook(settings.fuse)
         decider = try Decider(settings)
-        answers = try Answers(settings.answer, model: settings.model, tokenizer: settings.signals.text.tokenizer, seed: UInt64(settings.seed), clock: clock)
+        answers = try Answers(settings, clock: clock)
         adapters = SessionAdapters(settings, server.layout)
     }
 
     /// Whether decisions are all that is made of moments.
     var decidesAlone: Bool { decider?.isAlone == true }
 
-    mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) { try decider?.adopt(update, payload: message) }
+    mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
+        try decider?.adopt(update, payload: message)
+        try answers?.adopt(update, payload: message)
+    }
 
     mutating func adopt(_ update: SessionUpdate, payload message: WireMessage) throws(Refusal) { try adapters?.insert(update, payload: message) }
 
@@ -69,7 +72,7 @@ struct Predictor {
         for (modality, value) in reliability.newest { gauges["reliability.\(modality)"] = value }
         for (modality, count) in reliability.mutings { gauges["muted.\(modality)"] = Double(count) }
         if let decider { gauges.merge(["decisions": Double(decider.decided), "policyVersion": Double(decider.policyVersion)]) { $1 } }
-        if let answers { gauges["answers"] = Double(answers.answered) }
+        if let answers { gauges.merge(answers.gauges) { $1 } }
         if let adapters { gauges["personalSessions"] = Double(adapters.count) }
         if judged > 0 { gauges["predictionAccuracy"] = Double(right) / Double(judged) }
         return gauges
@@ -94,7 +97,7 @@ struct Predictor {
                 let predicted = decidesAlone ? nil : predict(moment, input, at: now)
                 outputs += predicted?.outputs ?? []
                 outputs += decide(on: moment, input, predicted?.representation)
-                answers?.hear(moment, predicted == nil ? input : input.without(remembered.last?.muted ?? []))
+                answers?.hear(moment, input, without: predicted == nil ? [] : remembered.last?.muted ?? [])
                 if settings.mode == .lockstep, let speaker { outputs += answers?.speakToTheEnd(speaker) ?? [] }
             }
             done += 1

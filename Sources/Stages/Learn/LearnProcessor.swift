@@ -77,7 +77,7 @@ public struct LearnProcessor: Processor {
         } else {
             progress.begin(settings.learn.stream, run: settings.learn.run)
         }
-        decisions = try DecisionLearner(settings)
+        decisions = try DecisionLearner(settings) { [guided] in guided.serving }
         sessions = try SessionPublisher(settings, guided.learner.model, clock: clock)
     }
 
@@ -111,9 +111,9 @@ public struct LearnProcessor: Processor {
             defer { progress.events += 1 }
             if feedback.decision.isEmpty || feedback.hasLabel { try take(feedback) }
             if !feedback.decision.isEmpty { outputs += try decisions?.take(feedback, at: now) ?? [] }
-        case .event(.decision(let record), _):
+        case .event(.decision(let record, let input), _):
             defer { progress.events += 1 }
-            outputs += try decisions?.take(record, at: now) ?? []
+            outputs += try decisions?.take(record, input, at: now) ?? []
         }
         let version = progress.version
         return outputs + (sessions?.updatesAtOnce(with: version) ?? [])
