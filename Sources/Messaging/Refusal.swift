@@ -34,7 +34,6 @@ extension Reason {
     public static let unstamped = Reason(rawValue: "unstamped")
     public static let sequenceRunsBack = Reason(rawValue: "sequenceRunsBack")
     public static let staleEpoch = Reason(rawValue: "staleEpoch")
-    public static let tooManySources = Reason(rawValue: "tooManySources")
 
     // Told by the content.
     public static let unknownModality = Reason(rawValue: "unknownModality")

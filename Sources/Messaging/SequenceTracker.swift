@@ -1,6 +1,8 @@
 import Schema
 
 /// Watches the sequence numbers of each topic and source: gaps are counted, what runs back is refused.
+///
+/// Topics and sources come and go with sessions. When there are too many, those longest silent are forgotten, and are new when they come again.
 public struct SequenceTracker {
     private struct Key: Hashable {
         let topic: String
@@ -10,31 +12,34 @@ public struct SequenceTracker {
     private struct Position {
         var epoch: UInt64
         var sequence: UInt64
+        var heard: UInt64
     }
 
     private var positions: [Key: Position] = [:]
     private let countsFromOne: Bool
     private let maximumSources: Int
+    private var heard: UInt64 = 0
 
-    /// Messages missed, by topic.
+    /// Messages missed, by topic; by `*` of topics beyond so many.
     public private(set) var gaps: [String: UInt64] = [:]
 
     /// With `countsFromOne` a first message of sequence 4 is a gap of three; else it is how a late joiner begins.
     public init(countsFromOne: Bool = false, maximumSources: Int = Limits().sources) {
         self.countsFromOne = countsFromOne
-        self.maximumSources = maximumSources
+        self.maximumSources = max(2, maximumSources)
     }
 
-    /// Accepts the message, or throws `staleEpoch`, `sequenceRunsBack`, `unstamped` or `tooManySources`.
+    /// Accepts the message, or throws `staleEpoch`, `sequenceRunsBack` or `unstamped`.
     /// False for the last message come again, which is no mistake: publishers resend it to newcomers.
     public mutating func accept(_ stamp: Stamp, on topic: String) throws(Refusal) -> Bool {
         guard stamp.sequence > 0, TopicComponent.isValid(stamp.source) else {
             throw Refusal(.unstamped, "\(topic) needs a source and a sequence number from 1")
         }
         let key = Key(topic: topic, source: stamp.source)
+        heard += 1
         guard let last = positions[key] else {
-            guard positions.count < maximumSources else { throw Refusal(.tooManySources, "\(stamp.source) on \(topic)") }
-            positions[key] = Position(epoch: stamp.epoch, sequence: stamp.sequence)
+            if positions.count >= maximumSources { forget() }
+            positions[key] = Position(epoch: stamp.epoch, sequence: stamp.sequence, heard: heard)
             if countsFromOne { count(missed: stamp.sequence - 1, on: topic) }
             return true
         }
@@ -51,11 +56,19 @@ public struct SequenceTracker {
             // The sender has started again; what it sent before we heard it is a gap.
             count(missed: stamp.sequence - 1, on: topic)
         }
-        positions[key] = Position(epoch: stamp.epoch, sequence: stamp.sequence)
+        positions[key] = Position(epoch: stamp.epoch, sequence: stamp.sequence, heard: heard)
         return true
     }
 
     private mutating func count(missed: UInt64, on topic: String) {
-        if missed > 0 { gaps[topic, default: 0] += missed }
+        guard missed > 0 else { return }
+        gaps[gaps[topic] == nil && gaps.count >= Self.maximumGaps ? "*" : topic, default: 0] += missed
+    }
+
+    private static let maximumGaps = 1024
+
+    /// Half of them at once, so that forgetting costs little.
+    private mutating func forget() {
+        for (key, _) in positions.sorted(by: { $0.value.heard < $1.value.heard }).prefix(positions.count / 2) { positions[key] = nil }
     }
 }

@@ -14,7 +14,7 @@ public struct Outbox {
     private let clock: any TimeSource
     private var waiting: [Item] = []
     private var first = 0
-    private var sequences: [String: UInt64] = [:]
+    private var sequences = SequenceCounter()
 
     /// Messages sent, by their topic's first component.
     public private(set) var sent: [String: UInt64] = [:]
@@ -30,18 +30,16 @@ public struct Outbox {
 
     public mutating func append(_ outgoing: Outgoing) throws {
         var message = outgoing.message
-        let sequence = sequences[outgoing.topic, default: 0] + 1
         message.stamp.schemaVersion = schemaVersion
         if message.stamp.source.isEmpty { message.stamp.source = source }
         message.stamp.epoch = epoch
-        message.stamp.sequence = sequence
+        message.stamp.sequence = sequences.next(on: outgoing.topic, from: message.stamp.source)
         if message.stamp.clock.isEmpty {
             message.stamp.clock = clock.identity
             message.stamp.time = clock.now.nanoseconds
         }
         let header: [UInt8] = try message.serializedBytes()
         waiting.append(Item(topic: outgoing.topic, header: header, payload: outgoing.payload))
-        sequences[outgoing.topic] = sequence
     }
 
     /// Sends as much as the publisher takes now. What it can never take is discarded and thrown as an error.

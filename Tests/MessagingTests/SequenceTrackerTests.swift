@@ -49,12 +49,21 @@ struct SequenceTrackerTests {
         #expect(tracker.gaps.isEmpty)
     }
 
-    @Test func memoryIsBoundedAndTheAnonymousAreRefused() throws {
-        var tracker = SequenceTracker(maximumSources: 2)
-        #expect(try tracker.accept(Stamp(from: "a", sequence: 1), on: topic))
-        #expect(try tracker.accept(Stamp(from: "b", sequence: 1), on: topic))
-        let third = #expect(throws: Refusal.self) { try tracker.accept(Stamp(from: "c", sequence: 1), on: topic) }
-        #expect(third?.reason == .tooManySources)
+    @Test func thoseLongestSilentAreForgottenForNewOnes() throws {
+        var tracker = SequenceTracker(maximumSources: 4)
+        for name in ["a", "b", "c", "d"] { #expect(try tracker.accept(Stamp(from: name, sequence: 7), on: topic)) }
+        #expect(try tracker.accept(Stamp(from: "a", sequence: 8), on: topic))
+        #expect(try tracker.accept(Stamp(from: "e", sequence: 1), on: topic))
+        // b and c were silent longest and are new again; a and d are known.
+        #expect(try tracker.accept(Stamp(from: "b", sequence: 2), on: topic))
+        #expect(throws: Refusal.self) { try tracker.accept(Stamp(from: "a", sequence: 5), on: topic) }
+        #expect(throws: Refusal.self) { try tracker.accept(Stamp(from: "d", sequence: 5), on: topic) }
+        for session in 1...10_000 { #expect(try tracker.accept(Stamp(from: "x", sequence: 1), on: "cut.\(session)/")) }
+        #expect(tracker.gaps.isEmpty)
+    }
+
+    @Test func theAnonymousAreRefused() throws {
+        var tracker = SequenceTracker()
         for stamp in [Stamp(from: "", sequence: 1), Stamp(from: "a b", sequence: 1), Stamp(from: "a", sequence: 0)] {
             let refusal = #expect(throws: Refusal.self) { try tracker.accept(stamp, on: topic) }
             #expect(refusal?.reason == .unstamped)

@@ -9,6 +9,9 @@ import Tensors
 ///     rₜ = reward at the last token, 0 before − β (ln π(xₜ) − ln π_ref(xₜ));  https://arxiv.org/abs/1909.08593
 ///
 /// β rises while the divergence is above its target and falls while it is below, by at most a fifth of `adaptation` a round.
+///
+/// The model beneath learns between writing and learning, so the policy that a round begins with is not the one that wrote: steps are kept near
+/// the former, and a token that it would say less often than it was written counts that much less.  https://arxiv.org/abs/2110.00641
 public final class TextPPO: PolicyLearner {
     public struct Configuration: Settings {
         /// What learns: `adapters` of the trunk, or a `trunk` of the policy's own.
@@ -77,6 +80,8 @@ public final class TextPPO: PolicyLearner {
     public var appetite: Int { configuration.texts }
     /// β
     public private(set) var penalty: Double
+    /// How far the policy that the newest round began with was from the one that wrote its texts, in nats a token.
+    public private(set) var drift = 0.0
     /// The model that the policy stands on, as it is now.
     private let base: () -> ParameterStore<Float>
     /// All that the policy writes with; its own parameters among them are those that learn.
@@ -154,6 +159,7 @@ public final class TextPPO: PolicyLearner {
     private func round(over texts: [Transition]) -> PolicyProgress {
         standOnBase()
         let (steps, divergence) = measured(texts)
+        drift = drift(of: texts, steps)
         let skipped = optimizer.skipped
         var progress = PolicyProgress(transitions: texts.count, loss: 0, fromReference: divergence, penalty: penalty)
         progress.loss = learn(texts, steps)
@@ -183,6 +189,9 @@ public final class TextPPO: PolicyLearner {
             let part = texts[start..<start + configuration.minibatch]
             for (slot, text) in part.enumerated() { set(slot, text, in: referenceLanguage) }
             for (slot, text) in part.enumerated() { set(slot, text, in: recording.language) }
+            for (slot, text) in part.enumerated() {
+                for (row, token) in zip(rows(slot, maximumTokens), text.decision.text?.tokens ?? []) { distribution.taken[row] = token }
+            }
             graph.forward()
             referenceGraph.forward()
             for (slot, text) in part.enumerated() {
@@ -199,14 +208,22 @@ public final class TextPPO: PolicyLearner {
         return (steps, divergence / Double(max(1, count)))
     }
 
+    /// mean((r − 1) − ln r), r = π / π_written
+    private func drift(of texts: [Transition], _ steps: [[Transition]]) -> Double {
+        let logRatios = zip(texts, steps).flatMap { text, steps in
+            zip(steps, text.decision.text?.logProbabilities ?? []).map { $0.decision.logProbability - Double($1) }
+        }
+        return logRatios.reduce(0) { $0 + Double.exp($1) - 1 - $1 } / Double(max(1, logRatios.count))
+    }
+
+    /// As the policy sees them that the round begins with.
     private func steps(of text: Transition, _ rows: Range<Int>) -> [Transition] {
-        guard let written = text.decision.text else { return [] }
         let V = referenceLogs.columns
-        return zip(rows, zip(written.tokens, written.logProbabilities)).map { row, drawn in
-            let (token, log) = drawn, isLast = row == rows.upperBound - 1
-            let held = penalty * Double(log - referenceLogs.values[row * V + token])
+        return zip(rows, text.decision.text?.tokens ?? []).map { row, token in
+            let log = Double(distribution.logProbability.values[row]), isLast = row == rows.upperBound - 1
+            let held = penalty * (log - Double(referenceLogs.values[row * V + token]))
             return Transition(
-                observation: [], decision: Decision(choice: token, logProbability: Double(log), value: Double(recording.values.values[row])),
+                observation: [], decision: Decision(choice: token, logProbability: log, value: Double(recording.values.values[row])),
                 reward: (isLast ? text.reward : 0) - held, next: [], nextValue: isLast ? 0 : Double(recording.values.values[row + 1]),
                 isTerminal: isLast, isLast: isLast)
         }
@@ -231,7 +248,7 @@ public final class TextPPO: PolicyLearner {
                 loss.weights.fill(0)
                 for (slot, index) in order[start..<start + configuration.minibatch].enumerated() {
                     set(slot, texts[index], in: recording.language)
-                    set(slot, steps[index], targets[index], moments)
+                    set(slot, steps[index], targets[index], moments, texts[index].decision.text?.logProbabilities ?? [])
                 }
                 graph.forward()
                 if configuration.roundDivergence > 0, loss.divergence > configuration.roundDivergence { break epochs }
@@ -244,14 +261,15 @@ public final class TextPPO: PolicyLearner {
         return sum / Double(max(1, taken))
     }
 
-    private func set(_ slot: Int, _ steps: [Transition], _ targets: Advantages, _ moments: RunningMoments) {
+    /// - Parameter written: ln of each token's probability when it was drawn.
+    private func set(_ slot: Int, _ steps: [Transition], _ targets: Advantages, _ moments: RunningMoments, _ written: [Float]) {
         for (row, (index, step)) in zip(rows(slot, steps.count), steps.enumerated()) {
             distribution.take(step.decision, row: row)
             loss.oldLogProbabilities.values[row] = Float(step.decision.logProbability)
             loss.advantages.values[row] = Float((targets.advantages[index] - moments.mean) / (moments.standardDeviation + 1e-8))
             loss.returns.values[row] = Float(targets.returns[index])
             loss.oldValues.values[row] = Float(step.decision.value)
-            loss.weights.values[row] = 1
+            loss.weights.values[row] = min(1, Float.exp(Float(step.decision.logProbability) - written[index]))
         }
     }
 
