@@ -41,9 +41,11 @@ public struct ProgressView: Sendable {
             lines.append(String(format: "  words   %.3f bits a byte now, %.3f at the start, %.3f frozen", now.model.bitsPerByte, first.model.bitsPerByte, now.frozen.bitsPerByte))
             lines.append(String(format: "  labels  %.1f %% right now, %.1f %% at the start, %.1f %% frozen",
                                 100 * now.model.accuracy, 100 * first.model.accuracy, 100 * now.frozen.accuracy))
-        } else {
-            lines.append("  words   waiting for the first moments")
         }
+        if let decisions = decisionLine(fuse: record.statuses["fuse"]?.gauges ?? [:], learn: record.statuses["learn"]?.gauges ?? [:]) {
+            lines.append("  " + decisions)
+        }
+        if lines.count == 1 { lines.append("  words   waiting for the first moments") }
         let latencies = record.latencies
         func milliseconds(_ name: String) -> String {
             latencies[name].map { String(format: "%.1f ms (p99 %.1f)", 1000 * $0.p50, 1000 * $0.p99) } ?? "–"

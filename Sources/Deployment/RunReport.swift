@@ -128,12 +128,14 @@ extension RunReport {
         func milliseconds(_ name: String) -> String {
             latencySeconds[name].map { String(format: "p50 %.1f ms, p99 %.1f ms", 1000 * $0.p50, 1000 * $0.p99) } ?? "none"
         }
-        return "\nReport: \(moments) moments in \(Int(wallSeconds)) s, \(updates) updates, version \(version), \(setAside) moments set aside\n"
-            + "over the whole run\n" + line("model", metrics.model) + (metrics.personal.map { line("personal", $0) } ?? "") + line("frozen twin", metrics.frozen)
+        let decisions = decisionLine(fuse: noted["fuse"] ?? [:], learn: noted["learn"] ?? [:]).map { "decisions:  \($0)\n" } ?? ""
+        // Where decisions are all that is made of moments, nothing was scored.
+        let scores = moments == 0 && !decisions.isEmpty ? "" : "over the whole run\n" + line("model", metrics.model) + (metrics.personal.map { line("personal", $0) } ?? "") + line("frozen twin", metrics.frozen)
             + metrics.masked.sorted { $0.key < $1.key }.map { line("without \($0.key)", $0.value) }.joined()
             + "over the newest \(window.model.labelled)\n" + line("model", window.model) + (window.personal.map { line("personal", $0) } ?? "") + line("frozen twin", window.frozen)
             + window.masked.sorted { $0.key < $1.key }.map { line("without \($0.key)", $0.value) }.joined()
-            + learning.summary
+        return "\nReport: \(moments) moments in \(Int(wallSeconds)) s, \(updates) updates, version \(version), \(setAside) moments set aside\n"
+            + scores + decisions + learning.summary
             + "latency:    prediction \(milliseconds("prediction")); published update \(milliseconds("update"))\n"
             + "dropped:    \((lost + missed).isEmpty ? "nothing" : (lost + missed).joined(separator: ", "))\n"
             + "memory:     \(memory) MB at most, all stages\n"

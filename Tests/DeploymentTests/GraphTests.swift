@@ -139,4 +139,52 @@ struct GraphTests {
         #expect(result.status == 0, "\(result.output)")
         #expect(try Graph.report(folder.path("report.json")).moments == 5)
     }
+
+    /// The real Gymnasium outside, two copies at once: every step is decided on and every reward finds its decision.
+    @Test func aGymnasiumEnvironmentIsPlayedAndLearnedFrom() async throws {
+        try #require(Graph.hasClients, "the example clients' Python packages are absent: run deploy/bootstrap")
+        let folder = try Folder()
+        let sensors = "ipc://\(folder.path("sensors"))", actions = "ipc://\(folder.path("actions"))"
+        let running = try Graph.start(
+            ["up", "--outside", "--directory", folder.path("run"), "--report", folder.path("report.json"), "--set", "decide.policy=ppo", "--set", "decide.choices=2",
+             "--set", "decide.inputs=4", "--set", "decide.alone=true", "--set", "decide.settings={batch: 64, minibatch: 32}"]
+                + Graph.isolated(folder, also: ["sensors": sensors, "fuse": actions]))
+        _ = try await Graph.process(of: "fuse", in: folder.path("run"))
+        let played = try await Graph.python(
+            "gymnasium_bridge.py", "CartPole-v1", "--episodes", "12", "--copies", "2", "--sensors", sensors, "--fuse", actions, "--json")
+        #expect(played.status == 0, "\(played.output)")
+        struct Episode: Decodable {
+            let episode, length, steps: Int
+            let `return`: Double
+        }
+        let episodes = played.output.split(separator: "\n").compactMap { try? JSONDecoder().decode(Episode.self, from: Data($0.utf8)) }  // counted below
+        #expect(episodes.map(\.episode) == Array(1...12) && episodes.allSatisfy { $0.return == Double($0.length) }, "\(played.output)")
+        try await Task.sleep(for: .seconds(2))  // a status a second tells how decisions go
+        running.process.interrupt()
+        let result = await running.finished()
+        #expect(result.status == 0, "\(result.output)")
+        #expect(result.output.contains("decisions:") && !result.output.contains("bits a byte   labels"), "\(result.output)")
+        let learn = try #require(Graph.report(folder.path("report.json")).noted["learn"]), steps = Double(try #require(episodes.last).steps)
+        #expect(learn["decisionsUntold"] == nil && steps - learn["decisionsTold", default: 0] <= 4 && learn["policyVersion", default: 0] >= 1, "\(learn)")
+    }
+
+    /// Answers in words are rewarded by somebody outside.
+    @Test func whatIsSaidIsRewardedFromOutside() async throws {
+        try #require(Graph.hasClients, "the example clients' Python packages are absent: run deploy/bootstrap")
+        let folder = try Folder()
+        let sensors = "ipc://\(folder.path("sensors"))", actions = "ipc://\(folder.path("actions"))"
+        let running = try Graph.start(
+            ["up", "--mode", "live", "--directory", folder.path("run"), "--report", folder.path("report.json"), "--set", "simulate.moments=0",
+             "--set", "answer.after=[utterance, label]", "--set", "answer.temperature=1", "--set", "answer.maximumTokens=8", "--set", "decide.policy=ppo",
+             "--set", "decide.text=true", "--set", "decide.settings={texts: 8}"]
+                + Graph.isolated(folder, also: ["sensors": sensors, "fuse": actions]))
+        let rewarded = try await Graph.python("reward.py", "--answers", "48", "--every", "16", "--sensors", sensors, "--fuse", actions, "--json")
+        #expect(rewarded.status == 0 && rewarded.output.split(separator: "\n").count == 3, "\(rewarded.output)")
+        running.process.interrupt()
+        let result = await running.finished()
+        #expect(result.output.contains("decisions:"), "\(result.output)")
+        let learn = try #require(Graph.report(folder.path("report.json")).noted["learn"])
+        // The newest status is up to a second old.
+        #expect(learn["decisionsTold", default: 0] >= 16 && learn["policyVersion", default: 0] >= 2, "\(learn)")
+    }
 }

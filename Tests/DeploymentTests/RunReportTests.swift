@@ -73,6 +73,16 @@ struct RunReportTests {
         #expect(keys(report["latencySeconds"]?["update"]) == keys(root["$defs"]?["quantiles"]?["properties"]))
     }
 
+    @Test func whereOnlyDecisionsAreMadeTheSummaryTellsOfThem() {
+        var record = RunRecord()
+        record.take(Status.with { $0.stage = "fuse"; $0.gauges = ["decisions": 900, "moments": 900] })
+        record.take(Status.with { $0.stage = "learn"; $0.gauges = ["decisionsTold": 850, "decisionsUntold": 2, "decisionsLearned": 852, "policyVersion": 7, "decisionReward": 0.25] })
+        let line = "900 decisions by policy 7; learned from 852; 850 told of, 2 not; reward of the newest 0.2500"
+        let summary = RunReport(record, plan, seconds: 4.5, restarts: [:]).summary
+        #expect(summary.contains("decisions:  \(line)\n") && !summary.contains("frozen twin"), "\(summary)")
+        #expect(ProgressView.lines(record, after: 3).contains("  \(line)"))
+    }
+
     @Test func aPlotMarksWhatHappened() throws {
         let svg = record.plot(title: "a & b").svg
         for piece in ["a &amp; b", "kitchen", "drift: replay_burst 8 &lt;steps>", "version 3", "worse", "frozen twin"] { #expect(svg.contains(piece), "\(piece)") }

@@ -176,7 +176,7 @@ struct DecisionTests {
         }
         learner.save()
         let again = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
-        #expect(again.gauges == learner.gauges.merging(["decisionsOpen": 0]) { $1 })
+        #expect(again.gauges == learner.gauges.merging(["decisionsOpen": 0, "decisionReward": 0]) { $1 })
         let report = try DecisionReport(directory: directory)
         #expect(report.decisions == 400 && report.told == 400 && report.unreadable == 0)
         #expect(report.recommendation == "always 2", "\(report.text)")

@@ -1,7 +1,8 @@
 /// What became known, joined to the decision that it is for: every decision is used at most once, with the first reward that cites it in
 /// time, or with a default when none does.
 ///
-/// Decisions of a session settle in the order in which they were made, for what follows a decision belongs to it. Times are nanoseconds.
+/// Where what follows a decision belongs to it, those of a session settle in the order in which they were made; else each when its feedback is there.
+/// Times are nanoseconds.
 public struct DecisionJoin: Sendable {
     public struct Configuration: Sendable, Equatable {
         /// How long a decision waits for its feedback.
@@ -144,20 +145,21 @@ public struct DecisionJoin: Sendable {
 
     private mutating func takeSettled(_ name: String, at now: Int64) -> [Settled] {
         guard let waiting = sessions[name] else { return [] }
-        var count = 0, settled: [Settled] = []
+        var settled: [Settled] = [], rest: [Open] = []
         for (index, one) in waiting.enumerated() {
-            guard one.isDone else { break }
             let ending = one.told?.ending
             let next = ending == nil && index + 1 < waiting.count ? waiting[index + 1].made : nil
-            let isPatient = configuration.waitsForNext && ending == nil && next == nil && now - one.since <= configuration.window
-            if isPatient { break }
-            settled.append(Settled(
-                made: one.made, reward: one.told?.reward ?? configuration.defaultReward, wasTold: one.told != nil, ending: ending, next: next))
-            count += 1
+            let isPatient = configuration.waitsForNext && (!rest.isEmpty || ending == nil && next == nil && now - one.since <= configuration.window)
+            if !one.isDone || isPatient {
+                rest.append(one)
+            } else {
+                settled.append(Settled(
+                    made: one.made, reward: one.told?.reward ?? configuration.defaultReward, wasTold: one.told != nil, ending: ending, next: next))
+            }
         }
-        guard count > 0 else { return [] }
-        open -= count
-        sessions[name] = count == waiting.count ? nil : Array(waiting[count...])
+        guard !settled.isEmpty else { return [] }
+        open -= settled.count
+        sessions[name] = rest.isEmpty ? nil : rest
         for one in settled { remember(one.made.id.place) }
         return settled
     }

@@ -21,11 +21,15 @@ struct DecisionLearner {
     private var log: DecisionLog
     private var progress = Progress()
     private var roundsSincePublished = 0
+    /// Since the newest version, and of the newest decisions, by whose number it forgets.
     private var rewards = RunningMoments()
+    private var newestReward = (mean: 0.0, count: 0.0)
     private var newest = PolicyProgress(transitions: 0, loss: 0)
     private var hasBegun = false
     private var lastSwept: Int64?
     private(set) var drops = Drops()
+
+    private static let newestRewards = 256.0
 
     /// Where a policy stands; part of its checkpoint.
     struct Progress: Codable, Sendable, Equatable {
@@ -60,7 +64,7 @@ struct DecisionLearner {
 
     var gauges: [String: Double] {
         ["decisionsOpen": Double(join.open), "decisionsLearned": Double(progress.decisions), "decisionsTold": Double(progress.told),
-         "decisionsUntold": Double(progress.untold), "policyVersion": Double(progress.version), "policyDivergence": newest.divergence]
+         "decisionsUntold": Double(progress.untold), "policyVersion": Double(progress.version), "policyDivergence": newest.divergence, "decisionReward": newestReward.mean]
             .merging(settings.text ? ["referenceDivergence": newest.fromReference, "referencePenalty": newest.penalty] : [:]) { $1 }
     }
 
@@ -103,6 +107,8 @@ struct DecisionLearner {
             if !isUsable { drops.count(.staleDecision) }
             if settled.wasTold { progress.told += 1 } else { progress.untold += 1 }
             rewards.add(settled.reward)
+            newestReward.count = min(Self.newestRewards, newestReward.count + 1)
+            newestReward.mean += (settled.reward - newestReward.mean) / newestReward.count
             runs.append(settled, isUsable: isUsable)
             log.append(LoggedDecision(settled, policy: settings.policy))
         }
