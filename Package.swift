@@ -81,23 +81,24 @@ let floor6: [Target] = [
 let checks: [Target] = [
     .target(name: "TensorsTesting", dependencies: ["Tensors", "Layers"], path: "Tests/Support/TensorsTesting"),
     .target(name: "PipelineTesting", dependencies: ["Pipeline", "Messaging", "Schema"], path: "Tests/Support/PipelineTesting"),
+    .target(name: "FilesTesting", path: "Tests/Support/FilesTesting"),
     .target(name: "CAllocations", path: "Tests/Support/CAllocations"),  // counts a thread's calls of malloc
     tests("Tensors", ["Tensors", "Layers", "TensorsTesting", "CAllocations"]),
     tests("Statistics", ["Statistics"]),
     tests("StrictJSON", ["StrictJSON"]),
-    tests("Safetensors", ["Safetensors"]),
-    tests("Tokenization", ["Tokenization"]),
-    tests("Messaging", ["Messaging", "Schema", "PipelineTesting"]),
-    tests("Model", ["Model", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "TensorsTesting", "Tokenization"]),
-    tests("Signals", ["Signals", "Statistics"]),
-    tests("Pipeline", ["Pipeline", "PipelineTesting"]),
-    tests("Learning", ["Learning", "Statistics", "Tensors", "TensorsTesting", "CAllocations"]),
+    tests("Safetensors", ["Safetensors", "FilesTesting"]),
+    tests("Tokenization", ["Tokenization", "FilesTesting"]),
+    tests("Messaging", ["Messaging", "Schema", "PipelineTesting", "FilesTesting"]),
+    tests("Model", ["Model", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "TensorsTesting", "Tokenization", "FilesTesting"]),
+    tests("Signals", ["Signals", "Statistics", "FilesTesting"]),
+    tests("Pipeline", ["Pipeline", "PipelineTesting", "FilesTesting"]),
+    tests("Learning", ["Learning", "Statistics", "Tensors", "TensorsTesting", "CAllocations", "FilesTesting"]),
     tests("Reinforcement", ["Reinforcement", "Model", "Layers", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
     tests("OnlineLanguage", ["OnlineLanguage"]),
     tests("MetaLearning", ["MetaLearning", "Statistics", "Tensors", "TensorsTesting"]),
-    tests("Stages", ["Stages", "Reinforcement", "Statistics", "PipelineTesting"]),
-    tests("Deployment", ["Deployment", "Stages", "Schema", "Statistics"]),
+    tests("Stages", ["Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting"]),
+    tests("Deployment", ["Deployment", "Stages", "Schema", "Statistics", "FilesTesting"]),
 ]
 
 let package = Package(

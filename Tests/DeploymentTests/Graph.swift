@@ -1,4 +1,5 @@
 import Deployment
+import FilesTesting
 import Foundation
 
 /// The executables, driven from outside.
@@ -30,13 +31,14 @@ enum Graph {
         let log: String
 
         func finished() async -> Result {
+            defer { try? FileManager.default.removeItem(atPath: log) }  // what is left in /tmp does no harm
             while process.isRunning { try? await Task.sleep(for: .milliseconds(20)) }  // a test is never cancelled
             return Result(status: process.terminationStatus, output: (try? String(contentsOfFile: log, encoding: .utf8)) ?? "")
         }
     }
 
     static func start(_ arguments: [String], executable: String = executables + "/accrete", directory: String? = nil) throws -> Running {
-        let log = NSTemporaryDirectory() + "accrete-test-\(UUID().uuidString).log"
+        let log = "/tmp/accrete-test-\(UUID().uuidString).log"
         _ = FileManager.default.createFile(atPath: log, contents: nil)
         let process = Process()
         process.executableURL = URL(fileURLWithPath: executable)
@@ -105,18 +107,4 @@ enum Graph {
     struct Failure: Error, CustomStringConvertible {
         let description: String
     }
-}
-
-/// A directory of a test's own, gone with it.
-final class Folder {
-    private let root: String
-
-    init() throws {
-        root = "/tmp/accrete-test-\(UUID().uuidString.prefix(8))"
-        try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: root) }  // what is left in /tmp does no harm
-
-    func path(_ name: String) -> String { "\(root)/\(name)" }
 }

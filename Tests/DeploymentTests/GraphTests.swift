@@ -1,4 +1,5 @@
 import Deployment
+import FilesTesting
 import Foundation
 import Statistics
 import Testing
@@ -7,7 +8,7 @@ import Testing
 @Suite(.serialized, .enabled(if: Graph.isOptimised, "an unoptimised graph is too slow: run deploy/test"))
 struct GraphTests {
     @Test func lockstepTwiceGivesTheSameParameters() async throws {
-        let folder = try Folder()
+        let folder = Folder()
         try await Graph.writeSession(to: folder.path("session"), moments: 40)
         var reports: [RunReport] = []
         for run in 1...2 {
@@ -25,7 +26,7 @@ struct GraphTests {
     }
 
     @Test func startingAgainGoesOnFromTheNewestCheckpoint() async throws {
-        let folder = try Folder()
+        let folder = Folder()
         try await Graph.writeSession(to: folder.path("session"), moments: 30)
         var versions: [UInt64] = []
         for _ in 1...2 {
@@ -41,7 +42,7 @@ struct GraphTests {
     }
 
     @Test func labelsThatMeanNothingAreNotForeseen() async throws {
-        let folder = try Folder()
+        let folder = Folder()
         try await Graph.writeSession(to: folder.path("session"), moments: 300)
         let path = folder.path("session/session.jsonl")
         var state: UInt64 = 88_172_645_463_325_252  // xorshift64: https://doi.org/10.18637/jss.v008.i14
@@ -63,7 +64,7 @@ struct GraphTests {
     }
 
     @Test func brokenLinesAndMissingFilesCostOnlyThemselves() async throws {
-        let folder = try Folder()
+        let folder = Folder()
         try await Graph.writeSession(to: folder.path("session"), moments: 20)
         let path = folder.path("session/session.jsonl")
         var lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
@@ -80,7 +81,7 @@ struct GraphTests {
 
     @Test(arguments: ["ingest", "extract-image", "fuse", "learn", "evaluate"])
     func aKilledStageComesBackAndTheRunGoesOn(stage: String) async throws {
-        let folder = try Folder()
+        let folder = Folder()
         let isolated = try Graph.isolated(folder)
         let running = try Graph.start(["up", "--directory", folder.path("run"), "--report", folder.path("report.json"),
                                        "--set", "simulate.moments=160", "--set", "simulate.rate=20"] + isolated)
@@ -95,7 +96,7 @@ struct GraphTests {
     }
 
     @Test func anInterruptLeavesNoOrphan() async throws {
-        let folder = try Folder()
+        let folder = Folder()
         let running = try Graph.start(["up", "--outside", "--directory", folder.path("run")] + Graph.isolated(folder))
         _ = try await Graph.process(of: "evaluate", in: folder.path("run"))
         running.process.interrupt()
@@ -105,7 +106,7 @@ struct GraphTests {
     }
 
     @Test func aStageDoesNotOutliveItsSupervisor() async throws {
-        let folder = try Folder()
+        let folder = Folder()
         let running = try Graph.start(["up", "--outside", "--directory", folder.path("run")] + Graph.isolated(folder))
         _ = try await Graph.process(of: "evaluate", in: folder.path("run"))
         kill(running.process.processIdentifier, SIGKILL)
@@ -123,7 +124,7 @@ struct GraphTests {
 
     @Test func outsidersPublishAndSubscribe() async throws {
         try #require(Graph.hasClients, "the example clients' Python packages are absent: run deploy/bootstrap")
-        let folder = try Folder()
+        let folder = Folder()
         let sensors = "ipc://\(folder.path("sensors"))", updates = "ipc://\(folder.path("updates"))"
         let running = try Graph.start(["up", "--outside", "--directory", folder.path("run"), "--report", folder.path("report.json")]
                                       + Graph.isolated(folder, also: ["sensors": sensors, "learn": updates]))
@@ -143,7 +144,7 @@ struct GraphTests {
     /// The real Gymnasium outside, two copies at once: every step is decided on and every reward finds its decision.
     @Test func aGymnasiumEnvironmentIsPlayedAndLearnedFrom() async throws {
         try #require(Graph.hasClients, "the example clients' Python packages are absent: run deploy/bootstrap")
-        let folder = try Folder()
+        let folder = Folder()
         let sensors = "ipc://\(folder.path("sensors"))", actions = "ipc://\(folder.path("actions"))"
         let running = try Graph.start(
             ["up", "--outside", "--directory", folder.path("run"), "--report", folder.path("report.json"), "--set", "decide.policy=ppo", "--set", "decide.choices=2",
@@ -171,7 +172,7 @@ struct GraphTests {
     /// Answers in words are rewarded by somebody outside.
     @Test func whatIsSaidIsRewardedFromOutside() async throws {
         try #require(Graph.hasClients, "the example clients' Python packages are absent: run deploy/bootstrap")
-        let folder = try Folder()
+        let folder = Folder()
         let sensors = "ipc://\(folder.path("sensors"))", actions = "ipc://\(folder.path("actions"))"
         let running = try Graph.start(
             ["up", "--mode", "live", "--directory", folder.path("run"), "--report", folder.path("report.json"), "--set", "simulate.moments=0",

@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import Learning
 import Model
@@ -8,6 +9,8 @@ private let fixture = URL(filePath: #filePath).deletingLastPathComponent().appen
 
 @Suite(.enabled(if: FileManager.default.fileExists(atPath: fixture), "../shared/fixtures/gpt2-tiny is absent"))
 struct GPT2VerificationTests {
+    private let folder = Folder()
+
     /// PyTorch's logits, loss, gradients, and its parameters after steps of five optimisers.
     @Test func theFixtureAgrees() throws {
         let verification = try GPT2Verification(model: fixture + "/model", expected: fixture + "/expected.safetensors")
@@ -20,8 +23,7 @@ struct GPT2VerificationTests {
 
     @Test(arguments: ["grad.transformer.h.1.ln_2.weight", "lamb.transformer.wpe.weight", "logits"])
     func oneNumberThatDiffersIsFound(tensor: String) throws {
-        let directory = FileManager.default.temporaryDirectory.appending(path: "verification-\(UUID())").path
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let directory = folder.path
         try FileManager.default.copyItem(atPath: fixture + "/expected.json", toPath: directory + "/expected.json")
         let tensors = try TensorArchive(mapping: fixture + "/expected.safetensors").tensors.map { stored in
             guard stored.name == tensor else { return TensorContent(stored) }

@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import Layers
 import Learning
@@ -12,7 +13,8 @@ private let python = ProcessInfo.processInfo.environment["ACCRETE_TORCH_PYTHON"]
 @Suite(.enabled(if: python != nil, "ACCRETE_TORCH_PYTHON names no Python with torch, transformers and peft"))
 struct RoundTripTests {
     private static let script = URL(filePath: #filePath).appending(path: "../../Golden/roundtrip.py").standardized.path
-    private let root = FileManager.default.temporaryDirectory.appending(path: "roundtrip-\(UUID())").path
+    private let folder = Folder()
+    private var root: String { folder.path("models") }
 
     private func run(_ work: String) throws {
         let process = Process()
@@ -39,7 +41,6 @@ struct RoundTripTests {
     }
 
     @Test func modelsAndAdaptersComeAndGoUnchanged() throws {
-        defer { try? FileManager.default.removeItem(atPath: root) }  // a temporary directory
         try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
         try run("make")
         for kind in ["tied", "untied", "sharded", "half", "brain", "bare"] {

@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import Layers
 import Model
@@ -8,6 +9,8 @@ import Testing
 @testable import Learning
 
 @Suite struct TextTrainerTests {
+    private let folder = Folder()
+
     static let shape = GPT2Configuration(vocabularySize: 256, positions: 24, width: 16, layers: 3, heads: 2)
     static let song = (0..<40).flatMap { _ in Array("row, row, row your boat\n".utf8).map(Int.init) }
 
@@ -83,7 +86,7 @@ import Testing
     /// Stopped anywhere and gone on from the file, training ends as if it had never stopped, to the bit.
     @Test(arguments: ["all", "lora"])
     func trainingGoesOnExactly(scope: String) throws {
-        let path = FileManager.default.temporaryDirectory.appending(path: "training-\(UUID()).safetensors").path
+        let path = folder.path("training.safetensors")
         let whole = try trainer(Self.configuration(scope)), begun = try trainer(Self.configuration(scope))
         for _ in 0..<25 { _ = whole.step() }
         for _ in 0..<13 { _ = begun.step() }

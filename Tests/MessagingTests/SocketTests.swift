@@ -1,26 +1,17 @@
+import FilesTesting
 import Foundation
 import Messaging
 import Schema
 import Testing
 
-/// A directory of one's own for ipc sockets, removed at the end.
-final class SocketDirectory {
-    let path: String
-
-    init() throws {
-        var template = Array("\(NSTemporaryDirectory())/accrete-XXXXXX".utf8CString)
-        path = try #require(mkdtemp(&template).map { String(cString: $0) })
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func endpoint(_ name: String) throws -> Endpoint { try Endpoint("ipc://\(path)/\(name)") }
+extension Folder {
+    fileprivate func endpoint(_ name: String) throws -> Endpoint { try Endpoint("ipc://\(path(name))") }
 }
 
 private enum Transport: CaseIterable {
     case ipc, tcp
 
-    func endpoint(in directory: SocketDirectory) throws -> Endpoint {
+    func endpoint(in directory: Folder) throws -> Endpoint {
         switch self {
         case .ipc: try directory.endpoint("bus")
         case .tcp: try Endpoint("tcp://127.0.0.1:*")
@@ -44,7 +35,7 @@ struct SocketTests {
 
     @Test(arguments: Transport.allCases)
     private func afterWaitingForSubscribersNothingIsLost(transport: Transport) async throws {
-        let directory = try SocketDirectory()
+        let directory = Folder()
         let bus = try ZeroMQBus()
         var options = PublisherOptions()
         options.overflow = .backpressure
@@ -97,7 +88,7 @@ struct SocketTests {
     }
 
     @Test func aLateJoinerGetsTheLastMessageOfATopicThatIsKept() async throws {
-        let directory = try SocketDirectory()
+        let directory = Folder()
         let bus = try ZeroMQBus()
         var options = PublisherOptions()
         options.keepsLast = ["model.update/"]
@@ -118,7 +109,7 @@ struct SocketTests {
     }
 
     @Test func aPublisherThatHasStartedAgainIsHeardAgain() async throws {
-        let directory = try SocketDirectory()
+        let directory = Folder()
         let endpoint = try directory.endpoint("bus")
         let listening = try ZeroMQBus()
         let subscriber = try listening.subscriber(to: [Subscription([endpoint], topics: ["t/"])])
@@ -196,7 +187,7 @@ struct SocketTests {
     }
 
     @Test func aSecondBindOfAnIpcPathIsRefusedAndAStaleSocketReplaced() async throws {
-        let directory = try SocketDirectory()
+        let directory = Folder()
         let endpoint = try directory.endpoint("deep/bus")
         let first = try ZeroMQBus()
         let publisher = try first.publisher(.bind, [endpoint], options: PublisherOptions())
@@ -222,7 +213,7 @@ struct SocketTests {
     }
 
     @Test func aPathThatIsNotOursAloneIsRefused() throws {
-        let directory = try SocketDirectory()
+        let directory = Folder()
         let bus = try ZeroMQBus()
         #expect(FileManager.default.createFile(atPath: directory.path + "/file", contents: Data([1])))
         #expect(throws: MessagingError.self) { try bus.publisher(.bind, [directory.endpoint("file")], options: PublisherOptions()) }

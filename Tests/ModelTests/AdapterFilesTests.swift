@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import Layers
 import Model
@@ -9,7 +10,8 @@ import Testing
 
 @Suite struct AdapterFilesTests {
     let model = GPT2(GPT2Configuration(vocabularySize: 11, positions: 6, width: 4, layers: 2, heads: 2))
-    let directory = FileManager.default.temporaryDirectory.appending(path: "adapter-\(UUID())").path
+    private let folder = Folder()
+    private var directory: String { folder.path("adapters") }
     var random = RandomSource(seed: 2)
 
     /// Adapters of rank 2 and α = 3 that change something.

@@ -1,9 +1,11 @@
+import FilesTesting
 import Foundation
 import Model
 import Testing
 
 /// A tiny random BERT and what transformers makes of it: `Tests/Golden/bert.py`.
 @Suite struct BERTTests {
+    private let folder = Folder()
     private static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/Golden/bert"
 
     private struct Case: Decodable {
@@ -39,9 +41,8 @@ import Testing
 
     @Test func whatIsNoBERTIsRefused() throws {
         #expect(throws: (any Error).self) { try BERT(directory: Self.directory + "/nowhere") }
-        let place = FileManager.default.temporaryDirectory.appendingPathComponent("bert-\(UUID().uuidString)").path
+        let place = folder.path("bert")
         try FileManager.default.copyItem(atPath: Self.directory, toPath: place)
-        defer { try? FileManager.default.removeItem(atPath: place) }  // a temporary directory
         for (old, new) in [("\"gelu\"", "\"relu\""), ("\"hidden_size\": 16", "\"hidden_size\": 18"), ("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3")] {
             let config = try String(contentsOfFile: Self.directory + "/config.json", encoding: .utf8)
             let changed = config.replacingOccurrences(of: old, with: new)

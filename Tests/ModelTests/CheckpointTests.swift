@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import Model
 import Safetensors
@@ -6,13 +7,9 @@ import Tensors
 import Testing
 
 @Suite struct CheckpointTests {
-    let directory: String
+    private let folder = Folder()
+    private var directory: String { folder.path }
     let configuration = GPT2Configuration(vocabularySize: 11, positions: 6, width: 8, layers: 2, heads: 2)
-
-    init() throws {
-        directory = FileManager.default.temporaryDirectory.appending(path: "checkpoint-\(UUID())").path
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    }
 
     private func saved(_ configuration: GPT2Configuration) throws -> ParameterStore<Float> {
         let model = GPT2(configuration)

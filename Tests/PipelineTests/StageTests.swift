@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import Logging
 import Messaging
@@ -90,6 +91,8 @@ extension Subscriber {
 
 @Suite(.timeLimit(.minutes(1)))
 struct StageTests {
+    private let folder = Folder()
+
     @Test func whatIsProcessedIsStampedAndSentInOrder() async throws {
         let scene = try Scene.inMemory()
         let running = scene.start()
@@ -209,11 +212,7 @@ struct StageTests {
         var options = StageOptions(mode: .lockstep)
         options.limits.waitingMessages = 4
         options.awaitedSubscribers = ["feature.vector/": 1]
-        let directory = try FileManager.default.url(
-            for: .itemReplacementDirectory, in: .userDomainMask, appropriateFor: FileManager.default.temporaryDirectory,
-            create: true)
-        defer { try? FileManager.default.removeItem(at: directory) }
-        let path = directory.path + "/s"
+        let path = folder.path("s")
         let bus = try ZeroMQBus()
         let scene = try Scene(
             bus, sensors: Endpoint("ipc://\(path)/sensors"), features: Endpoint("ipc://\(path)/features"),

@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import Safetensors
 import Testing
@@ -122,13 +123,8 @@ private func reason(_ bytes: [UInt8]) -> SafetensorsError.Reason? {
 }
 
 @Suite struct Files {
-    let directory: String
-
-    init() throws {
-        let url = FileManager.default.temporaryDirectory.appendingPathComponent("safetensors-\(UUID())")
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-        directory = url.path
-    }
+    private let folder = Folder()
+    private var directory: String { folder.path }
 
     @Test func aWrittenFileMapsBackAndNothingElseIsLeft() throws {
         let path = directory + "/model.safetensors"

@@ -1,16 +1,14 @@
+import FilesTesting
 import Foundation
 import Testing
 @testable import Signals
 
-@Suite final class SessionTests {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("session-\(UUID().uuidString)").path
+@Suite struct SessionTests {
+    private let folder = Folder()
+    var path: String { folder.path("session") }
 
     init() throws {
         try FileManager.default.createDirectory(atPath: path + "/image", withIntermediateDirectories: true)
-    }
-
-    deinit {
-        try? FileManager.default.removeItem(atPath: path)
     }
 
     func directory(_ lines: String..., limits: SessionDirectory.Limits = .init()) throws -> SessionDirectory {

@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import Messaging
 import Model
@@ -12,6 +13,8 @@ import Testing
 
 /// Fuse decides, feedback finds its decision, and the learner's policy comes back.
 struct DecisionTests {
+    private let folder = Folder()
+
     private func settings(_ policy: String = "bandit") -> Settings {
         var settings = Settings()
         settings.model.width = 8
@@ -162,8 +165,7 @@ struct DecisionTests {
     }
 
     @Test func aPolicyGoesOnFromItsCheckpointAndItsLogIsJudged() throws {
-        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("accrete-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: directory) }  // a temporary directory
+        let directory = folder.path("run")
         var settings = settings()
         settings.learn.directory = directory
         var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })

@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import Learning
 import Messaging
@@ -14,7 +15,8 @@ import Tokenization
 
 /// A GPT-2's directory is where the graph's model may start: its shape, its weights, its tokenizer.
 struct GPT2StartTests {
-    private let directory = FileManager.default.temporaryDirectory.appending(path: "start-\(UUID())").path
+    private let folder = Folder()
+    private var directory: String { folder.path("gpt2") }
     private let shape = GPT2Configuration(vocabularySize: 257, positions: 24, width: 16, layers: 1, heads: 2)
     private let parameters: ParameterStore<Float>
 

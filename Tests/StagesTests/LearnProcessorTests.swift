@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import Learning
 import Messaging
@@ -11,6 +12,8 @@ import Testing
 
 /// The learner as a stage: labels that come late, what is not learned, what is published, and going on after it was killed.
 struct LearnProcessorTests {
+    private let folder = Folder()
+
     private func settings(in directory: String = "") -> Settings {
         var settings = Settings()
         (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
@@ -96,8 +99,7 @@ struct LearnProcessorTests {
     @Test(arguments: [false, true])
     func killedAnywhereItEndsWithTheSameModel(isGated: Bool) throws {
         func learned(killedAfter kill: Int?) throws -> (ModelUpdate, UInt64) {
-            let directory = FileManager.default.temporaryDirectory.appendingPathComponent("learn-\(UUID().uuidString)").path
-            defer { try? FileManager.default.removeItem(atPath: directory) }  // a temporary directory
+            let directory = folder.path(kill.map { "killed-\($0)" } ?? "whole")
             var settings = settings(in: directory)
             settings.learn.gate.enabled = isGated
             let inputs = try stream(21)
@@ -123,8 +125,7 @@ struct LearnProcessorTests {
     }
 
     @Test func anotherRunOfTheSameStreamLearnsItOnceMore() throws {
-        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("learn-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: directory) }  // a temporary directory
+        let directory = folder.path("run")
         func run(_ name: String) throws -> ModelUpdate {
             var settings = settings(in: directory)
             settings.learn.run = name
@@ -147,8 +148,7 @@ struct LearnProcessorTests {
     }
 
     @Test func whatItWritesIsAGPT2OfTheShapeThatItSays() throws {
-        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("learn-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: directory) }  // a temporary directory
+        let directory = folder.path("run")
         var learner = try harness(settings(in: directory))
         for input in try stream(6) { _ = learner.send(input) }
         let said = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: directory + "/config.json"))) as? [String: Any]

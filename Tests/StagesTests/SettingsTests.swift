@@ -1,13 +1,15 @@
+import FilesTesting
 import Foundation
 import Pipeline
 import Testing
 @testable import Stages
 
 struct SettingsTests {
+    private let folder = Folder()
+
     private func problems(_ yaml: String, environment: [String: String] = [:], overrides: [String] = []) throws -> [String] {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("accrete-\(UUID().uuidString).yaml").path
+        let path = folder.path("settings.yaml")
         try yaml.write(toFile: path, atomically: true, encoding: .utf8)
-        defer { try? FileManager.default.removeItem(atPath: path) }  // a temporary file
         do {
             _ = try Settings.read(path: path, environment: environment, overrides: overrides)
             return []
@@ -24,9 +26,8 @@ struct SettingsTests {
         var settings = Settings()
         settings.model.fusion = "late"
         settings.fuse.lateness = 0.25
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("accrete-\(UUID().uuidString).yaml").path
+        let path = folder.path("settings.yaml")
         try settings.yaml.write(toFile: path, atomically: true, encoding: .utf8)
-        defer { try? FileManager.default.removeItem(atPath: path) }  // a temporary file
         #expect(try Settings.read(path: path, environment: [:], overrides: []).settings == settings)
     }
 

@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import StrictJSON
 import Testing
@@ -162,13 +163,10 @@ private func text(_ tokens: [Int], _ tokenizer: any Tokenizer) throws -> String 
 
 /// A temporary directory with a tokenizer's files; the 256 bytes come first in the vocabulary.
 private struct Directory {
-    let path: String
+    private let folder = Folder()
 
     init(files: [String: String]) throws {
-        let url = FileManager.default.temporaryDirectory.appending(path: "tokenizer-\(UUID())")
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-        for (name, text) in files { try Data(text.utf8).write(to: url.appending(path: name)) }
-        path = url.path
+        for (name, text) in files { try Data(text.utf8).write(to: URL(filePath: folder.path(name))) }
     }
 
     init(words: [String], merges: [String]) throws {
@@ -191,7 +189,7 @@ private struct Directory {
         ])
     }
 
-    func open() throws -> any Tokenizer { try openTokenizer(directory: path) }
+    func open() throws -> any Tokenizer { try openTokenizer(directory: folder.path) }
 
     private static func vocabulary(_ words: [String]) -> JSON {
         let bytes = (0...255).map { ByteAlphabet.spelling(of: $0) }

@@ -20,7 +20,7 @@ public final class TextPPO: PolicyLearner {
         public var alpha = 16.0
         /// Ends of the names of projections that have adapters.
         public var projections = ["c_attn", "c_proj", "c_fc"]
-        public var learningRate = 1e-3
+        public var learningRate = 3e-4
         /// Texts that are learned from at once.
         public var texts = 32
         public var minibatch = 8
@@ -33,11 +33,11 @@ public final class TextPPO: PolicyLearner {
         public var entropyWeight = 0.0
         public var maximumGradientNorm = 1.0
         /// β at the start, in reward a nat; 0: nothing holds the model back.
-        public var penalty = 0.03
+        public var penalty = 0.1
         /// The divergence from the reference that β aims at, in nats a token.
         public var targetDivergence = 0.2
         /// How fast β moves; 0: it stays.
-        public var adaptation = 0.1
+        public var adaptation = 0.2
         /// A round ends when the policy has moved this far from the one that wrote, in nats; 0: never.
         public var roundDivergence = 0.05
         /// Whether the reference is the model as it was at the start; else it is the model as it is, which learns from moments, not from rewards.
