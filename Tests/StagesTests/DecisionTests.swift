@@ -187,6 +187,16 @@ struct DecisionTests {
         #expect(throws: DecisionReportError.self) { try DecisionReport(directory: directory + "/nowhere") }
     }
 
+    @Test func aLogWithoutChoicesTellsWhetherMoreWasEarned() throws {
+        let log = (0..<40).map {
+            LoggedDecision(decision: "s/\($0)/1", policy: "ppo", version: UInt64($0), observation: [], choice: nil, tokens: [104, 105], logProbability: -3, value: 0,
+                           reward: Double($0 / 10), wasTold: true)
+        }
+        let report = try DecisionReport(log) { _ in nil }
+        #expect(report.quarters.map(\.mean) == [0, 1, 2, 3] && abs(report.earned.mean - 1.5) < 1e-9 && report.candidates.isEmpty && report.recommendation.isEmpty)
+        #expect(report.text.contains("no other policy is judged"))
+    }
+
     @Test func nonsenseIsRefusedAtStart() {
         func problems(_ change: (inout Settings) -> Void) -> [String] {
             var changed = settings("ppo")

@@ -18,6 +18,8 @@ public struct DecisionReport: Codable, Sendable {
     public var told: Int
     public var policies: [String]
     public var earned: OffPolicyEstimate.Figure
+    /// What was earned in each quarter of the log: whether it became more.
+    public var quarters: [OffPolicyEstimate.Figure]
     public var candidates: [Candidate]
     /// The candidate with the greatest gain among those that are better; empty: stay.
     public var recommendation: String
@@ -39,20 +41,19 @@ public struct DecisionReport: Codable, Sendable {
     }
 
     init(_ log: [LoggedDecision], unreadable: Int = 0, choices known: Int? = nil, kept: (LoggedDecision) -> [Double]?) throws {
-        let inputs = log.first?.observation.count ?? 0
-        let usable = log.filter { $0.choice != nil && $0.observation.count == inputs && $0.reward.isFinite }
-        guard let largest = usable.compactMap(\.choice).max() else {
-            throw DecisionReportError("the log holds no choices; densities of controls are too narrow to judge others by")
-        }
-        let choices = max(known ?? 0, largest + 1)
+        let finite = log.filter(\.reward.isFinite), inputs = log.first?.observation.count ?? 0
         decisions = log.count
         self.unreadable = unreadable
         told = log.count(where: \.wasTold)
         policies = Set(log.map(\.policy)).sorted()
-        earned = Self.earned(usable)
+        earned = Self.earned(finite)
+        quarters = (0..<4).map { Self.earned(Array(finite[$0 * finite.count / 4..<($0 + 1) * finite.count / 4])) }
         candidates = []
         recommendation = ""
 
+        let usable = finite.filter { $0.choice != nil && $0.observation.count == inputs }
+        guard let largest = usable.compactMap(\.choice).max() else { return }
+        let choices = max(known ?? 0, largest + 1)
         add("evenly", usable, choices) { _ in Array(repeating: 1 / Double(choices), count: choices) }
         for choice in 0..<min(choices, 16) {
             add("always \(choice)", usable, choices) { _ in (0..<choices).map { $0 == choice ? 1 : 0 } }
@@ -96,7 +97,13 @@ public struct DecisionReport: Codable, Sendable {
         func figure(_ figure: OffPolicyEstimate.Figure) -> String { String(format: "%9.4f ± %6.4f", figure.mean, figure.error) }
         var lines = [
             "\(decisions) decisions by \(policies.joined(separator: ", ")), \(told) with a reward that was told\(unreadable > 0 ? ", \(unreadable) lines unreadable" : "")",
-            "earned           \(figure(earned)) a decision", "",
+            "earned           \(figure(earned)) a decision", "in each quarter  " + quarters.map(figure).joined(separator: " "), "",
+        ]
+        guard !candidates.isEmpty else {
+            lines.append("no other policy is judged: the log holds no choices, and texts and controls are each too rare to judge others by")
+            return lines.joined(separator: "\n")
+        }
+        lines += [
             "would earn       IPS                SNIPS              DR                 worth as many of its own",
         ]
         for one in candidates {

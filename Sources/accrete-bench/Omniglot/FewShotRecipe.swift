@@ -69,6 +69,9 @@ struct FewShotRecipe: ParsableArguments {
     @Flag(inversion: .prefixedNo, help: "Count a turned character as another one in training.")
     var turned = true
 
+    @Flag(inversion: .prefixedNo, help: "Count a character in the mirror as another one in training.")
+    var mirrored = false
+
     @Flag(inversion: .prefixedNo, help: "Warp the images of training a little.")
     var warped = true
 

@@ -94,7 +94,7 @@ struct OmniglotBench: ParsableCommand {
         }
         let start = ContinuousClock.now
         var trial = FewShotTrial(
-            method: method, recipe: recipe, training: omniglot.classes(of: trained, turned: recipe.turned), testing: testing,
+            method: method, recipe: recipe, training: omniglot.classes(of: trained, turned: recipe.turned, mirrored: recipe.mirrored), testing: testing,
             seed: UInt64(seed), testTasks: testTasks)
         if !json { trial.progress = { FileHandle.standardError.write(Data("  \($0)\n".utf8)) } }
         let accuracies = try trial.accuracies(), seconds = (ContinuousClock.now - start) / .seconds(1)

@@ -38,13 +38,18 @@ struct OmniglotData {
     /// In order of their names.
     var alphabets: [String] { Set(characters.map(\.alphabet)).sorted() }
 
-    /// The images of every character of some alphabets; with `turned`, a character turned by 90°, 180° and 270° is another one.
-    func classes(of alphabets: [String], turned: Bool = false) -> [[[Float]]] {
+    /// The images of every character of some alphabets; with `turned`, a character turned by 90°, 180° and 270° is another one, and with `mirrored` each in
+    /// the mirror.
+    func classes(of alphabets: [String], turned: Bool = false, mirrored: Bool = false) -> [[[Float]]] {
         characters.filter { alphabets.contains($0.alphabet) }.flatMap { character in
-            (0..<(turned ? 4 : 1)).map { turns in
-                character.images.map { image in (0..<turns).reduce(image) { image, _ in Self.turned(image) } }
+            (mirrored ? [character.images, character.images.map(Self.mirrored)] : [character.images]).flatMap { images in
+                (0..<(turned ? 4 : 1)).map { turns in images.map { image in (0..<turns).reduce(image) { image, _ in Self.turned(image) } } }
             }
         }
+    }
+
+    private static func mirrored(_ image: [Float]) -> [Float] {
+        (0..<side * side).map { place in image[place / side * side + side - 1 - place % side] }
     }
 
     private static func turned(_ image: [Float]) -> [Float] {

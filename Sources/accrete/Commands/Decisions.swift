@@ -11,7 +11,8 @@ struct Decisions: ParsableCommand {
             The log (decisions.jsonl in learn.directory, a run's checkpoint/) holds what was observed, chosen, how likely the choice was and what it
             earned. From it: each choice always, all choices evenly, a bandit fitted on the log's first half and judged on its second, and the policy
             that is kept beside the log, each by inverse propensity (IPS), self-normalised (SNIPS) and doubly robust (DR). A policy is called better
-            where its doubly robust estimate lies above what was earned by more than two standard errors of the difference. Each decision is judged by
+            where its doubly robust estimate lies above what was earned by more than two standard errors of the difference. Of texts and controls it
+            tells only what was earned, quarter by quarter. Each decision is judged by
             its own reward: where rewards come of many decisions in a row (a game, a pole to be balanced), this says nothing of what another policy
             would have lived through.
 
