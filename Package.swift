@@ -28,7 +28,7 @@ let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-s
 
 let floor0: [Target] = [
     system("COpenBLAS"), system("CZeroMQ"), system("CTurboJPEG"), system("CPNG"), system("CSndFile"), system("CCrypto"),
-    .target(name: "CLinux"),   // eventfd, flock: not in Glibc's module
+    .target(name: "CLinux"),   // eventfd, flock: not in Glibc's module; stdout by the line
     .target(name: "CBaseline", dependencies: ["CZeroMQ"]),  // plain libzmq, what messages are measured against
     .target(name: "CVector"),  // header only: SIMD functions the compiler does not offer by itself
 ]
@@ -74,8 +74,8 @@ let floor6: [Target] = [
     command("accrete-learn", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete-evaluate", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete-simulate", ["Launch", "Stages", "Pipeline", arguments]),
-    command("accrete", ["Deployment", "Launch", "Learning", "Stages", "Pipeline", "Messaging", "Schema", "Signals", "OnlineLanguage", "Statistics", arguments, yaml]),
-    command("accrete-bench", ["Deployment", "Stages", "Evaluation", "Learning", "Model", "Signals", "Statistics", "Reinforcement", "OnlineLanguage", "MetaLearning", "CBaseline", arguments]),
+    command("accrete", ["CLinux", "Deployment", "Launch", "Learning", "Stages", "Pipeline", "Messaging", "Schema", "Signals", "OnlineLanguage", "Statistics", arguments, yaml]),
+    command("accrete-bench", ["CLinux", "Deployment", "Stages", "Evaluation", "Learning", "Model", "Signals", "Statistics", "Reinforcement", "OnlineLanguage", "MetaLearning", "CBaseline", arguments]),
 ]
 
 let checks: [Target] = [

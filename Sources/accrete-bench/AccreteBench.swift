@@ -1,4 +1,5 @@
 import ArgumentParser
+import CLinux
 
 /// What things cost, measured here and now; most compare best with a peer run in turns on the same machine.
 @main struct AccreteBench: AsyncParsableCommand {
@@ -29,4 +30,9 @@ import ArgumentParser
             MessagingBench.self,
         ]
     )
+
+    static func main() async {
+        write_line_by_line()
+        await main(nil)
+    }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CLinux
 import Stages
 
 /// The operator's command.
@@ -24,4 +25,9 @@ import Stages
             Tokenize.self,
         ]
     )
+
+    static func main() async {
+        write_line_by_line()
+        await main(nil)
+    }
 }
