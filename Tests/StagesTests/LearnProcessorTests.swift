@@ -124,6 +124,18 @@ struct LearnProcessorTests {
         }
     }
 
+    @Test(arguments: [("never", 1), ("er", 6)])
+    func liveAModelThatHasNotChangedIsNotSentAgain(strategy: String, count: Int) throws {
+        var settings = settings(in: "")
+        (settings.mode, settings.learner.strategy) = (.live, strategy)
+        var learner = try harness(settings), told: [Outgoing] = []
+        for ordinal in 1...21 as ClosedRange<UInt64> {
+            told += learner.send(try moment(ordinal))
+            told += learner.send(try label(1, of: ordinal))
+        }
+        #expect(updates(told).count == count && learner.refusals.isEmpty, "\(updates(told).map(\.reason))")
+    }
+
     @Test func anotherRunOfTheSameStreamLearnsItOnceMore() throws {
         let directory = folder.path("run")
         func run(_ name: String) throws -> ModelUpdate {

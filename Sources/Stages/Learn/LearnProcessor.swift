@@ -48,6 +48,8 @@ public struct LearnProcessor: Processor {
     private var losses = 0.0
     private var learned = 0
     private var isAccepted = true
+    /// Steps that the learner had taken when its model was last published, and whether an operator has changed it since.
+    private var stepsPublished = 0, isOrdered = false
     /// The end of the stream has been heard; a checkpoint of its end may have been restored before.
     private var hasEnded = false
     /// Lines of the ledger that were told: up to this serial, and the time of the newest of them.
@@ -94,7 +96,9 @@ public struct LearnProcessor: Processor {
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
         var outputs = begin(at: now)
         switch input {
-        case .order(let order): try guided.obey(order, at: progress.time)
+        case .order(let order):
+            try guided.obey(order, at: progress.time)
+            isOrdered = true
         case .event(.end, _) where progress.isFinished:  // the checkpoint has dealt with it, and nobody was told
             hasEnded = true
             outputs.append(update("end of the stream"))
@@ -123,7 +127,7 @@ public struct LearnProcessor: Processor {
         var outputs = begin(at: now) + (decisions?.tick(at: now) ?? [])
         guard isLive, !progress.isFinished, let lastPublished, let lastStored else { return outputs }
         if seconds(from: lastStored, to: now) >= settings.checkpointInterval { save(at: now) }
-        if learned > 0, seconds(from: lastPublished, to: now) >= settings.publishInterval { outputs += publish("interval", at: now) }
+        if learned > 0, isMoved, seconds(from: lastPublished, to: now) >= settings.publishInterval { outputs += publish("interval", at: now) }
         return outputs
     }
 
@@ -147,7 +151,12 @@ public struct LearnProcessor: Processor {
         var outputs: [Outgoing] = []
         if moment.ordinal - 1 - progress.momentsPublished >= UInt64(settings.publishEvery) {
             progress.momentsSeen = moment.ordinal - 1
-            outputs += publish("moments", at: now)
+            if isMoved {
+                outputs += publish("moments", at: now)
+            } else {
+                progress.momentsPublished = progress.momentsSeen
+                outputs += newLines()
+            }
         }
         progress.momentsSeen = moment.ordinal
         progress.time = max(progress.time, isLive ? now.nanoseconds : moment.end)
@@ -216,10 +225,14 @@ public struct LearnProcessor: Processor {
         lastPublished = now
         if learned > 0 { told.latencies["update", default: QuantileSketch()].add(Double(clock.now.nanoseconds - newestArrival) / 1e9) }
         (losses, learned) = (0, 0)
+        (stepsPublished, isOrdered) = (guided.learner.steps, false)
         let isStoringDue = !isLive && progress.momentsSeen - progress.momentsStored >= UInt64(settings.checkpointEvery)
         if progress.isFinished || isStoringDue { save(at: now) }
         return outputs
     }
+
+    /// Whether there is anything new to publish; in lockstep each version has its moments, new or not.
+    private var isMoved: Bool { !isLive || isOrdered || guided.learner.steps != stepsPublished }
 
     /// What serves, as a message.
     private mutating func update(_ reason: String) -> Outgoing {
