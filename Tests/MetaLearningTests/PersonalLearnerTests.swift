@@ -29,6 +29,7 @@ private struct Habits {
         var configuration = PersonalConfiguration()
         (configuration.support, configuration.query, configuration.steps) = (4, 4, 3)
         (configuration.innerRate, configuration.outerRate, configuration.rateShare) = (0.1, 0.01, 0.05)
+        (configuration.adapted, configuration.proof) = (configuration.parameters, 0)
         return configuration
     }
 
@@ -74,6 +75,78 @@ private struct Habits {
         #expect(learner.layout.parameters.allSatisfy { parameter in configuration.parameters.contains { parameter.name.contains($0) } })
         // Told to end after the first step, it ends.
         #expect(learner.adapt(habits.session(4, isOpposite: true), from: shared, goesOn: { false }).steps == 1)
+    }
+
+    @Test func whatIsNotAdaptedIsTheSameInAllSessions() throws {
+        var configuration = configuration
+        configuration.adapted = ["encoder.vector.norm."]
+        let model = try MultimodalModel(Habits.model), shared = shared(model)
+        let learner = try PersonalLearner(model, configuration)
+        var habits = Habits(random: RandomSource(seed: 3))
+        let task = habits.session(8, isOpposite: true)
+        learner.learn(Episode(support: Array(task.prefix(4)), query: Array(task.suffix(4))), from: shared)
+        let one = learner.adapt(habits.session(4, isOpposite: true), from: shared), other = learner.adapt(habits.session(4, isOpposite: false), from: shared)
+        for (parameter, range) in zip(learner.layout.parameters, learner.layout.ranges) {
+            #expect((one.offsets[range] == other.offsets[range]) != configuration.isAdapted(parameter), "\(parameter.name)")
+            #expect(learner.rates[parameter.name].allSatisfy { $0 == 0 } != configuration.isAdapted(parameter), "\(parameter.name)")
+        }
+        #expect(learner.start["head.class.weight"].contains { $0 != 0 })
+    }
+
+    @Test func theGainOfOffsetsIsWhatTheyTakeFromTheLoss() throws {
+        let model = try MultimodalModel(Habits.model), shared = shared(model), before = Array(shared.values)
+        let learner = try PersonalLearner(model, configuration)
+        var habits = Habits(random: RandomSource(seed: 5))
+        let support = habits.session(4, isOpposite: false), asked = habits.session(1, isOpposite: false)
+        _ = learner.adapt(support, from: shared, steps: 0)
+        let plain = learner.judge(asked).loss
+        let offsets = learner.adapt(support, from: shared).offsets
+        let gain = learner.gain(of: offsets, over: shared, on: asked[0])
+        #expect(abs(gain - (plain - learner.judge(asked).loss)) < 1e-6 && gain > 0)
+        #expect(learner.gain(of: offsets.map { _ in 0 }, over: shared, on: asked[0]) == 0)
+        #expect(Array(shared.values) == before)
+    }
+
+    @Test func rememberedTasksTeachMore() throws {
+        func loss(replayed: Int) throws -> Double {
+            var configuration = configuration
+            (configuration.replayed, configuration.memory) = (replayed, 16)
+            let model = try MultimodalModel(Habits.model), shared = shared(model), tasks = SessionTasks(try PersonalLearner(model, configuration))
+            var habits = Habits(random: RandomSource(seed: 6))
+            for user in 0..<20 {
+                for moment in habits.session(8, isOpposite: user % 2 == 0) { _ = tasks.hear(moment, of: "\(user)", shared: shared) }
+            }
+            #expect(tasks.learner.episodes == 20 + replayed * 8 * 19)
+            return (0..<20).reduce(0) { sum, user in
+                _ = tasks.learner.adapt(habits.session(4, isOpposite: user % 2 == 0), from: shared)
+                return sum + tasks.learner.judge(habits.session(4, isOpposite: user % 2 == 0)).loss / 20
+            }
+        }
+        let once = try loss(replayed: 0), again = try loss(replayed: 2)
+        #expect(again < once / 2, "\(again) against \(once)")
+        #expect(try loss(replayed: 2) == again)
+    }
+
+    /// Tasks of one session each, learned from nothing.
+    private func hear(_ tasks: SessionTasks, _ count: Int, _ session: (Int) -> [MomentInput], shared: ParameterStore<Float>) -> [Int] {
+        (0..<count).filter { task in
+            session(task).reduce(false) { told, moment in tasks.hear(moment, of: "\(task)", shared: shared) != nil || told }
+        }
+    }
+
+    @Test func adaptersAreOfferedOnceProvenAndTakenBackWhereTheyDoHarm() throws {
+        var configuration = configuration
+        (configuration.proof, configuration.maximumSessions) = (8, 100)
+        let model = try MultimodalModel(Habits.model), shared = shared(model), tasks = SessionTasks(try PersonalLearner(model, configuration))
+        var habits = Habits(random: RandomSource(seed: 7))
+        let offered = hear(tasks, 40, { habits.session(8, isOpposite: $0 % 2 == 0) }, shared: shared)
+        let first = try #require(offered.first)
+        #expect(first >= 8 && offered.contains(39) && tasks.gain.mean > 0.1)
+        #expect(tasks.takeReleased() == [])
+        // Whoever changes their mind after the support is misled by it.
+        let misled = hear(tasks, 8, { habits.session(4, isOpposite: $0 % 2 == 0) + habits.session(4, isOpposite: $0 % 2 == 1) }, shared: shared)
+        #expect(misled.contains(0) && !misled.contains(7) && !tasks.gain.isTrusted)
+        #expect(tasks.takeReleased().contains("39"))
     }
 
     @Test func sessionsBecomeTasksAndExpire() throws {

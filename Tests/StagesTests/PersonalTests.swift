@@ -5,6 +5,7 @@ import Model
 import Pipeline
 import PipelineTesting
 import Schema
+import struct Statistics.RandomSource
 import Tensors
 import Testing
 @testable import Stages
@@ -20,6 +21,7 @@ struct PersonalTests {
         settings.learn.publishEvery = 4
         settings.personal.enabled = true
         (settings.personal.support, settings.personal.query, settings.personal.steps, settings.personal.maximumSessions) = (2, 2, 2, 2)
+        settings.personal.proof = 0
         return settings
     }
 
@@ -44,7 +46,7 @@ struct PersonalTests {
     }
 
     /// What the learner tells of ten moments of two sessions.
-    private func told() throws -> [Outgoing] {
+    private func told(_ settings: Settings) throws -> [Outgoing] {
         var learner = Harness(try LearnProcessor(settings, clock: VirtualClock()))
         var told: [Outgoing] = []
         for ordinal in 1...12 as ClosedRange<UInt64> {
@@ -52,6 +54,38 @@ struct PersonalTests {
         }
         #expect(learner.refusals.isEmpty)
         return told
+    }
+
+    private func told() throws -> [Outgoing] { try told(settings) }
+
+    @Test func unprovenAdaptersStayAtHome() throws {
+        var settings = settings
+        settings.personal.proof = 8
+        #expect(try told(settings).map(\.topic) == ["model.update/", "model.update/", "model.update/"])
+    }
+
+    @Test func whatAdaptersWereWorthSurvivesARestart() throws {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "personal-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        var settings = settings
+        settings.personal.proof = 8
+        settings.learn.directory = directory.path
+        settings.personal.adapted = settings.personal.parameters
+        var random = RandomSource(seed: 1)
+        let model = try MultimodalModel(settings.model), shared = model.initialStore(using: &random)
+        var publisher = try #require(try SessionPublisher(settings, model, clock: VirtualClock()))
+        try publisher.save()
+        _ = try SessionPublisher(settings, model, clock: VirtualClock())  // of nothing yet
+        for ordinal in 1...8 as ClosedRange<UInt64> {
+            let input = MomentInput(text: [104], label: Int(ordinal % 4), classes: 4)
+            publisher.hear(.with { $0.session = "a"; $0.ordinal = ordinal }, input, watermark: ordinal - 1, shared: shared)
+        }
+        try publisher.save()
+        var before = Telemetry(), after = Telemetry()
+        publisher.tell(&before)
+        try #require(try SessionPublisher(settings, model, clock: VirtualClock())).tell(&after)
+        #expect(before.gauges["personalGain"] != 0 && before.gauges["personalGain"] == after.gauges["personalGain"])
     }
 
     @Test func adaptersGoOutBeforeTheModelTheyGoWith() throws {

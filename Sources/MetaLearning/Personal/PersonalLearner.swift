@@ -24,7 +24,7 @@ public final class PersonalLearner {
     public let configuration: PersonalConfiguration
     /// δ.
     public let start: ParameterStore<Float>
-    /// α of every number.
+    /// α of every number; 0 for what is not adapted.
     public let rates: ParameterStore<Float>
     /// Meta-steps taken.
     public private(set) var episodes = 0
@@ -47,11 +47,13 @@ public final class PersonalLearner {
         let layout = metaGradient.layout
         try SettingsError.require(layout.count > 0, "parameters", "no parameter of the model has such a name")
         try SettingsError.require(
+            layout.parameters.contains(where: configuration.isAdapted), "adapted", "none of the parameters has such a name")
+        try SettingsError.require(
             layout.count <= configuration.maximumNumbers, "parameters", "\(layout.count) numbers a session, more than \(configuration.maximumNumbers)")
         meta = ParameterStore(all)
         start = ParameterStore(layout)
         rates = ParameterStore(layout)
-        rates.values.fill(configuration.innerRate)
+        for parameter in layout.parameters where configuration.isAdapted(parameter) { rates[parameter.name].fill(configuration.innerRate) }
         gradient = ParameterStore(layout)
         rateGradient = ParameterStore(layout)
         optimizer = Optimizer(
@@ -96,6 +98,7 @@ public final class PersonalLearner {
         guard loss.isFinite else { return loss }
         optimizer.step()
         if configuration.rateShare > 0, configuration.method != "reptile" {
+            for parameter in layout.parameters where !configuration.isAdapted(parameter) { rateGradient[parameter.name].fill(0) }
             rateOptimizer.step()
             for place in rates.values.indices { rates.values[place] = max(0, rates.values[place]) }
         }
@@ -105,6 +108,15 @@ public final class PersonalLearner {
 
     /// The query's loss and accuracy with what was adapted to last.
     public func judge(_ query: [MomentInput]) -> (loss: Double, accuracy: Double) { metaGradient.query.judge(query) }
+
+    /// By how much offsets lower a moment's loss below that of the shared model.
+    public func gain(of offsets: Offsets, over shared: ParameterStore<Float>, on moment: MomentInput) -> Double {
+        let task = metaGradient.task
+        task.assign(from: shared)
+        let plain = judge([moment]).loss
+        each { task.values[$0] += offsets[$1] }
+        return plain - judge([moment]).loss
+    }
 
     /// θ₀ as it is now.
     private func begin(from shared: ParameterStore<Float>) {

@@ -9,7 +9,8 @@ import Tensors
 ///     }
 ///
 /// A moment is heard before the shared model learns from it, and a task is learned from the shared model as it was before the task's
-/// first moment: so the start of sessions is judged on moments that nothing has learned from.
+/// first moment: so the start of sessions is judged on moments that nothing has learned from. A task that is remembered is learned again
+/// from the shared model as it is by then.
 public final class SessionTasks {
     /// What a session adapted to.
     public struct Adapted: Sendable {
@@ -23,13 +24,19 @@ public final class SessionTasks {
         var support: [MomentInput] = [], query: [MomentInput] = []
         /// Before the first moment of the task.
         var shared: ParameterStore<Float>?
+        var offsets: PersonalLearner.Offsets?
+        /// Of the query, by `offsets`.
+        var gain = 0.0
         var lastHeard = 0
         var revision: UInt64 = 0
     }
 
     public let learner: PersonalLearner
+    /// Whether adapters are worth sending.
+    public var gain: PersonalGain
     private var sessions: [String: Session] = [:]
     private var heard = 0
+    private var memory: TaskMemory
     /// Stores of tasks that ended, to be used again.
     private var spare: [ParameterStore<Float>] = []
     /// Sessions let go: silent for too long, or too many at once.
@@ -38,16 +45,21 @@ public final class SessionTasks {
     /// Adaptations that were not finite, and left out.
     public private(set) var failed = 0
 
-    public init(_ learner: PersonalLearner) { self.learner = learner }
+    public init(_ learner: PersonalLearner) {
+        self.learner = learner
+        gain = PersonalGain(capacity: learner.configuration.proof)
+        memory = TaskMemory(capacity: learner.configuration.memory)
+    }
 
     /// - Parameter goesOn: asked after each step of adapting.
-    /// - Returns: the session's own offsets where it has just adapted.
+    /// - Returns: the session's own offsets where it has just adapted, if adapters are worth sending.
     public func hear(
         _ moment: MomentInput, of name: String, shared: ParameterStore<Float>, goesOn: () -> Bool = { true }
     ) -> Adapted? {
         guard moment.label != nil else { return nil }
         heard += 1
         letGo(except: name)
+        replay(shared)
         var session = sessions[name] ?? Session()
         defer { sessions[name] = session }
         session.lastHeard = heard
@@ -61,12 +73,13 @@ public final class SessionTasks {
             guard session.support.count == learner.configuration.support else { return nil }
             return adapt(name, &session, shared, goesOn)
         }
+        if let offsets = session.offsets { session.gain += learner.gain(of: offsets, over: shared, on: moment) }
         session.query.append(moment)
         if session.query.count == learner.configuration.query { learn(&session) }
         return nil
     }
 
-    /// The sessions let go since this was last asked, and with them their adapters.
+    /// The sessions that have no adapters any more, since this was last asked.
     public func takeReleased() -> [String] {
         defer { released = [] }
         return released
@@ -78,18 +91,35 @@ public final class SessionTasks {
             failed += 1
             return nil
         }
+        session.offsets = adaptation.offsets
+        guard gain.isTrusted else { return nil }
         session.revision += 1
         return Adapted(session: name, revision: session.revision, adaptation: adaptation)
     }
 
     private func learn(_ session: inout Session) {
         if let shared = session.shared {
-            learner.learn(Episode(support: session.support, query: session.query), from: shared)
+            let episode = Episode(support: session.support, query: session.query)
+            learner.learn(episode, from: shared)
+            memory.add(episode)
             spare.append(shared)
         }
-        session.shared = nil
-        session.support = []
-        session.query = []
+        if session.offsets != nil { weigh(Float(session.gain) / Float(session.query.count)) }
+        (session.support, session.query, session.shared, session.offsets, session.gain) = ([], [], nil, nil, 0)
+    }
+
+    /// All adapters are taken back where they are no longer worth it.
+    private func weigh(_ taskGain: Float) {
+        let wasTrusted = gain.isTrusted
+        gain.add(taskGain)
+        if wasTrusted, !gain.isTrusted { released += sessions.keys.sorted() }
+    }
+
+    private func replay(_ shared: ParameterStore<Float>) {
+        for _ in 0..<learner.configuration.replayed {
+            guard let task = memory.draw() else { return }
+            learner.learn(task, from: shared)
+        }
     }
 
     private func letGo(except name: String) {

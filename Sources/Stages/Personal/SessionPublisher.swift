@@ -42,6 +42,7 @@ struct SessionPublisher {
         let adapted = tasks.hear(input, of: moment.session, shared: shared) { [settings, isLive, clock] in
             !isLive || Double(clock.now.nanoseconds - start.nanoseconds) / 1e9 < settings.budget
         }
+        if !tasks.gain.isTrusted { waiting.removeAll() }
         guard let adapted else { return }
         latency.add(Double(clock.now.nanoseconds - start.nanoseconds) / 1e9)
         waiting.removeAll { $0.adapted.session == adapted.session }
@@ -63,6 +64,8 @@ struct SessionPublisher {
     func tell(_ telemetry: inout Telemetry) {
         telemetry.gauges["personalTasks"] = Double(tasks.learner.episodes)
         telemetry.gauges["personalUpdates"] = Double(told)
+        telemetry.gauges["personalGain"] = tasks.gain.mean
+        telemetry.gauges["personalTrusted"] = tasks.gain.isTrusted ? 1 : 0
         telemetry.gauges["personalExpired"] = Double(tasks.expired)
         telemetry.gauges["personalFailed"] = Double(tasks.failed)
         if tasks.learner.episodes > 0 || told > 0 { telemetry.latencies["adapting"] = latency }
@@ -103,23 +106,28 @@ struct SessionPublisher {
 
     private var path: String { "\(directory)/personal.safetensors" }
 
-    /// The start of sessions and its rates; what sessions adapted to is theirs alone, and is not kept.
+    /// The start of sessions, its rates and what adapters were worth; what sessions adapted to is theirs alone, and is not kept.
     func save() throws {
         guard !directory.isEmpty else { return }
-        let learner = tasks.learner
-        let parts = [("start", learner.start), ("rates", learner.rates)].flatMap { part, store in
+        var parts = stores.flatMap { part, store in
             store.layout.parameters.map { TensorContent(name: "\(part).\($0.name)", shape: $0.shape, values: UnsafeBufferPointer(store[$0.name])) }
         }
-        try TensorArchive.write(parts, to: path)
+        try tasks.gain.tasks.withUnsafeBufferPointer { gain in
+            parts.append(TensorContent(name: "gain", shape: [gain.count], values: gain))
+            try TensorArchive.write(parts, to: path)
+        }
     }
 
     private func restore() throws {
         guard !directory.isEmpty, FileManager.default.fileExists(atPath: path) else { return }
-        let archive = try TensorArchive(mapping: path), learner = tasks.learner
-        for (part, store) in [("start", learner.start), ("rates", learner.rates)] {
+        let archive = try TensorArchive(mapping: path)
+        for (part, store) in stores {
             for parameter in store.layout.parameters {
                 try archive.tensor("\(part).\(parameter.name)", shape: parameter.shape).copy(into: store[parameter.name])
             }
         }
+        tasks.gain = PersonalGain(capacity: settings.proof, tasks: try archive.tensor("gain").floats())
     }
+
+    private var stores: [(name: String, ParameterStore<Float>)] { [("start", tasks.learner.start), ("rates", tasks.learner.rates)] }
 }

@@ -13,7 +13,8 @@ struct PersonalBench: ParsableCommand {
         discussion: """
             One pass: sessions of known users come one after another; each is a task for the start of sessions before the shared model
             learns its moments. Then sessions of users never met: the first moments are adapted to, the next ones judged. Plain
-            fine-tuning takes the best of eight rates, chosen on the last sessions of known users. Intervals are 95 % over sessions.
+            fine-tuning adapts all that sessions have of their own, at the best of eight rates, chosen on the last sessions of known users.
+            What is served is the shared model unless adapters have proven themselves on known users. Intervals are 95 % over sessions.
 
             Examples:
               accrete-bench personal --seeds 3                               # the simulator's users
@@ -26,6 +27,9 @@ struct PersonalBench: ParsableCommand {
     @Option(help: "How many seeds.")
     var seeds = 1
 
+    @Option(help: "Sessions of nobody in particular that the shared model of the simulator's users learns first.")
+    var before = 150
+
     @Option(help: "Known users of the simulator, one session each.")
     var users = 150
 
@@ -35,8 +39,11 @@ struct PersonalBench: ParsableCommand {
     @Option(help: "fomaml, maml or reptile.")
     var method = "fomaml"
 
-    @Option(help: "What is personal: parts of parameters' names; repeat for several.")
-    var parameter: [String] = []
+    @Option(help: "What sessions have of their own: parts of parameters' names; repeat for several.")
+    var parameter = PersonalConfiguration().parameters
+
+    @Option(help: "What of it they adapt; repeat for several.")
+    var adapted = PersonalConfiguration().adapted
 
     @Option(help: "Adam's rate for the start.")
     var outerRate = PersonalConfiguration().outerRate
@@ -47,6 +54,15 @@ struct PersonalBench: ParsableCommand {
     @Option(help: "Adam's rate for the inner rates, as a share of the inner rate.")
     var rateShare = PersonalConfiguration().rateShare
 
+    @Option(help: "Remembered tasks learned from again at each labelled moment.")
+    var replayed = PersonalConfiguration().replayed
+
+    @Option(help: "Tasks remembered.")
+    var memory = PersonalConfiguration().memory
+
+    @Option(help: "Steps of adapting that the start is learned for.")
+    var steps = PersonalConfiguration().steps
+
     @Flag(help: "Print one JSON object and nothing else.")
     var json = false
 
@@ -56,7 +72,11 @@ struct PersonalBench: ParsableCommand {
         personal.outerRate = outerRate
         personal.innerRate = innerRate
         personal.rateShare = rateShare
-        if !parameter.isEmpty { personal.parameters = parameter }
+        personal.replayed = replayed
+        personal.memory = memory
+        personal.steps = steps
+        personal.adapted = adapted
+        personal.parameters = parameter
         try personal.validate()
         var results = PersonalResults()
         for seed in 1...UInt64(max(1, seeds)) {
@@ -76,7 +96,7 @@ struct PersonalBench: ParsableCommand {
 
     private func parts(_ personal: PersonalConfiguration, _ seed: UInt64) throws -> [PersonalSessions] {
         let length = personal.support + personal.query
-        guard let data else { return [try .simulated(known: users, new: newUsers, length: length, seed: seed)] }
+        guard let data else { return [try .simulated(before: before, known: users, new: newUsers, length: length, seed: seed)] }
         return try PersonalSessions.speakers(of: data, length: length, seed: seed)
     }
 }
@@ -101,6 +121,7 @@ struct PersonalTrial {
     func run() throws -> [Judged] {
         let model = try MultimodalModel(part.model)
         let shared = try OnlineLearner(model, seed: seed), tasks = SessionTasks(try PersonalLearner(model, personal))
+        for moment in part.before.joined() { try shared.learn(moment) }
         for (index, session) in part.known.enumerated() {
             for moment in session {
                 _ = tasks.hear(moment, of: "\(index)", shared: shared.parameters)
@@ -111,6 +132,7 @@ struct PersonalTrial {
         let plain = try [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10].map { rate in
             var fixed = personal
             fixed.innerRate = rate
+            fixed.adapted = fixed.parameters
             return try PersonalLearner(model, fixed)
         }
         func judge(_ learner: PersonalLearner, _ session: [MomentInput], _ steps: Int) -> (loss: Double, accuracy: Double) {
@@ -131,6 +153,7 @@ struct PersonalTrial {
             Judged(ways: [
                 "shared": judge(plainOne, session, 0), "plain 1": judge(plainOne, session, 1), "plain 5": judge(plainFive, session, 5),
                 "start 0": judge(tasks.learner, session, 0), "start 1": judge(tasks.learner, session, 1), "start 5": judge(tasks.learner, session, 5),
+                "served": tasks.gain.isTrusted ? judge(tasks.learner, session, personal.steps) : judge(plainOne, session, 0),
             ])
         }
     }
@@ -144,8 +167,8 @@ struct PersonalResults: CustomStringConvertible {
         let sessions: Int
     }
 
-    private static let ways = ["shared", "plain 1", "plain 5", "start 0", "start 1", "start 5"]
-    private static let differences = [("start 1", "plain 1"), ("start 5", "plain 5"), ("start 5", "shared")]
+    private static let ways = ["shared", "plain 1", "plain 5", "start 0", "start 1", "start 5", "served"]
+    private static let differences = [("start 1", "plain 1"), ("start 5", "plain 5"), ("start 5", "shared"), ("served", "shared")]
     private var judged: [PersonalTrial.Judged] = []
 
     mutating func add(_ more: [PersonalTrial.Judged]) { judged += more }

@@ -7,14 +7,19 @@ import Statistics
 struct PersonalSessions {
     let name: String
     let model: MultimodalConfiguration
+    /// What the shared model has learned before anybody came.
+    var before: [[MomentInput]] = []
     let known, new: [[MomentInput]]
 
     /// Simulated users who each have a pitch and a habit of their own.
-    static func simulated(known: Int, new: Int, length: Int, seed: UInt64) throws -> PersonalSessions {
-        let sessions = try (1...known + new).map { user in try session(ofUser: user, length: length, seed: seed) }
+    static func simulated(before: Int, known: Int, new: Int, length: Int, seed: UInt64) throws -> PersonalSessions {
+        func sessions(_ numbers: Range<Int>, user: (Int) -> Int) throws -> [[MomentInput]] {
+            try numbers.map { try session(ofUser: user($0), length: length, seed: seed &* 100_003 &+ UInt64($0)) }
+        }
+        let users = try sessions(1..<1 + known + new) { $0 }
         return PersonalSessions(
-            name: "\(known) known users, \(new) new ones", model: MultimodalConfiguration(), known: Array(sessions.prefix(known)),
-            new: Array(sessions.suffix(new)))
+            name: "\(known) known users, \(new) new ones", model: MultimodalConfiguration(),
+            before: try sessions(50_000..<50_000 + before) { _ in 0 }, known: Array(users.prefix(known)), new: Array(users.suffix(new)))
     }
 
     /// The labelled moments of one simulated session.
@@ -24,7 +29,7 @@ struct PersonalSessions {
         world.newObjects = 0
         let never = 1_000_000_000
         (world.newWords, world.newSpeaker, world.firstDropout) = (never, never, never)
-        var simulator = try Simulator(seed: seed &* 100_003 &+ UInt64(user), world)
+        var simulator = try Simulator(seed: seed, world)
         let frontends = Dictionary(uniqueKeysWithValues: try ["image", "audio", "vector"].map { ($0, try frontend(for: $0)) })
         var moments: [MomentInput] = []
         while moments.count < length {

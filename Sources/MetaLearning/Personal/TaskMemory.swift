@@ -1,0 +1,27 @@
+import Model
+import Statistics
+
+/// The newest tasks that ended, to be learned from again.
+struct TaskMemory {
+    private let capacity: Int
+    private var tasks: [Episode<[MomentInput]>] = []
+    private var oldest = 0
+    private var random = RandomSource(seed: 1)
+
+    init(capacity: Int) { self.capacity = capacity }
+
+    mutating func add(_ task: Episode<[MomentInput]>) {
+        guard tasks.count == capacity else { return tasks.append(task) }
+        tasks[oldest] = task
+        oldest = (oldest + 1) % capacity
+    }
+
+    /// One of them, its moments dealt anew into those adapted to and those asked; nil while there is none.
+    mutating func draw() -> Episode<[MomentInput]>? {
+        guard !tasks.isEmpty else { return nil }
+        let task = tasks[random.uniform(below: tasks.count)]
+        var moments = task.support + task.query
+        random.shuffle(&moments)
+        return Episode(support: Array(moments.prefix(task.support.count)), query: Array(moments.dropFirst(task.support.count)))
+    }
+}
