@@ -15,6 +15,10 @@ public struct Simulator: Sendable {
         public var session = "table"
         /// Who wears the headset; 0: nobody in particular. Everybody else has a pitch and a habit of their own, which only their answers tell.
         public var user = 0
+        /// Moments until the headset goes to the next user, whose session is another; 0: it stays.
+        public var momentsPerSession = 0
+        /// So many sessions, the first ones, are nobody's in particular, before those of `user`, the one after, and so on.
+        public var plainSessions = 0
         public var framesPerSecond = 10.0
         /// A moment lasts from shortest to longest, in seconds, evenly.
         public var shortestMoment = 0.5
@@ -37,6 +41,8 @@ public struct Simulator: Sendable {
             [
                 session.isEmpty ? SettingProblem(key: "session", problem: "is empty") : nil,
                 .unless("user", user, in: 0...1_000_000_000),
+                .unless("momentsPerSession", momentsPerSession, in: 0...1_000_000_000),
+                .unless("plainSessions", plainSessions, in: 0...1_000_000_000),
                 .unless("framesPerSecond", framesPerSecond, in: 1...120),
                 .unless("shortestMoment", shortestMoment, in: 0.4...60),
                 .unless("longestMoment", longestMoment, in: max(0.4, shortestMoment)...60),
@@ -86,7 +92,7 @@ public struct Simulator: Sendable {
         let seconds = scenes.uniform(in: configuration.shortestMoment..<configuration.longestMoment.nextUp)
         let end = time + Int64(seconds * 1e9)
         var events = frames(of: scene, in: world, until: end)
-        let sound = TableSounds.sound(of: scene, speaker: world.speaker, user: configuration.user, random: &sounds)
+        let sound = TableSounds.sound(of: scene, speaker: world.speaker, user: wearer.user, random: &sounds)
         if world.hearsSound {
             let heard = reading(at: time + 60_000_000, "microphone", RawReading(modality: "audio", format: "audio/wav", payload: WAV.encode(sound)))
             events.insert(heard, at: events.firstIndex { $0.time > heard.time } ?? events.endIndex)
@@ -94,7 +100,7 @@ public struct Simulator: Sendable {
         let utterance = TableTalk.utterance(about: scene, in: world, random: &words)
         events.append(reading(at: end, "speech", RawReading(text: utterance), endsMoment: true))
         if let answer = scene.answer {
-            events.append(.label(.init(time: end, session: configuration.session, label: answer, classes: Self.answers.count,
+            events.append(.label(.init(time: end, session: wearer.session, label: answer, classes: Self.answers.count,
                                        knownAt: end + Int64(configuration.labelDelay * 1e9))))
         }
         let changes = index == 0 ? [] : world.changes(since: schedule.world(at: index - 1))
@@ -103,6 +109,13 @@ public struct Simulator: Sendable {
             time = end
         }
         return Moment(index: index, events: events, scene: scene, world: world, changes: changes)
+    }
+
+    /// Who wears the headset now, and what their session is called: `table`, or `table-0`, `table-1` … where it goes from one to the next.
+    private var wearer: (session: String, user: Int) {
+        guard configuration.momentsPerSession > 0 else { return (configuration.session, configuration.user) }
+        let number = index / configuration.momentsPerSession, isPlain = number < configuration.plainSessions
+        return ("\(configuration.session)-\(number)", isPlain ? 0 : configuration.user + number - configuration.plainSessions)
     }
 
     /// The camera's frames and the pose at each, from shortly after the start on.
@@ -121,6 +134,6 @@ public struct Simulator: Sendable {
     }
 
     private func reading(at time: Int64, _ source: String, _ raw: RawReading, endsMoment: Bool = false) -> SessionEvent {
-        .reading(.init(time: time, session: configuration.session, source: source, modality: raw.modality, content: .payload(raw), endsMoment: endsMoment))
+        .reading(.init(time: time, session: wearer.session, source: source, modality: raw.modality, content: .payload(raw), endsMoment: endsMoment))
     }
 }
