@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import Learning
 import Messaging
@@ -12,6 +13,8 @@ import Testing
 
 /// Sessions' own adapters on their way from the learner to whoever answers.
 struct PersonalTests {
+    private let folder = Folder()
+
     private var settings: Settings {
         var settings = Settings()
         (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
@@ -65,12 +68,9 @@ struct PersonalTests {
     }
 
     @Test func whatAdaptersWereWorthSurvivesARestart() throws {
-        let directory = FileManager.default.temporaryDirectory.appending(path: "personal-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: directory) }
         var settings = settings
         settings.personal.proof = 8
-        settings.learn.directory = directory.path
+        settings.learn.directory = folder.path
         settings.personal.adapted = settings.personal.parameters
         var random = RandomSource(seed: 1)
         let model = try MultimodalModel(settings.model), shared = model.initialStore(using: &random)
@@ -85,6 +85,9 @@ struct PersonalTests {
         var before = Telemetry(), after = Telemetry()
         publisher.tell(&before)
         try #require(try SessionPublisher(settings, model, clock: VirtualClock())).tell(&after)
+        settings.personal.parameters.append("wpe.")
+        let mismatch = #expect(throws: CheckpointMismatch.self) { try SessionPublisher(settings, model, clock: VirtualClock()) }
+        #expect(mismatch?.description.contains("move it away") == true)
         #expect(before.gauges["personalGain"] != 0 && before.gauges["personalGain"] == after.gauges["personalGain"])
     }
 

@@ -121,12 +121,16 @@ struct SessionPublisher {
     private func restore() throws {
         guard !directory.isEmpty, FileManager.default.fileExists(atPath: path) else { return }
         let archive = try TensorArchive(mapping: path)
-        for (part, store) in stores {
-            for parameter in store.layout.parameters {
-                try archive.tensor("\(part).\(parameter.name)", shape: parameter.shape).copy(into: store[parameter.name])
+        do {
+            for (part, store) in stores {
+                for parameter in store.layout.parameters {
+                    try archive.tensor("\(part).\(parameter.name)", shape: parameter.shape).copy(into: store[parameter.name])
+                }
             }
+            tasks.gain = PersonalGain(capacity: settings.proof, tasks: try archive.tensor("gain").floats())
+        } catch {
+            throw CheckpointMismatch("\(error): it belongs to other settings of personal; move it away, and sessions begin anew")
         }
-        tasks.gain = PersonalGain(capacity: settings.proof, tasks: try archive.tensor("gain").floats())
     }
 
     private var stores: [(name: String, ParameterStore<Float>)] { [("start", tasks.learner.start), ("rates", tasks.learner.rates)] }
