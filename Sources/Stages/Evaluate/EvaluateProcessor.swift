@@ -155,8 +155,9 @@ public struct EvaluateProcessor: Processor {
             return
         }
         let (masks, server) = (settings.model.modalities, server)
-        let answers = server.predict([.init(input)] + masks.map { .init(input, without: [$0]) }) + twin.predict([.init(input)])
-            + (personal?.answers(to: input, of: moment, serving: serving, server) ?? [])
+        let shared = server.predict([.init(input)] + masks.map { .init(input, without: [$0]) })
+        let answers = shared + twin.predict([.init(input)])
+            + (personal?.answers(to: input, of: moment, serving: serving, server, words: shared[0]) ?? [])
         for (index, answer) in answers.enumerated() {
             scores[index].add(tokenNLL: answer.tokenNLL, tokens: answer.tokens, bytes: answer.tokens)  // every token of the text frontend is a byte
         }

@@ -10,7 +10,7 @@ struct PersonalReferee {
 
     /// Nil where sessions have no adapters of their own.
     init?(_ settings: Settings) throws(ConfigurationProblem) {
-        let server = try ServingModel(settings.model, rows: 1, language: true)
+        let server = try ServingModel(settings.model, rows: 1, language: false)
         guard let adapters = SessionAdapters(settings, server.layout) else { return nil }
         self.server = server
         self.adapters = adapters
@@ -19,14 +19,19 @@ struct PersonalReferee {
     mutating func insert(_ update: SessionUpdate, payload: WireMessage) throws(Refusal) { try adapters.insert(update, payload: payload) }
 
     /// One answer, of a model that has learned from nothing at or after the moment; without adapters that of the shared model.
-    mutating func answers(to input: MomentInput, of moment: Moment, serving: ModelUpdate, _ shared: ServingModel) -> [ServingModel.Answer] {
+    /// - Parameter words: the shared model's answer; adapters are for labels, and words are told without them.
+    mutating func answers(
+        to input: MomentInput, of moment: Moment, serving: ModelUpdate, _ shared: ServingModel, words: ServingModel.Answer
+    ) -> [ServingModel.Answer] {
         if version?.number != serving.version || version?.epoch != serving.stamp.epoch {
             server.parameters.assign(from: shared.parameters)
             version = (serving.version, serving.stamp.epoch)
         }
         _ = adapters.wear(moment.session, ordinal: moment.ordinal, version: serving.version, on: server.parameters)
         defer { adapters.takeOff(server.parameters) }
-        return server.predict([.init(input)])
+        var answer = server.predict([.init(input)])[0]
+        (answer.tokenNLL, answer.tokens) = (words.tokenNLL, words.tokens)
+        return [answer]
     }
 }
 
