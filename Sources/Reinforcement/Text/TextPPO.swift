@@ -13,67 +13,6 @@ import Tensors
 /// The model beneath learns between writing and learning, so the policy that a round begins with is not the one that wrote: steps are kept near
 /// the former, and a token that it would say less often than it was written counts that much less.  https://arxiv.org/abs/2110.00641
 public final class TextPPO: PolicyLearner {
-    public struct Configuration: Settings {
-        /// What learns: `adapters` of the trunk, or a `trunk` of the policy's own.
-        public var learns = TextPolicy.Scope.adapters.rawValue
-        public var rank = 8
-        public var alpha = 16.0
-        /// Ends of the names of projections that have adapters.
-        public var projections = ["c_attn", "c_proj", "c_fc"]
-        public var learningRate = 3e-4
-        /// Texts that are learned from at once.
-        public var texts = 32
-        public var minibatch = 8
-        public var epochs = 4
-        public var discount = 1.0
-        /// λ of the advantage estimate.
-        public var lambda = 0.95
-        public var clip = 0.2
-        public var valueWeight = 0.5
-        public var entropyWeight = 0.0
-        public var maximumGradientNorm = 1.0
-        /// β at the start, in reward a nat; 0: nothing holds the model back.
-        public var penalty = 0.1
-        /// The divergence from the reference that β aims at, in nats a token.
-        public var targetDivergence = 0.2
-        /// How fast β moves; 0: it stays.
-        public var adaptation = 0.2
-        /// A round ends when the policy has moved this far from the one that wrote, in nats; 0: never.
-        public var roundDivergence = 0.05
-        /// Whether the reference is the model as it was at the start; else it is the model as it is, which learns from moments, not from rewards.
-        public var pinsReference = false
-
-        public init() {}
-
-        public func validate() throws(SettingsError) {
-            try SettingsError.require(TextPolicy.Scope(rawValue: learns) != nil, "learns", "'\(learns)' is neither adapters nor trunk")
-            try SettingsError.require((1...1024).contains(rank) && alpha > 0 && alpha.isFinite, "rank", "rank is within 1…1024, alpha positive")
-            try SettingsError.require(
-                !projections.isEmpty && projections.allSatisfy { ["c_attn", "c_proj", "c_fc", "attn.c_proj", "mlp.c_proj"].contains($0) },
-                "projections", "\(projections) are not of c_attn, c_proj, c_fc, attn.c_proj, mlp.c_proj")
-            try SettingsError.require(learningRate >= 0, "learning_rate", "\(learningRate) is negative")
-            try SettingsError.require(
-                (1...4096).contains(minibatch) && (1...65_536).contains(texts) && texts.isMultiple(of: minibatch), "minibatch",
-                "\(texts) texts are not so many times \(minibatch)")
-            try SettingsError.require((1...1000).contains(epochs), "epochs", "\(epochs) is not in 1…1000")
-            try SettingsError.require((0...1).contains(discount) && (0...1).contains(lambda), "discount", "discount and lambda are within 0…1")
-            try SettingsError.require(clip > 0 && clip < 1, "clip", "\(clip) is not between 0 and 1")
-            try SettingsError.require(
-                valueWeight >= 0 && entropyWeight >= 0 && maximumGradientNorm >= 0, "value_weight",
-                "value_weight, entropy_weight and maximum_gradient_norm are not negative")
-            try SettingsError.require(
-                penalty >= 0 && adaptation >= 0 && roundDivergence >= 0, "penalty", "penalty, adaptation and round_divergence are not negative")
-            try SettingsError.require(targetDivergence > 0, "target_divergence", "\(targetDivergence) is not positive")
-        }
-
-        var adapters: Adapters? {
-            learns == TextPolicy.Scope.adapters.rawValue ? Adapters(rank: rank, alpha: alpha, projections: projections) : nil
-        }
-
-        /// The policy that these settings describe.
-        public func policy(_ model: MultimodalConfiguration) throws(ConfigurationProblem) -> TextPolicy { try TextPolicy(model, adapters: adapters) }
-    }
-
     public let configuration: Configuration
     public let policy: TextPolicy
     public let parameters: ParameterStore<Float>

@@ -1,0 +1,28 @@
+import Learning
+
+/// What a policy's learner remembers, by name.
+public struct PolicyState: Sendable, Equatable {
+    public var numbers: [String: Double]
+    public var tensors: [String: [Float]]
+
+    public init(numbers: [String: Double] = [:], tensors: [String: [Float]] = [:]) {
+        self.numbers = numbers
+        self.tensors = tensors
+    }
+
+    /// Adds what an optimiser remembers.
+    mutating func keep(_ optimizer: Optimizer, as name: String) {
+        let state = optimizer.state
+        numbers["\(name).steps"] = Double(state.progress.steps)
+        numbers["\(name).rate_scale"] = state.progress.rateScale
+        for (moment, values) in state.tensors { tensors["\(name).\(moment)"] = values }
+    }
+
+    /// Puts an optimiser back; one that is not there, or does not fit, begins anew.
+    func restore(_ optimizer: Optimizer, as name: String) {
+        guard let steps = numbers["\(name).steps"].flatMap(Int.init(exactly:)), let scale = numbers["\(name).rate_scale"] else { return }
+        let prefix = "\(name).", own = tensors.filter { $0.key.hasPrefix(prefix) }
+        let moments = Dictionary(uniqueKeysWithValues: own.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
+        try? optimizer.restore(Optimizer.State(progress: .init(steps: steps, skipped: 0, rateScale: scale), tensors: moments))  // nothing changes unless all fits
+    }
+}
