@@ -136,6 +136,22 @@ struct LearnProcessorTests {
         #expect(updates(told).count == count && learner.refusals.isEmpty, "\(updates(told).map(\.reason))")
     }
 
+    @Test func liveWhatHasHeardNothingIsNotWrittenAgain() throws {
+        var settings = settings(in: folder.path("idle"))
+        settings.mode = .live
+        var learner = try harness(settings)
+        func isWrittenAgain() throws -> Bool {
+            try? FileManager.default.removeItem(atPath: folder.path("idle"))  // there may be none yet
+            learner.advance(by: .seconds(31))
+            return FileManager.default.fileExists(atPath: folder.path("idle/training.safetensors"))
+        }
+        for ordinal in 1...2 as ClosedRange<UInt64> {
+            learner.send(try moment(ordinal))
+            #expect(try isWrittenAgain())
+            #expect(try !isWrittenAgain())
+        }
+    }
+
     @Test func anotherRunOfTheSameStreamLearnsItOnceMore() throws {
         let directory = folder.path("run")
         func run(_ name: String) throws -> ModelUpdate {

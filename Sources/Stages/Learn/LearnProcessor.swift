@@ -56,6 +56,8 @@ public struct LearnProcessor: Processor {
     private var lines = (serial: 0, time: Int64.min)
     private var lastPublished: Instant?
     private var lastStored: Instant?
+    /// Events that the newest checkpoint knows of, and the seconds that writing it took.
+    private var eventsStored: UInt64 = 0, storing = 0.0
     private var decisions: DecisionLearner?
     private var told = Telemetry()
 
@@ -126,7 +128,8 @@ public struct LearnProcessor: Processor {
     public mutating func tick(at now: Instant) -> [Outgoing] {
         var outputs = begin(at: now) + (decisions?.tick(at: now) ?? [])
         guard isLive, !progress.isFinished, let lastPublished, let lastStored else { return outputs }
-        if seconds(from: lastStored, to: now) >= settings.checkpointInterval { save(at: now) }
+        let isDue = seconds(from: lastStored, to: now) >= max(settings.checkpointInterval, Self.storingShare * storing)
+        if isDue, progress.events != eventsStored || isOrdered { save(at: now) }
         if learned > 0, isMoved, seconds(from: lastPublished, to: now) >= settings.publishInterval { outputs += publish("interval", at: now) }
         return outputs
     }
@@ -268,8 +271,13 @@ public struct LearnProcessor: Processor {
         }, on: Topics.triggerLedger.only)]
     }
 
+    /// Live, writing takes no more than a twentieth of the time, however large the model.
+    private static let storingShare = 20.0
+
     private mutating func save(at now: Instant) {
-        lastStored = now
+        let start = clock.now
+        defer { storing = seconds(from: start, to: clock.now) }
+        (lastStored, eventsStored) = (now, progress.events)
         progress.momentsStored = progress.momentsSeen
         decisions?.save()
         do {

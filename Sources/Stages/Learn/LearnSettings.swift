@@ -9,7 +9,8 @@ public struct LearnSettings: Codable, Sendable, Equatable {
     public var publishEvery = 8
     /// The longest time between published updates while something is learned, in seconds; live only.
     public var publishInterval = 1.0
-    /// Time between checkpoints, in seconds; live only. The last model is always written.
+    /// Time between checkpoints, in seconds, and at least twenty times what writing one takes; live only, where something has come since. The last model is
+    /// always written.
     public var checkpointInterval = 30.0
     /// Moments between checkpoints; lockstep only.
     public var checkpointEvery = 256
