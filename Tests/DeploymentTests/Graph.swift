@@ -18,7 +18,17 @@ enum Graph {
     }
 
     private static let clients = root + "/.build/clients/bin/python"
-    static var hasClients: Bool { FileManager.default.isExecutableFile(atPath: clients) }
+    static let hasClients = imports("zmq, google.protobuf, safetensors.numpy"), hasGymnasium = imports("gymnasium, zmq, google.protobuf")
+
+    private static func imports(_ modules: String) -> Bool {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: clients)
+        process.arguments = ["-c", "import " + modules]
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return false }  // there is no such Python
+        process.waitUntilExit()
+        return process.terminationStatus == 0
+    }
 
     struct Result {
         var status: Int32

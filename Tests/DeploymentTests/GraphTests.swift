@@ -122,8 +122,8 @@ struct GraphTests {
         #expect(unknown.status != 0 && unknown.output.contains("model.fusion") && unknown.output.contains("co-attention"))
     }
 
-    @Test func outsidersPublishAndSubscribe() async throws {
-        try #require(Graph.hasClients, "the example clients' Python packages are absent: run deploy/bootstrap")
+    @Test(.enabled(if: Graph.hasClients, "the example clients' Python packages are absent: run deploy/bootstrap"))
+    func outsidersPublishAndSubscribe() async throws {
         let folder = Folder()
         let sensors = "ipc://\(folder.path("sensors"))", updates = "ipc://\(folder.path("updates"))"
         let running = try Graph.start(["up", "--outside", "--directory", folder.path("run"), "--report", folder.path("report.json")]
@@ -142,8 +142,8 @@ struct GraphTests {
     }
 
     /// The real Gymnasium outside, two copies at once: every step is decided on and every reward finds its decision.
-    @Test func aGymnasiumEnvironmentIsPlayedAndLearnedFrom() async throws {
-        try #require(Graph.hasClients, "the example clients' Python packages are absent: run deploy/bootstrap")
+    @Test(.enabled(if: Graph.hasGymnasium, "Gymnasium is absent: run deploy/bootstrap"))
+    func aGymnasiumEnvironmentIsPlayedAndLearnedFrom() async throws {
         let folder = Folder()
         let sensors = "ipc://\(folder.path("sensors"))", actions = "ipc://\(folder.path("actions"))"
         let running = try Graph.start(
@@ -170,8 +170,8 @@ struct GraphTests {
     }
 
     /// Answers in words are rewarded by somebody outside.
-    @Test func whatIsSaidIsRewardedFromOutside() async throws {
-        try #require(Graph.hasClients, "the example clients' Python packages are absent: run deploy/bootstrap")
+    @Test(.enabled(if: Graph.hasClients, "the example clients' Python packages are absent: run deploy/bootstrap"))
+    func whatIsSaidIsRewardedFromOutside() async throws {
         let folder = Folder()
         let sensors = "ipc://\(folder.path("sensors"))", actions = "ipc://\(folder.path("actions"))"
         let running = try Graph.start(
