@@ -28,7 +28,7 @@ let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-s
 
 let floor0: [Target] = [
     system("COpenBLAS"), system("CZeroMQ"), system("CTurboJPEG"), system("CPNG"), system("CSndFile"), system("CCrypto"),
-    .target(name: "CLinux"),   // eventfd, flock: not in Glibc's module; stdout by the line
+    .target(name: "CLinux"),   // eventfd, flock: not in Glibc's module; standard output, which Swift 6 does not let be named
     .target(name: "CBaseline", dependencies: ["CZeroMQ"]),  // plain libzmq, what messages are measured against
     .target(name: "CVector"),  // header only: SIMD functions the compiler does not offer by itself
 ]
@@ -36,25 +36,26 @@ let floor0: [Target] = [
 let floor1: [Target] = [
     module("Tensors", ["COpenBLAS", "CVector"]),
     module("Schema", [protobuf]),
-    module("Statistics"),
+    module("Files", ["CLinux"]),
+    module("Statistics", ["Files"]),
     module("StrictJSON"),
-    module("Safetensors", ["CCrypto", "StrictJSON"]),
-    module("Tokenization", ["StrictJSON"]),
+    module("Safetensors", ["CCrypto", "Files", "StrictJSON"]),
+    module("Tokenization", ["Files", "StrictJSON"]),
 ]
 
 let floor2: [Target] = [
     module("Layers", ["Tensors"]),
-    module("Messaging", ["CZeroMQ", "CLinux", "Schema", protobuf]),
+    module("Messaging", ["CZeroMQ", "CLinux", "Schema", "Statistics", protobuf]),
 ]
 
 let floor3: [Target] = [
-    module("Model", ["Layers", "Tensors", "Statistics", "Safetensors", "StrictJSON", "Tokenization", "CVector"]),
-    module("Signals", ["CTurboJPEG", "CPNG", "CSndFile", "COpenBLAS", "Statistics", "Tokenization"]),
-    module("Pipeline", ["Messaging", "Schema", "Statistics", logging, yaml]),
+    module("Model", ["Files", "Layers", "Tensors", "Statistics", "Safetensors", "StrictJSON", "Tokenization", "CVector"]),
+    module("Signals", ["Files", "CTurboJPEG", "CPNG", "CSndFile", "COpenBLAS", "Statistics", "Tokenization"]),
+    module("Pipeline", ["Files", "Messaging", "Schema", "Statistics", logging, yaml]),
 ]
 
 let floor4: [Target] = [
-    module("Learning", ["Model", "Layers", "Tensors", "Statistics", "Safetensors", "StrictJSON", "CVector"]),
+    module("Learning", ["Files", "Model", "Layers", "Tensors", "Statistics", "Safetensors", "StrictJSON", "CVector"]),
     module("Reinforcement", ["Learning", "Model", "Layers", "Tensors", "Statistics"]),
     module("Evaluation", ["Model", "Tensors", "Statistics"]),
     module("OnlineLanguage", ["Learning", "Model", "Tensors", "Statistics"]),
@@ -62,9 +63,9 @@ let floor4: [Target] = [
 ]
 
 let floor5: [Target] = [
-    module("Stages", ["Safetensors", "Statistics", "Tensors", "Tokenization", "Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Reinforcement", "MetaLearning", "Evaluation"]),
-    module("Launch", ["Stages", "Pipeline", "Messaging", arguments, logging]),
-    module("Deployment", ["Stages", "Safetensors", "Pipeline", "Messaging", "Schema", "Statistics", subprocess, filePaths]),
+    module("Stages", ["Files", "Safetensors", "Statistics", "Tensors", "Tokenization", "Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Reinforcement", "MetaLearning", "Evaluation"]),
+    module("Launch", ["Files", "Stages", "Pipeline", "Messaging", arguments, logging]),
+    module("Deployment", ["Files", "Stages", "Safetensors", "Pipeline", "Messaging", "Schema", "Statistics", subprocess, filePaths]),
 ]
 
 let floor6: [Target] = [
@@ -74,8 +75,8 @@ let floor6: [Target] = [
     command("accrete-learn", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete-evaluate", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete-simulate", ["Launch", "Stages", "Pipeline", arguments]),
-    command("accrete", ["CLinux", "Deployment", "Launch", "Learning", "Stages", "Pipeline", "Messaging", "Schema", "Signals", "OnlineLanguage", "Statistics", arguments, yaml]),
-    command("accrete-bench", ["CLinux", "Deployment", "Stages", "Evaluation", "Learning", "Model", "Signals", "Statistics", "Reinforcement", "OnlineLanguage", "MetaLearning", "CBaseline", arguments]),
+    command("accrete", ["CLinux", "Files", "Deployment", "Launch", "Learning", "Stages", "Pipeline", "Messaging", "Schema", "Signals", "OnlineLanguage", "Statistics", arguments, yaml]),
+    command("accrete-bench", ["CLinux", "Files", "Deployment", "Stages", "Evaluation", "Learning", "Model", "Signals", "Statistics", "Reinforcement", "OnlineLanguage", "MetaLearning", "CBaseline", arguments]),
 ]
 
 let checks: [Target] = [
@@ -84,21 +85,22 @@ let checks: [Target] = [
     .target(name: "FilesTesting", path: "Tests/Support/FilesTesting"),
     .target(name: "CAllocations", path: "Tests/Support/CAllocations"),  // counts a thread's calls of malloc
     tests("Tensors", ["Tensors", "Layers", "TensorsTesting", "CAllocations"]),
+    tests("Files", ["Files", "FilesTesting"]),
     tests("Statistics", ["Statistics"]),
     tests("StrictJSON", ["StrictJSON"]),
-    tests("Safetensors", ["Safetensors", "FilesTesting"]),
-    tests("Tokenization", ["Tokenization", "FilesTesting"]),
+    tests("Safetensors", ["Files", "Safetensors", "FilesTesting"]),
+    tests("Tokenization", ["Files", "Tokenization", "FilesTesting"]),
     tests("Messaging", ["Messaging", "Schema", "PipelineTesting", "FilesTesting"]),
-    tests("Model", ["Model", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "TensorsTesting", "Tokenization", "FilesTesting"]),
-    tests("Signals", ["Signals", "Statistics", "FilesTesting"]),
+    tests("Model", ["Files", "Model", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "TensorsTesting", "Tokenization", "FilesTesting"]),
+    tests("Signals", ["Files", "Signals", "Statistics", "FilesTesting"]),
     tests("Pipeline", ["Pipeline", "PipelineTesting", "FilesTesting"]),
-    tests("Learning", ["Learning", "Statistics", "Tensors", "TensorsTesting", "CAllocations", "FilesTesting"]),
+    tests("Learning", ["Files", "Learning", "Statistics", "Tensors", "TensorsTesting", "CAllocations", "FilesTesting"]),
     tests("Reinforcement", ["Reinforcement", "Model", "Layers", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
     tests("OnlineLanguage", ["OnlineLanguage"]),
     tests("MetaLearning", ["MetaLearning", "Statistics", "Tensors", "TensorsTesting"]),
-    tests("Stages", ["Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting"]),
-    tests("Deployment", ["Deployment", "Stages", "Schema", "Statistics", "FilesTesting"]),
+    tests("Stages", ["Files", "Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting"]),
+    tests("Deployment", ["Files", "Deployment", "Stages", "Schema", "Statistics", "FilesTesting"]),
 ]
 
 let package = Package(

@@ -1,3 +1,4 @@
+import Files
 import Glibc
 
 /// Read-only bytes that live as long as anyone holds them: a mapped file, or an array.
@@ -9,20 +10,16 @@ final class ByteStorage: @unchecked Sendable {
     /// Maps a file. Whoever replaces it must rename a new file over it, as `replaceFile` does: the pages of a
     /// file that is shortened in place are gone.
     init(mapping path: String) throws(SafetensorsError) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw SafetensorsError(path, .cannotOpen(systemError())) }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw SafetensorsError(path, .cannotOpen(systemError())) }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw SafetensorsError(path, .cannotOpen("not a file")) }
+        let file: InputFile
+        do { file = try InputFile(path) } catch { throw SafetensorsError(path, .cannotOpen(error.cause)) }
         isMapped = true
-        guard status.st_size > 0 else {
+        guard file.size > 0 else {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
             return
         }
-        let memory = mmap(nil, status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0)
+        let memory = mmap(nil, file.size, PROT_READ, MAP_PRIVATE, file.descriptor, 0)
         guard let memory, memory != MAP_FAILED else { throw SafetensorsError(path, .cannotOpen(systemError())) }
-        bytes = UnsafeRawBufferPointer(start: memory, count: status.st_size)
+        bytes = UnsafeRawBufferPointer(start: memory, count: file.size)
     }
 
     /// Holds a copy of bytes in memory, aligned for vectors.

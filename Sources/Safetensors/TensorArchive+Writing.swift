@@ -1,3 +1,4 @@
+import Files
 import StrictJSON
 
 extension TensorArchive {
@@ -51,9 +52,13 @@ extension TensorArchive {
     ) throws(SafetensorsError) {
         let tensors = laidOut(tensors)
         let header = header(tensors.map { ($0.name, $0.type, $0.shape) }, metadata: metadata)
-        try replaceFile(at: path) { write in
-            try header.withUnsafeBytes(write)
-            for tensor in tensors { try tensor.withBytes(write) }
+        do {
+            try replaceFile(at: path) { write in
+                try header.withUnsafeBytes(write)
+                for tensor in tensors { try tensor.withBytes(write) }
+            }
+        } catch {
+            throw SafetensorsError(error.path, .cannotWrite(error.cause))
         }
     }
 

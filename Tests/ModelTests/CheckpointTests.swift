@@ -1,3 +1,4 @@
+import Files
 import FilesTesting
 import Foundation
 import Model

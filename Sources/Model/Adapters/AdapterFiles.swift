@@ -1,3 +1,4 @@
+import Files
 import Layers
 import Safetensors
 import StrictJSON

@@ -1,12 +1,11 @@
-import FoundationEssentials
+import Files
 import StrictJSON
 
 extension JSON {
     /// Reads a file. Throws `CheckpointError`, which names it.
     public init(file: String) throws(CheckpointError) {
-        guard FileManager.default.fileExists(atPath: file) else { throw .unreadable(file: file, "it does not exist") }
-        let text: Data
-        do { text = try Data(contentsOf: URL(filePath: file)) } catch { throw .unreadable(file: file, "\(error)") }
+        let text: [UInt8]
+        do { text = try readFile(file, atMost: 1 << 28) } catch { throw .unreadable(file: file, error.cause) }
         do { try self.init(parsing: text) } catch { throw .malformed(file: file, "\(error)") }
     }
 }

@@ -1,0 +1,148 @@
+import Glibc
+
+/// Writes a file whole or not at all.
+///
+/// A regular file is written beside `path` and renamed over it when it is complete and on the disk: a reader, or a crash at
+/// any moment, finds the old file or the new one, whole. A symbolic link stays, and what it leads to is replaced. A pipe
+/// or a device is written to as it is. What earlier processes left unfinished beside `path` is removed.
+/// - Parameter fill: gets a function that appends bytes; what it throws counts as unable to write.
+/// - Throws: `cannotWrite`, `wrongKind` for a directory.
+public func replaceFile(
+    at path: String, fill: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+) throws(FileError) {
+    let target = try target(of: path)
+    switch FileKind(of: target) {
+    case nil, .regular: try replaceRegularFile(at: target, fill: fill)
+    case .directory: throw FileError(path, .wrongKind(.directory))
+    default: try writeStream(at: target, fill: fill)
+    }
+}
+
+/// Writes text as `replaceFile(at:fill:)` does.
+public func replaceFile(at path: String, with text: String) throws(FileError) {
+    try replaceFile(at: path) { append in try Array(text.utf8).withUnsafeBytes(append) }
+}
+
+/// Says beforehand whether `replaceFile` could write to `path`: its directory is there and may be written to, and it is no directory itself.
+/// - Throws: `cannotWrite`, `wrongKind`.
+public func checkReplaceable(_ path: String) throws(FileError) {
+    let target = try target(of: path)
+    switch FileKind(of: target) {
+    case .directory: throw FileError(path, .wrongKind(.directory))
+    case nil, .regular: try require(access(directory(of: target), W_OK | X_OK) == 0, path)
+    default: try require(access(target, W_OK) == 0, path)
+    }
+}
+
+/// Removes what processes that have ended left unfinished beside `path` when they were killed while they replaced it.
+public func removeUnfinished(of path: String) {
+    let directory = directory(of: path)
+    let prefix = "\(path.split(separator: "/").last ?? "")."
+    guard let entries = opendir(directory) else { return }
+    defer { closedir(entries) }
+    while let entry = readdir(entries) {
+        let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        guard name.hasPrefix(prefix), name.hasSuffix(unfinishedSuffix),
+              let process = Int32(name.dropFirst(prefix.count).dropLast(unfinishedSuffix.count)), process > 0,
+              kill(process, 0) != 0, errno == ESRCH else { continue }
+        unlink("\(directory)/\(name)")
+    }
+}
+
+private let unfinishedSuffix = ".partial"
+
+private func replaceRegularFile(
+    at path: String, fill: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+) throws(FileError) {
+    removeUnfinished(of: path)
+    let partial = "\(path).\(getpid())\(unfinishedSuffix)"
+    unlink(partial)
+    let descriptor = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    try require(descriptor >= 0, path)
+    var isOpen = true
+    do {
+        try fill { bytes in try append(bytes, to: descriptor, path) }
+        try require(fsync(descriptor) == 0, path)
+        isOpen = false
+        try require(close(descriptor) == 0, path)
+        try require(rename(partial, path) == 0, path)
+    } catch {
+        if isOpen { close(descriptor) }
+        unlink(partial)
+        if let error = error as? FileError { throw error }
+        throw FileError(path, .cannotWrite("\(error)"))
+    }
+    syncDirectory(of: path)
+}
+
+private func writeStream(
+    at path: String, fill: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+) throws(FileError) {
+    // Opening a pipe that nobody reads would block for ever; so it fails with ENXIO.
+    let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else {
+        throw FileError(path, .cannotWrite(errno == ENXIO ? "nobody reads from it" : systemError()))
+    }
+    defer { close(descriptor) }
+    do {
+        try fill { bytes in try append(bytes, to: descriptor, path) }
+    } catch {
+        if let error = error as? FileError { throw error }
+        throw FileError(path, .cannotWrite("\(error)"))
+    }
+}
+
+/// A reader of a pipe may take this long, in milliseconds, to make room.
+private let pipePatience: Int32 = 10_000
+
+/// Writes all bytes, however many calls that takes.
+func append(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: String) throws(FileError) {
+    var rest = bytes
+    while let start = rest.baseAddress, !rest.isEmpty {
+        let written = Glibc.write(descriptor, start, rest.count)
+        if written < 0, errno == EINTR { continue }
+        if written < 0, errno == EAGAIN {
+            var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            guard poll(&room, 1, pipePatience) > 0 else { throw FileError(path, .cannotWrite("nobody has read from it for \(pipePatience / 1000) s")) }
+            continue
+        }
+        try require(written > 0, path)
+        rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+    }
+}
+
+private func require(_ success: Bool, _ path: String) throws(FileError) {
+    guard success else { throw FileError(path, .cannotWrite(systemError())) }
+}
+
+/// Where writing to `path` ends: symbolic links are followed, also to what is not there yet.
+private func target(of path: String) throws(FileError) -> String {
+    var path = path
+    for _ in 0..<maximumLinks {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink(path, &buffer, buffer.count)
+        if count < 0 { return path }  // no link
+        let link = String(decoding: buffer[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
+        // `/dev/fd/63` leads to `pipe:[…]`, which is no path: such a link is opened as it stands.
+        let next = link.hasPrefix("/") ? link : "\(directory(of: path))/\(link)"
+        if FileKind(of: path)?.isStream == true { return path }
+        path = next
+    }
+    throw FileError(path, .cannotWrite("too many symbolic links"))
+}
+
+/// As many as Linux itself follows.
+private let maximumLinks = 40
+
+private func directory(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+}
+
+/// The rename itself lives in the directory. A file system that cannot sync directories keeps its own promise.
+private func syncDirectory(of path: String) {
+    let descriptor = open(directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    fsync(descriptor)
+    close(descriptor)
+}

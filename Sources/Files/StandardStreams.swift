@@ -1,0 +1,33 @@
+import CLinux
+import Glibc
+
+/// Writes to standard output and standard error that never trap: a full disk or a closed descriptor is an error of the first and is passed
+/// over on the second.
+public enum StandardOutput {
+    /// Writes all bytes through the buffer that `print` uses too, so that both keep their order.
+    /// - Throws: `cannotWrite`.
+    public static func write(_ bytes: [UInt8]) throws(FileError) {
+        try check(bytes.withUnsafeBytes { write_standard_output($0.baseAddress, $0.count) })
+    }
+
+    /// Writes text and sends it on its way at once, as a terminal or a reader of a pipe wants it.
+    public static func writeNow(_ text: String) throws(FileError) {
+        try write(Array(text.utf8))
+        try flush()
+    }
+
+    /// Sends everything on its way, `print`'s output as well, and says whether all of it, from the beginning, got there.
+    /// - Throws: `cannotWrite`, also where an earlier write failed unnoticed.
+    public static func flush() throws(FileError) { try check(flush_standard_output()) }
+
+    private static func check(_ error: Int32) throws(FileError) {
+        guard error == 0 else { throw FileError("standard output", .cannotWrite(String(cString: strerror(error)))) }
+    }
+}
+
+public enum StandardError {
+    /// Says something to whoever watches. What cannot be said is lost; the work goes on.
+    public static func write(_ text: String) {
+        try? Array(text.utf8).withUnsafeBytes { try append($0, to: STDERR_FILENO, "standard error") }  // there is nowhere left to complain
+    }
+}

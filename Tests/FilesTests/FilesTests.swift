@@ -1,0 +1,91 @@
+import FilesTesting
+import Foundation
+import Testing
+@testable import Files
+
+@Suite struct ReplaceFileTests {
+    private let folder = Folder()
+
+    @Test func aFailedWriteLeavesTheOldFile() throws {
+        struct Interrupted: Error {}
+        let path = folder.path("state")
+        try replaceFile(at: path, with: "old")
+        #expect(throws: FileError.self) { try replaceFile(at: path) { _ in throw Interrupted() } }
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "old")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["state"])
+    }
+
+    @Test func aLinkStaysAndWhatItLeadsToIsReplaced() throws {
+        try FileManager.default.createSymbolicLink(atPath: folder.path("link"), withDestinationPath: "target")
+        try replaceFile(at: folder.path("link"), with: "new")
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder.path("link")) == "target")
+        #expect(try String(contentsOfFile: folder.path("target"), encoding: .utf8) == "new")
+    }
+
+    @Test func aPipeIsWrittenToAndNotReplaced() throws {
+        let pipe = folder.path("pipe")
+        #expect(mkfifo(pipe, 0o600) == 0)
+        #expect(throws: FileError(pipe, .cannotWrite("nobody reads from it"))) { try replaceFile(at: pipe, with: "lost") }
+        let reader = open(pipe, O_RDONLY | O_NONBLOCK)
+        defer { close(reader) }
+        try replaceFile(at: pipe, with: "word")
+        var buffer = [UInt8](repeating: 0, count: 8)
+        #expect(read(reader, &buffer, 8) == 4)
+        #expect(FileKind(of: pipe) == .pipe)
+    }
+
+    @Test func aDirectoryIsNeverReplaced() {
+        #expect(throws: FileError(folder.path, .wrongKind(.directory))) { try replaceFile(at: folder.path, with: "") }
+        #expect(throws: FileError(folder.path, .wrongKind(.directory))) { try checkReplaceable(folder.path) }
+        #expect(throws: FileError(folder.path("none/x"), .cannotWrite("No such file or directory"))) { try checkReplaceable(folder.path("none/x")) }
+        #expect(throws: Never.self) { try checkReplaceable(folder.path("new")) }
+        #expect(throws: Never.self) { try checkReplaceable("/dev/null") }
+    }
+
+    /// What a process that was killed in the middle left behind goes when the file is next replaced; what one that lives is writing stays.
+    @Test func whatADeadProcessLeftUnfinishedIsRemoved() throws {
+        let dead = try endedProcess()
+        for process in [dead, getpid() == 1 ? dead : 1] {
+            try Data([1]).write(to: URL(filePath: folder.path("state.\(process).partial")))
+        }
+        try Data([1]).write(to: URL(filePath: folder.path("state.notes.partial")))
+        try replaceFile(at: folder.path("state"), with: "new")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["state", "state.1.partial", "state.notes.partial"])
+    }
+
+    private func endedProcess() throws -> Int32 {
+        let process = try Process.run(URL(filePath: "/bin/true"), arguments: [])
+        process.waitUntilExit()
+        return process.processIdentifier
+    }
+}
+
+@Suite struct ReadFileTests {
+    private let folder = Folder()
+
+    @Test func onlyRegularFilesAreReadUnlessAsked() throws {
+        let pipe = folder.path("pipe")
+        #expect(mkfifo(pipe, 0o600) == 0)
+        #expect(throws: FileError(pipe, .wrongKind(.pipe))) { try readFile(pipe, atMost: 10) }
+        #expect(throws: FileError("/dev/zero", .wrongKind(.characterDevice))) { try readFile("/dev/zero", atMost: 10) }
+        #expect(throws: FileError(folder.path, .wrongKind(.directory))) { try readFile(folder.path, atMost: 10, streams: true) }
+    }
+
+    @Test func anEndlessDeviceEndsAtTheLimit() {
+        #expect(throws: FileError("/dev/zero", .tooLarge(limit: 100_000))) { try readFile("/dev/zero", atMost: 100_000, streams: true) }
+    }
+
+    @Test func aPipeIsReadToItsEnd() async throws {
+        let pipe = folder.path("pipe")
+        #expect(mkfifo(pipe, 0o600) == 0)
+        let writer = try Process.run(URL(filePath: "/bin/sh"), arguments: ["-c", "printf one > \(pipe); printf two > /dev/null"])
+        #expect(try readFile(pipe, atMost: 10, streams: true) == Array("one".utf8))
+        writer.waitUntilExit()
+    }
+
+    @Test func aLargerFileIsRefusedBeforeItIsRead() throws {
+        try replaceFile(at: folder.path("file"), with: "12345")
+        #expect(try readFile(folder.path("file"), atMost: 5).count == 5)
+        #expect(throws: FileError(folder.path("file"), .tooLarge(limit: 4))) { try readFile(folder.path("file"), atMost: 4) }
+    }
+}
