@@ -1,28 +1,32 @@
 import Tensors
 
-/// y = x · weight + bias; weight (inputs, outputs), as GPT-2 keeps its projections.
+/// y = x · weight + bias; weight (inputs, outputs), as GPT-2 keeps its projections, or (outputs, inputs), as PyTorch and Llama do.
 public struct Linear: Layer {
     public let name: String
     public let inputs: Int, outputs: Int
     public let hasBias: Bool
+    /// Whether the weight lies (outputs, inputs).
+    public let isTransposed: Bool
     /// Of the weight's starting values; GPT-2's is 0.02.
     public let deviation: Double
     private let adapters: Adapters?
 
     /// - Parameter adapters: learned beside the weight, if they name this projection.
     public init(
-        _ name: String, _ inputs: Int, _ outputs: Int, bias: Bool = true, deviation: Double = 0.02, adapters: Adapters? = nil
+        _ name: String, _ inputs: Int, _ outputs: Int, bias: Bool = true, isTransposed: Bool = false, deviation: Double = 0.02,
+        adapters: Adapters? = nil
     ) {
         self.name = name
         self.inputs = inputs
         self.outputs = outputs
         hasBias = bias
+        self.isTransposed = isTransposed
         self.deviation = deviation
         self.adapters = adapters?.adapts(name) == true ? adapters : nil
     }
 
     public var parameters: [Parameter] {
-        var parameters = [Parameter("\(name).weight", [inputs, outputs])]
+        var parameters = [Parameter("\(name).weight", isTransposed ? [outputs, inputs] : [inputs, outputs])]
         if hasBias { parameters.append(Parameter("\(name).bias", [outputs])) }
         if let adapters {
             parameters.append(Parameter("\(name).lora_A.weight", [adapters.rank, inputs]))
@@ -43,7 +47,8 @@ public struct Linear: Layer {
     /// x (…, inputs); gives (…, outputs).
     public func callAsFunction<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
         let y = graph.linear(
-            x, weight: graph.parameter("\(name).weight"), bias: hasBias ? graph.parameter("\(name).bias") : nil)
+            x, weight: graph.parameter("\(name).weight"), bias: hasBias ? graph.parameter("\(name).bias") : nil,
+            transposed: isTransposed)
         guard let adapters else { return y }
         let low = graph.linear(x, weight: graph.parameter("\(name).lora_A.weight"), transposed: true)
         let high = graph.linear(low, weight: graph.parameter("\(name).lora_B.weight"), transposed: true)

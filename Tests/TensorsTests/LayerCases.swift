@@ -4,7 +4,7 @@ import TensorsTesting
 
 /// Every layer, with parameters drawn at random.
 let layerCases: [any Composition] = [
-    LinearLayerCase(), LayerNormCase(), EmbeddingCase(), AttentionCase(), CrossAttentionCase(), MLPCase(), BlockCase(),
+    LinearLayerCase(), LayerNormCase(), EmbeddingCase(), AttentionCase(), CrossAttentionCase(), MLPCase(), BlockCase(), RMSNormCase(), GatedMLPCase(), GroupedAttentionCase(), GroupedAttentionCase(hasBias: true, visibility: .sliding(window: 2)),
     ConvolutionCase(), PatchEmbeddingCase(),
 ]
 
@@ -54,6 +54,32 @@ struct BlockCase: Composition {
     var parameters: [Parameter] { layer.parameters + [Parameter("x", [2 * 4, 12])] }
     func record<S>(in graph: Graph<S>) -> Tensor<S> {
         layer(graph.parameter("x"), batch: 2, visibility: .causal(), in: graph)
+    }
+}
+
+struct RMSNormCase: Composition {
+    let layer = RMSNorm("norm", 12)
+    var parameters: [Parameter] { layer.parameters + [Parameter("x", [3, 12])] }
+    func record<S>(in graph: Graph<S>) -> Tensor<S> { layer(graph.parameter("x"), in: graph) }
+}
+
+struct GatedMLPCase: Composition {
+    let layer = GatedMLP("mlp", 8, hidden: 20)
+    var parameters: [Parameter] { layer.parameters + [Parameter("x", [3, 8])] }
+    func record<S>(in graph: Graph<S>) -> Tensor<S> { layer(graph.parameter("x"), in: graph) }
+}
+
+struct GroupedAttentionCase: Composition {
+    var hasBias = false
+    var visibility = Visibility.causal()
+    var name: String { "grouped attention, \(visibility)\(hasBias ? ", with biases" : "")" }
+    var layer: GroupedAttention {
+        GroupedAttention("attn", .init(width: 12, heads: 4, groups: 2, headWidth: 6, hasInputBias: hasBias, hasOutputBias: hasBias))
+    }
+    var parameters: [Parameter] { layer.parameters + [Parameter("x", [2 * 4, 12])] }
+    func record<S>(in graph: Graph<S>) -> Tensor<S> {
+        let rotation = graph.rotation(frequencies: [1, 0.1, 0.01], positions: 4)
+        return layer(graph.parameter("x"), batch: 2, rotation: rotation, visibility: visibility, in: graph)
     }
 }
 

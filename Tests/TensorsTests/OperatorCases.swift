@@ -7,6 +7,8 @@ let operatorCases: [any Composition] = [
     GatherRowsCase(), AddCase(), AddCase(isRepeated: true), AddSelfCase(), MultiplyCase(), MultiplyCase(isRepeated: true),
     MultiplySelfCase(), ScaleRowsCase(), AffineCase(), NormalizeRowsCase(),
     AttendCase(visibility: .all), AttendCase(visibility: .causal()), AttendCase(visibility: .causal(prefix: 3)),
+    AttendCase(visibility: .sliding(window: 3)), AttendCase(visibility: .sliding(window: 3), isMasked: true),
+    GroupedAttendCase(groups: 2), GroupedAttendCase(groups: 1), ScaleByRMSCase(), RotateCase(), RotateCase(firstPosition: 5),
     AttendCase(visibility: .causal(), isMasked: true), AttendCase(visibility: .all, isMasked: true), AttendToCase(), AttendToCase(isMasked: true),
     SoftmaxCase(), SoftmaxCase(isLogarithm: true), CrossEntropyCase(), CrossEntropyCase(isWeighted: true), CrossEntropyRowsCase(),
     MeanSquaredErrorCase(), PoolRowsCase(), PoolRowsCase(isMasked: true), ConcatenateCase(), SliceCase(), UnfoldCase(), TiedCase(), UnusedCase(), RecomputingCase(),
@@ -107,6 +109,31 @@ struct AttendCase: Composition {
         let mask = graph.constant([2, 7], [0, 1, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0])
         return graph.attend(
             graph.parameter("qkv"), heads: 3, batch: 2, visibility: visibility, keyMask: isMasked ? mask : nil)
+    }
+}
+
+struct GroupedAttendCase: Composition {
+    let groups: Int
+    var name: String { "attend, 6 heads in \(groups) groups" }
+    var parameters: [Parameter] { [Parameter("q", [2 * 5, 6 * 4]), Parameter("k", [2 * 5, groups * 4]), Parameter("v", [2 * 5, groups * 4])] }
+    func record<S>(in graph: Graph<S>) -> Tensor<S> {
+        graph.attend(
+            graph.parameter("q"), graph.parameter("k"), graph.parameter("v"), heads: 6, groups: groups, batch: 2, visibility: .causal())
+    }
+}
+
+struct ScaleByRMSCase: Composition {
+    let parameters = [Parameter("x", [5, 37]), Parameter("weight", [37])]
+    func record<S>(in graph: Graph<S>) -> Tensor<S> { graph.scaleByRMS(graph.parameter("x"), weight: graph.parameter("weight")) }
+}
+
+struct RotateCase: Composition {
+    var firstPosition = 0
+    var name: String { "rotate from position \(firstPosition)" }
+    let parameters = [Parameter("x", [2 * 3, 2 * 6])]
+    func record<S>(in graph: Graph<S>) -> Tensor<S> {
+        let rotation = graph.rotation(frequencies: [1, 0.3, 0.01], positions: 3, firstPosition: firstPosition, scale: 1.1)
+        return graph.rotate(graph.parameter("x"), by: rotation, heads: 2)
     }
 }
 

@@ -12,7 +12,7 @@ import Tensors
 ///     text.set([tokens])
 ///     graph.forward()
 ///     graph.backward(from: text.loss)
-public struct GPT2: Layer {
+public struct GPT2: Trunk {
     public let configuration: GPT2Configuration
     private let tokens: Embedding
     private let places: Embedding
@@ -36,6 +36,11 @@ public struct GPT2: Layer {
         norm = LayerNorm("ln_f", c.width, epsilon: c.epsilon)
     }
 
+    public var vocabularySize: Int { configuration.vocabularySize }
+    public var positions: Int { configuration.positions }
+    public var width: Int { configuration.width }
+    public var layers: Int { configuration.layers }
+
     public var parameters: [Parameter] {
         let head = Parameter("lm_head.weight", [configuration.vocabularySize, configuration.width])
         return tokens.parameters + places.parameters + blocks.parameters + norm.parameters + (configuration.isTied ? [] : [head])
@@ -49,6 +54,17 @@ public struct GPT2: Layer {
         if !configuration.isTied {
             store["lm_head.weight"].fillNormal(deviation: configuration.deviation, using: &generator)
         }
+    }
+
+    public func role(of parameter: Parameter) -> ParameterRole? {
+        if Adapters.contains(parameter) { return .adapter }
+        if parameter.name == "lm_head.weight" { return .head }
+        if tokens.parameters.contains(parameter) { return .embedding(isHead: configuration.isTied) }
+        if places.parameters.contains(parameter) { return .embedding(isHead: false) }
+        if norm.parameters.contains(parameter) { return .norm(block: nil) }
+        let parts = parameter.name.split(separator: ".")
+        guard parts.count > 2, parts[0] == "h", let block = Int(parts[1]) else { return nil }
+        return parts[2].hasPrefix("ln_") ? .norm(block: block) : .block(block)
     }
 
     /// Token embeddings plus places, which count from `firstPlace`. ids (batch·T); gives (batch·T, C).
@@ -76,36 +92,5 @@ public struct GPT2: Layer {
     public func logits<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
         let table = graph.parameter(configuration.isTied ? "wte.weight" : "lm_head.weight")
         return graph.linear(x, weight: table, transposed: true)
-    }
-
-    /// Token ids to logits and loss, ready to replay. With `recomputing`, blocks share their memory and so do logits, some
-    /// rows at a time: both are computed twice, and no logits are kept.
-    public func languageModel<S>(batch: Int, time: Int, recomputing: Bool = false, in graph: Graph<S>) -> LanguageModel<S> {
-        let ids = graph.indices(batch * time), targets = graph.indices(Array(repeating: -100, count: batch * time))
-        let hidden = trunk(embed(ids, batch: batch, in: graph), batch: batch, recomputing: recomputing, in: graph)
-        if recomputing {
-            let losses = losses(hidden, targets, in: graph)
-            return LanguageModel(
-                batch: batch, time: time, ids: ids, targets: targets, hidden: hidden, keptLogits: nil,
-                loss: graph.mean(losses, weights: graph.presence(of: targets)), losses: losses)
-        }
-        let logits = logits(hidden, in: graph)
-        let loss = graph.crossEntropy(logits, targets: targets)
-        return LanguageModel(
-            batch: batch, time: time, ids: ids, targets: targets, hidden: hidden, keptLogits: logits, loss: loss.mean,
-            losses: loss.rows)
-    }
-
-    /// Rows whose logits are computed together where they are computed anew: enough for the matrix products' speed.
-    static let rowsOfLogits = 256
-
-    /// The cross entropy of every row, (rows).
-    private func losses<S>(_ hidden: Tensor<S>, _ targets: Indices, in graph: Graph<S>) -> Tensor<S> {
-        let parts = stride(from: 0, to: hidden.rows, by: Self.rowsOfLogits).map { start in
-            let range = start..<min(hidden.rows, start + Self.rowsOfLogits)
-            let rows = graph.sliceRows(hidden, range)
-            return graph.recomputing { graph.crossEntropy(logits(rows, in: graph), targets: targets.slice(range)).rows.reshaped([range.count, 1]) }
-        }
-        return graph.concatenateRows(parts).reshaped([hidden.rows])
     }
 }

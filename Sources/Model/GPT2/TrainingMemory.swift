@@ -85,8 +85,8 @@ private struct Sketch {
 
     private mutating func sharedLosses(_ needs: Bool, _ slots: inout [(values: Int, gradients: Int)]) -> Bool {
         var told = needs
-        for start in stride(from: 0, to: rows, by: GPT2.rowsOfLogits) {
-            let part = min(GPT2.rowsOfLogits, rows - start)
+        for start in stride(from: 0, to: rows, by: rowsOfLogits) {
+            let part = min(rowsOfLogits, rows - start)
             allocate(part * c.width, needs)
             (shared, next) = (slots, 0)
             told = losses(part, needs)

@@ -309,6 +309,7 @@ extension TextDecoder: TeamWork {
         case .relu: for i in part { h[i] = max(h[i], 0) }
         case .tanh: for i in part { h[i] = tanh(h[i]) }
         case .sigmoid: for i in part { h[i] = 1 / (1 + exp(-h[i])) }
+        case .silu: for i in part { h[i] /= 1 + exp(-h[i]) }
         case .exponential: for i in part { h[i] = exp(h[i]) }
         case .logarithm: for i in part { h[i] = log(h[i]) }
         case .square: for i in part { h[i] *= h[i] }

@@ -2,7 +2,7 @@
 public enum Activation: String, Sendable, Codable, CaseIterable {
     /// GPT-2's: the tanh approximation.
     case gelu = "gelu_new"
-    case relu, tanh, sigmoid, exponential, logarithm, square, softplus
+    case relu, tanh, sigmoid, silu, exponential, logarithm, square, softplus
 }
 
 /// y = f(x) for every number. dx += dy · f′(x)
@@ -23,6 +23,7 @@ struct ActivateOperator<S: Scalar>: Operator {
         case .relu: apply(ReLU.self, part)
         case .tanh: apply(HyperbolicTangent.self, part)
         case .sigmoid: apply(Sigmoid.self, part)
+        case .silu: apply(SiLU.self, part)
         case .exponential: apply(Exponential.self, part)
         case .logarithm: apply(Logarithm.self, part)
         case .square: apply(Square.self, part)
@@ -39,6 +40,7 @@ struct ActivateOperator<S: Scalar>: Operator {
         case .relu: differentiate(ReLU.self, part)
         case .tanh: differentiate(HyperbolicTangent.self, part)
         case .sigmoid: differentiate(Sigmoid.self, part)
+        case .silu: differentiate(SiLU.self, part)
         case .exponential: differentiate(Exponential.self, part)
         case .logarithm: differentiate(Logarithm.self, part)
         case .square: differentiate(Square.self, part)

@@ -1,7 +1,8 @@
 /// Multi-head attention: O = softmax(α Q Kᵀ + mask) V for every sequence and head, α = 1/√D.  https://arxiv.org/abs/1706.03762
 ///
-/// Q, O (B·Tq, H·D); K, V (B·Tk, H·D), each possibly some columns of a wider tensor; P (B, H, Tq, Tk), kept for backward.
-/// dV = Pᵀ dO, dP = dO Vᵀ, dS = P ⊙ (dP − rowsum(P ⊙ dP)), dQ = α dS K, dK = α dSᵀ Q
+/// Q, O (B·Tq, H·D); K, V (B·Tk, G·D), each possibly some columns of a wider tensor; P (B, H, Tq, Tk), kept for backward.
+/// H/G heads of queries in a row share one of keys and values: grouped-query attention, https://arxiv.org/abs/2305.13245.
+/// dV = Σ heads of Pᵀ dO, dP = dO Vᵀ, dS = P ⊙ (dP − rowsum(P ⊙ dP)), dQ = α dS K, dK = α Σ heads of dSᵀ Q
 struct AttendOperator<S: Scalar>: Operator {
     let q: Heads<S>, k: Heads<S>, v: Heads<S>
     /// (B, Tk): 1 where a key may be seen, 0 where it is absent.
@@ -10,7 +11,7 @@ struct AttendOperator<S: Scalar>: Operator {
     let P: Storage<S>
     /// (shares, Tq, Tk)
     let dP: Storage<S>
-    let B: Int, H: Int, Tq: Int, Tk: Int, D: Int
+    let B: Int, H: Int, G: Int, Tq: Int, Tk: Int, D: Int
     let visibility: Visibility
 
     /// Heads that lie side by side share one input, and write different columns of one gradient.
@@ -27,25 +28,25 @@ struct AttendOperator<S: Scalar>: Operator {
         let alpha = S(1 / Double(D).squareRoot()), C = H * D
         for unit in share.of(B * H) {
             let (b, h) = unit.quotientAndRemainder(dividingBy: H)
-            let P = self.P.values + unit * Tq * Tk
+            let P = self.P.values + unit * Tq * Tk, g = h / (H / G)
             S.multiply(
-                q.matrix(b, Tq, h, D), k.matrix(b, Tk, h, D, transposed: true), into: P, stride: Tk, m: Tq, n: Tk, k: D,
+                q.matrix(b, Tq, h, D), k.matrix(b, Tk, g, D, transposed: true), into: P, stride: Tk, m: Tq, n: Tk, k: D,
                 alpha: alpha, beta: .zero)
             for i in 0..<Tq {
                 softmax(P + i * Tk, seeing: visibility.keys(seenBy: i, of: Tq, keys: Tk), mask: keyMask.map { $0.storage.values + b * Tk })
             }
             S.multiply(
-                Matrix(P, stride: Tk), v.matrix(b, Tk, h, D), into: y.storage.values + b * Tq * C + h * D, stride: C,
+                Matrix(P, stride: Tk), v.matrix(b, Tk, g, D), into: y.storage.values + b * Tq * C + h * D, stride: C,
                 m: Tq, n: D, k: Tk, alpha: S(1), beta: .zero)
         }
     }
 
     /// Scores to probabilities, in place; all zero where nothing may be seen.
     @inline(__always)
-    private func softmax(_ p: UnsafeMutablePointer<S>, seeing count: Int, mask: UnsafeMutablePointer<S>?) {
+    private func softmax(_ p: UnsafeMutablePointer<S>, seeing keys: Range<Int>, mask: UnsafeMutablePointer<S>?) {
         let lowest = S(-1e30), none = S.Vector(repeating: lowest), zero = S.Vector(repeating: .zero)
         var top = none
-        S.sweep(0..<count) { j, lanes in
+        S.sweep(keys) { j, lanes in
             var score = S.load(p, j, lanes, filling: lowest)
             if let mask { score = S.Vector.select(S.load(mask, j, lanes), above: zero, score, none) }
             S.store(score, to: p, j, lanes)
@@ -53,7 +54,7 @@ struct AttendOperator<S: Scalar>: Operator {
         }
         let largest = top.largest, peak = S.Vector(repeating: largest)
         var sum = zero
-        S.sweep(0..<count) { j, lanes in
+        S.sweep(keys) { j, lanes in
             let score = S.load(p, j, lanes, filling: lowest)
             var e = S.Vector.select(score, above: none, S.Vector.exp(score - peak), zero)
             if let mask { e = e * S.load(mask, j, lanes) }
@@ -62,8 +63,9 @@ struct AttendOperator<S: Scalar>: Operator {
         }
         let total = sum.total
         let factor = S.Vector(repeating: total.primal > 0 ? S(1) / total : .zero)
-        S.sweep(0..<count) { j, lanes in S.store(S.load(p, j, lanes) * factor, to: p, j, lanes) }
-        (p + count).update(repeating: .zero, count: Tk - count)
+        S.sweep(keys) { j, lanes in S.store(S.load(p, j, lanes) * factor, to: p, j, lanes) }
+        p.update(repeating: .zero, count: keys.lowerBound)
+        (p + keys.upperBound).update(repeating: .zero, count: Tk - keys.upperBound)
     }
 
     @specialized(where S == Float)
@@ -71,28 +73,32 @@ struct AttendOperator<S: Scalar>: Operator {
     func backward(_ share: Share) {
         let alpha = S(1 / Double(D).squareRoot()), C = H * D
         let dP = self.dP.values + share.index * Tq * Tk
-        for unit in share.of(B * H) {
-            let (b, h) = unit.quotientAndRemainder(dividingBy: H)
-            let P = self.P.values + unit * Tq * Tk, dO = y.storage.gradient! + b * Tq * C + h * D
-            if let dV = v.gradient(b, Tk, h, D) {
+        // Heads that share keys and values add to one gradient, so they are one share's.
+        for unit in share.of(B * G) {
+            let (b, g) = unit.quotientAndRemainder(dividingBy: G)
+            for h in g * (H / G)..<(g + 1) * (H / G) {
+                let P = self.P.values + (b * H + h) * Tq * Tk, dO = y.storage.gradient! + b * Tq * C + h * D
+                let isFirst = h == g * (H / G)
+                if let dV = v.gradient(b, Tk, g, D) {
+                    S.multiply(
+                        Matrix(P, stride: Tk, transposed: true), Matrix(dO, stride: C), into: dV, stride: v.stride,
+                        m: Tk, n: D, k: Tq, alpha: S(1), beta: isFirst ? v.input.beta : S(1))
+                }
+                guard q.input.gradient != nil || k.input.gradient != nil else { continue }
                 S.multiply(
-                    Matrix(P, stride: Tk, transposed: true), Matrix(dO, stride: C), into: dV, stride: v.stride,
-                    m: Tk, n: D, k: Tq, alpha: S(1), beta: v.input.beta)
-            }
-            guard q.input.gradient != nil || k.input.gradient != nil else { continue }
-            S.multiply(
-                Matrix(dO, stride: C), v.matrix(b, Tk, h, D, transposed: true), into: dP, stride: Tk, m: Tq, n: Tk, k: D,
-                alpha: S(1), beta: .zero)
-            for i in 0..<Tq { differentiateSoftmax(dP + i * Tk, P + i * Tk) }
-            if let dQ = q.gradient(b, Tq, h, D) {
-                S.multiply(
-                    Matrix(dP, stride: Tk), k.matrix(b, Tk, h, D), into: dQ, stride: q.stride, m: Tq, n: D, k: Tk,
-                    alpha: alpha, beta: q.input.beta)
-            }
-            if let dK = k.gradient(b, Tk, h, D) {
-                S.multiply(
-                    Matrix(dP, stride: Tk, transposed: true), q.matrix(b, Tq, h, D), into: dK, stride: k.stride, m: Tk, n: D,
-                    k: Tq, alpha: alpha, beta: k.input.beta)
+                    Matrix(dO, stride: C), v.matrix(b, Tk, g, D, transposed: true), into: dP, stride: Tk, m: Tq, n: Tk, k: D,
+                    alpha: S(1), beta: .zero)
+                for i in 0..<Tq { differentiateSoftmax(dP + i * Tk, P + i * Tk) }
+                if let dQ = q.gradient(b, Tq, h, D) {
+                    S.multiply(
+                        Matrix(dP, stride: Tk), k.matrix(b, Tk, g, D), into: dQ, stride: q.stride, m: Tq, n: D, k: Tk,
+                        alpha: alpha, beta: q.input.beta)
+                }
+                if let dK = k.gradient(b, Tk, g, D) {
+                    S.multiply(
+                        Matrix(dP, stride: Tk, transposed: true), q.matrix(b, Tq, h, D), into: dK, stride: k.stride, m: Tk, n: D,
+                        k: Tq, alpha: alpha, beta: isFirst ? k.input.beta : S(1))
+                }
             }
         }
     }
@@ -111,11 +117,16 @@ public enum Visibility: Sendable, Equatable {
     case all
     /// Query i of Tq sees the keys up to its own place, counted from the end, and always the first `prefix` keys.
     case causal(prefix: Int = 0)
+    /// As causal, but only the newest `window` of these keys, its own among them.  https://arxiv.org/abs/2310.06825
+    case sliding(window: Int)
 
-    func keys(seenBy query: Int, of queries: Int, keys: Int) -> Int {
+    func keys(seenBy query: Int, of queries: Int, keys: Int) -> Range<Int> {
         switch self {
-        case .all: keys
-        case .causal(let prefix): Swift.min(keys, Swift.max(prefix, query + 1 + keys - queries))
+        case .all: return 0..<keys
+        case .causal(let prefix): return 0..<Swift.min(keys, Swift.max(prefix, query + 1 + keys - queries))
+        case .sliding(let window):
+            let end = Swift.min(keys, Swift.max(0, query + 1 + keys - queries))
+            return Swift.max(0, end - window)..<end
         }
     }
 }
@@ -154,6 +165,16 @@ extension Graph {
         return attend(part(0), part(1), part(2), C: C, heads: heads, batch: batch, visibility, keyMask).read
     }
 
+    /// Self-attention over queries, keys and values of their own.
+    /// q (batch·T, heads·D); k, v (batch·T, groups·D), where `groups` divides `heads`; keyMask (batch, T), 1 where present; gives (batch·T, heads·D).
+    public func attend(
+        _ q: Tensor<S>, _ k: Tensor<S>, _ v: Tensor<S>, heads: Int, groups: Int, batch: Int, visibility: Visibility,
+        keyMask: Tensor<S>? = nil
+    ) -> Tensor<S> {
+        let all = { (x: Tensor<S>) in Heads(input: Input(x), offset: 0, stride: x.columns) }
+        return attend(all(q), all(k), all(v), C: q.columns, heads: heads, groups: groups, batch: batch, visibility, keyMask).read
+    }
+
     /// Attention of queries over keys and values of another sequence.
     /// q (batch·Tq, C); kv (batch·Tk, 2C), keys and values side by side; keyMask (batch, Tk); gives (batch·Tq, C).
     public func attend(
@@ -174,11 +195,12 @@ extension Graph {
     }
 
     private func attend(
-        _ q: Heads<S>, _ k: Heads<S>, _ v: Heads<S>, C: Int, heads: Int, batch: Int, _ visibility: Visibility,
+        _ q: Heads<S>, _ k: Heads<S>, _ v: Heads<S>, C: Int, heads: Int, groups: Int? = nil, batch: Int, _ visibility: Visibility,
         _ keyMask: Tensor<S>?
     ) -> (read: Tensor<S>, weights: Tensor<S>) {
+        let groups = groups ?? heads
         let queries = q.input.tensor.rows, keys = k.input.tensor.rows
-        precondition(C.isMultiple(of: heads), "\(heads) heads of width \(C)")
+        precondition(C.isMultiple(of: heads) && heads.isMultiple(of: groups), "\(heads) heads in \(groups) groups, of width \(C)")
         precondition(queries.isMultiple(of: batch) && keys.isMultiple(of: batch), "\(queries) queries, \(keys) keys, batch \(batch)")
         precondition(keyMask == nil || keyMask!.count == keys, "a mask \(keyMask!.shape) for \(keys) keys")
         let Tq = queries / batch, Tk = keys / batch
@@ -186,7 +208,7 @@ extension Graph {
         let P = memory(batch * heads * Tq * Tk)
         let read = record(AttendOperator(
             q: q, k: k, v: v, keyMask: keyMask, y: y, P: P, dP: memory(y.needsGradient ? team.count * Tq * Tk : 1),
-            B: batch, H: heads, Tq: Tq, Tk: Tk, D: C / heads, visibility: visibility))
+            B: batch, H: heads, G: groups, Tq: Tq, Tk: Tk, D: C / heads, visibility: visibility))
         return (read, Tensor(shape: [batch * heads * Tq, Tk], storage: P))
     }
 }

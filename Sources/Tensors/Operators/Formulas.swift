@@ -37,6 +37,21 @@ enum Sigmoid: Formula {
     @inline(__always) static func derivative<F: Field>(_ x: F, _ y: F) -> F { y * (F(1) - y) }
 }
 
+/// y = x / (1 + e^−x)  https://arxiv.org/abs/1702.03118
+enum SiLU: Formula {
+    @inline(__always) private static func gate<F: Field>(_ x: F) -> F {
+        // An infinite exponential would be right for numbers, but its tangent is not one.
+        F(1) / (F(1) + F.exp(F.minimum(F(0) - x, F(60))))
+    }
+
+    @inline(__always) static func value<F: Field>(_ x: F) -> F { x * gate(x) }
+
+    @inline(__always) static func derivative<F: Field>(_ x: F, _ y: F) -> F {
+        let s = gate(x)
+        return s + x * s * (F(1) - s)
+    }
+}
+
 enum Exponential: Formula {
     @inline(__always) static func value<F: Field>(_ x: F) -> F { F.exp(x) }
     @inline(__always) static func derivative<F: Field>(_ x: F, _ y: F) -> F { y }

@@ -28,7 +28,7 @@ struct Verify: ParsableCommand {
     var json = false
 
     func run() throws {
-        let verification = try GPT2Verification(model: model, expected: expected, team: Team(count: ProcessInfo.processInfo.activeProcessorCount))
+        let verification = try ModelVerification(model: model, expected: expected, team: Team(count: ProcessInfo.processInfo.activeProcessorCount))
         if json {
             let kinds = verification.differences.map { ($0.kind, $0.json) }
             print(JSON.object([
@@ -42,7 +42,7 @@ struct Verify: ParsableCommand {
     }
 }
 
-extension GPT2Verification.Difference {
+extension ModelVerification.Difference {
     fileprivate var json: JSON {
         func number(_ value: Double) -> JSON { value.isFinite ? .number(value) : .string("not finite") }
         return .object([

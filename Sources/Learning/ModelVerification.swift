@@ -3,13 +3,13 @@ import Safetensors
 import StrictJSON
 import Tensors
 
-/// Compares a GPT-2 with what an independent implementation computed from the same weights: logits, loss, every gradient,
+/// Compares a language model with what an independent implementation computed from the same weights: logits, loss, every gradient,
 /// and the parameters after several steps of each optimiser.
 ///
 /// Adam divides a gradient by its own size, so where the true gradient is zero (a key's bias moves all scores of a row alike) the
 /// step is made of rounding alone. Numbers whose expected gradient is below 1e-6 of its tensor's norm therefore don't count in
 /// Adam's relative differences.
-public struct GPT2Verification: Sendable {
+public struct ModelVerification: Sendable {
     /// How far one kind of number is from what was expected.
     public struct Difference: Sendable {
         /// `logits`, `loss`, `gradients`, or an optimiser's name.
@@ -33,7 +33,8 @@ public struct GPT2Verification: Sendable {
     ///     `OPT.losses` and `OPT.NAME`; beside it, if there is any OPT, a `.json` with the settings under `optimisers`.
     /// Throws what opening the files throws.
     public init(model directory: String, expected file: String, team: Team = .solo) throws {
-        let (model, parameters) = try GPT2.open(directory: directory)
+        let opened = try TrunkModel(directory: directory)
+        let (model, parameters) = (opened.trunk, opened.parameters)
         let fixture = try Fixture(file, model)
         let graph = Graph(parameters: parameters, team: team)
         let text = model.languageModel(batch: fixture.batch, time: fixture.time, in: graph)
@@ -43,7 +44,7 @@ public struct GPT2Verification: Sendable {
         graph.backward(from: text.loss)
 
         var logits = Difference(kind: "logits", tolerance: 1e-4)
-        try logits.compare(text.logits.values, fixture.archive.tensor("logits", shape: [fixture.batch, fixture.time, model.configuration.vocabularySize]))
+        try logits.compare(text.logits.values, fixture.archive.tensor("logits", shape: [fixture.batch, fixture.time, model.vocabularySize]))
         var loss = Difference(kind: "loss", tolerance: 1e-4)
         try loss.compare(text.loss.values, fixture.archive.tensor("loss", shape: []))
         var gradients = Difference(kind: "gradients", tolerance: 1e-3)
@@ -74,7 +75,7 @@ public struct GPT2Verification: Sendable {
     }
 }
 
-extension GPT2Verification.Difference {
+extension ModelVerification.Difference {
     /// - Parameter gradient: leaves out of the relative difference what has followed rounding only.
     fileprivate mutating func compare(
         _ found: UnsafeMutableBufferPointer<Float>, _ tensor: StoredTensor, following gradient: StoredTensor? = nil
@@ -107,7 +108,7 @@ private struct Fixture {
     let targets: [Int]
     let optimizers: [(name: String, rule: any UpdateRule)]
 
-    init(_ file: String, _ model: GPT2) throws {
+    init(_ file: String, _ model: any Trunk) throws {
         archive = try TensorArchive(mapping: file)
         let ids = try archive.tensor("input_ids")
         func refuse(_ tensor: String, _ problem: String) -> SafetensorsError {
@@ -115,12 +116,12 @@ private struct Fixture {
         }
         guard ids.shape.count == 2, ids.count > 0 else { throw refuse("input_ids", "has shape \(ids.shape), not batch and time") }
         (batch, time) = (ids.shape[0], ids.shape[1])
-        guard time <= model.configuration.positions else {
-            throw refuse("input_ids", "is longer than the model's \(model.configuration.positions) positions")
+        guard time <= model.positions else {
+            throw refuse("input_ids", "is longer than the model's \(model.positions) positions")
         }
         self.ids = try ids.integers()
         targets = try archive.tensor("labels", shape: ids.shape).integers()
-        let vocabulary = 0..<model.configuration.vocabularySize
+        let vocabulary = 0..<model.vocabularySize
         if let stray = self.ids.first(where: { !vocabulary.contains($0) }) { throw refuse("input_ids", "has the token \(stray) of \(vocabulary.count)") }
         if let stray = targets.first(where: { $0 != -100 && !vocabulary.contains($0) }) { throw refuse("labels", "has the token \(stray) of \(vocabulary.count)") }
         let names = archive.names.filter { $0.hasSuffix(".losses") }.map { String($0.dropLast(".losses".count)) }.sorted()

@@ -5,15 +5,17 @@ import Model
 import Safetensors
 import Testing
 
-private let fixture = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../shared/fixtures/gpt2-tiny").standardizedFileURL.path
+private let fixtures = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../shared/fixtures").standardizedFileURL.path
+private let fixture = fixtures + "/gpt2-tiny"
 
-@Suite(.enabled(if: FileManager.default.fileExists(atPath: fixture), "../shared/fixtures/gpt2-tiny is absent"))
-struct GPT2VerificationTests {
+@Suite(.enabled(if: FileManager.default.fileExists(atPath: fixture), "../shared/fixtures is absent"))
+struct ModelVerificationTests {
     private let folder = Folder()
 
-    /// PyTorch's logits, loss, gradients, and its parameters after steps of five optimisers.
-    @Test func theFixtureAgrees() throws {
-        let verification = try GPT2Verification(model: fixture + "/model", expected: fixture + "/expected.safetensors")
+    /// PyTorch's logits, loss, gradients, and its parameters after steps of five optimisers, for every family.
+    @Test(arguments: ["gpt2-tiny", "llama-tiny", "llama3-tiny", "mistral-tiny", "qwen2-tiny"])
+    func theFixtureAgrees(name: String) throws {
+        let verification = try ModelVerification(model: "\(fixtures)/\(name)/model", expected: "\(fixtures)/\(name)/expected.safetensors")
         #expect(verification.differences.map(\.kind) == ["logits", "loss", "gradients", "adam", "adamw", "lamb", "momentum", "sgd"])
         for difference in verification.differences {
             #expect(difference.relative < 0.3 * difference.tolerance, "\(difference)")
@@ -32,7 +34,7 @@ struct GPT2VerificationTests {
             return TensorContent(name: tensor, shape: stored.shape, floats: numbers)
         }
         try TensorArchive.write(tensors, to: directory + "/expected.safetensors")
-        let verification = try GPT2Verification(model: fixture + "/model", expected: directory + "/expected.safetensors")
+        let verification = try ModelVerification(model: fixture + "/model", expected: directory + "/expected.safetensors")
         #expect(verification.differences.filter { !$0.agrees }.map(\.tensor) == [tensor])
     }
 }

@@ -1,0 +1,107 @@
+import Layers
+import Tensors
+
+/// Llama and its kin: RMS norms, rotary positions, grouped-query attention, gated MLPs.  https://arxiv.org/abs/2302.13971
+///
+/// It is a description. Parameters are named as in Hugging Face's checkpoints.
+public struct Llama: Trunk {
+    public let configuration: LlamaConfiguration
+    private let tokens: Embedding
+    private let blocks: [LlamaBlock]
+    private let norm: RMSNorm
+    private let frequencies: [Double]
+
+    /// - Parameters:
+    ///   - configuration: one without a problem.
+    ///   - adapters: low-rank weights beside some projections, which may then be all that learns.
+    public init(_ configuration: LlamaConfiguration, adapters: Adapters? = nil) {
+        if let problem = configuration.problem { preconditionFailure("\(problem.key) \(problem.sentence)") }
+        let c = configuration
+        self.configuration = c
+        tokens = Embedding("model.embed_tokens", c.vocabularySize, c.width, deviation: c.deviation)
+        blocks = (0..<c.layers).map { LlamaBlock("model.layers.\($0)", c, adapters: adapters) }
+        norm = RMSNorm("model.norm", c.width, epsilon: c.epsilon)
+        frequencies = c.rotaryScaling.frequencies(base: c.rotaryBase, width: c.attention.headWidth)
+    }
+
+    public var vocabularySize: Int { configuration.vocabularySize }
+    public var positions: Int { configuration.positions }
+    public var width: Int { configuration.width }
+    public var layers: Int { configuration.layers }
+
+    public var parameters: [Parameter] {
+        let head = Parameter("lm_head.weight", [configuration.vocabularySize, configuration.width])
+        return tokens.parameters + blocks.parameters + norm.parameters + (configuration.isTied ? [] : [head])
+    }
+
+    public func initialize<S: Scalar>(_ store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
+        tokens.initialize(store, using: &generator)
+        blocks.initialize(store, using: &generator)
+        norm.initialize(store, using: &generator)
+        if !configuration.isTied { store["lm_head.weight"].fillNormal(deviation: configuration.deviation, using: &generator) }
+    }
+
+    public func role(of parameter: Parameter) -> ParameterRole? {
+        if Adapters.contains(parameter) { return .adapter }
+        if parameter.name == "lm_head.weight" { return .head }
+        if tokens.parameters.contains(parameter) { return .embedding(isHead: configuration.isTied) }
+        if norm.parameters.contains(parameter) { return .norm(block: nil) }
+        let parts = parameter.name.split(separator: ".")
+        guard parts.count > 3, parts[1] == "layers", let block = Int(parts[2]) else { return nil }
+        return parts[3].hasSuffix("layernorm") ? .norm(block: block) : .block(block)
+    }
+
+    /// Token embeddings; places are told to the attention, not added. ids (batch·T); gives (batch·T, C).
+    public func embed<S>(_ ids: Indices, batch: Int, firstPlace: Int, in graph: Graph<S>) -> Tensor<S> {
+        precondition(firstPlace + ids.count / batch <= configuration.positions, "\(firstPlace + ids.count / batch) tokens in \(configuration.positions) positions")
+        return tokens(ids, in: graph)
+    }
+
+    public func trunk<S>(
+        _ x: Tensor<S>, batch: Int, prefix: Int, keyMask: Tensor<S>?, recomputing: Bool, in graph: Graph<S>
+    ) -> Tensor<S> {
+        precondition(prefix == 0 || configuration.window == nil, "a sliding window has no prefix that all see")
+        let rotation = graph.rotation(frequencies: frequencies, positions: x.rows / batch)
+        let visibility = configuration.window.map { Visibility.sliding(window: $0) } ?? .causal(prefix: prefix)
+        let y = blocks.reduce(x) { x, block in
+            let read = { block(x, batch: batch, rotation: rotation, visibility: visibility, keyMask: keyMask, in: graph) }
+            return recomputing ? graph.recomputing(read) : read()
+        }
+        return norm(y, in: graph)
+    }
+
+    public func logits<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
+        let table = graph.parameter(configuration.isTied ? "model.embed_tokens.weight" : "lm_head.weight")
+        return graph.linear(x, weight: table, transposed: true)
+    }
+}
+
+/// x + attention(norm(x)), then x + MLP(norm(x)).
+struct LlamaBlock: Layer {
+    private let normBefore: RMSNorm, attention: GroupedAttention
+    private let normAfter: RMSNorm, mlp: GatedMLP
+
+    init(_ name: String, _ c: LlamaConfiguration, adapters: Adapters?) {
+        normBefore = RMSNorm("\(name).input_layernorm", c.width, epsilon: c.epsilon)
+        attention = GroupedAttention("\(name).self_attn", c.attention, deviation: c.deviation, adapters: adapters)
+        normAfter = RMSNorm("\(name).post_attention_layernorm", c.width, epsilon: c.epsilon)
+        mlp = GatedMLP("\(name).mlp", c.width, hidden: c.hidden, bias: c.hasHiddenBias, deviation: c.deviation, adapters: adapters)
+    }
+
+    var parameters: [Parameter] { normBefore.parameters + attention.parameters + normAfter.parameters + mlp.parameters }
+
+    func initialize<S: Scalar>(_ store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
+        normBefore.initialize(store, using: &generator)
+        attention.initialize(store, using: &generator)
+        normAfter.initialize(store, using: &generator)
+        mlp.initialize(store, using: &generator)
+    }
+
+    func callAsFunction<S>(
+        _ x: Tensor<S>, batch: Int, rotation: Rotation<S>, visibility: Visibility, keyMask: Tensor<S>?, in graph: Graph<S>
+    ) -> Tensor<S> {
+        let read = attention(normBefore(x, in: graph), batch: batch, rotation: rotation, visibility: visibility, keyMask: keyMask, in: graph)
+        let attended = graph.add(x, read)
+        return graph.add(attended, mlp(normAfter(attended, in: graph), in: graph))
+    }
+}

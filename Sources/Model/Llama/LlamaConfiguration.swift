@@ -1,0 +1,81 @@
+import Layers
+
+/// The shape of a model of Llama's family, by the keys of Hugging Face's `config.json`.
+public struct LlamaConfiguration: Sendable, Equatable {
+    /// `model_type`: what transformers opens the model with.
+    public var family = Family.llama
+    /// `vocab_size`
+    public var vocabularySize = 32_000
+    /// `max_position_embeddings`: the longest sequence.
+    public var positions = 2_048
+    /// `hidden_size`
+    public var width = 4_096
+    /// `intermediate_size`
+    public var hidden = 11_008
+    /// `num_hidden_layers`
+    public var layers = 32
+    /// `num_attention_heads`
+    public var heads = 32
+    /// `num_key_value_heads`: heads of keys and values, which divide `heads`.
+    public var groups = 32
+    /// `head_dim`: the width of one head; width / heads if nil.
+    public var headWidth: Int?
+    /// `rms_norm_eps`
+    public var epsilon = 1e-6
+    /// `rope_theta`
+    public var rotaryBase = 10_000.0
+    /// `rope_scaling`
+    public var rotaryScaling = RotaryScaling.none
+    /// `sliding_window`: the newest keys that a query sees; all if nil.
+    public var window: Int?
+    /// Biases of the query, key and value projections, of the output projection, and of the MLP.
+    public var hasInputBias = false
+    public var hasOutputBias = false
+    public var hasHiddenBias = false
+    /// `initializer_range`: the deviation of starting weights.
+    public var deviation = 0.02
+    /// `tie_word_embeddings`: the head reads with the embedding's own table.
+    public var isTied = false
+
+    /// The families that differ in their configuration and are the same composition.
+    public enum Family: String, Sendable, CaseIterable {
+        case llama, mistral, qwen2
+
+        /// The class that transformers opens it with.
+        var architecture: String {
+            switch self {
+            case .llama: "LlamaForCausalLM"
+            case .mistral: "MistralForCausalLM"
+            case .qwen2: "Qwen2ForCausalLM"
+            }
+        }
+    }
+
+    public init() {}
+
+    var attention: GroupedAttention.Shape {
+        GroupedAttention.Shape(
+            width: width, heads: heads, groups: groups, headWidth: headWidth ?? width / heads, hasInputBias: hasInputBias, hasOutputBias: hasOutputBias)
+    }
+
+    /// What makes no sense, as the key and a sentence; nil if all is well.
+    public var problem: (key: String, sentence: String)? {
+        let sizes = [
+            ("vocab_size", vocabularySize), ("max_position_embeddings", positions), ("hidden_size", width), ("intermediate_size", hidden),
+            ("num_hidden_layers", layers), ("num_attention_heads", heads), ("num_key_value_heads", groups), ("head_dim", headWidth ?? 2),
+            ("sliding_window", window ?? 1),
+        ]
+        if let (key, size) = sizes.first(where: { $0.1 < 1 || $0.1 > 1 << 24 }) { return (key, "is \(size); it must be between 1 and \(1 << 24)") }
+        if layers > Self.maximumLayers { return ("num_hidden_layers", "is \(layers); it must be at most \(Self.maximumLayers)") }
+        if headWidth == nil, !width.isMultiple(of: heads) { return ("num_attention_heads", "\(heads) heads do not divide a width of \(width)") }
+        if !heads.isMultiple(of: groups) { return ("num_key_value_heads", "\(groups) do not divide \(heads) heads") }
+        if !(headWidth ?? width / heads).isMultiple(of: 2) { return ("head_dim", "is \(headWidth ?? width / heads); rotary positions turn pairs, so it must be even") }
+        if !(epsilon > 0 && epsilon < 1) { return ("rms_norm_eps", "is \(epsilon); it must be between 0 and 1") }
+        if !(rotaryBase > 0 && rotaryBase.isFinite) { return ("rope_theta", "is \(rotaryBase); it must be positive") }
+        if !(deviation >= 0 && deviation.isFinite) { return ("initializer_range", "is \(deviation)") }
+        return nil
+    }
+
+    /// More blocks than any model has.
+    static let maximumLayers = 4_096
+}

@@ -1,0 +1,60 @@
+import Files
+import Safetensors
+import StrictJSON
+import Tensors
+
+/// The families of trunks, by `model_type` of Hugging Face's `config.json`. A new one is a file and a line.
+let trunkFamilies: KeyValuePairs<String, TrunkReader> = [
+    "gpt2": TrunkReader { json, file throws(CheckpointError) in GPT2(try GPT2Configuration(json, file: file)) },
+    "llama": .llama(.llama), "mistral": .llama(.mistral), "qwen2": .llama(.qwen2),
+]
+
+/// Makes a trunk's description from `config.json`.
+struct TrunkReader: Sendable {
+    let read: @Sendable (_ json: JSON, _ file: String) throws(CheckpointError) -> any Trunk
+
+    static func llama(_ family: LlamaConfiguration.Family) -> TrunkReader {
+        TrunkReader { json, file throws(CheckpointError) in Llama(try LlamaConfiguration(json, family: family, file: file)) }
+    }
+}
+
+/// A trunk and its numbers.
+public struct TrunkModel {
+    public let trunk: any Trunk
+    public let parameters: ParameterStore<Float>
+
+    /// Opens a Hugging Face directory of any known family: `config.json` and `model.safetensors`, in one file or in shards, of any floating type.
+    /// - Throws: `CheckpointError` or `SafetensorsError`; names whatever is missing, unexpected, of another shape or not finite.
+    public init(directory: String) throws {
+        let file = "\(directory)/config.json"
+        let json = try JSON(file: file)
+        let kind = json["model_type"]?.string ?? "gpt2"
+        guard let family = trunkFamilies.first(where: { $0.key == kind })?.value else {
+            throw CheckpointError.configuration(
+                file: file, key: "model_type", "is \(kind); known are \(trunkFamilies.map(\.key).joined(separator: ", "))")
+        }
+        trunk = try family.read(json, file)
+        parameters = try trunk.open(TensorArchive(directory: directory))
+    }
+}
+
+extension Trunk {
+    /// A store filled from an archive's tensors.
+    /// - Throws: `CheckpointError`, `SafetensorsError`.
+    func open(_ archive: TensorArchive) throws -> ParameterStore<Float> {
+        if let model = self as? GPT2 { return try model.parameters(in: archive) }
+        let layout = layout
+        let known = Set(layout.parameters.map(\.name))
+        let missing = layout.parameters.filter { archive[$0.name] == nil }.map(\.name)
+        guard missing.isEmpty else { throw CheckpointError.missing(tensors: missing, file: archive.source) }
+        let unexpected = archive.names.filter { !known.contains($0) && !isIdle($0) }
+        guard unexpected.isEmpty else { throw CheckpointError.unexpected(tensors: unexpected, file: archive.source) }
+        for parameter in layout.parameters { _ = try archive.tensor(parameter.name, shape: parameter.shape) }
+        let store = ParameterStore<Float>(layout)
+        for parameter in layout.parameters { try archive.tensor(parameter.name).copy(into: store[parameter.name]) }
+        return store
+    }
+
+    /// Whether a tensor plays no part: angles that older checkpoints keep.
+    private func isIdle(_ name: String) -> Bool { name.hasSuffix(".rotary_emb.inv_freq") }
+}

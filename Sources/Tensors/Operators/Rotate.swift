@@ -1,0 +1,84 @@
+import Glibc
+
+/// Rotary position embedding: the pair (i, i + D/2) of every head at position p is turned by the angle p · frequency i.
+/// https://arxiv.org/abs/2104.09864
+///
+/// x, y (B·T, H·D); cosine, sine (T, D/2), of the angles, times the embedding's scale
+/// yᵢ = xᵢ cos − xⱼ sin, yⱼ = xⱼ cos + xᵢ sin with j = i + D/2; dx is dy turned back.
+struct RotateOperator<S: Scalar>: Operator {
+    let x: Input<S>
+    let y: Tensor<S>
+    let cosine: Storage<S>, sine: Storage<S>
+    let T: Int, H: Int, D: Int
+
+    var inputs: [Input<S>] { [x] }
+    var outputs: [Tensor<S>] { [y] }
+
+    @specialized(where S == Float)
+    @specialized(where S == Dual<Float>)
+    func forward(_ share: Share) {
+        for row in share.of(y.rows, grain: 8) {
+            turn(x.values + row * H * D, into: y.storage.values + row * H * D, at: row % T, direction: S(1), adding: false)
+        }
+    }
+
+    @specialized(where S == Float)
+    @specialized(where S == Dual<Float>)
+    func backward(_ share: Share) {
+        guard let dx = x.gradient else { return }
+        let dy = y.storage.gradient!
+        for row in share.of(y.rows, grain: 8) {
+            turn(dy + row * H * D, into: dx + row * H * D, at: row % T, direction: S(-1), adding: x.accumulates)
+        }
+    }
+
+    /// All heads of one row.
+    @inline(__always)
+    private func turn(_ x: UnsafeMutablePointer<S>, into y: UnsafeMutablePointer<S>, at position: Int, direction: S, adding: Bool) {
+        let half = D / 2, cosine = self.cosine.values + position * half, sine = self.sine.values + position * half
+        let direction = S.Vector(repeating: direction)
+        for h in 0..<H {
+            let low = x + h * D, high = low + half, lowTurned = y + h * D, highTurned = lowTurned + half
+            S.sweep(0..<half) { i, count in
+                let a = S.load(low, i, count), b = S.load(high, i, count)
+                let c = S.load(cosine, i, count), s = S.load(sine, i, count) * direction
+                S.store(a * c - b * s, to: lowTurned, i, count, adding: adding)
+                S.store(b * c + a * s, to: highTurned, i, count, adding: adding)
+            }
+        }
+    }
+}
+
+/// Cosines and sines of every position's angles, made once for all layers of a model.
+public struct Rotation<S: Scalar> {
+    /// (T, D/2)
+    let cosine: Tensor<S>, sine: Tensor<S>
+}
+
+extension Graph {
+    /// The angles of `count` positions.
+    /// - Parameters:
+    ///   - frequencies: radians a position, D/2 of them.
+    ///   - firstPosition: of each sequence's first row.
+    ///   - scale: of what is turned; 1 but for some extensions to longer contexts.
+    public func rotation(frequencies: [Double], positions count: Int, firstPosition: Int = 0, scale: Double = 1) -> Rotation<S> {
+        let rotation = Rotation(cosine: input([count, frequencies.count]), sine: input([count, frequencies.count]))
+        for t in 0..<count {
+            for (i, frequency) in frequencies.enumerated() {
+                let angle = Double(firstPosition + t) * frequency
+                rotation.cosine.values[t * frequencies.count + i] = S(scale * cos(angle))
+                rotation.sine.values[t * frequencies.count + i] = S(scale * sin(angle))
+            }
+        }
+        return rotation
+    }
+
+    /// Turns every head by its position. x (batch·T, heads·D), D even, for the T positions of `rotation`.
+    public func rotate(_ x: Tensor<S>, by rotation: Rotation<S>, heads: Int) -> Tensor<S> {
+        let T = rotation.cosine.rows, D = 2 * rotation.cosine.columns
+        precondition(x.rows.isMultiple(of: T) && x.columns == heads * D, "\(x.shape): \(heads) heads of \(D) at \(T) positions")
+        let x = Input(x)
+        return record(RotateOperator(
+            x: x, y: output(x.tensor.shape, of: [x]), cosine: rotation.cosine.storage, sine: rotation.sine.storage, T: T, H: heads, D: D))
+    }
+}
