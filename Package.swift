@@ -40,6 +40,7 @@ let floor1: [Target] = [
     module("Statistics", ["Files"]),
     module("StrictJSON"),
     module("Safetensors", ["CCrypto", "Files", "StrictJSON"]),
+    module("GGUF", ["Files"]),
     module("Tokenization", ["Files", "StrictJSON"]),
 ]
 
@@ -89,6 +90,7 @@ let checks: [Target] = [
     tests("Statistics", ["Statistics"]),
     tests("StrictJSON", ["StrictJSON"]),
     tests("Safetensors", ["Files", "Safetensors", "FilesTesting"]),
+    tests("GGUF", ["GGUF", "Files", "FilesTesting"]),
     tests("Tokenization", ["Files", "Tokenization", "FilesTesting"]),
     tests("Messaging", ["Messaging", "Schema", "PipelineTesting", "FilesTesting"]),
     tests("Model", ["Files", "Model", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "TensorsTesting", "Tokenization", "FilesTesting"]),

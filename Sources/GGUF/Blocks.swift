@@ -1,0 +1,94 @@
+/// The numbers of stored blocks, after ggml's formulas.
+///
+/// In all of them d is a block's scale, m or min its offset; q are the quantised numbers, low nibbles first.
+enum Blocks {
+    /// Writes `count` numbers, a whole number of blocks, from `bytes`.
+    static func decode(_ bytes: UnsafeRawPointer, _ type: GGUFType, count: Int, into y: UnsafeMutablePointer<Float>) {
+        switch type {
+        case .float32: for i in 0..<count { y[i] = Float(bitPattern: bytes.loadUnaligned(fromByteOffset: 4 * i, as: UInt32.self)) }
+        case .float16: for i in 0..<count { y[i] = half(bytes, 2 * i) }
+        case .bfloat16: for i in 0..<count { y[i] = Float(bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)) << 16) }
+        default:
+            let blocks = count / type.blockCount
+            for block in 0..<blocks { decodeBlock(bytes + block * type.blockBytes, type, into: y + block * type.blockCount) }
+        }
+    }
+
+    @inline(__always)
+    private static func half(_ bytes: UnsafeRawPointer, _ offset: Int) -> Float {
+        Float(Float16(bitPattern: bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self)))
+    }
+
+    @inline(__always)
+    private static func byte(_ bytes: UnsafeRawPointer, _ offset: Int) -> Int32 { Int32(bytes.load(fromByteOffset: offset, as: UInt8.self)) }
+
+    @inline(__always)
+    private static func signed(_ bytes: UnsafeRawPointer, _ offset: Int) -> Int32 { Int32(bytes.load(fromByteOffset: offset, as: Int8.self)) }
+
+    private static func decodeBlock(_ block: UnsafeRawPointer, _ type: GGUFType, into y: UnsafeMutablePointer<Float>) {
+        switch type {
+        case .q4_0: nibbles(block + 2, d: half(block, 0), m: 0, zero: 8, into: y)
+        case .q4_1: nibbles(block + 4, d: half(block, 0), m: half(block, 2), zero: 0, into: y)
+        case .q5_0: nibbles(block + 6, high: block.loadUnaligned(fromByteOffset: 2, as: UInt32.self), d: half(block, 0), m: 0, zero: 16, into: y)
+        case .q5_1:
+            nibbles(block + 8, high: block.loadUnaligned(fromByteOffset: 4, as: UInt32.self), d: half(block, 0), m: half(block, 2), zero: 0, into: y)
+        case .q8_0:
+            let d = half(block, 0)
+            for i in 0..<32 { y[i] = d * Float(signed(block, 2 + i)) }
+        case .q4_K: superblock(block, low: block + 16, high: nil, into: y)
+        case .q5_K: superblock(block, low: block + 48, high: block + 16, into: y)
+        case .q6_K: sixBits(block, into: y)
+        case .float32, .float16, .bfloat16: break
+        }
+    }
+
+    /// 32 numbers: the low nibbles of 16 bytes, then the high ones, with a fifth bit each where `high` has them.
+    @inline(__always)
+    private static func nibbles(
+        _ q: UnsafeRawPointer, high: UInt32 = 0, d: Float, m: Float, zero: Int32, into y: UnsafeMutablePointer<Float>
+    ) {
+        for i in 0..<16 {
+            let pair = byte(q, i)
+            y[i] = d * Float((pair & 15 | Int32(high >> UInt32(i) & 1) << 4) - zero) + m
+            y[i + 16] = d * Float((pair >> 4 | Int32(high >> UInt32(i + 16) & 1) << 4) - zero) + m
+        }
+    }
+
+    /// 256 numbers in eight runs of 32, each with a scale and an offset of six bits.
+    @inline(__always)
+    private static func superblock(_ block: UnsafeRawPointer, low: UnsafeRawPointer, high: UnsafeRawPointer?, into y: UnsafeMutablePointer<Float>) {
+        let d = half(block, 0), min = half(block, 2), packed = block + 4
+        for run in 0..<8 {
+            let scale: Int32, offset: Int32
+            if run < 4 {
+                (scale, offset) = (byte(packed, run) & 63, byte(packed, run + 4) & 63)
+            } else {
+                scale = byte(packed, run + 4) & 15 | (byte(packed, run - 4) >> 6) << 4
+                offset = byte(packed, run + 4) >> 4 | (byte(packed, run) >> 6) << 4
+            }
+            let step = d * Float(scale), base = min * Float(offset), q = low + run / 2 * 32
+            for i in 0..<32 {
+                let nibble = run.isMultiple(of: 2) ? byte(q, i) & 15 : byte(q, i) >> 4
+                let fifth = high.map { byte($0, i) >> Int32(run) & 1 } ?? 0
+                y[run * 32 + i] = step * Float(nibble | fifth << 4) - base
+            }
+        }
+    }
+
+    /// 256 numbers of six bits in sixteen runs, each with a scale of eight bits.
+    @inline(__always)
+    private static func sixBits(_ block: UnsafeRawPointer, into y: UnsafeMutablePointer<Float>) {
+        let d = half(block, 208)
+        for part in 0..<2 {
+            let low = block + part * 64, high = block + 128 + part * 32, scales = block + 192 + part * 8, y = y + part * 128
+            for i in 0..<32 {
+                let top = byte(high, i)
+                let q = [
+                    byte(low, i) & 15 | (top & 3) << 4, byte(low, i + 32) & 15 | (top >> 2 & 3) << 4,
+                    byte(low, i) >> 4 | (top >> 4 & 3) << 4, byte(low, i + 32) >> 4 | (top >> 6 & 3) << 4,
+                ] as InlineArray<4, Int32>
+                for j in 0..<4 { y[j * 32 + i] = d * Float(signed(scales, i / 16 + 2 * j)) * Float(q[j] - 32) }
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import Files
+
+/// A GGUF file: metadata and tensors of a model, mapped and not copied.
+/// https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+public struct GGUFFile: Sendable {
+    public let source: String
+    public let version: UInt32
+    public let metadata: [String: GGUFValue]
+    /// In the order of their bytes.
+    public let tensors: [GGUFTensor]
+    private let indexOfName: [String: Int]
+
+    /// Opens a file. Offsets, alignment, overlaps, sizes, counts and lengths are checked before anything is allocated by them.
+    /// - Throws: `GGUFError`.
+    public init(mapping path: String) throws(GGUFError) {
+        let file: MappedFile
+        do { file = try MappedFile(path) } catch { throw GGUFError(path, .cannotOpen(error.cause)) }
+        let header = try GGUFHeader(reading: file.bytes, source: path)
+        source = path
+        version = header.version
+        metadata = header.metadata
+        tensors = header.entries.map {
+            GGUFTensor(
+                name: $0.name, type: $0.type, shape: $0.shape, file: file,
+                range: header.dataStart + $0.range.lowerBound..<header.dataStart + $0.range.upperBound)
+        }
+        indexOfName = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
+    }
+
+    public subscript(_ name: String) -> GGUFTensor? { indexOfName[name].map { tensors[$0] } }
+
+    /// A tensor that must be there, of a shape.
+    /// - Throws: `missing`, `wrongShape`.
+    public func tensor(_ name: String, shape: [Int]) throws(GGUFError) -> GGUFTensor {
+        guard let tensor = self[name] else { throw GGUFError(source, .missing(tensor: name)) }
+        guard tensor.shape == shape else { throw GGUFError(source, .wrongShape(tensor: name, found: tensor.shape, expected: shape)) }
+        return tensor
+    }
+}
+
+/// One tensor: a name, a shape and a view of the file's bytes.
+public struct GGUFTensor: Sendable {
+    public let name: String
+    public let type: GGUFType
+    /// Outermost dimension first, as in a safetensors file.
+    public let shape: [Int]
+    private let file: MappedFile
+    private let range: Range<Int>
+
+    init(name: String, type: GGUFType, shape: [Int], file: MappedFile, range: Range<Int>) {
+        self.name = name
+        self.type = type
+        self.shape = shape
+        self.file = file
+        self.range = range
+    }
+
+    /// Elements.
+    public var count: Int { shape.reduce(1, *) }
+
+    /// The stored bytes, block after block.
+    public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try body(UnsafeRawBufferPointer(rebasing: file.bytes[range]))
+    }
+
+    /// Writes the numbers to `destination`, whose count must be this tensor's.
+    /// - Throws: `nonFinite`; then `destination` is partly written.
+    public func copy(into destination: UnsafeMutableBufferPointer<Float>) throws(GGUFError) {
+        precondition(destination.count == count, "\(name) has \(count) elements, the destination \(destination.count)")
+        guard let start = destination.baseAddress else { return }
+        withUnsafeBytes { bytes in
+            if let bytes = bytes.baseAddress { Blocks.decode(bytes, type, count: count, into: start) }
+        }
+        for i in 0..<destination.count where !destination[i].isFinite { throw GGUFError(file.path, .nonFinite(tensor: name, index: i)) }
+    }
+
+    /// The numbers as an array. Throws as `copy(into:)` does.
+    public func floats() throws(GGUFError) -> [Float] {
+        let count = count
+        var floats = [Float](repeating: 0, count: count)
+        var failure: GGUFError?
+        floats.withUnsafeMutableBufferPointer { buffer in
+            do throws(GGUFError) { try copy(into: buffer) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return floats
+    }
+}

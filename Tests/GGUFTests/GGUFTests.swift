@@ -1,0 +1,187 @@
+import Files
+import FilesTesting
+import Foundation
+import Testing
+@testable import GGUF
+
+/// A GGUF file in memory, as the format says it.
+struct GGUFBuilder {
+    private var bytes = Data()
+
+    init(version: UInt32 = 3, tensors: UInt64, keys: UInt64) {
+        bytes += Data("GGUF".utf8)
+        add(version)
+        add(tensors)
+        add(keys)
+    }
+
+    mutating func add<T: FixedWidthInteger>(_ number: T) { withUnsafeBytes(of: number.littleEndian) { bytes += Data($0) } }
+    mutating func add(_ text: String) {
+        add(UInt64(text.utf8.count))
+        bytes += Data(text.utf8)
+    }
+    mutating func add(key: String, _ text: String) {
+        add(key)
+        add(UInt32(8))
+        add(text)
+    }
+    mutating func add(tensor name: String, _ extents: [UInt64], _ type: GGUFType, at offset: UInt64) {
+        add(name)
+        add(UInt32(extents.count))
+        for extent in extents { add(extent) }
+        add(type.rawValue)
+        add(offset)
+    }
+    mutating func align(_ count: Int = 32) { bytes += Data(repeating: 0, count: (count - bytes.count % count) % count) }
+    mutating func add(bytes more: [UInt8]) { bytes += Data(more) }
+
+    var data: Data { bytes }
+}
+
+@Suite struct GGUFTests {
+    private let folder = Folder()
+
+    private func open(_ data: Data) throws -> GGUFFile {
+        let path = folder.path("model.gguf")
+        try data.write(to: URL(filePath: path))
+        return try GGUFFile(mapping: path)
+    }
+
+    private func reason(_ data: Data) -> GGUFError.Reason? {
+        do {
+            _ = try open(data)
+            return nil
+        } catch {
+            return (error as? GGUFError)?.reason
+        }
+    }
+
+    private var small: GGUFBuilder {
+        var file = GGUFBuilder(tensors: 2, keys: 3)
+        file.add(key: "general.architecture", "llama")
+        file.add("tokenizer.ggml.tokens")
+        file.add(UInt32(9))
+        file.add(UInt32(8))
+        file.add(UInt64(2))
+        file.add("a")
+        file.add("b")
+        file.add("llama.rope.freq_base")
+        file.add(UInt32(6))
+        file.add(Float(0.5).bitPattern)
+        file.add(tensor: "a", [2, 1], .float32, at: 0)
+        file.add(tensor: "b", [3], .float16, at: 32)
+        file.align()
+        file.add(Float(1.5).bitPattern)
+        file.add(Float(-2).bitPattern)
+        file.align()
+        for number in [Float16(1), 2, 3] { file.add(number.bitPattern) }
+        return file
+    }
+
+    @Test func metadataAndTensorsAreReadAsWritten() throws {
+        let file = try open(small.data)
+        #expect(file.metadata["general.architecture"]?.string == "llama")
+        #expect(file.metadata["tokenizer.ggml.tokens"]?.strings == ["a", "b"])
+        #expect(file.metadata["llama.rope.freq_base"]?.double == 0.5)
+        #expect(try file.tensor("a", shape: [1, 2]).floats() == [1.5, -2])
+        #expect(try file.tensor("b", shape: [3]).floats() == [1, 2, 3])
+        #expect(throws: GGUFError(file.source, .missing(tensor: "c"))) { try file.tensor("c", shape: [3]) }
+        #expect(throws: GGUFError(file.source, .wrongShape(tensor: "a", found: [1, 2], expected: [2]))) { try file.tensor("a", shape: [2]) }
+    }
+
+    struct Golden: Decodable {
+        var type: UInt32
+        var bytes: String
+        var numbers: [Float]
+    }
+
+    /// Random blocks of every type, read by the `gguf` package of Python.
+    @Test func blocksOfEveryTypeAgreeWithTheReference() throws {
+        let path = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Golden/gguf_blocks.json")
+        let golden = try JSONDecoder().decode([String: Golden].self, from: Data(contentsOf: path))
+        #expect(Set(golden.values.map(\.type)) == Set(GGUFType.allCases.map(\.rawValue)))
+        for (name, case_) in golden {
+            let type = try #require(GGUFType(rawValue: case_.type))
+            let digits = Array(case_.bytes.utf8), count = case_.numbers.count
+            let bytes = stride(from: 0, to: digits.count, by: 2).map { UInt8(String(decoding: digits[$0..<$0 + 2], as: UTF8.self), radix: 16) ?? 0 }
+            var found = [Float](repeating: 0, count: count)
+            bytes.withUnsafeBytes { source in
+                found.withUnsafeMutableBufferPointer { Blocks.decode(source.baseAddress!, type, count: count, into: $0.baseAddress!) }
+            }
+            let worst = zip(found, case_.numbers).map { abs($0 - $1) / max(1, abs($1)) }.max() ?? 1
+            #expect(worst < 1e-6, "\(name)")
+        }
+    }
+
+    @Test func everyTruncationIsRefused() throws {
+        let whole = small.data
+        for count in 0..<whole.count { #expect(reason(whole.prefix(count)) != nil, "\(count) of \(whole.count) bytes") }
+    }
+
+    @Test func whatLiesIsRefusedByName() {
+        #expect(reason(Data("GGML".utf8)) == .noMagic)
+        #expect(reason(GGUFBuilder(version: 4, tensors: 0, keys: 0).data) == .version(4))
+        #expect(reason(GGUFBuilder(tensors: 1 << 63, keys: 0).data) == .tooMany(what: "the number of tensors", count: 1 << 63, limit: 1 << 18))
+        #expect(reason(GGUFBuilder(tensors: 0, keys: .max).data) == .tooMany(what: "the number of keys", count: .max, limit: 1 << 16))
+
+        var unknown = GGUFBuilder(tensors: 1, keys: 0)
+        unknown.add("w")
+        unknown.add(UInt32(1))
+        unknown.add(UInt64(256))
+        unknown.add(UInt32(999))
+        unknown.add(UInt64(0))
+        #expect(reason(unknown.data) == .unknownType(tensor: "w", type: 999))
+
+        for (extents, problem) in [([UInt64(31)], "whose rows are no whole blocks of 32"), ([32, 1 << 40, 1 << 40], "which no file holds"), ([0], "which no file holds")] {
+            var file = GGUFBuilder(tensors: 1, keys: 0)
+            file.add(tensor: "w", extents, .q4_1, at: 0)
+            #expect(reason(file.data) == .badShape(tensor: "w", shape: extents, problem: problem))
+        }
+
+        var overlapping = GGUFBuilder(tensors: 2, keys: 0)
+        overlapping.add(tensor: "a", [16], .float32, at: 0)
+        overlapping.add(tensor: "b", [16], .float32, at: 32)
+        overlapping.align()
+        overlapping.add(bytes: [UInt8](repeating: 0, count: 256))
+        #expect(reason(overlapping.data) == .misplaced(tensor: "b", problem: "overlaps \"a\""))
+
+        var twice = GGUFBuilder(tensors: 0, keys: 2)
+        twice.add(key: "k", "1")
+        twice.add(key: "k", "2")
+        #expect(reason(twice.data) == .duplicateKey("k"))
+
+        var list = GGUFBuilder(tensors: 0, keys: 1)
+        list.add("k")
+        list.add(UInt32(9))
+        list.add(UInt32(8))
+        list.add(UInt64(1 << 22))
+        #expect(reason(list.data) == .cutOff(what: "the list \"k\"", at: list.data.count))
+    }
+
+    @Test func aScaleThatIsNoNumberIsRefused() throws {
+        var file = GGUFBuilder(tensors: 1, keys: 0)
+        file.add(tensor: "w", [32], .q8_0, at: 0)
+        file.align()
+        file.add(Float16.nan.bitPattern)
+        file.add(bytes: [UInt8](repeating: 1, count: 32))
+        let tensor = try #require(try open(file.data)["w"])
+        #expect(throws: GGUFError(folder.path("model.gguf"), .nonFinite(tensor: "w", index: 0))) { try tensor.floats() }
+    }
+
+    /// Any byte changed: read or refused, and never a trap.
+    @Test func changedBytesNeverTrap() throws {
+        let whole = small.data
+        var opened = 0
+        for place in 0..<whole.count {
+            for value: UInt8 in [0, 1, 127, 255] {
+                var data = whole
+                data[place] = value
+                if let file = try? open(data) {
+                    opened += 1
+                    for tensor in file.tensors { _ = try? tensor.floats() }
+                }
+            }
+        }
+        #expect(opened > whole.count)
+    }
+}
