@@ -50,7 +50,7 @@ let floor2: [Target] = [
 ]
 
 let floor3: [Target] = [
-    module("Model", ["Files", "Layers", "Tensors", "Statistics", "Safetensors", "StrictJSON", "Tokenization", "CVector"]),
+    module("Model", ["Files", "GGUF", "Layers", "Tensors", "Statistics", "Safetensors", "StrictJSON", "Tokenization", "CVector"]),
     module("Signals", ["Files", "CTurboJPEG", "CPNG", "CSndFile", "COpenBLAS", "Statistics", "Tokenization"]),
     module("Pipeline", ["Files", "Messaging", "Schema", "Statistics", logging, yaml]),
 ]
@@ -93,7 +93,7 @@ let checks: [Target] = [
     tests("GGUF", ["GGUF", "Files", "FilesTesting"]),
     tests("Tokenization", ["Files", "Tokenization", "FilesTesting"]),
     tests("Messaging", ["Messaging", "Schema", "PipelineTesting", "FilesTesting"]),
-    tests("Model", ["Files", "Model", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "TensorsTesting", "Tokenization", "FilesTesting"]),
+    tests("Model", ["Files", "GGUF", "Model", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "TensorsTesting", "Tokenization", "FilesTesting"]),
     tests("Signals", ["Files", "Signals", "Statistics", "FilesTesting"]),
     tests("Pipeline", ["Pipeline", "PipelineTesting", "FilesTesting"]),
     tests("Learning", ["Files", "Learning", "Statistics", "Tensors", "TensorsTesting", "CAllocations", "FilesTesting"]),

@@ -94,7 +94,7 @@ extension LlamaConfiguration {
         }
         var rope: [String: JSON] = ["rope_type": .string("default"), "rope_theta": .number(rotaryBase)]
         switch rotaryScaling {
-        case .none: break
+        case .none, .factors: break
         case .linear(let factor): rope.merge(["rope_type": .string("linear"), "factor": .number(factor)]) { $1 }
         case .llama3(let factor, let low, let high, let originalPositions):
             rope.merge([

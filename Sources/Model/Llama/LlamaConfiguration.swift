@@ -72,6 +72,9 @@ public struct LlamaConfiguration: Sendable, Equatable {
         if !(headWidth ?? width / heads).isMultiple(of: 2) { return ("head_dim", "is \(headWidth ?? width / heads); rotary positions turn pairs, so it must be even") }
         if !(epsilon > 0 && epsilon < 1) { return ("rms_norm_eps", "is \(epsilon); it must be between 0 and 1") }
         if !(rotaryBase > 0 && rotaryBase.isFinite) { return ("rope_theta", "is \(rotaryBase); it must be positive") }
+        if case .factors(let factors) = rotaryScaling, factors.count != (headWidth ?? width / heads) / 2 {
+            return ("rope_scaling", "has \(factors.count) factors for heads of \(headWidth ?? width / heads)")
+        }
         if !(deviation >= 0 && deviation.isFinite) { return ("initializer_range", "is \(deviation)") }
         return nil
     }

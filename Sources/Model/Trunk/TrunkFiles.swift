@@ -1,4 +1,5 @@
 import Files
+import GGUF
 import Safetensors
 import StrictJSON
 import Tensors
@@ -23,6 +24,23 @@ public struct TrunkModel {
     public let trunk: any Trunk
     public let parameters: ParameterStore<Float>
 
+    public init(trunk: any Trunk, parameters: ParameterStore<Float>) {
+        self.trunk = trunk
+        self.parameters = parameters
+    }
+
+    /// Opens a GGUF file, or a Hugging Face directory.
+    /// - Throws: as `init(directory:)` does; `GGUFError`, `GGUFModelError` for a file.
+    public init(path: String) throws {
+        guard FileKind(of: path) == .regular else {
+            try self.init(directory: path)
+            return
+        }
+        let file = try GGUFFile(mapping: path)
+        let model = Llama(try LlamaConfiguration(file))
+        self.init(trunk: model, parameters: try model.parameters(in: file))
+    }
+
     /// Opens a Hugging Face directory of any known family: `config.json` and `model.safetensors`, in one file or in shards, of any floating type.
     /// - Throws: `CheckpointError` or `SafetensorsError`; names whatever is missing, unexpected, of another shape or not finite.
     public init(directory: String) throws {
@@ -33,8 +51,8 @@ public struct TrunkModel {
             throw CheckpointError.configuration(
                 file: file, key: "model_type", "is \(kind); known are \(trunkFamilies.map(\.key).joined(separator: ", "))")
         }
-        trunk = try family.read(json, file)
-        parameters = try trunk.open(TensorArchive(directory: directory))
+        let trunk = try family.read(json, file)
+        self.init(trunk: trunk, parameters: try trunk.open(TensorArchive(directory: directory)))
     }
 }
 

@@ -1,0 +1,115 @@
+import Files
+import Foundation
+import GGUF
+import Layers
+import Tensors
+
+/// What of a GGUF file cannot be a model here.
+public struct GGUFModelError: Error, Equatable, CustomStringConvertible {
+    public let source: String
+    public let problem: String
+
+    public var description: String { "\(source): \(problem)" }
+}
+
+extension LlamaConfiguration {
+    /// The shape of a model of the architectures `llama` (Llama, Mistral, SmolLM) and `qwen2`.
+    /// - Throws: `GGUFModelError`: another architecture, or a key that is missing or makes no sense.
+    init(_ file: GGUFFile) throws(GGUFModelError) {
+        func refuse(_ problem: String) -> GGUFModelError { GGUFModelError(source: file.source, problem: problem) }
+        guard let architecture = file.metadata["general.architecture"]?.string else { throw refuse("general.architecture is missing") }
+        guard let family = Self.families[architecture] else {
+            throw refuse("general.architecture is \(architecture); known are \(Self.families.keys.sorted().joined(separator: ", "))")
+        }
+        func integer(_ key: String) throws(GGUFModelError) -> Int? {
+            guard let value = file.metadata["\(architecture).\(key)"] else { return nil }
+            guard let integer = value.integer else { throw refuse("\(architecture).\(key) is no integer") }
+            return integer
+        }
+        func wanted(_ key: String) throws(GGUFModelError) -> Int {
+            guard let value = try integer(key) else { throw refuse("\(architecture).\(key) is missing") }
+            return value
+        }
+        self.init()
+        self.family = family
+        hasInputBias = family == .qwen2
+        (layers, positions, width) = (try wanted("block_count"), try wanted("context_length"), try wanted("embedding_length"))
+        (hidden, heads) = (try wanted("feed_forward_length"), try wanted("attention.head_count"))
+        groups = try integer("attention.head_count_kv") ?? heads
+        headWidth = try integer("attention.key_length")
+        guard let table = file["token_embd.weight"], table.shape.count == 2 else { throw refuse("there is no table token_embd.weight") }
+        vocabularySize = table.shape[0]
+        isTied = file["output.weight"] == nil
+        if let given = file.metadata["\(architecture).attention.layer_norm_rms_epsilon"]?.double { epsilon = given }
+        if let given = file.metadata["\(architecture).rope.freq_base"]?.double { rotaryBase = given }
+        if let problem { throw refuse("\(problem.key) \(problem.sentence)") }
+        if let turned = try integer("rope.dimension_count"), turned != attention.headWidth {
+            throw refuse("\(architecture).rope.dimension_count is \(turned); only whole heads, of \(attention.headWidth), are turned here")
+        }
+        if let kind = file.metadata["\(architecture).rope.scaling.type"]?.string, kind != "none" {
+            guard kind == "linear", let factor = file.metadata["\(architecture).rope.scaling.factor"]?.double, factor > 0, factor.isFinite else {
+                throw refuse("\(architecture).rope.scaling.type is \(kind); known are none, and linear with a factor")
+            }
+            rotaryScaling = .linear(factor: factor)
+        }
+        if let factors = file["rope_freqs.weight"] {
+            let numbers: [Float]
+            do { numbers = try factors.floats() } catch { throw refuse("\(error)") }
+            guard numbers.count == attention.headWidth / 2, numbers.allSatisfy({ $0 > 0 }) else { throw refuse("rope_freqs.weight has no positive factor for every pair") }
+            rotaryScaling = .factors(numbers.map(Double.init))
+        }
+    }
+
+    private static let families: [String: Family] = ["llama": .llama, "qwen2": .qwen2]
+}
+
+extension Llama {
+    /// A store filled from a GGUF file's tensors, whatever they are stored as.
+    /// - Throws: `GGUFError`: missing, of another shape, not finite.
+    func parameters(in file: GGUFFile) throws(GGUFError) -> ParameterStore<Float> {
+        let places = storedNames
+        for parameter in layout.parameters { _ = try file.tensor(places[parameter.name] ?? parameter.name, shape: parameter.shape) }
+        let store = ParameterStore<Float>(layout)
+        for parameter in layout.parameters {
+            try file.tensor(places[parameter.name] ?? parameter.name, shape: parameter.shape).copy(into: store[parameter.name])
+            if configuration.family == .llama, let heads = headsOfRotated(parameter.name) { unpermute(store[parameter.name], heads: heads) }
+        }
+        return store
+    }
+
+    /// The heads of a projection whose rows are turned by position; nil for another parameter.
+    private func headsOfRotated(_ name: String) -> Int? {
+        if name.contains(".self_attn.q_proj.") { return configuration.heads }
+        return name.contains(".self_attn.k_proj.") ? configuration.groups : nil
+    }
+
+    /// Files of this architecture keep the two halves of every head's rows as neighbours: row 2i + j of a head is row i + j · D/2 here.
+    private func unpermute(_ rows: UnsafeMutableBufferPointer<Float>, heads: Int) {
+        let D = configuration.attention.headWidth, columns = rows.count / (heads * D), half = D / 2
+        let stored = Array(rows)
+        for h in 0..<heads {
+            for i in 0..<half {
+                for j in 0..<2 {
+                    let from = (h * D + 2 * i + j) * columns, to = (h * D + i + j * half) * columns
+                    for column in 0..<columns { rows[to + column] = stored[from + column] }
+                }
+            }
+        }
+    }
+
+    /// What GGUF calls each parameter.
+    private var storedNames: [String: String] {
+        var names = ["model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight", "lm_head.weight": "output.weight"]
+        let parts = [
+            "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
+            "self_attn.o_proj": "attn_output", "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+            "mlp.down_proj": "ffn_down",
+        ]
+        for layer in 0..<configuration.layers {
+            for (own, stored) in parts {
+                for kind in ["weight", "bias"] { names["model.layers.\(layer).\(own).\(kind)"] = "blk.\(layer).\(stored).\(kind)" }
+            }
+        }
+        return names
+    }
+}

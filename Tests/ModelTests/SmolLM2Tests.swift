@@ -1,0 +1,29 @@
+import Foundation
+import Model
+import Tensors
+import Testing
+
+private let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardizedFileURL
+private let file = root.appending(path: "models/smollm2-135m-instruct.gguf").path
+private let fixture = root.appending(path: "../shared/fixtures/smollm2").standardizedFileURL.path
+
+private struct Passage: Decodable {
+    var ids: [Int]
+    var nll: [Double]
+}
+
+/// A pretrained model as everybody has it, from four bits a weight.
+@Suite(.enabled(if: [file, fixture].allSatisfy { FileManager.default.fileExists(atPath: $0) }, "models/smollm2-135m-instruct.gguf (deploy/models smollm2) or ../shared/fixtures/smollm2 is absent"))
+struct SmolLM2Tests {
+    /// The likelihood of every token, as transformers computes it over the same numbers.
+    @Test(arguments: ["alice", "tutor"])
+    func aPassageIsAsLikelyAsTheReferenceSays(name: String) throws {
+        let passage = try JSONDecoder().decode(Passage.self, from: Data(contentsOf: URL(filePath: "\(fixture)/\(name).json")))
+        let opened = try TrunkModel(path: file)
+        let graph = Graph<Float>.predicting(parameters: opened.parameters, team: Team(count: 2))
+        let text = opened.trunk.languageModel(batch: 1, time: passage.ids.count - 1, in: graph)
+        text.set([passage.ids])
+        graph.forward()
+        for (found, expected) in zip(text.losses.values, passage.nll) { #expect(abs(Double(found) - expected) < 0.01 * max(1, expected)) }
+    }
+}
