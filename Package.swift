@@ -72,9 +72,9 @@ let floor6: [Target] = [
     command("accrete-ingest", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete-extract", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete-fuse", ["Launch", "Stages", "Pipeline", arguments]),
-    command("accrete-learn", ["Launch", "Stages", "Pipeline", arguments]),
+    command("accrete-learn", ["Files", "Launch", "Stages", "Pipeline", arguments]),
     command("accrete-evaluate", ["Launch", "Stages", "Pipeline", arguments]),
-    command("accrete-simulate", ["Launch", "Stages", "Pipeline", arguments]),
+    command("accrete-simulate", ["Files", "Launch", "Stages", "Pipeline", arguments]),
     command("accrete", ["CLinux", "Files", "Deployment", "Launch", "Learning", "Stages", "Pipeline", "Messaging", "Schema", "Signals", "OnlineLanguage", "Statistics", arguments, yaml]),
     command("accrete-bench", ["CLinux", "Files", "Deployment", "Stages", "Evaluation", "Learning", "Model", "Signals", "Statistics", "Reinforcement", "OnlineLanguage", "MetaLearning", "CBaseline", arguments]),
 ]
@@ -93,14 +93,14 @@ let checks: [Target] = [
     tests("Messaging", ["Messaging", "Schema", "PipelineTesting", "FilesTesting"]),
     tests("Model", ["Files", "Model", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "TensorsTesting", "Tokenization", "FilesTesting"]),
     tests("Signals", ["Files", "Signals", "Statistics", "FilesTesting"]),
-    tests("Pipeline", ["Pipeline", "PipelineTesting", "FilesTesting"]),
+    tests("Pipeline", ["Files", "Pipeline", "Schema", "PipelineTesting", "FilesTesting"]),
     tests("Learning", ["Files", "Learning", "Statistics", "Tensors", "TensorsTesting", "CAllocations", "FilesTesting"]),
     tests("Reinforcement", ["Reinforcement", "Model", "Layers", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
     tests("OnlineLanguage", ["OnlineLanguage"]),
     tests("MetaLearning", ["MetaLearning", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Stages", ["Files", "Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting"]),
-    tests("Deployment", ["Files", "Deployment", "Stages", "Schema", "Statistics", "FilesTesting"]),
+    tests("Deployment", ["Files", "Deployment", "Pipeline", "Stages", "Schema", "Statistics", "FilesTesting"]),
 ]
 
 let package = Package(

@@ -161,7 +161,11 @@ public actor Stage<P: Processor> {
         let topic = message.topic
         received[topic.firstComponent, default: 0] += 1
         do throws(Refusal) {
-            guard try sequences.accept(message.stamp(), on: topic) else { return }
+            let stamp = try message.stamp()
+            if let newest = options.newestMessage, !newest.note(stamp, on: topic) {
+                throw Refusal(.passedOver, "message \(stamp.sequence) of \(stamp.source) on \(topic) killed this stage before")
+            }
+            guard try sequences.accept(stamp, on: topic) else { return }
             post(try processor.process(P.Input(message), at: now))
         } catch {
             drops.count(error.reason)

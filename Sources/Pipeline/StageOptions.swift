@@ -34,6 +34,9 @@ public struct StageOptions: Sendable {
     /// How long to wait for them. Then a live stage begins without, and one in lockstep gives up.
     public var patience = Duration.seconds(30)
 
+    /// Where the stage notes the message that it is at, for a supervisor; nil: nowhere.
+    public var newestMessage: NewestMessage?
+
     public init(mode: Mode = .live) {
         self.mode = mode
         limits = mode.limits

@@ -130,6 +130,7 @@ extension Settings {
         wants("supervise.maximumRestarts", supervise.maximumRestarts, in: 0...1_000_000)
         wants("supervise.healthyAfter", supervise.healthyAfter, in: 0...86_400)
         wants("supervise.stopGrace", supervise.stopGrace, in: 0.1...3600)
+        wants("supervise.silence", supervise.silence, in: 2...3600)
         wants("supervise.startTimeout", supervise.startTimeout, in: 1...3600)
         found += answer.problems.map { ("answer.\($0.key)", $0.text) }
         found += simulate.world.problems.map { ("simulate.world.\($0.key)", $0.problem) }

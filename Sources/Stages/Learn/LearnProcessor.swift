@@ -75,6 +75,7 @@ public struct LearnProcessor: Processor {
             progress = saved
             if !isLive, saved.goesOn(with: settings.learn.stream, run: settings.learn.run) {
                 (known, labels) = (saved.events, waiting)
+                told.gauges["learned"] = Double(known)
             } else {
                 progress.begin(settings.learn.stream, run: settings.learn.run)
             }
@@ -209,6 +210,7 @@ public struct LearnProcessor: Processor {
             guard outcome.stepped else { return told.drops.count(.nonFinite) }
             losses += outcome.losses.total
             learned += 1
+            told.gauges["learned", default: 0] += 1
         } catch {
             told.drops.count(.wrongShape)
         }
