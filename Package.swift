@@ -63,7 +63,7 @@ let floor4: [Target] = [
 ]
 
 let floor5: [Target] = [
-    module("Stages", ["Files", "Safetensors", "Statistics", "Tensors", "Tokenization", "Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Reinforcement", "MetaLearning", "Evaluation"]),
+    module("Stages", ["Files", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization", "Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Reinforcement", "MetaLearning", "Evaluation"]),
     module("Launch", ["Files", "Stages", "Pipeline", "Messaging", arguments, logging]),
     module("Deployment", ["Files", "Stages", "Safetensors", "Pipeline", "Messaging", "Schema", "Statistics", subprocess, filePaths]),
 ]

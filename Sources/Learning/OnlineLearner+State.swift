@@ -67,9 +67,11 @@ extension OnlineLearner {
     /// - Throws: what does not fit; weights are then as they were.
     public func restore(_ state: State) throws(Optimizer.StateError) {
         let progress = state.progress
+        if let problem = progress.problem { throw Optimizer.StateError(description: problem) }
         var rest = (state.tensors["memory"] ?? [])[...]
         let unpacked = try progress.memory.mapItems { (item: PackedMoment) throws(Optimizer.StateError) in
             guard let moment = item.unpacked(from: &rest) else { throw Optimizer.StateError(description: "the memory holds fewer numbers than its moments") }
+            do { try model.configuration.check(moment.moment) } catch { throw Optimizer.StateError(description: "a remembered moment: \(error)") }
             return moment
         }
         let isSameBeginning = progress.began == Method(configuration)
@@ -97,7 +99,7 @@ extension OnlineLearner {
                 parameters: weights, average: state.tensors["trial.average"] ?? [], baseline: saved.baseline, moments: saved.moments,
                 labelled: saved.labelled, sum: saved.sum)
         }
-        (moments, steps, random, memory, recentLoss) = (progress.moments, progress.steps, progress.random, unpacked, progress.recentLoss)
+        (moments, steps, random, memory, recentLoss) = (progress.moments, progress.steps, progress.random, unpacked, progress.recentLoss.isFinite ? progress.recentLoss : 0)
     }
 
     private func consolidateTeacher(_ numbers: [Float]) {
@@ -105,6 +107,19 @@ extension OnlineLearner {
         _ = store.values.update(from: numbers)
         teacher = MomentJudge(model, parameters: store, rows: 1, team: team)
     }
+}
+
+extension OnlineLearner.State.Progress {
+    /// What a file says that no learner can have come to; nil where nothing is wrong.
+    var problem: String? {
+        let counts = [moments, steps, averages, trial?.moments ?? 0, trial?.labelled ?? 0] + [optimizer, trial?.optimizer].compactMap { $0 }.flatMap { [$0.steps, $0.skipped] }
+        if let wrong = counts.first(where: { !(0...Self.largest).contains($0) }) { return "a count of the learner is \(wrong)" }
+        if let wrong = [optimizer, trial?.optimizer].compactMap({ $0?.rateScale }).first(where: { !($0.isFinite && $0 > 0) }) { return "the rate is scaled by \(wrong)" }
+        return nil
+    }
+
+    /// Counts grow by one, and some are added up.
+    private static let largest = 1 << 53
 }
 
 extension OnlineLearner.State {

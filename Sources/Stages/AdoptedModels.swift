@@ -34,8 +34,7 @@ struct AdoptedModels {
             if update.version == newest { return }  // sent again for a late subscriber
             throw Refusal(.sequenceRunsBack, "version \(update.version) after \(newest)")
         }
-        guard message.payload.count == 1 else { throw Refusal(.wrongShape, "\(message.payload.count) payload frames, not one") }
-        let payload: [UInt8] = Array(message.payload[0])
+        let payload = try message.joinedPayload()
         guard SHA256.hex(of: payload) == SHA256.hex(Array(update.sha256)) else {
             throw Refusal(.wrongDigest, "version \(update.version)")
         }
@@ -73,5 +72,18 @@ extension TensorArchive {
         for parameter in store.layout.parameters {
             try tensor(parameter.name, shape: parameter.shape).copy(into: store[parameter.name])
         }
+    }
+}
+
+extension WireMessage {
+    /// A file that was cut into frames, whole again.
+    /// - Throws: `wrongShape` where there are none.
+    func joinedPayload() throws(Refusal) -> [UInt8] {
+        let frames = payload
+        guard !frames.isEmpty else { throw Refusal(.wrongShape, "no payload frames") }
+        var whole: [UInt8] = []
+        whole.reserveCapacity(frames.reduce(0) { $0 + $1.count })
+        for frame in frames { frame.withUnsafeBytes { whole.append(contentsOf: $0) } }
+        return whole
     }
 }

@@ -126,8 +126,10 @@ extension ReplayBuffer: Codable where Item: Codable {
         slots = try container.decode([ReplaySlot].self, forKey: .slots)
         seen = try container.decode(ReplayCounts.self, forKey: .seen)
         items = try container.decode([Item].self, forKey: .items)
-        bytes = slots.reduce(0) { $0 + $1.bytes }
-        guard slots.count == items.count, count <= capacity, bytes <= byteCapacity else {
+        bytes = slots.reduce(0) { $0.clampedAdding($1.bytes) }
+        for index in slots.indices where !slots[index].priority.isFinite { slots[index].priority = 1 }
+        let isSound = slots.allSatisfy { $0.bytes >= 0 && $0.serial >= 0 && $0.serial < seen.total }
+        guard isSound, slots.count == items.count, count <= capacity, bytes <= byteCapacity else {
             throw DecodingError.dataCorruptedError(
                 forKey: .items, in: container, debugDescription: "\(items.count) items of \(bytes) bytes in \(slots.count) slots do not fit the buffer")
         }

@@ -158,11 +158,11 @@ extension TriggeredLearning {
         guard state.triggers.rules == triggers.rules else { return ledger = state.triggers.ledger }
         var rest = (tensors["probe"] ?? [])[...]
         triggers = state.triggers
-        probe = state.probe.compactMap { $0.unpacked(from: &rest)?.moment }
+        probe = state.probe.compactMap { $0.unpacked(from: &rest)?.moment }.filter(judge.accepts)
         shifts = state.shifts
         goodMoments = state.goodMoments
         let layout = judge.parameters.layout, numbers = tensors["past"] ?? []
-        guard numbers.count == state.pasts * layout.count else { return }
+        guard (0...2).contains(state.pasts), numbers.count == state.pasts * layout.count else { return }
         past = (0..<state.pasts).map { index in
             let store = ParameterStore<Float>(layout)
             _ = store.values.update(from: numbers[index * layout.count..<(index + 1) * layout.count])

@@ -13,6 +13,7 @@ extension Reason {
     static let orphanLabel = Reason(rawValue: "orphanLabel")
     static let tooLarge = Reason(rawValue: "tooLarge")
     static let checkpointFailed = Reason(rawValue: "checkpointFailed")
+    static let checkpointDamaged = Reason(rawValue: "checkpointDamaged")
     static let noModel = Reason(rawValue: "noModel")
     static let learnedAlready = Reason(rawValue: "learnedAlready")
     static let orphanFeedback = Reason(rawValue: "orphanFeedback")

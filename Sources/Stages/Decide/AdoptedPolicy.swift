@@ -26,8 +26,7 @@ struct AdoptedPolicy {
             if update.version == version { return }  // sent again for a late subscriber
             throw Refusal(.sequenceRunsBack, "policy \(update.version) after \(version)")
         }
-        guard message.payload.count == 1 else { throw Refusal(.wrongShape, "\(message.payload.count) payload frames, not one") }
-        let payload: [UInt8] = Array(message.payload[0])
+        let payload = try message.joinedPayload()
         guard SHA256.hex(of: payload) == SHA256.hex(Array(update.sha256)) else { throw Refusal(.wrongDigest, "policy \(update.version)") }
         guard update.policy == name else { throw Refusal(.wrongPolicy, "a policy '\(update.policy.prefix(64))', not '\(name)'") }
         do throws(SafetensorsError) {

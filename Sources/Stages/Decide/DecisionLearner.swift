@@ -15,7 +15,7 @@ struct DecisionLearner {
     private let inputs: Int
     private let model: MultimodalConfiguration
     private let maximumTokens: Int
-    private let directory: String
+    private let frameBytes: Int
     private var join: DecisionJoin
     private var runs = TransitionRuns()
     private var log: DecisionLog
@@ -41,22 +41,26 @@ struct DecisionLearner {
         var untold: UInt64 = 0
     }
 
-    /// - Parameter serving: the model that texts are written with beside the policy, whenever it is asked for.
+    /// - Parameters:
+    ///   - opened: the checkpoint to go on from.
+    ///   - serving: the model that texts are written with beside the policy, whenever it is asked for.
     /// - Returns: nil where nothing is decided.
     /// - Throws: what is wrong with the settings, or with the checkpoint.
-    init?(_ settings: Settings, serving: @escaping () -> ParameterStore<Float>) throws {
+    init?(_ settings: Settings, from opened: CheckpointDirectory.Opened? = nil, serving: @escaping () -> ParameterStore<Float>) throws {
         guard settings.decide.isOn else { return nil }
         self.settings = settings.decide
         model = settings.model
         inputs = settings.observationSize
         maximumTokens = settings.maximumTextTokens
-        directory = settings.learn.directory
+        frameBytes = settings.messaging.frameBytes
         learner = settings.decide.text
             ? try settings.makeTextLearner(serving) : try settings.decide.makeLearner(inputs: inputs, seed: settings.seed)
         join = DecisionJoin(settings.decide.join)
-        log = DecisionLog(directory: directory, capacity: settings.decide.logLines)
-        if let kept = try PolicyStore(directory: directory).restore(learner, described: PolicyDescription(settings.decide, inputs: inputs)) {
-            progress = kept
+        log = DecisionLog(directory: settings.learn.directory, capacity: settings.decide.logLines)
+        if let kept = try PolicyStore(in: opened)?.restore(learner, described: PolicyDescription(settings.decide, inputs: inputs)) {
+            progress = kept.progress
+            // Its numbers stay known, so that no version is told twice.
+            if let problem = kept.problem { drops.count(.checkpointDamaged, because: "\(problem); the policy begins anew") }
         }
     }
 
@@ -111,6 +115,7 @@ struct DecisionLearner {
             newestReward.mean += (settled.reward - newestReward.mean) / newestReward.count
             runs.append(settled, isUsable: isUsable)
             log.append(LoggedDecision(settled, policy: settings.policy))
+            if log.isFull { flush() }
         }
         guard runs.count >= learner.appetite else { return [] }
         let steps = runs.takeAll()
@@ -143,16 +148,21 @@ struct DecisionLearner {
             $0.referenceDivergence = newest.fromReference
             $0.penalty = newest.penalty
         }
-        return Outgoing(update, on: Topics.policyUpdate.only, payload: [Payload(file)])
+        return Outgoing(update, on: Topics.policyUpdate.only, payload: Payload(file).cut(into: frameBytes))
     }
 
-    /// Writes the policy and what of the log waits.
-    mutating func save() {
-        log.flush()
+    /// Writes what of the log waits.
+    mutating func flush() {
+        do { try log.flush() } catch { drops.count(.checkpointFailed, because: "\(error)") }
+    }
+
+    /// The policy as a file of a checkpoint; none where it is not finite, and then it begins anew after a restart.
+    mutating func files() throws -> [CheckpointDirectory.Content] {
         do {
-            try PolicyStore(directory: directory).save(learner, progress, described: description)
-        } catch {
-            drops.count(.checkpointFailed)
+            return [try PolicyStore.file(of: learner, progress, described: description)]
+        } catch let error as CheckpointMismatch {
+            drops.count(.checkpointFailed, because: error.description)
+            return []
         }
     }
 

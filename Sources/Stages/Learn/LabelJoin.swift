@@ -38,6 +38,15 @@ struct LabelJoin: Sendable {
     var joinRate: Double? { joins.isEmpty ? nil : Double(joins.count { $0 }) / Double(joins.count) }
     var due: [Waiting] { waiting.filter(\.isDue) }
 
+    /// What a file says that no run can have come to; nil where nothing is wrong.
+    func problem(for model: MultimodalConfiguration) -> String? {
+        if !(0...100_000).contains(patience) { return "moments wait for their labels during \(patience) others" }
+        if waiting.contains(where: { $0.moment.ordinal > UInt64(StateCoding.largest) || !model.accepts($0.input) }) {
+            return "a moment that waits for its label does not fit the model"
+        }
+        return nil
+    }
+
     mutating func wait(_ moment: Moment, _ input: MomentInput, isDue: Bool) {
         waiting.append(Waiting(moment: moment, input: input, isDue: isDue))
     }

@@ -35,6 +35,8 @@ public struct LearnProcessor: Processor {
     private let settings: LearnSettings
     private let holdOut: UInt64
     private let isLive: Bool
+    /// Updates are cut into frames of this size.
+    private let frameBytes: Int
     /// Measures how long an update took; nothing else depends on it.
     private let clock: any TimeSource
     private let guided: GuidedLearner
@@ -67,8 +69,9 @@ public struct LearnProcessor: Processor {
         self.settings = settings.learn
         holdOut = UInt64(settings.evaluate.holdOut)
         isLive = settings.mode == .live
+        frameBytes = settings.messaging.frameBytes
         self.clock = clock
-        store = try CheckpointStore(directory: settings.learn.directory, model: settings.model)
+        store = try CheckpointStore(directory: settings.learn.directory, model: settings.model, tokenizer: settings.signals.text.tokenizer)
         guided = try GuidedLearner(settings)
         (progress, labels) = (LearnProgress(), LabelJoin(patience: settings.learn.labelPatience))
         if let (saved, waiting) = try store.restore(guided) {
@@ -82,15 +85,17 @@ public struct LearnProcessor: Processor {
         } else {
             progress.begin(settings.learn.stream, run: settings.learn.run)
         }
-        decisions = try DecisionLearner(settings) { [guided] in guided.serving }
-        sessions = try SessionPublisher(settings, guided.learner.model, clock: clock)
+        if let damage = store.opened?.damage { told.drops.count(.checkpointDamaged, because: "\(damage); goes on from the checkpoint before") }
+        decisions = try DecisionLearner(settings, from: store.opened) { [guided] in guided.serving }
+        sessions = try SessionPublisher(settings, guided.learner.model, clock: clock, from: store.opened)
+        if let problem = sessions?.problem { told.drops.count(.checkpointDamaged, because: "\(problem); sessions begin anew") }
     }
 
     public var telemetry: Telemetry {
         var telemetry = told
         if let decisions {
             telemetry.gauges.merge(decisions.gauges) { $1 }
-            telemetry.drops.add(decisions.drops.counts)
+            telemetry.drops.add(decisions.drops)
         }
         sessions?.tell(&telemetry)
         return telemetry
@@ -258,7 +263,7 @@ public struct LearnProcessor: Processor {
             $0.arrived = newestArrival
             if known > 0 { $0.streamBase = progress.streamBase }
         }
-        return Outgoing(update, on: Topics.modelUpdate.only, payload: [payload])
+        return Outgoing(update, on: Topics.modelUpdate.only, payload: payload.cut(into: frameBytes))
     }
 
     /// The ledger's lines that were added or went on since they were last told.
@@ -281,12 +286,11 @@ public struct LearnProcessor: Processor {
         defer { storing = seconds(from: start, to: clock.now) }
         (lastStored, eventsStored) = (now, progress.events)
         progress.momentsStored = progress.momentsSeen
-        decisions?.save()
+        decisions?.flush()
         do {
-            try store.save(guided, progress, labels)
-            try sessions?.save()
+            try store.save(guided, progress, labels, others: (decisions?.files() ?? []) + (sessions?.files ?? []))
         } catch {
-            told.drops.count(.checkpointFailed)
+            told.drops.count(.checkpointFailed, because: "\(error)")
         }
     }
 
