@@ -93,7 +93,7 @@ let checks: [Target] = [
     tests("Messaging", ["Messaging", "Schema", "PipelineTesting", "FilesTesting"]),
     tests("Model", ["Files", "Model", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "TensorsTesting", "Tokenization", "FilesTesting"]),
     tests("Signals", ["Files", "Signals", "Statistics", "FilesTesting"]),
-    tests("Pipeline", ["Files", "Pipeline", "Schema", "PipelineTesting", "FilesTesting"]),
+    tests("Pipeline", ["Files", "Pipeline", "Schema", "PipelineTesting", "FilesTesting", "Statistics"]),
     tests("Learning", ["Files", "Learning", "Statistics", "Tensors", "TensorsTesting", "CAllocations", "FilesTesting"]),
     tests("Reinforcement", ["Reinforcement", "Model", "Layers", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),

@@ -63,7 +63,7 @@ public struct GraphPlan: Sendable {
     public var stages: [Supervisor.Child] {
         let common = ["--config", settingsFile]
         return [child("learn", common), child("evaluate", common), child("fuse", common)]
-            + modalities.map { child("extract", common + ["--modality", $0.key], named: "extract-\($0.key)") }
+            + settings.extracted.map { child("extract", common + ["--modality", $0], named: "extract-\($0)") }
             + [child("ingest", common + ["--closer", source.publisher])]
     }
 
@@ -93,6 +93,8 @@ extension GraphPlan {
         _ source: Source, config: String?, overrides: [String], directory: String?, environment: [String: String]
     ) throws -> GraphPlan {
         let reading = try Settings.read(path: config, environment: environment, overrides: overrides)
+        let lacking = reading.lacking()
+        guard lacking.isEmpty else { throw ConfigurationError(problems: lacking) }
         var settings = reading.settings
         let name: String
         switch source {
@@ -107,6 +109,9 @@ extension GraphPlan {
         }
         let place = URL(fileURLWithPath: directory ?? "runs/\(name)").standardizedFileURL.path
         if settings.learn.directory.isEmpty { settings.learn.directory = place + "/checkpoint" }
+        // A session may want more classes than were checked, and so more memory.
+        let problems = settings.problems.map { ConfigurationError.Problem(origin: reading.origin(of: $0.key), text: "\($0.key): \($0.text)") }
+        guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         if settings.learn.run.isEmpty { settings.learn.run = unfinishedRun(in: place) ?? UUID().uuidString.lowercased() }
         let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         return GraphPlan(settings: settings, source: source, executables: executable.deletingLastPathComponent().path, directory: place)

@@ -1,7 +1,8 @@
 import Messaging
+import Statistics
 
 /// How a stage treats what it cannot keep up with.
-public enum Mode: String, Sendable, Codable, CaseIterable {
+public enum Mode: String, Choice {
     /// Fresh before complete: the oldest is dropped and counted.
     case live
     /// Complete before fresh: whoever sends waits, nothing is lost, and the same session gives the same results.

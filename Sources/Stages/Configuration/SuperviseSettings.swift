@@ -15,6 +15,8 @@ public struct SuperviseSettings: Codable, Sendable, Equatable {
     public var silence = 20.0
     /// How long the graph may take to come up, in seconds.
     public var startTimeout = 60.0
+    /// Bytes that the processes of the graph may take together, by what `accrete validate` tells; 0: the machine's memory.
+    public var memoryLimit = 0
 
     public init() {}
 }
