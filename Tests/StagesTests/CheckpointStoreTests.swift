@@ -11,8 +11,8 @@ import Schema
 import struct Statistics.RandomSource
 import Tensors
 import Testing
-import Tokenization
 @testable import Stages
+@testable import Tokenization
 
 /// What a learner writes: whole or not at all, found damaged where it is, and a GPT-2 for everybody.
 struct CheckpointStoreTests {
