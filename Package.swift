@@ -64,7 +64,7 @@ let floor4: [Target] = [
 ]
 
 let floor5: [Target] = [
-    module("Stages", ["Files", "Safetensors", "Statistics", "Tensors", "Tokenization", "Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Reinforcement", "MetaLearning", "Evaluation"]),
+    module("Stages", ["Files", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization", "Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Reinforcement", "MetaLearning", "Evaluation"]),
     module("Launch", ["Files", "Stages", "Pipeline", "Messaging", arguments, logging]),
     module("Deployment", ["Files", "Stages", "Safetensors", "Pipeline", "Messaging", "Schema", "Statistics", subprocess, filePaths]),
 ]
@@ -73,9 +73,9 @@ let floor6: [Target] = [
     command("accrete-ingest", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete-extract", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete-fuse", ["Launch", "Stages", "Pipeline", arguments]),
-    command("accrete-learn", ["Launch", "Stages", "Pipeline", arguments]),
+    command("accrete-learn", ["Files", "Launch", "Stages", "Pipeline", arguments]),
     command("accrete-evaluate", ["Launch", "Stages", "Pipeline", arguments]),
-    command("accrete-simulate", ["Launch", "Stages", "Pipeline", arguments]),
+    command("accrete-simulate", ["Files", "Launch", "Stages", "Pipeline", arguments]),
     command("accrete", ["CLinux", "Files", "Deployment", "Launch", "Learning", "Stages", "Pipeline", "Messaging", "Schema", "Signals", "OnlineLanguage", "Statistics", arguments, yaml]),
     command("accrete-bench", ["CLinux", "Files", "Deployment", "Stages", "Evaluation", "Learning", "Model", "Signals", "Statistics", "Reinforcement", "OnlineLanguage", "MetaLearning", "CBaseline", arguments]),
 ]
@@ -95,14 +95,14 @@ let checks: [Target] = [
     tests("Messaging", ["Messaging", "Schema", "PipelineTesting", "FilesTesting"]),
     tests("Model", ["Files", "GGUF", "Model", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "TensorsTesting", "Tokenization", "FilesTesting"]),
     tests("Signals", ["Files", "Signals", "Statistics", "FilesTesting"]),
-    tests("Pipeline", ["Pipeline", "PipelineTesting", "FilesTesting"]),
+    tests("Pipeline", ["Files", "Pipeline", "Schema", "PipelineTesting", "FilesTesting", "Statistics"]),
     tests("Learning", ["Files", "Learning", "Statistics", "Tensors", "TensorsTesting", "CAllocations", "FilesTesting"]),
     tests("Reinforcement", ["Reinforcement", "Model", "Layers", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
     tests("OnlineLanguage", ["OnlineLanguage"]),
     tests("MetaLearning", ["MetaLearning", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Stages", ["Files", "Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting"]),
-    tests("Deployment", ["Files", "Deployment", "Stages", "Schema", "Statistics", "FilesTesting"]),
+    tests("Deployment", ["Files", "Deployment", "Pipeline", "Stages", "Schema", "Statistics", "FilesTesting"]),
 ]
 
 let package = Package(

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Pipeline
 import Safetensors
@@ -54,12 +55,15 @@ public struct GraphPlan: Sendable {
     }
 
     public var settingsFile: String { directory + "/settings.yaml" }
+    public var reportFile: String { directory + "/report.json" }
+    /// The directory of what the processes say.
+    public var logs: String { directory + "/logs" }
 
     /// The stages, in the order in which they start: each after those that it tells.
     public var stages: [Supervisor.Child] {
         let common = ["--config", settingsFile]
         return [child("learn", common), child("evaluate", common), child("fuse", common)]
-            + modalities.map { child("extract", common + ["--modality", $0.key], named: "extract-\($0.key)") }
+            + settings.extracted.map { child("extract", common + ["--modality", $0], named: "extract-\($0)") }
             + [child("ingest", common + ["--closer", source.publisher])]
     }
 
@@ -89,6 +93,8 @@ extension GraphPlan {
         _ source: Source, config: String?, overrides: [String], directory: String?, environment: [String: String]
     ) throws -> GraphPlan {
         let reading = try Settings.read(path: config, environment: environment, overrides: overrides)
+        let lacking = reading.lacking()
+        guard lacking.isEmpty else { throw ConfigurationError(problems: lacking) }
         var settings = reading.settings
         let name: String
         switch source {
@@ -97,30 +103,46 @@ extension GraphPlan {
         case .session(let path):
             let scan = try SessionDirectory(path: path).scan()
             if reading.origin(of: "model.classes") == .defaults { settings.model.classes = max(settings.model.classes, scan.classes) }
-            if reading.origin(of: "endpoints") == .defaults { settings.endpoints = .isolated(process: getpid()) }
-            if settings.learn.stream.isEmpty { settings.learn.stream = try SHA256.hex(of: Array(Data(contentsOf: URL(fileURLWithPath: path + "/session.jsonl")))) }
+            if !reading.origins.keys.contains(where: { $0.split(separator: ".").first == "endpoints" }) { settings.endpoints = .isolated(process: getpid()) }
+            if settings.learn.stream.isEmpty { settings.learn.stream = try digest(of: path + "/session.jsonl") }
             name = URL(fileURLWithPath: path).lastPathComponent + "-" + UUID().uuidString.prefix(8).lowercased()
         }
         let place = URL(fileURLWithPath: directory ?? "runs/\(name)").standardizedFileURL.path
         if settings.learn.directory.isEmpty { settings.learn.directory = place + "/checkpoint" }
+        // A session may want more classes than were checked, and so more memory.
+        let problems = settings.problems.map { ConfigurationError.Problem(origin: reading.origin(of: $0.key), text: "\($0.key): \($0.text)") }
+        guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         if settings.learn.run.isEmpty { settings.learn.run = unfinishedRun(in: place) ?? UUID().uuidString.lowercased() }
-        let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        return GraphPlan(settings: settings, source: source, executables: URL(fileURLWithPath: executable).deletingLastPathComponent().path, directory: place)
+        let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        return GraphPlan(settings: settings, source: source, executables: executable.deletingLastPathComponent().path, directory: place)
+    }
+
+    /// SHA-256 of a file, read piece by piece.
+    private static func digest(of path: String) throws -> String {
+        let file = try InputFile(path)
+        var hash = SHA256(), buffer = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            let count = buffer.withUnsafeMutableBytes { read(file.descriptor, $0.baseAddress, $0.count) }
+            guard count >= 0 else { throw FileError(path, .cannotRead(String(cString: strerror(errno)))) }
+            if count == 0 { return SHA256.hex(hash.digest()) }
+            buffer.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+        }
     }
 
     /// The run that was begun in a directory and has not come to its report: whoever starts it again goes on with it.
     private static func unfinishedRun(in directory: String) -> String? {
-        guard let text = try? String(contentsOfFile: directory + "/" + unfinished, encoding: .utf8) else { return nil }  // the usual case: there is none
-        return text.isEmpty ? nil : text
+        guard let bytes = try? readFile(directory + "/" + unfinished, atMost: 256) else { return nil }  // the usual case: there is none
+        let text = String(decoding: bytes, as: UTF8.self)
+        return UUID(uuidString: text) == nil ? nil : text
     }
 
     /// Notes that the run has begun.
-    func begin() throws { try settings.learn.run.write(toFile: directory + "/" + Self.unfinished, atomically: true, encoding: .utf8) }
+    func begin() throws(FileError) { try replaceFile(at: directory + "/" + Self.unfinished, with: settings.learn.run) }
 
     /// Writes the run's report; the run is over then, and the next in this directory is another.
     public func finish(with report: RunReport) throws {
-        try report.json.write(toFile: directory + "/report.json", atomically: true, encoding: .utf8)
-        try? FileManager.default.removeItem(atPath: directory + "/" + Self.unfinished)  // what never began has none
+        try replaceFile(at: reportFile, with: report.json)
+        unlink(directory + "/" + Self.unfinished)  // what never began has none
     }
 
     private static let unfinished = "unfinished"

@@ -1,8 +1,10 @@
+import Files
 import Foundation
 import Messaging
 import Pipeline
 import Schema
 import Stages
+import Statistics
 import Synchronization
 
 /// Runs a whole graph on this machine, from its start to its report.
@@ -16,7 +18,8 @@ public struct GraphRun: Sendable {
         case failed(String)
         /// A process of a replay died: what it had heard is lost, so the whole graph begins the stream again, and the learner goes on where its newest
         /// checkpoint stands. No run ends so.
-        case interrupted(String)
+        /// - Parameter byInput: whether a message killed it, which is passed over from then on.
+        case interrupted(String, byInput: Bool)
     }
 
     private let plan: GraphPlan
@@ -31,37 +34,51 @@ public struct GraphRun: Sendable {
     }
 
     /// Starts the graph, watches it until it is done or `stop` says so, stops it, and reports. A replay that loses a process is begun again.
+    /// - Throws: `FileError`, where another run works in the directory or it cannot be written to; nothing in it is touched then.
     public func run(view: ProgressView, until stop: StopSignal) async throws -> (outcome: Outcome, report: RunReport, plot: StreamPlot) {
-        var restarts: [String: Int] = [:]
+        let lock = try claimDirectory()
+        let end = try await runToItsEnd(view: view, until: stop)
+        _ = consume lock
+        return end
+    }
+
+    private func runToItsEnd(view: ProgressView, until stop: StopSignal) async throws -> (outcome: Outcome, report: RunReport, plot: StreamPlot) {
+        try prepareDirectory()
+        var restarts: [String: Int] = [:], deaths = 0
         while true {
             var (outcome, report, plot) = try await runOnce(view: view, until: stop)
-            guard case .interrupted(let name) = outcome else {
+            guard case .interrupted(let name, let byInput) = outcome else {
                 report.restarts.merge(restarts, uniquingKeysWith: +)
                 return (outcome, report, plot)
             }
             restarts[name, default: 0] += 1
-            if restarts.values.reduce(0, +) > plan.settings.supervise.maximumRestarts { return (.failed("\(name) keeps dying; see \(plan.directory)/logs"), report, plot) }
+            if !byInput { deaths += 1 }
+            if deaths > plan.settings.supervise.maximumRestarts {
+                report.restarts.merge(restarts, uniquingKeysWith: +)
+                return (.failed("\(name) keeps dying; see \(plan.directory)/logs"), report, plot)
+            }
+            if stop.isSet { return (.stopped, report, plot) }
             say("\(name) died: the replay begins again, and learning goes on from the newest checkpoint\n")
         }
     }
 
     private func runOnce(view: ProgressView, until stop: StopSignal) async throws -> (outcome: Outcome, report: RunReport, plot: StreamPlot) {
         let began = ContinuousClock.now
-        try prepareDirectory()
-        let supervisor = Supervisor(plan.settings.supervise, logs: plan.directory + "/logs")
+        let supervisor = Supervisor(plan.settings.supervise, logs: plan.logs, isRepeatable: plan.isRepeatable)
         let bus = try ZeroMQBus()
         let listener = try bus.subscriber(
             to: [Subscription(try plan.settings.allEndpoints(environment),
                               topics: [Topics.status.prefix, Topics.evaluationSummary.prefix, Topics.evaluationDomains.prefix, Topics.modelUpdate.prefix,
                                        Topics.modelVerdict.prefix, Topics.triggerLedger.prefix])],
             limits: plan.settings.stageOptions.limits)
-        let watch = Watch(plan, startTimeout: plan.settings.supervise.startTimeout, view: view, began: began, say: say)
+        let watch = Watch(plan, view: view, began: began, say: say)
         for child in plan.stages { await supervisor.start(child) }
 
         let outcome = await withTaskGroup(of: Outcome?.self) { group in
             group.addTask { await watch.listen(to: listener) }
             group.addTask { await watch.follow(supervisor) }
             group.addTask { await watch.keepTime(starting: plan.publisher, by: supervisor, until: stop) }
+            group.addTask { await watch.endWhatHangs(by: supervisor) }
             let first = await group.compactMap { $0 }.first { _ in true }
             group.cancelAll()
             return first ?? .failed("the graph ended without a word")
@@ -85,10 +102,20 @@ public struct GraphRun: Sendable {
         timer.cancel()
     }
 
+    /// Keeps the run's directory, and the checkpoint's, from every other run.
+    private func claimDirectory() throws(FileError) -> DirectoryLock {
+        let lock = try DirectoryLock(plan.directory)
+        // Children of a run whose supervisor was killed end by themselves, within a moment.
+        let patience = Int(clamping: 1000 * (plan.settings.supervise.stopGrace + 2))
+        _ = try DirectoryLock(plan.logs, name: Supervised.lock, patience: patience)
+        _ = try DirectoryLock(plan.settings.learn.directory)  // the learner takes it when it starts
+        return lock
+    }
+
     private func prepareDirectory() throws {
-        try FileManager.default.createDirectory(atPath: plan.directory + "/logs", withIntermediateDirectories: true)
-        try plan.settings.yaml.write(toFile: plan.settingsFile, atomically: true, encoding: .utf8)
+        try replaceFile(at: plan.settingsFile, with: plan.settings.yaml)
         try plan.begin()
+        for child in plan.stages { PassedOver.forget(of: child.name, in: plan.logs) }
     }
 }
 
@@ -103,111 +130,4 @@ public final class StopSignal: Sendable {
     }
 
     public var isSet: Bool { isRaised.withLock { $0 } }
-}
-
-/// What is seen of a running graph.
-private actor Watch {
-    private let plan: GraphPlan
-    private let startTimeout: Double
-    private let began: ContinuousClock.Instant
-    private let say: @Sendable (String) -> Void
-    private var view: ProgressView
-    private var record = RunRecord()
-
-    init(_ plan: GraphPlan, startTimeout: Double, view: ProgressView, began: ContinuousClock.Instant, say: @escaping @Sendable (String) -> Void) {
-        self.plan = plan
-        self.startTimeout = startTimeout
-        self.view = view
-        self.began = began
-        self.say = say
-    }
-
-    private var seconds: Double { (ContinuousClock.now - began).inSeconds }
-
-    /// Takes in what the stages tell, until the referee has seen the end.
-    func listen(to subscriber: Subscriber, untilAllAreDone: Bool = false) async -> GraphRun.Outcome? {
-        for await batch in subscriber {
-            for index in 0..<batch.count { take(batch[index]) }
-            if untilAllAreDone, record.statuses.values.allSatisfy(\.last) { return nil }
-            if !untilAllAreDone, record.isComplete { return .complete }
-        }
-        return nil
-    }
-
-    private func take(_ message: WireMessage) {
-        do {
-            let topic = message.topic
-            if Topics.status.components(of: topic) != nil { record.take(try message.decode() as Status) }
-            if Topics.evaluationSummary.components(of: topic) != nil { record.take(try message.decode() as EvaluationSummary) }
-            if Topics.modelUpdate.components(of: topic) != nil { record.take(try message.decode() as ModelUpdate) }
-            if Topics.modelVerdict.components(of: topic) != nil { record.take(try message.decode() as Verdict) }
-            if Topics.triggerLedger.components(of: topic) != nil { record.take(try message.decode() as TriggerLedgerPart) }
-            if Topics.evaluationDomains.components(of: topic) != nil { record.take(try message.decode() as DomainSummary) }
-        } catch {
-            note("a stage said what cannot be read: \(error)")
-        }
-    }
-
-    /// Says aloud what becomes of the processes.
-    func follow(_ supervisor: Supervisor) async -> GraphRun.Outcome? {
-        for await event in supervisor.events {
-            switch event {
-            case .started(let name, let process, let restarts):
-                if restarts > 0 { note("\(name) is back (process \(process), start \(restarts + 1))") }
-            case .finished: break
-            case .died(let name, _, _, _) where plan.isRepeatable: return .interrupted(name)
-            case .died(let name, let how, let words, let delay):
-                note("\(name) died (\(how)); it starts again in \(delay) s. Its last words: \(words)")
-            case .gaveUp(let name, let how, let words):
-                return .failed("\(name) keeps dying (\(how)): \(words)")
-            }
-        }
-        return nil
-    }
-
-    /// Starts the publisher when every stage is there; draws; ends the run when told, or when nothing moves.
-    func keepTime(starting publisher: Supervisor.Child?, by supervisor: Supervisor, until stop: StopSignal) async -> GraphRun.Outcome? {
-        let stages = plan.stages.map(\.name)
-        var hasBegun = false
-        var newest: (watermark: UInt64, at: Double) = (0, 0)
-        while !Task.isCancelled {
-            if stop.isSet { return .stopped }
-            if !hasBegun, stages.allSatisfy({ record.statuses[$0] != nil }) {
-                hasBegun = true
-                newest.at = seconds
-                note("all \(stages.count) stages are up after \(String(format: "%.1f", seconds)) s")
-                if let publisher { await supervisor.start(publisher) }
-            }
-            if !hasBegun, seconds > startTimeout {
-                let missing = stages.filter { record.statuses[$0] == nil }
-                return .failed("\(missing.joined(separator: ", ")) did not come up within \(startTimeout) s; see \(plan.directory)/logs")
-            }
-            if hasBegun {
-                let watermark = record.summary?.watermark ?? 0
-                if watermark > newest.watermark { newest = (watermark, seconds) }
-                if publisher != nil, seconds - newest.at > plan.settings.lockstep.patience {
-                    return .failed("nothing has moved for \(plan.settings.lockstep.patience) s; see \(plan.directory)/logs")
-                }
-                draw()
-            }
-            try? await Task.sleep(for: .milliseconds(250))  // cancellation ends the loop
-        }
-        return nil
-    }
-
-    private func draw() {
-        let text = view.draw(record, after: seconds)
-        if !text.isEmpty { say(text) }
-    }
-
-    private func note(_ text: String) {
-        say(text + "\n")
-        view.keep()
-    }
-
-    var plot: StreamPlot { record.plot(title: "\(plan.source.name): loss of the model and of its frozen twin, seed \(plan.settings.seed)") }
-
-    func report(after seconds: Double, restarts: [String: Int]) -> RunReport {
-        RunReport(record, plan, seconds: seconds, restarts: restarts)
-    }
 }

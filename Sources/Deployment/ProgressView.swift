@@ -1,4 +1,5 @@
 import Foundation
+import Statistics
 
 /// How a run looks in a terminal: a few lines, written over each time; or a line now and then where output is not a terminal.
 public struct ProgressView: Sendable {
@@ -34,13 +35,14 @@ public struct ProgressView: Sendable {
     static func lines(_ record: RunRecord, after seconds: Double) -> [String] {
         let summary = record.summary
         let now = summary.map { RunReport.Metrics($0.window) }
-        let moments = UInt64(record.statuses["fuse"]?.gauges["moments"] ?? 0)
+        let moments = UInt64(clamping: record.statuses["fuse"]?.gauges["moments"] ?? 0)
         var lines = [String(format: "  %4.0f s   moments %llu (scored %llu)   model version %llu   drops %llu",
                             seconds, moments, summary?.moments ?? 0, record.update?.version ?? 0, record.totalDrops)]
         if let now, let first = record.firstWindow {
-            lines.append(String(format: "  words   %.3f bits a byte now, %.3f at the start, %.3f frozen", now.model.bitsPerByte, first.model.bitsPerByte, now.frozen.bitsPerByte))
-            lines.append(String(format: "  labels  %.1f %% right now, %.1f %% at the start, %.1f %% frozen",
-                                100 * now.model.accuracy, 100 * first.model.accuracy, 100 * now.frozen.accuracy))
+            func bits(_ scores: RunReport.Scores) -> String { shown(scores.bitsPerByte, "%.3f") }
+            func right(_ scores: RunReport.Scores) -> String { shown(100 * scores.accuracy, "%.1f") }
+            lines.append("  words   \(bits(now.model)) bits a byte now, \(bits(first.model)) at the start, \(bits(now.frozen)) frozen")
+            lines.append("  labels  \(right(now.model)) % right now, \(right(first.model)) % at the start, \(right(now.frozen)) % frozen")
         }
         if let decisions = decisionLine(fuse: record.statuses["fuse"]?.gauges ?? [:], learn: record.statuses["learn"]?.gauges ?? [:]) {
             lines.append("  " + decisions)
@@ -48,7 +50,7 @@ public struct ProgressView: Sendable {
         if lines.count == 1 { lines.append("  words   waiting for the first moments") }
         let latencies = record.latencies
         func milliseconds(_ name: String) -> String {
-            latencies[name].map { String(format: "%.1f ms (p99 %.1f)", 1000 * $0.p50, 1000 * $0.p99) } ?? "–"
+            latencies[name].map { "\(shown(1000 * $0.p50, "%.1f")) ms (p99 \(shown(1000 * $0.p99, "%.1f")))" } ?? "–"
         }
         lines.append("  latency prediction \(milliseconds("prediction")), published update \(milliseconds("update"))")
         return lines

@@ -1,4 +1,5 @@
 import Schema
+import Statistics
 
 /// What is known of a running graph, from what its stages tell.
 public struct RunRecord: Sendable {
@@ -11,6 +12,10 @@ public struct RunRecord: Sendable {
     /// Counts of processes that ended, kept when a stage starts again.
     private var earlier: [String: [String: UInt64]] = [:]
     private var earlierMemory: [String: UInt64] = [:]
+    /// Moments that evaluators dealt with before the newest one started.
+    public private(set) var evaluatedBefore: UInt64 = 0
+    /// Whether the learner has told of anything that it learned, or had learned from this stream before.
+    public private(set) var hasLearned = false
 
     public private(set) var domains: DomainSummary?
     public private(set) var verdict: Verdict?
@@ -78,10 +83,14 @@ public struct RunRecord: Sendable {
             earlierMemory[status.stage] = peakMemory(of: status.stage)
         }
         statuses[status.stage] = status
+        hasLearned = hasLearned || status.stage == "learn" && ["learned", "decisionsLearned"].contains { status.gauges[$0, default: 0] > 0 }
     }
 
     public mutating func take(_ summary: EvaluationSummary) {
         addPoint(summary)
+        if let old = self.summary, old.stamp.epoch != summary.stamp.epoch {
+            evaluatedBefore = evaluatedBefore.clampedAdding(old.moments).clampedAdding(old.setAside)
+        }
         self.summary = summary
         if firstWindow == nil, summary.moments > 0 { firstWindow = .init(summary.running) }
         if summary.last { isComplete = true }

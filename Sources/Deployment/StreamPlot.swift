@@ -1,8 +1,9 @@
 import Foundation
+import Statistics
 
 /// The loss over a stream as an SVG: the model's and the frozen twin's, with updates, drifts and what the gate held back marked.
 public struct StreamPlot: Sendable {
-    /// Mean loss over the moments since the point before, in nats a label; nil where none was labelled.
+    /// Mean loss over the moments since the point before, in nats a label; nil where none was labelled. What is not finite is not drawn.
     public struct Point: Sendable, Equatable {
         public var ordinal: UInt64
         public var model: Double?
@@ -38,14 +39,17 @@ public struct StreamPlot: Sendable {
         let highest = max(0.1, losses.max() ?? 1)
         func x(_ ordinal: UInt64) -> Double { Self.left + (Self.width - Self.left - 20) * Double(ordinal) / last }
         func y(_ loss: Double) -> Double { Self.height - Self.bottom - (Self.height - Self.bottom - Self.top) * min(loss, highest) / highest }
+        func places(_ loss: KeyPath<Point, Double?>) -> [(Double, Double)] {
+            points.compactMap { point in point[keyPath: loss].flatMap { $0.isFinite ? (x(point.ordinal), y($0)) : nil } }
+        }
         var body = ""
         for mark in marks where mark.kind == .update { body += line(x(mark.ordinal), Self.height - Self.bottom, Self.height - Self.bottom + 5, mark) }
         for mark in marks where mark.kind != .update {
             let isHigh = mark.kind != .refused
             body += line(x(mark.ordinal), isHigh ? Self.top : Self.height - Self.bottom - 12, Self.height - Self.bottom, mark)
         }
-        body += curve(points.compactMap { point in point.frozen.map { (x(point.ordinal), y($0)) } }, "#bbbbbb", "frozen twin")
-        body += curve(points.compactMap { point in point.model.map { (x(point.ordinal), y($0)) } }, "#1f77b4", "model")
+        body += curve(places(\.frozen), "#bbbbbb", "frozen twin")
+        body += curve(places(\.model), "#1f77b4", "model")
         body += axes(last, highest, x, y) + legend
         return """
             <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Int(Self.width)) \(Int(Self.height))" font-family="sans-serif" font-size="12">
@@ -71,7 +75,7 @@ public struct StreamPlot: Sendable {
         var text = "<path d=\"M\(Self.left) \(Self.top)V\(base)H\(Self.width - 20)\" fill=\"none\" stroke=\"black\"/>\n"
         for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
             text += "<text x=\"\(Self.left - 8)\" y=\"\(fixed(y(highest * share) + 4))\" text-anchor=\"end\">\(String(format: "%.2g", highest * share))</text>\n"
-            text += "<text x=\"\(fixed(x(UInt64(last * share))))\" y=\"\(base + 20)\" text-anchor=\"middle\">\(Int(last * share))</text>\n"
+            text += "<text x=\"\(fixed(x(UInt64(clamping: last * share))))\" y=\"\(base + 20)\" text-anchor=\"middle\">\(UInt64(clamping: last * share))</text>\n"
         }
         return text + "<text x=\"\(Self.width / 2)\" y=\"\(base + 36)\" text-anchor=\"middle\">moments</text>\n"
             + "<text x=\"14\" y=\"\(Self.height / 2)\" transform=\"rotate(-90 14 \(Self.height / 2))\" text-anchor=\"middle\">nats a label</text>\n"
@@ -88,6 +92,6 @@ public struct StreamPlot: Sendable {
     private func fixed(_ value: Double) -> String { String(format: "%.1f", value) }
 
     private func escaped(_ text: String) -> String {
-        text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;").replacingOccurrences(of: "\"", with: "&quot;")
+        text.onOneLine.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;").replacingOccurrences(of: "\"", with: "&quot;")
     }
 }

@@ -38,15 +38,17 @@ public func checkReplaceable(_ path: String) throws(FileError) {
 public func removeUnfinished(of path: String) {
     let directory = directory(of: path)
     let prefix = "\(path.split(separator: "/").last ?? "")."
-    guard let entries = opendir(directory) else { return }
-    defer { closedir(entries) }
-    while let entry = readdir(entries) {
-        let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        guard name.hasPrefix(prefix), name.hasSuffix(unfinishedSuffix),
-              let process = Int32(name.dropFirst(prefix.count).dropLast(unfinishedSuffix.count)), process > 0,
-              kill(process, 0) != 0, errno == ESRCH else { continue }
-        unlink("\(directory)/\(name)")
-    }
+    for name in fileNames(in: directory) where name.hasPrefix(prefix) && isAbandoned(name, after: prefix.count) { unlink("\(directory)/\(name)") }
+}
+
+/// Whether a name is `….<process>.partial` of a process that has ended.
+/// - Parameter start: characters before the process; nil: as many as stand before the last but one dot.
+func isAbandoned(_ name: String, after start: Int? = nil) -> Bool {
+    guard name.hasSuffix(unfinishedSuffix) else { return false }
+    let rest = name.dropLast(unfinishedSuffix.count)
+    let number = start.map { rest.dropFirst($0) } ?? rest[(rest.lastIndex(of: ".").map(rest.index(after:)) ?? rest.endIndex)...]
+    guard let process = Int32(number), process > 0 else { return false }
+    return kill(process, 0) != 0 && errno == ESRCH
 }
 
 private let unfinishedSuffix = ".partial"
@@ -72,7 +74,7 @@ private func replaceRegularFile(
         if let error = error as? FileError { throw error }
         throw FileError(path, .cannotWrite("\(error)"))
     }
-    syncDirectory(of: path)
+    syncDirectory(directory(of: path))
 }
 
 private func writeStream(
@@ -134,15 +136,7 @@ private func target(of path: String) throws(FileError) -> String {
 /// As many as Linux itself follows.
 private let maximumLinks = 40
 
-private func directory(of path: String) -> String {
+func directory(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
-}
-
-/// The rename itself lives in the directory. A file system that cannot sync directories keeps its own promise.
-private func syncDirectory(of path: String) {
-    let descriptor = open(directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { return }
-    fsync(descriptor)
-    close(descriptor)
 }

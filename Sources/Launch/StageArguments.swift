@@ -46,14 +46,24 @@ public struct StageArguments: ParsableArguments {
         var options = settings.stageOptions
         options.keepsLast = keepsLast
         options.awaitedSubscribers = settings.mode == .lockstep ? awaits : [:]
+        options.newestMessage = try record(of: name)
         let stage = Stage(name: name, processor: processor, subscriptions: subscriptions, publish: endpoints, options: options, logger: logger)
-        let watch = Task { await Supervision.wait { stage.stop() } }
-        defer { watch.cancel() }
+        Supervision.atItsEnd { stage.stop() }
         do {
             try await stage.run()
         } catch {
             throw StartFailure("\(name) cannot run: \(error)")
         }
+    }
+}
+
+/// Where a supervised stage notes the message that it is at.
+private func record(of name: String) throws(StartFailure) -> NewestMessage? {
+    guard let logs = ProcessInfo.processInfo.environment[Supervised.logs] else { return nil }
+    do {
+        return try NewestMessage(NewestMessage.path(of: name, in: logs), passingOver: PassedOver.read(of: name, in: logs))
+    } catch {
+        throw StartFailure("\(name) cannot start: \(error)")
     }
 }
 
@@ -67,16 +77,3 @@ public struct StartFailure: Error, CustomStringConvertible {
 }
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}
-
-/// A stage that a supervisor started does not outlive it.
-enum Supervision {
-    /// Calls `stop` when the supervising process has gone; returns at once where there is none.
-    static func wait(_ stop: @Sendable () -> Void) async {
-        guard let text = ProcessInfo.processInfo.environment["ACCRETE_SUPERVISOR"], let supervisor = Int32(text) else { return }
-        while !Task.isCancelled {
-            if getppid() != supervisor { return stop() }
-            try? await Task.sleep(for: .milliseconds(500))  // cancellation ends the loop
-        }
-    }
-}
-

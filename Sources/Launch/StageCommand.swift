@@ -1,5 +1,7 @@
 import ArgumentParser
+import Files
 import Foundation
+import Glibc
 import Stages
 
 /// An executable of the graph: it runs, or says in one sentence why it cannot.
@@ -8,12 +10,25 @@ public protocol StageCommand: AsyncParsableCommand {
 }
 
 extension StageCommand {
+    public static func main() async {
+        beginProcess()
+        await main(nil)
+    }
+
     public func run() async throws {
         do {
             try await launch()
         } catch let error as StartFailure {
-            FileHandle.standardError.write(Data("\(error)\n".utf8))
+            StandardError.write("\(error)\n")
             throw ExitCode(startFailureStatus)
         }
     }
+}
+
+/// What every process of the graph does first: closed streams are held, a reader of its output that goes away does not end it, and it does not
+/// outlive its supervisor.
+public func beginProcess() {
+    holdClosedStandardStreams()
+    signal(SIGPIPE, SIG_IGN)
+    Supervision.begin()
 }

@@ -49,6 +49,8 @@ extension OnlineLearner {
             ] {
                 try SettingsError.require((least...1 << 40).contains(value), key, "\(value) is below \(least) or absurd")
             }
+            try SettingsError.require(
+                stepsPerMoment <= 100, "steps_per_moment", "\(stepsPerMoment) is above 100: no stream waits so long for one moment")
             try SettingsError.require(replayed <= 4096, "replayed", "\(replayed) rows are too many for one step")
             try SettingsError.require((0..<1).contains(modalityDropout), "modality_dropout", "\(modalityDropout) is not in 0 ..< 1")
             try SettingsError.require((0..<1).contains(averaging), "averaging", "\(averaging) is not in 0 ..< 1")

@@ -30,6 +30,8 @@ public final class OnlineLearner {
     var trial: SwitchTrial?
     /// The smoothed loss of new moments, which a switch is measured by.
     var recentLoss = 0.0
+    /// Moments with a label that it is the mean of.
+    var labelled = 0
     let team: Team
     /// Moments learned from.
     public internal(set) var moments = 0
@@ -88,7 +90,10 @@ public final class OnlineLearner {
         moments += 1
         if moments % configuration.consolidateEvery == 0 { consolidate() }
         outcome.reverted = judgeSwitch(by: outcome)
-        if let loss = outcome.newLoss, loss.isFinite { recentLoss += (loss - recentLoss) / min(100, Double(moments)) }
+        if let loss = outcome.newLoss, loss.isFinite {
+            labelled += 1
+            recentLoss += (loss - recentLoss) / min(100, Double(labelled))
+        }
         return outcome
     }
 
@@ -164,6 +169,8 @@ public final class OnlineLearner {
     }
 
     private func remember(_ moment: MomentInput, source: String, _ outcome: LearnOutcome) {
+        // A moment that leaves no finite numbers would spoil every step that it is recalled for.
+        guard outcome.logits.allSatisfy(\.isFinite), outcome.newLoss?.isFinite ?? true else { return }
         let logits = strategy.matchWeight > 0 ? outcome.logits : []
         memory.add(
             RememberedMoment(moment: moment, logits: logits), source: source, label: moment.label, bytes: moment.bytes + 4 * logits.count,

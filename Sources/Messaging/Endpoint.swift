@@ -1,8 +1,11 @@
 import Glibc
 
-/// A place to meet: `tcp://host:port` (port `*` for any free one when binding) or `ipc:///path/of/a/socket`.
+/// A place to meet: `tcp://host:port` (host `*` for every address and port `*` for any free one when binding, an IPv6 address in brackets, or a
+/// host's name) or `ipc:///path/of/a/socket`.
 public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     public let description: String
+    /// Host and port of a tcp endpoint.
+    private let host: String, port: String
 
     /// Throws where the text names no place that both ZeroMQ and this system can meet at.
     public init(_ text: String) throws(MessagingError) {
@@ -13,18 +16,37 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
             guard path.utf8.count <= Self.maximumPathLength else {
                 throw refuse("the path has \(path.utf8.count) bytes, and a socket's may have \(Self.maximumPathLength)")
             }
+            guard path.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else { throw refuse("the path has control characters") }
+            (host, port) = ("", "")
         } else if text.hasPrefix("tcp://") {
-            guard let colon = text.lastIndex(of: ":"), colon > text.index(text.startIndex, offsetBy: 6) else {
-                throw refuse("a tcp endpoint is tcp://host:port")
-            }
-            let port = text[text.index(after: colon)...]
-            guard port == "*" || (1...65_535).contains(Int(port) ?? 0) else {
+            let address = text.dropFirst("tcp://".count)
+            guard let colon = address.lastIndex(of: ":"), colon > address.startIndex else { throw refuse("a tcp endpoint is tcp://host:port") }
+            let (host, port) = (String(address[..<colon]), String(address[address.index(after: colon)...]))
+            if let problem = Self.problem(ofHost: host) { throw refuse(problem) }
+            guard port == "*" || Int(port).map({ (1...65_535).contains($0) && String($0) == port }) == true else {
                 throw refuse("“\(port)” is no port: 1 to 65535 are")
             }
+            (self.host, self.port) = (host, port)
         } else {
             throw refuse("it starts with neither tcp:// nor ipc://")
         }
         description = text
+    }
+
+    private static func problem(ofHost host: String) -> String? {
+        if host == "*" { return nil }
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            return numeric(String(host.dropFirst().dropLast()), flags: AI_NUMERICHOST)?.isIPv6 == true ? nil : "“\(host)” is no IPv6 address"
+        }
+        if host.contains(":") { return "an IPv6 address stands in brackets: tcp://[::1]:7400" }
+        let isName = host.utf8.count <= 253 && host.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"): true
+            default: false
+            }
+        }
+        return isName ? nil : "“\(host.prefix(80))” is no host"
     }
 
     /// What `sockaddr_un` has room for, without its final zero.
@@ -33,5 +55,84 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     /// The file of an ipc endpoint.
     var path: String? {
         description.hasPrefix("ipc://") ? String(description.dropFirst("ipc://".count)) : nil
+    }
+
+    private var isTCP: Bool { path == nil }
+
+    /// Every address of this machine, rather than one.
+    private var isAnyHost: Bool { ["*", "0.0.0.0", "[::]", "[0:0:0:0:0:0:0:0]"].contains(host) }
+
+    /// Why nobody can connect to it as it stands, though a stage can be bound there; nil where somebody can.
+    public var whyNobodyConnects: String? {
+        guard isTCP else { return nil }
+        if isAnyHost { return "nobody can connect to \(host), which stands for every address of this machine" }
+        return port == "*" ? "nobody can connect to port *, which stands for any that is free" : nil
+    }
+
+    /// The same endpoint as somebody on this machine connects to it: the loopback address for every address.
+    public var onThisHost: Endpoint {
+        guard isTCP, isAnyHost, let local = try? Endpoint("tcp://127.0.0.1:\(port)") else { return self }
+        return local
+    }
+
+    /// Whether two stages of one machine cannot both be bound: at one file, or one port of addresses that are one or contain each other.
+    public func clashes(with other: Endpoint) -> Bool {
+        guard isTCP, other.isTCP else { return isTCP == other.isTCP && plainPath == other.plainPath }
+        guard port != "*", port == other.port else { return false }
+        return isAnyHost || other.isAnyHost || plainHost == other.plainHost
+    }
+
+    private var plainHost: String {
+        let lowered = host.lowercased()
+        if lowered == "localhost" { return "127.0.0.1" }
+        return lowered.hasPrefix("[") ? Self.numeric(String(lowered.dropFirst().dropLast()), flags: AI_NUMERICHOST)?.text ?? lowered : lowered
+    }
+
+    /// The file without what names the same place: empty components and `.`.
+    private var plainPath: [Substring] { (path ?? "").split(separator: "/").filter { $0 != "." } }
+}
+
+extension Endpoint {
+    /// What ZeroMQ is told.
+    struct Place: Equatable {
+        var text: String
+        /// Whether the socket has to speak IPv6 there.
+        var isIPv6: Bool
+    }
+
+    /// Where to bind: ZeroMQ takes addresses and names of interfaces, so a host's name is looked up. A name with addresses of both kinds means IPv4.
+    var placeToBind: Place {
+        guard isTCP, host != "*" else { return Place(text: description, isIPv6: false) }
+        if host.hasPrefix("[") { return Place(text: description, isIPv6: true) }
+        guard let found = Self.numeric(host) else { return Place(text: description, isIPv6: false) }
+        return Place(text: "tcp://\(found.isIPv6 ? "[\(found.text)]" : found.text):\(port)", isIPv6: found.isIPv6)
+    }
+
+    /// Where to connect: ZeroMQ looks names up by itself, again at every attempt; here it is only told of which kind.
+    var placeToConnect: Place {
+        guard isTCP, !isAnyHost else { return Place(text: description, isIPv6: false) }
+        return Place(text: description, isIPv6: host.hasPrefix("[") || Self.numeric(host)?.isIPv6 == true)
+    }
+
+    /// The address of a host, IPv4 where it has one; nil where there is none of that name, an interface for example.
+    private static func numeric(_ host: String, flags: Int32 = 0) -> (text: String, isIPv6: Bool)? {
+        var hints = addrinfo()
+        hints.ai_family = AF_UNSPEC
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        hints.ai_flags = flags
+        var list: UnsafeMutablePointer<addrinfo>?
+        guard getaddrinfo(host, nil, &hints, &list) == 0, let list else { return nil }
+        defer { freeaddrinfo(list) }
+        var found: [(text: String, isIPv6: Bool)] = []
+        var next: UnsafeMutablePointer<addrinfo>? = list
+        while let entry = next {
+            var name = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+            if getnameinfo(entry.pointee.ai_addr, entry.pointee.ai_addrlen, &name, socklen_t(name.count), nil, 0, NI_NUMERICHOST) == 0 {
+                let text = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+                found.append((text, entry.pointee.ai_family == AF_INET6))
+            }
+            next = entry.pointee.ai_next
+        }
+        return found.first { !$0.isIPv6 } ?? found.first
     }
 }

@@ -12,6 +12,7 @@ public final class Payload: @unchecked Sendable {
     private enum Owner {
         case this
         case batch(MessageBatch)
+        case payload(Payload)
     }
 
     /// `count` bytes that `fill` writes.
@@ -47,6 +48,19 @@ public final class Payload: @unchecked Sendable {
         count = part.count
         start = part.bytes.baseAddress
         owner = .batch(part.batch)
+    }
+
+    private init(_ range: Range<Int>, of whole: Payload) {
+        count = range.count
+        start = whole.start.map { $0 + range.lowerBound }
+        owner = .payload(whole)
+    }
+
+    /// The same bytes as frames of at most `size` bytes, in order; at least one. Nothing is copied.
+    public func cut(into size: Int) -> [Payload] {
+        precondition(size > 0, "frames of \(size) bytes")
+        guard count > size else { return [self] }
+        return stride(from: 0, to: count, by: size).map { Payload($0..<min(count, $0 + size), of: self) }
     }
 
     deinit {

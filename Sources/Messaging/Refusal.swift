@@ -35,6 +35,9 @@ extension Reason {
     public static let sequenceRunsBack = Reason(rawValue: "sequenceRunsBack")
     public static let staleEpoch = Reason(rawValue: "staleEpoch")
 
+    // Told by what it did before.
+    public static let passedOver = Reason(rawValue: "passedOver")
+
     // Told by the content.
     public static let unknownModality = Reason(rawValue: "unknownModality")
     public static let clockInFuture = Reason(rawValue: "clockInFuture")

@@ -1,4 +1,5 @@
 import CZeroMQ
+import Glibc
 
 /// A ZeroMQ socket. Not Sendable: it has one owner, who may move from thread to thread but is never on two at once.
 final class Socket {
@@ -46,13 +47,20 @@ final class Socket {
     }
 
     func connect(to endpoint: Endpoint) throws(MessagingError) {
-        guard zmq_connect(pointer, endpoint.description) == 0 else { throw .zeroMQ("connect to \(endpoint)") }
+        let place = endpoint.placeToConnect
+        try set(ZMQ_IPV6, Int32(place.isIPv6 ? 1 : 0), "IPv6")
+        guard zmq_connect(pointer, place.text) == 0 else { throw .zeroMQ("connect to \(endpoint)") }
     }
 
     /// Binds and tells where: the port that was chosen for `*`.
     func bind(to endpoint: Endpoint) throws(MessagingError) -> Endpoint {
         try context.hold(endpoint)
-        guard zmq_bind(pointer, endpoint.description) == 0 else { throw .zeroMQ("bind \(endpoint)") }
+        let place = endpoint.placeToBind
+        try set(ZMQ_IPV6, Int32(place.isIPv6 ? 1 : 0), "IPv6")
+        guard zmq_bind(pointer, place.text) == 0 else {
+            if zmq_errno() == ENODEV { throw MessagingError("bind \(endpoint)", "this machine has no address or interface of that name") }
+            throw .zeroMQ("bind \(endpoint)")
+        }
         var name = [CChar](repeating: 0, count: 512)
         var size = name.count
         guard zmq_getsockopt(pointer, ZMQ_LAST_ENDPOINT, &name, &size) == 0 else { throw .zeroMQ("bind \(endpoint)") }

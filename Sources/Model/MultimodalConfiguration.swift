@@ -1,7 +1,7 @@
 /// The shape of a multimodal model: which senses it has, how they are encoded and fused, and how large the trunk is.
 ///
 /// Every key has a default that works; a file names only what it changes. Senses stand in a fixed order, and the text
-/// after them: that order is the order of modalities everywhere.
+/// after them: that order is the order of modalities everywhere. There may be no sense beside the text.
 public struct MultimodalConfiguration: Codable, Sendable, Equatable {
     /// One stream of feature frames, `rows` × `columns` a moment. A longer reading is cut, a shorter one masked.
     public struct Sense: Codable, Sendable, Equatable {
@@ -114,7 +114,7 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
         for (key, weight) in [("languageWeight", languageWeight), ("expertWeight", expertWeight)] {
             try require(weight.isFinite && weight >= 0, key, "\(weight) is not a weight")
         }
-        try require(!senses.isEmpty, "senses", "a multimodal model needs at least one sense beside the text")
+        try require(senses.count <= Self.mostSenses, "senses", "\(senses.count) are more than \(Self.mostSenses)")
         try require(Set(modalities).count == modalities.count, "senses", "names repeat or are \"text\": \(modalities.joined(separator: ", "))")
         for sense in senses { try validate(sense) }
         for pair in pairs {
@@ -145,6 +145,8 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
 
     /// No extent may be larger: a slip of the keyboard must not ask for all memory.
     private static let largest = 1 << 20
+    /// Explanations hide sets of modalities, which are bits of a number.
+    private static let mostSenses = 32
 }
 
 private func names<Value>(of list: KeyValuePairs<String, Value>) -> String { list.map(\.key).joined(separator: ", ") }

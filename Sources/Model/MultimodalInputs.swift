@@ -169,7 +169,8 @@ extension MultimodalModel {
     func read<S>(_ percepts: [Percept<S>], _ inputs: MultimodalInputs<S>, languageRows: Int, in graph: Graph<S>) -> Tensor<S> {
         let senses = percepts.dropLast().map { $0.first(languageRows, tokens: configuration.tokens, in: graph) }
         let text = trunk.embed(inputs.tokens, batch: languageRows, in: graph)
-        let sequence = graph.concatenateRows([fusion.condition(senses, in: graph), text], batch: languageRows)
+        // Without a sense, nothing stands before the text.
+        let sequence = senses.isEmpty ? text : graph.concatenateRows([fusion.condition(senses, in: graph), text], batch: languageRows)
         let prefix = configuration.prefixLength
         let read = trunk.trunk(sequence, batch: languageRows, prefix: prefix, keyMask: inputs.keyMask, in: graph)
         return graph.sliceRows(read, prefix..<prefix + configuration.text.length, batch: languageRows)

@@ -5,8 +5,26 @@ public enum ProcessMemory {
     /// What a process may still take without the machine having to swap, bytes; nil where the system does not tell
     /// (`MemAvailable` in proc_meminfo(5)).
     public static var available: Int? {
+        meminfo("MemAvailable:")
+    }
+
+    /// All memory that this process and others may take: the machine's, or its control group's where that has less; nil where the system does not tell
+    /// (`MemTotal` in proc_meminfo(5), `memory.max` of cgroups(7)).
+    public static var machine: Int? {
+        let groups = (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? ""  // no control groups, no limit of theirs
+        var path = groups.split(separator: "\n").first { $0.hasPrefix("0::/") }.map { "/sys/fs/cgroup" + $0.dropFirst(3) } ?? ""
+        var limits = [meminfo("MemTotal:")]
+        while path.hasPrefix("/sys/fs/cgroup/") {
+            let text = try? String(contentsOfFile: path + "/memory.max", encoding: .utf8)  // "max" and no file are no limit
+            limits.append(text.flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) })
+            path = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+        }
+        return limits.compactMap(\.self).min()
+    }
+
+    private static func meminfo(_ name: String) -> Int? {
         guard let memory = try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8),
-            let line = memory.split(separator: "\n").first(where: { $0.hasPrefix("MemAvailable:") }),
+            let line = memory.split(separator: "\n").first(where: { $0.hasPrefix(name) }),
             let kilobytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
         else { return nil }
         return kilobytes << 10

@@ -74,12 +74,28 @@ public struct Telemetry: Sendable {
 /// How much was dropped, by reason.
 public struct Drops: Sendable, Equatable {
     public private(set) var counts: [Reason: UInt64] = [:]
+    /// Why the newest was dropped, where that was said, by reason; the stage logs it.
+    public private(set) var causes: [Reason: String] = [:]
 
     public init() {}
 
     public mutating func count(_ reason: Reason, _ number: UInt64 = 1) { counts[reason, default: 0] += number }
 
+    /// Counts one more, and says why.
+    public mutating func count(_ reason: Reason, because cause: String) {
+        count(reason)
+        causes[reason] = String(cause.prefix(Self.longestCause))
+    }
+
     public mutating func add(_ others: [Reason: UInt64]) { counts.merge(others, uniquingKeysWith: +) }
+
+    public mutating func add(_ others: Drops) {
+        add(others.counts)
+        causes.merge(others.causes) { $1 }
+    }
+
+    /// In characters.
+    private static let longestCause = 1000
 
     public subscript(reason: Reason) -> UInt64 { counts[reason] ?? 0 }
 

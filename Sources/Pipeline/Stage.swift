@@ -29,7 +29,7 @@ public actor Stage<P: Processor> {
     private var sequences: SequenceTracker
     private var bursts: BurstLog
     private var drops = Drops()
-    private var loggedRefusals: [Reason: UInt64] = [:]
+    private var loggedRefusals: [Reason: UInt64] = [:], loggedCauses: [Reason: UInt64] = [:]
     private var received: [String: UInt64] = [:]
     private var processing = QuantileSketch()
     private var nextTick: Instant
@@ -161,7 +161,11 @@ public actor Stage<P: Processor> {
         let topic = message.topic
         received[topic.firstComponent, default: 0] += 1
         do throws(Refusal) {
-            guard try sequences.accept(message.stamp(), on: topic) else { return }
+            let stamp = try message.stamp()
+            if let newest = options.newestMessage, !newest.note(stamp, on: topic) {
+                throw Refusal(.passedOver, "message \(stamp.sequence) of \(stamp.source) on \(topic) killed this stage before")
+            }
+            guard try sequences.accept(stamp, on: topic) else { return }
             post(try processor.process(P.Input(message), at: now))
         } catch {
             drops.count(error.reason)
@@ -248,12 +252,18 @@ public actor Stage<P: Processor> {
         post(Outgoing(status(last: last), on: topic))
     }
 
-    /// Logs what was refused before it reached the stage.
+    /// Logs what was refused before it reached the stage, and what the processor says that it dropped and why.
     private func noteRefusals(at now: Instant) {
         for (reason, count) in subscriber?.refusals ?? [:] {
             let unsaid = count - loggedRefusals[reason, default: 0]
             if unsaid > 0 { bursts.note(Refusal(reason), count: unsaid, at: now) }
             loggedRefusals[reason] = count
+        }
+        let told = processor.telemetry.drops
+        for (reason, cause) in told.causes.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            let unsaid = told[reason] - min(told[reason], loggedCauses[reason, default: 0])
+            if unsaid > 0 { bursts.note(Refusal(reason, cause), count: unsaid, at: now) }
+            loggedCauses[reason] = told[reason]
         }
     }
 

@@ -1,7 +1,8 @@
 import Messaging
+import Statistics
 
 /// How a stage treats what it cannot keep up with.
-public enum Mode: String, Sendable, Codable, CaseIterable {
+public enum Mode: String, Choice {
     /// Fresh before complete: the oldest is dropped and counted.
     case live
     /// Complete before fresh: whoever sends waits, nothing is lost, and the same session gives the same results.
@@ -33,6 +34,9 @@ public struct StageOptions: Sendable {
 
     /// How long to wait for them. Then a live stage begins without, and one in lockstep gives up.
     public var patience = Duration.seconds(30)
+
+    /// Where the stage notes the message that it is at, for a supervisor; nil: nowhere.
+    public var newestMessage: NewestMessage?
 
     public init(mode: Mode = .live) {
         self.mode = mode

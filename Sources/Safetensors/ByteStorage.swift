@@ -38,5 +38,3 @@ final class ByteStorage: @unchecked Sendable {
         }
     }
 }
-
-func fileExists(_ path: String) -> Bool { access(path, F_OK) == 0 }

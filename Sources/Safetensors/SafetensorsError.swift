@@ -9,6 +9,7 @@ public struct SafetensorsError: Error, Equatable, CustomStringConvertible {
     public enum Reason: Equatable, Sendable {
         case cannotOpen(String)
         case cannotWrite(String)
+        case damaged(String)
         case tooShort(bytes: Int)
         case headerTooLong(length: UInt64, limit: Int)
         case headerBeyondEnd(length: UInt64, bytes: Int)
@@ -41,6 +42,7 @@ extension SafetensorsError.Reason {
         switch self {
         case .cannotOpen(let why): "cannot be opened: \(why)"
         case .cannotWrite(let why): "cannot be written: \(why)"
+        case .damaged(let what): what
         case .tooShort(let bytes): "\(bytes) bytes are too few to hold a safetensors header"
         case .headerTooLong(let length, let limit): "the header claims \(length) bytes, more than the allowed \(limit)"
         case .headerBeyondEnd(let length, let bytes):

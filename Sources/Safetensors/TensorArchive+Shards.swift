@@ -1,9 +1,17 @@
+import Files
 import StrictJSON
 
 extension TensorArchive {
     /// Opens the tensors of a model's directory: `NAME.safetensors`, or the shards named by
-    /// `NAME.safetensors.index.json`, whose map must agree with what the shards hold. Throws `SafetensorsError`.
+    /// `NAME.safetensors.index.json`, whose map must agree with what the shards hold. Where `SHA256SUMS` lists the directory's
+    /// files, the model, its configuration and its tokenizer must be what it says. Throws `SafetensorsError`.
     public init(directory: String, name: String = "model") throws(SafetensorsError) {
+        do {
+            // Beside the model, a checkpoint holds other archives and logs, which opening it does not read.
+            _ = try FileDigests.checked(directory) { $0.hasPrefix(name) || !$0.hasSuffix(".safetensors") && !$0.hasSuffix(".jsonl") }
+        } catch {
+            throw SafetensorsError(directory, .damaged("\(error)"))
+        }
         let file = "\(directory)/\(name).safetensors"
         let index = file + ".index.json"
         if !fileExists(file), fileExists(index) {

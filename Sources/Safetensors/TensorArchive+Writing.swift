@@ -50,16 +50,19 @@ extension TensorArchive {
     public static func write(
         _ tensors: [TensorContent], metadata: [String: String] = [:], to path: String
     ) throws(SafetensorsError) {
-        let tensors = laidOut(tensors)
-        let header = header(tensors.map { ($0.name, $0.type, $0.shape) }, metadata: metadata)
         do {
-            try replaceFile(at: path) { write in
-                try header.withUnsafeBytes(write)
-                for tensor in tensors { try tensor.withBytes(write) }
-            }
+            try replaceFile(at: path) { append in try write(tensors, metadata: metadata, with: append) }
         } catch {
             throw SafetensorsError(error.path, .cannotWrite(error.cause))
         }
+    }
+
+    fileprivate static func write(
+        _ tensors: [TensorContent], metadata: [String: String], with append: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        let tensors = laidOut(tensors)
+        try header(tensors.map { ($0.name, $0.type, $0.shape) }, metadata: metadata).withUnsafeBytes(append)
+        for tensor in tensors { try tensor.withBytes(append) }
     }
 
     private static func laidOut(_ tensors: [TensorContent]) -> [TensorContent] {
@@ -85,5 +88,12 @@ extension TensorArchive {
         while text.count % 8 != 0 { text.append(UInt8(ascii: " ")) }
         let length = UInt64(text.count).littleEndian
         return withUnsafeBytes(of: length) { Array($0) } + text
+    }
+}
+
+extension CheckpointDirectory.Content {
+    /// An archive, written tensor by tensor.
+    public init(_ name: String, _ tensors: [TensorContent], metadata: [String: String] = [:]) {
+        self.init(name) { append in try TensorArchive.write(tensors, metadata: metadata, with: append) }
     }
 }

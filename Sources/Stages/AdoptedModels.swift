@@ -2,6 +2,7 @@ import Messaging
 import Model
 import Safetensors
 import Schema
+import Statistics
 import Tensors
 
 /// Model updates as they come in, checked, and handed out by the moment they may be used for.
@@ -34,19 +35,23 @@ struct AdoptedModels {
             if update.version == newest { return }  // sent again for a late subscriber
             throw Refusal(.sequenceRunsBack, "version \(update.version) after \(newest)")
         }
-        guard message.payload.count == 1 else { throw Refusal(.wrongShape, "\(message.payload.count) payload frames, not one") }
-        let payload: [UInt8] = Array(message.payload[0])
+        guard max(update.version, update.momentsSeen, update.momentWatermark, update.streamBase) <= ReservedNumbers.most else {
+            throw Refusal(.wrongModel, "version \(update.version) after \(update.momentsSeen) moments")
+        }
+        let payload = try message.joinedPayload()
         guard SHA256.hex(of: payload) == SHA256.hex(Array(update.sha256)) else {
             throw Refusal(.wrongDigest, "version \(update.version)")
         }
         let archive: TensorArchive
         do throws(SafetensorsError) {
             archive = try TensorArchive(bytes: payload, source: "model.update version \(update.version)")
-            for parameter in layout.parameters { _ = try archive.tensor(parameter.name, shape: parameter.shape) }
+            for parameter in layout.parameters { try archive.tensor(parameter.name, shape: parameter.shape).checkFinite() }
+        } catch where error.isNonFinite {
+            throw Refusal(.nonFinite, error.description)
         } catch {
             throw Refusal(.wrongModel, error.description)
         }
-        if let newest, !isRestart { missed += update.version - newest - 1 }
+        if let newest, !isRestart { missed = missed.clampedAdding(update.version.clampedSubtracting(newest).clampedSubtracting(1)) }
         epoch = update.stamp.epoch
         newest = update.version
         versions.append(Version(update: update, archive: archive))
@@ -74,4 +79,37 @@ extension TensorArchive {
             try tensor(parameter.name, shape: parameter.shape).copy(into: store[parameter.name])
         }
     }
+}
+
+extension WireMessage {
+    /// A file that was cut into frames, whole again.
+    /// - Throws: `wrongShape` where there are none.
+    func joinedPayload() throws(Refusal) -> [UInt8] {
+        let frames = payload
+        guard !frames.isEmpty else { throw Refusal(.wrongShape, "no payload frames") }
+        var whole: [UInt8] = []
+        whole.reserveCapacity(frames.reduce(0) { $0 + $1.count })
+        for frame in frames { frame.withUnsafeBytes { whole.append(contentsOf: $0) } }
+        return whole
+    }
+}
+extension StoredTensor {
+    /// - Throws: `nonFinite`, `notConvertible`.
+    func checkFinite() throws(SafetensorsError) {
+        guard type == .float32 else { return _ = try floats() }
+        let exponent = Float.infinity.bitPattern
+        let isFinite = withUnsafeBytes { bytes in
+            var found = false
+            for place in stride(from: 0, to: bytes.count, by: 4) {
+                found = found || bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self) & exponent == exponent
+            }
+            return !found
+        }
+        if !isFinite { _ = try floats() }
+    }
+}
+
+extension SafetensorsError {
+    /// Whether a number that is not finite is all that is wrong.
+    var isNonFinite: Bool { if case .nonFinite = reason { true } else { false } }
 }

@@ -52,6 +52,8 @@ extension Settings {
             merged = try overlay([key: value], on: merged, path: [])
             do {
                 self = try decoder.decode(Self.self, from: JSONEncoder().encode(merged))
+            } catch let DecodingError.dataCorrupted(context) where !context.codingPath.isEmpty {
+                throw SettingsError(key, context.debugDescription)
             } catch {
                 throw SettingsError(key, "cannot be \(value)")
             }

@@ -17,6 +17,6 @@ import Stages
         try await arguments.run(
             "extract-\(modality)", { try ExtractProcessor(settings, modality: modality) }, hears: settings.extractHears(modality, environment),
             at: settings.tells(settings.endpoints.extract, environment, modality: modality), settings: settings,
-            awaits: ["feature.\(modality)/": 1])
+            awaits: settings.extractAwaits(modality))
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Foundation
 import Launch
 import Pipeline
@@ -14,8 +15,19 @@ import Stages
 
     func launch() async throws {
         let settings = try arguments.settings(), environment = ProcessInfo.processInfo.environment
+        let lock = try claim(settings.learn.directory)
         try await arguments.run(
             "learn", { try LearnProcessor(settings, clock: MonotonicClock()) }, hears: settings.learnHears(environment),
             at: settings.tells(settings.endpoints.learn, environment), settings: settings, keepsLast: ["model.update/", "policy.update/"])
+        _ = consume lock
+    }
+
+    /// Keeps the checkpoint from every other learner.
+    private func claim(_ directory: String) throws(StartFailure) -> DirectoryLock? {
+        do {
+            return directory.isEmpty ? nil : try DirectoryLock(directory)
+        } catch {
+            throw StartFailure("learn cannot start: \(error)")
+        }
     }
 }

@@ -1,11 +1,12 @@
 import ArgumentParser
+import Files
 import Foundation
 import Launch
 import Signals
 import Stages
 
 /// An AR session made from a seed, published as any sensor's readings are.
-@main struct Simulate: AsyncParsableCommand {
+@main struct Simulate: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-simulate",
         abstract: "Publish a simulated AR session: a table-top scene seen, heard and told.",
@@ -18,14 +19,14 @@ import Stages
     @OptionGroup var arguments: StageArguments
     @Option(help: "Write the session into this directory instead of publishing it.") var write: String?
 
-    func run() async throws {
+    func launch() async throws {
         var settings = try arguments.settings()
         let world = settings.simulate.world
         let events = try SimulatedSession(seed: UInt64(settings.seed), world, moments: settings.simulate.moments)
         if let write {
             var writer = try SessionWriter(path: write)
             for event in events { try writer.write(event) }
-            return print("\(write): \(settings.simulate.moments) moments")
+            return try StandardOutput.writeNow("\(write): \(settings.simulate.moments) moments\n")
         }
         settings.play.speed = settings.simulate.rate * (world.shortestMoment + world.longestMoment) / 2
         let player = try SessionPlayer(settings, source: "simulator", environment: ProcessInfo.processInfo.environment)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CLinux
+import Files
 import Stages
 
 /// The operator's command.
@@ -27,6 +28,7 @@ import Stages
     )
 
     static func main() async {
+        holdClosedStandardStreams()
         write_line_by_line()
         await main(nil)
     }

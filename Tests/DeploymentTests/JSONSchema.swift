@@ -20,6 +20,9 @@ struct JSONSchema {
             found += problems(value, by: resolve(reference), at: place)
         }
         if case .string(let type) = schema["type"], !value.isOf(type) { return ["\(place) is not of type \(type)"] }
+        if case .array(let types) = schema["type"], !types.contains(where: { if case .string(let type) = $0 { value.isOf(type) } else { false } }) {
+            return ["\(place) is of none of the types \(types.map(\.description).joined(separator: ", "))"]
+        }
         if case .array(let values) = schema["enum"], !values.contains(value) { found.append("\(place) is none of \(values)") }
         if case .string(let pattern) = schema["pattern"], case .string(let text) = value, text.range(of: pattern, options: .regularExpression) == nil {
             found.append("\(place) does not match \(pattern)")

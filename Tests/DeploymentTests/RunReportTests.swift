@@ -58,7 +58,9 @@ struct RunReportTests {
     }
 
     @Test func everyKeyOfTheSchemaIsInAReportOfEverything() throws {
-        let report = try value(RunReport(record, plan, seconds: 4.5, restarts: [:]))
+        var full = RunReport(record, plan, seconds: 4.5, restarts: [:])
+        full.nothingLearned = .init(why: "nothing came", came: 0)
+        let report = try value(full)
         let root = try JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: URL(fileURLWithPath: Graph.root + "/schemas/report.schema.json")))
         func keys(_ value: JSONValue?) -> Set<String> { if case .object(let members) = value { Set(members.keys) } else { [] } }
         #expect(keys(report) == keys(root["properties"]))
@@ -90,6 +92,75 @@ struct RunReportTests {
         #expect(parser.parse())
     }
 
+    @Test func whatIsNotFiniteIsNullAndLosesNothingElse() throws {
+        var record = record
+        let diverged = Schema.Scores.with { ($0.name, $0.labelled, $0.accuracy, $0.classNll, $0.tokenNll, $0.bitsPerByte) = ("model", 8, 0.5, -.nan, .infinity, .nan) }
+        record.take(EvaluationSummary.with { ($0.moments, $0.watermark, $0.running, $0.window) = (20, 20, [diverged], [diverged]) })
+        record.take(Status.with {
+            ($0.stage, $0.gauges) = ("fuse", ["moments": .infinity, "decisions": 2])
+            $0.latency = ["prediction": Quantiles.with { ($0.count, $0.p50, $0.max) = (1, .nan, .infinity) }]
+        })
+        record.take(Status.with { ($0.stage, $0.gauges) = ("learn", ["decisionReward": -.infinity, "policyVersion": .nan, "learned": 1]) })
+        record.take(DomainSummary.with { ($0.domains, $0.rows, $0.before, $0.initial) = (["a"], [.with { $0.accuracy = [.nan] }], [.infinity], [0.5]); $0.forgetting = .nan })
+        record.take(Verdict.with { $0.tallies = ["serving": .with { ($0.labelled, $0.accuracy, $0.loss) = (8, 0.5, .nan) }] })
+        let report = RunReport(record, plan, seconds: 4.5, restarts: [:]), json = try value(report)
+        #expect(schema.problems(json) == [])
+        let model = json["metrics"]?["model"]
+        #expect(model?["classNLL"] == .null && model?["tokenNLL"] == .null && model?["bitsPerByte"] == .null && model?["accuracy"] == 0.5)
+        #expect(json["noted"]?["fuse"]?["moments"] == .null && json["latencySeconds"]?["prediction"]?["p50"] == .null)
+        #expect(json["learning"]?["gate"]?["loss"]?["serving"] == .null && json["learning"]?["domains"]?["accuracy"] == [[.null]])
+        let read = try JSONDecoder().decode(RunReport.self, from: Data(report.json.utf8))
+        #expect(read.metrics.model.classNLL.isNaN && read.metrics.model.accuracy == 0.5 && read.learning.domains?.before[0].isNaN == true)
+        #expect(report.summary.contains("words not finite bits a byte   labels  50.0 % right of 8"), "\(report.summary)")
+        #expect(ProgressView.lines(record, after: 3)[0].contains("moments 18446744073709551615 (scored 20)"))
+        #expect(!record.plot(title: "a").svg.contains("nan") && !record.plot(title: "a").svg.contains("inf"))
+    }
+
+    @Test func aPlotOfTheGreatestOrdinalIsDrawn() {
+        let points: [StreamPlot.Point] = [.init(ordinal: 1, model: .nan, frozen: 2), .init(ordinal: .max, model: 1, frozen: .infinity)]
+        let svg = StreamPlot(title: "\u{1B}[2J", points: points, marks: [.init(ordinal: .max, kind: .domain, label: "a\u{0}b")]).svg
+        #expect(svg.contains("18446744073709551615") && !svg.contains("nan") && !svg.contains("\u{1B}") && !svg.contains("\u{0}"))
+        #expect(XMLParser(data: Data(svg.utf8)).parse())
+    }
+
+    @Test func namesFromOutsideStayInTheirLine() {
+        var record = RunRecord()
+        record.take(Status.with { ($0.stage, $0.gaps, $0.drops) = ("ingest", ["a\n\u{1B}[31mb/": 2], ["late\r": 1]) })
+        record.take(DomainSummary.with { ($0.domains, $0.rows) = (["x\u{202E}\u{2028}y"], [.with { $0.accuracy = [1] }]) })
+        let summary = RunReport(record, plan, seconds: .infinity, restarts: [:]).summary
+        #expect(summary.contains("ingest missed 2 of a\\n\\u{1B}[31mb/") && summary.contains("ingest: late\\r 1") && summary.contains("x\\u{202E}\\u{2028}y"), "\(summary)")
+        #expect(!summary.contains("\u{1B}") && !summary.contains("\r"))
+    }
+
+    @Test func theReportTellsWhatItsScoresCoverWhenTheEvaluatorWasStartedAgain() {
+        var record = RunRecord()
+        for (epoch, moments) in [(1, 500), (1, 1_572), (2, 64), (2, 127)] as [(UInt64, UInt64)] {
+            record.take(EvaluationSummary.with { ($0.stamp.epoch, $0.moments, $0.setAside) = (epoch, moments, 1) })
+        }
+        let report = RunReport(record, plan, seconds: 4.5, restarts: ["evaluate": 1])
+        #expect(report.moments == 1_701 && report.scored == 127 && report.setAside == 1)
+        #expect(report.summary.contains("over the newest 128 of 1701 moments: the evaluator was started again"), "\(report.summary)")
+        // Moments that were made while there was no evaluator count too.
+        record.take(Status.with { ($0.stage, $0.gauges) = ("fuse", ["moments": 1_750]) })
+        #expect(RunReport(record, plan, seconds: 4.5, restarts: [:]).moments == 1_750)
+    }
+
+    @Test func aRunThatLearnedNothingSaysSoAndWhy() {
+        var record = RunRecord()
+        func why() -> NothingLearned? { RunReport(record, plan, seconds: 4.5, restarts: [:]).nothingLearned }
+        #expect(why() == .init(why: "nothing came", came: 0))
+        record.take(Status.with { ($0.stage, $0.received, $0.drops) = ("ingest", ["sensor": 40, "cut": 7], ["clockInFuture": 3]) })
+        record.take(Status.with { ($0.stage, $0.drops) = ("extract-image", ["wrongShape": 30, "nonFinite": 2]) })
+        let told = why()
+        #expect(told?.came == 40)
+        #expect(told?.why.hasPrefix("40 readings and 0 moments came; most were refused by extract-image as wrongShape (30): ") == true, "\(told?.why ?? "")")
+        #expect(told?.why.contains("signals") == true)
+        // What a learner had learned before it was started again counts.
+        record.take(Status.with { ($0.stage, $0.process, $0.gauges) = ("learn", 1, ["learned": 1]) })
+        record.take(Status.with { ($0.stage, $0.process) = ("learn", 2) })
+        #expect(why() == nil)
+    }
+
     @Test func theSchemaTellsWhatIsWrong() throws {
         guard case .object(var members) = try value(RunReport(record, plan, seconds: 4.5, restarts: [:])) else {
             Issue.record("a report is no object")
@@ -103,7 +174,7 @@ struct RunReportTests {
         members["latencySeconds"] = ["prediction": ["count": 1, "p50": "soon", "p90": 1, "p99": 1, "max": 1]]
         #expect(Set(schema.problems(.object(members))) == [
             "/seed is missing", "/sha256 does not match ^([0-9a-f]{64})?$", "/moments is below 0.0", "/mode is none of [\"live\", \"lockstep\"]", "/extra is unknown",
-            "/latencySeconds/prediction/p50 is not of type number",
+            "/latencySeconds/prediction/p50 is of none of the types \"number\", \"null\"",
         ])
     }
 }

@@ -102,7 +102,44 @@ import Testing
         other.seed = 2
         #expect(throws: TextTrainer.Mismatch.self) { try trainer(other).restore(from: path) }
         try replaceFile(at: path, with: "no checkpoint")
-        #expect(throws: SafetensorsError.self) { try trainer(Self.configuration(scope)).restore(from: path) }
+        #expect(throws: FileDamage.self) { try trainer(Self.configuration(scope)).restore(from: path) }
+    }
+
+    @Test func aDamagedCheckpointIsRefusedOrGoneOnFromTheOneBefore() throws {
+        let path = folder.path("training.safetensors"), begun = try trainer(Self.configuration("all"))
+        var saved: [Data] = []
+        for _ in 0..<2 {
+            _ = begun.step()
+            try begun.save(to: path)
+            saved.append(Data(bytes: begun.parameters.values.baseAddress!, count: begun.parameters.values.count * 4))
+        }
+        let whole = try Data(contentsOf: URL(filePath: path)), list = try Data(contentsOf: URL(filePath: folder.path("SHA256SUMS")))
+        var random = RandomSource(seed: 50)
+        for _ in 0..<40 {
+            var flipped = whole
+            let bit = random.uniform(below: 8 * whole.count)
+            flipped[bit / 8] ^= 1 << (bit % 8)
+            try flipped.write(to: URL(filePath: path))
+            try list.write(to: URL(filePath: folder.path("SHA256SUMS")))
+            let continued = try trainer(Self.configuration("all"))
+            #expect(try continued.restore(from: path) != nil, "bit \(bit)")
+            #expect(continued.steps == 1, "bit \(bit)")
+            #expect(Data(bytes: continued.parameters.values.baseAddress!, count: continued.parameters.values.count * 4) == saved[0], "bit \(bit)")
+        }
+    }
+
+    @Test(arguments: ["\"place\":-1", "\"place\":9223372036854775807", "\"epoch\":9223372036854775807", "\"steps\":9223372036854775807"])
+    func aCountThatNoTrainingComesToIsRefused(wrong: String) throws {
+        let path = folder.path("training.safetensors"), begun = try trainer(Self.configuration("all"))
+        _ = begun.step()
+        try begun.save(to: path)
+        let archive = try TensorArchive(mapping: path), key = wrong.prefix { $0 != ":" }
+        let state = String(decoding: try archive.tensor("state").withUnsafeBytes { Array($0) }, as: UTF8.self)
+        let changed = state.replacing(try Regex("\(key):[0-9]+"), with: wrong)
+        #expect(changed != state)
+        let tensors = archive.tensors.filter { $0.name != "state" }.map { TensorContent($0) } + [TensorContent(name: "state", bytes: Array(changed.utf8))]
+        try CheckpointDirectory(folder.path).write([.init("training.safetensors", tensors)])
+        #expect(throws: TextTrainer.Mismatch.self) { try trainer(Self.configuration("all")).restore(from: path) }
     }
 
     @Test func whatIsNotFiniteChangesNothingAndIsCounted() throws {

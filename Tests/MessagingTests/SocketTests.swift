@@ -9,12 +9,14 @@ extension Folder {
 }
 
 private enum Transport: CaseIterable {
-    case ipc, tcp
+    case ipc, tcp, ipv6, name
 
     func endpoint(in directory: Folder) throws -> Endpoint {
         switch self {
         case .ipc: try directory.endpoint("bus")
         case .tcp: try Endpoint("tcp://127.0.0.1:*")
+        case .ipv6: try Endpoint("tcp://[::1]:*")
+        case .name: try Endpoint("tcp://localhost:*")
         }
     }
 }

@@ -176,14 +176,16 @@ struct DecisionTests {
             // The decider keeps its first policy, so that the log has all choices.
             _ = try learner.take(feedback(action, action.choice == 2 ? 1 : 0), at: Instant(nanoseconds: 0))
         }
-        learner.save()
-        let again = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
+        learner.flush()
+        try CheckpointDirectory(directory).write(learner.files())
+        let opened = try CheckpointDirectory(directory).open()
+        let again = try #require(try DecisionLearner(settings, from: opened) { ParameterStore(ParameterLayout([])) })
         #expect(again.gauges == learner.gauges.merging(["decisionsOpen": 0, "decisionReward": 0]) { $1 })
         let report = try DecisionReport(directory: directory)
         #expect(report.decisions == 400 && report.told == 400 && report.unreadable == 0)
         #expect(report.recommendation == "always 2", "\(report.text)")
         settings.decide.choices = 4
-        #expect(throws: (any Error).self) { try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) } }
+        #expect(throws: CheckpointMismatch.self) { try DecisionLearner(settings, from: opened) { ParameterStore(ParameterLayout([])) } }
         #expect(throws: DecisionReportError.self) { try DecisionReport(directory: directory + "/nowhere") }
     }
 

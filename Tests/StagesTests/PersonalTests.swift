@@ -5,6 +5,7 @@ import Messaging
 import Model
 import Pipeline
 import PipelineTesting
+import Safetensors
 import Schema
 import struct Statistics.RandomSource
 import Tensors
@@ -75,19 +76,20 @@ struct PersonalTests {
         var random = RandomSource(seed: 1)
         let model = try MultimodalModel(settings.model), shared = model.initialStore(using: &random)
         var publisher = try #require(try SessionPublisher(settings, model, clock: VirtualClock()))
-        try publisher.save()
-        _ = try SessionPublisher(settings, model, clock: VirtualClock())  // of nothing yet
+        try CheckpointDirectory(folder.path).write(publisher.files)
+        _ = try SessionPublisher(settings, model, clock: VirtualClock(), from: CheckpointDirectory(folder.path).open())  // of nothing yet
         for ordinal in 1...8 as ClosedRange<UInt64> {
             let input = MomentInput(text: [104], label: Int(ordinal % 4), classes: 4)
             publisher.hear(.with { $0.session = "a"; $0.ordinal = ordinal }, input, watermark: ordinal - 1, shared: shared)
         }
-        try publisher.save()
+        try CheckpointDirectory(folder.path).write(publisher.files)
+        let opened = try CheckpointDirectory(folder.path).open()
         var before = Telemetry(), after = Telemetry()
         publisher.tell(&before)
-        try #require(try SessionPublisher(settings, model, clock: VirtualClock())).tell(&after)
+        try #require(try SessionPublisher(settings, model, clock: VirtualClock(), from: opened)).tell(&after)
         settings.personal.parameters.append("wpe.")
-        let mismatch = #expect(throws: CheckpointMismatch.self) { try SessionPublisher(settings, model, clock: VirtualClock()) }
-        #expect(mismatch?.description.contains("move it away") == true)
+        let mismatch = #expect(throws: CheckpointMismatch.self) { try SessionPublisher(settings, model, clock: VirtualClock(), from: opened) }
+        #expect(mismatch?.description.contains("move the checkpoint away") == true)
         #expect(before.gauges["personalGain"] != 0 && before.gauges["personalGain"] == after.gauges["personalGain"])
     }
 

@@ -34,11 +34,12 @@ public struct AdaptiveRule: UpdateRule {
     }
 
     public func validate() throws(SettingsError) {
-        try SettingsError.require(learningRate >= 0, "learning_rate", "\(learningRate) is negative")
+        try SettingsError.require(learningRate >= 0 && learningRate <= 1000, "learning_rate", "\(learningRate) is not in 0…1000")
         try SettingsError.require(beta1 >= 0 && beta1 < 1, "beta1", "\(beta1) is not in 0 ..< 1")
         try SettingsError.require(beta2 >= 0 && beta2 < 1, "beta2", "\(beta2) is not in 0 ..< 1")
-        try SettingsError.require(epsilon > 0, "epsilon", "\(epsilon) is not positive")
-        try SettingsError.require(weightDecay >= 0, "weight_decay", "\(weightDecay) is negative")
+        // Less is nothing in single precision, and a weight without a gradient would be divided by it.
+        try SettingsError.require(epsilon >= 1e-30 && epsilon <= 1, "epsilon", "\(epsilon) is not in 1e-30…1")
+        try SettingsError.require(weightDecay >= 0 && weightDecay <= 1000, "weight_decay", "\(weightDecay) is not in 0…1000")
         try SettingsError.require(!decoupled || !trust, "decoupled", "cannot go with trust, which adds the decay to the direction")
         try SettingsError.require(clipNorm >= 0, "clip_norm", "\(clipNorm) is negative")
         try schedule.validate()

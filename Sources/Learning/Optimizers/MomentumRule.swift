@@ -22,10 +22,10 @@ public struct MomentumRule: UpdateRule {
     }
 
     public func validate() throws(SettingsError) {
-        try SettingsError.require(learningRate >= 0, "learning_rate", "\(learningRate) is negative")
+        try SettingsError.require(learningRate >= 0 && learningRate <= 1000, "learning_rate", "\(learningRate) is not in 0…1000")
         try SettingsError.require(momentum >= 0 && momentum < 1, "momentum", "\(momentum) is not in 0 ..< 1")
         try SettingsError.require(!nesterov || momentum > 0, "nesterov", "needs a momentum above 0")
-        try SettingsError.require(weightDecay >= 0, "weight_decay", "\(weightDecay) is negative")
+        try SettingsError.require(weightDecay >= 0 && weightDecay <= 1000, "weight_decay", "\(weightDecay) is not in 0…1000")
         try SettingsError.require(clipNorm >= 0, "clip_norm", "\(clipNorm) is negative")
         try schedule.validate()
     }

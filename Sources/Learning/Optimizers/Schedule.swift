@@ -3,7 +3,7 @@ import Statistics
 
 /// How the learning rate moves with the steps: a linear warm-up, then a shape.
 public struct Schedule: Settings {
-    public enum Shape: String, Codable, Sendable {
+    public enum Shape: String, Choice {
         case constant
         /// Down to `finalShare` at `totalSteps` along half a cosine.  https://arxiv.org/abs/1608.03983
         case cosine

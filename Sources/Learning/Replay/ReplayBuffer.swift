@@ -41,11 +41,11 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
 
     public var count: Int { items.count }
 
-    /// Offers an item. True where it is kept.
+    /// Offers an item. True where it is kept. A priority that is not finite counts as 1.
     @discardableResult
     public mutating func add(_ item: Item, source: String = "", label: Int? = nil, bytes: Int = MemoryLayout<Item>.size, priority: Double = 1) -> Bool {
         precondition(bytes >= 0, "an item of \(bytes) bytes")
-        let newcomer = ReplaySlot(serial: seen.total, source: source, label: label, bytes: bytes, priority: priority)
+        let newcomer = ReplaySlot(serial: seen.total, source: source, label: label, bytes: bytes, priority: priority.isFinite ? priority : 1)
         seen.add(label)
         guard capacity > 0, bytes <= byteCapacity else { return false }
         while count == capacity || self.bytes > byteCapacity - bytes {
@@ -126,8 +126,10 @@ extension ReplayBuffer: Codable where Item: Codable {
         slots = try container.decode([ReplaySlot].self, forKey: .slots)
         seen = try container.decode(ReplayCounts.self, forKey: .seen)
         items = try container.decode([Item].self, forKey: .items)
-        bytes = slots.reduce(0) { $0 + $1.bytes }
-        guard slots.count == items.count, count <= capacity, bytes <= byteCapacity else {
+        bytes = slots.reduce(0) { $0.clampedAdding($1.bytes) }
+        for index in slots.indices where !slots[index].priority.isFinite { slots[index].priority = 1 }
+        let isSound = slots.allSatisfy { $0.bytes >= 0 && $0.serial >= 0 && $0.serial < seen.total }
+        guard isSound, slots.count == items.count, count <= capacity, bytes <= byteCapacity else {
             throw DecodingError.dataCorruptedError(
                 forKey: .items, in: container, debugDescription: "\(items.count) items of \(bytes) bytes in \(slots.count) slots do not fit the buffer")
         }

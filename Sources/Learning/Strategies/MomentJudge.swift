@@ -20,6 +20,9 @@ public final class MomentJudge {
 
     public var parameters: ParameterStore<Float> { graph.parameters }
 
+    /// Whether its model can be given a moment.
+    func accepts(_ moment: MomentInput) -> Bool { (try? graph.model.configuration.check(moment)) != nil }
+
     /// In the order of the moments; nil for one without a label.
     public func judge(_ moments: some Collection<MomentInput>) -> [Judgement?] {
         answers(to: moments) { row, moment in

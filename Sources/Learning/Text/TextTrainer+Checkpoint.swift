@@ -18,6 +18,12 @@ extension TextTrainer {
         var cursor: TextWindows.Cursor
 
         static let newest = 1
+
+        /// What is read is taken as if it came from outside: counts grow by one, and must be able to.
+        var isPlausible: Bool {
+            [steps, skipped, optimizer.steps, optimizer.skipped, cursor.epoch, cursor.place].allSatisfy { (0...(1 << 53)).contains($0) }
+                && optimizer.rateScale.isFinite && optimizer.rateScale > 0
+        }
     }
 
     /// A checkpoint that is not of this training.
@@ -25,7 +31,7 @@ extension TextTrainer {
         public let description: String
     }
 
-    /// Replaces the file whole. Throws `SafetensorsError`.
+    /// Replaces the file whole, and keeps the one before in `previous/` beside it; `SHA256SUMS` there holds its digest. Throws `FileError`.
     public func save(to path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
@@ -34,18 +40,26 @@ extension TextTrainer {
             optimizer: optimizer.progress, cursor: windows.cursor)
         let text = [UInt8](try encoder.encode(state))
         let tensors = places.map { TensorContent(name: $0.name, shape: $0.shape, values: UnsafeBufferPointer($0.numbers)) }
-        try TensorArchive.write(tensors + [TensorContent(name: "state", bytes: text)], to: path)
+        let (directory, name) = Self.place(path)
+        try CheckpointDirectory(directory).write([.init(name, tensors + [TensorContent(name: "state", bytes: text)])])
     }
 
-    /// Goes on where the file left off. Throws what does not fit; the trainer is then to be thrown away.
-    public func restore(from path: String) throws {
-        let archive = try TensorArchive(mapping: path)
+    /// Goes on where the file left off, or the one before where the file is damaged. Throws what does not fit; the trainer is then to be thrown away.
+    /// - Returns: what is wrong with the newest file, where it is the one before.
+    @discardableResult
+    public func restore(from path: String) throws -> String? {
+        let (directory, name) = Self.place(path)
+        guard let opened = try CheckpointDirectory(directory).recover(), let newest = opened[name] else {
+            throw Mismatch(description: "\(directory) has no \(FileDigests.name) that says whether \(name) is whole; move it away to begin anew")
+        }
+        let archive = try TensorArchive(mapping: newest)
         let state: State
         do {
             state = try JSONDecoder().decode(State.self, from: try archive.tensor("state").withUnsafeBytes { Data($0) })
         } catch is DecodingError {
             throw Mismatch(description: "\(path) is not a training checkpoint of this version")
         }
+        guard state.isPlausible else { throw Mismatch(description: "\(path) holds counts that no training comes to") }
         for (agrees, what) in [
             (state.version == State.newest, "version"), (state.model == "\(model.configuration)", "model"),
             (state.configuration.json == configuration.json, "settings"), (state.digest == digest, "text or frozen weights"),
@@ -58,6 +72,12 @@ extension TextTrainer {
         skipped = state.skipped
         optimizer.progress = state.optimizer
         windows.go(to: state.cursor)
+        return opened.damage
+    }
+
+    private static func place(_ path: String) -> (directory: String, name: String) {
+        let url = URL(filePath: path)
+        return (url.deletingLastPathComponent().path, url.lastPathComponent)
     }
 
     /// Everything that training changes.

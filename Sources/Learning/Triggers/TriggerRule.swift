@@ -4,7 +4,7 @@ import Statistics
 ///
 /// `EveryN` with `every` 1 and a cool-down is an interval.
 public struct TriggerRule: Settings {
-    public enum Action: String, Codable, Sendable, CaseIterable {
+    public enum Action: String, Choice {
         case nothing
         case step
         case replayBurst = "replay_burst"
@@ -74,7 +74,7 @@ public struct TriggerRule: Settings {
     public func validate() throws(SettingsError) {
         try SettingsError.require(!name.isEmpty, "name", "is empty")
         try SettingsError.require(!signal.isEmpty, "signal", "is empty")
-        try SettingsError.require(amount >= 0, "amount", "\(amount) is negative")
+        try SettingsError.require(amount >= 0 && amount <= 10_000, "amount", "\(amount) is not in 0…10000")
         for (key, value) in [
             ("cooldown_seconds", cooldownSeconds), ("budget", budget), ("budget_seconds", budgetSeconds), ("expected_cost", expectedCost),
         ] {
@@ -84,6 +84,11 @@ public struct TriggerRule: Settings {
             action != .raiseRate && action != .lowerRate || amount > 1, "amount", "\(amount) is no factor to \(action.rawValue) by; it wants more than 1")
         let switches = action == .switchStrategy || action == .switchOptimizer
         try SettingsError.require(!switches || !target.isEmpty, "target", "is empty; \(action.rawValue) wants the name to switch to")
+        switch action {
+        case .switchOptimizer: _ = try updateRule(target)
+        case .switchStrategy: _ = try MomentStrategy(named: target)
+        default: break
+        }
         _ = try NamedDetector(detector, settings: detectorSettings)
     }
 }

@@ -25,13 +25,6 @@ public struct TriggeredLearning {
     /// - Parameter frozen: what the learner began with.
     public init(_ rules: [TriggerRule], _ model: MultimodalModel, frozen: ParameterStore<Float>, seed: UInt64) throws(SettingsError) {
         triggers = try Triggers(rules)
-        for rule in rules {
-            switch rule.action {
-            case .switchOptimizer: _ = try updateRule(rule.target)
-            case .switchStrategy: _ = try MomentStrategy(named: rule.target)
-            default: break
-            }
-        }
         judge = MomentJudge(model, parameters: ParameterStore(frozen.layout), rows: 16)
         self.frozen = rules.contains { $0.signal == "loss_over_frozen" } ? MomentJudge(model, parameters: frozen.copy(), rows: 1) : nil
         for modality in model.configuration.modalities where rules.contains(where: { $0.signal == "shift.\(modality)" }) {
@@ -100,10 +93,10 @@ public struct TriggeredLearning {
             switch rule.action {
             case .nothing: note = "told"
             case .step:
-                for _ in 0..<max(1, Int(rule.amount)) { learner.stepAgain(with: moment) }
+                for _ in 0..<max(1, Int(clamping: rule.amount)) { learner.stepAgain(with: moment) }
                 note = "\(learner.steps - stepsBefore) steps with the moment"
             case .replayBurst:
-                for _ in 0..<max(1, Int(rule.amount)) where !learner.rehearse() { break }
+                for _ in 0..<max(1, Int(clamping: rule.amount)) where !learner.rehearse() { break }
                 note = "\(learner.steps - stepsBefore) steps of replay"
             case .raiseRate, .lowerRate:
                 learner.scaleRate(by: rule.action == .raiseRate ? rule.amount : 1 / rule.amount)
@@ -158,11 +151,11 @@ extension TriggeredLearning {
         guard state.triggers.rules == triggers.rules else { return ledger = state.triggers.ledger }
         var rest = (tensors["probe"] ?? [])[...]
         triggers = state.triggers
-        probe = state.probe.compactMap { $0.unpacked(from: &rest)?.moment }
+        probe = state.probe.compactMap { $0.unpacked(from: &rest)?.moment }.filter(judge.accepts)
         shifts = state.shifts
         goodMoments = state.goodMoments
         let layout = judge.parameters.layout, numbers = tensors["past"] ?? []
-        guard numbers.count == state.pasts * layout.count else { return }
+        guard (0...2).contains(state.pasts), numbers.count == state.pasts * layout.count else { return }
         past = (0..<state.pasts).map { index in
             let store = ParameterStore<Float>(layout)
             _ = store.values.update(from: numbers[index * layout.count..<(index + 1) * layout.count])

@@ -58,7 +58,7 @@ public struct PersonalConfiguration: Settings {
         }
         try SettingsError.require((0...1000).contains(replayed), "replayed", "\(replayed) is not in 0 ... 1000")
         for (key, value) in [("inner_rate", innerRate), ("outer_rate", outerRate), ("budget", budget)] {
-            try SettingsError.require(value > 0 && value.isFinite, key, "\(value) is not positive")
+            try SettingsError.require(value > 0 && value <= 1000, key, "\(value) is not positive and at most 1000")
         }
         try SettingsError.require((0...1).contains(rateShare), "rate_share", "\(rateShare) is not in 0 ... 1")
     }

@@ -34,8 +34,8 @@ public final class MomentVoice {
     private let parameters: ParameterStore<Float>
     private let graph: Graph<Float>
     private let inputs: MultimodalInputs<Float>
-    /// (senses·tokens, C)
-    private let prefix: Tensor<Float>
+    /// (senses·tokens, C); nil where the model has no sense beside the text.
+    private let prefix: Tensor<Float>?
     private let decoder: TextDecoder
     private var promptLength = 0
     private var random = RandomSource(seed: 0)
@@ -49,7 +49,7 @@ public final class MomentVoice {
         graph = .predicting(parameters: parameters)
         inputs = MultimodalInputs(configuration, batch: 1, languageRows: 1, in: graph)
         let percepts = model.percepts(inputs, in: graph)
-        prefix = model.fusion.condition(Array(percepts.dropLast()), in: graph)
+        prefix = percepts.count == 1 ? nil : model.fusion.condition(Array(percepts.dropLast()), in: graph)
         decoder = TextDecoder(model.trunk, parameters, prefixLimit: configuration.prefixLength)
     }
 
@@ -124,7 +124,7 @@ public final class MomentVoice {
         decoder.forget(0)
         let length = configuration.tokens * configuration.width
         let present = configuration.senses.indices.filter { inputs.modalities[$0].present.values[0] > 0 }
-        decoder.read(prefix: present.flatMap { prefix.values[$0 * length..<($0 + 1) * length] }, stream: 0)
+        if let prefix { decoder.read(prefix: present.flatMap { prefix.values[$0 * length..<($0 + 1) * length] }, stream: 0) }
         decoder.read(tokens.dropLast(), stream: 0)
     }
 }

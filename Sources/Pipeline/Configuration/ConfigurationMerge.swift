@@ -18,26 +18,44 @@ struct ConfigurationMerge {
     }
 
     mutating func report(_ text: String, at origin: Origin) {
-        problems.append(.init(origin: origin, text: text))
+        let problem = ConfigurationError.Problem(origin: origin, text: text)
+        if !problems.contains(problem), problems.count < Self.mostProblems { problems.append(problem) }
     }
 
+    /// Problems told at once.
+    private static let mostProblems = 1000
+
     mutating func overlay(text: String, of name: String) {
+        guard !ScalarForm.isTooDeep(text) else { return report("nests too deep for a configuration", at: .file(name, line: 1)) }
         do {
-            guard let node = try compose(yaml: text) else { return }
+            // A byte order mark is no part of the text.
+            guard let node = try compose(yaml: text.hasPrefix("\u{feff}") ? String(text.dropFirst()) : text) else { return }
+            guard !node.hasMoreNodes(than: Self.mostNodes) else {
+                return report("has more than \(Self.mostNodes) values, those that aliases repeat counted each time", at: .file(name, line: 1))
+            }
             tree = merged(tree, with: node, path: [], from: { .file(name, line: $0.mark?.line ?? 1) })
         } catch let YamlError.scanner(_, problem, mark, _), let YamlError.parser(_, problem, mark, _), let YamlError.composer(_, problem, mark, _) {
             report("not YAML: \(problem)", at: .file(name, line: mark.line))
+        } catch let YamlError.duplicatedKeysInMapping(duplicates, context) {
+            report("\(duplicates.sorted().map { $0.prefix(80) }.joined(separator: ", ")) stands there twice", at: .file(name, line: context.mark.line))
+        } catch let YamlError.reader(problem, _, _, _) {
+            report("not YAML: \(problem)", at: .file(name, line: 1))
         } catch {
             report("not YAML: \(error)", at: .file(name, line: 1))
         }
     }
 
+    /// A configuration with more values is refused: aliases can repeat a few of them without end.
+    private static let mostNodes = 100_000
+
     mutating func set(key: String, yaml: String, from origin: Origin) {
+        guard !ScalarForm.isTooDeep(yaml) else { return report("\(key) nests too deep for a configuration", at: origin) }
         let value: Node
         do {
-            value = try compose(yaml: yaml) ?? Node("")
+            value = try compose(yaml: yaml) ?? Node("", Tag(.str), .doubleQuoted)
+            guard !value.hasMoreNodes(than: Self.mostNodes) else { return report("\(key) has more than \(Self.mostNodes) values", at: origin) }
         } catch {
-            return report("\(key): '\(yaml)' is not a YAML value", at: origin)
+            return report("\(key): '\(yaml.prefix(80))' is not a YAML value", at: origin)
         }
         let nested = key.split(separator: ".").reversed().reduce(value) { inner, name in
             Node([(Node(String(name)), inner)])
@@ -49,21 +67,21 @@ struct ConfigurationMerge {
         let key = path.joined(separator: ".")
         guard case .mapping(var mapping) = base else {
             origins[key] = origin(other)
-            guard let value = other.fitting(base) else {
-                report("\(key) wants \(base.kind), not '\(other.compact)'", at: origin(other))
+            if let misfit = other.misfit(base.kind) {
+                report("\(key) \(misfit)", at: origin(other))
                 return base
             }
-            return value
+            return other.fitting(base)
         }
         guard case .mapping(let others) = other else {
-            if other.isEmptyScalar { return base }  // a heading without keys
-            report("\(key.isEmpty ? "the file" : key) wants keys and values, not '\(other.compact)'", at: origin(other))
+            if other.isNull { return base }  // a heading without keys
+            report("\(key.isEmpty ? "the file" : key) wants keys and values, not '\(other.shown)'", at: origin(other))
             return base
         }
         let isOpen = mapping.isEmpty && !path.isEmpty
         if isOpen { origins[key] = origin(other) }
         for (name, value) in others {
-            let word = name.string ?? name.compact
+            let word = name.string.map { String($0.prefix(80)) } ?? name.shown
             if let known = mapping[name] {
                 mapping[name] = merged(known, with: value, path: path + [word], from: origin)
             } else if isOpen {
@@ -76,6 +94,52 @@ struct ConfigurationMerge {
             }
         }
         return .mapping(mapping)
+    }
+
+    /// Reports what lists and open mappings were given that nothing has taken, and values in them that can be read in more than one way.
+    /// - Parameter made: the tree that the settings made of this one encode as.
+    mutating func compare(with made: Node) {
+        for key in origins.keys.sorted() {
+            let path = key.split(separator: ".").map(String.init)
+            guard let given = tree.descendant(path), let taken = made.descendant(path) else { continue }
+            compare(given, with: taken, path: key)
+        }
+    }
+
+    private mutating func compare(_ given: Node, with made: Node, path: String) {
+        if let given = given.sequence, let made = made.sequence {
+            for (index, pair) in zip(given, made).enumerated() { compare(pair.0, with: pair.1, path: "\(path)[\(index)]") }
+        } else if let given = given.mapping, let made = made.mapping {
+            for (name, value) in given {
+                let word = name.string.map { String($0.prefix(80)) } ?? name.shown
+                if let taken = made[name] {
+                    compare(value, with: taken, path: "\(path).\(word)")
+                } else if value.isNull {
+                    report("\(path).\(word) wants a value, not null", at: place(of: path, value))
+                } else {
+                    let near = Spelling.nearest(to: word, among: made.keys.compactMap(\.string))
+                    report("unknown key \(path).\(word)" + (near.map { "; did you mean \($0)?" } ?? ""), at: place(of: path, name))
+                }
+            }
+        } else if given.scalar != nil, made.scalar != nil, !made.isNull {
+            // What was read as a number may stand as any number: whether it must be whole is for whoever takes it.
+            let kind = made.kind == "a whole number" ? "a number" : made.kind
+            guard let misfit = given.misfit(kind) else { return }
+            report("\(path) \(misfit)", at: place(of: path, given))
+        }
+    }
+
+    /// Where a value inside `key` was written: its own line, where it stands in a file.
+    func place(of key: String, _ node: Node?) -> Origin {
+        var path = key.split(whereSeparator: { ".[".contains($0) })[...]
+        while !path.isEmpty {
+            if let found = origins[path.joined(separator: ".")] {
+                guard case .file(let name, let line) = found else { return found }
+                return .file(name, line: node?.mark?.line ?? line)
+            }
+            path = path.dropLast()
+        }
+        return .defaults
     }
 
     /// The keys of a tree that hold values, dotted, in order.
@@ -98,25 +162,30 @@ extension Node {
         return "a text"
     }
 
-    /// This node as a value in the place of `base`, or nil if the kinds differ. A whole number fits where a number is wanted; one value fits where a list is.
-    func fitting(_ base: Node) -> Node? {
-        if base.sequence != nil { return sequence != nil ? self : scalar != nil ? Node([self]) : nil }
-        guard let scalar, mapping == nil else { return nil }
-        switch base.kind {
-        case "true or false": return bool != nil ? self : nil
-        case "a whole number": return int != nil && !scalar.string.contains(".") ? self : nil
-        case "a number": return float.map { $0.isFinite } == true ? self : nil
-        default: return Node(scalar.string, Tag(.str), .doubleQuoted)
-        }
+    /// This node, which is no misfit, as a value in the place of `base`. A whole number fits where a number is wanted; one value fits where a list is.
+    func fitting(_ base: Node) -> Node {
+        guard let scalar else { return self }
+        if base.sequence != nil { return Node([self]) }
+        return base.kind == "a text" ? .scalar(.init(scalar.string, Tag(.str), .doubleQuoted, scalar.mark)) : self
     }
 
-    var isEmptyScalar: Bool { scalar.map { $0.string.isEmpty || $0.string == "null" || $0.string == "~" } ?? false }
+    /// The node below this one at a path of keys.
+    func descendant(_ path: [String]) -> Node? {
+        path.reduce(Optional(self)) { node, name in node?.mapping?[name] }
+    }
 
+    /// The value in one line.
     var compact: String {
         if let scalar { return scalar.string }
         if let sequence { return "[" + sequence.map(\.compact).joined(separator: ", ") + "]" }
         if let mapping { return "{" + mapping.map { "\($0.key.compact): \($0.value.compact)" }.joined(separator: ", ") + "}" }
         return ""
+    }
+
+    /// The value in one line, as far as it is worth showing in a message.
+    var shown: String {
+        let text = compact
+        return text.count > 80 ? text.prefix(79) + "…" : text
     }
 }
 

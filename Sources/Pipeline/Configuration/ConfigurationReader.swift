@@ -18,14 +18,14 @@ public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
         public var settings: Settings
         public let origins: [String: Origin]
 
-        /// Names the place where `key`, or the nearest key above it, was set.
+        /// Names the place where `key`, or the nearest key above it, was set; else the first one that a key below it was set at.
         public func origin(of key: String) -> Origin {
             var path = key.split(separator: ".")[...]
             while !path.isEmpty {
                 if let found = origins[path.joined(separator: ".")] { return found }
                 path = path.dropLast()
             }
-            return .defaults
+            return origins.filter { $0.key.hasPrefix(key + ".") }.min { $0.key < $1.key }?.value ?? .defaults
         }
     }
 
@@ -50,18 +50,23 @@ public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
         }
         for override in overrides {
             guard let equals = override.firstIndex(of: "="), equals != override.startIndex else {
-                merge.report("--set wants key=value, not '\(override)'", at: .commandLine)
+                merge.report("--set wants key=value, not '\(override.prefix(80))'", at: .commandLine)
                 continue
             }
             merge.set(key: String(override[..<equals]), yaml: String(override[override.index(after: equals)...]), from: .commandLine)
         }
         guard merge.problems.isEmpty else { throw ConfigurationError(problems: merge.problems) }
+        let settings: Settings
         do {
-            let settings = try YAMLDecoder().decode(Settings.self, from: merge.tree)
-            return Reading(settings: settings, origins: merge.origins)
+            settings = try YAMLDecoder().decode(Settings.self, from: merge.tree)
+        } catch let error as DecodingError {
+            throw ConfigurationError(problems: [error.problem(in: merge)])
         } catch {
             throw ConfigurationError(problems: [.init(origin: .defaults, text: "the settings do not fit together: \(error)")])
         }
+        merge.compare(with: try tree(of: settings))
+        guard merge.problems.isEmpty else { throw ConfigurationError(problems: merge.problems) }
+        return Reading(settings: settings, origins: merge.origins)
     }
 
     /// Every key with its default, in the order of the type's declaration, for documentation and checks.
@@ -74,7 +79,42 @@ public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
             let text = try YAMLEncoder().encode(settings)
             return try compose(yaml: text) ?? Node([:])
         } catch {
-            throw ConfigurationError(problems: [.init(origin: .defaults, text: "the defaults do not encode: \(error)")])
+            throw ConfigurationError(problems: [.init(origin: .defaults, text: "the settings do not encode: \(error)")])
+        }
+    }
+}
+
+extension DecodingError {
+    /// What could not be read, with its key and its place.
+    func problem(in merge: ConfigurationMerge) -> ConfigurationError.Problem {
+        let (context, missing): (Context, String?) = switch self {
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context): (context, nil)
+        case .keyNotFound(let key, let context): (context, key.stringValue)
+        @unknown default: (Context(codingPath: [], debugDescription: "\(self)"), nil)
+        }
+        let node = context.codingPath.reduce(Optional(merge.tree)) { node, key in
+            guard let index = key.intValue else { return node?.mapping?[key.stringValue] }
+            return node?.sequence.flatMap { $0.indices.contains(index) ? $0[index] : nil }
+        }
+        let path = context.codingPath.reduce("") { path, key in
+            key.intValue.map { "\(path)[\($0)]" } ?? (path.isEmpty ? key.stringValue : "\(path).\(key.stringValue)")
+        }
+        let text = switch self {
+        case .typeMismatch(let type, _), .valueNotFound(let type, _):
+            "\(path) " + (node?.misfit(Self.kind(of: type)) ?? "wants \(Self.kind(of: type)), not '\(node?.shown ?? "")'")
+        default: missing.map { "\(path) wants the key \($0)" } ?? "\(path): \(context.debugDescription)"
+        }
+        return .init(origin: merge.place(of: path, node), text: text)
+    }
+
+    private static func kind(of type: Any.Type) -> String {
+        switch type {
+        case is Bool.Type: "true or false"
+        case is any FixedWidthInteger.Type: "a whole number"
+        case is any BinaryFloatingPoint.Type: "a number"
+        case is String.Type: "a text"
+        case is [Any].Type: "a list"
+        default: String(describing: type).hasPrefix("Array") ? "a list" : "keys and values"
         }
     }
 }

@@ -131,7 +131,7 @@ public nonisolated struct Action: @unchecked Sendable {
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-/// Topic policy.update/ — the learner's newest policy, whole. One payload frame: a safetensors file.
+/// Topic policy.update/ — the learner's newest policy, whole. Payload: a safetensors file, in one frame or more.
 public nonisolated struct PolicyUpdate: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -151,7 +151,7 @@ public nonisolated struct PolicyUpdate: Sendable {
 
   public var policy: String = String()
 
-  /// of the payload
+  /// of the payload, all frames joined
   public var sha256: Data = Data()
 
   /// learned from, altogether

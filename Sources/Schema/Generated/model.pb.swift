@@ -25,7 +25,7 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-/// Topic model.update/ — the learner's newest model, whole. One payload frame: a safetensors file.
+/// Topic model.update/ — the learner's newest model, whole. Payload: a safetensors file, in one frame or more.
 public nonisolated struct ModelUpdate: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -63,7 +63,7 @@ public nonisolated struct ModelUpdate: @unchecked Sendable {
     set {_uniqueStorage()._momentsSeen = newValue}
   }
 
-  /// of the payload
+  /// of the payload, all frames joined
   public var sha256: Data {
     get {_storage._sha256}
     set {_uniqueStorage()._sha256 = newValue}
@@ -234,7 +234,7 @@ public nonisolated struct Tally: Sendable {
 }
 
 /// Topic model.update.<session>/ — what a session adapted to: offsets to add to the shared model for this session's moments.
-/// One payload frame: a safetensors file of the personal parameters; none where the adapters have ended.
+/// Payload: a safetensors file of the personal parameters, in one frame or more; none where the adapters have ended.
 public nonisolated struct SessionUpdate: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -260,7 +260,7 @@ public nonisolated struct SessionUpdate: Sendable {
   /// ordinal of the newest moment adapted to
   public var momentWatermark: UInt64 = 0
 
-  /// of the payload
+  /// of the payload, all frames joined
   public var sha256: Data = Data()
 
   /// of adapting

@@ -33,7 +33,7 @@ public struct AudioModality: Modality {
                 .unless("hop", hop, in: 1...max(1, window)),
                 .unless("bands", bands, in: 1...512),
                 .unless("pooled", pooled, in: 1...64),
-                .unless("highestFrequency", highestFrequency, in: 1...Double(sampleRate) / 2),
+                .unless("highestFrequency", highestFrequency, in: 1...max(1, Double(sampleRate) / 2)),
                 lowestFrequency >= 0 && lowestFrequency < highestFrequency
                     ? nil : SettingProblem(key: "lowestFrequency", problem: "is \(lowestFrequency), not within 0…\(highestFrequency)"),
                 .unless("silence", silence, in: 1e-9...1),

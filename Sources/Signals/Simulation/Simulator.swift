@@ -45,14 +45,14 @@ public struct Simulator: Sendable {
                 .unless("plainSessions", plainSessions, in: 0...1_000_000_000),
                 .unless("framesPerSecond", framesPerSecond, in: 1...120),
                 .unless("shortestMoment", shortestMoment, in: 0.4...60),
-                .unless("longestMoment", longestMoment, in: max(0.4, shortestMoment)...60),
+                .unless("longestMoment", longestMoment, in: min(60, max(0.4, shortestMoment))...60),
                 .unless("labelDelay", labelDelay, in: 0...86_400),
                 .unless("newObjects", newObjects, in: 0...1_000_000_000),
                 .unless("newWords", newWords, in: 0...1_000_000_000),
                 .unless("newSpeaker", newSpeaker, in: 0...1_000_000_000),
                 .unless("firstDropout", firstDropout, in: 0...1_000_000_000),
                 .unless("dropoutPeriod", dropoutPeriod, in: 1...1_000_000_000),
-                .unless("dropoutLength", dropoutLength, in: 0...max(0, dropoutPeriod - 1)),
+                .unless("dropoutLength", dropoutLength, in: 0...max(0, dropoutPeriod.clampedSubtracting(1))),
             ].compactMap(\.self)
         }
     }

@@ -21,11 +21,7 @@ extension Settings {
         guard !model.gpt2.isEmpty else { return [] }
         do {
             let gpt2 = try GPT2Configuration(json: "\(model.gpt2)/config.json")
-            if let problem = model.problem(with: gpt2) { return [("model.\(problem.key)", problem.sentence)] }
-            let bytes = try MultimodalModel(model).layout.count * MemoryLayout<Float>.stride
-            // The file's header comes on top.
-            guard bytes + 1 << 16 > messaging.frameBytes else { return [] }
-            return [("messaging.frameBytes", "\(messaging.frameBytes) is less than this model's updates need: \(bytes + 1 << 16)")]
+            return model.problem(with: gpt2).map { [("model.\($0.key)", $0.sentence)] } ?? []
         } catch {
             return [("model.gpt2", "\(error)")]
         }

@@ -4,7 +4,9 @@ import MetaLearning
 import Messaging
 import Model
 import Pipeline
+import Schema
 import Signals
+import Statistics
 
 /// Every setting of the process graph. One file holds them, all stages read it, and each takes what is its own.
 public struct Settings: Codable, Sendable, Equatable {
@@ -35,7 +37,7 @@ public struct Settings: Codable, Sendable, Equatable {
 
 extension Settings {
     /// The modalities that extractors tell; what is made in fuse is none of them.
-    var extracted: [String] { model.modalities.filter { fuse.sentence.isEmpty || $0 != MomentAssembly.sentence } }
+    public var extracted: [String] { model.modalities.filter { fuse.sentence.isEmpty || $0 != MomentAssembly.sentence } }
 }
 
 /// Where each stage listens and speaks. `local:name` stands for an ipc socket in the runtime directory.
@@ -104,8 +106,11 @@ extension Settings {
             found.append(("fuse.sentence", "wants a sense among model.senses: {name: sentence, rows: 1, columns: …}"))
         }
         found += fuse.alignment.flatMap(\.problems).map { ("fuse.alignment", $0) }
-        for rule in fuse.alignment where !model.modalities.contains(rule.modality) {
-            found.append(("fuse.alignment", "the model has no sense '\(rule.modality)'"))
+        for (index, rule) in fuse.alignment.enumerated() {
+            if !model.modalities.contains(rule.modality) { found.append(("fuse.alignment", "the model has no sense '\(rule.modality)'")) }
+            if fuse.alignment[..<index].contains(where: { $0.modality == rule.modality }) {
+                found.append(("fuse.alignment", "two rules are for '\(rule.modality)'"))
+            }
         }
         wants("fuse.maximumLatency", fuse.maximumLatency, in: 0.001...86_400)
         wants("fuse.remembered", fuse.remembered, in: 0...1_000_000)
@@ -115,6 +120,7 @@ extension Settings {
         wants("learn.checkpointInterval", learn.checkpointInterval, in: 0.1...86_400)
         wants("learn.labelPatience", learn.labelPatience, in: 0...100_000)
         wants("learn.checkpointEvery", learn.checkpointEvery, in: 1...1_000_000_000)
+        wants("evaluate.publishEvery", evaluate.publishEvery, in: 1...1_000_000)
         wants("evaluate.holdOut", evaluate.holdOut, in: 0...1_000_000)
         wants("evaluate.domainSample", evaluate.domainSample, in: 1...100_000)
         wants("evaluate.maximumDomains", evaluate.maximumDomains, in: 1...1000)
@@ -126,11 +132,20 @@ extension Settings {
         wants("simulate.moments", simulate.moments, in: 0...1_000_000_000)
         wants("simulate.rate", simulate.rate, in: 0.01...1000)
         wants("supervise.restartDelay", supervise.restartDelay, in: 0.01...3600)
-        wants("supervise.maximumRestartDelay", supervise.maximumRestartDelay, in: min(supervise.restartDelay, 86_400)...86_400)
+        wants("supervise.maximumRestartDelay", supervise.maximumRestartDelay, in: (0.01...3600).contains(supervise.restartDelay) ? supervise.restartDelay...86_400 : 0.01...86_400)
         wants("supervise.maximumRestarts", supervise.maximumRestarts, in: 0...1_000_000)
         wants("supervise.healthyAfter", supervise.healthyAfter, in: 0...86_400)
         wants("supervise.stopGrace", supervise.stopGrace, in: 0.1...3600)
+        wants("supervise.silence", supervise.silence, in: 2...3600)
         wants("supervise.startTimeout", supervise.startTimeout, in: 1...3600)
+        if !evaluate.domainDetector.isEmpty {
+            do {
+                _ = try NamedDetector(evaluate.domainDetector)
+            } catch {
+                found.append(("evaluate.domainDetector", error.problem))
+            }
+        }
+        wants("supervise.memoryLimit", supervise.memoryLimit, in: 0...1 << 50)
         found += answer.problems.map { ("answer.\($0.key)", $0.text) }
         found += simulate.world.problems.map { ("simulate.world.\($0.key)", $0.problem) }
         found += signals.problems.map { ("signals.\($0.key)", $0.problem) }
@@ -152,13 +167,9 @@ extension Settings {
         } catch {
             found.append(("personal", error.description))
         }
-        for (key, list) in endpoints.lists {
-            if list.isEmpty { found.append(("endpoints.\(key)", "needs at least one endpoint")) }
-            for endpoint in list where !Endpoints.isWellFormed(endpoint) {
-                found.append(("endpoints.\(key)", "'\(endpoint)' is none of local:name, ipc://path, tcp://host:port"))
-            }
-        }
-        return found
+        found += endpointProblems + agreementProblems
+        // What the model takes is asked only of settings that make sense.
+        return found.isEmpty ? memoryProblems : found
     }
 }
 
@@ -181,12 +192,18 @@ extension Endpoints {
     /// What an endpoint in the runtime directory begins with.
     private static let local = "local:"
 
-    static func isWellFormed(_ endpoint: String) -> Bool {
-        if endpoint.hasPrefix(local) { return endpoint.count > local.count && !endpoint.dropFirst(local.count).contains("/") }
-        if endpoint.hasPrefix("ipc://") { return endpoint.count > 6 }
-        guard endpoint.hasPrefix("tcp://"), let colon = endpoint.lastIndex(of: ":") else { return false }
-        let port = endpoint[endpoint.index(after: colon)...]
-        return colon > endpoint.index(endpoint.startIndex, offsetBy: 6) && (UInt16(port) != nil || port == "*")
+    /// Why an endpoint of a configuration cannot be used whatever the machine; nil where it can.
+    static func malformation(of endpoint: String) -> String? {
+        if endpoint.hasPrefix(local) {
+            let name = endpoint.dropFirst(local.count).replacingOccurrences(of: "{modality}", with: "m")
+            return TopicComponent.isValid(name) ? nil : "'\(endpoint.prefix(120))' wants a name of letters, digits, - and _ after local:"
+        }
+        do {
+            _ = try Endpoint(endpoint.replacingOccurrences(of: "{modality}", with: "m"))
+            return nil
+        } catch {
+            return "'\(endpoint.prefix(120))' is none of local:name, ipc:///path, tcp://host:port: \(error.reason)"
+        }
     }
 
     /// The directory of the ipc sockets.

@@ -24,10 +24,25 @@ extension Settings {
         // What cannot be followed is among the problems.
         try? reading.settings.followGPT2 { given.origin(of: $0) != .defaults }
         let problems = reading.settings.problems.map { key, text in
-            ConfigurationError.Problem(origin: reading.origin(of: key), text: "\(key): \(text)")
+            // What does not go together is told where somebody set a part of it.
+            let places = [key] + related(to: key)
+            return ConfigurationError.Problem(origin: places.lazy.map { reading.origin(of: $0) }.first { $0 != .defaults } ?? .defaults, text: "\(key): \(text)")
         }
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         return reading
+    }
+
+    /// Other keys that a problem may be due to.
+    private static func related(to key: String) -> [String] {
+        switch key {
+        case "model.senses": ["signals.image", "signals.audio", "signals.vector", "fuse.sentence"]
+        case "supervise.memoryLimit", "messaging.frameBytes": ["model", "learner", "learn", "personal", "decide", "evaluate", "fuse", "signals"]
+        case _ where key.hasPrefix("endpoints."): ["endpoints", "model.senses"]
+        case _ where key.hasPrefix("personal."): ["model"]
+        case "fuse.maximumPending": ["lockstep.window", "mode"]
+        case "learner.trunk", "decide.observation", "learn.triggers", "fuse.alignment": ["model"]
+        default: []
+        }
     }
 
     /// A configuration file is never larger than this, in bytes.

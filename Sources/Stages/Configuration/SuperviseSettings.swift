@@ -10,8 +10,13 @@ public struct SuperviseSettings: Codable, Sendable, Equatable {
     public var healthyAfter = 10.0
     /// How long a stage may take to stop before it is killed, in seconds.
     public var stopGrace = 10.0
+    /// A process that tells nothing for this long, in seconds, and uses no processor time meanwhile hangs: it is killed and started again. One
+    /// that works is given thirty times as long.
+    public var silence = 20.0
     /// How long the graph may take to come up, in seconds.
     public var startTimeout = 60.0
+    /// Bytes that the processes of the graph may take together, by what `accrete validate` tells; 0: the machine's memory.
+    public var memoryLimit = 0
 
     public init() {}
 }

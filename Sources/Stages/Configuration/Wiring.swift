@@ -23,8 +23,11 @@ extension Settings {
 
     /// Who must be there before ingest lets anything in, in lockstep.
     public var ingestAwaits: [String: Int] {
-        Dictionary(uniqueKeysWithValues: modalities.map { ("sample.\($0.key)/", 1) } + [(Topics.feedback.prefix, 1)])
+        Dictionary(extracted.map { ("sample.\($0)/", 1) } + [(Topics.feedback.prefix, 1)], uniquingKeysWith: { first, _ in first })
     }
+
+    /// Who must be there before an extractor lets anything in, in lockstep: nobody, where the model has no such sense.
+    public func extractAwaits(_ modality: String) -> [String: Int] { extracted.contains(modality) ? ["feature.\(modality)/": 1] : [:] }
 
     public func extractHears(_ modality: String, _ environment: [String: String]) throws -> [Subscription] {
         [Subscription(try first(endpoints.ingest, environment), topics: [try Topics.sample(modality).name])]
@@ -58,11 +61,11 @@ extension Settings {
     /// Where every stage tells what it tells; for tools that look on.
     public func allEndpoints(_ environment: [String: String]) throws -> [Endpoint] {
         let single = try [endpoints.learn, endpoints.evaluate, endpoints.fuse, endpoints.ingest, endpoints.play].flatMap { try first($0, environment) }
-        return try single + modalities.flatMap { try first(endpoints.extract, environment, $0.key) }
+        return try single + extracted.flatMap { try first(endpoints.extract, environment, $0) }
     }
 
     /// Where publishers on this host reach ingest.
-    public func sensors(_ environment: [String: String]) throws -> [Endpoint] { try first(endpoints.sensors.reversed(), environment) }
+    public func sensors(_ environment: [String: String]) throws -> [Endpoint] { try first(endpoints.sensors.reversed(), environment).map(\.onThisHost) }
 
     /// Where the evaluator tells how far it is.
     func evaluateTells(_ environment: [String: String]) throws -> [Endpoint] { try first(endpoints.evaluate, environment) }

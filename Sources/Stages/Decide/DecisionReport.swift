@@ -1,5 +1,6 @@
 import Foundation
 import Reinforcement
+import Safetensors
 import Statistics
 
 /// What a decision log says of the policy that decided, and of others.
@@ -26,15 +27,12 @@ public struct DecisionReport: Codable, Sendable {
 
     /// - Parameter directory: that holds `decisions.jsonl`, and perhaps `decisions.old.jsonl` and `policy.safetensors`.
     public init(directory: String) throws {
-        var lines: [Substring] = []
-        let files = [DecisionLog.oldPath(directory), DecisionLog.path(directory)].compactMap { try? String(contentsOfFile: $0, encoding: .utf8) }  // either may be missing
-        for file in files { lines += file.split(separator: "\n") }
-        guard !lines.isEmpty else {
+        let (log, unreadable) = try DecisionLog.decisions(of: directory)
+        guard !log.isEmpty || unreadable > 0 else {
             throw DecisionReportError("no decisions in \(directory)/decisions.jsonl; a graph with decide.policy writes them into its checkpoint directory")
         }
-        let log = lines.compactMap { try? JSONDecoder().decode(LoggedDecision.self, from: Data($0.utf8)) }  // what cannot be read is counted
-        let kept = try PolicyStore(directory: directory).policy()
-        try self.init(log, unreadable: lines.count - log.count, choices: kept?.description.choices) { one in
+        let kept = try PolicyStore(in: CheckpointDirectory(directory).open())?.policy()
+        try self.init(log, unreadable: unreadable, choices: kept?.description.choices) { one in
             guard let kept, kept.policy.inputs == one.observation.count else { return nil }
             return kept.policy.probabilities(on: one.observation)
         }

@@ -24,7 +24,7 @@ struct PolicyDescription: Codable, Equatable {
     }
 }
 
-/// `policy.safetensors`: a policy's numbers, what it is, where it stands, and what its learner remembers.
+/// `policy.safetensors` of a checkpoint: a policy's numbers, what it is, where it stands, and what its learner remembers.
 struct PolicyStore {
     private struct State: Codable {
         var description: PolicyDescription
@@ -33,56 +33,82 @@ struct PolicyStore {
         var numbers: [String: Double]?
     }
 
-    /// Empty: nothing is written, nothing is read.
-    let directory: String
-    private var path: String { "\(directory)/policy.safetensors" }
+    static let name = "policy.safetensors"
+    private let path: String
+    private let archive: TensorArchive
+    private let state: State
 
-    func save(_ learner: any PolicyLearner, _ progress: DecisionLearner.Progress, described description: PolicyDescription) throws {
-        guard !directory.isEmpty else { return }
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    /// - Parameter opened: the checkpoint to read from.
+    /// - Returns: nil where it holds no policy.
+    /// - Throws: `SafetensorsError`, `CheckpointMismatch`.
+    init?(in opened: CheckpointDirectory.Opened?) throws {
+        guard let path = opened?[Self.name] else { return nil }
+        self.path = path
+        archive = try TensorArchive(mapping: path)
+        state = try StateCoding.decode(State.self, from: try archive.tensor("state").withUnsafeBytes { Data($0) }, of: path)
+        let progress = state.progress
+        if let worst = [progress.version, progress.decisions, progress.told, progress.untold].max(), worst > UInt64(StateCoding.largest) {
+            throw CheckpointMismatch("\(path): a count is \(worst), beyond all bounds")
+        }
+    }
+
+    /// The file that holds a policy.
+    /// - Throws: `CheckpointMismatch` where a number is not finite.
+    static func file(
+        of learner: any PolicyLearner, _ progress: DecisionLearner.Progress, described description: PolicyDescription
+    ) throws -> CheckpointDirectory.Content {
         let store = learner.parameters, state = learner.state
-        let text = try JSONEncoder().encode(State(description: description, progress: progress, numbers: state.numbers))
+        for parameter in store.layout.parameters { try requireFinite(store[parameter.name], parameter.name) }
+        for (name, numbers) in state.tensors.sorted(by: { $0.key < $1.key }) { try requireFinite(numbers, name) }
+        let text = try StateCoding.encode(State(description: description, progress: progress, numbers: state.numbers))
         let numbers = store.layout.parameters.map {
             TensorContent(name: "policy.\($0.name)", shape: $0.shape, values: UnsafeBufferPointer(store[$0.name]))
         }
         let rest = state.tensors.sorted { $0.key < $1.key }.map { TensorContent(name: "state.\($0.key)", shape: [$0.value.count], floats: $0.value) }
-        try TensorArchive.write(numbers + rest + [TensorContent(name: "state", bytes: Array(text))], to: path)
+        return .init(name, numbers + rest + [TensorContent(name: "state", bytes: text)])
     }
 
-    /// Puts a learner where the file left it.
-    /// - Returns: where it stood, or nil where there is none.
-    func restore(_ learner: any PolicyLearner, described description: PolicyDescription) throws -> DecisionLearner.Progress? {
-        guard let (archive, state) = try read() else { return nil }
+    /// Puts a learner where the file left it; where a number is not finite, nothing is changed.
+    /// - Returns: where it stood, and what is not finite.
+    /// - Throws: what does not fit.
+    func restore(
+        _ learner: any PolicyLearner, described description: PolicyDescription
+    ) throws -> (progress: DecisionLearner.Progress, problem: String?) {
         guard state.description == description else { throw CheckpointMismatch("\(path) holds another policy than decide describes") }
-        try copy(archive, into: learner.parameters)
-        var remembered = PolicyState(numbers: state.numbers ?? [:])
-        for tensor in archive.tensors where tensor.name.hasPrefix("state.") {
-            remembered.tensors[String(tensor.name.dropFirst("state.".count))] = try tensor.floats()
+        do throws(SafetensorsError) {
+            let (values, remembered) = try (values(for: learner.parameters), remembered())
+            if let (name, _) = remembered.numbers.first(where: { !$0.value.isFinite }) { return (state.progress, "\(path): \(name) is not finite") }
+            _ = learner.parameters.values.update(from: values)
+            learner.resume(from: remembered)
+            return (state.progress, nil)
+        } catch {
+            guard case .nonFinite = error.reason else { throw error }
+            return (state.progress, error.description)
         }
-        learner.resume(from: remembered)
-        return state.progress
     }
 
-    /// The policy that is kept here, built again; nil where there is none, or one that writes.
+    /// The policy that is kept here, built again; nil where it is one that writes.
     func policy() throws -> (policy: any Policy, description: PolicyDescription, version: UInt64)? {
-        guard let (archive, state) = try read(), state.description.text != true else { return nil }
+        guard state.description.text != true else { return nil }
         var settings = DecideSettings()
         (settings.choices, settings.controls) = (state.description.choices, state.description.controls)
         let learner = try policyLearner(
             state.description.policy, inputs: state.description.inputs, actions: settings.actions, settings: state.description.settings, seed: 1)
-        try copy(archive, into: learner.policy.parameters)
+        _ = learner.policy.parameters.values.update(from: try values(for: learner.policy.parameters))
         return (learner.policy, state.description, state.progress.version)
     }
 
-    private func read() throws -> (TensorArchive, State)? {
-        guard !directory.isEmpty, FileManager.default.fileExists(atPath: path) else { return nil }
-        let archive = try TensorArchive(mapping: path)
-        let text = try archive.tensor("state").withUnsafeBytes { Data($0) }
-        return (archive, try JSONDecoder().decode(State.self, from: text))
+    private func values(for store: ParameterStore<Float>) throws(SafetensorsError) -> [Float] {
+        var values: [Float] = []
+        for parameter in store.layout.parameters { values += try archive.tensor("policy.\(parameter.name)", shape: parameter.shape).floats() }
+        return values
     }
 
-    private func copy(_ archive: TensorArchive, into store: ParameterStore<Float>) throws {
-        for parameter in store.layout.parameters { _ = try archive.tensor("policy.\(parameter.name)", shape: parameter.shape) }
-        for parameter in store.layout.parameters { try archive.tensor("policy.\(parameter.name)").copy(into: store[parameter.name]) }
+    private func remembered() throws(SafetensorsError) -> PolicyState {
+        var remembered = PolicyState(numbers: state.numbers ?? [:])
+        for tensor in archive.tensors where tensor.name.hasPrefix("state.") {
+            remembered.tensors[String(tensor.name.dropFirst("state.".count))] = try tensor.floats()
+        }
+        return remembered
     }
 }

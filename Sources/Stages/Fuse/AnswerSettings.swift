@@ -1,5 +1,6 @@
 import Model
 import Schema
+import Statistics
 
 /// Which moments are answered in words, and how.
 public struct AnswerSettings: Codable, Sendable, Equatable {
@@ -45,4 +46,4 @@ public struct AnswerSettings: Codable, Sendable, Equatable {
     }
 }
 
-extension Generation.Adoption: Codable {}
+extension Generation.Adoption: Choice {}

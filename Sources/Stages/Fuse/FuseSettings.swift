@@ -1,3 +1,5 @@
+import Statistics
+
 /// How readings become moments, how far each sense is trusted, and what is told of a prediction.
 public struct FuseSettings: Codable, Sendable, Equatable {
     /// The longest that a moment waits, after what ended it arrived, for readings still on their way, in seconds.
@@ -30,7 +32,7 @@ public struct FuseSettings: Codable, Sendable, Equatable {
 }
 
 /// How a prediction is explained.
-public enum ExplanationKind: String, Codable, Sendable {
+public enum ExplanationKind: String, Choice {
     case none
     /// By hiding one modality at a time.
     case marginal

@@ -26,7 +26,7 @@ public struct ReliabilitySettings: Codable, Sendable, Equatable {
             if !range.contains(value) { found.append((key, "\(value) is not within \(range.lowerBound)…\(range.upperBound)")) }
         }
         wants("muteBelow", muteBelow, in: 0...1)
-        wants("readmitAbove", readmitAbove, in: min(max(muteBelow, 0), 1)...1)
+        wants("readmitAbove", readmitAbove, in: (0...1).contains(muteBelow) ? muteBelow...1 : 0...1)
         wants("readingWeight", readingWeight, in: 0.001...1)
         wants("errorWeight", errorWeight, in: 0.001...1)
         wants("usualWeight", usualWeight, in: 0.0001...1)

@@ -1,3 +1,4 @@
+import Files
 import Learning
 import Statistics
 
@@ -28,6 +29,7 @@ public struct LearnSettings: Codable, Sendable, Equatable {
 
     var problems: [(key: String, text: String)] {
         var found: [(key: String, text: String)] = []
+        if let kind = FileKind(of: directory), kind != .directory { found.append(("learn.directory", "\(directory) is \(kind.rawValue), not a directory")) }
         do {
             try gate.validate()
         } catch {

@@ -1,5 +1,7 @@
+import Files
 import Foundation
 import Learning
+import Safetensors
 import Schema
 
 /// The ledger as it stands in a checkpoint's directory: one JSON object a line, newest last.
@@ -10,14 +12,30 @@ public enum LedgerFile {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return entries.compactMap { try? encoder.encode($0) }.map { String(decoding: $0, as: UTF8.self) + "\n" }.joined()  // an entry holds finite numbers only
+        return entries.map(\.finite).compactMap { try? encoder.encode($0) }.map { String(decoding: $0, as: UTF8.self) + "\n" }.joined()  // a finite entry is encoded
     }
 
     /// The ledger's lines. One that cannot be read costs itself only.
+    /// - Throws: `FileDamage` where the file is not what the list of digests beside it says; `FileError`.
     public static func read(_ path: String) throws -> [TriggerEntry] {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").compactMap { try? decoder.decode(TriggerEntry.self, from: Data($0.utf8)) }
+        _ = try FileDigests.checked(URL(filePath: path).deletingLastPathComponent().path) { $0 == name }
+        return try readFile(path, atMost: largest).split(separator: UInt8(ascii: "\n")).compactMap { try? decoder.decode(TriggerEntry.self, from: Data($0)) }
+    }
+
+    /// A ledger is never longer than this, in bytes.
+    private static let largest = 64 << 20
+}
+
+extension TriggerEntry {
+    /// The same without numbers that are not finite, which JSON does not have.
+    fileprivate var finite: TriggerEntry {
+        var entry = self
+        for number in [\.signal, \.cost, \.before, \.after] as [WritableKeyPath<TriggerEntry, Double?>] where entry[keyPath: number]?.isFinite == false {
+            entry[keyPath: number] = nil
+        }
+        return entry
     }
 }
 

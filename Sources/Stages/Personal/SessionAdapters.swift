@@ -56,8 +56,7 @@ struct SessionAdapters {
     }
 
     private func read(_ update: SessionUpdate, _ message: WireMessage) throws(Refusal) -> [Float] {
-        guard message.payload.count == 1 else { throw Refusal(.wrongShape, "\(message.payload.count) payload frames, not one") }
-        let payload: [UInt8] = Array(message.payload[0])
+        let payload = try message.joinedPayload()
         guard SHA256.hex(of: payload) == SHA256.hex(Array(update.sha256)) else {
             throw Refusal(.wrongDigest, "revision \(update.revision) of \(update.session)")
         }

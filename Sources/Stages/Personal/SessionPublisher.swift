@@ -16,22 +16,25 @@ struct SessionPublisher {
     private let tasks: SessionTasks
     private let settings: PersonalConfiguration
     private let isLive: Bool
-    private let directory: String
+    private let frameBytes: Int
     /// Measures how long adapting took, and live ends it in time; nothing else depends on it.
     private let clock: any TimeSource
     private var waiting: [(adapted: SessionTasks.Adapted, watermark: UInt64)] = []
     private var latency = QuantileSketch()
     private var told = 0
+    /// What of the checkpoint could not be taken; nil where nothing is wrong.
+    private(set) var problem: String?
 
     /// Nil where sessions have no adapters of their own.
-    init?(_ settings: Settings, _ model: MultimodalModel, clock: any TimeSource) throws {
+    /// - Parameter opened: the checkpoint to go on from.
+    init?(_ settings: Settings, _ model: MultimodalModel, clock: any TimeSource, from opened: CheckpointDirectory.Opened? = nil) throws {
         guard settings.personal.enabled else { return nil }
         self.settings = settings.personal
         self.clock = clock
         isLive = settings.mode == .live
-        directory = settings.learn.directory
+        frameBytes = settings.messaging.frameBytes
         tasks = SessionTasks(try PersonalLearner(model, settings.personal))
-        try restore()
+        if let path = opened?[Self.name] { try restore(from: path) }
     }
 
     /// - Parameters:
@@ -84,7 +87,7 @@ struct SessionPublisher {
             $0.steps = UInt32(adapted.adaptation.steps)
             $0.loss = Double(adapted.adaptation.loss)
         }
-        return (try? Topics.sessionUpdate(adapted.session)).map { Outgoing(update, on: $0, payload: [Payload(file)]) }  // the session was checked on its way in
+        return (try? Topics.sessionUpdate(adapted.session)).map { Outgoing(update, on: $0, payload: Payload(file).cut(into: frameBytes)) }  // the session was checked on its way in
     }
 
     private func digest(of file: [UInt8]) -> Data {
@@ -104,34 +107,36 @@ struct SessionPublisher {
 
     // MARK: Across restarts
 
-    private var path: String { "\(directory)/personal.safetensors" }
+    private static let name = "personal.safetensors"
 
-    /// The start of sessions, its rates and what adapters were worth; what sessions adapted to is theirs alone, and is not kept.
-    func save() throws {
-        guard !directory.isEmpty else { return }
-        var parts = stores.flatMap { part, store in
+    /// The start of sessions, its rates and what adapters were worth, as a file of a checkpoint; what sessions adapted to is theirs alone, and is not kept.
+    /// None where a number is not finite.
+    var files: [CheckpointDirectory.Content] {
+        guard stores.allSatisfy({ $0.store.values.allSatisfy(\.isFinite) }), tasks.gain.tasks.allSatisfy(\.isFinite) else { return [] }
+        let parts = stores.flatMap { part, store in
             store.layout.parameters.map { TensorContent(name: "\(part).\($0.name)", shape: $0.shape, values: UnsafeBufferPointer(store[$0.name])) }
         }
-        try tasks.gain.tasks.withUnsafeBufferPointer { gain in
-            parts.append(TensorContent(name: "gain", shape: [gain.count], values: gain))
-            try TensorArchive.write(parts, to: path)
-        }
+        let gain = tasks.gain.tasks
+        return [.init(Self.name, parts + [TensorContent(name: "gain", shape: [gain.count], floats: gain)])]
     }
 
-    private func restore() throws {
-        guard !directory.isEmpty, FileManager.default.fileExists(atPath: path) else { return }
+    /// Nothing is changed unless everything fits and is finite.
+    private mutating func restore(from path: String) throws {
         let archive = try TensorArchive(mapping: path)
-        do {
-            for (part, store) in stores {
-                for parameter in store.layout.parameters {
-                    try archive.tensor("\(part).\(parameter.name)", shape: parameter.shape).copy(into: store[parameter.name])
+        do throws(SafetensorsError) {
+            let gain = try archive.tensor("gain").floats()
+            let values = try stores.map { part, store throws(SafetensorsError) in
+                try store.layout.parameters.map { parameter throws(SafetensorsError) in
+                    try archive.tensor("\(part).\(parameter.name)", shape: parameter.shape).floats()
                 }
             }
-            tasks.gain = PersonalGain(capacity: settings.proof, tasks: try archive.tensor("gain").floats())
+            for (store, values) in zip(stores.map(\.store), values) { _ = store.values.update(from: values.joined()) }
+            tasks.gain = PersonalGain(capacity: settings.proof, tasks: gain)
         } catch {
-            throw CheckpointMismatch("\(error): it belongs to other settings of personal; move it away, and sessions begin anew")
+            if case .nonFinite = error.reason { return problem = error.description }
+            throw CheckpointMismatch("\(error): it belongs to other settings of personal; move the checkpoint away, and sessions begin anew")
         }
     }
 
-    private var stores: [(name: String, ParameterStore<Float>)] { [("start", tasks.learner.start), ("rates", tasks.learner.rates)] }
+    private var stores: [(name: String, store: ParameterStore<Float>)] { [("start", tasks.learner.start), ("rates", tasks.learner.rates)] }
 }

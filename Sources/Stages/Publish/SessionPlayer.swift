@@ -26,6 +26,8 @@ public final class SessionPlayer {
     private var sent: UInt64 = 0
     private var drops = Drops()
     private var nextStatus = Instant(nanoseconds: 0)
+    /// Seconds until the next event is due, live.
+    private var pause = 0.0
     private var newest: Int64 = 0
 
     /// - Parameters:
@@ -207,8 +209,10 @@ public final class SessionPlayer {
 
     private func wait(until time: Instant) async throws {
         guard settings.mode == .live else { return }
+        defer { pause = 0 }
         while clock.now < time {
             let rest = time - clock.now
+            pause = rest.inSeconds
             try await Task.sleep(for: min(rest, .milliseconds(100)))
             try publisher.service()
             try await tellStatus()
@@ -223,6 +227,7 @@ public final class SessionPlayer {
         status.process = UInt64(getpid())
         status.sent = ["messages": sent]
         status.drops = drops.byName
+        status.gauges = ["nextIn": pause]
         status.peakMemory = ProcessMemory.peak
         status.last = last
         try teller.service()

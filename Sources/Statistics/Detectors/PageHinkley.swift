@@ -4,7 +4,7 @@
 /// River's settings and semantics, at every index.
 public struct PageHinkley: DriftDetector {
     public struct Configuration: Settings {
-        public enum Mode: String, Codable, Sendable { case up, down, both }
+        public enum Mode: String, Choice { case up, down, both }
 
         /// No drift is reported before this many numbers.
         public var minInstances = 30

@@ -19,9 +19,16 @@ struct Play: AsyncParsableCommand {
     @OptionGroup var arguments: StageArguments
 
     func run() async throws {
-        let settings = try arguments.settings()
-        let session = try SessionDirectory(path: directory)
-        let player = try SessionPlayer(settings, source: "replay", directory: session, environment: ProcessInfo.processInfo.environment)
-        try await player.play(session.events())
+        beginProcess()
+        do {
+            let settings = try arguments.settings()
+            let session = try SessionDirectory(path: directory)
+            let player = try SessionPlayer(settings, source: "replay", directory: session, environment: ProcessInfo.processInfo.environment)
+            try await player.play(session.events())
+        } catch let failure as PlayFailure {
+            throw failure
+        } catch {
+            throw StartFailure("\(error)")
+        }
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Deployment
+import Files
 import Foundation
 import Launch
 import Pipeline
@@ -35,38 +36,71 @@ struct Up: AsyncParsableCommand {
     }
 
     func run() async throws {
+        signal(SIGPIPE, SIG_IGN)  // whoever reads along may go away
         let environment = ProcessInfo.processInfo.environment
         let source: GraphPlan.Source = outside ? .outside : session.map { .session($0) } ?? .simulator
+        let plan = try plan(source, environment)
+        let toError = json
+        let say: @Sendable (String) -> Void = { text in
+            if toError { StandardError.write(text) } else { try? StandardOutput.writeNow(text) }  // nobody to tell: the run goes on
+        }
+        say(plan.introduction)
+        let stop = StopSignal()
+        let signals = Interrupts { stop.raise() }
+        defer { signals.cancel() }
+        let view = ProgressView(isTerminal: isatty(toError ? STDERR_FILENO : STDOUT_FILENO) == 1)
+        let run = GraphRun(plan, environment: environment, say: say)
+        let (outcome, report, drawing) = try await told { try await run.run(view: view, until: stop) }
+        let unwritten = write(report, drawing, of: plan)
+        if json || unwritten != nil { try await told { try StandardOutput.writeNow(report.json) } }
+        say(report.summary + "report:     \(unwritten == nil ? self.report ?? plan.reportFile : "printed, because it could not be written")\n")
+        if let unwritten { throw StartFailure("\(unwritten)") }
+        switch outcome {
+        case .complete:
+            if let nothing = report.nothingLearned, nothing.came > 0 { throw StartFailure("nothing was learned: \(nothing.why)") }
+        case .stopped:
+            if source == .outside { return }
+            throw StartFailure("stopped before the session was done; the report holds what there is")
+        case .failed(let reason), .interrupted(let reason, _): throw StartFailure(reason)
+        }
+    }
+
+    /// What is asked for, and whether it can be written; nothing has been touched yet.
+    private func plan(_ source: GraphPlan.Source, _ environment: [String: String]) throws(StartFailure) -> GraphPlan {
         var overrides = overrides
         if let mode { overrides.append("mode=\(mode.rawValue)") }
         if let seed { overrides.append("seed=\(seed)") }
-        let plan: GraphPlan
         do {
-            plan = try GraphPlan.make(source, config: config, overrides: overrides, directory: directory, environment: environment)
+            if let report { try checkReplaceable(report) }
+            if let plot { try checkReplaceable(plot) }
+            let plan = try GraphPlan.make(source, config: config, overrides: overrides, directory: directory, environment: environment)
+            if FileKind(of: plan.directory) != nil { try checkReplaceable(plan.reportFile) }
+            return plan
         } catch let refusal as SignalRefusal {
             throw StartFailure("--session: \(refusal.detail)")
         } catch {
             throw StartFailure("\(error)")
         }
-        let toError = json
-        let say: @Sendable (String) -> Void = { FileHandle(fileDescriptor: toError ? 2 : 1, closeOnDealloc: false).write(Data($0.utf8)) }
-        say(plan.introduction)
-        let stop = StopSignal()
-        let signals = Interrupts { stop.raise() }
-        defer { signals.cancel() }
-        let view = ProgressView(isTerminal: isatty(toError ? 2 : 1) == 1)
-        let (outcome, report, drawing) = try await GraphRun(plan, environment: environment, say: say).run(view: view, until: stop)
-        try plan.finish(with: report)
-        if let path = self.report { try report.json.write(toFile: path, atomically: true, encoding: .utf8) }
-        if let plot { try drawing.svg.write(toFile: plot, atomically: true, encoding: .utf8) }
-        if json { print(try report.json, terminator: "") }
-        say(report.summary + "report:     \(self.report ?? plan.directory + "/report.json")\n")
-        switch outcome {
-        case .complete: return
-        case .stopped:
-            if source == .outside { return }
-            throw StartFailure("stopped before the session was done; the report holds what there is")
-        case .failed(let reason), .interrupted(let reason): throw StartFailure(reason)
+    }
+
+    /// Writes the report and the plot to every place. Returns the first that could not be written.
+    private func write(_ report: RunReport, _ drawing: StreamPlot, of plan: GraphPlan) -> (any Error)? {
+        var first: (any Error)?
+        func attempt(_ body: () throws -> Void) {
+            do { try body() } catch { first = first ?? error }
+        }
+        attempt { try plan.finish(with: report) }
+        if let path = self.report { attempt { try replaceFile(at: path, with: report.json) } }
+        if let plot { attempt { try replaceFile(at: plot, with: drawing.svg) } }
+        return first
+    }
+
+    /// One sentence on what went wrong.
+    private func told<Result>(_ body: () async throws -> Result) async throws(StartFailure) -> Result {
+        do {
+            return try await body()
+        } catch {
+            throw StartFailure("\(error)")
         }
     }
 }

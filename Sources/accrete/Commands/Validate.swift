@@ -7,7 +7,7 @@ import Stages
 /// `accrete validate`: what is wrong with a configuration, before anything is started.
 struct Validate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check a configuration: unknown keys, bad values, endpoints that cannot be used.",
+        abstract: "Check a configuration: unknown keys, bad values, endpoints and files that cannot be used, memory.",
         discussion: """
             Examples:
               accrete validate accrete.yaml
@@ -17,29 +17,37 @@ struct Validate: AsyncParsableCommand {
 
     @Argument(help: "The configuration file; without it, the defaults.") var config: String?
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
-    @Flag(help: "Print {\"problems\": [...]} on standard output.") var json = false
+    @Flag(help: "Print {\"problems\": [...], \"memory\": {...}} on standard output; memory in bytes, by process, where the settings make sense.") var json = false
 
     @Flag(help: "Print the JSON Schema of configuration files instead.") var schema = false
+
+    /// What `--json` prints.
+    private struct Verdict: Encodable {
+        var problems: [String] = []
+        var memory: GraphMemory?
+    }
 
     func run() async throws {
         if schema { return print(try Settings.jsonSchema, terminator: "") }
         let environment = ProcessInfo.processInfo.environment
-        var problems: [String] = []
+        var verdict = Verdict()
         do {
             let reading = try Settings.read(path: config, environment: environment, overrides: overrides)
-            problems = reading.unreachable(environment: environment).map(\.description)
+            verdict.problems = (reading.unreachable(environment: environment) + reading.lacking()).map(\.description)
+            verdict.memory = GraphMemory(reading.settings)
         } catch {
-            problems = error.problems.map(\.description)
+            verdict.problems = error.problems.map(\.description)
         }
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(["problems": problems]), as: UTF8.self))
-        } else if problems.isEmpty {
+            print(String(decoding: try encoder.encode(verdict), as: UTF8.self))
+        } else if verdict.problems.isEmpty {
             print("\(config ?? "the defaults"): nothing to complain about")
+            if let memory = verdict.memory { print("memory: about \(memory.sentence)") }
         } else {
-            for problem in problems { print(problem) }
+            for problem in verdict.problems { print(problem) }
         }
-        if !problems.isEmpty { throw ExitCode(1) }
+        if !verdict.problems.isEmpty { throw ExitCode(1) }
     }
 }

@@ -15,7 +15,8 @@ socket.connect(endpoint)
 
 seen = received = 0
 while count == 0 or received < count:
-    topic, header, payload = socket.recv_multipart()
+    topic, header, *frames = socket.recv_multipart()
+    payload = b"".join(frames)  # a large model's file comes in several frames
     update = model_pb2.ModelUpdate.FromString(header)
     position = (update.stamp.epoch, update.stamp.sequence)
     if seen and position <= seen:

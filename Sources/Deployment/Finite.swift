@@ -1,0 +1,60 @@
+import Statistics
+
+/// Numbers as JSON knows them: what is not finite is written as null, and null is read as not a number.
+@propertyWrapper
+public struct Finite<Value: Reportable>: Codable, Sendable, Equatable {
+    public var wrappedValue: Value
+
+    public init(wrappedValue: Value) { self.wrappedValue = wrappedValue }
+
+    public init(from decoder: any Decoder) throws {
+        let json = try JSONValue(from: decoder)
+        guard let value = Value(json) else {
+            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "\(json) is none of a report's numbers"))
+        }
+        wrappedValue = value
+    }
+
+    public func encode(to encoder: any Encoder) throws { try wrappedValue.json.encode(to: encoder) }
+}
+
+/// A number, or numbers by place or name.
+public protocol Reportable: Sendable, Equatable {
+    init?(_ json: JSONValue)
+    var json: JSONValue { get }
+}
+
+extension Double: Reportable {
+    public init?(_ json: JSONValue) {
+        switch json {
+        case .null: self = .nan
+        case .integer(let value): self = Double(value)
+        case .number(let value): self = value
+        default: return nil
+        }
+    }
+
+    public var json: JSONValue { isFinite ? .number(self) : .null }
+}
+
+extension Array: Reportable where Element: Reportable {
+    public init?(_ json: JSONValue) {
+        guard case .array(let elements) = json else { return nil }
+        let values = elements.compactMap { Element($0) }
+        guard values.count == elements.count else { return nil }
+        self = values
+    }
+
+    public var json: JSONValue { .array(map(\.json)) }
+}
+
+extension Dictionary: Reportable where Key == String, Value: Reportable {
+    public init?(_ json: JSONValue) {
+        guard case .object(let members) = json else { return nil }
+        let values = members.compactMapValues { Value($0) }
+        guard values.count == members.count else { return nil }
+        self = values
+    }
+
+    public var json: JSONValue { .object(mapValues(\.json)) }
+}

@@ -1,0 +1,128 @@
+/// How many numbers a model has and a recorded graph of it computes, told by formulas before anything is allocated.
+///
+/// As floating-point numbers, which grow instead of wrapping around: any extents can be asked about.
+extension MultimodalConfiguration {
+    /// Numbers of all parameters: exactly those of the model's layout.
+    public var parameterNumbers: Double {
+        let counted = Counted(self)
+        let perception = 2 * counted.C + 2 * counted.tC + Counted.linear(counted.tC, counted.K)
+        let words = (Double(text.buckets) + 1) * counted.tC
+        return senses.reduce(words + counted.fusionParameters + trunkNumbers) { $0 + counted.parameters(of: $1) } + counted.M * perception
+    }
+
+    /// Those of the language trunk among them.
+    public var trunkNumbers: Double {
+        let counted = Counted(self)
+        return (Double(text.vocabulary) + Double(text.length) + 2) * counted.C + Double(layers) * counted.blockParameters
+    }
+
+    /// Numbers that a graph of so many moments computes and keeps beside parameters, with their gradients where it learns; none is left out, and some
+    /// that need no gradient are counted twice.
+    public func activationNumbers(batch: Int, languageRows: Int, learning: Bool) -> Double {
+        let counted = Counted(self), B = Double(batch), L = Double(languageRows), gradients: Double = learning ? 2 : 1
+        let inputs = B * (counted.M * (Double(tokens) + 3) + Double(text.words)) + max(1, L) * (counted.prefix + counted.length)
+        let perception = 3 * counted.tC + 2 * Double(tokens) + 5 * counted.K + 3
+        let words = (Double(text.words) + 2) * counted.tC
+        var own = words + counted.fusionActivations + 4 * counted.K + 3 + counted.M * perception
+        for sense in senses { own += counted.activations(of: sense) + Double(sense.rows) * (Double(sense.columns) + 1) }
+        return inputs + gradients * (B * own + L * counted.languageActivations) + 64 * (gradients + counted.M)
+    }
+
+    /// Roughly what it takes to remember a moment with all its readings, in bytes.
+    public var momentBytes: Double {
+        senses.reduce(64 + 8 * Double(text.length)) { $0 + 4 * Double($1.rows) * Double($1.columns) + 64 }
+    }
+}
+
+/// The letters of the formulas: width C, T tokens of a modality, joint J, K classes, H heads, M modalities.
+private struct Counted {
+    let model: MultimodalConfiguration
+    let C: Double, T: Double, J: Double, K: Double, H: Double, M: Double
+    let tC: Double, length: Double, prefix: Double
+
+    init(_ model: MultimodalConfiguration) {
+        self.model = model
+        (C, T, J, K, H) = (Double(model.width), Double(model.tokens), Double(model.joint), Double(model.classes), Double(model.heads))
+        M = Double(model.senses.count) + 1
+        (tC, length, prefix) = (T * C, Double(model.text.length), (M - 1) * T)
+    }
+
+    static func linear(_ inputs: Double, _ outputs: Double) -> Double { inputs * outputs + outputs }
+
+    // MARK: Parameters
+
+    /// Two norms, attention, and an MLP of 4 · C.
+    var blockParameters: Double { 4 * C + Self.linear(C, 3 * C) + Self.linear(C, C) + Self.linear(C, 4 * C) + Self.linear(4 * C, C) }
+    private var crossParameters: Double { 2 * Self.linear(C, C) + Self.linear(C, 2 * C) }
+    private var gatherParameters: Double { tC + 2 * C + crossParameters + Self.linear(C, tC) }
+
+    func parameters(of sense: MultimodalConfiguration.Sense) -> Double {
+        let rows = Double(sense.rows), columns = Double(sense.columns), embedding = Double(sense.embedding), hidden = Double(sense.hidden)
+        switch sense.encoder {
+        case "patches":
+            return Self.linear(columns, C) + rows * C + Double(sense.blocks) * blockParameters + gatherParameters
+        case "convolution":
+            return Self.linear(5 * columns, embedding) + Self.linear(3 * embedding, hidden) + Self.linear(hidden, C) + gatherParameters
+        case "stem":
+            return Self.linear(3 * columns, C) + halved(rows) * C + Double(sense.blocks) * blockParameters + gatherParameters
+        default:
+            return Self.linear(columns, embedding) + Self.linear(rows * embedding, hidden) + Self.linear(hidden, tC)
+        }
+    }
+
+    var fusionParameters: Double {
+        let prefix = Self.linear(C, C), head = Self.linear(J, K)
+        switch model.fusion {
+        case "late": return prefix + (model.combination == "learned" ? M : 0)
+        case "attention": return prefix + head + M * (Self.linear(C, 1) + Self.linear(C, C)) + Self.linear(C, J)
+        case "co-attention": return prefix + head + M * tC * J + directions * crossParameters
+        default: return prefix + head + M * tC * J
+        }
+    }
+
+    /// Rows that a stride of 2 leaves.
+    private func halved(_ rows: Double) -> Double { ((rows - 1) / 2).rounded(.down) + 1 }
+
+    /// Both directions of every pair that attends to each other.
+    private var directions: Double { model.pairs.isEmpty ? M * (M - 1) : 2 * Double(Set(model.pairs.map { Set($0) }).count) }
+
+    // MARK: What is computed, for one row
+
+    /// Of a block over a sequence: its sums, norms, projections, and H squares of attention, one more going backward.
+    private func block(_ rows: Double) -> Double { 18 * rows * C + 4 * rows + (H + 1) * rows * rows }
+    private func cross(_ queries: Double, _ keys: Double) -> Double { 3 * queries * C + 2 * keys * C + (H + 1) * queries * keys }
+    private func gather(_ rows: Double) -> Double { 2 * rows * C + 2 * rows + C + 4 * tC + cross(T, rows) }
+
+    func activations(of sense: MultimodalConfiguration.Sense) -> Double {
+        let rows = Double(sense.rows), columns = Double(sense.columns), embedding = Double(sense.embedding), hidden = Double(sense.hidden)
+        switch sense.encoder {
+        case "patches":
+            return 2 * rows * C + Double(sense.blocks) * block(rows) + gather(rows)
+        case "convolution":
+            let first = halved(rows), second = halved(first)
+            return first * (5 * columns + 2 * embedding) + second * (3 * embedding + 2 * hidden + C) + gather(second)
+        case "stem":
+            let heard = halved(rows)
+            return heard * (3 * columns + 3 * C) + Double(sense.blocks) * block(heard) + gather(heard)
+        default:
+            return 3 * rows * embedding + 2 * hidden + tC
+        }
+    }
+
+    var fusionActivations: Double {
+        let junction = M * (tC + 3 * J + 2) + 2 * J + K
+        switch model.fusion {
+        case "late": return M * (5 * K + 3)
+        case "attention": return M * T * (8 + 4 * C) + 4 * C + 2 * J + K
+        case "co-attention": return junction + M * tC + directions * (cross(T, T) + tC)
+        default: return junction
+        }
+    }
+
+    /// Of the language trunk over what the senses say and the text, with the senses' part of the fusion.
+    var languageActivations: Double {
+        let rows = prefix + length
+        let senses = 4 * prefix * C + 6 * prefix + M * K + (model.fusion == "co-attention" ? directions * (cross(T, T) + tC) : 0)
+        return senses + 5 * rows * C + 2 * rows + Double(model.layers) * block(rows) + length * (2 * Double(model.text.vocabulary) + 4)
+    }
+}
