@@ -1,9 +1,9 @@
 import Synchronization
 
-/// GPT-2's tokenizer: byte-level byte-pair encoding.
+/// GPT-2's tokenizer and its successors': byte-level byte-pair encoding.
 /// https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf, §2.2
 ///
-/// Encoding finds added tokens, splits what lies between them into words by GPT-2's pattern and merges the bytes of each
+/// Encoding finds added tokens, splits what lies between them into words by a pattern and merges the bytes of each
 /// word. Bytes that are not UTF-8 are words' symbols like punctuation, byte by byte, and come back as they were.
 public final class ByteLevelBPE: Tokenizer {
     public let vocabularySize: Int
@@ -16,6 +16,9 @@ public final class ByteLevelBPE: Tokenizer {
     private let contents: [Int: [UInt8]]
     private let finders: [AddedTokenFinder]
     private let addsPrefixSpace: Bool
+    private let pattern: WordPattern
+    /// Whether a word that is a token is not merged from its bytes.
+    private let takesWholeWords: Bool
     /// Whoever finds it in use works with a fresh one.
     private let scratch = Mutex(Scratch())
 
@@ -26,7 +29,7 @@ public final class ByteLevelBPE: Tokenizer {
 
     init(
         table: TokenTable, merges: MergeTable, bytes: BytesOfWords, added: [AddedToken], endOfText: Int?, addsPrefixSpace: Bool,
-        splitsSpecialTokens: Bool
+        splitsSpecialTokens: Bool, pattern: WordPattern = .gpt2, takesWholeWords: Bool = false
     ) {
         vocabularySize = added.reduce(table.size) { max($0, $1.id + 1) }
         self.endOfText = endOfText
@@ -39,6 +42,8 @@ public final class ByteLevelBPE: Tokenizer {
             return tokens.isEmpty ? nil : AddedTokenFinder(tokens)
         }
         self.addsPrefixSpace = addsPrefixSpace
+        self.pattern = pattern
+        self.takesWholeWords = takesWholeWords
     }
 
     public func encode(_ bytes: [UInt8]) -> [Int] {
@@ -109,12 +114,16 @@ public final class ByteLevelBPE: Tokenizer {
     private func encodeEachWord(
         _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ scratch: inout Scratch, to tokens: inout [Int]
     ) {
-        for wordRange in WordSplitter(text, in: range) {
+        for wordRange in WordSplitter(text, in: range, by: pattern) {
             let word = UnsafeBufferPointer(rebasing: text[wordRange])
             let hash = hash(of: word)
             if scratch.cache.append(word, hash: hash, to: &tokens) { continue }
             let start = tokens.count
-            scratch.merger.encode(word, bytesOfWords, merges, to: &tokens)
+            if takesWholeWords, let whole = table.token(of: word.reduce(into: "") { $0 += ByteAlphabet.spelling(of: $1) }) {
+                tokens.append(whole)
+            } else {
+                scratch.merger.encode(word, bytesOfWords, merges, to: &tokens)
+            }
             scratch.cache.insert(word, hash: hash, tokens[start...])
         }
     }

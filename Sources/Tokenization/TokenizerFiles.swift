@@ -37,7 +37,39 @@ extension ByteLevelBPE {
         self.init(
             table: table, merges: merges, bytes: try parts.tokensOfBytes(table), added: added.tokens,
             endOfText: added[ending].flatMap { settings.endOfText == nil && table.token(of: ending) == nil ? nil : $0.id } ?? table.token(of: ending),
-            addsPrefixSpace: settings.addsPrefixSpace ?? parts.addsPrefixSpace, splitsSpecialTokens: settings.splitsSpecialTokens)
+            addsPrefixSpace: settings.addsPrefixSpace ?? parts.addsPrefixSpace, splitsSpecialTokens: settings.splitsSpecialTokens,
+            pattern: parts.pattern, takesWholeWords: parts.takesWholeWords)
+    }
+
+    /// A tokenizer from lists, as a GGUF file has them.
+    /// - Parameters:
+    ///   - words: as the files of GPT-2's kind spell them; the place in the list is the id.
+    ///   - special: ids of words that are found in a text as they stand, and stand for something beside it.
+    ///   - merges: "left right", in the order of their ranks.
+    ///   - source: what the lists come from, for messages.
+    /// - Throws: `TokenizationError`.
+    public convenience init(
+        words: [String], special: [Int], merges: [String], endOfText: Int?, pattern: WordPattern, addsPrefixSpace: Bool = false, source: String
+    ) throws {
+        let special = Set(special)
+        let table = try Vocabulary(words).table(source)
+        var list = MergeList()
+        for (rank, merge) in merges.enumerated() {
+            var merge = merge
+            guard merge.withUTF8({ list.insert($0) }) else { throw TokenizationError.malformed(file: source, "merge \(rank + 1) is not two words with a space between") }
+        }
+        var bytes = BytesOfWords(joinsUnknown: false)
+        for byte in UInt8.min...UInt8.max {
+            if let token = table.token(of: ByteAlphabet.spelling(of: byte)) { bytes.tokens[Int(byte)] = Int32(token) }
+        }
+        let added = words.indices.filter(special.contains).map { id in
+            var token = AddedToken(special: words[id])
+            token.id = id
+            return token
+        }
+        self.init(
+            table: table, merges: try list.table(of: table, source), bytes: bytes, added: added, endOfText: endOfText,
+            addsPrefixSpace: addsPrefixSpace, splitsSpecialTokens: false, pattern: pattern, takesWholeWords: pattern == .llama3)
     }
 }
 
@@ -48,6 +80,15 @@ struct Vocabulary {
 
     init(_ text: [UInt8], _ file: String) throws {
         self = try parse(text, file) { scanner in try Vocabulary(&scanner) }
+    }
+
+    /// Words whose place is their id.
+    init(_ list: [String]) {
+        for (token, word) in list.enumerated() {
+            let start = spellings.count
+            spellings.append(contentsOf: word.utf8)
+            words.append((start..<spellings.count, token))
+        }
     }
 
     init(_ scanner: inout JSONScanner) throws {
@@ -119,7 +160,7 @@ struct MergeList {
         }
     }
 
-    private mutating func insert(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
+    fileprivate mutating func insert(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
         guard let space = line.firstIndex(of: UInt8(ascii: " ")), space > 0, space + 1 < line.count,
             !line[(space + 1)...].contains(UInt8(ascii: " "))
         else { return false }

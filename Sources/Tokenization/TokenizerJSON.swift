@@ -7,6 +7,7 @@ struct TokenizerJSON {
     private(set) var merges: MergeList
     private(set) var added: [AddedToken] = []
     private(set) var addsPrefixSpace = false
+    private(set) var pattern = WordPattern.gpt2
     /// Where the vocabulary and the merges were read, for messages.
     let files: (vocabulary: String, merges: String)
     /// What becomes of a byte without a token.
@@ -18,6 +19,7 @@ struct TokenizerJSON {
         var unknown: String?
         var joinsUnknown = false
         var fallsBackToBytes = false
+        var takesWholeWords = false
         /// A setting that makes it another tokenizer.
         var refusal: String?
     }
@@ -51,14 +53,17 @@ struct TokenizerJSON {
         let changes = normalizer.steps("normalizers").filter(\.changesText)
         if let change = changes.first { throw TokenizationError.unsupported(file: file, "the normalizer \(change.text())") }
         let splits = preTokenizer.steps("pretokenizers")
-        guard splits.count == 1, splits[0]["type"]?.string == "ByteLevel", splits[0]["use_regex"]?.bool != false else {
+        guard let pattern = WordPattern(splits), let bytes = splits.last else {
             throw TokenizationError.unsupported(file: file, "the pre-tokenizer \(preTokenizer.text())")
         }
         (self.vocabulary, merges, self.model) = (vocabulary, model.merges, model)
         self.added = added
-        addsPrefixSpace = splits[0]["add_prefix_space"]?.bool ?? true
+        self.pattern = pattern
+        addsPrefixSpace = bytes["add_prefix_space"]?.bool ?? true
         files = (file, file)
     }
+
+    var takesWholeWords: Bool { model.takesWholeWords }
 
     /// The token of every byte. One without a token is unknown, if the model names a token for that, or else left out.
     func tokensOfBytes(_ table: TokenTable) throws -> BytesOfWords {
@@ -90,6 +95,7 @@ struct TokenizerJSON {
                 switch key {
                 case "unk_token": model.unknown = value.string
                 case "fuse_unk": model.joinsUnknown = value.bool ?? false
+                case "ignore_merges": model.takesWholeWords = value.bool ?? false
                 case "byte_fallback": model.fallsBackToBytes = value.bool ?? false
                 default: if !isPlain(key, value) { model.refusal = "\(key) = \(value.text())" }
                 }
@@ -104,7 +110,6 @@ struct TokenizerJSON {
         case "type": value == .string("BPE")
         case "dropout": value == .null || value.double == 0
         case "continuing_subword_prefix", "end_of_word_suffix": value == .null || value == .string("")
-        case "ignore_merges": value == .bool(false) || value == .null
         default: true
         }
     }
@@ -126,6 +131,22 @@ struct TokenizerJSON {
         }
         guard token.id >= 0 else { throw scanner.error("an added token has an id") }
         return token
+    }
+}
+
+extension WordPattern {
+    /// The pattern of a pre-tokenizer's steps, of which the last spells the bytes; nil for another.
+    fileprivate init?(_ steps: [JSON]) {
+        guard let last = steps.last, last["type"]?.string == "ByteLevel" else { return nil }
+        let usesPattern = last["use_regex"]?.bool ?? true
+        switch steps.count {
+        case 1 where usesPattern: self = .gpt2
+        case 2 where usesPattern && steps[0]["type"]?.string == "Digits" && steps[0]["individual_digits"]?.bool == true: self = .singleDigits
+        case 2 where !usesPattern && steps[0]["type"]?.string == "Split" && steps[0]["behavior"]?.string == "Isolated" && steps[0]["invert"]?.bool != true:
+            guard let expression = steps[0]["pattern"]?["Regex"]?.string, let known = WordPattern(expression: expression) else { return nil }
+            self = known
+        default: return nil
+        }
     }
 }
 
