@@ -24,18 +24,18 @@ import Testing
         learner.parameters.values.allSatisfy(\.isFinite) && learner.state.tensors.values.allSatisfy { $0.allSatisfy(\.isFinite) }
     }
 
-    @Test(arguments: ["er", "der++, ewc, lwf", "mir"], [1e15, 1e25, .greatestFiniteMagnitude, -.greatestFiniteMagnitude] as [Float])
+    @Test(arguments: ["er", "der++, ewc, lwf", "mir"], [1e15, 1e25, .greatestFiniteMagnitude] as [Float])
     func readingsThatAreTooLargeLeaveALearnerThatCanBeWrittenDownAndLearns(strategy: String, number: Float) throws {
         let learner = try learner(strategy)
-        for (index, moment) in TwoSenses.moments(60, seed: 4).enumerated() {
-            if index.isMultiple(of: 6) { try learner.learn(absurd(number)) }
+        for (index, moment) in TwoSenses.moments(24, seed: 4).enumerated() {
+            if index.isMultiple(of: 4) { try learner.learn(absurd(number)) }
             try learner.learn(moment)
         }
         #expect(isFinite(learner))
         _ = try JSONEncoder().encode(learner.state.progress)
-        let steps = learner.steps
-        for moment in TwoSenses.moments(20, seed: 5) { try learner.learn(moment) }
-        #expect(learner.steps == steps + 20, "what is remembered spoils no step")
+        let steps = learner.steps, remembered = learner.memorySlots.count
+        for moment in TwoSenses.moments(12, seed: 5) { try learner.learn(moment) }
+        #expect(learner.steps == steps + 12 && remembered >= 20, "what is remembered spoils no step, and the good is not forgotten")
     }
 
     @Test(arguments: [Double.nan, .infinity, -.infinity]) func aPriorityThatIsNotFiniteCountsAsOne(priority: Double) throws {
@@ -76,8 +76,8 @@ import Testing
     @Test func consolidationTakesNoGradientThatCannotBeSquared() {
         let layout = ParameterLayout([Parameter("w", [4])]), weights = ParameterStore<Float>(layout), gradients = ParameterStore<Float>(layout)
         let elastic = ElasticConsolidation(layout)
-        for gradient in [1e30, .greatestFiniteMagnitude, .nan, 2] as [Float] {
-            gradients.values.fill(gradient)
+        for gradient: Float in [1e30, Float.greatestFiniteMagnitude, Float.nan, 2] {
+            gradients.values.fill(Double(gradient))
             elastic.gather(gradients)
         }
         elastic.consolidate(weights)

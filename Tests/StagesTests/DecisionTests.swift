@@ -164,6 +164,12 @@ struct DecisionTests {
         #expect(try refusal { $0.version = 2 } == .sequenceRunsBack)
     }
 
+    private static func digest(_ bytes: [UInt8]) -> Data {
+        var hash = SHA256()
+        bytes.withUnsafeBytes { hash.update($0) }
+        return Data(hash.digest())
+    }
+
     /// The first tensor is as it should be, the second is not: nothing of the first is taken either.
     @Test func ofAPolicyThatIsWrongInPartNothingIsTaken() throws {
         let layout = ParameterLayout([Parameter("first", [2]), Parameter("second", [2])])
@@ -180,12 +186,11 @@ struct DecisionTests {
             let path = folder.path("policy.safetensors")
             try TensorArchive.write(tensors, to: path)
             let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
-            var hash = SHA256()
-            bytes.withUnsafeBytes { hash.update($0) }
+            let digest = Self.digest(bytes)
             let update = PolicyUpdate.with {
                 $0.stamp = Stamp(from: "learn", sequence: version)
                 ($0.version, $0.policy) = (version, "bandit")
-                $0.sha256 = Data(hash.digest())
+                $0.sha256 = digest
             }
             let message = try WireMessage(update, on: Topics.policyUpdate.only, payload: [Payload(bytes)])
             do throws(Refusal) {

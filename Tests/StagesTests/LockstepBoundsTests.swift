@@ -11,18 +11,18 @@ struct LockstepBoundsTests {
         var settings = Settings()
         (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
         (settings.model.text.length, settings.model.text.buckets, settings.model.classes) = (8, 16, 4)
-        settings.model.senses = []
+        settings.model.senses = [.init(name: "vector", rows: 1, columns: 2, embedding: 4, hidden: 8)]
         settings.mode = .lockstep
         (settings.fuse.maximumPending, settings.cut.maximumSessions) = (pending, 4)
         return settings
     }
 
-    private func boundary(_ ordinal: UInt64, feedback: UInt64) throws -> FuseProcessor.Input {
+    private func boundary(_ ordinal: UInt64, feedback: UInt64) throws -> [FuseProcessor.Input] {
         let boundary = FeatureFrame.with {
             $0.stamp = Stamp(from: "text", sequence: ordinal)
             $0.boundary = .with { ($0.ordinal, $0.epoch, $0.session, $0.end, $0.feedback) = (ordinal, 1, "a", Int64(ordinal), feedback) }
         }
-        return try .init(WireMessage(boundary, on: Topics.feature("text")))
+        return try ["text", "vector"].map { try .init(WireMessage(boundary, on: Topics.feature($0))) }
     }
 
     private func label(_ number: UInt64, after boundary: UInt64) throws -> FuseProcessor.Input {
@@ -57,7 +57,7 @@ struct LockstepBoundsTests {
         var fuse = Harness(try FuseProcessor(settings, clock: VirtualClock()))
         fuse.send(try update(settings))
         let labels = try (1...5 as ClosedRange<UInt64>).map { try label($0, after: 1) } + (6...7 as ClosedRange<UInt64>).map { try label($0, after: 2) }
-        let boundaries = try [boundary(1, feedback: 0), boundary(2, feedback: 5), boundary(3, feedback: 7)]
+        let boundaries = try boundary(1, feedback: 0) + boundary(2, feedback: 5) + boundary(3, feedback: 7)
         for input in labelsFirst ? labels + boundaries : boundaries + labels { fuse.send(input) }
         #expect(told(fuse.outputs) == ["moment 1", "a/1", "a/2", "a/3", "moment 2", "a/6", "a/7", "moment 3"])
         #expect(fuse.refusals.map(\.reason) == [.overflow, .overflow])
@@ -67,7 +67,9 @@ struct LockstepBoundsTests {
         var settings = settings(pending: 1)
         settings.lockstep.window = 8
         var fuse = Harness(try FuseProcessor(settings, clock: VirtualClock()))
-        for ordinal in 1...12 as ClosedRange<UInt64> { fuse.send(try boundary(ordinal, feedback: 0)) }  // nothing closes before there is a model
+        for ordinal in 1...12 as ClosedRange<UInt64> {  // nothing closes before there is a model
+            for input in try boundary(ordinal, feedback: 0) { fuse.send(input) }
+        }
         fuse.send(try update(settings))
         #expect(told(fuse.outputs) == (1...12).map { "moment \($0)" } && fuse.refusals.isEmpty)
     }

@@ -17,7 +17,7 @@ struct RestartTests {
         var settings = Settings()
         (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
         (settings.model.text.length, settings.model.text.buckets, settings.model.classes) = (8, 16, 4)
-        settings.model.senses = []
+        settings.model.senses = [.init(name: "vector", rows: 1, columns: 2, embedding: 4, hidden: 8)]
         (settings.learner.replayed, settings.learner.languageRows, settings.learner.strategy) = (1, 1, strategy)
         settings.mode = .live
         (settings.fuse.sourceTimeout, settings.fuse.lateness) = (0, 0)
@@ -44,6 +44,7 @@ struct RestartTests {
         }
         let topic = try Topics.feature("text")
         return fuse.send(try .init(WireMessage(frame, on: topic, payload: [Payload([104] as [Float])]))) + fuse.send(try .init(WireMessage(boundary, on: topic)))
+            + fuse.send(try .init(WireMessage(boundary, on: Topics.feature("vector"))))
     }
 
     /// Lets the learner hear what fuse told; the ordinals of the moments.

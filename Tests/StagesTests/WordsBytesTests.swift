@@ -33,7 +33,7 @@ struct WordsBytesTests {
         var settings = Settings()
         (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
         (settings.model.text.length, settings.model.text.buckets, settings.model.text.vocabulary) = (8, 16, 300)
-        settings.model.senses = []
+        settings.model.senses = [.init(name: "vector", rows: 1, columns: 2, embedding: 4, hidden: 8)]
         settings.mode = .live
         settings.signals.text.tokenizer = tokenizer
         var learner = Harness(try LearnProcessor(settings, clock: VirtualClock())), referee = Harness(try EvaluateProcessor(settings))
