@@ -33,7 +33,7 @@ struct GraphPlanTests {
         try readBack(plan)
     }
 
-    @Test(arguments: [0.1, 1 / 3, 1e-7, 1e-300, 123_456_789.123_456_78, 0.30000000000000004, 1e22, 5e-324])
+    @Test(arguments: [0.1, 1.0 / 3, 1e-7, 1e-300, 123_456_789.123_456_78, 0.30000000000000004, 1e22, Double.leastNonzeroMagnitude] as [Double])
     func childrenReadBackEveryNumber(number: Double) throws {
         var plan = try plan([])
         plan.settings.fuse.lateness = number
