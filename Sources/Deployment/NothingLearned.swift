@@ -18,6 +18,8 @@ extension RunRecord {
         let what = "\(readings) readings and \(made) moments came"
         func told(_ why: String) -> NothingLearned { .init(why: why, came: readings.clampedAdding(made).clampedAdding(lines)) }
         guard readings > 0 || made > 0 || lines > 0 else { return told("nothing came") }
+        let decided = UInt64(clamping: statuses["fuse"]?.gauges["decisions"] ?? 0)
+        if decided > 0 { return told("\(what) and \(decided) decisions were made, but of none was the reward told: publish feedback.* that cites them") }
         if let (stage, reason, count) = mostDropped {
             let advice = advices[reason] ?? "schemas/README.md explains it in section 10"
             return told("\(what); most were refused by \(stage) as \(reason.onOneLine) (\(count)): \(advice)")

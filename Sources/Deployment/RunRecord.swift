@@ -97,6 +97,7 @@ public struct RunRecord: Sendable {
     }
 
     public mutating func take(_ update: ModelUpdate) {
+        hasLearned = hasLearned || update.loss != 0
         if update.version != self.update?.version { mark(.update, at: update.momentsSeen, "version \(update.version)") }
         if self.update.map({ update.version >= $0.version || update.stamp.epoch > $0.stamp.epoch }) ?? true { self.update = update }
     }

@@ -142,6 +142,22 @@ struct StageTests {
         await scene.end()
     }
 
+    @Test func aMessageThatKilledTheStageIsPassedOverAndEveryOtherIsTaken() async throws {
+        var options = StageOptions()
+        options.newestMessage = try NewestMessage(
+            folder.path("echo.newest"), passingOver: [PassedOver(topic: "sensor.vector.imu/", source: "imu", epoch: 1, sequence: 2)])
+        let scene = try Scene.inMemory(options)
+        let running = scene.start()
+        for sequence: UInt64 in 1...4 { try await scene.send([1], sequence: sequence, ends: sequence == 4 ? .end : .none) }
+        try await running.value
+        let (frames, statuses) = try await scene.listener.everythingSaid()
+        #expect(frames.dropLast().map(\.frame.sequence) == [1, 3, 4])
+        #expect(statuses.last?.drops == ["passedOver": 1])
+        // What a supervisor would read had the stage died at the last message.
+        #expect(NewestMessage.read(of: "echo", in: folder.path)?.sequence == 4)
+        await scene.end()
+    }
+
     @Test func aFaultyBusIsSeenThrough() async throws {
         var faults = Faults()
         faults.drop = 0.1
