@@ -182,8 +182,8 @@ struct LearnProcessorTests {
         let said = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: directory + "/config.json"))) as? [String: Any]
         let archive = try TensorArchive(mapping: directory + "/model.safetensors")
         let (n, width) = (try #require(said?["n_positions"] as? Int), try #require(said?["n_embd"] as? Int))
-        #expect(try archive.tensor("wpe.weight").shape == [n, width])
-        #expect(try archive.tensor("wte.weight").shape == [try #require(said?["vocab_size"] as? Int), width])
+        #expect(try archive.tensor("transformer.wpe.weight").shape == [n, width])
+        #expect(try archive.tensor("transformer.wte.weight").shape == [try #require(said?["vocab_size"] as? Int), width])
     }
 
     @Test func anOrderThatMakesNoSenseIsRefusedAndOneThatDoesIsInTheLedger() throws {

@@ -84,7 +84,9 @@ struct Train: ParsableCommand {
         let trainer = try TextTrainer(model, parameters: parameters, tokens: tokens, configuration, team: team)
         try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
         let checkpoint = "\(out)/training.safetensors"
-        if FileManager.default.fileExists(atPath: checkpoint) { try trainer.restore(from: checkpoint) }
+        if FileManager.default.fileExists(atPath: checkpoint), let damage = try trainer.restore(from: checkpoint) {
+            TrainingProgress.tell("\(damage); training goes on from the checkpoint before.")
+        }
         try train(trainer, until: total, checkpoint, memory)
     }
 
