@@ -37,13 +37,23 @@ public struct InputFile: ~Copyable {
         let kind = FileKind(mode: status.st_mode)
         guard kind == .regular || streams && kind.isStream else { throw FileError(path, .wrongKind(kind)) }
         if kind.isStream {
-            // A pipe's writer may come later: reads wait for it, from here on.
+            if kind == .pipe { awaitWriter(of: descriptor) }
             let flags = fcntl(descriptor, F_GETFL)
             guard flags >= 0, fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK) >= 0 else {
                 throw FileError(path, .cannotOpen(systemError()))
             }
         }
         return (kind, kind == .regular ? status.st_size : 0)
+    }
+
+    /// Waits until a pipe that has a name is written to, for before its first writer comes a read would tell its end. One without a name
+    /// has had its writer.
+    private static func awaitWriter(of descriptor: Int32) {
+        var buffer = [CChar](repeating: 0, count: 8)
+        let count = readlink("/proc/self/fd/\(descriptor)", &buffer, buffer.count)
+        if count >= 5, buffer[..<5].elementsEqual("pipe:".utf8.map(CChar.init)) { return }
+        var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        while poll(&wanted, 1, -1) < 0, errno == EINTR {}
     }
 
     /// Everything up to the end.

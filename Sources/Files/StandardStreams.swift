@@ -26,8 +26,33 @@ public enum StandardOutput {
 }
 
 public enum StandardError {
-    /// Says something to whoever watches. What cannot be said is lost; the work goes on.
+    /// Says something to whoever watches. What cannot be said, also because a pipe's reader has gone, is lost; the work goes on.
     public static func write(_ text: String) {
-        try? Array(text.utf8).withUnsafeBytes { try append($0, to: STDERR_FILENO, "standard error") }  // there is nowhere left to complain
+        withoutPipeSignal {
+            try? Array(text.utf8).withUnsafeBytes { try append($0, to: STDERR_FILENO, "standard error") }  // there is nowhere left to complain
+        }
+    }
+
+    /// Runs `body` with SIGPIPE held back on this thread, and forgets one that it has caused.
+    private static func withoutPipeSignal(_ body: () -> Void) {
+        var pipe = sigset_t(), before = sigset_t(), pending = sigset_t()
+        sigemptyset(&pipe)
+        sigaddset(&pipe, SIGPIPE)
+        sigpending(&pending)
+        let wasPending = sigismember(&pending, SIGPIPE) == 1
+        guard pthread_sigmask(SIG_BLOCK, &pipe, &before) == 0 else { return body() }
+        body()
+        var now = timespec()
+        if !wasPending { while sigtimedwait(&pipe, nil, &now) < 0, errno == EINTR {} }
+        pthread_sigmask(SIG_SETMASK, &before, nil)
+    }
+}
+
+/// Keeps the numbers of standard input, output and error that are closed from being given to files opened later: reading or
+/// writing them fails, as if they were still closed. To be called before anything is opened.
+public func reserveStandardStreams() {
+    for (number, mode) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)] where fcntl(number, F_GETFD) < 0 {
+        // The lowest number that is free is taken, which is this one.
+        _ = open("/dev/null", mode)
     }
 }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Reinforcement
 import Statistics
@@ -12,7 +13,7 @@ public struct DecisionReport: Codable, Sendable {
         public var isBetter: Bool
     }
 
-    /// Lines of the log, those that could not be read, and those whose reward was told.
+    /// Lines of the log, those that could not be read or hold what no policy decides, and those whose reward was told.
     public var decisions: Int
     public var unreadable: Int
     public var told: Int
@@ -26,18 +27,32 @@ public struct DecisionReport: Codable, Sendable {
 
     /// - Parameter directory: that holds `decisions.jsonl`, and perhaps `decisions.old.jsonl` and `policy.safetensors`.
     public init(directory: String) throws {
-        var lines: [Substring] = []
-        let files = [DecisionLog.oldPath(directory), DecisionLog.path(directory)].compactMap { try? String(contentsOfFile: $0, encoding: .utf8) }  // either may be missing
-        for file in files { lines += file.split(separator: "\n") }
+        var lines: [ArraySlice<UInt8>] = []
+        for path in [DecisionLog.oldPath(directory), DecisionLog.path(directory)] where FileKind(of: path) != nil {
+            lines += try readFile(path, atMost: Self.byteLimit).split(separator: UInt8(ascii: "\n"))
+        }
         guard !lines.isEmpty else {
             throw DecisionReportError("no decisions in \(directory)/decisions.jsonl; a graph with decide.policy writes them into its checkpoint directory")
         }
-        let log = lines.compactMap { try? JSONDecoder().decode(LoggedDecision.self, from: Data($0.utf8)) }  // what cannot be read is counted
+        let decoder = JSONDecoder()
+        let log = lines.compactMap { try? decoder.decode(LoggedDecision.self, from: Data($0)) }.filter(Self.isPossible)  // what cannot be read is counted
         let kept = try PolicyStore(directory: directory).policy()
         try self.init(log, unreadable: lines.count - log.count, choices: kept?.description.choices) { one in
             guard let kept, kept.policy.inputs == one.observation.count else { return nil }
             return kept.policy.probabilities(on: one.observation)
         }
+    }
+
+    /// The most bytes of a log that are read; choices that are told apart, as many as `decide.choices` may be; the largest reward.
+    private static let byteLimit = 1 << 30, choiceLimit = 1024, rewardLimit = 1e100
+    /// ln of the smallest probability of a choice that is believed, and of the largest, which rounding may take above 1.
+    private static let logProbabilities = -50.0...1e-6
+    /// The most numbers that the models of rewards hold, and multiplications for one candidate; a longer log is judged by its newest lines.
+    private static let modelLimit = 1 << 26, workLimit = 1 << 32
+
+    private static func isPossible(_ one: LoggedDecision) -> Bool {
+        guard abs(one.reward) <= rewardLimit, one.value.isFinite, one.observation.allSatisfy(\.isFinite) else { return false }
+        return one.choice.map { (0..<choiceLimit).contains($0) && logProbabilities.contains(one.logProbability) } ?? true
     }
 
     init(_ log: [LoggedDecision], unreadable: Int = 0, choices known: Int? = nil, kept: (LoggedDecision) -> [Double]?) throws {
@@ -51,9 +66,14 @@ public struct DecisionReport: Codable, Sendable {
         candidates = []
         recommendation = ""
 
-        let usable = finite.filter { $0.choice != nil && $0.observation.count == inputs }
+        let size = (inputs + 1).clampedMultiplying(by: inputs + 1)
+        var usable = finite.filter { $0.choice != nil && $0.observation.count == inputs && Self.isPossible($0) }
         guard let largest = usable.compactMap(\.choice).max() else { return }
         let choices = max(known ?? 0, largest + 1)
+        guard size.clampedMultiplying(by: choices) <= Self.modelLimit else {
+            throw DecisionReportError("\(choices) choices on \(inputs) numbers each are too many to judge other policies by")
+        }
+        usable = usable.suffix(max(64, Self.workLimit / (size + choices * (inputs + 1))))
         add("evenly", usable, choices) { _ in Array(repeating: 1 / Double(choices), count: choices) }
         for choice in 0..<min(choices, 16) {
             add("always \(choice)", usable, choices) { _ in (0..<choices).map { $0 == choice ? 1 : 0 } }
@@ -89,6 +109,7 @@ public struct DecisionReport: Codable, Sendable {
         get throws {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+            encoder.nonConformingFloatEncodingStrategy = .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
             return String(decoding: try encoder.encode(self), as: UTF8.self)
         }
     }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Learning
 import Schema
@@ -13,11 +14,14 @@ public enum LedgerFile {
         return entries.compactMap { try? encoder.encode($0) }.map { String(decoding: $0, as: UTF8.self) + "\n" }.joined()  // an entry holds finite numbers only
     }
 
-    /// The ledger's lines. One that cannot be read costs itself only.
-    public static func read(_ path: String) throws -> [TriggerEntry] {
+    /// The most bytes that are read of a ledger.
+    private static let byteLimit = 1 << 28
+
+    /// The ledger's lines. One that cannot be read costs itself only. Throws `FileError`.
+    public static func read(_ path: String) throws(FileError) -> [TriggerEntry] {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").compactMap { try? decoder.decode(TriggerEntry.self, from: Data($0.utf8)) }
+        return try readFile(path, atMost: byteLimit).split(separator: UInt8(ascii: "\n")).compactMap { try? decoder.decode(TriggerEntry.self, from: Data($0)) }
     }
 }
 
