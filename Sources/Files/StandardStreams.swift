@@ -21,7 +21,7 @@ public enum StandardOutput {
     public static func flush() throws(FileError) { try check(flush_standard_output()) }
 
     private static func check(_ error: Int32) throws(FileError) {
-        guard error == 0 else { throw FileError("standard output", .cannotWrite(String(cString: strerror(error)))) }
+        guard error == 0 else { throw FileError("standard output", .cannotWrite(error < 0 ? "a part of it is lost" : String(cString: strerror(error)))) }
     }
 }
 
@@ -45,14 +45,5 @@ public enum StandardError {
         var now = timespec()
         if !wasPending { while sigtimedwait(&pipe, nil, &now) < 0, errno == EINTR {} }
         pthread_sigmask(SIG_SETMASK, &before, nil)
-    }
-}
-
-/// Keeps the numbers of standard input, output and error that are closed from being given to files opened later: reading or
-/// writing them fails, as if they were still closed. To be called before anything is opened.
-public func reserveStandardStreams() {
-    for (number, mode) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)] where fcntl(number, F_GETFD) < 0 {
-        // The lowest number that is free is taken, which is this one.
-        _ = open("/dev/null", mode)
     }
 }

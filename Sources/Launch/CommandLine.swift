@@ -1,12 +1,12 @@
 import ArgumentParser
 import Files
 import Foundation
+import Glibc
 
 extension ParsableCommand {
     /// Runs what the command line asks for. Whatever fails ends the process with a sentence on standard error and its status, and so does
     /// output that could not be written.
     public static func runCommandLine() async {
-        reserveStandardStreams()
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
@@ -28,7 +28,7 @@ extension ParsableCommand {
             if code.isSuccess { code = .failure }
         }
         if !code.isSuccess, !message.isEmpty, !exitCode(for: error).isSuccess { StandardError.write("\(message)\n") }
-        exit(code.rawValue)
+        Glibc.exit(code.rawValue)
     }
 
     /// Errors of Foundation in a sentence that names the file.

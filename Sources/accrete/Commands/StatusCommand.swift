@@ -54,7 +54,7 @@ extension Status {
     func line(since earlier: Status) -> String {
         let span = Double(stamp.time.clampedSubtracting(earlier.stamp.time)) / 1e9
         func rate(_ now: [String: UInt64], _ then: [String: UInt64]) -> Double {
-            let (sum, before) = (now.values.reduce(0) { $0.clampedAdding($1) }, then.values.reduce(0) { $0.clampedAdding($1) })
+            let (sum, before) = (now.values.reduce(UInt64(0)) { $0.clampedAdding($1) }, then.values.reduce(UInt64(0)) { $0.clampedAdding($1) })
             return span > 0 ? Double(sum - min(before, sum)) / span : 0
         }
         let lost = drops.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { "\(printable($0.key)) \($0.value)" }.joined(separator: ", ")
