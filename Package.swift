@@ -30,6 +30,7 @@ let floor0: [Target] = [
     system("COpenBLAS"), system("CZeroMQ"), system("CTurboJPEG"), system("CPNG"), system("CSndFile"), system("CCrypto"),
     .target(name: "CLinux"),   // eventfd, flock: not in Glibc's module; standard output, which Swift 6 does not let be named
     .target(name: "CBaseline", dependencies: ["CZeroMQ"]),  // plain libzmq, what messages are measured against
+    .target(name: "CConnections"),  // sockets: their identity and what has come on them, which Glibc's module lacks
     .target(name: "CVector"),  // header only: SIMD functions the compiler does not offer by itself
 ]
 
@@ -45,7 +46,7 @@ let floor1: [Target] = [
 
 let floor2: [Target] = [
     module("Layers", ["Tensors"]),
-    module("Messaging", ["CZeroMQ", "CLinux", "Schema", "Statistics", protobuf]),
+    module("Messaging", ["CZeroMQ", "CLinux", "CConnections", "Schema", "Statistics", protobuf]),
 ]
 
 let floor3: [Target] = [
