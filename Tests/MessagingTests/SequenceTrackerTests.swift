@@ -66,11 +66,11 @@ struct SequenceTrackerTests {
         var tracker = SequenceTracker(countsFromOne: true)
         #expect(try tracker.accept(Stamp(from: "a", sequence: 1), on: topic))
         #expect(try tracker.accept(Stamp(from: "a", sequence: .max), on: topic))
-        #expect(tracker.gaps == [topic: .max - 2])
+        #expect(tracker.gaps == [topic: UInt64.max - 2])
         #expect(try tracker.accept(Stamp(from: "a", sequence: 4, epoch: 2), on: topic))
         #expect(try tracker.accept(Stamp(from: "a", sequence: .max, epoch: .max), on: topic))
         #expect(try tracker.accept(Stamp(from: "b", sequence: .max, epoch: .max), on: topic))
-        #expect(tracker.gaps == [topic: .max])
+        #expect(tracker.gaps == [topic: UInt64.max])
     }
 
     @Test func theAnonymousAreRefused() throws {
