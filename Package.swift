@@ -83,6 +83,7 @@ let floor6: [Target] = [
 let checks: [Target] = [
     .target(name: "TensorsTesting", dependencies: ["Tensors", "Layers"], path: "Tests/Support/TensorsTesting"),
     .target(name: "PipelineTesting", dependencies: ["Pipeline", "Messaging", "Schema"], path: "Tests/Support/PipelineTesting"),
+    .target(name: "MessageFuzzing", dependencies: ["Statistics"], path: "Tests/Support/MessageFuzzing"),
     .target(name: "FilesTesting", path: "Tests/Support/FilesTesting"),
     .target(name: "CAllocations", path: "Tests/Support/CAllocations"),  // counts a thread's calls of malloc
     tests("Tensors", ["Tensors", "Layers", "TensorsTesting", "CAllocations"]),
@@ -100,8 +101,8 @@ let checks: [Target] = [
     tests("Evaluation", ["Evaluation"]),
     tests("OnlineLanguage", ["OnlineLanguage"]),
     tests("MetaLearning", ["MetaLearning", "Statistics", "Tensors", "TensorsTesting"]),
-    tests("Stages", ["Files", "Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting"]),
-    tests("Deployment", ["Files", "Deployment", "Stages", "Schema", "Statistics", "FilesTesting"]),
+    tests("Stages", ["Files", "Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting", "MessageFuzzing"]),
+    tests("Deployment", ["Files", "Deployment", "Stages", "Schema", "Statistics", "Messaging", "PipelineTesting", "MessageFuzzing", "FilesTesting"]),
 ]
 
 let package = Package(

@@ -43,12 +43,21 @@ public final class Payload: @unchecked Sendable {
         }
     }
 
-    /// A part received, passed on as it is; its batch stays alive meanwhile.
+    /// A part received, passed on as it is. Its batch stays alive meanwhile, so a part that is little of its batch is copied.
     public init(_ part: MessagePart) {
         count = part.count
-        start = part.bytes.baseAddress
-        owner = .batch(part.batch)
+        if part.count >= part.batch.byteCount / Self.batchShare {
+            start = part.bytes.baseAddress
+            owner = .batch(part.batch)
+        } else {
+            let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: part.count, alignment: 16)
+            part.withUnsafeBytes { memory.copyMemory(from: $0) }
+            start = UnsafeRawPointer(memory.baseAddress)
+            owner = .this
+        }
     }
+
+    private static let batchShare = 4
 
     deinit {
         if case .this = owner { start?.deallocate() }
