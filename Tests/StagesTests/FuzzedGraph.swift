@@ -180,7 +180,7 @@ struct FuzzedGraph {
         var payload = payload
         if mutator.chance(0.1) { header = mutator.mutate(header) }
         if mutator.chance(0.05) { payload = mutator.mutate(payload: payload) }
-        try deliver(topic, header, payload)
+        try deliver(topic, header, payload, fromOutside: true)
     }
 
     private mutating func beAnOperator() throws {
@@ -193,7 +193,7 @@ struct FuzzedGraph {
         default: order.rollBack = true
         }
         if mutator.chance(0.3) { order.settings = mutator.any(of: ["{}", "{\"rate\": 1e300}", "[1", mutator.text()]) }
-        try deliver("order.learn/", mutator.chance(0.2) ? mutator.mutate(order.serializedBytes()) : order.serializedBytes(), [])
+        try deliver("order.learn/", mutator.chance(0.2) ? mutator.mutate(order.serializedBytes()) : order.serializedBytes(), [], fromOutside: true)
     }
 
     // MARK: Between stages
@@ -209,7 +209,7 @@ struct FuzzedGraph {
             let header: [UInt8] = try message.serializedBytes()
             if mutator.chance(0.1) || told.count < 8 { told.append((output.topic, header, payload)) }
             if told.count > 64 { told.remove(at: mutator.random.uniform(below: 64)) }
-            try deliver(output.topic, header, payload)
+            try deliver(output.topic, header, payload, fromOutside: false)
         }
     }
 
@@ -227,23 +227,18 @@ struct FuzzedGraph {
             let envelope = Envelope.with { $0.stamp = stamp(original.topic, from: mutator.any(of: ["evil", "evil-2"])) }
             header += try envelope.serializedBytes()
         }
-        try deliver(original.topic, header, mutator.chance(0.3) ? mutator.mutate(payload: original.payload) : original.payload)
+        try deliver(original.topic, header, mutator.chance(0.3) ? mutator.mutate(payload: original.payload) : original.payload, fromOutside: false)
     }
 
-    private mutating func deliver(_ topic: String, _ header: [UInt8], _ payload: [[UInt8]]) throws {
+    /// Ingest listens to publishers alone, the others to stages, and the learner to operators too.
+    private mutating func deliver(_ topic: String, _ header: [UInt8], _ payload: [[UInt8]], fromOutside: Bool) throws {
         let wire = WireMessage(topic: topic, header: header, payload: payload.map { Payload($0) })
         for station in stations where station.prefixes.contains(where: topic.hasPrefix) {
-            // Ingest checks feedback and explanations and passes them on; fuse hears those alone.
-            if station.name == "fuse", topic.hasPrefix("feedback.") || topic.hasPrefix("explain."), !isFromIngest(wire) { continue }
+            guard (station.name == "ingest") == fromOutside || topic.hasPrefix("order.") else { continue }
             messages += 1
             trace?.write(Data("\(messages) \(station.name) \(topic) \(Data(header).base64EncodedString()) \(payload.map { Data($0).base64EncodedString() })\n".utf8))
             try pass(station.take(wire, at: clock.now), from: station.name)
         }
-    }
-
-    private func isFromIngest(_ wire: WireMessage) -> Bool {
-        guard let stamp = try? wire.stamp() else { return true }  // broken ones reach everybody
-        return !["teacher", "asker"].contains(stamp.source)
     }
 
     private mutating func stamp(_ topic: String, from source: String) -> Stamp {
