@@ -1,25 +1,23 @@
 /// The events of a session in order, each or the reason why its line is none.
 ///
-/// Where lines are out of order, the fewest of those that are looked ahead at are refused. Where none of these goes on from what was read, and there are
-/// enough of them, the session's times begin anew: the event that does so lies before the one before it, and those that follow are in order again.
+/// Where lines are out of order, the fewest of those that are looked ahead at are refused, but never one that begins enough of them in order. Where these
+/// lie before all that was read, the session's times begin anew: such an event lies before the one before it, and those that follow it are in order again.
 public struct SessionEvents: Sequence, IteratorProtocol {
     private struct Numbered {
         let line: Int
         let result: Result<SessionEvent, SignalRefusal>
-        let bytes: Int
 
         var time: Int64? { try? result.get().time }
     }
 
-    /// Lines looked ahead at, and the most bytes that they may have, in lines of the greatest length.
-    private static let lookahead = 256, longestLookahead = 16
-    /// So many lines in order, and none that goes on from what was read, are a new beginning.
-    private static let beginning = 16
+    /// Lines looked ahead at.
+    private static let lookahead = 16
+    /// So many lines in order are believed.
+    private static let believed = 8
     private let maximumLineBytes: Int
     private var lines: LineReader
     private var number = 0
     private var waiting: ArraySlice<Numbered> = []
-    private var waitingBytes = 0
     /// Neighbours among the waiting that are in the wrong order.
     private var descents = 0
     private var latest = Int64.min
@@ -30,7 +28,7 @@ public struct SessionEvents: Sequence, IteratorProtocol {
     }
 
     public mutating func next() -> Result<SessionEvent, SessionRefusal>? {
-        while waiting.count < Self.lookahead, waitingBytes < Self.longestLookahead * maximumLineBytes, readOn() {}
+        while waiting.count <= Self.lookahead, readOn() {}
         guard let first = waiting.first else { return nil }
         let isInOrder = isInOrder(first)
         remove(first)
@@ -50,8 +48,9 @@ public struct SessionEvents: Sequence, IteratorProtocol {
         guard let time = line.time else { return true }
         if time >= latest, descents == 0 { return true }
         let successors = waiting.dropFirst().compactMap(\.time)
-        let with = mostInOrder(successors, from: time) + 1, without = mostInOrder(successors, from: latest)
-        return time >= latest ? with > without : without == 0 && with >= Self.beginning
+        let run = [time] + zip([time] + successors, successors).prefix { $0 <= $1 }.map(\.1)
+        if run.count >= Self.believed { return time >= latest || run[Self.believed - 1] < latest }
+        return time >= latest && mostInOrder(successors, from: time) + 1 > mostInOrder(successors, from: latest)
     }
 
     /// How many of the times, at most, can be kept so that none runs back.  Schensted 1961, https://doi.org/10.4153/CJM-1961-015-3
@@ -70,17 +69,15 @@ public struct SessionEvents: Sequence, IteratorProtocol {
 
     private mutating func remove(_ line: Numbered) {
         waiting.removeFirst()
-        waitingBytes -= line.bytes
         if let time = line.time, let successor = waiting.lazy.compactMap(\.time).first, successor < time { descents -= 1 }
     }
 
-    private mutating func append(_ result: Result<SessionEvent, SignalRefusal>, bytes: Int) {
-        let line = Numbered(line: number, result: result, bytes: bytes)
+    private mutating func append(_ result: Result<SessionEvent, SignalRefusal>) {
+        let line = Numbered(line: number, result: result)
         if let time = line.time {
             if let before = waiting.last(where: { $0.time != nil })?.time, time < before { descents += 1 }
         }
         waiting.append(line)
-        waitingBytes += bytes
     }
 
     /// Reads one more line that is not empty.
@@ -89,11 +86,11 @@ public struct SessionEvents: Sequence, IteratorProtocol {
             number += 1
             switch line {
             case .tooLong(let bytes):
-                append(.failure(SignalRefusal(.tooLarge, "a line of \(bytes) bytes, at most \(maximumLineBytes) (maximumLineBytes)")), bytes: 0)
-            case .unreadable(let problem): append(.failure(SignalRefusal(.missingFile, "session.jsonl cannot be read any further: \(problem)")), bytes: 0)
+                append(.failure(SignalRefusal(.tooLarge, "a line of \(bytes) bytes, at most \(maximumLineBytes) (maximumLineBytes)")))
+            case .unreadable(let problem): append(.failure(SignalRefusal(.missingFile, "session.jsonl cannot be read any further: \(problem)")))
             case .whole(let bytes):
                 if bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\r") }) { continue }
-                append(Result { () throws(SignalRefusal) in try SessionLine(json: bytes).event() }, bytes: bytes.count)
+                append(Result { () throws(SignalRefusal) in try SessionLine(json: bytes).event() })
             }
             return true
         }

@@ -216,6 +216,6 @@ public struct IngestProcessor: Processor {
     }
 
     private func check(range time: Int64) throws(Refusal) {
-        guard abs(time.clampedAdding(1)) <= SessionEvent.furthestTime else { throw Refusal(.clockInFuture, "a time of \(time) ns") }
+        guard (-SessionEvent.furthestTime...SessionEvent.furthestTime).contains(time) else { throw Refusal(.clockInFuture, "a time of \(time) ns") }
     }
 }
