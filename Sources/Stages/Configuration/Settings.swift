@@ -104,6 +104,7 @@ extension Settings {
         wants("messaging.lingerMilliseconds", messaging.lingerMilliseconds, in: 0...60_000)
         wants("cut.timeLimit", cut.timeLimit, in: 0.01...86_400)
         wants("cut.maximumSessions", cut.maximumSessions, in: 1...100_000)
+        wants("cut.maximumSources", cut.maximumSources, in: 1...100_000)
         wants("cut.maximumJump", cut.maximumJump, in: 0.01...1e9)
         wants("cut.doubtfulJump", cut.doubtfulJump, in: 0.01...1e9)
         wants("cut.clocks.span", cut.clocks.span, in: 0.001...3600)

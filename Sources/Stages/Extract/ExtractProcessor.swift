@@ -44,6 +44,7 @@ public struct ExtractProcessor: Processor {
             let feature = FeatureFrame.with {
                 $0.arrived = input.sample.arrived
                 $0.frame = frame(of: reading, features)
+                $0.frame.timeline = input.sample.timeline
             }
             return [Outgoing(feature, on: topic, payload: [Payload(features.values)])]
         case nil:
