@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// A token that is found in the text as it stands, before any splitting into words.
 public struct AddedToken: Sendable, Equatable {
     public var id: Int
@@ -9,10 +11,35 @@ public struct AddedToken: Sendable, Equatable {
     public var stripsRight = false
     /// Looked for in a second pass, after those that are not.
     public var isNormalized = false
+    /// Stands for something beside the text: its beginning, its end, a gap in it.
+    public var isSpecial = false
 
     public init(id: Int, content: String) {
         self.id = id
         self.content = content
+    }
+}
+
+extension AddedToken {
+    /// A special token without flags, as a file gives it that lists its content alone.
+    init(special content: String) {
+        self.init(id: -1, content: content)
+        isSpecial = true
+    }
+
+    /// A token as a file lists it, by its content or as an object; nil for anything else. Its id is still to be told.
+    init?(_ value: JSON) {
+        if let content = value.string {
+            self.init(special: content)
+            return
+        }
+        guard let content = value["content"]?.string else { return nil }
+        self.init(id: -1, content: content)
+        isSpecial = value["special"]?.bool ?? (value["__type"] == nil)
+        singleWord = value["single_word"]?.bool ?? false
+        stripsLeft = value["lstrip"]?.bool ?? false
+        stripsRight = value["rstrip"]?.bool ?? false
+        isNormalized = value["normalized"]?.bool ?? !isSpecial
     }
 }
 

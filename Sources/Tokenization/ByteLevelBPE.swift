@@ -11,7 +11,9 @@ public final class ByteLevelBPE: Tokenizer {
 
     private let table: TokenTable
     private let merges: MergeTable
-    private let tokenOfByte: [Int32]
+    private let bytesOfWords: BytesOfWords
+    /// The content of every added token.
+    private let contents: [Int: [UInt8]]
     private let finders: [AddedTokenFinder]
     private let addsPrefixSpace: Bool
     /// Whoever finds it in use works with a fresh one.
@@ -23,15 +25,17 @@ public final class ByteLevelBPE: Tokenizer {
     }
 
     init(
-        table: TokenTable, merges: MergeTable, tokenOfByte: [Int32], addedTokens: [AddedToken], addsPrefixSpace: Bool
+        table: TokenTable, merges: MergeTable, bytes: BytesOfWords, added: [AddedToken], endOfText: Int?, addsPrefixSpace: Bool,
+        splitsSpecialTokens: Bool
     ) {
-        vocabularySize = table.size
-        endOfText = addedTokens.first { $0.content == "<|endoftext|>" }?.id
+        vocabularySize = added.reduce(table.size) { max($0, $1.id + 1) }
+        self.endOfText = endOfText
         self.table = table
         self.merges = merges
-        self.tokenOfByte = tokenOfByte
+        bytesOfWords = bytes
+        contents = Dictionary(added.map { ($0.id, Array($0.content.utf8)) }) { _, last in last }
         finders = [false, true].compactMap { normalized in
-            let tokens = addedTokens.filter { $0.isNormalized == normalized }
+            let tokens = added.filter { $0.isNormalized == normalized && !($0.isSpecial && splitsSpecialTokens) }
             return tokens.isEmpty ? nil : AddedTokenFinder(tokens)
         }
         self.addsPrefixSpace = addsPrefixSpace
@@ -41,14 +45,30 @@ public final class ByteLevelBPE: Tokenizer {
         scratch.withLockIfAvailable { encode(bytes, &$0) } ?? encode(bytes, with: Scratch())
     }
 
+    /// An added token is its content. Where that spells a word of bytes too (`Ã©` is also é, `§` also the byte 0xA7), the token is
+    /// that word if it is text, or goes on with a character that the bytes before it began.
     public func decode(_ tokens: [Int]) throws(TokenizationError) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(tokens.count * 4)
         for token in tokens {
-            guard let word = table.bytes(of: token) else { throw .unknownToken(token, vocabularySize: vocabularySize) }
+            let word = table.bytes(of: token)
+            if let content = contents[token] {
+                if let word, String(validating: word, as: UTF8.self) != nil || goesOn(bytes, with: word) { bytes.append(contentsOf: word) } else { bytes.append(contentsOf: content) }
+                continue
+            }
+            guard let word else { throw .unknownToken(token, vocabularySize: vocabularySize) }
             bytes.append(contentsOf: word)
         }
         return bytes
+    }
+
+    /// Whether `bytes` end within a character of UTF-8 and `word` begins with its next byte.
+    private func goesOn(_ bytes: [UInt8], with word: ArraySlice<UInt8>) -> Bool {
+        guard let next = word.first, next & 0xC0 == 0x80 else { return false }
+        for (length, byte) in bytes.suffix(3).reversed().enumerated() where byte & 0xC0 != 0x80 {
+            return byte >= (length == 0 ? 0xC2 : length == 1 ? 0xE0 : 0xF0)
+        }
+        return false
     }
 
     private func encode(_ bytes: [UInt8], with scratch: consuming Scratch) -> [Int] { encode(bytes, &scratch) }
@@ -94,7 +114,7 @@ public final class ByteLevelBPE: Tokenizer {
             let hash = hash(of: word)
             if scratch.cache.append(word, hash: hash, to: &tokens) { continue }
             let start = tokens.count
-            scratch.merger.encode(word, tokenOfByte, merges, to: &tokens)
+            scratch.merger.encode(word, bytesOfWords, merges, to: &tokens)
             scratch.cache.insert(word, hash: hash, tokens[start...])
         }
     }

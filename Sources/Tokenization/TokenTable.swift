@@ -1,36 +1,60 @@
-/// The bytes of every token, and the token of given bytes.
+/// The words of a vocabulary: from a word to its token, and from a token to its bytes. Words are kept as the files spell them
+/// (`ByteAlphabet`), for that is how merges and added tokens name them.
 struct TokenTable: Sendable {
+    private var spellings: [UInt8] = []
+    private var words: [(spelling: Range<Int>, token: Int32)] = []
     private var bytes: [UInt8] = []
     /// Where each token's bytes lie; nil where an id is not in use.
     private var ranges: [Range<Int>?]
+    /// Indices into `words`. Open addressing; -1 is empty.
     private var slots: [Int32]
     private let mask: Int
 
-    /// For ids below `size`.
-    init(size: Int) {
+    /// For `count` words with ids below `size`.
+    init(count: Int, size: Int) {
         ranges = Array(repeating: nil, count: size)
-        let capacity = max(16, size * 2).nextPowerOfTwo
+        let capacity = max(16, count * 2).nextPowerOfTwo
         slots = Array(repeating: -1, count: capacity)
         mask = capacity - 1
-        bytes.reserveCapacity(size * 8)
+        words.reserveCapacity(count)
     }
 
+    /// How many different words there are.
+    var count: Int { words.count }
+
+    /// Ids are below this number.
     var size: Int { ranges.count }
 
-    /// False if the id is in use. Of two tokens with the same bytes, the first is the one that is found.
+    /// Of a word listed twice the last id holds, as in the reference. False if another word has the id.
     mutating func insert(_ word: UnsafeBufferPointer<UInt8>, as token: Int) -> Bool {
-        guard ranges[token] == nil else { return false }
-        let range = bytes.count..<bytes.count + word.count
-        bytes.append(contentsOf: word)
-        ranges[token] = range
         let slot = slot(of: word)
-        if slots[slot] < 0 { slots[slot] = Int32(token) }
+        if slots[slot] >= 0 {
+            let known = Int(slots[slot])
+            if words[known].token == Int32(token) { return true }
+            guard ranges[token] == nil else { return false }
+            ranges[token] = ranges[Int(words[known].token)]
+            ranges[Int(words[known].token)] = nil
+            words[known].token = Int32(token)
+            return true
+        }
+        guard ranges[token] == nil else { return false }
+        slots[slot] = Int32(words.count)
+        words.append((spellings.count..<spellings.count + word.count, Int32(token)))
+        spellings.append(contentsOf: word)
+        let start = bytes.count
+        ByteAlphabet.append(word, to: &bytes)
+        ranges[token] = start..<bytes.count
         return true
     }
 
     func token(of word: UnsafeBufferPointer<UInt8>) -> Int? {
-        let token = slots[slot(of: word)]
-        return token < 0 ? nil : Int(token)
+        let slot = slots[slot(of: word)]
+        return slot < 0 ? nil : Int(words[Int(slot)].token)
+    }
+
+    func token(of word: String) -> Int? {
+        var word = word
+        return word.withUTF8 { token(of: $0) }
     }
 
     func bytes(of token: Int) -> ArraySlice<UInt8>? {
@@ -38,16 +62,16 @@ struct TokenTable: Sendable {
         return bytes[range]
     }
 
-    /// The slot that holds these bytes' token, or the empty one where it belongs.
+    /// The slot that holds this word, or the empty one where it belongs.
     private func slot(of word: UnsafeBufferPointer<UInt8>) -> Int {
         var slot = Int(truncatingIfNeeded: hash(of: word)) & mask
-        while slots[slot] >= 0, let range = ranges[Int(slots[slot])], !equal(word, range) { slot = (slot + 1) & mask }
+        while slots[slot] >= 0, !equal(word, words[Int(slots[slot])].spelling) { slot = (slot + 1) & mask }
         return slot
     }
 
     private func equal(_ word: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> Bool {
         guard word.count == range.count else { return false }
-        for i in 0..<word.count where word[i] != bytes[range.lowerBound + i] { return false }
+        for i in 0..<word.count where word[i] != spellings[range.lowerBound + i] { return false }
         return true
     }
 }

@@ -1,21 +1,24 @@
+import Files
 import FoundationEssentials
 import StrictJSON
 
-/// The tokenizer of a Hugging Face directory: `tokenizer.json`, or `vocab.json` with `merges.txt`, or, where a directory
-/// has neither, bytes. Throws `TokenizationError`.
+/// The tokenizer of a Hugging Face directory: `tokenizer.json`, or `vocab.json` with `merges.txt`, with what `tokenizer_config.json`,
+/// `special_tokens_map.json` and `added_tokens.json` add to them; or, where a directory has neither, bytes. Throws `TokenizationError`.
 public func openTokenizer(directory: String) throws -> any Tokenizer {
     func file(_ name: String) -> String? {
         let path = "\(directory)/\(name)"
-        return FileManager.default.fileExists(atPath: path) ? path : nil
+        return FileKind(of: path) == nil ? nil : path
     }
     guard let contents = try? FileManager.default.contentsOfDirectory(atPath: directory), !contents.isEmpty else {
         throw TokenizationError.unreadable(file: directory, "it is no directory, or an empty one")
     }
-    if let json = file("tokenizer.json") { return try ByteLevelBPE(json: json) }
+    if let json = file("tokenizer.json") {
+        return try ByteLevelBPE(TokenizerJSON(readFile(json), json), TokenizerSettings(file, kind: nil))
+    }
     switch (file("vocab.json"), file("merges.txt")) {
     case (let vocabulary?, let merges?):
-        let added = try file("added_tokens.json").map(addedTokens) ?? []
-        return try ByteLevelBPE(vocabulary: vocabulary, merges: merges, added: added)
+        let settings = try TokenizerSettings(file, kind: TokenizerKind(file))
+        return try ByteLevelBPE(TokenizerJSON(vocabulary: vocabulary, merges: merges), settings)
     case (nil, nil): return ByteTokenizer()
     case (nil, _): throw TokenizationError.unreadable(file: "\(directory)/vocab.json", "it is missing beside merges.txt")
     case (_, nil): throw TokenizationError.unreadable(file: "\(directory)/merges.txt", "it is missing beside vocab.json")
@@ -23,50 +26,25 @@ public func openTokenizer(directory: String) throws -> any Tokenizer {
 }
 
 extension ByteLevelBPE {
-    /// Reads `vocab.json` and `merges.txt` of GPT-2's kind, with tokens added to them. Throws `TokenizationError`.
-    public convenience init(vocabulary: String, merges: String, added: [AddedToken] = []) throws {
-        try self.init(
-            Vocabulary(readFile(vocabulary), vocabulary), MergeList(lines: readFile(merges), merges), added: added,
-            addsPrefixSpace: false, files: (vocabulary, merges))
-    }
-
-    /// Reads `tokenizer.json` of Hugging Face's tokenizers, if it says byte-level BPE. What its post-processor would put
-    /// around a text is left to whoever builds a model's input. Throws `TokenizationError`.
-    public convenience init(json file: String) throws {
-        let parts = try TokenizerJSON(readFile(file), file)
-        try self.init(
-            parts.vocabulary, parts.merges, added: parts.added, addsPrefixSpace: parts.addsPrefixSpace,
-            files: (file, file))
-    }
-
-    private convenience init(
-        _ vocabulary: Vocabulary, _ list: MergeList, added: [AddedToken], addsPrefixSpace: Bool,
-        files: (vocabulary: String, merges: String)
-    ) throws {
-        let table = try vocabulary.table(with: added, files.vocabulary)
-        let merges = try list.table(of: table, files.merges)
-        let tokenOfByte: [Int32] = try (0...255).map { (byte: UInt8) in
-            guard let token = [byte].withUnsafeBufferPointer(table.token) else {
-                throw TokenizationError.malformed(file: files.vocabulary, "no token stands for the byte \(byte)")
-            }
-            return Int32(token)
-        }
-        var added = added
-        if let endOfText = Array("<|endoftext|>".utf8).withUnsafeBufferPointer(table.token),
-            !added.contains(where: { $0.id == endOfText })
-        {
-            added.append(AddedToken(id: endOfText, content: "<|endoftext|>"))
-        }
+    /// What a post-processor would put around a text is left to whoever builds a model's input.
+    convenience init(_ parts: TokenizerJSON, _ settings: TokenizerSettings) throws {
+        let table = try parts.vocabulary.table(parts.files.vocabulary)
+        let merges = try parts.merges.table(of: table, parts.files.merges)
+        var added = AddedTokens()
+        added.add(parts.added, to: table)
+        added.add(settings.tokens, to: table)
+        let ending = settings.endOfText ?? "<|endoftext|>"
         self.init(
-            table: table, merges: merges, tokenOfByte: tokenOfByte, addedTokens: added, addsPrefixSpace: addsPrefixSpace)
+            table: table, merges: merges, bytes: try parts.tokensOfBytes(table), added: added.tokens,
+            endOfText: added[ending].flatMap { settings.endOfText == nil && table.token(of: ending) == nil ? nil : $0.id } ?? table.token(of: ending),
+            addsPrefixSpace: settings.addsPrefixSpace ?? parts.addsPrefixSpace, splitsSpecialTokens: settings.splitsSpecialTokens)
     }
 }
 
-/// The words of a vocabulary as its file lists them, already in bytes.
+/// The words of a vocabulary as its file lists them.
 struct Vocabulary {
-    private var bytes: [UInt8] = []
+    private var spellings: [UInt8] = []
     private var words: [(range: Range<Int>, token: Int)] = []
-
 
     init(_ text: [UInt8], _ file: String) throws {
         self = try parse(text, file) { scanner in try Vocabulary(&scanner) }
@@ -75,36 +53,37 @@ struct Vocabulary {
     init(_ scanner: inout JSONScanner) throws {
         try scanner.object(distinct: false) { word, scanner in
             let token = try scanner.tokenID()
-            let start = bytes.count
-            var word = word
-            word.withUTF8 { ByteAlphabet.append($0, to: &bytes) }
-            words.append((start..<bytes.count, token))
+            let start = spellings.count
+            spellings.append(contentsOf: word.utf8)
+            words.append((start..<spellings.count, token))
         }
     }
 
-    func table(with added: [AddedToken], _ file: String) throws -> TokenTable {
-        var table = TokenTable(size: (words.map(\.token) + added.map(\.id)).reduce(0) { max($0, $1 + 1) })
-        func insert(_ word: UnsafeBufferPointer<UInt8>, as token: Int) throws {
-            guard table.insert(word, as: token) else {
-                throw TokenizationError.malformed(file: file, "token \(token) is given to two words")
+    func table(_ file: String) throws -> TokenTable {
+        guard let greatest = words.max(by: { $0.token < $1.token })?.token else {
+            throw TokenizationError.malformed(file: file, "the vocabulary is empty")
+        }
+        // A number far beyond the words is a mistake, and would cost memory.
+        guard greatest < max(1 << 20, 8 * words.count) else {
+            throw TokenizationError.malformed(file: file, "the token \(greatest) is out of range for \(words.count) words")
+        }
+        var table = TokenTable(count: words.count, size: greatest + 1)
+        try spellings.withUnsafeBufferPointer { spellings in
+            for word in words where !table.insert(UnsafeBufferPointer(rebasing: spellings[word.range]), as: word.token) {
+                throw TokenizationError.malformed(file: file, "token \(word.token) is given to two words")
             }
-        }
-        try bytes.withUnsafeBufferPointer { bytes in
-            for word in words { try insert(UnsafeBufferPointer(rebasing: bytes[word.range]), as: word.token) }
-        }
-        for token in added {
-            let content = Array(token.content.utf8)
-            if let known = table.bytes(of: token.id), known.elementsEqual(content) { continue }
-            try content.withUnsafeBufferPointer { try insert($0, as: token.id) }
         }
         return table
     }
 }
 
-/// Merges in the order of their ranks, already in bytes: left and right lie side by side, so the whole is their merge.
+/// Merges in the order of their ranks, as the file spells them: left and right lie side by side, so the whole is their merge.
 struct MergeList {
-    private var bytes: [UInt8] = []
+    private var spellings: [UInt8] = []
     private var merges: [(left: Range<Int>, right: Range<Int>)] = []
+
+    /// How a line begins that names the file's version, in a `merges` array as well.
+    private static let version = "#version"
 
     init() {}
 
@@ -116,7 +95,7 @@ struct MergeList {
                 number += 1
                 var line = line
                 if line.last == UInt8(ascii: "\r") { line.removeLast() }
-                if line.isEmpty || line.starts(with: "#version".utf8) { continue }
+                if line.isEmpty || line.starts(with: Self.version.utf8) { continue }
                 guard insert(UnsafeBufferPointer(rebasing: line)) else {
                     throw TokenizationError.malformed(file: file, "line \(number) is not two words with a space between")
                 }
@@ -134,6 +113,7 @@ struct MergeList {
                 insert(Array(pair[0].utf8), Array(pair[1].utf8))
             } else {
                 var line = try scanner.string()
+                guard !line.hasPrefix(Self.version) else { return }
                 guard line.withUTF8({ insert($0) }) else { throw scanner.error("a merge is two words with a space between") }
             }
         }
@@ -148,21 +128,19 @@ struct MergeList {
     }
 
     private mutating func insert(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>) {
-        func append(_ word: some Collection<UInt8>) -> Range<Int> {
-            let start = bytes.count
-            _ = word.withContiguousStorageIfAvailable { ByteAlphabet.append($0, to: &bytes) }
-            return start..<bytes.count
-        }
-        let left = append(left)
-        merges.append((left, append(right)))
+        let start = spellings.count
+        spellings.append(contentsOf: left)
+        let middle = spellings.count
+        spellings.append(contentsOf: right)
+        merges.append((start..<middle, middle..<spellings.count))
     }
 
     func table(of tokens: TokenTable, _ file: String) throws -> MergeTable {
         var table = MergeTable(capacity: merges.count)
-        try bytes.withUnsafeBufferPointer { bytes in
+        try spellings.withUnsafeBufferPointer { spellings in
             func token(_ range: Range<Int>, rank: Int) throws -> Int32 {
-                guard let token = tokens.token(of: UnsafeBufferPointer(rebasing: bytes[range])) else {
-                    let word = String(decoding: bytes[range], as: UTF8.self)
+                guard let token = tokens.token(of: UnsafeBufferPointer(rebasing: spellings[range])) else {
+                    let word = String(decoding: spellings[range], as: UTF8.self)
                     throw TokenizationError.malformed(
                         file: file, "merge \(rank + 1) needs \"\(word)\", which the vocabulary lacks")
                 }
@@ -178,20 +156,14 @@ struct MergeList {
     }
 }
 
-/// `added_tokens.json`: an object from content to id.
-private func addedTokens(_ file: String) throws -> [AddedToken] {
-    try parse(readFile(file), file) { scanner in
-        var tokens: [AddedToken] = []
-        try scanner.object { content, scanner in tokens.append(AddedToken(id: try scanner.tokenID(), content: content)) }
-        return tokens
-    }
-}
+/// The most bytes that are read of a tokenizer's file.
+private let maximumFileBytes = 1 << 28
 
 func readFile(_ file: String) throws(TokenizationError) -> [UInt8] {
-    do {
-        return Array(try Data(contentsOf: URL(filePath: file)))
+    do throws(FileError) {
+        return try Files.readFile(file, atMost: maximumFileBytes)
     } catch {
-        throw .unreadable(file: file, "\((error as? CocoaError)?.code == .fileReadNoSuchFile ? "it does not exist" : "\(error)")")
+        throw .unreadable(file: file, error.cause)
     }
 }
 

@@ -1,54 +1,101 @@
 import StrictJSON
 
-/// The parts of a `tokenizer.json` that byte-level BPE has; whatever would make it another tokenizer is refused.
+/// The parts of a tokenizer's files that byte-level BPE has; whatever would make it another tokenizer is refused by its name.
 /// https://huggingface.co/docs/tokenizers/components
 struct TokenizerJSON {
-    var vocabulary: Vocabulary
-    var merges: MergeList
-    var added: [AddedToken] = []
-    var addsPrefixSpace = false
+    private(set) var vocabulary: Vocabulary
+    private(set) var merges: MergeList
+    private(set) var added: [AddedToken] = []
+    private(set) var addsPrefixSpace = false
+    /// Where the vocabulary and the merges were read, for messages.
+    let files: (vocabulary: String, merges: String)
+    /// What becomes of a byte without a token.
+    private var model = Model()
 
-    init(_ text: [UInt8], _ file: String) throws {
-        var model: (vocabulary: Vocabulary, merges: MergeList)?
-        var added: [AddedToken] = []
-        var preTokenizer: JSON?
+    private struct Model {
+        var vocabulary: Vocabulary?
+        var merges = MergeList()
+        var unknown: String?
+        var joinsUnknown = false
+        var fallsBackToBytes = false
+        /// A setting that makes it another tokenizer.
         var refusal: String?
+    }
+
+    /// Reads `vocab.json` and `merges.txt` of GPT-2's kind.
+    init(vocabulary: String, merges: String) throws {
+        self.vocabulary = try Vocabulary(readFile(vocabulary), vocabulary)
+        self.merges = try MergeList(lines: readFile(merges), merges)
+        files = (vocabulary, merges)
+    }
+
+    /// Reads `tokenizer.json` of Hugging Face's tokenizers, if it says byte-level BPE.
+    init(_ text: [UInt8], _ file: String) throws {
+        var model = Model()
+        var added: [AddedToken] = []
+        var preTokenizer = JSON.null
+        var normalizer = JSON.null
         try parse(text, file) { scanner in
             try scanner.object { key, scanner in
                 switch key {
-                case "model": model = try Self.model(&scanner, refusing: &refusal)
-                case "added_tokens": try scanner.array { scanner in added.append(try Self.addedToken(&scanner)) }
+                case "model": model = try Self.model(&scanner)
+                case "added_tokens": if !scanner.null() { try scanner.array { added.append(try Self.addedToken(&$0)) } }
                 case "pre_tokenizer": preTokenizer = try scanner.value()
-                case "normalizer": if try scanner.value() != .null { refusal = "a normalizer" }
+                case "normalizer": normalizer = try scanner.value()
                 default: try scanner.skip()
                 }
             }
         }
-        guard let model else { throw TokenizationError.malformed(file: file, "it has no model") }
-        if preTokenizer?["type"]?.string != "ByteLevel" || preTokenizer?["use_regex"]?.bool == false {
-            refusal = "the pre-tokenizer \(preTokenizer?.text() ?? "null")"
+        guard let vocabulary = model.vocabulary else { throw TokenizationError.malformed(file: file, "it has no model") }
+        if let refusal = model.refusal { throw TokenizationError.unsupported(file: file, refusal) }
+        let changes = normalizer.steps("normalizers").filter(\.changesText)
+        if let change = changes.first { throw TokenizationError.unsupported(file: file, "the normalizer \(change.text())") }
+        let splits = preTokenizer.steps("pretokenizers")
+        guard splits.count == 1, splits[0]["type"]?.string == "ByteLevel", splits[0]["use_regex"]?.bool != false else {
+            throw TokenizationError.unsupported(file: file, "the pre-tokenizer \(preTokenizer.text())")
         }
-        if let refusal { throw TokenizationError.unsupported(file: file, refusal) }
-        (vocabulary, merges) = model
+        (self.vocabulary, merges, self.model) = (vocabulary, model.merges, model)
         self.added = added
-        addsPrefixSpace = preTokenizer?["add_prefix_space"]?.bool ?? true
+        addsPrefixSpace = splits[0]["add_prefix_space"]?.bool ?? true
+        files = (file, file)
     }
 
-    private static func model(
-        _ scanner: inout JSONScanner, refusing refusal: inout String?
-    ) throws -> (vocabulary: Vocabulary, merges: MergeList)? {
-        var vocabulary: Vocabulary?
-        var merges = MergeList()
+    /// The token of every byte. One without a token is unknown, if the model names a token for that, or else left out.
+    func tokensOfBytes(_ table: TokenTable) throws -> BytesOfWords {
+        var bytes = BytesOfWords(joinsUnknown: model.joinsUnknown)
+        for byte in UInt8.min...UInt8.max {
+            if let token = table.token(of: ByteAlphabet.spelling(of: byte)) {
+                bytes.tokens[Int(byte)] = Int32(token)
+                continue
+            }
+            if model.fallsBackToBytes { throw TokenizationError.unsupported(file: files.vocabulary, "byte_fallback = true") }
+            guard let unknown = model.unknown else { continue }
+            guard let token = table.token(of: unknown) else {
+                throw TokenizationError.malformed(
+                    file: files.vocabulary, "no token stands for the byte \(byte), and unk_token \"\(unknown)\" is not in the vocabulary")
+            }
+            bytes.unknown = Int32(token)
+        }
+        return bytes
+    }
+
+    private static func model(_ scanner: inout JSONScanner) throws -> Model {
+        var model = Model()
         try scanner.object { key, scanner in
             switch key {
-            case "vocab": vocabulary = try Vocabulary(&scanner)
-            case "merges": merges = try MergeList(&scanner)
+            case "vocab": model.vocabulary = try Vocabulary(&scanner)
+            case "merges": model.merges = try MergeList(&scanner)
             default:
                 let value = try scanner.value()
-                if !isPlain(key, value) { refusal = "\(key) = \(value.text())" }
+                switch key {
+                case "unk_token": model.unknown = value.string
+                case "fuse_unk": model.joinsUnknown = value.bool ?? false
+                case "byte_fallback": model.fallsBackToBytes = value.bool ?? false
+                default: if !isPlain(key, value) { model.refusal = "\(key) = \(value.text())" }
+                }
             }
         }
-        return vocabulary.map { ($0, merges) }
+        return model
     }
 
     /// Whether a setting of the model is what GPT-2 has.
@@ -57,7 +104,7 @@ struct TokenizerJSON {
         case "type": value == .string("BPE")
         case "dropout": value == .null || value.double == 0
         case "continuing_subword_prefix", "end_of_word_suffix": value == .null || value == .string("")
-        case "byte_fallback", "ignore_merges": value == .bool(false)
+        case "ignore_merges": value == .bool(false) || value == .null
         default: true
         }
     }
@@ -73,10 +120,29 @@ struct TokenizerJSON {
             case "lstrip": token.stripsLeft = try scanner.bool()
             case "rstrip": token.stripsRight = try scanner.bool()
             case "normalized": token.isNormalized = try scanner.bool()
+            case "special": token.isSpecial = try scanner.bool()
             default: try scanner.skip()
             }
         }
-        guard token.id >= 0, !token.content.isEmpty else { throw scanner.error("an added token has an id and a content") }
+        guard token.id >= 0 else { throw scanner.error("an added token has an id") }
         return token
+    }
+}
+
+extension JSON {
+    /// The steps that a normalizer or a pre-tokenizer takes one after the other: a `Sequence` is its members, null is none.
+    fileprivate func steps(_ members: String) -> [JSON] {
+        if self == .null { return [] }
+        guard self["type"]?.string == "Sequence", let sequence = self[members]?.array else { return [self] }
+        return sequence.flatMap { $0.steps(members) }
+    }
+
+    /// Whether a normalizer does anything.
+    fileprivate var changesText: Bool {
+        switch self["type"]?.string {
+        case "Strip": self["strip_left"]?.bool != false || self["strip_right"]?.bool != false
+        case "Prepend": self["prepend"]?.string != ""
+        default: true
+        }
     }
 }

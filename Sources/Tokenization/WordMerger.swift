@@ -1,3 +1,15 @@
+/// The token that each byte of a word begins as.
+struct BytesOfWords: Sendable {
+    /// -1 where a byte has none.
+    var tokens = [Int32](repeating: -1, count: 256)
+    /// What stands for a byte without a token; nil leaves such a byte out.
+    var unknown: Int32?
+    /// Whether unknown bytes in a row are one token.
+    var joinsUnknown = false
+
+    init(joinsUnknown: Bool) { self.joinsUnknown = joinsUnknown }
+}
+
 /// Byte-pair encoding of one word: again and again the merge of lowest rank, leftmost first, until none is left.
 /// https://arxiv.org/abs/1508.07909
 ///
@@ -18,14 +30,21 @@ struct WordMerger: Sendable {
 
     /// Appends the tokens of `word`, at most 2³¹ − 1 bytes, to `tokens`.
     mutating func encode(
-        _ word: UnsafeBufferPointer<UInt8>, _ tokenOfByte: [Int32], _ merges: MergeTable, to tokens: inout [Int]
+        _ word: UnsafeBufferPointer<UInt8>, _ bytes: BytesOfWords, _ merges: MergeTable, to tokens: inout [Int]
     ) {
         symbols.removeAll(keepingCapacity: true)
+        var followsUnknown = false
         for i in 0..<word.count {
-            symbols.append(Symbol(token: tokenOfByte[Int(word[i])], previous: Int32(i) - 1, next: Int32(i) + 1, merge: nil))
+            let known = bytes.tokens[Int(word[i])]
+            defer { followsUnknown = known < 0 }
+            if known < 0, followsUnknown, bytes.joinsUnknown { continue }
+            guard let token = known < 0 ? bytes.unknown : known else { continue }
+            let place = Int32(symbols.count)
+            symbols.append(Symbol(token: token, previous: place - 1, next: place + 1, merge: nil))
         }
-        symbols[word.count - 1].next = -1
-        for i in 0..<word.count - 1 { consider(i, merges) }
+        guard !symbols.isEmpty else { return }
+        symbols[symbols.count - 1].next = -1
+        for i in 0..<symbols.count - 1 { consider(i, merges) }
         while let candidate = candidates.popLeast() {
             let position = Int(candidate & 0xFFFF_FFFF)
             guard let merge = symbols[position].merge, merge.rank == candidate >> 32 else { continue }
