@@ -12,6 +12,8 @@ extension OnlineLearner {
             var optimizer: Optimizer.State.Progress
             var memory: ReplayBuffer<PackedMoment>
             var recentLoss: Double
+            /// Nil in a state from before labels were counted.
+            var labelled: Int?
             /// The method it began with, by which a restored learner knows whether it was told otherwise since, and that of now.
             var began: Method
             var method: Method
@@ -23,7 +25,8 @@ extension OnlineLearner {
             struct Trial: Codable, Sendable {
                 var method: Method
                 var optimizer: Optimizer.State.Progress
-                var baseline, sum: Double
+                var baseline: Double?
+                var sum: Double
                 var moments, labelled: Int
             }
         }
@@ -55,7 +58,7 @@ extension OnlineLearner {
         }
         return State(
             progress: .init(
-                moments: moments, steps: steps, random: random, optimizer: optimized.progress, memory: packed, recentLoss: recentLoss, began: Method(configuration),
+                moments: moments, steps: steps, random: random, optimizer: optimized.progress, memory: packed, recentLoss: recentLoss, labelled: labelled, began: Method(configuration),
                 method: method, averages: average?.updates ?? 0, consolidation: elastic?.progress, hasTeacher: teacher != nil,
                 trial: trial.map {
                     .init(method: $0.method, optimizer: $0.optimizer.progress, baseline: $0.baseline, sum: $0.sum, moments: $0.moments, labelled: $0.labelled)
@@ -67,6 +70,7 @@ extension OnlineLearner {
     /// - Throws: what does not fit; weights are then as they were.
     public func restore(_ state: State) throws(Optimizer.StateError) {
         let progress = state.progress
+        guard progress.isPlausible else { throw Optimizer.StateError(description: "a count is below 0 or absurd") }
         var rest = (state.tensors["memory"] ?? [])[...]
         let unpacked = try progress.memory.mapItems { (item: PackedMoment) throws(Optimizer.StateError) in
             guard let moment = item.unpacked(from: &rest) else { throw Optimizer.StateError(description: "the memory holds fewer numbers than its moments") }
@@ -97,6 +101,7 @@ extension OnlineLearner {
                 parameters: weights, average: state.tensors["trial.average"] ?? [], baseline: saved.baseline, moments: saved.moments,
                 labelled: saved.labelled, sum: saved.sum)
         }
+        labelled = progress.labelled ?? progress.moments
         (moments, steps, random, memory, recentLoss) = (progress.moments, progress.steps, progress.random, unpacked, progress.recentLoss)
     }
 
@@ -104,6 +109,14 @@ extension OnlineLearner {
         let store = ParameterStore<Float>(parameters.layout)
         _ = store.values.update(from: numbers)
         teacher = MomentJudge(model, parameters: store, rows: 1, team: team)
+    }
+}
+
+extension OnlineLearner.State.Progress {
+    /// Whether a learner can count on from here.
+    var isPlausible: Bool {
+        [moments, steps, labelled ?? 0, averages, optimizer.steps, optimizer.skipped, consolidation?.samples ?? 0].allSatisfy { (0...1 << 62).contains($0) }
+            && recentLoss.isFinite && optimizer.rateScale.isFinite
     }
 }
 

@@ -35,6 +35,9 @@ struct AdoptedModels {
             if update.version == newest { return }  // sent again for a late subscriber
             throw Refusal(.sequenceRunsBack, "version \(update.version) after \(newest)")
         }
+        guard max(update.version, update.momentsSeen, update.momentWatermark, update.streamBase) <= ReservedNumbers.most else {
+            throw Refusal(.wrongModel, "version \(update.version) after \(update.momentsSeen) moments")
+        }
         guard message.payload.count == 1 else { throw Refusal(.wrongShape, "\(message.payload.count) payload frames, not one") }
         let payload: [UInt8] = Array(message.payload[0])
         guard SHA256.hex(of: payload) == SHA256.hex(Array(update.sha256)) else {
@@ -43,11 +46,13 @@ struct AdoptedModels {
         let archive: TensorArchive
         do throws(SafetensorsError) {
             archive = try TensorArchive(bytes: payload, source: "model.update version \(update.version)")
-            for parameter in layout.parameters { _ = try archive.tensor(parameter.name, shape: parameter.shape) }
+            for parameter in layout.parameters { try archive.tensor(parameter.name, shape: parameter.shape).checkFinite() }
+        } catch where error.isNonFinite {
+            throw Refusal(.nonFinite, error.description)
         } catch {
             throw Refusal(.wrongModel, error.description)
         }
-        if let newest, !isRestart { missed = missed.clampedAdding(update.version - newest - 1) }
+        if let newest, !isRestart { missed = missed.clampedAdding(update.version.clampedSubtracting(newest).clampedSubtracting(1)) }
         epoch = update.stamp.epoch
         newest = update.version
         versions.append(Version(update: update, archive: archive))
@@ -75,4 +80,25 @@ extension TensorArchive {
             try tensor(parameter.name, shape: parameter.shape).copy(into: store[parameter.name])
         }
     }
+}
+
+extension StoredTensor {
+    /// - Throws: `nonFinite`, `notConvertible`.
+    func checkFinite() throws(SafetensorsError) {
+        guard type == .float32 else { return _ = try floats() }
+        let exponent = Float.infinity.bitPattern
+        let isFinite = withUnsafeBytes { bytes in
+            var found = false
+            for place in stride(from: 0, to: bytes.count, by: 4) {
+                found = found || bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self) & exponent == exponent
+            }
+            return !found
+        }
+        if !isFinite { _ = try floats() }
+    }
+}
+
+extension SafetensorsError {
+    /// Whether a number that is not finite is all that is wrong.
+    var isNonFinite: Bool { if case .nonFinite = reason { true } else { false } }
 }
