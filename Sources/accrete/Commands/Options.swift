@@ -1,5 +1,6 @@
 import ArgumentParser
 import Files
+import Schema
 
 /// Refuses a number outside its range with a sentence that names the option; nil was not given.
 func check<Number: Comparable>(_ option: String, _ value: Number?, within range: ClosedRange<Number>) throws {
@@ -26,14 +27,4 @@ let textLimit = 1 << 30
 func readText(_ path: String) throws(FileError) -> [UInt8] { try readFile(path, atMost: textLimit, streams: true) }
 
 /// What came from outside, for a terminal: control and formatting characters are written as their numbers.
-func printable(_ text: String) -> String {
-    let categories: Set<Unicode.GeneralCategory> = [.control, .format, .lineSeparator, .paragraphSeparator]
-    guard text.unicodeScalars.contains(where: { categories.contains($0.properties.generalCategory) }) else { return text }
-    return text.unicodeScalars.reduce(into: "") { result, scalar in
-        if categories.contains(scalar.properties.generalCategory) {
-            result += "\\u{\(String(scalar.value, radix: 16))}"
-        } else {
-            result.unicodeScalars.append(scalar)
-        }
-    }
-}
+func printable(_ text: String) -> String { text.printable() }
