@@ -2,7 +2,6 @@ import Messaging
 import Model
 import Safetensors
 import Schema
-import Statistics
 import Tensors
 
 /// Model updates as they come in, checked, and handed out by the moment they may be used for.
@@ -47,7 +46,7 @@ struct AdoptedModels {
         } catch {
             throw Refusal(.wrongModel, error.description)
         }
-        if let newest, !isRestart { missed = missed.clampedAdding(update.version - newest - 1) }
+        if let newest, !isRestart { missed += update.version - newest - 1 }
         epoch = update.stamp.epoch
         newest = update.version
         versions.append(Version(update: update, archive: archive))
