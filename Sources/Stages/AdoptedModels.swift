@@ -2,7 +2,6 @@ import Messaging
 import Model
 import Safetensors
 import Schema
-import Statistics
 import Tensors
 
 /// Model updates as they come in, checked, and handed out by the moment they may be used for.

@@ -40,7 +40,7 @@ struct FuzzTests {
         #if DEBUG
         2_000
         #else
-        40_000
+        12_000
         #endif
     }
 
