@@ -58,7 +58,8 @@ extension OnlineLearner {
         }
         return State(
             progress: .init(
-                moments: moments, steps: steps, random: random, optimizer: optimized.progress, memory: packed, recentLoss: recentLoss, labelled: labelled, began: Method(configuration),
+                moments: moments, steps: steps, random: random, optimizer: optimized.progress, memory: packed, recentLoss: recentLoss,
+                labelled: labelled, began: Method(configuration),
                 method: method, averages: average?.updates ?? 0, consolidation: elastic?.progress, hasTeacher: teacher != nil,
                 trial: trial.map {
                     .init(method: $0.method, optimizer: $0.optimizer.progress, baseline: $0.baseline, sum: $0.sum, moments: $0.moments, labelled: $0.labelled)
@@ -115,8 +116,8 @@ extension OnlineLearner {
 extension OnlineLearner.State.Progress {
     /// Whether a learner can count on from here.
     var isPlausible: Bool {
-        [moments, steps, labelled ?? 0, averages, optimizer.steps, optimizer.skipped, consolidation?.samples ?? 0].allSatisfy { (0...1 << 62).contains($0) }
-            && recentLoss.isFinite && optimizer.rateScale.isFinite
+        let counts = [moments, steps, labelled ?? 0, averages, optimizer.steps, optimizer.skipped, consolidation?.samples ?? 0]
+        return counts.allSatisfy { (0...1 << 62).contains($0) } && recentLoss.isFinite && optimizer.rateScale.isFinite
     }
 }
 
