@@ -58,7 +58,8 @@ extension OnlineLearner {
         }
         return State(
             progress: .init(
-                moments: moments, steps: steps, random: random, optimizer: optimized.progress, memory: packed, recentLoss: recentLoss, labelled: labelled, began: Method(configuration),
+                moments: moments, steps: steps, random: random, optimizer: optimized.progress, memory: packed, recentLoss: recentLoss,
+                labelled: labelled, began: Method(configuration),
                 method: method, averages: average?.updates ?? 0, consolidation: elastic?.progress, hasTeacher: teacher != nil,
                 trial: trial.map {
                     .init(method: $0.method, optimizer: $0.optimizer.progress, baseline: $0.baseline, sum: $0.sum, moments: $0.moments, labelled: $0.labelled)

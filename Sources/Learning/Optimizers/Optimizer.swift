@@ -7,8 +7,8 @@ import Tensors
 ///     graph.backward(from: loss)
 ///     optimizer.step()
 ///
-/// A gradient that is not finite, or too large to be squared, leaves weights and moments as they were; a weight that a step would carry out of single
-/// precision's range, by a rate or a decay that is too large, begins again at 0. A step allocates nothing, and gives the same result to the
+/// A gradient that is not finite, or too large to be squared, leaves weights and moments as they were; a weight that a step would carry out of
+/// single precision's range, by a rate or a decay that is too large, begins again at 0. A step allocates nothing, and gives the same result to the
 /// bit whatever the team's size. An optimizer has one owner: it is not `Sendable`.
 public final class Optimizer {
     public struct Outcome: Sendable, Equatable {

@@ -204,7 +204,9 @@ struct DecisionLearner {
         guard (record.observation + record.raw + action.values).allSatisfy(\.isFinite), action.logProbability.isFinite, action.value.isFinite else {
             throw Refusal(.nonFinite, "decision \(id.place)")
         }
-        guard record.observation.allSatisfy({ abs($0) <= Decider.observationLimit }) else { throw Refusal(.tooLarge, "decision \(id.place)") }
+        guard record.observation.allSatisfy({ abs($0) <= Decider.observationLimit }) else {
+            throw Refusal(.tooLarge, "decision \(id.place)")
+        }
         let decision = Decision(choice: isChoice ? Int(action.choice) : nil, values: action.values, raw: record.raw,
                                 logProbability: action.logProbability, value: action.value)
         return .init(id: id, session: action.session, version: action.policyVersion, observation: record.observation, decision: decision)

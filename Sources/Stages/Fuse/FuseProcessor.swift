@@ -84,7 +84,8 @@ public struct FuseProcessor: Processor {
         extents = Dictionary(uniqueKeysWithValues: columns)
         ordinals = ReservedNumbers(directory: settings.mode == .live ? settings.learn.directory : "", name: "moments.reserved")
         ordinal = ordinals.reserved
-        aligner = MomentAligner(settings.alignment(inLockstep: settings.mode == .lockstep), modalities: settings.extracted, waitsForAll: settings.mode == .lockstep)
+        let isLockstep = settings.mode == .lockstep
+        aligner = MomentAligner(settings.alignment(inLockstep: isLockstep), modalities: settings.extracted, waitsForAll: isLockstep)
         assembly = try MomentAssembly(settings)
         predictor = try Predictor(settings, clock: clock)
         models = predictor.models()
