@@ -125,6 +125,14 @@ struct GraphTests {
         #expect(try Graph.processes(in: folder.path("run")).isEmpty)
     }
 
+    /// Waits, with patience for a busy machine; what follows finds out whether it was in vain.
+    private func wait(until isSo: () throws -> Bool) async throws {
+        for _ in 0..<1200 {
+            if try isSo() { return }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
     /// A graph of the given publisher, while it publishes.
     private func running(_ publisher: String, _ folder: Folder, _ more: String...) async throws -> Graph.Running {
         var arguments = ["up", "--directory", folder.path("run")] + more
@@ -133,7 +141,7 @@ struct GraphTests {
             arguments += ["--session", folder.path("session")]
         }
         let running = try Graph.start(arguments + Graph.isolated(folder))
-        for _ in 0..<1200 where try Graph.processes(in: folder.path("run"))[publisher] == nil { try await Task.sleep(for: .milliseconds(50)) }
+        try await wait { try Graph.processes(in: folder.path("run"))[publisher] != nil }
         #expect(try Graph.processes(in: folder.path("run")).count == 9)
         return running
     }
@@ -146,7 +154,7 @@ struct GraphTests {
         kill(try #require(Graph.processes(in: folder.path("run"))["evaluate"]), SIGSTOP)
         kill(running.process.processIdentifier, SIGKILL)
         _ = await running.finished()
-        for _ in 0..<400 where !(try Graph.processes(in: folder.path("run")).isEmpty) { try await Task.sleep(for: .milliseconds(50)) }
+        try await wait { try Graph.processes(in: folder.path("run")).isEmpty }
         #expect(try Graph.processes(in: folder.path("run")) == [:])
     }
 

@@ -182,6 +182,25 @@ struct RunReportTests {
         #expect(RunReport(record, plan, seconds: 4.5, restarts: [:]).moments == 1_750)
     }
 
+    @Test func whatMovesAnywhereIsMovementAndStatusesAreNot() {
+        var record = RunRecord()
+        func moves(_ change: (inout RunRecord) -> Void) -> Bool {
+            let before = record.activity
+            change(&record)
+            return record.activity != before
+        }
+        #expect(moves { $0.take(Status.with { ($0.stage, $0.received) = ("learn", ["moment": 1]) }) })
+        #expect(moves { $0.take(Status.with { ($0.stage, $0.received) = ("learn", ["moment": 2]) }) })
+        #expect(!moves { $0.take(Status.with { ($0.stage, $0.received, $0.sent) = ("learn", ["moment": 2], ["status": 9]) }) })
+        #expect(moves { $0.take(Status.with { ($0.stage, $0.sent) = ("play", ["messages": .max]) }) })
+        #expect(moves { $0.take(EvaluationSummary.with { $0.watermark = 8 }) })
+        #expect(!record.isPausing)
+        record.take(Status.with { ($0.stage, $0.gauges) = ("play", ["nextIn": 119.5]) })
+        #expect(record.isPausing)
+        record.take(Status.with { ($0.stage, $0.gauges, $0.last) = ("play", ["nextIn": 1], true) })
+        #expect(!record.isPausing)
+    }
+
     @Test func aRunThatLearnedNothingSaysSoAndWhy() {
         var record = RunRecord()
         func why() -> NothingLearned? { RunReport(record, plan, seconds: 4.5, restarts: [:]).nothingLearned }
