@@ -22,7 +22,7 @@ extension OnlineLearner {
 
     /// Multiplies the learning rate, within 1/64 … 64 of the rule's.
     public func scaleRate(by factor: Double) {
-        guard factor.isFinite, factor > 0 else { return }
+        guard factor.isFinite, factor > 0, (optimizer.rateScale * factor).isFinite else { return }
         optimizer.rateScale = min(64, max(1.0 / 64, optimizer.rateScale * factor))
     }
 
@@ -54,7 +54,7 @@ extension OnlineLearner {
         _ = try (next.rule, next.momentStrategy)
         trial = SwitchTrial(
             method: method, optimizer: optimizer.state, parameters: Array(parameters.values), average: average.map { Array($0.average.values) } ?? [],
-            baseline: recentLoss)
+            baseline: labelled > 0 ? recentLoss : nil)
         try adopt(next)
     }
 
@@ -95,11 +95,11 @@ extension OnlineLearner {
         guard var trial else { return nil }
         trial.moments += 1
         if let loss = outcome.newLoss { trial.sum += loss; trial.labelled += 1 }
-        let limit = trial.baseline * (1 + configuration.trialMargin) + 0.05
+        let limit = trial.baseline.map { $0 * (1 + configuration.trialMargin) + 0.05 } ?? .infinity
         let mean = trial.labelled > 0 ? trial.sum / Double(trial.labelled) : 0
-        let isBad = !outcome.stepped || !outcome.losses.total.isFinite || !mean.isFinite || trial.labelled >= 8 && mean > limit
+        let isBad = !outcome.stepped || !outcome.losses.total.isFinite || !mean.isFinite || trial.labelled >= SwitchTrial.fewest && mean > limit
         guard isBad else {
-            self.trial = trial.moments >= configuration.trialMoments ? nil : trial
+            self.trial = isOver(trial) ? nil : trial
             return nil
         }
         self.trial = nil
@@ -112,8 +112,14 @@ extension OnlineLearner {
         }
         _ = parameters.values.update(from: trial.parameters)
         if let average { _ = average.average.values.update(from: trial.average) }
-        let why = outcome.stepped && mean.isFinite ? "the loss rose from \(trial.baseline) to \(mean)" : "a gradient was not finite"
+        let why = outcome.stepped && mean.isFinite ? "the loss rose from \(trial.baseline ?? 0) to \(mean)" : "a gradient was not finite"
         return "\(tried.optimizer) with \(tried.strategy) taken back after \(trial.moments) moments: \(why)"
+    }
+
+    /// A trial goes on until there were labels enough to judge by, where labels are few, for some times as long.
+    private func isOver(_ trial: SwitchTrial) -> Bool {
+        let most = configuration.trialMoments
+        return trial.moments >= most && (trial.labelled >= SwitchTrial.fewest || trial.moments >= most.clampedMultiplying(by: SwitchTrial.patience))
     }
 }
 
@@ -123,11 +129,14 @@ struct SwitchTrial {
     var optimizer: Optimizer.State
     var parameters: [Float]
     var average: [Float]
-    /// The loss of new moments before.
-    var baseline: Double
+    /// The mean loss of new labels before; nil where there was none to compare with.
+    var baseline: Double?
     var moments = 0
     var labelled = 0
     var sum = 0.0
+
+    /// Labels that a trial is judged by at least, and how many times `trialMoments` it waits for them.
+    static let fewest = 8, patience = 8
 }
 
 extension StrategyGraph {

@@ -56,6 +56,13 @@ public struct Decision: Sendable, Equatable {
     }
 }
 
+extension Decision {
+    /// Whether all its numbers are, as they are learned from in single precision.
+    public var isFinite: Bool {
+        (values + raw + (text?.logProbabilities ?? [])).allSatisfy(\.isFinite) && Float(logProbability).isFinite && Float(value).isFinite
+    }
+}
+
 /// One step of an environment as policies learn from it.
 public struct Transition: Sendable, Equatable {
     public var observation: [Float]
@@ -80,5 +87,31 @@ public struct Transition: Sendable, Equatable {
         self.nextValue = nextValue
         self.isTerminal = isTerminal
         self.isLast = isLast
+    }
+}
+
+extension Transition {
+    /// Whether all its numbers are, as they are learned from in single precision.
+    public var isFinite: Bool {
+        observation.allSatisfy(\.isFinite) && next.allSatisfy(\.isFinite) && decision.isFinite && Float(reward).isFinite && Float(nextValue).isFinite
+    }
+}
+
+extension [Transition] {
+    /// The steps that can be learned from. Where one is left out, the run before it ends.
+    var finite: [Transition] {
+        guard !allSatisfy(\.isFinite) else { return self }
+        var kept: [Transition] = []
+        var endsRun = true  // a step left out at the front has nothing before it
+        for step in self {
+            if step.isFinite {
+                kept.append(step)
+                endsRun = step.isLast
+            } else if !endsRun, let last = kept.indices.last {
+                kept[last].isLast = true
+                endsRun = true
+            }
+        }
+        return kept
     }
 }

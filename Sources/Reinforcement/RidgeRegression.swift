@@ -19,7 +19,19 @@ public struct RidgeRegression: Sendable, Equatable {
 
     public func prediction(_ x: [Float]) -> Double { product(weights, extended(x)) }
 
-    public mutating func learn(_ x: [Float], _ y: Double) {
+    /// - Returns: false where a number would not be finite in single precision, in which it is published; nothing is changed then.
+    @discardableResult
+    public mutating func learn(_ x: [Float], _ y: Double) -> Bool {
+        var next = self
+        next.add(x, y)
+        guard next.isFinite else { return false }
+        self = next
+        return true
+    }
+
+    var isFinite: Bool { inverse.allSatisfy { Float($0).isFinite } && weights.allSatisfy { Float($0).isFinite } }
+
+    private mutating func add(_ x: [Float], _ y: Double) {
         let x = extended(x)
         let direction = (0..<d).map { i in (0..<d).reduce(0) { $0 + inverse[i * d + $1] * x[$1] } }
         let scale = 1 / (1 + product(x, direction)), error = y - product(weights, x)

@@ -48,6 +48,7 @@ struct TransitionMemory {
         guard let observations = state.tensors["memory.observations"], let actions = state.tensors["memory.actions"], let next = state.tensors["memory.next"],
               let rewards = state.tensors["memory.rewards"], let follows = state.tensors["memory.follows"] else { return }
         let kept = rewards.count
+        guard (observations + actions + next + rewards + follows).allSatisfy(\.isFinite) else { return }
         guard kept <= capacity, observations.count == kept * inputs, next.count == kept * inputs, actions.count == kept * width, follows.count == kept else { return }
         (self.observations, self.actions, self.next, self.rewards, self.follows) = (observations, actions, next, rewards, follows)
         place = 0

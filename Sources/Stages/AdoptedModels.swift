@@ -2,6 +2,7 @@ import Messaging
 import Model
 import Safetensors
 import Schema
+import Statistics
 import Tensors
 
 /// Model updates as they come in, checked, and handed out by the moment they may be used for.
@@ -34,6 +35,9 @@ struct AdoptedModels {
             if update.version == newest { return }  // sent again for a late subscriber
             throw Refusal(.sequenceRunsBack, "version \(update.version) after \(newest)")
         }
+        guard max(update.version, update.momentsSeen, update.momentWatermark, update.streamBase) <= ReservedNumbers.most else {
+            throw Refusal(.wrongModel, "version \(update.version) after \(update.momentsSeen) moments")
+        }
         let payload = try message.joinedPayload()
         guard SHA256.hex(of: payload) == SHA256.hex(Array(update.sha256)) else {
             throw Refusal(.wrongDigest, "version \(update.version)")
@@ -41,11 +45,13 @@ struct AdoptedModels {
         let archive: TensorArchive
         do throws(SafetensorsError) {
             archive = try TensorArchive(bytes: payload, source: "model.update version \(update.version)")
-            for parameter in layout.parameters { _ = try archive.tensor(parameter.name, shape: parameter.shape) }
+            for parameter in layout.parameters { try archive.tensor(parameter.name, shape: parameter.shape).checkFinite() }
+        } catch where error.isNonFinite {
+            throw Refusal(.nonFinite, error.description)
         } catch {
             throw Refusal(.wrongModel, error.description)
         }
-        if let newest, !isRestart { missed += update.version - newest - 1 }
+        if let newest, !isRestart { missed = missed.clampedAdding(update.version.clampedSubtracting(newest).clampedSubtracting(1)) }
         epoch = update.stamp.epoch
         newest = update.version
         versions.append(Version(update: update, archive: archive))
@@ -86,4 +92,25 @@ extension WireMessage {
         for frame in frames { frame.withUnsafeBytes { whole.append(contentsOf: $0) } }
         return whole
     }
+}
+
+extension StoredTensor {
+    /// - Throws: `nonFinite`, `notConvertible`.
+    func checkFinite() throws(SafetensorsError) {
+        guard type == .float32 else { return _ = try floats() }
+        let exponent = Float.infinity.bitPattern
+        let isFinite = withUnsafeBytes { bytes in
+            var found = false
+            for place in stride(from: 0, to: bytes.count, by: 4) {
+                found = found || bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self) & exponent == exponent
+            }
+            return !found
+        }
+        if !isFinite { _ = try floats() }
+    }
+}
+
+extension SafetensorsError {
+    /// Whether a number that is not finite is all that is wrong.
+    var isNonFinite: Bool { if case .nonFinite = reason { true } else { false } }
 }

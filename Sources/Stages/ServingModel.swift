@@ -24,6 +24,9 @@ final class ServingModel {
         /// Nats over all tokens of the text, given the senses.
         var tokenNLL: Double
         var tokens: Int
+
+        /// Readings that are too large for a model leave nothing to be told.
+        var isFinite: Bool { probabilities.allSatisfy(\.isFinite) && weights.values.allSatisfy(\.isFinite) && tokenNLL.isFinite }
     }
 
     private let model: MultimodalModel

@@ -164,6 +164,87 @@ struct DecisionTests {
         #expect(try refusal { $0.version = 2 } == .sequenceRunsBack)
     }
 
+    private static func digest(_ bytes: [UInt8]) -> Data {
+        var hash = SHA256()
+        bytes.withUnsafeBytes { hash.update($0) }
+        return Data(hash.digest())
+    }
+
+    /// The first tensor is as it should be, the second is not: nothing of the first is taken either.
+    @Test func ofAPolicyThatIsWrongInPartNothingIsTaken() throws {
+        let layout = ParameterLayout([Parameter("first", [2]), Parameter("second", [2])])
+        let wrong: [([TensorContent], Reason)] = [
+            ([.init(name: "first", shape: [2], floats: [5, 6]), .init(name: "second", shape: [2], floats: [7, .nan])], .nonFinite),
+            ([.init(name: "first", shape: [2], floats: [5, 6]), .init(name: "second", shape: [2], floats: [.infinity, 7])], .nonFinite),
+            ([.init(name: "first", shape: [2], floats: [5, 6]), .init(name: "second", shape: [3], floats: [7, 8, 9])], .wrongPolicy),
+            ([.init(name: "first", shape: [2], floats: [5, 6])], .wrongPolicy),
+        ]
+        let store = ParameterStore<Float>(layout)
+        for (index, number) in [1, 2, 3, 4].enumerated() { store.values[index] = Float(number) }
+        var adopted = AdoptedPolicy("bandit", store)
+        func offer(_ tensors: [TensorContent], version: UInt64) throws -> Reason? {
+            let path = folder.path("policy.safetensors")
+            try TensorArchive.write(tensors, to: path)
+            let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+            let digest = Self.digest(bytes)
+            let update = PolicyUpdate.with {
+                $0.stamp = Stamp(from: "learn", sequence: version)
+                ($0.version, $0.policy) = (version, "bandit")
+                $0.sha256 = digest
+            }
+            let message = try WireMessage(update, on: Topics.policyUpdate.only, payload: [Payload(bytes)])
+            do throws(Refusal) {
+                try adopted.adopt(update, payload: message)
+                return nil
+            } catch {
+                return error.reason
+            }
+        }
+        for (tensors, reason) in wrong {
+            #expect(try offer(tensors, version: 1) == reason)
+            #expect(Array(adopted.parameters.values) == [1, 2, 3, 4] && adopted.version == 0 && !adopted.isKnown)
+        }
+        #expect(try offer([.init(name: "first", shape: [2], floats: [5, 6]), .init(name: "second", shape: [2], floats: [7, 8])], version: 1) == nil)
+        #expect(Array(adopted.parameters.values) == [5, 6, 7, 8] && adopted.version == 1)
+    }
+
+    @Test(arguments: [1e308, -1e308, 1e30, 1000.5, -1001]) func aRewardBeyondTheLimitIsRefusedAndItsDecisionGoesOnWaiting(reward: Double) throws {
+        var decider = try #require(try Decider(settings())), learner = try #require(try DecisionLearner(settings()) { ParameterStore(ParameterLayout([])) })
+        let (action, record) = try decide(&decider, 1, 1), start = Instant(nanoseconds: 0)
+        _ = try learner.take(record, at: start)
+        let refusal = #expect(throws: Refusal.self) { try learner.take(feedback(action, reward), at: start) }
+        #expect(refusal?.reason == .rewardOutOfRange)
+        #expect(!(try learner.take(feedback(action, 1000), at: start)).isEmpty && learner.gauges["decisionReward"] == 1000)
+    }
+
+    @Test func aStoredPolicyThatIsNotFiniteIsBegunAnewBehindItsVersions() throws {
+        let directory = folder.path("broken")
+        var settings = settings()
+        settings.learn.directory = directory
+        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
+        _ = learner.begin()
+        for round in 1...5 {
+            let (action, record) = try decide(&decider, UInt64(round), 1)
+            _ = try learner.take(record, at: Instant(nanoseconds: 0))
+            _ = try learner.take(feedback(action, 1), at: Instant(nanoseconds: 0))
+        }
+        learner.save()
+        let path = directory + "/policy.safetensors", whole = try TensorArchive(mapping: path)
+        let tensors = try whole.tensors.map { tensor in
+            guard tensor.name == "policy.bandit.reward" else { return TensorContent(tensor) }
+            var numbers = try tensor.floats()
+            numbers[1] = .infinity
+            return TensorContent(name: tensor.name, shape: tensor.shape, floats: numbers)
+        }
+        try TensorArchive.write(tensors, to: path)
+        var again = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
+        let start = try #require(again.begin().first), update = try #require(start.message as? PolicyUpdate)
+        #expect(again.drops[.nonFinite] == 1 && update.version > 5)
+        var taken = update
+        taken.stamp = Stamp(from: "learn", sequence: 1)
+        try decider.adopt(taken, payload: WireMessage(taken, on: Topics.policyUpdate.only, payload: start.payload))
+    }
+
     @Test func aPolicyGoesOnFromItsCheckpointAndItsLogIsJudged() throws {
         let directory = folder.path("run")
         var settings = settings()
@@ -180,7 +261,9 @@ struct DecisionTests {
         try CheckpointDirectory(directory).write(learner.files())
         let opened = try CheckpointDirectory(directory).open()
         let again = try #require(try DecisionLearner(settings, from: opened) { ParameterStore(ParameterLayout([])) })
-        #expect(again.gauges == learner.gauges.merging(["decisionsOpen": 0, "decisionReward": 0]) { $1 })
+        let version = try #require(again.gauges["policyVersion"])
+        #expect(version > 400, "versions after the checkpoint may have been published")
+        #expect(again.gauges == learner.gauges.merging(["decisionsOpen": 0, "decisionReward": 0, "policyVersion": version]) { $1 })
         let report = try DecisionReport(directory: directory)
         #expect(report.decisions == 400 && report.told == 400 && report.unreadable == 0)
         #expect(report.recommendation == "always 2", "\(report.text)")

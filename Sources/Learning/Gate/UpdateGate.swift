@@ -79,6 +79,8 @@ public final class UpdateGate {
     public private(set) var anchorLoss: Double?
     /// So many anchors, and recent moments, are needed to say anything.
     static let least = 16
+    /// What a moment counts that a candidate leaves no finite loss of, in nats.
+    private static let unbearable = 1e3
 
     /// - Parameters:
     ///   - frozen: the twin that never learns; also what serves at first.
@@ -105,8 +107,10 @@ public final class UpdateGate {
         candidate.parameters.assign(from: weights)
         guard let tried = candidate.judge(moment), let served = judges.serving.judge(moment), let past = judges.good.judge(moment),
               let frozen = judges.frozen.judge(moment), let scheduled = judges.scheduled.judge(moment) else { return }
+        // Readings that are too large for what serves compare nothing; a candidate that they are too large for alone is worse than any.
+        guard [served, past, frozen, scheduled].allSatisfy(\.loss.isFinite) else { return }
         labelled += 1
-        pairs.append(Pair(candidate: tried.loss, serving: served.loss, frozen: frozen.loss, scheduled: scheduled.loss))
+        pairs.append(Pair(candidate: tried.loss.isFinite ? tried.loss : Self.unbearable, serving: served.loss, frozen: frozen.loss, scheduled: scheduled.loss))
         if pairs.count > configuration.recent { pairs.removeFirst() }
         for (name, judgement) in [("serving", served), ("frozen", frozen), ("scheduled", scheduled)] {
             tallies[name, default: GateTally()].add(judgement)
@@ -194,6 +198,7 @@ public final class UpdateGate {
         var losses: [Double] = []
         if verdict.anchors >= Self.least {
             losses = lossesOnAnchors(weights)
+            losses = losses.map { $0.isFinite ? $0 : Self.unbearable }
             verdict.anchorLoss = losses.reduce(0, +) / Double(losses.count)
             verdict.anchorReference = anchors.meanReference
             anchorLoss = verdict.anchorLoss

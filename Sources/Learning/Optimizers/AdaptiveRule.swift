@@ -34,13 +34,13 @@ public struct AdaptiveRule: UpdateRule {
     }
 
     public func validate() throws(SettingsError) {
-        try SettingsError.require(learningRate >= 0, "learning_rate", "\(learningRate) is negative")
+        try SettingsError.require((0...1e6).contains(learningRate), "learning_rate", "\(learningRate) is not in 0…1e6")
         try SettingsError.require(beta1 >= 0 && beta1 < 1, "beta1", "\(beta1) is not in 0 ..< 1")
         try SettingsError.require(beta2 >= 0 && beta2 < 1, "beta2", "\(beta2) is not in 0 ..< 1")
-        try SettingsError.require(epsilon > 0, "epsilon", "\(epsilon) is not positive")
-        try SettingsError.require(weightDecay >= 0, "weight_decay", "\(weightDecay) is negative")
+        try SettingsError.require((1e-30...1e6).contains(epsilon), "epsilon", "\(epsilon) is not in 1e-30…1e6")
+        try SettingsError.require((0...1e6).contains(weightDecay), "weight_decay", "\(weightDecay) is not in 0…1e6")
         try SettingsError.require(!decoupled || !trust, "decoupled", "cannot go with trust, which adds the decay to the direction")
-        try SettingsError.require(clipNorm >= 0, "clip_norm", "\(clipNorm) is negative")
+        try SettingsError.require((0...1e18).contains(clipNorm), "clip_norm", "\(clipNorm) is not in 0…1e18")
         try schedule.validate()
     }
 

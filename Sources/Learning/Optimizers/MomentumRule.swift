@@ -22,11 +22,11 @@ public struct MomentumRule: UpdateRule {
     }
 
     public func validate() throws(SettingsError) {
-        try SettingsError.require(learningRate >= 0, "learning_rate", "\(learningRate) is negative")
+        try SettingsError.require((0...1e6).contains(learningRate), "learning_rate", "\(learningRate) is not in 0…1e6")
         try SettingsError.require(momentum >= 0 && momentum < 1, "momentum", "\(momentum) is not in 0 ..< 1")
         try SettingsError.require(!nesterov || momentum > 0, "nesterov", "needs a momentum above 0")
-        try SettingsError.require(weightDecay >= 0, "weight_decay", "\(weightDecay) is negative")
-        try SettingsError.require(clipNorm >= 0, "clip_norm", "\(clipNorm) is negative")
+        try SettingsError.require((0...1e6).contains(weightDecay), "weight_decay", "\(weightDecay) is not in 0…1e6")
+        try SettingsError.require((0...1e18).contains(clipNorm), "clip_norm", "\(clipNorm) is not in 0…1e18")
         try schedule.validate()
     }
 

@@ -41,11 +41,11 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
 
     public var count: Int { items.count }
 
-    /// Offers an item. True where it is kept.
+    /// Offers an item. True where it is kept. A priority that is not finite counts as 1.
     @discardableResult
     public mutating func add(_ item: Item, source: String = "", label: Int? = nil, bytes: Int = MemoryLayout<Item>.size, priority: Double = 1) -> Bool {
         precondition(bytes >= 0, "an item of \(bytes) bytes")
-        let newcomer = ReplaySlot(serial: seen.total, source: source, label: label, bytes: bytes, priority: priority)
+        let newcomer = ReplaySlot(serial: seen.total, source: source, label: label, bytes: bytes, priority: priority.isFinite ? priority : 1)
         seen.add(label)
         guard capacity > 0, bytes <= byteCapacity else { return false }
         while count == capacity || self.bytes > byteCapacity - bytes {

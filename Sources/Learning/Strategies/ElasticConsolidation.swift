@@ -28,6 +28,7 @@ public final class ElasticConsolidation {
     public let importance: ParameterStore<Float>
     public let anchor: ParameterStore<Float>
     private let gathered: ParameterStore<Float>
+    private static let largestGradient: Float = 1e6
     private var samples = 0
     private var isAnchored = false
 
@@ -52,10 +53,11 @@ public final class ElasticConsolidation {
         gathered = ParameterStore(layout)
     }
 
-    /// Gathers importance from the gradient of one sample's (or one small batch's) log-likelihood; one that is not finite is passed over.
+    /// Gathers importance from the gradient of one sample's (or one small batch's) log-likelihood; one that is not finite, or too large to be squared and
+    /// summed up, is passed over.
     public func gather(_ gradients: ParameterStore<Float>) {
         precondition(gradients.layout == gathered.layout, "gradients of another layout")
-        guard gradients.values.allSatisfy(\.isFinite) else { return }
+        guard gradients.values.allSatisfy({ abs($0) <= Self.largestGradient }) else { return }
         for place in gathered.values.indices { gathered.values[place] += gradients.values[place] * gradients.values[place] }
         samples += 1
     }

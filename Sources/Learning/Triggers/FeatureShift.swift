@@ -29,10 +29,11 @@ public struct FeatureShift: Codable, Sendable, Equatable {
         reference = Array(repeating: 0, count: features)
     }
 
-    /// Takes the next vector. Nil until the reference and the recent part are full.
+    /// Takes the next vector. Nil until the reference and the recent part are full, and for a vector that is too large to be compared.
     public mutating func add(_ x: [Float]) -> Double? {
         precondition(x.count == columns, "\(x.count) numbers for \(columns) columns")
         let z = embed(x)
+        guard z.allSatisfy(\.isFinite) else { return nil }
         if referenceCount < window {
             referenceCount += 1
             for k in z.indices { reference[k] += z[k] / Float(window) }

@@ -20,7 +20,7 @@ struct ModalityShift: Codable, Sendable {
 
     /// Nil until there is enough to compare, and for a moment without the modality.
     mutating func add(_ moment: MomentInput) -> Double? {
-        guard let x = summary(of: moment) else { return nil }
+        guard let x = summary(of: moment), x.allSatisfy(\.isFinite) else { return nil }
         if shift == nil {
             first.append(x)
             guard first.count == Self.sizing else { return nil }
@@ -38,7 +38,9 @@ struct ModalityShift: Codable, Sendable {
         var sum = 0.0, count = 0
         for (index, a) in first.enumerated() {
             for b in first[..<index] where a.count == b.count {
-                sum += zip(a, b).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }.squareRoot()
+                let distance = zip(a, b).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }.squareRoot()
+                guard distance.isFinite else { continue }
+                sum += distance
                 count += 1
             }
         }

@@ -44,7 +44,7 @@ public struct TriggerLedger: Codable, Sendable, Equatable {
     }
 
     mutating func append(_ rule: TriggerRule, _ verdict: TriggerVerdict, _ signal: Double, at time: Int64) -> TriggerEntry {
-        let signal = signal.isFinite ? signal : nil
+        let signal = finite(signal)
         if verdict == .quiet, let last = entries.lastIndex(where: { $0.rule == rule.name }), entries[last].verdict == .quiet {
             entries[last].time = time
             entries[last].signal = signal
@@ -60,8 +60,8 @@ public struct TriggerLedger: Codable, Sendable, Equatable {
     public mutating func append(
         _ author: String, _ action: TriggerRule.Action, _ note: String, signal: Double? = nil, before: Double? = nil, after: Double? = nil, at time: Int64
     ) {
-        var entry = TriggerEntry(serial: next, rule: author, action: action, verdict: .fired, time: time, signal: signal)
-        (entry.before, entry.after, entry.note) = (before, after, note)
+        var entry = TriggerEntry(serial: next, rule: author, action: action, verdict: .fired, time: time, signal: finite(signal))
+        (entry.before, entry.after, entry.note) = (finite(before), finite(after), note)
         insert(entry)
     }
 
@@ -76,9 +76,12 @@ public struct TriggerLedger: Codable, Sendable, Equatable {
 
     mutating func settle(_ serial: Int, cost: Double, before: Double?, after: Double?, note: String?) {
         guard let index = entries.lastIndex(where: { $0.serial == serial }) else { return }
-        entries[index].cost = cost
+        entries[index].cost = finite(cost)
         entries[index].note = note
-        entries[index].before = before
-        entries[index].after = after
+        entries[index].before = finite(before)
+        entries[index].after = finite(after)
     }
 }
+
+/// The ledger is written as JSON, which has no other numbers.
+private func finite(_ number: Double?) -> Double? { number.flatMap { $0.isFinite ? $0 : nil } }

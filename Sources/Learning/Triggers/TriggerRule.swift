@@ -74,7 +74,7 @@ public struct TriggerRule: Settings {
     public func validate() throws(SettingsError) {
         try SettingsError.require(!name.isEmpty, "name", "is empty")
         try SettingsError.require(!signal.isEmpty, "signal", "is empty")
-        try SettingsError.require(amount >= 0, "amount", "\(amount) is negative")
+        try SettingsError.require((0...1e6).contains(amount), "amount", "\(amount) is not in 0…1e6")
         for (key, value) in [
             ("cooldown_seconds", cooldownSeconds), ("budget", budget), ("budget_seconds", budgetSeconds), ("expected_cost", expectedCost),
         ] {

@@ -100,10 +100,10 @@ public struct TriggeredLearning {
             switch rule.action {
             case .nothing: note = "told"
             case .step:
-                for _ in 0..<max(1, Int(rule.amount)) { learner.stepAgain(with: moment) }
+                for _ in 0..<max(1, Int(clamping: rule.amount)) { learner.stepAgain(with: moment) }
                 note = "\(learner.steps - stepsBefore) steps with the moment"
             case .replayBurst:
-                for _ in 0..<max(1, Int(rule.amount)) where !learner.rehearse() { break }
+                for _ in 0..<max(1, Int(clamping: rule.amount)) where !learner.rehearse() { break }
                 note = "\(learner.steps - stepsBefore) steps of replay"
             case .raiseRate, .lowerRate:
                 learner.scaleRate(by: rule.action == .raiseRate ? rule.amount : 1 / rule.amount)

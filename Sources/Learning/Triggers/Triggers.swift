@@ -83,7 +83,7 @@ private struct Watch: Codable {
 
     mutating func settle(_ serial: Int, cost: Double) {
         guard let index = spendings.firstIndex(where: { $0.serial == serial }) else { return }
-        spendings[index].cost = cost
+        spendings[index].cost = cost.isFinite ? cost : rule.expectedCost
     }
 }
 

@@ -1,3 +1,5 @@
+import Statistics
+
 /// What became known, joined to the decision that it is for: every decision is used at most once, with the first reward that cites it in
 /// time, or with a default when none does.
 ///
@@ -80,8 +82,10 @@ public struct DecisionJoin: Sendable {
 
     private let configuration: Configuration
     private var sessions: [String: [Open]] = [:]
-    private var known: [DecisionID.Place: (id: DecisionID, session: String, state: State)] = [:]
-    private var settledOrder: [DecisionID.Place] = []
+    private var known: [DecisionID: (session: String, state: State)] = [:]
+    /// The newest decision of each place: who cites the place and not the decision has guessed.
+    private var places: [DecisionID.Place: DecisionID] = [:]
+    private var settledOrder: [DecisionID] = []
     public private(set) var open = 0
 
     public init(_ configuration: Configuration = Configuration()) { self.configuration = configuration }
@@ -89,17 +93,18 @@ public struct DecisionJoin: Sendable {
     /// Takes a decision in.
     public mutating func insert(_ made: Made, at now: Int64) -> Refusal? {
         guard open < configuration.maximumOpen else { return .overflow }
-        guard known[made.id.place] == nil else { return .duplicateFeedback }
+        guard known[made.id] == nil else { return .duplicateFeedback }
         sessions[made.session, default: []].append(Open(made: made, since: now))
-        known[made.id.place] = (made.id, made.session, .open)
+        known[made.id] = (made.session, .open)
+        places[made.id.place] = made.id
         open += 1
         return nil
     }
 
     /// Takes feedback in.
     public mutating func insert(_ told: Told, at now: Int64) -> Refusal? {
-        guard let match = known[told.id.place] else { return .orphanFeedback }
-        guard match.id == told.id, match.session == told.session else { return .forgedFeedback }
+        guard let match = known[told.id] else { return places[told.id.place] == nil ? .orphanFeedback : .forgedFeedback }
+        guard match.session == told.session else { return .forgedFeedback }
         switch match.state {
         case .told: return .duplicateFeedback
         case .overdue: return .lateFeedback
@@ -108,12 +113,12 @@ public struct DecisionJoin: Sendable {
         guard let index = sessions[told.session]?.firstIndex(where: { $0.made.id == told.id }), let since = sessions[told.session]?[index].since else {
             return .orphanFeedback
         }
-        if now - since > configuration.window {
+        if isOver(since, at: now) {
             close(told.session, index)
             return .lateFeedback
         }
         sessions[told.session]?[index].told = (told.reward, told.ending)
-        known[told.id.place]?.state = .told
+        known[told.id]?.state = .told
         return nil
     }
 
@@ -132,16 +137,18 @@ public struct DecisionJoin: Sendable {
 
     private mutating func closeOverdue(_ name: String, at now: Int64) {
         for (index, one) in (sessions[name] ?? []).enumerated() {
-            guard now - one.since > configuration.window else { break }
+            guard isOver(one.since, at: now) else { break }
             if !one.isDone { close(name, index) }
         }
     }
 
     private mutating func close(_ name: String, _ index: Int) {
-        guard let place = sessions[name]?[index].made.id.place else { return }
+        guard let id = sessions[name]?[index].made.id else { return }
         sessions[name]?[index].isOverdue = true
-        known[place]?.state = .overdue
+        known[id]?.state = .overdue
     }
+
+    private func isOver(_ since: Int64, at now: Int64) -> Bool { now.clampedSubtracting(since) > configuration.window }
 
     private mutating func takeSettled(_ name: String, at now: Int64) -> [Settled] {
         guard let waiting = sessions[name] else { return [] }
@@ -149,7 +156,7 @@ public struct DecisionJoin: Sendable {
         for (index, one) in waiting.enumerated() {
             let ending = one.told?.ending
             let next = ending == nil && index + 1 < waiting.count ? waiting[index + 1].made : nil
-            let isPatient = configuration.waitsForNext && (!rest.isEmpty || ending == nil && next == nil && now - one.since <= configuration.window)
+            let isPatient = configuration.waitsForNext && (!rest.isEmpty || ending == nil && next == nil && !isOver(one.since, at: now))
             if !one.isDone || isPatient {
                 rest.append(one)
             } else {
@@ -160,16 +167,19 @@ public struct DecisionJoin: Sendable {
         guard !settled.isEmpty else { return [] }
         open -= settled.count
         sessions[name] = rest.isEmpty ? nil : rest
-        for one in settled { remember(one.made.id.place) }
+        for one in settled { remember(one.made.id) }
         return settled
     }
 
-    private mutating func remember(_ place: DecisionID.Place) {
-        settledOrder.append(place)
+    private mutating func remember(_ id: DecisionID) {
+        settledOrder.append(id)
         // In halves, so that forgetting costs little.
         guard settledOrder.count > configuration.maximumRemembered else { return }
         let half = settledOrder.count / 2
-        for old in settledOrder[..<half] { known[old] = nil }
+        for old in settledOrder[..<half] {
+            known[old] = nil
+            if places[old.place] == old { places[old.place] = nil }
+        }
         settledOrder.removeFirst(half)
     }
 }

@@ -24,12 +24,12 @@ public final class DDPG: ConfigurablePolicy {
         public init() {}
 
         public func validate() throws(SettingsError) {
-            try SettingsError.require(learningRate >= 0, "learning_rate", "\(learningRate) is negative")
+            try SettingsError.require((0...1000).contains(learningRate), "learning_rate", "\(learningRate) is not in 0…1000")
             try SettingsError.require((1...10_000_000).contains(memory), "memory", "\(memory) is not in 1…10000000")
             try SettingsError.require((1...65_536).contains(batch), "batch", "\(batch) is not in 1…65536")
             try SettingsError.require((0...1).contains(discount), "discount", "\(discount) is not in 0…1")
             try SettingsError.require(tau > 0 && tau <= 1, "tau", "\(tau) is not in 0…1")
-            try SettingsError.require(noise >= 0, "noise", "\(noise) is negative")
+            try SettingsError.require((0...1e6).contains(noise), "noise", "\(noise) is not in 0…1e6")
             try SettingsError.require((1...memory).contains(warmup), "warmup", "\(warmup) is not in 1…\(memory)")
             try SettingsError.require(actorInterval >= 1, "actor_interval", "\(actorInterval) is not positive")
             try SettingsError.require(hidden.allSatisfy { (1...4096).contains($0) }, "hidden", "\(hidden): each in 1…4096")
@@ -99,7 +99,7 @@ public final class DDPG: ConfigurablePolicy {
 
     public func resume(from state: PolicyState) {
         targets.assign(from: parameters)
-        if let kept = state.tensors["targets"], kept.count == targets.values.count { _ = targets.values.update(fromContentsOf: kept) }
+        if let kept = state.numbers("targets", targets.values.count) { _ = targets.values.update(fromContentsOf: kept) }
         steps = state.numbers["steps"].flatMap(Int.init(exactly:)) ?? 0
         state.restore(criticOptimizer, as: "critic")
         state.restore(actorOptimizer, as: "actor")
@@ -110,10 +110,10 @@ public final class DDPG: ConfigurablePolicy {
     public func learn(from transitions: [Transition]) -> PolicyProgress? {
         var progress = PolicyProgress(transitions: transitions.count, loss: 0), taken = 0
         let skipped = criticOptimizer.skipped + actorOptimizer.skipped
-        for step in transitions {
+        for step in transitions.finite {
             memory.append(step)
             guard memory.count >= max(configuration.warmup, 1) else { continue }
-            progress.loss += learn()
+            progress.loss += finite(learn())
             taken += 1
         }
         guard taken > 0 else { return nil }

@@ -21,8 +21,8 @@ public final class LinearBandit: ConfigurablePolicy, Policy {
         public init() {}
 
         public func validate() throws(SettingsError) {
-            try SettingsError.require(confidence >= 0, "confidence", "\(confidence) is negative")
-            try SettingsError.require(ridge > 0, "ridge", "\(ridge) is not positive")
+            try SettingsError.require((0...1e9).contains(confidence), "confidence", "\(confidence) is not in 0…1e9")
+            try SettingsError.require((1e-9...1e9).contains(ridge), "ridge", "\(ridge) is not in 1e-9…1e9")
             try SettingsError.require((0...1).contains(exploration), "exploration", "\(exploration) is not in 0…1")
         }
     }
@@ -56,18 +56,25 @@ public final class LinearBandit: ConfigurablePolicy, Policy {
         for step in transitions {
             guard let choice = step.decision.choice, models.indices.contains(choice) else { continue }
             let error = step.reward - models[choice].prediction(step.observation)
-            models[choice].learn(step.observation, step.reward)
+            guard error.isFinite, models[choice].learn(step.observation, step.reward) else {
+                progress.skipped += 1
+                continue
+            }
             write(choice)
             progress.transitions += 1
-            progress.loss += error * error
+            progress.loss += min(error * error, 1e300)
         }
-        guard progress.transitions > 0 else { return nil }
-        progress.loss /= Double(progress.transitions)
+        guard progress.transitions > 0 || progress.skipped > 0 else { return nil }
+        progress.loss /= Double(max(1, progress.transitions))
         return progress
     }
 
     public func resume(from state: PolicyState) {
         let d = inputs + 1, inverse = parameters["bandit.inverse"], reward = parameters["bandit.reward"]
+        guard parameters.values.allSatisfy(\.isFinite) else {  // nothing can be decided with it: begun anew
+            for choice in models.indices { write(choice) }
+            return
+        }
         for choice in models.indices {
             models[choice].inverse = (0..<d * d).map { Double(inverse[choice * d * d + $0]) }
             models[choice].weights = (0..<d).map { Double(reward[choice * d + $0]) }

@@ -29,16 +29,16 @@ public final class PPO: ConfigurablePolicy {
         public init() {}
 
         public func validate() throws(SettingsError) {
-            try SettingsError.require(learningRate >= 0, "learning_rate", "\(learningRate) is negative")
+            try SettingsError.require((0...1000).contains(learningRate), "learning_rate", "\(learningRate) is not in 0…1000")
             try SettingsError.require((1...1_048_576).contains(batch), "batch", "\(batch) is not in 1…1048576")
             try SettingsError.require((1...batch).contains(minibatch), "minibatch", "\(minibatch) is not in 1…\(batch)")
             try SettingsError.require((1...1000).contains(epochs), "epochs", "\(epochs) is not in 1…1000")
             try SettingsError.require((0...1).contains(discount), "discount", "\(discount) is not in 0…1")
             try SettingsError.require((0...1).contains(lambda), "lambda", "\(lambda) is not in 0…1")
             try SettingsError.require(clip > 0 && clip < 1, "clip", "\(clip) is not between 0 and 1")
-            try SettingsError.require(valueWeight >= 0, "value_weight", "\(valueWeight) is negative")
-            try SettingsError.require(entropyWeight >= 0, "entropy_weight", "\(entropyWeight) is negative")
-            try SettingsError.require(maximumGradientNorm >= 0, "maximum_gradient_norm", "\(maximumGradientNorm) is negative")
+            try SettingsError.require((0...1e6).contains(valueWeight), "value_weight", "\(valueWeight) is not in 0…1e6")
+            try SettingsError.require((0...1e6).contains(entropyWeight), "entropy_weight", "\(entropyWeight) is not in 0…1e6")
+            try SettingsError.require((0...1e9).contains(maximumGradientNorm), "maximum_gradient_norm", "\(maximumGradientNorm) is not in 0…1e9")
             try SettingsError.require(targetDivergence >= 0, "target_divergence", "\(targetDivergence) is negative")
             try SettingsError.require(hidden.allSatisfy { (1...4096).contains($0) }, "hidden", "\(hidden): each in 1…4096")
             try SettingsError.require(annealRounds >= 0, "anneal_rounds", "\(annealRounds) is negative")
@@ -75,7 +75,7 @@ public final class PPO: ConfigurablePolicy {
     }
 
     public func learn(from transitions: [Transition]) -> PolicyProgress? {
-        waiting += transitions
+        waiting += transitions.finite
         guard waiting.count >= configuration.batch else { return nil }
         defer { waiting.removeAll(keepingCapacity: true) }
         return round(over: waiting)
@@ -107,9 +107,9 @@ public final class PPO: ConfigurablePolicy {
                 let part = order[start..<min(start + configuration.minibatch, order.count)]
                 set(part, steps, targets)
                 graph.forward()
-                progress.divergence = loss.divergence
+                progress.divergence = finite(loss.divergence)
                 if configuration.targetDivergence > 0, progress.divergence > configuration.targetDivergence { break epochs }
-                progress.loss += Double(loss.total.value)
+                progress.loss += finite(Double(loss.total.value))
                 taken += 1
                 graph.backward(from: loss.total)
                 optimizer.step()

@@ -1,5 +1,8 @@
 import Learning
 
+/// A measure of one step, as it is added to others: 0 where it is not finite, and the step was not taken.
+func finite(_ measure: Double) -> Double { measure.isFinite ? measure : 0 }
+
 /// What a policy's learner remembers, by name.
 public struct PolicyState: Sendable, Equatable {
     public var numbers: [String: Double]
@@ -8,6 +11,11 @@ public struct PolicyState: Sendable, Equatable {
     public init(numbers: [String: Double] = [:], tensors: [String: [Float]] = [:]) {
         self.numbers = numbers
         self.tensors = tensors
+    }
+
+    /// The numbers of a tensor, where there are so many and all are finite.
+    func numbers(_ name: String, _ count: Int) -> [Float]? {
+        tensors[name].flatMap { $0.count == count && $0.allSatisfy(\.isFinite) ? $0 : nil }
     }
 
     /// Adds what an optimiser remembers.
@@ -20,7 +28,7 @@ public struct PolicyState: Sendable, Equatable {
 
     /// Puts an optimiser back; one that is not there, or does not fit, begins anew.
     func restore(_ optimizer: Optimizer, as name: String) {
-        guard let steps = numbers["\(name).steps"].flatMap(Int.init(exactly:)), let scale = numbers["\(name).rate_scale"] else { return }
+        guard let steps = numbers["\(name).steps"].flatMap(Int.init(exactly:)), let scale = numbers["\(name).rate_scale"], scale.isFinite else { return }
         let prefix = "\(name).", own = tensors.filter { $0.key.hasPrefix(prefix) }
         let moments = Dictionary(uniqueKeysWithValues: own.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
         try? optimizer.restore(Optimizer.State(progress: .init(steps: steps, skipped: 0, rateScale: scale), tensors: moments))  // nothing changes unless all fits

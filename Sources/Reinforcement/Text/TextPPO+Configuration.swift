@@ -38,11 +38,11 @@ extension TextPPO {
 
         public func validate() throws(SettingsError) {
             try SettingsError.require(TextPolicy.Scope(rawValue: learns) != nil, "learns", "'\(learns)' is neither adapters nor trunk")
-            try SettingsError.require((1...1024).contains(rank) && alpha > 0 && alpha.isFinite, "rank", "rank is within 1…1024, alpha positive")
+            try SettingsError.require((1...1024).contains(rank) && alpha > 0 && alpha <= 1e6, "rank", "rank is within 1…1024, alpha above 0 and at most 1e6")
             try SettingsError.require(
                 !projections.isEmpty && projections.allSatisfy { ["c_attn", "c_proj", "c_fc", "attn.c_proj", "mlp.c_proj"].contains($0) },
                 "projections", "\(projections) are not of c_attn, c_proj, c_fc, attn.c_proj, mlp.c_proj")
-            try SettingsError.require(learningRate >= 0, "learning_rate", "\(learningRate) is negative")
+            try SettingsError.require((0...1000).contains(learningRate), "learning_rate", "\(learningRate) is not in 0…1000")
             try SettingsError.require(
                 (1...4096).contains(minibatch) && (1...65_536).contains(texts) && texts.isMultiple(of: minibatch), "minibatch",
                 "\(texts) texts are not so many times \(minibatch)")
@@ -50,11 +50,12 @@ extension TextPPO {
             try SettingsError.require((0...1).contains(discount) && (0...1).contains(lambda), "discount", "discount and lambda are within 0…1")
             try SettingsError.require(clip > 0 && clip < 1, "clip", "\(clip) is not between 0 and 1")
             try SettingsError.require(
-                valueWeight >= 0 && entropyWeight >= 0 && maximumGradientNorm >= 0, "value_weight",
-                "value_weight, entropy_weight and maximum_gradient_norm are not negative")
+                [valueWeight, entropyWeight, maximumGradientNorm].allSatisfy { (0...1e6).contains($0) }, "value_weight",
+                "value_weight, entropy_weight and maximum_gradient_norm are within 0…1e6")
             try SettingsError.require(
-                penalty >= 0 && adaptation >= 0 && roundDivergence >= 0, "penalty", "penalty, adaptation and round_divergence are not negative")
-            try SettingsError.require(targetDivergence > 0, "target_divergence", "\(targetDivergence) is not positive")
+                [penalty, adaptation, roundDivergence].allSatisfy { (0...1e6).contains($0) }, "penalty",
+                "penalty, adaptation and round_divergence are within 0…1e6")
+            try SettingsError.require(targetDivergence >= 1e-9 && targetDivergence <= 1e9, "target_divergence", "\(targetDivergence) is not in 1e-9…1e9")
         }
 
         var adapters: Adapters? {

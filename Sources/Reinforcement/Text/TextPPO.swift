@@ -33,6 +33,7 @@ public final class TextPPO: PolicyLearner {
     private let optimizer: Optimizer
     private var random: RandomSource
     private var waiting: [Transition] = []
+    private static let greatestPenalty = 1e6
 
     /// - Parameters:
     ///   - maximumTokens: the most that a text has.
@@ -75,7 +76,7 @@ public final class TextPPO: PolicyLearner {
 
     /// Learns from texts as soon as there are enough of them. A step without a text is none.
     public func learn(from transitions: [Transition]) -> PolicyProgress? {
-        waiting += transitions.filter { $0.decision.text != nil }
+        waiting += transitions.filter { $0.decision.text != nil && $0.isFinite }
         guard waiting.count >= configuration.texts else { return nil }
         defer { waiting.removeFirst(configuration.texts) }
         return round(over: Array(waiting.prefix(configuration.texts)))
@@ -90,19 +91,19 @@ public final class TextPPO: PolicyLearner {
 
     public func resume(from state: PolicyState) {
         for parameter in parameters.layout.parameters { _ = whole[parameter.name].update(fromContentsOf: parameters[parameter.name]) }
-        penalty = state.numbers["penalty"] ?? configuration.penalty
+        penalty = state.numbers["penalty"].flatMap { (0...Self.greatestPenalty).contains($0) ? $0 : nil } ?? configuration.penalty
         state.restore(optimizer, as: "optimizer")
-        if let kept = state.tensors["reference"], kept.count == reference.values.count { _ = reference.values.update(fromContentsOf: kept) }
+        if let kept = state.numbers("reference", reference.values.count) { _ = reference.values.update(fromContentsOf: kept) }
     }
 
     private func round(over texts: [Transition]) -> PolicyProgress {
         standOnBase()
         let (steps, divergence) = measured(texts)
-        drift = drift(of: texts, steps)
+        drift = finite(drift(of: texts, steps))
         let skipped = optimizer.skipped
-        var progress = PolicyProgress(transitions: texts.count, loss: 0, fromReference: divergence, penalty: penalty)
+        var progress = PolicyProgress(transitions: texts.count, loss: 0, fromReference: finite(divergence), penalty: penalty)
         progress.loss = learn(texts, steps)
-        progress.divergence = loss.divergence
+        progress.divergence = finite(loss.divergence)
         progress.skipped = optimizer.skipped - skipped
         adapt(to: divergence)
         publish()
@@ -191,7 +192,7 @@ public final class TextPPO: PolicyLearner {
                 }
                 graph.forward()
                 if configuration.roundDivergence > 0, loss.divergence > configuration.roundDivergence { break epochs }
-                sum += Double(loss.total.value)
+                sum += finite(Double(loss.total.value))
                 taken += 1
                 graph.backward(from: loss.total)
                 optimizer.step()
@@ -214,7 +215,8 @@ public final class TextPPO: PolicyLearner {
 
     /// β ← β (1 + adaptation · clip(KL / target − 1, ±0.2))
     private func adapt(to divergence: Double) {
+        guard divergence.isFinite else { return }
         let error = min(0.2, max(-0.2, divergence / configuration.targetDivergence - 1))
-        penalty *= 1 + configuration.adaptation * error
+        penalty = min(Self.greatestPenalty, max(0, penalty * (1 + configuration.adaptation * error)))
     }
 }

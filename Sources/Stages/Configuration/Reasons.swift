@@ -17,6 +17,7 @@ extension Reason {
     static let noModel = Reason(rawValue: "noModel")
     static let learnedAlready = Reason(rawValue: "learnedAlready")
     static let orphanFeedback = Reason(rawValue: "orphanFeedback")
+    static let rewardOutOfRange = Reason(rawValue: "rewardOutOfRange")
     static let staleDecision = Reason(rawValue: "staleDecision")
     static let noObservation = Reason(rawValue: "noObservation")
     static let wrongPolicy = Reason(rawValue: "wrongPolicy")

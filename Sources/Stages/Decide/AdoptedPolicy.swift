@@ -19,20 +19,24 @@ struct AdoptedPolicy {
     /// Whether the learner has told any.
     var isKnown: Bool { epoch > 0 }
 
-    /// - Throws: `wrongShape`, `wrongDigest`, `wrongPolicy`, `sequenceRunsBack`.
+    /// - Throws: `wrongShape`, `wrongDigest`, `wrongPolicy`, `nonFinite`, `sequenceRunsBack`; nothing is changed then.
     mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
         let isRestart = update.stamp.epoch > epoch
         if !isRestart, update.version <= version {
             if update.version == version { return }  // sent again for a late subscriber
             throw Refusal(.sequenceRunsBack, "policy \(update.version) after \(version)")
         }
+        guard update.version <= ReservedNumbers.most else { throw Refusal(.wrongPolicy, "policy \(update.version)") }
         let payload = try message.joinedPayload()
         guard SHA256.hex(of: payload) == SHA256.hex(Array(update.sha256)) else { throw Refusal(.wrongDigest, "policy \(update.version)") }
         guard update.policy == name else { throw Refusal(.wrongPolicy, "a policy '\(update.policy.prefix(64))', not '\(name)'") }
         do throws(SafetensorsError) {
             let archive = try TensorArchive(bytes: payload, source: "policy.update version \(update.version)")
-            for parameter in parameters.layout.parameters { _ = try archive.tensor(parameter.name, shape: parameter.shape) }
-            try archive.copy(into: parameters)
+            let adopted = ParameterStore<Float>(parameters.layout)
+            try archive.copy(into: adopted)
+            parameters.assign(from: adopted)
+        } catch where error.isNonFinite {
+            throw Refusal(.nonFinite, error.description)
         } catch {
             throw Refusal(.wrongPolicy, error.description)
         }

@@ -32,6 +32,8 @@ public struct DecideSettings: Codable, Sendable, Equatable {
     public var window = 30.0
     /// The reward of a decision whose feedback did not come.
     public var defaultReward = 0.0
+    /// The greatest reward, up or down, that is learned from; one beyond it is refused.
+    public var rewardLimit = 1000.0
     /// A decision by a policy this many versions older than the newest is still learned from; ddpg, bandit and fixed learn from all.
     public var maximumStaleness = 2
     /// Rounds of learning between published policies.
@@ -57,7 +59,7 @@ public struct DecideSettings: Codable, Sendable, Equatable {
 
     var join: DecisionJoin.Configuration {
         var join = DecisionJoin.Configuration()
-        join.window = Int64(window * 1e9)
+        join.window = Int64(clamping: window * 1e9)
         join.defaultReward = defaultReward
         join.maximumOpen = maximumOpen
         join.maximumRemembered = maximumRemembered
@@ -74,11 +76,12 @@ extension Settings {
         let d = decide
         require((0...1024).contains(d.choices), "choices", "\(d.choices) is not within 0…1024")
         require(d.controls.count <= 64, "controls", "\(d.controls.count) are more than 64")
-        require(d.controls.allSatisfy { $0.low.isFinite && $0.high.isFinite && $0.low < $0.high }, "controls", "each wants low below high")
+        require(d.controls.allSatisfy { abs($0.low) <= 1e9 && abs($0.high) <= 1e9 && $0.low < $0.high }, "controls", "each wants low below high, within ±1e9")
         require(["vector", "model"].contains(d.observation), "observation", "'\(d.observation)' is neither vector nor model")
         require((1...4096).contains(d.inputs), "inputs", "\(d.inputs) is not within 1…4096")
         require((0.01...86_400).contains(d.window), "window", "\(d.window) is not within 0.01…86400")
-        require(d.defaultReward.isFinite, "defaultReward", "is not finite")
+        require(d.rewardLimit > 0 && d.rewardLimit <= 1e9, "rewardLimit", "\(d.rewardLimit) is not above 0 and at most 1e9")
+        require(abs(d.defaultReward) <= d.rewardLimit, "defaultReward", "\(d.defaultReward) is not within ±decide.rewardLimit")
         require((0...1_000_000).contains(d.maximumStaleness), "maximumStaleness", "\(d.maximumStaleness) is not within 0…1000000")
         require((1...1_000_000).contains(d.publishEvery), "publishEvery", "\(d.publishEvery) is not within 1…1000000")
         require((1...1_000_000).contains(d.maximumOpen), "maximumOpen", "\(d.maximumOpen) is not within 1…1000000")

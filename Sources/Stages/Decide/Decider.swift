@@ -25,6 +25,9 @@ struct Decider {
         random = RandomSource(seed: UInt64(settings.seed) &+ 1)
     }
 
+    /// Beyond it one observation would outweigh all others that a policy ever learns from.
+    static let observationLimit: Float = 1e6
+
     var isAlone: Bool { settings.alone }
     var looksThroughModel: Bool { settings.observation == "model" }
     var policyVersion: UInt64 { adopted.version }
@@ -35,12 +38,16 @@ struct Decider {
     /// - Parameters:
     ///   - representation: what the model makes of the moment, where the policy looks through it.
     ///   - latency: seconds since what ended the moment arrived.
-    /// - Throws: `noObservation`.
+    /// - Throws: `noObservation`; `tooLarge`; `nonFinite` where the observation is too large for the policy.
     mutating func decide(
         on moment: Moment, _ input: MomentInput, representation: [Float], modelVersion: UInt64, latency: Double
     ) throws(Refusal) -> [Outgoing] {
         let observation = try observation(of: input, representation)
+        guard observation.allSatisfy({ abs($0) <= Self.observationLimit }) else {
+            throw Refusal(.tooLarge, "moment \(moment.ordinal): numbers beyond ±\(Self.observationLimit) are not decided on")
+        }
         let decision = policy.decide(on: observation, explores: true, using: &random)
+        guard decision.isFinite else { throw Refusal(.nonFinite, "moment \(moment.ordinal) leaves no decision") }
         let id = DecisionID(session: moment.session, ordinal: moment.ordinal, secret: secrets.next())
         let action = Action.with {
             $0.decision = id.description

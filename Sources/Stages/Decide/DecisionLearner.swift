@@ -11,7 +11,7 @@ import Tensors
 /// The learner's part in decisions: joins feedback to them, learns the policy from what came of them, and publishes it.
 struct DecisionLearner {
     private let settings: DecideSettings
-    private let learner: any PolicyLearner
+    private var learner: any PolicyLearner
     private let inputs: Int
     private let model: MultimodalConfiguration
     private let maximumTokens: Int
@@ -20,6 +20,8 @@ struct DecisionLearner {
     private var runs = TransitionRuns()
     private var log: DecisionLog
     private var progress = Progress()
+    /// Versions that are never given out twice.
+    private var versions: ReservedNumbers
     private var roundsSincePublished = 0
     /// Since the newest version, and of the newest decisions, by whose number it forgets.
     private var rewards = RunningMoments()
@@ -39,6 +41,8 @@ struct DecisionLearner {
         /// Joined to a reward that was told, and to the default.
         var told: UInt64 = 0
         var untold: UInt64 = 0
+
+        var isPlausible: Bool { [version, decisions, told, untold].allSatisfy { $0 <= ReservedNumbers.most } }
     }
 
     /// - Parameters:
@@ -55,13 +59,18 @@ struct DecisionLearner {
         frameBytes = settings.messaging.frameBytes
         learner = settings.decide.text
             ? try settings.makeTextLearner(serving) : try settings.decide.makeLearner(inputs: inputs, seed: settings.seed)
+        versions = ReservedNumbers(directory: settings.learn.directory, name: "policies.reserved")
         join = DecisionJoin(settings.decide.join)
         log = DecisionLog(directory: settings.learn.directory, capacity: settings.decide.logLines)
+        var isRestored = false
         if let kept = try PolicyStore(in: opened)?.restore(learner, described: PolicyDescription(settings.decide, inputs: inputs)) {
-            progress = kept.progress
+            guard kept.progress.isPlausible else { throw CheckpointMismatch("\(settings.learn.directory) holds a policy whose counts cannot be; move it away") }
+            (progress, isRestored) = (kept.progress, true)
             // Its numbers stay known, so that no version is told twice.
             if let problem = kept.problem { drops.count(.checkpointDamaged, because: "\(problem); the policy begins anew") }
         }
+        // What was published after the checkpoint, or learned after it was published, has its number.
+        if isRestored || versions.reserved > 0 { progress.version = max(progress.version, versions.reserved) + 1 }
     }
 
     var isAlone: Bool { settings.alone }
@@ -87,10 +96,13 @@ struct DecisionLearner {
         return learn(from: join.settle(session: made.session, at: now.nanoseconds))
     }
 
-    /// - Throws: `orphanFeedback`, `lateFeedback`, `duplicateFeedback`, `forgedFeedback`, `emptyFeedback`.
+    /// - Throws: `orphanFeedback`, `lateFeedback`, `duplicateFeedback`, `forgedFeedback`, `emptyFeedback`, `rewardOutOfRange`.
     mutating func take(_ feedback: Feedback, at now: Instant) throws(Refusal) -> [Outgoing] {
         guard feedback.hasReward, feedback.reward.isFinite else { throw Refusal(.emptyFeedback, "a decision's feedback without a reward") }
         guard let id = DecisionID(feedback.decision) else { throw Refusal(.orphanFeedback, "no decision is called '\(feedback.decision.prefix(96))'") }
+        guard abs(feedback.reward) <= settings.rewardLimit else {
+            throw Refusal(.rewardOutOfRange, "a reward of \(feedback.reward) for \(id.place), beyond ±\(settings.rewardLimit)")
+        }
         let ending: DecisionJoin.Ending? = feedback.terminal ? .terminal : feedback.truncated ? .truncated : nil
         let told = DecisionJoin.Told(id: id, session: feedback.session, reward: feedback.reward, ending: ending)
         if let refusal = join.insert(told, at: now.nanoseconds) { throw Refusal(Reason(rawValue: refusal.rawValue), "feedback for \(id.place)") }
@@ -99,7 +111,7 @@ struct DecisionLearner {
 
     /// Settles, ten times a second, what nobody has told of.
     mutating func tick(at now: Instant) -> [Outgoing] {
-        guard lastSwept.map({ now.nanoseconds - $0 >= 100_000_000 }) ?? true else { return [] }
+        guard lastSwept.map({ now.nanoseconds.clampedSubtracting($0) >= 100_000_000 }) ?? true else { return [] }
         lastSwept = now.nanoseconds
         return learn(from: join.settle(at: now.nanoseconds))
     }
@@ -107,7 +119,7 @@ struct DecisionLearner {
     /// Learns when there is enough, and publishes what was learned.
     private mutating func learn(from settled: [DecisionJoin.Settled]) -> [Outgoing] {
         for settled in settled {
-            let isUsable = learner.isOffPolicy || settled.made.version + UInt64(settings.maximumStaleness) >= progress.version
+            let isUsable = learner.isOffPolicy || settled.made.version.clampedAdding(UInt64(settings.maximumStaleness)) >= progress.version
             if !isUsable { drops.count(.staleDecision) }
             if settled.wasTold { progress.told += 1 } else { progress.untold += 1 }
             rewards.add(settled.reward)
@@ -125,13 +137,18 @@ struct DecisionLearner {
         if learned.skipped > 0 { drops.count(.nonFinite, UInt64(learned.skipped)) }
         roundsSincePublished += 1
         guard roundsSincePublished >= settings.publishEvery else { return [] }
-        progress.version += 1
+        progress.version = progress.version.clampedAdding(1)
         return [publish()]
     }
 
     private mutating func publish() -> Outgoing {
         roundsSincePublished = 0
         defer { rewards = RunningMoments() }
+        do {
+            try versions.cover(progress.version)
+        } catch {
+            drops.count(.checkpointFailed)
+        }
         let store = learner.parameters
         let file = TensorArchive.encode(flat: store.layout.parameters.map { ($0.name, $0.shape) }, values: UnsafeBufferPointer(store.values))
         var hash = SHA256()
@@ -166,6 +183,9 @@ struct DecisionLearner {
         }
     }
 
+    /// The stage ends in order: versions that are reserved and were not published are free again.
+    mutating func finish() { try? versions.settle(at: progress.version) }  // else they are left out
+
     private var description: PolicyDescription { PolicyDescription(settings, inputs: inputs) }
 
     private func made(_ record: DecisionRecord, _ moment: MomentInput?) throws(Refusal) -> DecisionJoin.Made {
@@ -184,6 +204,7 @@ struct DecisionLearner {
         guard (record.observation + record.raw + action.values).allSatisfy(\.isFinite), action.logProbability.isFinite, action.value.isFinite else {
             throw Refusal(.nonFinite, "decision \(id.place)")
         }
+        guard record.observation.allSatisfy({ abs($0) <= Decider.observationLimit }) else { throw Refusal(.tooLarge, "decision \(id.place)") }
         let decision = Decision(choice: isChoice ? Int(action.choice) : nil, values: action.values, raw: record.raw,
                                 logProbability: action.logProbability, value: action.value)
         return .init(id: id, session: action.session, version: action.policyVersion, observation: record.observation, decision: decision)

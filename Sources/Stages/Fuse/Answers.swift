@@ -2,6 +2,7 @@ import Messaging
 import Model
 import Pipeline
 import Schema
+import Statistics
 import Tensors
 import Tokenization
 
@@ -125,7 +126,7 @@ struct Answers {
             $0.tokens = tokens.map(UInt32.init)
             $0.text = .init(bytes)
             $0.end = voice.isSpeaking ? "" : voice.end?.rawValue ?? "notFinite"
-            $0.latency = Double(clock.now.nanoseconds - moment.arrived) / 1e9
+            $0.latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
         }
     }
 

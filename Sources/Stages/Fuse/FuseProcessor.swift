@@ -2,6 +2,7 @@ import Messaging
 import Model
 import Pipeline
 import Schema
+import Statistics
 
 /// Aligns what the senses tell into moments, and predicts on each with the newest model.
 ///
@@ -27,7 +28,7 @@ public struct FuseProcessor: Processor {
                         throw Refusal(.undecodable, "a frame of '\(frame.modality.prefix(64))' in '\(frame.session.prefix(64))' on \(topic)")
                     }
                     values = try Array(message.payload[0])
-                    guard values.count == Int(frame.rows) * Int(frame.columns), frame.validity.isFinite else {
+                    guard values.count == Int(frame.rows).clampedMultiplying(by: Int(frame.columns)), frame.validity.isFinite else {
                         throw Refusal(.wrongShape, "\(values.count) values for \(frame.rows) × \(frame.columns)")
                     }
                 }
@@ -68,8 +69,12 @@ public struct FuseProcessor: Processor {
     private var models: AdoptedModels
     private var predictor: Predictor
     private var ordinal: UInt64 = 0
+    /// Live: where a fuse that starts again goes on, whatever others know. In lockstep moments are numbered as the stream has them.
+    private var ordinals: ReservedNumbers
     private var feedback: [(message: Feedback, heard: Int64)] = []
     private var feedbackHeard: UInt64 = 0
+    /// How much feedback came after the newest boundary that any came after.
+    private var newest: (boundary: UInt64, feedback: Int) = (0, 0)
     private var told = Telemetry()
 
     /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
@@ -77,7 +82,9 @@ public struct FuseProcessor: Processor {
         self.settings = settings
         let columns = settings.model.senses.map { ($0.name, $0.columns) } + [(MultimodalConfiguration.textName, 1)]
         extents = Dictionary(uniqueKeysWithValues: columns)
-        aligner = MomentAligner(settings.fuse, modalities: settings.extracted, waitsForAll: settings.mode == .lockstep)
+        ordinals = ReservedNumbers(directory: settings.mode == .live ? settings.learn.directory : "", name: "moments.reserved")
+        ordinal = ordinals.reserved
+        aligner = MomentAligner(settings.alignment(inLockstep: settings.mode == .lockstep), modalities: settings.extracted, waitsForAll: settings.mode == .lockstep)
         assembly = try MomentAssembly(settings)
         predictor = try Predictor(settings, clock: clock)
         models = predictor.models()
@@ -97,9 +104,10 @@ public struct FuseProcessor: Processor {
         case .feature(let feature, let modality, let values):
             try take(feature, of: modality, values, at: now)
         case .feedback(let one):
-            guard feedback.count < settings.fuse.maximumPending else { throw Refusal(.overflow, "too much feedback waits for its moments") }
+            newest = one.afterBoundary == newest.boundary ? (newest.boundary, newest.feedback + 1) : (one.afterBoundary, 1)
+            feedbackHeard += 1  // what is refused has been heard all the same, and no moment waits for it
+            guard isRoom else { throw Refusal(.overflow, "too much feedback waits for its moments") }
             feedback.append((one, now.nanoseconds))
-            feedbackHeard += 1
         case .explain(let request): return [try predictor.explain(request)]
         case .adapters(let update, let message): try predictor.adopt(update, payload: message)
         case .update(let update, let message):
@@ -130,11 +138,21 @@ public struct FuseProcessor: Processor {
 
     public mutating func tick(at now: Instant) -> [Outgoing] { advance(at: now) + predictor.speak() }
 
+    public mutating func finish(at now: Instant) -> [Outgoing] {
+        try? ordinals.settle(at: ordinal)  // what is not given back is left out
+        return []
+    }
+
+    /// In lockstep room is counted between two boundaries, so that what is refused does not depend on how far moments have come.
+    private var isRoom: Bool {
+        settings.mode == .lockstep ? newest.feedback <= settings.fuse.maximumPending : feedback.count < settings.fuse.maximumPending
+    }
+
     private mutating func advance(at now: Instant) -> [Outgoing] {
         var outputs: [Outgoing] = []
         if settings.mode == .lockstep && models.versions.isEmpty { return [] }  // moments are numbered from where the learner stands
         while let slice = aligner.close(at: now.nanoseconds, feedback: feedbackHeard) {
-            release(upTo: slice.boundary.ordinal - 1, at: now, into: &outputs)
+            release(upTo: slice.boundary.ordinal.clampedSubtracting(1), at: now, into: &outputs)
             tell(slice, into: &outputs)
         }
         release(upTo: aligner.closed, at: now, into: &outputs)
@@ -152,7 +170,12 @@ public struct FuseProcessor: Processor {
         if slice.boundary.last {
             return tell(Topics.endOfMoments, into: &outputs, .end(.with { $0.moments = ordinal }))
         }
-        ordinal += 1
+        ordinal = ordinal.clampedAdding(1)
+        do {
+            try ordinals.cover(ordinal)
+        } catch {
+            told.drops.count(.checkpointFailed)
+        }
         let (moment, payload) = assembly.moment(slice, ordinal: ordinal)
         if let input = MomentInput(moment, payload: payload), settings.model.accepts(input) {
             predictor.add(moment, input)
@@ -164,20 +187,31 @@ public struct FuseProcessor: Processor {
 
     /// Sends on the feedback that came up to the boundary after `boundary`, in its place among the moments.
     private mutating func release(upTo boundary: UInt64, at now: Instant, into outputs: inout [Outgoing]) {
-        while let first = feedback.first, first.message.afterBoundary <= boundary || isOverdue(first.heard, at: now) {
-            tell(first.message.session, into: &outputs, .feedback(first.message))
-            predictor.add(first.message)
-            feedback.removeFirst()
+        var released = 0
+        for one in feedback {
+            guard one.message.afterBoundary <= boundary || isOverdue(one.heard, at: now) else { break }
+            tell(one.message.session, into: &outputs, .feedback(one.message))
+            predictor.add(one.message)
+            released += 1
         }
+        feedback.removeFirst(released)
     }
 
     /// Live, feedback does not wait for a boundary that ingest lost in a restart.
     private func isOverdue(_ heard: Int64, at now: Instant) -> Bool {
-        settings.mode == .live && now.nanoseconds - heard > Int64((settings.fuse.lateness + settings.fuse.sourceTimeout) * 1e9)
+        settings.mode == .live && now.nanoseconds.clampedSubtracting(heard) > Int64(clamping: (settings.fuse.lateness + settings.fuse.sourceTimeout) * 1e9)
     }
 }
 
 extension Settings {
+    /// Fuse's settings for the aligner. In lockstep nothing may be refused that a moment waits for: the replay keeps within its window, and the end
+    /// of the stream ends the moments of all sessions at once.
+    func alignment(inLockstep: Bool) -> FuseSettings {
+        var alignment = fuse
+        if inLockstep { alignment.maximumPending = max(fuse.maximumPending, lockstep.window + cut.maximumSessions + 1) }
+        return alignment
+    }
+
     /// Updates that a stage keeps until a moment asks for them.
     var updateCapacity: Int { mode == .live ? 4 : lockstep.window / learn.publishEvery + 4 }
 }

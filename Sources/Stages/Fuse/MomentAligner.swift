@@ -1,4 +1,5 @@
 import Schema
+import Statistics
 
 /// Aligns feature frames in event time and closes moments at the boundaries that ingest marked, each modality by its own rule.
 ///
@@ -105,10 +106,23 @@ public struct MomentAligner: Sendable {
         var arrival = arrival
         arrival.boundary = passed?.ordinal ?? 0
         frames.insert(arrival, at: place.map { $0 + 1 } ?? 0)
-        let isFull = frames.count > configuration.maximumFrames
-        if isFull { frames.removeFirst() }
+        let isFull = makeRoom(in: &frames, boundary: arrival.boundary)
         session.frames[frame.modality] = frames
         return isFull ? .overflow : nil
+    }
+
+    /// Lets go of the oldest frame where there are too many. In lockstep those between two boundaries are counted, so that what is let go does not depend
+    /// on how far moments have come.
+    private func makeRoom(in frames: inout [Arrival], boundary: UInt64) -> Bool {
+        guard frames.count > configuration.maximumFrames else { return false }
+        guard waitsForAll else {
+            frames.removeFirst()
+            return true
+        }
+        let own = frames.indices.filter { frames[$0].boundary == boundary }
+        guard own.count > configuration.maximumFrames else { return false }
+        frames.remove(at: own[0])
+        return true
     }
 
     /// Notes that `modality` has passed `boundary`.
@@ -147,15 +161,15 @@ public struct MomentAligner: Sendable {
 
     private func isReady(_ moment: Pending, at now: Int64, feedback: UInt64) -> Bool {
         let hasAll = moment.confirmed.count == modalities.count
-        if waitsForAll { return hasAll && moment.boundary.ordinal == closed + 1 && feedback >= moment.boundary.feedback }
-        let waited = now - moment.heard
+        if waitsForAll { return hasAll && moment.boundary.ordinal == closed.clampedAdding(1) && feedback >= moment.boundary.feedback }
+        let waited = now.clampedSubtracting(moment.heard)
         if waited >= rules.values.map(\.lateness).max() ?? 0 { return true }
         guard hasAll || modalities.allSatisfy({ moment.confirmed.contains($0) || waited >= lateness(of: $0) }) else { return false }
-        let timeout = Int64(configuration.sourceTimeout * 1e9)
-        let sources = sessions[moment.boundary.session]?.sources.values.filter { now - $0.heard <= timeout } ?? []
+        let timeout = Int64(clamping: configuration.sourceTimeout * 1e9)
+        let sources = sessions[moment.boundary.session]?.sources.values.filter { now.clampedSubtracting($0.heard) <= timeout } ?? []
         return sources.allSatisfy { source in
             let disorder = rules[source.modality]?.disorder ?? 0
-            return source.newest - disorder >= moment.boundary.end || waited >= lateness(of: source.modality)
+            return source.newest.clampedSubtracting(disorder) >= moment.boundary.end || waited >= lateness(of: source.modality)
         }
     }
 

@@ -1,5 +1,7 @@
 import Model
 import Schema
+import Statistics
+import Tokenization
 
 /// From aligned frames to a moment on the wire, and from there to a model's input.
 public struct MomentAssembly {
@@ -12,6 +14,8 @@ public struct MomentAssembly {
     private let extents: [(modality: String, extent: Extent)]
     /// Makes the sense `sentence` of the words.
     private let reader: BERT?
+    /// What the tokens of words stand for.
+    private let words: TextBytes
 
     static let sentence = "sentence"
 
@@ -19,6 +23,7 @@ public struct MomentAssembly {
     public init(_ settings: Settings) throws {
         let model = settings.model
         reader = settings.fuse.sentence.isEmpty ? nil : try BERT(directory: settings.fuse.sentence, length: model.text.length)
+        words = try TextBytes(tokenizer: reader == nil ? "" : settings.signals.text.tokenizer)
         if let reader, let sense = model.senses.first(where: { $0.name == Self.sentence }), sense.columns != reader.configuration.width {
             throw ConfigurationProblem(
                 key: "senses.sentence.columns", problem: "\(sense.columns) columns for the \(reader.configuration.width) features of \(settings.fuse.sentence)")
@@ -57,14 +62,14 @@ public struct MomentAssembly {
         guard let newest = frames.last?.frame else {
             return .with { $0.modality = Self.sentence; $0.age = -1 }
         }
-        let bytes = frames.flatMap(\.values).map { UInt8(max(0, min(255, $0))) }
+        let bytes = words.bytes(of: frames.flatMap(\.values).map { Int(clamping: Double($0)) })
         payload.append(reader.features(of: String(decoding: bytes, as: UTF8.self)))
         return .with {
             $0.modality = Self.sentence
             $0.present = true
             $0.rows = 1
             $0.columns = UInt32(reader.configuration.width)
-            $0.age = end - newest.time
+            $0.age = end.clampedSubtracting(newest.time)
             $0.validity = 1
             $0.frontend = 1
             $0.frames = UInt32(frames.count)
@@ -82,7 +87,7 @@ public struct MomentAssembly {
             $0.present = true
             $0.rows = UInt32(values.count / extent.columns)
             $0.columns = UInt32(extent.columns)
-            $0.age = end - newest.time
+            $0.age = end.clampedSubtracting(newest.time)
             $0.validity = frames.map(\.frame.validity).max() ?? 0
             $0.frontend = newest.frontend
             $0.frames = UInt32(frames.count)
@@ -110,7 +115,7 @@ extension MomentInput {
         self.init()
         var remaining = payload[...]
         for sense in moment.senses where sense.present {
-            guard let values = remaining.popFirst(), values.count == Int(sense.rows) * Int(sense.columns), values.allSatisfy(\.isFinite),
+            guard let values = remaining.popFirst(), values.count == Int(sense.rows).clampedMultiplying(by: Int(sense.columns)), values.allSatisfy(\.isFinite),
                   sense.validity.isFinite else { return nil }
             if sense.modality == MultimodalConfiguration.textName {
                 guard values.allSatisfy({ $0 >= 0 && $0 < 16_777_216 && $0 == $0.rounded() }) else { return nil }

@@ -116,7 +116,7 @@ struct Predictor {
 
     /// - Returns: nil where there is no prediction; and what the model makes of the moment, where a policy looks through it.
     private mutating func predict(_ moment: Moment, _ input: MomentInput, at now: Instant) -> (outputs: [Outgoing], representation: [Float])? {
-        if settings.mode == .live, now.nanoseconds - moment.arrived > Int64(settings.fuse.maximumLatency * 1e9) {
+        if settings.mode == .live, now.nanoseconds.clampedSubtracting(moment.arrived) > Int64(clamping: settings.fuse.maximumLatency * 1e9) {
             told.drops.count(.shed)
             return nil
         }
@@ -131,11 +131,15 @@ struct Predictor {
         let whole = server.predict([.init(input)])[0]
         let representation = decider?.looksThroughModel == true ? server.representation(row: 0) : []
         let answer = judgement.muted.isEmpty ? whole : server.predict([.init(input, without: judgement.muted)])[0]
+        guard answer.isFinite, representation.allSatisfy(\.isFinite) else {  // numbers that are too large for the model
+            told.drops.count(.nonFinite)
+            return nil
+        }
         let attention = settings.fuse.attention ? server.attention(row: 0) : []
         remember(Remembered(moment: moment, input: input, experts: whole.experts, version: serving.version, label: answer.label, muted: judgement.muted))
         let explanation = settings.fuse.explain == .none ? nil
             : server.explain(input.without(judgement.muted), class: answer.label, exhaustively: settings.fuse.explain == .shapley)
-        let latency = Double(clock.now.nanoseconds - moment.arrived) / 1e9
+        let latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
         told.latencies["prediction", default: QuantileSketch()].add(latency)
         let prediction = Prediction.with {
             $0.moment = moment.id
@@ -160,7 +164,7 @@ struct Predictor {
     /// What to do about the moment, where decisions are configured.
     private mutating func decide(on moment: Moment, _ input: MomentInput, _ representation: [Float]?) -> [Outgoing] {
         guard let looksThroughModel = decider?.looksThroughModel, !looksThroughModel || representation != nil else { return [] }
-        let latency = Double(clock.now.nanoseconds - moment.arrived) / 1e9
+        let latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
         do throws(Refusal) {
             return try decider?.decide(on: moment, input, representation: representation ?? [], modelVersion: serving?.version ?? 0, latency: latency) ?? []
         } catch {
@@ -189,7 +193,8 @@ struct Predictor {
 
     /// A label tells what each modality's opinion was worth.
     private mutating func join(_ feedback: Feedback) {
-        guard let one = remembered.last(where: { feedback.cites($0.moment) }) else { return }  // the learner counts labels of unknown moments
+        guard let one = remembered.last(where: { feedback.cites($0.moment) }) else { return }  // the learner counts labels of unknown moments,
+        guard feedback.isWithin(settings.model.classes) else { return }                        // and those that are none
         judged += 1
         if one.label == Int(feedback.label) { right += 1 }
         reliability.learn(one.experts, label: Int(feedback.label), classes: feedback.classes > 0 ? Int(feedback.classes) : settings.model.classes,

@@ -76,7 +76,7 @@ struct ReliabilityBook {
     /// Takes in how far each modality's own opinion of a moment missed its label.
     mutating func learn(_ experts: [String: [Float]], label: Int, classes: Int, session name: String) {
         guard var session = sessions[name] else { return }
-        for (modality, opinion) in experts where label < opinion.count {
+        for (modality, opinion) in experts where label < opinion.count && opinion[label].isFinite {
             session.senses[modality]?.observe(error: 1 - Double(opinion[label]), chance: 1 - 1 / Double(max(2, classes)))
         }
         sessions[name] = session

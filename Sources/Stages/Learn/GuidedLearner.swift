@@ -121,7 +121,8 @@ extension GuidedLearner {
         for (name, numbers) in ruled.tensors { tensors["rules.\(name)"] = numbers }
         for (name, numbers) in gated?.tensors ?? [:] { tensors["gate.\(name)"] = numbers }
         let progress = Progress(
-            learner: own.progress, gate: gated?.progress, rules: ruled.progress, signals: signals.map { .init(name: $0.0, value: $0.1) })
+            learner: own.progress, gate: gated?.progress, rules: ruled.progress,
+            signals: signals.filter(\.1.isFinite).map { .init(name: $0.0, value: $0.1) })
         return (progress, tensors)
     }
 

@@ -54,7 +54,7 @@ struct LabelJoin: Sendable {
     /// Takes out the moments that have waited too long by `ordinal`, in order; those that asked come back.
     mutating func overdue(at ordinal: UInt64) -> [Waiting] {
         var over: [Waiting] = []
-        while let first = waiting.first, first.moment.ordinal + UInt64(patience) < ordinal {
+        while let first = waiting.first, first.moment.ordinal.clampedAdding(UInt64(max(0, patience))) < ordinal {
             waiting.removeFirst()
             guard first.isDue else { continue }
             over.append(first)
@@ -101,9 +101,12 @@ extension Feedback {
         moment.isEmpty ? "\(session)/\(momentEnd)" == id : moment == id
     }
 
+    /// Whether the label is one of so many classes, and of those that the publisher says there are.
+    func isWithin(_ count: Int) -> Bool { Int(label) < count && (classes == 0 || label < classes) }
+
     /// Seconds from the moment's end to when its label became known; nil where the publisher did not say.
     func delay(of moment: Moment) -> Double? {
-        knownAt >= moment.end ? Double(knownAt - moment.end) / 1e9 : nil
+        knownAt >= moment.end ? Double(knownAt.clampedSubtracting(moment.end)) / 1e9 : nil
     }
 }
 

@@ -11,27 +11,6 @@ import Statistics
 /// `trigger.ledger/` and, where they are configured, `policy.update/` for decisions and `model.update.<session>/` for sessions' own adapters. A moment that asks
 /// for a label waits for it; the order of learning is the order in which moments are complete, so equal streams give equal models.
 public struct LearnProcessor: Processor {
-    public enum Input: Inbound, Sendable {
-        case event(MomentMessage, Stamp)
-        case order(Order)
-
-        public init(_ message: WireMessage) throws(Refusal) {
-            if Topics.order.components(of: message.topic) != nil {
-                self = .order(try message.decode())
-            } else {
-                let event: MomentEvent = try message.decode()
-                self = .event(try MomentMessage(message, event), event.stamp)
-            }
-        }
-
-        public var stamp: Stamp {
-            switch self {
-            case .event(_, let stamp): stamp
-            case .order(let order): order.stamp
-            }
-        }
-    }
-
     private let settings: LearnSettings
     private let holdOut: UInt64
     private let isLive: Bool
@@ -44,6 +23,10 @@ public struct LearnProcessor: Processor {
     private let store: CheckpointStore
     private var progress: LearnProgress
     private var labels: LabelJoin
+    /// Versions that are never given out twice.
+    private var versions: ReservedNumbers
+    /// Live: fuse counts from behind what has been seen, and is to be told where it stands.
+    private var isAhead = false
     /// Events of a stream that begins again which the checkpoint has dealt with already.
     private var known: UInt64 = 0
     private var newestArrival: Int64 = 0
@@ -74,16 +57,21 @@ public struct LearnProcessor: Processor {
         store = try CheckpointStore(directory: settings.learn.directory, model: settings.model, tokenizer: settings.signals.text.tokenizer)
         guided = try GuidedLearner(settings)
         (progress, labels) = (LearnProgress(), LabelJoin(patience: settings.learn.labelPatience))
+        versions = ReservedNumbers(directory: settings.learn.directory, name: "versions.reserved", owner: isLive ? "" : settings.learn.stream)
+        var isRestored = false, goesOn = false
         if let (saved, waiting) = try store.restore(guided) {
-            progress = saved
+            guard saved.isPlausible else { throw CheckpointMismatch("\(settings.learn.directory) holds a checkpoint whose counts cannot be; move it away") }
+            (progress, isRestored) = (saved, true)
             if !isLive, saved.goesOn(with: settings.learn.stream, run: settings.learn.run) {
-                (known, labels) = (saved.events, waiting)
+                (known, labels, goesOn) = (saved.events, waiting, true)
             } else {
                 progress.begin(settings.learn.stream, run: settings.learn.run)
             }
         } else {
             progress.begin(settings.learn.stream, run: settings.learn.run)
         }
+        // What was published after the checkpoint, or learned after it was published, has its number.
+        if !goesOn, isLive && isRestored || versions.reserved > progress.version { progress.version = max(progress.version, versions.reserved) + 1 }
         if let damage = store.opened?.damage { told.drops.count(.checkpointDamaged, because: "\(damage); goes on from the checkpoint before") }
         decisions = try DecisionLearner(settings, from: store.opened) { [guided] in guided.serving }
         sessions = try SessionPublisher(settings, guided.learner.model, clock: clock, from: store.opened)
@@ -124,6 +112,9 @@ public struct LearnProcessor: Processor {
             if !feedback.decision.isEmpty { outputs += try decisions?.take(feedback, at: now) ?? [] }
         case .event(.decision(let record, let input), _):
             defer { progress.events += 1 }
+            if record.action.ordinal.clampedSubtracting(progress.momentsSeen) <= Self.widestGap {  // where it is all that is told of moments
+                progress.momentsSeen = max(progress.momentsSeen, record.action.ordinal)
+            }
             outputs += try decisions?.take(record, input, at: now) ?? []
         }
         let version = progress.version
@@ -133,6 +124,11 @@ public struct LearnProcessor: Processor {
     public mutating func tick(at now: Instant) -> [Outgoing] {
         var outputs = begin(at: now) + (decisions?.tick(at: now) ?? [])
         guard isLive, !progress.isFinished, let lastPublished, let lastStored else { return outputs }
+        if isAhead, seconds(from: lastPublished, to: now) >= settings.publishInterval {
+            isAhead = false
+            self.lastPublished = now
+            outputs.append(update("moments ran back"))
+        }
         let isDue = seconds(from: lastStored, to: now) >= max(settings.checkpointInterval, Self.storingShare * storing)
         if isDue, progress.events != eventsStored || isOrdered { save(at: now) }
         if learned > 0, isMoved, seconds(from: lastPublished, to: now) >= settings.publishInterval { outputs += publish("interval", at: now) }
@@ -142,6 +138,8 @@ public struct LearnProcessor: Processor {
     /// Writes what was learned: the stage has been told to stop. A replay goes on from its newest checkpoint, which stands between two moments.
     public mutating func finish(at now: Instant) -> [Outgoing] {
         if isLive, !progress.isFinished { save(at: now) }
+        settle()
+        decisions?.finish()
         return []
     }
 
@@ -149,15 +147,20 @@ public struct LearnProcessor: Processor {
     private mutating func begin(at now: Instant) -> [Outgoing] {
         guard lastPublished == nil else { return [] }
         (lastPublished, lastStored) = (now, now)
+        cover()
         return [update("start")] + (decisions?.begin() ?? [])
     }
 
     private mutating func take(_ moment: Moment, _ input: MomentInput, at now: Instant) throws(Refusal) -> [Outgoing] {
         guard moment.ordinal > progress.momentsSeen else {
+            isAhead = isLive
             throw Refusal(.sequenceRunsBack, "moment \(moment.ordinal) after \(progress.momentsSeen)")
         }
+        guard moment.ordinal - progress.momentsSeen <= Self.widestGap else {
+            throw Refusal(.wrongShape, "moment \(moment.ordinal) after \(progress.momentsSeen)")
+        }
         var outputs: [Outgoing] = []
-        if moment.ordinal - 1 - progress.momentsPublished >= UInt64(settings.publishEvery) {
+        if (moment.ordinal - 1).clampedSubtracting(progress.momentsPublished) >= UInt64(settings.publishEvery) {
             progress.momentsSeen = moment.ordinal - 1
             if isMoved {
                 outputs += publish("moments", at: now)
@@ -188,8 +191,8 @@ public struct LearnProcessor: Processor {
     private mutating func take(_ feedback: Feedback) throws(Refusal) {
         guard feedback.hasLabel else { return }
         let classes = guided.learner.model.configuration.classes
-        guard Int(feedback.label) < classes else {
-            throw Refusal(.labelOutOfRange, "label \(feedback.label), the model knows \(classes) classes")
+        guard feedback.isWithin(classes) else {
+            throw Refusal(.labelOutOfRange, "label \(feedback.label) of \(feedback.classes) classes, the model knows \(classes)")
         }
         switch labels.join(feedback) {
         case .joined(var complete):
@@ -212,7 +215,7 @@ public struct LearnProcessor: Processor {
         do {
             guard let outcome = try guided.learn(complete.input, source: complete.moment.session, at: progress.time) else { return }  // nothing to learn from
             guard outcome.stepped else { return told.drops.count(.nonFinite) }
-            losses += outcome.losses.total
+            losses += outcome.losses.total.isFinite ? outcome.losses.total : 0
             learned += 1
         } catch {
             told.drops.count(.wrongShape)
@@ -220,7 +223,8 @@ public struct LearnProcessor: Processor {
     }
 
     private mutating func publish(_ reason: String, at now: Instant) -> [Outgoing] {
-        progress.version += 1
+        progress.version = progress.version.clampedAdding(1)
+        cover()
         let verdict = guided.decide(at: progress.time)
         isAccepted = verdict.map { $0.decision == .accepted } ?? true
         if isAccepted { progress.servingWatermark = progress.watermark }
@@ -231,11 +235,12 @@ public struct LearnProcessor: Processor {
         outputs += newLines()
         progress.momentsPublished = progress.momentsSeen
         lastPublished = now
-        if learned > 0 { told.latencies["update", default: QuantileSketch()].add(Double(clock.now.nanoseconds - newestArrival) / 1e9) }
+        if learned > 0 { told.latencies["update", default: QuantileSketch()].add(Double(clock.now.nanoseconds.clampedSubtracting(newestArrival)) / 1e9) }
         (losses, learned) = (0, 0)
         (stepsPublished, isOrdered) = (guided.learner.steps, false)
-        let isStoringDue = !isLive && progress.momentsSeen - progress.momentsStored >= UInt64(settings.checkpointEvery)
+        let isStoringDue = !isLive && progress.momentsSeen.clampedSubtracting(progress.momentsStored) >= UInt64(settings.checkpointEvery)
         if progress.isFinished || isStoringDue { save(at: now) }
+        if progress.isFinished { settle() }
         return outputs
     }
 
@@ -276,6 +281,20 @@ public struct LearnProcessor: Processor {
         }, on: Topics.triggerLedger.only)]
     }
 
+    /// So many moments are never lost at once: who names a later one is not the numbering's owner.
+    private static let widestGap: UInt64 = 1 << 40
+
+    private mutating func cover() {
+        do {
+            try versions.cover(progress.version)
+        } catch {
+            told.drops.count(.checkpointFailed)
+        }
+    }
+
+    /// Versions that are reserved and will not be published are free again.
+    private mutating func settle() { try? versions.settle(at: progress.version) }  // else they are left out
+
     /// Live, writing takes no more than a twentieth of the time, however large the model.
     private static let storingShare = 20.0
 
@@ -292,5 +311,5 @@ public struct LearnProcessor: Processor {
         }
     }
 
-    private func seconds(from start: Instant, to end: Instant) -> Double { Double(end.nanoseconds - start.nanoseconds) / 1e9 }
+    private func seconds(from start: Instant, to end: Instant) -> Double { Double(end.nanoseconds.clampedSubtracting(start.nanoseconds)) / 1e9 }
 }

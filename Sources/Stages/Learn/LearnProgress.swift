@@ -22,6 +22,12 @@ public struct LearnProgress: Codable, Sendable, Equatable {
 
     public init() {}
 
+    /// Whether a stream can go on behind these numbers: no run gets anywhere near the bound, so what is beyond it is damage.
+    var isPlausible: Bool {
+        [version, watermark, servingWatermark, momentsSeen, momentsPublished, momentsStored, streamBase, events].allSatisfy { $0 <= ReservedNumbers.most }
+            && momentsPublished <= momentsSeen && momentsStored <= momentsSeen && streamBase <= momentsSeen
+    }
+
     /// Begins another stream behind what was learned before.
     mutating func begin(_ stream: String, run: String) {
         (self.stream, self.run, streamBase, events, isFinished) = (stream, run, momentsSeen, 0, false)

@@ -1,4 +1,5 @@
 import Schema
+import Statistics
 
 /// Which of a modality's frames make up a moment.
 protocol AlignmentPolicy: Sendable {
@@ -37,7 +38,7 @@ enum Nearest: AlignmentPolicy {
     static func choose(from frames: AlignmentFrames, at end: Int64) -> [MomentAligner.Arrival] {
         guard let before = frames.within.last else { return Array(frames.beyond.prefix(1)) }
         guard let after = frames.beyond.first else { return [before] }
-        return [end - before.frame.time <= after.frame.time - end ? before : after]
+        return [end.clampedSubtracting(before.frame.time) <= after.frame.time.clampedSubtracting(end) ? before : after]
     }
 }
 
@@ -48,7 +49,7 @@ enum Interpolated: AlignmentPolicy {
         guard let before = frames.within.last else { return Array(frames.beyond.prefix(1)) }
         let after = frames.beyond.first { $0.frame.source == before.frame.source && $0.values.count == before.values.count }
         guard let after, after.frame.time > before.frame.time else { return [before] }
-        let share = Float(Double(end - before.frame.time) / Double(after.frame.time - before.frame.time))
+        let share = Float(Double(end.clampedSubtracting(before.frame.time)) / Double(after.frame.time.clampedSubtracting(before.frame.time)))
         var between = before
         between.values = zip(before.values, after.values).map { $0 + share * ($1 - $0) }
         between.frame.time = end

@@ -1,3 +1,5 @@
+import Statistics
+
 /// How one modality's frames are brought to a moment; what is left out follows the modality.
 public struct AlignmentRule: Codable, Sendable, Equatable {
     public var modality: String
@@ -40,7 +42,7 @@ struct Alignment: Sendable {
     init(_ modality: String, _ settings: FuseSettings) {
         let rule = settings.alignment.first { $0.modality == modality } ?? AlignmentRule(modality: modality)
         policy = rule.policy ?? (modality == "image" ? "latest" : "concatenate")
-        func nanoseconds(_ seconds: Double) -> Int64 { Int64(seconds * 1e9) }
+        func nanoseconds(_ seconds: Double) -> Int64 { Int64(clamping: seconds * 1e9) }
         tolerance = rule.tolerance.map(nanoseconds) ?? (policy == "exact" ? 0 : .max)
         lateness = nanoseconds(rule.lateness ?? settings.lateness)
         disorder = nanoseconds(rule.disorder ?? 0)
@@ -53,10 +55,10 @@ struct Alignment: Sendable {
             preconditionFailure("no alignment policy is called \(policy)")
         }
         // Interpolated frames have the end's own time: how far their neighbours may be is asked before.
-        let near = AlignmentFrames(within: frames.within.filter { end - $0.frame.time <= tolerance },
-                                   beyond: frames.beyond.filter { $0.frame.time - end <= tolerance })
+        let near = AlignmentFrames(within: frames.within.filter { end.clampedSubtracting($0.frame.time) <= tolerance },
+                                   beyond: frames.beyond.filter { $0.frame.time.clampedSubtracting(end) <= tolerance })
         let chosen = type.choose(from: near, at: end)
-        guard chosen.isEmpty, let held, end - held.frame.time <= hold else { return chosen }
+        guard chosen.isEmpty, let held, end.clampedSubtracting(held.frame.time) <= hold else { return chosen }
         return [held]
     }
 }
