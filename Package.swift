@@ -30,6 +30,7 @@ let floor0: [Target] = [
     system("COpenBLAS"), system("CZeroMQ"), system("CTurboJPEG"), system("CPNG"), system("CSndFile"), system("CCrypto"),
     .target(name: "CLinux"),   // eventfd, flock: not in Glibc's module; standard output, which Swift 6 does not let be named
     .target(name: "CBaseline", dependencies: ["CZeroMQ"]),  // plain libzmq, what messages are measured against
+    .target(name: "CConnections"),  // sockets: their identity and what has come on them, which Glibc's module lacks
     .target(name: "CVector"),  // header only: SIMD functions the compiler does not offer by itself
 ]
 
@@ -45,7 +46,7 @@ let floor1: [Target] = [
 
 let floor2: [Target] = [
     module("Layers", ["Tensors"]),
-    module("Messaging", ["CZeroMQ", "CLinux", "Schema", "Statistics", protobuf]),
+    module("Messaging", ["CZeroMQ", "CLinux", "CConnections", "Schema", "Statistics", protobuf]),
 ]
 
 let floor3: [Target] = [
@@ -82,6 +83,7 @@ let floor6: [Target] = [
 let checks: [Target] = [
     .target(name: "TensorsTesting", dependencies: ["Tensors", "Layers"], path: "Tests/Support/TensorsTesting"),
     .target(name: "PipelineTesting", dependencies: ["Pipeline", "Messaging", "Schema"], path: "Tests/Support/PipelineTesting"),
+    .target(name: "MessageFuzzing", dependencies: ["Statistics"], path: "Tests/Support/MessageFuzzing"),
     .target(name: "FilesTesting", path: "Tests/Support/FilesTesting"),
     .target(name: "CAllocations", path: "Tests/Support/CAllocations"),  // counts a thread's calls of malloc
     tests("Tensors", ["Tensors", "Layers", "TensorsTesting", "CAllocations"]),
@@ -99,8 +101,8 @@ let checks: [Target] = [
     tests("Evaluation", ["Evaluation"]),
     tests("OnlineLanguage", ["OnlineLanguage"]),
     tests("MetaLearning", ["MetaLearning", "Statistics", "Tensors", "TensorsTesting"]),
-    tests("Stages", ["Files", "Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting"]),
-    tests("Deployment", ["Files", "Deployment", "Stages", "Schema", "Statistics", "FilesTesting"]),
+    tests("Stages", ["Files", "Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting", "MessageFuzzing"]),
+    tests("Deployment", ["Files", "Deployment", "Stages", "Schema", "Statistics", "Messaging", "PipelineTesting", "MessageFuzzing", "FilesTesting"]),
 ]
 
 let package = Package(

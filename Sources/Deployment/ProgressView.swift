@@ -1,4 +1,5 @@
 import Foundation
+import Statistics
 
 /// How a run looks in a terminal: a few lines, written over each time; or a line now and then where output is not a terminal.
 public struct ProgressView: Sendable {
@@ -34,7 +35,7 @@ public struct ProgressView: Sendable {
     static func lines(_ record: RunRecord, after seconds: Double) -> [String] {
         let summary = record.summary
         let now = summary.map { RunReport.Metrics($0.window) }
-        let moments = UInt64(record.statuses["fuse"]?.gauges["moments"] ?? 0)
+        let moments = UInt64(clamping: record.statuses["fuse"]?.gauges["moments"] ?? 0)
         var lines = [String(format: "  %4.0f s   moments %llu (scored %llu)   model version %llu   drops %llu",
                             seconds, moments, summary?.moments ?? 0, record.update?.version ?? 0, record.totalDrops)]
         if let now, let first = record.firstWindow {

@@ -1,4 +1,5 @@
 import Schema
+import Statistics
 
 /// What is known of a running graph, from what its stages tell.
 public struct RunRecord: Sendable {
@@ -18,7 +19,7 @@ public struct RunRecord: Sendable {
     /// Model updates published: what the learner sent under `model.` without the verdicts on them and the adapters of sessions.
     public var updates: UInt64 {
         let sent = statuses["learn"]?.sent["model"] ?? 0
-        let others = verdicts + UInt64(statuses["learn"]?.gauges["personalUpdates"] ?? 0)
+        let others = verdicts.clampedAdding(UInt64(clamping: statuses["learn"]?.gauges["personalUpdates"] ?? 0))
         return sent - min(sent, others)
     }
     /// The newest lines of the learner's ledger, by serial.
@@ -26,6 +27,7 @@ public struct RunRecord: Sendable {
     public private(set) var points: [StreamPlot.Point] = []
     private var marks: [StreamPlot.Mark] = []
     private static let capacity = 100_000
+    private static let maximumStages = 1_000
 
     public init() {}
 
@@ -66,13 +68,14 @@ public struct RunRecord: Sendable {
             let then = self.summary?.running.first { $0.name == name }
             let count = Double(now.labelled) - Double(then?.labelled ?? 0)
             let sum = now.classNll * Double(now.labelled) - (then?.classNll ?? 0) * Double(then?.labelled ?? 0)
-            return count > 0 ? max(0, sum / count) : nil
+            return count > 0 && (sum / count).isFinite ? max(0, sum / count) : nil
         }
         guard points.count < Self.capacity, summary.watermark > points.last?.ordinal ?? 0 else { return }
         points.append(.init(ordinal: summary.watermark, model: mean("model"), frozen: mean("frozen")))
     }
 
     public mutating func take(_ status: Status) {
+        guard statuses[status.stage] != nil || statuses.count < Self.maximumStages else { return }
         if let old = statuses[status.stage], old.process != status.process {
             earlier[status.stage] = drops(of: status.stage)
             earlierMemory[status.stage] = peakMemory(of: status.stage)
@@ -93,7 +96,7 @@ public struct RunRecord: Sendable {
     }
 
     public func drops(of stage: String) -> [String: UInt64] {
-        (statuses[stage]?.drops ?? [:]).merging(earlier[stage] ?? [:], uniquingKeysWith: +).filter { $0.value > 0 }
+        (statuses[stage]?.drops ?? [:]).merging(earlier[stage] ?? [:]) { $0.clampedAdding($1) }.filter { $0.value > 0 }
     }
 
     public func peakMemory(of stage: String) -> UInt64 {
@@ -101,7 +104,9 @@ public struct RunRecord: Sendable {
     }
 
     public var totalDrops: UInt64 {
-        statuses.keys.reduce(0) { $0 + drops(of: $1).values.reduce(0, +) + (statuses[$1]?.gaps.values.reduce(0, +) ?? 0) }
+        statuses.reduce(0) { total, stage in
+            drops(of: stage.key).values.reduce(stage.value.gaps.values.reduce(total) { $0.clampedAdding($1) }) { $0.clampedAdding($1) }
+        }
     }
 
     /// Seconds from a moment's end at ingest to its prediction and to the update that learned from it; by the stream's clock, to its label; and of adapting to

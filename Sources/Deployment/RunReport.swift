@@ -2,6 +2,7 @@ import Foundation
 import Safetensors
 import Schema
 import Stages
+import Statistics
 
 /// What a run came to, as `schemas/report.schema.json` describes it.
 public struct RunReport: Codable, Sendable, Equatable {
@@ -82,7 +83,7 @@ extension RunReport {
         }
         self.init(
             accrete: accreteVersion, mode: plan.settings.mode.rawValue, seed: plan.settings.seed,
-            moments: record.summary.map { $0.moments + $0.setAside } ?? 0, predictions: statuses["fuse"]?.sent["prediction"] ?? 0,
+            moments: record.summary.map { $0.moments.clampedAdding($0.setAside) } ?? 0, predictions: statuses["fuse"]?.sent["prediction"] ?? 0,
             setAside: record.summary?.setAside ?? 0, metrics: Metrics(record.summary?.running ?? []), window: Metrics(record.summary?.window ?? []),
             start: record.firstWindow, drops: byStage { record.drops(of: $0) }, gaps: byStage { statuses[$0]?.gaps.filter { $0.value > 0 } ?? [:] },
             noted: byStage { statuses[$0]?.gauges.filter { $0.value != 0 } ?? [:] }, latencySeconds: record.latencies, learning: LearningReport(record),
@@ -124,7 +125,7 @@ extension RunReport {
         }
         let lost = drops.flatMap { stage, reasons in reasons.map { "\(stage): \($0.key) \($0.value)" } }.sorted()
         let missed = gaps.flatMap { stage, topics in topics.map { "\(stage) missed \($0.value) of \($0.key)" } }.sorted()
-        let memory = peakMemoryBytes.values.reduce(0, +) >> 20
+        let memory = peakMemoryBytes.values.reduce(UInt64(0)) { $0.clampedAdding($1) } >> 20
         func milliseconds(_ name: String) -> String {
             latencySeconds[name].map { String(format: "p50 %.1f ms, p99 %.1f ms", 1000 * $0.p50, 1000 * $0.p99) } ?? "none"
         }
@@ -134,7 +135,7 @@ extension RunReport {
             + metrics.masked.sorted { $0.key < $1.key }.map { line("without \($0.key)", $0.value) }.joined()
             + "over the newest \(window.model.labelled)\n" + line("model", window.model) + (window.personal.map { line("personal", $0) } ?? "") + line("frozen twin", window.frozen)
             + window.masked.sorted { $0.key < $1.key }.map { line("without \($0.key)", $0.value) }.joined()
-        return "\nReport: \(moments) moments in \(Int(wallSeconds)) s, \(updates) updates, version \(version), \(setAside) moments set aside\n"
+        return "\nReport: \(moments) moments in \(Int(clamping: wallSeconds)) s, \(updates) updates, version \(version), \(setAside) moments set aside\n"
             + scores + decisions + learning.summary
             + "latency:    prediction \(milliseconds("prediction")); published update \(milliseconds("update"))\n"
             + "dropped:    \((lost + missed).isEmpty ? "nothing" : (lost + missed).joined(separator: ", "))\n"

@@ -1,4 +1,6 @@
 import Foundation
+import Schema
+import Statistics
 
 /// The loss over a stream as an SVG: the model's and the frozen twin's, with updates, drifts and what the gate held back marked.
 public struct StreamPlot: Sendable {
@@ -71,7 +73,7 @@ public struct StreamPlot: Sendable {
         var text = "<path d=\"M\(Self.left) \(Self.top)V\(base)H\(Self.width - 20)\" fill=\"none\" stroke=\"black\"/>\n"
         for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
             text += "<text x=\"\(Self.left - 8)\" y=\"\(fixed(y(highest * share) + 4))\" text-anchor=\"end\">\(String(format: "%.2g", highest * share))</text>\n"
-            text += "<text x=\"\(fixed(x(UInt64(last * share))))\" y=\"\(base + 20)\" text-anchor=\"middle\">\(Int(last * share))</text>\n"
+            text += "<text x=\"\(fixed(x(UInt64(clamping: last * share))))\" y=\"\(base + 20)\" text-anchor=\"middle\">\(UInt64(clamping: last * share))</text>\n"
         }
         return text + "<text x=\"\(Self.width / 2)\" y=\"\(base + 36)\" text-anchor=\"middle\">moments</text>\n"
             + "<text x=\"14\" y=\"\(Self.height / 2)\" transform=\"rotate(-90 14 \(Self.height / 2))\" text-anchor=\"middle\">nats a label</text>\n"
@@ -88,6 +90,6 @@ public struct StreamPlot: Sendable {
     private func fixed(_ value: Double) -> String { String(format: "%.1f", value) }
 
     private func escaped(_ text: String) -> String {
-        text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;").replacingOccurrences(of: "\"", with: "&quot;")
+        text.printable().replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;").replacingOccurrences(of: "\"", with: "&quot;")
     }
 }
