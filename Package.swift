@@ -102,7 +102,7 @@ let checks: [Target] = [
     tests("OnlineLanguage", ["OnlineLanguage"]),
     tests("MetaLearning", ["MetaLearning", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Stages", ["Files", "Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting", "MessageFuzzing"]),
-    tests("Deployment", ["Files", "Deployment", "Stages", "Schema", "Statistics", "Messaging", "PipelineTesting", "MessageFuzzing", "FilesTesting"]),
+    tests("Deployment", ["Files", "Deployment", "Model", "Stages", "Schema", "Statistics", "Tensors", "Messaging", "PipelineTesting", "MessageFuzzing", "FilesTesting"]),
 ]
 
 let package = Package(

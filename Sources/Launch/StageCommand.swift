@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import Files
 import Stages
 
 /// An executable of the graph: it runs, or says in one sentence why it cannot.
@@ -8,11 +8,13 @@ public protocol StageCommand: AsyncParsableCommand {
 }
 
 extension StageCommand {
+    public static func main() async { await runCommandLine() }
+
     public func run() async throws {
         do {
             try await launch()
         } catch let error as StartFailure {
-            FileHandle.standardError.write(Data("\(error)\n".utf8))
+            StandardError.write("\(error)\n")
             throw ExitCode(startFailureStatus)
         }
     }

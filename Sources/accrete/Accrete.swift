@@ -1,5 +1,6 @@
 import ArgumentParser
 import CLinux
+import Launch
 import Stages
 
 /// The operator's command.
@@ -28,6 +29,6 @@ import Stages
 
     static func main() async {
         write_line_by_line()
-        await main(nil)
+        await runCommandLine()
     }
 }

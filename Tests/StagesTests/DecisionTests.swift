@@ -1,3 +1,4 @@
+import Files
 import FilesTesting
 import Foundation
 import Messaging
@@ -228,7 +229,7 @@ struct DecisionTests {
             _ = try learner.take(record, at: Instant(nanoseconds: 0))
             _ = try learner.take(feedback(action, 1), at: Instant(nanoseconds: 0))
         }
-        learner.save()
+        try CheckpointDirectory(directory).write(learner.files())
         let path = directory + "/policy.safetensors", whole = try TensorArchive(mapping: path)
         let tensors = try whole.tensors.map { tensor in
             guard tensor.name == "policy.bandit.reward" else { return TensorContent(tensor) }
@@ -236,10 +237,10 @@ struct DecisionTests {
             numbers[1] = .infinity
             return TensorContent(name: tensor.name, shape: tensor.shape, floats: numbers)
         }
-        try TensorArchive.write(tensors, to: path)
-        var again = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
+        try CheckpointDirectory(directory).write([.init("policy.safetensors", tensors)])
+        var again = try #require(try DecisionLearner(settings, from: CheckpointDirectory(directory).open()) { ParameterStore(ParameterLayout([])) })
         let start = try #require(again.begin().first), update = try #require(start.message as? PolicyUpdate)
-        #expect(again.drops[.nonFinite] == 1 && update.version > 5)
+        #expect(again.drops[.checkpointDamaged] == 1 && update.version > 5)
         var taken = update
         taken.stamp = Stamp(from: "learn", sequence: 1)
         try decider.adopt(taken, payload: WireMessage(taken, on: Topics.policyUpdate.only, payload: start.payload))
@@ -280,6 +281,36 @@ struct DecisionTests {
         let report = try DecisionReport(log) { _ in nil }
         #expect(report.quarters.map(\.mean) == [0, 1, 2, 3] && abs(report.earned.mean - 1.5) < 1e-9 && report.candidates.isEmpty && report.recommendation.isEmpty)
         #expect(report.text.contains("no other policy is judged"))
+    }
+
+    @Test func whatNoPolicyDecidesIsCountedAndJudgesNothing() throws {
+        let good = #"{"decision":"s/1/1","policy":"ppo","version":1,"observation":[0.1,0.2],"choice":1,"logProbability":-0.7,"value":0,"reward":1,"wasTold":true}"#
+        let bad: [(String, String)] = [
+            (#""choice":1"#, #""choice":-1"#), (#""choice":1"#, #""choice":9223372036854775807"#), (#""choice":1"#, #""choice":1000000"#),
+            (#""reward":1"#, #""reward":1e308"#), (#""logProbability":-0.7"#, #""logProbability":-1e308"#), (#""logProbability":-0.7"#, #""logProbability":700"#),
+            (#""reward":1"#, #""reward":NaN"#), ("{", "["),
+        ]
+        let lines = Array(repeating: good, count: 40) + bad.map { good.replacing($0.0, with: $0.1) } + ["null", "\u{FFFD}"]
+        try replaceFile(at: folder.path("decisions.jsonl")) { append in
+            try Array(lines.joined(separator: "\n").utf8 + [0x0A, 0xFF, 0xFE, 0x0A]).withUnsafeBytes(append)
+        }
+        let report = try DecisionReport(directory: folder.path)
+        #expect(report.decisions == 40 && report.unreadable == bad.count + 3)
+        #expect(report.candidates.map(\.name) == ["evenly", "always 0", "always 1", "bandit"])
+        #expect(report.earned.mean == 1)
+        _ = try report.json
+    }
+
+    @Test func aLogTooWideToJudgeByIsRefusedAndALongOneIsJudgedByItsNewestLines() throws {
+        func log(_ count: Int, inputs: Int, choice: Int) -> [LoggedDecision] {
+            (0..<count).map {
+                LoggedDecision(
+                    decision: "s/\($0)/1", policy: "ppo", version: 1, observation: Array(repeating: 0.5, count: inputs), choice: $0 % 2 == 0 ? choice : 0,
+                    logProbability: -0.7, value: 0, reward: 1, wasTold: true)
+            }
+        }
+        #expect(throws: DecisionReportError.self) { try DecisionReport(log(2, inputs: 1000, choice: 1023)) { _ in nil } }
+        #expect(try DecisionReport(log(300, inputs: 2, choice: 1023)) { _ in nil }.candidates.first?.estimate.count == 300)
     }
 
     @Test func nonsenseIsRefusedAtStart() {

@@ -7,12 +7,21 @@ import Tensors
 
 extension GPT2 {
     /// Opens a Hugging Face directory: `config.json` and `model.safetensors`, in one file or in shards, of any floating
-    /// type, with the prefix `transformer.` or without, with a tied or a separate head.
+    /// type, with the prefix `transformer.` or without, with a tied or a separate head. As in transformers 5, a table that serves as
+    /// head too may stand under either name, and a head that differs from the table stays separate whatever `config.json` says.
     /// Throws `CheckpointError` or `SafetensorsError`; names whatever is missing, unexpected, of another shape or not finite.
     /// Adapters, if any are wanted beside, are zero.
     public static func open(directory: String, adapters: Adapters? = nil) throws -> (model: GPT2, parameters: ParameterStore<Float>) {
-        let model = GPT2(try GPT2Configuration(json: "\(directory)/config.json"), adapters: adapters)
-        return (model, try model.parameters(in: TensorArchive(directory: directory)))
+        let file = "\(directory)/config.json"
+        var configuration = try GPT2Configuration(json: file)
+        let archive = try TensorArchive(directory: directory)
+        guard configuration.layers <= archive.tensors.count / GPT2Configuration.tensorsPerBlock else {
+            throw CheckpointError.configuration(
+                file: file, key: "n_layer", "is \(configuration.layers), but \(archive.source) holds \(archive.tensors.count) tensors, which are fewer than that takes")
+        }
+        if configuration.isTied, let table = archive.table, let head = archive.head { configuration.isTied = try table.floats() == head.floats() }
+        let model = GPT2(configuration, adapters: adapters)
+        return (model, try model.parameters(in: archive))
     }
 
     /// A store filled from an archive's tensors. Throws as `open(directory:)` does.
@@ -21,7 +30,8 @@ extension GPT2 {
         var stored: [String: StoredTensor] = [:]
         var unexpected: [String] = []
         for tensor in archive.tensors {
-            let name = GPT2.plainName(tensor.name)
+            var name = GPT2.plainName(tensor.name)
+            if configuration.isTied, name == "lm_head.weight", archive.table == nil { name = "wte.weight" }
             if let parameter = layout[name] {
                 guard tensor.shape == parameter.shape else {
                     throw SafetensorsError(
@@ -68,7 +78,7 @@ extension GPT2 {
     /// The name in a GPT2LMHeadModel.
     public static func savedName(_ name: String) -> String { name.hasPrefix("lm_head.") ? name : "transformer." + name }
 
-    /// Whether a tensor plays no part: the masks that older checkpoints keep, or the table of a tied head once more.
+    /// Whether a tensor plays no part: the masks that older checkpoints keep, or the table of a tied head once more, which `open` has compared.
     private func isIdle(_ name: String) -> Bool {
         let parts = name.split(separator: ".")
         if parts.count == 4, parts[0] == "h", parts[2] == "attn" { return parts[3] == "bias" || parts[3] == "masked_bias" }
@@ -80,6 +90,12 @@ extension GPT2 {
         "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
         "generation_config.json",
     ]
+}
+
+extension TensorArchive {
+    /// The embedding's table and the head's, under either name.
+    fileprivate var table: StoredTensor? { self["transformer.wte.weight"] ?? self["wte.weight"] }
+    fileprivate var head: StoredTensor? { self["lm_head.weight"] ?? self["transformer.lm_head.weight"] }
 }
 
 /// Makes a directory unless it is there.
