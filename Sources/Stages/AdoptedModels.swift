@@ -114,3 +114,8 @@ extension SafetensorsError {
     /// Whether a number that is not finite is all that is wrong.
     var isNonFinite: Bool { if case .nonFinite = reason { true } else { false } }
 }
+
+extension Limits {
+    /// The largest file that travels cut into frames, in bytes: the frames of one message, of which a connection takes so much without its end.
+    public var updateBytes: Int { min(frameBytes.clampedMultiplying(by: parts - 2), frameBytes.clampedMultiplying(by: cutFactor)) }
+}
