@@ -101,7 +101,7 @@ let checks: [Target] = [
     tests("Evaluation", ["Evaluation"]),
     tests("OnlineLanguage", ["OnlineLanguage"]),
     tests("MetaLearning", ["MetaLearning", "Statistics", "Tensors", "TensorsTesting"]),
-    tests("Stages", ["Files", "Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting", "Deployment", "Schema", "Messaging", "MessageFuzzing"]),
+    tests("Stages", ["Files", "Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting", "Deployment", "Schema", "Messaging", "MessageFuzzing", "Model", "Tensors"]),
     tests("Deployment", ["Files", "Deployment", "Pipeline", "Stages", "Schema", "Statistics", "FilesTesting", "Model", "Tensors"]),
 ]
 

@@ -58,6 +58,8 @@ public final class Payload: @unchecked Sendable {
         }
     }
 
+    private static let batchShare = 4
+
     private init(_ range: Range<Int>, of whole: Payload) {
         count = range.count
         start = whole.start.map { $0 + range.lowerBound }
@@ -70,7 +72,6 @@ public final class Payload: @unchecked Sendable {
         guard count > size else { return [self] }
         return stride(from: 0, to: count, by: size).map { Payload($0..<min(count, $0 + size), of: self) }
     }
-    private static let batchShare = 4
 
     deinit {
         if case .this = owner { start?.deallocate() }

@@ -2,6 +2,7 @@ import Messaging
 import Model
 import Safetensors
 import Schema
+import Statistics
 import Tensors
 
 /// Model updates as they come in, checked, and handed out by the moment they may be used for.
@@ -92,6 +93,7 @@ extension WireMessage {
         return whole
     }
 }
+
 extension StoredTensor {
     /// - Throws: `nonFinite`, `notConvertible`.
     func checkFinite() throws(SafetensorsError) {
@@ -111,4 +113,9 @@ extension StoredTensor {
 extension SafetensorsError {
     /// Whether a number that is not finite is all that is wrong.
     var isNonFinite: Bool { if case .nonFinite = reason { true } else { false } }
+}
+
+extension Limits {
+    /// The largest file that travels cut into frames, in bytes: the frames of one message, of which a connection takes so much without its end.
+    public var updateBytes: Int { min(frameBytes.clampedMultiplying(by: parts - 2), frameBytes.clampedMultiplying(by: cutFactor)) }
 }

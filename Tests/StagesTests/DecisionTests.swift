@@ -229,7 +229,7 @@ struct DecisionTests {
             _ = try learner.take(record, at: Instant(nanoseconds: 0))
             _ = try learner.take(feedback(action, 1), at: Instant(nanoseconds: 0))
         }
-        learner.save()
+        try CheckpointDirectory(directory).write(learner.files())
         let path = directory + "/policy.safetensors", whole = try TensorArchive(mapping: path)
         let tensors = try whole.tensors.map { tensor in
             guard tensor.name == "policy.bandit.reward" else { return TensorContent(tensor) }
@@ -237,10 +237,10 @@ struct DecisionTests {
             numbers[1] = .infinity
             return TensorContent(name: tensor.name, shape: tensor.shape, floats: numbers)
         }
-        try TensorArchive.write(tensors, to: path)
-        var again = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
+        try CheckpointDirectory(directory).write([.init("policy.safetensors", tensors)])
+        var again = try #require(try DecisionLearner(settings, from: CheckpointDirectory(directory).open()) { ParameterStore(ParameterLayout([])) })
         let start = try #require(again.begin().first), update = try #require(start.message as? PolicyUpdate)
-        #expect(again.drops[.nonFinite] == 1 && update.version > 5)
+        #expect(again.drops[.checkpointDamaged] == 1 && update.version > 5)
         var taken = update
         taken.stamp = Stamp(from: "learn", sequence: 1)
         try decider.adopt(taken, payload: WireMessage(taken, on: Topics.policyUpdate.only, payload: start.payload))

@@ -27,20 +27,18 @@ public struct DecisionReport: Codable, Sendable {
 
     /// - Parameter directory: that holds `decisions.jsonl`, and perhaps `decisions.old.jsonl` and `policy.safetensors`.
     public init(directory: String) throws {
-        let (all, unreadable) = try DecisionLog.decisions(of: directory)
-        guard !all.isEmpty || unreadable > 0 else {
+        let (lines, damaged) = try DecisionLog.decisions(of: directory)
+        let log = lines.filter(Self.isPossible), unreadable = damaged + lines.count - log.count  // what cannot be read is counted
+        guard !log.isEmpty || unreadable > 0 else {
             throw DecisionReportError("no decisions in \(directory)/decisions.jsonl; a graph with decide.policy writes them into its checkpoint directory")
         }
-        let log = all.filter(Self.isPossible)  // what cannot be is counted with what cannot be read
         let kept = try PolicyStore(in: CheckpointDirectory(directory).open())?.policy()
-        try self.init(log, unreadable: unreadable + all.count - log.count, choices: kept?.description.choices) { one in
+        try self.init(log, unreadable: unreadable, choices: kept?.description.choices) { one in
             guard let kept, kept.policy.inputs == one.observation.count else { return nil }
             return kept.policy.probabilities(on: one.observation)
         }
     }
 
-    /// Choices that are told apart, as many as `decide.choices` may be; the largest reward.
-    private static let choiceLimit = 1024, rewardLimit = 1e100
     /// ln of the smallest probability of a choice that is believed, and of the largest, which rounding may take above 1.
     private static let logProbabilities = -50.0...1e-6
     /// The most numbers that the models of rewards hold, and multiplications for one candidate; a longer log is judged by its newest lines.
