@@ -97,8 +97,8 @@ struct SettingsAgreementTests {
     }
 
     @Test(arguments: [
-        "model.layers=3000000", "model.tokens=100000", "model.width=1048576", "model.classes=1048576", "model.joint=1048576", "model.text.length=1048576",
-        "model.text.vocabulary=1048576", "evaluate.domainSample=100000", "learner.replayed=4096", "fuse.remembered=1000000",
+        "model.layers=1000000", "model.tokens=100000", "model.width=1048576", "model.classes=1048576", "model.joint=1048576", "model.text.length=1048576",
+        "model.text.vocabulary=1048576", "evaluate.domainSample=100000", "fuse.remembered=1000000",
     ])
     func theMemoryOfAModelIsToldAndBounded(setting: String) {
         let found = problems(setting, "supervise.memoryLimit=1000000000")

@@ -166,7 +166,11 @@ extension Node {
     func fitting(_ base: Node) -> Node {
         guard let scalar else { return self }
         if base.sequence != nil { return Node([self]) }
-        return base.kind == "a text" ? .scalar(.init(scalar.string, Tag(.str), .doubleQuoted, scalar.mark)) : self
+        switch base.kind {
+        case "a text": return .scalar(.init(scalar.string, Tag(.str), .doubleQuoted, scalar.mark))
+        case "a whole number": return .scalar(.init(Int(scalar.string).map(String.init) ?? scalar.string, .implicit, .plain, scalar.mark))
+        default: return self
+        }
     }
 
     /// The node below this one at a path of keys.
