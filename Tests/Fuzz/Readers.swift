@@ -9,14 +9,14 @@ import Tokenization
 
 /// Whatever reads what others wrote, by name. A reader may refuse whatever it likes, but it must not crash, what it takes must be
 /// finite, and what can be written must come back the same.
-private let readers: [String: ([UInt8]) -> Void] = [
+private let readers: [String: @Sendable ([UInt8]) -> Void] = [
     "safetensors": readTensors, "json": readJSON, "tokenizer": readTokenizer, "tokenizer-files": readTokenizerFiles, "text": encode,
-    "jpeg": { read($0, "image", "image/jpeg") }, "png": { read($0, "image", "image/png") }, "wav": { read($0, "audio", "audio/wav") },
+    "jpeg": { read($0, "image", "image/jpeg") }, "png": readPNG, "wav": { read($0, "audio", "audio/wav") },
     "raw": readRaw, "csv": readCSV, "session": readSessionLine, "messages": readMessage,
 ]
 
 /// ACCRETE_FUZZ_READER names the reader that this process is to try.
-private let reader: ([UInt8]) -> Void = {
+private let reader: @Sendable ([UInt8]) -> Void = {
     let name = ProcessInfo.processInfo.environment["ACCRETE_FUZZ_READER"] ?? ""
     guard let reader = readers[name] else { preconditionFailure("ACCRETE_FUZZ_READER is one of \(readers.keys.sorted())") }
     return reader
@@ -99,6 +99,25 @@ private let frontends: [String: any Modality] = {
 }()
 
 private func read(_ payload: [UInt8], _ modality: String, _ format: String) { read(RawReading(modality: modality, format: format, payload: payload)) }
+
+/// As it is, and with the checksums that its chunks should have, which no fuzzer guesses.
+private func readPNG(_ file: [UInt8]) {
+    read(file, "image", "image/png")
+    var file = file
+    var offset = 8
+    while offset + 12 <= file.count {
+        let length = file[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
+        guard offset + 12 + length <= file.count else { break }
+        var checksum = UInt32.max
+        for byte in file[offset + 4..<offset + 8 + length] {
+            checksum ^= UInt32(byte)
+            for _ in 0..<8 { checksum = checksum >> 1 ^ (checksum & 1 == 1 ? 0xEDB8_8320 : 0) }
+        }
+        for index in 0..<4 { file[offset + 8 + length + index] = UInt8(truncatingIfNeeded: ~checksum >> UInt32(24 - 8 * index)) }
+        offset += 12 + length
+    }
+    read(file, "image", "image/png")
+}
 
 private func read(_ reading: RawReading) {
     guard let features = try? frontends[reading.modality]?.features(of: reading) else { return }
