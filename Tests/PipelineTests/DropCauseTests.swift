@@ -48,7 +48,7 @@ struct DropCauseTests {
         let bus = MemoryBus(), told = try Endpoint("ipc:///memory/told"), lines = Lines()
         var options = StageOptions()
         options.statusInterval = .milliseconds(1)
-        let listener = try bus.subscriber(to: [Subscription([told], topics: ["status."])], limits: .lossless, overflow: .backpressure)
+        let listener = bus.subscriber(to: [Subscription([told], topics: ["status."])], limits: .lossless, overflow: .backpressure)
         let stage = Stage(
             name: "dropping", processor: Dropping(), subscriptions: [Subscription([try Endpoint("ipc:///memory/sensors")], topics: [Topics.sensor.prefix], attachment: .bind)],
             publish: [told], options: options, bus: bus, epoch: 5, logger: Logger(label: "dropping") { _ in Recorder(lines: lines) })

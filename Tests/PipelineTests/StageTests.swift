@@ -155,6 +155,9 @@ struct StageTests {
         #expect(statuses.last?.drops == ["passedOver": 1])
         // What a supervisor would read had the stage died at the last message.
         #expect(NewestMessage.read(of: "echo", in: folder.path)?.sequence == 4)
+        await scene.end()
+    }
+
     /// Nothing is kept by a name that is none, nor said as it came.
     @Test func namesThatAreNoTopicsAreRefusedBeforeAnythingIsKept() async throws {
         let scene = try Scene.inMemory()
