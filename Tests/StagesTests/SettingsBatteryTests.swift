@@ -9,9 +9,8 @@ import Testing
 /// Every setting with values that are bad or extreme: each is refused with a sentence, or what it sets can be built.
 @Suite struct SettingsBatteryTests {
     private static let numbers = [
-        "-1", "0", "1", "2", "3", "7", "100", "1000", "65536", "1000000", "1048576", "4294967296", "9223372036854775807", "-9223372036854775808",
-        "9223372036854775808", "0.5", "-0.5", "1.5", "1e-300", "1e-9", "1e300", "-1e300", "1e400", ".inf", "-.inf", ".nan", "010", "0x10", "1_000", "1:30",
-        "yes", "~", "\"\"", "many", "[1]", "{a: 1}",
+        "-1", "0", "1", "2", "7", "1000", "1000000", "1048576", "4294967296", "9223372036854775807", "-9223372036854775808", "9223372036854775808",
+        "0.5", "-0.5", "1.5", "1e-300", "1e300", "-1e300", ".inf", ".nan", "1e400",
     ]
     private static let texts = [
         "\"\"", "x", "~", "\"~\"", "~/x", "../..", "\"a\\0b\"", "\"\\n\\e[2J\"", "{modality}", "-1", "010", "never", "model", "early", "[x]", "{a: b}",
@@ -47,14 +46,15 @@ import Testing
 
     private static func read(_ overrides: [String]) -> Settings? {
         do {
-            return try Settings.read(path: nil, environment: [:], overrides: overrides + ["supervise.memoryLimit=\(limit)"]).settings
+            let reading = try Settings.read(path: nil, environment: [:], overrides: overrides + ["supervise.memoryLimit=\(limit)"])
+            return reading.lacking().isEmpty ? reading.settings : nil
         } catch {
             #expect(!error.problems.isEmpty && error.problems.allSatisfy { !$0.text.isEmpty }, "\(overrides)")
             return nil
         }
     }
 
-    @Test(arguments: Array(Set(Settings().table.keys.map { String($0.prefix { $0 != "." }) })).sorted())
+    @Test(arguments: Set(Settings().table.keys.map { String($0.prefix { $0 != "." }) }).sorted(by: >))
     func everySettingIsRefusedOrBuilt(section: String) async throws {
         for (key, plain) in Settings().table.sorted(by: { $0.key < $1.key }) where key.prefix(while: { $0 != "." }) == section {
             for value in Self.values(for: key, plain) {

@@ -32,7 +32,8 @@ public final class DDPG: ConfigurablePolicy {
             try SettingsError.require((0...1e6).contains(noise), "noise", "\(noise) is not in 0…1e6")
             try SettingsError.require((1...memory).contains(warmup), "warmup", "\(warmup) is not in 1…\(memory)")
             try SettingsError.require(actorInterval >= 1, "actor_interval", "\(actorInterval) is not positive")
-            try SettingsError.require(hidden.count <= 16 && hidden.allSatisfy { (1...1024).contains($0) }, "hidden", "\(hidden): at most 16, each in 1…1024")
+            try SettingsError.require(
+                hidden.count <= 16 && hidden.allSatisfy { (1...1024).contains($0) }, "hidden", "\(hidden): at most 16, each in 1…1024")
         }
     }
 
