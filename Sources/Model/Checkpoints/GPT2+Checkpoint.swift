@@ -1,5 +1,4 @@
 import Files
-import FoundationEssentials
 import Layers
 import Safetensors
 import StrictJSON
@@ -100,16 +99,15 @@ extension TensorArchive {
 
 /// Makes a directory unless it is there.
 func makeDirectory(_ path: String) throws(SafetensorsError) {
-    do {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-        throw SafetensorsError(path, .cannotWrite("it cannot be made: \(error)"))
-    }
+    do { try makeDirectory(at: path) } catch { throw SafetensorsError(path, .cannotWrite("it cannot be made: \(error.cause)")) }
 }
 
+/// The most bytes of a file that goes along with a model.
+private let companionLimit = 1 << 28
+
 private func copyFile(_ source: String, to destination: String) throws {
-    guard FileManager.default.fileExists(atPath: source), source != destination else { return }
-    let contents: Data
-    do { contents = try Data(contentsOf: URL(filePath: source)) } catch { throw CheckpointError.unreadable(file: source, "\(error)") }
+    guard FileKind(of: source) != nil, source != destination else { return }
+    let contents: [UInt8]
+    do { contents = try readFile(source, atMost: companionLimit) } catch { throw CheckpointError.unreadable(file: source, error.cause) }
     try replaceFile(at: destination) { append in try contents.withUnsafeBytes(append) }
 }

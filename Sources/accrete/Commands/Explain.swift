@@ -55,7 +55,11 @@ struct Explain: AsyncParsableCommand {
             let count = settings.simulate.moments > 0 ? settings.simulate.moments : Int.max
             events = AnySequence((0..<count).lazy.flatMap { _ in simulator.next().events.map { .success($0) } })
         }
-        for (moment, input) in try RecordedMoments(events, directory: place, settings) where moment.id == self.moment {
+        let wanted = self.moment.split(separator: "/").last.flatMap { Int64($0) } ?? 0
+        for (moment, input) in try RecordedMoments(events, directory: place, settings) {
+            // A simulated session may go on for ever.
+            if place == nil, moment.end > wanted { break }
+            guard moment.id == self.moment else { continue }
             let own = settings.learn.directory
             return try MomentExplanation(moment, input, checkpoint: own.isEmpty ? directory + "/checkpoint" : own, settings)
         }
