@@ -7,7 +7,7 @@ struct WAVChunks {
     /// The format and the samples alone, under a header that tells how many there are.
     let canonical: [UInt8]
 
-    /// - Throws: `truncated` where the file ends before its samples begin; `empty`; `unknownFormat` for samples that are neither PCM nor float.
+    /// - Throws: `truncated` where the file ends before its samples begin; `empty`; `unknownFormat` for samples neither PCM nor float.
     init(_ bytes: [UInt8]) throws(SignalRefusal) {
         guard WAV.recognises(bytes) else { throw SignalRefusal(bytes.count < 12 ? .truncated : .undecodable, "no WAV: other first bytes") }
         let isBigEndian = bytes.holds("RIFX", at: 0)
@@ -41,8 +41,8 @@ struct WAVChunks {
         }
     }
 
-    /// Where the samples end: where the header says, if it can be believed. Programs that cannot go back leave 0 or a length beyond the file,
-    /// and then it is the end of the file.
+    /// Where the samples end: where the header says, if it can be believed. Programs that cannot go back leave 0 or a length beyond
+    /// the file, and then it is the end of the file.
     private static func end(of length: Int, from start: Int, announced: Int?, isWhole: Bool, count: Int) -> Int {
         let length = length == 0xFFFF_FFFF ? announced ?? length : length
         return length == 0 && !isWhole ? count : min(count, start + length)

@@ -24,17 +24,20 @@ enum JPEG {
         let markers = JPEGMarkers(bytes)
         let work = Int(width) * Int(height) * markers.scans
         guard work <= maximumPixels * scansOfLargest else {
-            throw SignalRefusal(.tooLarge, "\(markers.scans) scans of \(width) × \(height) pixels, at most \(maximumPixels * scansOfLargest) in all")
+            let most = maximumPixels * scansOfLargest
+            throw SignalRefusal(.tooLarge, "\(markers.scans) scans of \(width) × \(height) pixels, at most \(most) in all")
         }
         let isGrey = colours == CInt(TJCS_GRAY.rawValue)
         let isPrinted = colours == CInt(TJCS_CMYK.rawValue) || colours == CInt(TJCS_YCCK.rawValue)
         let format = isGrey ? TJPF_GRAY : isPrinted ? TJPF_CMYK : TJPF_RGB
         var pixels = [UInt8](repeating: 0, count: Int(width) * Int(height) * (isGrey ? 1 : isPrinted ? 4 : 3))
         let outcome = tjDecompress2(
-            decoder, bytes, CUnsignedLong(bytes.count), &pixels, width, 0, height, CInt(format.rawValue), TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS)
+            decoder, bytes, CUnsignedLong(bytes.count), &pixels, width, 0, height, CInt(format.rawValue),
+            TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS)
         guard outcome == 0 || tjGetErrorCode(decoder) == CInt(TJERR_WARNING.rawValue) else { throw refusal(decoder, bytes) }
         guard markers.isWhole else { throw SignalRefusal(.truncated, "the JPEG ends at byte \(bytes.count), without its end marker") }
-        let picture = Pixels(width: Int(width), height: Int(height), channels: isGrey ? 1 : 3, bytes: isPrinted ? self.colours(ofInverted: pixels) : pixels)
+        if isPrinted { pixels = self.colours(ofInverted: pixels) }
+        let picture = Pixels(width: Int(width), height: Int(height), channels: isGrey ? 1 : 3, bytes: pixels)
         return picture.turned(markers.orientation ?? .upright)
     }
 

@@ -49,7 +49,9 @@ enum PNG {
         for pixel in 0..<bytes.count / (channels + 1) {
             let start = pixel * (channels + 1)
             let alpha = Int(bytes[start + channels])
-            for channel in 0..<channels { words[pixel * channels + channel] = UInt16((Int(bytes[start + channel]) * alpha * 257 + 127) / 255) }
+            for channel in 0..<channels {
+                words[pixel * channels + channel] = UInt16((Int(bytes[start + channel]) * alpha * 257 + 127) / 255)
+            }
         }
         return words
     }
