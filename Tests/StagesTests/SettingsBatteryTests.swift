@@ -125,10 +125,13 @@ import Testing
     private static func cut(_ settings: Settings) {
         var cutter = MomentCutter(settings.cut, epoch: 1, doubts: true)
         for (session, time) in [("a", Int64(0)), ("b", 5), ("a", 1_000_000_000), ("a", 86_400_000_000_000), ("c", -5)] {
-            _ = cutter.reading(session: session, at: time, domain: "", arrived: abs(time))
-            _ = cutter.cut(session: session, at: time, kind: .explicit, domain: "", arrived: abs(time))
+            var event = MomentCutter.Event(session: session, time: time)
+            event.arrived = abs(time)
+            _ = try? cutter.take(event)  // a refusal is an answer
+            event.ends = .explicit
+            _ = try? cutter.take(event)
         }
-        _ = cutter.finish(at: 86_400_000_000_001)
+        _ = cutter.finish()
     }
 
     private static func open(_ settings: Settings) async throws {

@@ -49,8 +49,8 @@ extension Settings {
 
     /// Why a published model cannot travel; nil where it can.
     var updateProblem: (key: String, text: String)? {
-        guard updateBytes > messaging.frameBytes else { return nil }
-        return ("messaging.frameBytes", "\(messaging.frameBytes) is less than this model's updates need: \(updateBytes)")
+        guard updateBytes > messaging.updateBytes else { return nil }
+        return ("messaging.frameBytes", "\(messaging.frameBytes) lets updates of \(messaging.updateBytes) bytes through, and this model's have \(updateBytes)")
     }
 
     /// What the settings take against what there is, by key.

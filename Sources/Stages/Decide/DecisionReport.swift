@@ -39,6 +39,8 @@ public struct DecisionReport: Codable, Sendable {
         }
     }
 
+    /// Choices that are told apart, as many as `decide.choices` may be; the largest reward.
+    private static let choiceLimit = 1024, rewardLimit = 1e100
     /// ln of the smallest probability of a choice that is believed, and of the largest, which rounding may take above 1.
     private static let logProbabilities = -50.0...1e-6
     /// The most numbers that the models of rewards hold, and multiplications for one candidate; a longer log is judged by its newest lines.
