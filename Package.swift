@@ -88,7 +88,7 @@ let checks: [Target] = [
     .target(name: "CAllocations", path: "Tests/Support/CAllocations"),  // counts a thread's calls of malloc
     tests("Tensors", ["Tensors", "Layers", "TensorsTesting", "CAllocations"]),
     tests("Files", ["Files", "FilesTesting"]),
-    tests("Statistics", ["Statistics"]),
+    tests("Statistics", ["Statistics", "FilesTesting"]),
     tests("StrictJSON", ["StrictJSON"]),
     tests("Safetensors", ["Files", "Safetensors", "FilesTesting"]),
     tests("Tokenization", ["Files", "Tokenization", "FilesTesting"]),
@@ -99,7 +99,7 @@ let checks: [Target] = [
     tests("Learning", ["Files", "Learning", "Statistics", "Tensors", "TensorsTesting", "CAllocations", "FilesTesting"]),
     tests("Reinforcement", ["Reinforcement", "Model", "Layers", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
-    tests("OnlineLanguage", ["OnlineLanguage"]),
+    tests("OnlineLanguage", ["OnlineLanguage", "FilesTesting"]),
     tests("MetaLearning", ["MetaLearning", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Stages", ["Files", "Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting", "Deployment", "Schema", "Messaging", "MessageFuzzing", "Model", "Tensors"]),
     tests("Deployment", ["Files", "Deployment", "Pipeline", "Stages", "Schema", "Statistics", "FilesTesting", "Model", "Tensors"]),

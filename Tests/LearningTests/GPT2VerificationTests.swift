@@ -5,9 +5,9 @@ import Model
 import Safetensors
 import Testing
 
-private let fixture = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../shared/fixtures/gpt2-tiny").standardizedFileURL.path
+private let fixture = SharedData.path("fixtures/gpt2-tiny")
 
-@Suite(.enabled(if: FileManager.default.fileExists(atPath: fixture), "../shared/fixtures/gpt2-tiny is absent"))
+@Suite(.enabled(if: SharedData.isWanted("fixtures/gpt2-tiny"), "../shared/fixtures/gpt2-tiny is absent"))
 struct GPT2VerificationTests {
     private let folder = Folder()
 

@@ -1,10 +1,9 @@
+import FilesTesting
 import Foundation
 import Testing
 @testable import OnlineLanguage
 
-/// The package's folder; the real texts lie beside it.
-private let package = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-private let texts = package.appending(path: "../shared/data/text")
+private let texts = URL(filePath: SharedData.path("data/text"))
 
 private let verse = Array("""
     The owl and the pussy-cat went to sea\nIn a beautiful pea-green boat,\nThey took some honey, and plenty of money,
@@ -151,7 +150,7 @@ private func codeLength(_ text: [UInt8], _ learner: ByteLearner) -> CodeLength {
         #expect(little.bitsPerByte < 1.5)
     }
 
-    @Test(.enabled(if: FileManager.default.fileExists(atPath: texts.path), "the texts of ../shared/data/text are absent"),
+    @Test(.enabled(if: SharedData.isWanted("data/text"), "the texts of ../shared/data/text are absent"),
           arguments: [("alice_en.txt", 3.5), ("quijote_es.txt", 3.1), ("tinyshakespeare_train.txt", 3.4)])
     func theFirstPagesOfABookAreLearned(name: String, below: Double) throws {
         let text = try Data(contentsOf: texts.appending(path: name)).prefix(4000)
