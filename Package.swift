@@ -30,6 +30,7 @@ let floor0: [Target] = [
     system("COpenBLAS"), system("CZeroMQ"), system("CTurboJPEG"), system("CPNG"), system("CSndFile"), system("CCrypto"),
     .target(name: "CLinux"),   // eventfd, flock: not in Glibc's module; standard output, which Swift 6 does not let be named
     .target(name: "CBaseline", dependencies: ["CZeroMQ"]),  // plain libzmq, what messages are measured against
+    .target(name: "CConnections"),  // sockets: their identity and what has come on them, which Glibc's module lacks
     .target(name: "CVector"),  // header only: SIMD functions the compiler does not offer by itself
 ]
 
@@ -46,7 +47,7 @@ let floor1: [Target] = [
 
 let floor2: [Target] = [
     module("Layers", ["Tensors"]),
-    module("Messaging", ["CZeroMQ", "CLinux", "Schema", "Statistics", protobuf]),
+    module("Messaging", ["CZeroMQ", "CLinux", "CConnections", "Schema", "Statistics", protobuf]),
 ]
 
 let floor3: [Target] = [
@@ -83,11 +84,12 @@ let floor6: [Target] = [
 let checks: [Target] = [
     .target(name: "TensorsTesting", dependencies: ["Tensors", "Layers"], path: "Tests/Support/TensorsTesting"),
     .target(name: "PipelineTesting", dependencies: ["Pipeline", "Messaging", "Schema"], path: "Tests/Support/PipelineTesting"),
+    .target(name: "MessageFuzzing", dependencies: ["Statistics"], path: "Tests/Support/MessageFuzzing"),
     .target(name: "FilesTesting", path: "Tests/Support/FilesTesting"),
     .target(name: "CAllocations", path: "Tests/Support/CAllocations"),  // counts a thread's calls of malloc
     tests("Tensors", ["Tensors", "Layers", "TensorsTesting", "CAllocations"]),
     tests("Files", ["Files", "FilesTesting"]),
-    tests("Statistics", ["Statistics"]),
+    tests("Statistics", ["Statistics", "FilesTesting"]),
     tests("StrictJSON", ["StrictJSON"]),
     tests("Safetensors", ["Files", "Safetensors", "FilesTesting"]),
     tests("GGUF", ["GGUF", "Files", "FilesTesting"]),
@@ -99,10 +101,10 @@ let checks: [Target] = [
     tests("Learning", ["Files", "Learning", "Statistics", "Tensors", "TensorsTesting", "CAllocations", "FilesTesting"]),
     tests("Reinforcement", ["Reinforcement", "Model", "Layers", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
-    tests("OnlineLanguage", ["OnlineLanguage"]),
+    tests("OnlineLanguage", ["OnlineLanguage", "FilesTesting"]),
     tests("MetaLearning", ["MetaLearning", "Statistics", "Tensors", "TensorsTesting"]),
-    tests("Stages", ["Files", "Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting"]),
-    tests("Deployment", ["Files", "Deployment", "Pipeline", "Stages", "Schema", "Statistics", "FilesTesting"]),
+    tests("Stages", ["Files", "Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting", "Deployment", "Schema", "Messaging", "MessageFuzzing", "Model", "Tensors"]),
+    tests("Deployment", ["Files", "Deployment", "Pipeline", "Stages", "Schema", "Statistics", "FilesTesting", "Model", "Tensors"]),
 ]
 
 let package = Package(

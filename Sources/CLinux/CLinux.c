@@ -1,6 +1,18 @@
+#define _GNU_SOURCE
 #include "CLinux.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
+
+/// Keeps the numbers of standard input, output and error that are closed from being given to files opened later: reading or writing them
+/// fails, as if they were still closed. It runs before anything else, for the runtime opens files of its own.
+__attribute__((constructor)) static void reserve_standard_streams(void) {
+    for (int number = 0; number <= 2; number++) {
+        // The lowest number that is free is taken, which is this one.
+        if (fcntl(number, F_GETFD) < 0) (void)open("/dev/null", number == 0 ? O_WRONLY : O_RDONLY);
+    }
+}
 
 void write_line_by_line(void) { setvbuf(stdout, NULL, _IOLBF, BUFSIZ); }
 
@@ -13,5 +25,15 @@ int write_standard_output(const void *bytes, size_t count) {
 int flush_standard_output(void) {
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
-    return errno ? errno : EIO;
+    return errno ? errno : -1;
+}
+
+int pipe_has_writer_or_bytes(int descriptor) {
+    int copies[2];
+    if (pipe2(copies, O_CLOEXEC) != 0) return 1;
+    // Unlike read, tee leaves the byte where it is. It returns 0 where there is none and nobody writes.
+    ssize_t count = tee(descriptor, copies[1], 1, SPLICE_F_NONBLOCK);
+    close(copies[0]);
+    close(copies[1]);
+    return count != 0;
 }

@@ -10,7 +10,8 @@ public struct Finite<Value: Reportable>: Codable, Sendable, Equatable {
     public init(from decoder: any Decoder) throws {
         let json = try JSONValue(from: decoder)
         guard let value = Value(json) else {
-            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "\(json) is none of a report's numbers"))
+            let what = "\(json) is none of a report's numbers"
+            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: what))
         }
         wrappedValue = value
     }

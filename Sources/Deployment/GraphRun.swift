@@ -108,7 +108,7 @@ public struct GraphRun: Sendable {
         // Children of a run whose supervisor was killed end by themselves, within a moment.
         let patience = Int(clamping: 1000 * (plan.settings.supervise.stopGrace + 2))
         _ = try DirectoryLock(plan.logs, name: Supervised.lock, patience: patience)
-        _ = try DirectoryLock(plan.settings.learn.directory)  // the learner takes it when it starts
+        _ = try DirectoryLock(plan.settings.learn.directory, name: Supervised.learnerLock)  // the learner takes it when it starts
         return lock
     }
 

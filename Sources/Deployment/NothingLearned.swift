@@ -18,6 +18,10 @@ extension RunRecord {
         let what = "\(readings) readings and \(made) moments came"
         func told(_ why: String) -> NothingLearned { .init(why: why, came: readings.clampedAdding(made).clampedAdding(lines)) }
         guard readings > 0 || made > 0 || lines > 0 else { return told("nothing came") }
+        let decided = UInt64(clamping: statuses["fuse"]?.gauges["decisions"] ?? 0)
+        if decided > 0 {
+            return told("\(what) and \(decided) decisions were made, but of none was the reward told: publish feedback.* that cites them")
+        }
         if let (stage, reason, count) = mostDropped {
             let advice = advices[reason] ?? "schemas/README.md explains it in section 10"
             return told("\(what); most were refused by \(stage) as \(reason.onOneLine) (\(count)): \(advice)")
@@ -35,7 +39,7 @@ extension RunRecord {
 
 /// What to do about what is refused.
 private let advices: [String: String] = [
-    "wrongShape": "readings or features do not fit the model; make signals.* (image, audio, vector, text) and model.senses, model.text agree",
+    "wrongShape": "readings or features do not fit the model; make signals.*, model.senses and model.text agree",
     "unknownModality": "model.senses has no such sense, or no stage takes it; add it, or name the modality as the model does",
     "unknownFormat": "see section 3 of schemas/README.md for the formats",
     "clockInFuture": "times jump further than cut.maximumJump; correct the clocks or raise it",
@@ -47,7 +51,7 @@ private let advices: [String: String] = [
     "labelOutOfRange": "labels are beyond model.classes; raise it",
     "orphanLabel": "labels name no moment; their time must be that of the moment's end",
     "labelNeverCame": "moments wait for labels that do not come; see learn.labelPatience",
-    "nonFinite": "numbers are not finite, of readings or of the model's gradients; look at the readings, lower learner.optimizerSettings.learning_rate",
+    "nonFinite": "numbers are not finite, of readings or of gradients; look at the readings, lower learner.optimizerSettings.learning_rate",
     "missingFile": "the session names files that are not there",
     "pathOutside": "the session names files outside its directory",
     "brokenLine": "lines of the session are not as section 11 of schemas/README.md says",

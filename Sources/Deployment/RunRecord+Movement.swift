@@ -2,8 +2,7 @@ import Schema
 import Statistics
 
 extension RunRecord {
-    /// Grows with every message that any process has received or sent, but for statuses, and with every moment that was dealt with: while it changes,
-    /// the graph is at work.
+    /// Changes with every message that any process has received or sent, but for statuses, and with every moment that was dealt with.
     var activity: UInt64 {
         statuses.values.reduce(summary?.watermark ?? 0) { sum, status in
             let sent = status.sent.filter { $0.key != "status" }.values, all = [UInt64](sent) + status.received.values

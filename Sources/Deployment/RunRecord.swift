@@ -23,7 +23,7 @@ public struct RunRecord: Sendable {
     /// Model updates published: what the learner sent under `model.` without the verdicts on them and the adapters of sessions.
     public var updates: UInt64 {
         let sent = statuses["learn"]?.sent["model"] ?? 0
-        let others = verdicts + UInt64(statuses["learn"]?.gauges["personalUpdates"] ?? 0)
+        let others = verdicts.clampedAdding(UInt64(clamping: statuses["learn"]?.gauges["personalUpdates"] ?? 0))
         return sent - min(sent, others)
     }
     /// The newest lines of the learner's ledger, by serial.
@@ -31,6 +31,7 @@ public struct RunRecord: Sendable {
     public private(set) var points: [StreamPlot.Point] = []
     private var marks: [StreamPlot.Mark] = []
     private static let capacity = 100_000
+    private static let maximumStages = 1_000
 
     public init() {}
 
@@ -71,13 +72,14 @@ public struct RunRecord: Sendable {
             let then = self.summary?.running.first { $0.name == name }
             let count = Double(now.labelled) - Double(then?.labelled ?? 0)
             let sum = now.classNll * Double(now.labelled) - (then?.classNll ?? 0) * Double(then?.labelled ?? 0)
-            return count > 0 ? max(0, sum / count) : nil
+            return count > 0 && (sum / count).isFinite ? max(0, sum / count) : nil
         }
         guard points.count < Self.capacity, summary.watermark > points.last?.ordinal ?? 0 else { return }
         points.append(.init(ordinal: summary.watermark, model: mean("model"), frozen: mean("frozen")))
     }
 
     public mutating func take(_ status: Status) {
+        guard statuses[status.stage] != nil || statuses.count < Self.maximumStages else { return }
         if let old = statuses[status.stage], old.process != status.process {
             earlier[status.stage] = drops(of: status.stage)
             earlierMemory[status.stage] = peakMemory(of: status.stage)
@@ -97,12 +99,13 @@ public struct RunRecord: Sendable {
     }
 
     public mutating func take(_ update: ModelUpdate) {
+        hasLearned = hasLearned || update.loss != 0
         if update.version != self.update?.version { mark(.update, at: update.momentsSeen, "version \(update.version)") }
         if self.update.map({ update.version >= $0.version || update.stamp.epoch > $0.stamp.epoch }) ?? true { self.update = update }
     }
 
     public func drops(of stage: String) -> [String: UInt64] {
-        (statuses[stage]?.drops ?? [:]).merging(earlier[stage] ?? [:], uniquingKeysWith: +).filter { $0.value > 0 }
+        (statuses[stage]?.drops ?? [:]).merging(earlier[stage] ?? [:]) { $0.clampedAdding($1) }.filter { $0.value > 0 }
     }
 
     public func peakMemory(of stage: String) -> UInt64 {
@@ -110,7 +113,9 @@ public struct RunRecord: Sendable {
     }
 
     public var totalDrops: UInt64 {
-        statuses.keys.reduce(0) { $0 + drops(of: $1).values.reduce(0, +) + (statuses[$1]?.gaps.values.reduce(0, +) ?? 0) }
+        statuses.reduce(0) { total, stage in
+            drops(of: stage.key).values.reduce(stage.value.gaps.values.reduce(total) { $0.clampedAdding($1) }) { $0.clampedAdding($1) }
+        }
     }
 
     /// Seconds from a moment's end at ingest to its prediction and to the update that learned from it; by the stream's clock, to its label; and of adapting to

@@ -2,6 +2,7 @@ import Foundation
 import Safetensors
 import Schema
 import Stages
+import Statistics
 
 /// What a run came to, as `schemas/report.schema.json` describes it.
 public struct RunReport: Codable, Sendable, Equatable {

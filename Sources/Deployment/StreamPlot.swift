@@ -1,4 +1,5 @@
 import Foundation
+import Schema
 import Statistics
 
 /// The loss over a stream as an SVG: the model's and the frozen twin's, with updates, drifts and what the gate held back marked.
@@ -92,6 +93,6 @@ public struct StreamPlot: Sendable {
     private func fixed(_ value: Double) -> String { String(format: "%.1f", value) }
 
     private func escaped(_ text: String) -> String {
-        text.onOneLine.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;").replacingOccurrences(of: "\"", with: "&quot;")
+        text.printable().replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;").replacingOccurrences(of: "\"", with: "&quot;")
     }
 }

@@ -98,7 +98,7 @@ public actor Supervisor {
                 if ContinuousClock.now - began > .seconds(configuration.healthyAfter) { deaths = 0 }
                 deaths += 1
             }
-            guard deaths <= configuration.maximumRestarts, end != .cannotStart else {
+            guard deaths <= configuration.maximumRestarts, end?.isFinal != true else {
                 return tell(.gaveUp(child.name, how: how, lastWords: lastWords(of: child)))
             }
             let delay = message == nil ? delay(after: deaths) : configuration.restartDelay
@@ -130,6 +130,7 @@ public actor Supervisor {
         options.processGroupID = 0  // an interrupt of the terminal reaches the supervisor alone
         options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(configuration.stopGrace))]
         let count = restarts[child.name] ?? 0
+        guard access(child.executable, X_OK) == 0 else { return .missing(child.executable, String(cString: strerror(errno))) }
         unlink(NewestMessage.path(of: child.name, in: logs))  // what an earlier process took says nothing of this one
         defer { (processes[child.name], killed[child.name]) = (nil, nil) }
         do {
@@ -199,6 +200,7 @@ public struct Hang: Sendable, Equatable {
 /// How a process ended.
 enum End: Equatable, CustomStringConvertible {
     case cannotStart
+    case missing(String, String)
     case exited(Int32)
     case signaled(Int32)
     case notStarted(String)
@@ -213,9 +215,18 @@ enum End: Equatable, CustomStringConvertible {
         }
     }
 
+    /// Whether starting it again would not help.
+    var isFinal: Bool {
+        switch self {
+        case .cannotStart, .missing: true
+        default: false
+        }
+    }
+
     var description: String {
         switch self {
         case .cannotStart: "it cannot start"
+        case .missing(let path, let why): "\(path) cannot be run: \(why)"
         case .exited(let status): "status \(status)"
         case .signaled(let signal): "signal \(signal), \(String(cString: strsignal(signal)))"
         case .notStarted(let why): "could not be started: \(why)"

@@ -134,14 +134,5 @@ actor Watch {
 
 extension String {
     /// The text as it can be shown in a line: without anything that would move the cursor or end the line, and bounded.
-    var onOneLine: String {
-        var text = ""
-        for scalar in unicodeScalars.prefix(2000) {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator: text += scalar.escaped(asASCII: true)
-            default: text.unicodeScalars.append(scalar)
-            }
-        }
-        return text
-    }
+    var onOneLine: String { printable(atMost: 2000) }
 }

@@ -39,9 +39,10 @@ public struct ScoreBoard: Codable, Sendable, Equatable {
         nextText = (nextText + 1) % window
     }
 
-    /// A distribution over classes, judged by the class that it should have been.
+    /// A distribution over classes, judged by the class that it should have been; one with a number that is not finite is passed over.
     public mutating func add(probabilities: [Float], label: Int) {
         precondition(probabilities.indices.contains(label), "label \(label) of \(probabilities.count) classes")
+        guard probabilities.allSatisfy(\.isFinite) else { return }
         let score = LabelScore(probabilities: probabilities, label: label)
         running.add(score)
         if labels.count < window { labels.append(score) } else { labels[nextLabel] = score }

@@ -3,14 +3,8 @@ import Glibc
 /// Makes a directory, and those that it lies in, unless they are there, and says whether files may be made in it.
 /// - Throws: `cannotWrite`, also where something that is no directory stands in the way.
 public func prepareDirectory(at path: String) throws(FileError) {
-    switch FileKind(of: path) {
-    case .directory: break
-    case let kind?: throw FileError(path, .cannotWrite("it is \(kind.rawValue), not a directory"))
-    case nil:
-        let parent = directory(of: path)
-        if parent != path, parent != "." { try prepareDirectory(at: parent) }
-        guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw FileError(path, .cannotWrite("the directory cannot be made: \(systemError())")) }
-    }
+    if let kind = FileKind(of: path), kind != .directory { throw FileError(path, .cannotWrite("it is \(kind.rawValue), not a directory")) }
+    try makeDirectory(at: path)
     guard access(path, W_OK | X_OK) == 0 else { throw FileError(path, .cannotWrite(systemError())) }
 }
 

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A file opened for reading, closed when it is released.
@@ -37,13 +38,33 @@ public struct InputFile: ~Copyable {
         let kind = FileKind(mode: status.st_mode)
         guard kind == .regular || streams && kind.isStream else { throw FileError(path, .wrongKind(kind)) }
         if kind.isStream {
-            // A pipe's writer may come later: reads wait for it, from here on.
+            if kind == .pipe { try awaitWriter(of: descriptor, path) }
             let flags = fcntl(descriptor, F_GETFL)
             guard flags >= 0, fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK) >= 0 else {
                 throw FileError(path, .cannotOpen(systemError()))
             }
         }
         return (kind, kind == .regular ? status.st_size : 0)
+    }
+
+    /// The writer of a pipe may come this much later than its reader, in milliseconds.
+    private static let writerPatience: Int32 = 10_000
+
+    /// Waits until a pipe that has a name has a writer, for before the first one comes a read would tell its end. One without a name
+    /// has had its writer.
+    private static func awaitWriter(of descriptor: Int32, _ path: String) throws(FileError) {
+        var buffer = [CChar](repeating: 0, count: 8)
+        let count = readlink("/proc/self/fd/\(descriptor)", &buffer, buffer.count)
+        if count >= 5, buffer[..<5].elementsEqual("pipe:".utf8.map(CChar.init)) { return }
+        var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        while true {
+            let ready = poll(&wanted, 1, writerPatience)
+            if ready < 0, errno == EINTR { continue }
+            guard ready != 0 || pipe_has_writer_or_bytes(descriptor) != 0 else {
+                throw FileError(path, .cannotRead("nobody has written to it for \(writerPatience / 1000) s"))
+            }
+            return
+        }
     }
 
     /// Everything up to the end.

@@ -21,7 +21,7 @@ public enum StandardOutput {
     public static func flush() throws(FileError) { try check(flush_standard_output()) }
 
     private static func check(_ error: Int32) throws(FileError) {
-        guard error == 0 else { throw FileError("standard output", .cannotWrite(String(cString: strerror(error)))) }
+        guard error == 0 else { throw FileError("standard output", .cannotWrite(error < 0 ? "a part of it is lost" : String(cString: strerror(error)))) }
     }
 }
 
@@ -36,8 +36,24 @@ public func holdClosedStandardStreams() {
 }
 
 public enum StandardError {
-    /// Says something to whoever watches. What cannot be said is lost; the work goes on.
+    /// Says something to whoever watches. What cannot be said, also because a pipe's reader has gone, is lost; the work goes on.
     public static func write(_ text: String) {
-        try? Array(text.utf8).withUnsafeBytes { try append($0, to: STDERR_FILENO, "standard error") }  // there is nowhere left to complain
+        withoutPipeSignal {
+            try? Array(text.utf8).withUnsafeBytes { try append($0, to: STDERR_FILENO, "standard error") }  // there is nowhere left to complain
+        }
+    }
+
+    /// Runs `body` with SIGPIPE held back on this thread, and forgets one that it has caused.
+    private static func withoutPipeSignal(_ body: () -> Void) {
+        var pipe = sigset_t(), before = sigset_t(), pending = sigset_t()
+        sigemptyset(&pipe)
+        sigaddset(&pipe, SIGPIPE)
+        sigpending(&pending)
+        let wasPending = sigismember(&pending, SIGPIPE) == 1
+        guard pthread_sigmask(SIG_BLOCK, &pipe, &before) == 0 else { return body() }
+        body()
+        var now = timespec()
+        if !wasPending { while sigtimedwait(&pipe, nil, &now) < 0, errno == EINTR {} }
+        pthread_sigmask(SIG_SETMASK, &before, nil)
     }
 }

@@ -41,7 +41,7 @@ public struct StageArguments: ParsableArguments {
         } catch {
             throw StartFailure("\(name) cannot start: \(error)")
         }
-        var logger = Logger(label: name, factory: { StreamLogHandler.standardError(label: $0) })
+        var logger = Logger(label: name, factory: { LineLogHandler(label: $0) })
         logger.logLevel = logLevel
         var options = settings.stageOptions
         options.keepsLast = keepsLast

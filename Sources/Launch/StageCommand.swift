@@ -12,7 +12,7 @@ public protocol StageCommand: AsyncParsableCommand {
 extension StageCommand {
     public static func main() async {
         beginProcess()
-        await main(nil)
+        await runCommandLine()
     }
 
     public func run() async throws {

@@ -8,6 +8,11 @@ public struct Adapters: Sendable, Equatable {
     public let alpha: Double
     /// Ends of projections' names: `c_attn` is every block's, `mlp.c_proj` the second of every MLP. PEFT's `target_modules`.
     public let projections: [String]
+    /// Ranks and alphas of single projections, by their names, where they are not those of all.
+    public var ranks: [String: Int] = [:]
+    public var alphas: [String: Double] = [:]
+    /// α/√r instead of α/r.  https://arxiv.org/abs/2312.03732
+    public var isRankStabilized = false
 
     public init(rank: Int, alpha: Double, projections: [String] = ["c_attn"]) {
         precondition(rank > 0, "adapters of rank \(rank)")
@@ -16,7 +21,13 @@ public struct Adapters: Sendable, Equatable {
         self.projections = projections
     }
 
-    public var scale: Double { alpha / Double(rank) }
+    public func rank(of projection: String) -> Int { ranks[projection] ?? rank }
+
+    /// By what a projection's product is multiplied: α/r.
+    public func scale(of projection: String) -> Double {
+        let rank = Double(rank(of: projection))
+        return (alphas[projection] ?? alpha) / (isRankStabilized ? rank.squareRoot() : rank)
+    }
 
     public func adapts(_ projection: String) -> Bool {
         projections.contains { projection == $0 || projection.hasSuffix(".\($0)") }
@@ -63,8 +74,8 @@ public struct Adapters: Sendable, Equatable {
             let weight = store["\(name).weight"], outputs = weight.count / inputs
             S.multiply(
                 Matrix(adapted[parameter.name].baseAddress!, stride: inputs, transposed: true),
-                Matrix(adapted["\(name).lora_B.weight"].baseAddress!, stride: rank, transposed: true),
-                into: weight.baseAddress!, stride: outputs, m: inputs, n: outputs, k: rank, alpha: S(sign * scale), beta: S(1))
+                Matrix(adapted["\(name).lora_B.weight"].baseAddress!, stride: rank(of: name), transposed: true),
+                into: weight.baseAddress!, stride: outputs, m: inputs, n: outputs, k: rank(of: name), alpha: S(sign * scale(of: name)), beta: S(1))
         }
     }
 }

@@ -29,8 +29,8 @@ public struct Linear: Layer {
         var parameters = [Parameter("\(name).weight", isTransposed ? [outputs, inputs] : [inputs, outputs])]
         if hasBias { parameters.append(Parameter("\(name).bias", [outputs])) }
         if let adapters {
-            parameters.append(Parameter("\(name).lora_A.weight", [adapters.rank, inputs]))
-            parameters.append(Parameter("\(name).lora_B.weight", [outputs, adapters.rank]))
+            parameters.append(Parameter("\(name).lora_A.weight", [adapters.rank(of: name), inputs]))
+            parameters.append(Parameter("\(name).lora_B.weight", [outputs, adapters.rank(of: name)]))
         }
         return parameters
     }
@@ -52,6 +52,6 @@ public struct Linear: Layer {
         guard let adapters else { return y }
         let low = graph.linear(x, weight: graph.parameter("\(name).lora_A.weight"), transposed: true)
         let high = graph.linear(low, weight: graph.parameter("\(name).lora_B.weight"), transposed: true)
-        return graph.add(y, high, scale: adapters.scale)
+        return graph.add(y, high, scale: adapters.scale(of: name))
     }
 }

@@ -119,12 +119,15 @@ private struct Fixture {
         guard time <= model.positions else {
             throw refuse("input_ids", "is longer than the model's \(model.positions) positions")
         }
+        // What is computed has the size of what the file holds.
+        _ = try archive.tensor("logits", shape: [batch, time, model.configuration.vocabularySize])
         self.ids = try ids.integers()
         targets = try archive.tensor("labels", shape: ids.shape).integers()
         let vocabulary = 0..<model.vocabularySize
         if let stray = self.ids.first(where: { !vocabulary.contains($0) }) { throw refuse("input_ids", "has the token \(stray) of \(vocabulary.count)") }
         if let stray = targets.first(where: { $0 != -100 && !vocabulary.contains($0) }) { throw refuse("labels", "has the token \(stray) of \(vocabulary.count)") }
         let names = archive.names.filter { $0.hasSuffix(".losses") }.map { String($0.dropLast(".losses".count)) }.sorted()
+        if let name = names.first(where: ["logits", "loss", "gradients"].contains) { throw refuse("\(name).losses", "is not an optimiser's") }
         optimizers = names.isEmpty ? [] : try Self.rules(names, beside: file)
     }
 

@@ -103,7 +103,8 @@ extension OnlineLearner {
                 labelled: saved.labelled, sum: saved.sum)
         }
         labelled = progress.labelled ?? progress.moments
-        (moments, steps, random, memory, recentLoss) = (progress.moments, progress.steps, progress.random, unpacked, progress.recentLoss.isFinite ? progress.recentLoss : 0)
+        (moments, steps, random, memory) = (progress.moments, progress.steps, progress.random, unpacked)
+        recentLoss = progress.recentLoss.isFinite ? progress.recentLoss : 0
     }
 
     private func consolidateTeacher(_ numbers: [Float]) {
@@ -116,8 +117,7 @@ extension OnlineLearner {
 extension OnlineLearner.State.Progress {
     /// What a file says that no learner can have come to; nil where nothing is wrong.
     var problem: String? {
-        let counts = [moments, steps, labelled ?? 0, averages, consolidation?.samples ?? 0, trial?.moments ?? 0, trial?.labelled ?? 0]
-            + [optimizer, trial?.optimizer].compactMap { $0 }.flatMap { [$0.steps, $0.skipped] }
+        let counts = [moments, steps, labelled ?? 0, averages, consolidation?.samples ?? 0, trial?.moments ?? 0, trial?.labelled ?? 0] + [optimizer, trial?.optimizer].compactMap { $0 }.flatMap { [$0.steps, $0.skipped] }
         if let wrong = counts.first(where: { !(0...Self.largest).contains($0) }) { return "a count of the learner is \(wrong)" }
         if let wrong = [optimizer, trial?.optimizer].compactMap({ $0?.rateScale }).first(where: { !($0.isFinite && $0 > 0) }) { return "the rate is scaled by \(wrong)" }
         return nil

@@ -97,7 +97,8 @@ extension OnlineLearner {
         if let loss = outcome.newLoss { trial.sum += loss; trial.labelled += 1 }
         let limit = trial.baseline.map { $0 * (1 + configuration.trialMargin) + 0.05 } ?? .infinity
         let mean = trial.labelled > 0 ? trial.sum / Double(trial.labelled) : 0
-        let isBad = !outcome.stepped || !outcome.losses.total.isFinite || !mean.isFinite || trial.labelled >= SwitchTrial.fewest && mean > limit
+        let isWorse = trial.labelled >= SwitchTrial.fewest && mean > limit
+        let isBad = !outcome.stepped || !outcome.losses.total.isFinite || !mean.isFinite || isWorse
         guard isBad else {
             self.trial = isOver(trial) ? nil : trial
             return nil
@@ -119,7 +120,8 @@ extension OnlineLearner {
     /// A trial goes on until there were labels enough to judge by, where labels are few, for some times as long.
     private func isOver(_ trial: SwitchTrial) -> Bool {
         let most = configuration.trialMoments
-        return trial.moments >= most && (trial.labelled >= SwitchTrial.fewest || trial.moments >= most.clampedMultiplying(by: SwitchTrial.patience))
+        let isPatient = trial.labelled < SwitchTrial.fewest && trial.moments < most.clampedMultiplying(by: SwitchTrial.patience)
+        return trial.moments >= most && !isPatient
     }
 }
 

@@ -80,10 +80,10 @@ public final class OnlineLearner {
     public func learn(_ moment: MomentInput, source: String = "") throws(MomentProblem) -> LearnOutcome? {
         try model.configuration.check(moment)
         guard moment.label != nil || !moment.text.isEmpty else { return nil }
-        var outcome = step(with: moment, moves: strategy.updates)
+        var outcome = soundStep(with: moment, moves: strategy.updates)
         for _ in 1..<(strategy.updates ? configuration.stepsPerMoment : 1) {
             let (loss, isRight, logits) = (outcome.newLoss, outcome.isRight, outcome.logits)
-            outcome = step(with: moment, moves: true)
+            outcome = soundStep(with: moment, moves: true)
             (outcome.newLoss, outcome.isRight, outcome.logits) = (loss, isRight, logits)
         }
         remember(moment, source: source, outcome)
@@ -104,11 +104,13 @@ public final class OnlineLearner {
         guard !recalled.isEmpty else { return false }
         graph.distilled?.clear()
         put(recalled, from: 0)
-        return move(recalled, from: 0).stepped
+        let isStepped = move(recalled, from: 0).stepped
+        if !isStepped { forgetWhatSpoils(recalled) }
+        return isStepped
     }
 
     /// One more step with a moment that was learned before.
-    func stepAgain(with moment: MomentInput) { _ = step(with: moment, moves: true) }
+    func stepAgain(with moment: MomentInput) { _ = soundStep(with: moment, moves: true) }
 
     /// A domain has ended, or all is well: what some strategies hold on to from here on is the weights as they are.
     public func consolidate() {
@@ -116,9 +118,39 @@ public final class OnlineLearner {
         if strategy.distillWeight > 0 { teacher = MomentJudge(model, parameters: parameters.copy(), rows: 1, team: team) }
     }
 
-    /// - Parameter moves: whether the weights are changed, or the moment is only judged.
-    private func step(with moment: MomentInput, moves: Bool) -> LearnOutcome {
-        let recalled = moves && strategy.replays ? recall(for: moment) : []
+    /// One step; where it is not finite, another without what was recalled, and where that is to blame, it is forgotten.
+    private func soundStep(with moment: MomentInput, moves: Bool) -> LearnOutcome {
+        let (outcome, recalled) = step(with: moment, moves: moves)
+        guard !outcome.stepped, !recalled.isEmpty else { return outcome }
+        let alone = step(with: moment, moves: moves, recalls: false).outcome
+        if alone.stepped { forgetWhatSpoils(recalled) }
+        return alone
+    }
+
+    /// Forgets those that leave no finite gradient by themselves; all, where none does so alone.
+    private func forgetWhatSpoils(_ recalled: [ReplayBuffer<RememberedMoment>.Drawn]) {
+        let spoiling = recalled.filter { drawn in
+            put([], from: 0)
+            graph.distilled?.clear()
+            graph.moments.set(drawn.item.moment, row: 0)
+            graph.moments.forward()
+            graph.backward()
+            return !graph.moments.gradients.values.allSatisfy { abs($0) <= Self.largestGradient }
+        }
+        let serials = Set((spoiling.isEmpty ? recalled : spoiling).map(\.serial))
+        _ = memory.removeAll { serials.contains($0.serial) }
+    }
+
+    /// A single number beyond it leaves nothing of the others in a step.
+    private static let largestGradient: Float = 1e12
+
+    /// - Parameters:
+    ///   - moves: whether the weights are changed, or the moment is only judged.
+    ///   - recalls: whether remembered moments join the step, where the strategy has them do so.
+    private func step(
+        with moment: MomentInput, moves: Bool, recalls: Bool = true
+    ) -> (outcome: LearnOutcome, recalled: [ReplayBuffer<RememberedMoment>.Drawn]) {
+        let recalled = moves && recalls && strategy.replays ? recall(for: moment) : []
         put(moment, row: 0)
         put(recalled, from: 1)
         if let distilled = graph.distilled {
@@ -126,10 +158,11 @@ public final class OnlineLearner {
             if let teacher { distilled.set(0, teacher.logits(of: moment)) }
         }
         let step = move(recalled, from: 1, moves: moves)
-        return LearnOutcome(
+        let outcome = LearnOutcome(
             losses: graph.moments.losses, stepped: step.stepped || !moves, gradientNorm: step.gradientNorm, learningRate: step.learningRate,
             rows: 1 + recalled.count, newLoss: moment.label == nil ? nil : graph.moments.classificationLoss(row: 0),
             isRight: moment.label.map { $0 == graph.likeliest(row: 0) }, logits: graph.logits(row: 0))
+        return (outcome, recalled)
     }
 
     private func recall(for moment: MomentInput) -> [ReplayBuffer<RememberedMoment>.Drawn] {
@@ -170,7 +203,7 @@ public final class OnlineLearner {
 
     private func remember(_ moment: MomentInput, source: String, _ outcome: LearnOutcome) {
         // A moment that leaves no finite numbers would spoil every step that it is recalled for.
-        guard outcome.logits.allSatisfy(\.isFinite), outcome.newLoss?.isFinite ?? true else { return }
+        guard outcome.stepped, outcome.logits.allSatisfy(\.isFinite), outcome.newLoss?.isFinite ?? true else { return }
         let logits = strategy.matchWeight > 0 ? outcome.logits : []
         memory.add(
             RememberedMoment(moment: moment, logits: logits), source: source, label: moment.label, bytes: moment.bytes + 4 * logits.count,

@@ -34,10 +34,12 @@ public struct ZeroMQBus: Bus {
     ) throws(MessagingError) -> Subscriber {
         let wakeup = try Wakeup()
         let channel = MessageChannel(limits: limits, overflow: overflow) { wakeup.signal() }
-        var sockets: [Socket] = []
+        var sources: [Receiver.Source] = []
         var bound: [Endpoint] = []
         for subscription in subscriptions {
             let socket = try Socket(.subscribe, limits: limits, in: context)
+            // Before it is bound, so that nobody connects unseen.
+            let unfinished = subscription.attachment == .bind ? try UnfinishedMessages(socket, limits: limits) : nil
             for topic in subscription.topics { try socket.subscribe(to: topic) }
             for endpoint in subscription.endpoints {
                 switch subscription.attachment {
@@ -45,9 +47,9 @@ public struct ZeroMQBus: Bus {
                 case .bind: bound.append(try socket.bind(to: endpoint))
                 }
             }
-            sockets.append(socket)
+            sources.append(Receiver.Source(socket: socket, unfinished: unfinished))
         }
-        Receiver.start(sockets, into: channel, wakeup: wakeup, limits: limits)
+        Receiver.start(sources, into: channel, wakeup: wakeup, limits: limits)
         return Subscriber(channel, endpoints: bound)
     }
 

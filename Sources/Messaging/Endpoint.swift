@@ -100,7 +100,8 @@ extension Endpoint {
         var isIPv6: Bool
     }
 
-    /// Where to bind: ZeroMQ takes addresses and names of interfaces, so a host's name is looked up. A name with addresses of both kinds means IPv4.
+    /// Where to bind: ZeroMQ takes addresses and names of interfaces, so a host's name is looked up. A name with addresses of both
+    /// kinds means IPv4.
     var placeToBind: Place {
         guard isTCP, host != "*" else { return Place(text: description, isIPv6: false) }
         if host.hasPrefix("[") { return Place(text: description, isIPv6: true) }

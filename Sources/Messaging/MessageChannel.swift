@@ -1,3 +1,4 @@
+import Statistics
 import Synchronization
 
 /// What happens when messages come faster than they are taken.
@@ -18,6 +19,8 @@ public final class MessageChannel: Sendable {
         var consumer: CheckedContinuation<MessageBatch?, Never>?
         var ended = false
         var refusals: [Reason: UInt64] = [:]
+        /// What waits of each source; of nobody where nothing is dropped.
+        var held: [Flow?: Held] = [:]
 
         var isEmpty: Bool { first == batches.count }
 
@@ -30,8 +33,28 @@ public final class MessageChannel: Sendable {
             }
             messages -= batch.count
             bytes -= batch.byteCount
+            if !held.isEmpty { for (flow, bytes) in batch.contents { release(flow, bytes) } }
             return batch
         }
+
+        mutating func add(_ batch: MessageBatch) {
+            batches.append(batch)
+            messages += batch.count
+            bytes += batch.byteCount
+        }
+
+        mutating func release(_ flow: Flow?, _ bytes: Int) {
+            guard var rest = held[flow] else { return }
+            rest.messages -= 1
+            rest.bytes -= bytes
+            held[flow] = rest.messages > 0 ? rest : nil
+        }
+    }
+
+    /// What waits of one source.
+    private struct Held {
+        var messages = 0
+        var bytes = 0
     }
 
     private let state = Mutex(State())
@@ -53,12 +76,15 @@ public final class MessageChannel: Sendable {
         overflow == .backpressure && state.withLock { isOver($0) }
     }
 
+    /// Whether the oldest make room for what comes.
+    var dropsOldest: Bool { overflow == .dropOldest }
+
     public var isEnded: Bool { state.withLock { $0.ended } }
 
     /// Hands over a message made in this process. False when the channel is full.
     public func deliver(topic: String, header: [UInt8], payload: [Payload]) -> Bool {
         guard !isFull else { return false }
-        let batch = MessageBatch()
+        let batch = MessageBatch(limits: limits)
         batch.append(topic: topic, header: header, payload: payload)
         append(batch)
         return true
@@ -72,10 +98,7 @@ public final class MessageChannel: Sendable {
                 state.consumer = nil
                 return consumer
             }
-            if overflow == .dropOldest { makeRoom(for: batch, in: &state) }
-            state.batches.append(batch)
-            state.messages += batch.count
-            state.bytes += batch.byteCount
+            if overflow == .dropOldest { addInItsPlace(batch, to: &state) } else { state.add(batch) }
             return nil
         }
         consumer?.resume(returning: batch)
@@ -90,13 +113,47 @@ public final class MessageChannel: Sendable {
     }
 
     /// The newest batch's own bytes are not counted: a large message must not drive out all that wait.
-    private func makeRoom(for batch: MessageBatch, in state: inout State) {
-        while !state.isEmpty,
-            state.messages + batch.count > limits.waitingMessages || state.bytes > limits.waitingBytes
-        {
-            let dropped = state.removeFirst()
-            state.refusals[.overflow, default: 0] += UInt64(dropped.count)
+    private func addInItsPlace(_ batch: MessageBatch, to state: inout State) {
+        for (flow, _) in batch.contents { state.held[flow, default: Held()].messages += 1 }
+        let bytes = level(of: state.held.values.map(\.bytes), within: limits.waitingBytes)
+        drop(from: &state) { _, held in held.bytes > bytes && held.messages > 1 }
+        drop(from: &state) { state, _ in state.bytes > limits.waitingBytes }
+        state.add(batch)
+        for (flow, bytes) in batch.contents { state.held[flow]?.bytes += bytes }
+        let messages = level(of: state.held.values.map(\.messages), within: limits.waitingMessages)
+        drop(from: &state) { _, held in held.messages > messages }
+        drop(from: &state) { state, _ in state.messages > limits.waitingMessages }
+    }
+
+    /// Takes out messages, the oldest first, as long as there are too many of them, or their source holds too much.
+    private func drop(from state: inout State, where isTooMuch: (State, Held) -> Bool) {
+        guard state.held.values.contains(where: { isTooMuch(state, $0) }) else { return }
+        for batch in state.batches[state.first...] {
+            batch.remove { flow, bytes in
+                guard let held = state.held[flow], isTooMuch(state, held) else { return false }
+                state.release(flow, bytes)
+                state.messages -= 1
+                state.bytes -= bytes
+                state.refusals[.overflow, default: 0] += 1
+                return true
+            }
         }
+        state.batches = state.batches[state.first...].filter { $0.count > 0 }
+        state.first = 0
+    }
+
+    /// The most that one source may hold so that all have room: everything where it is alone; else its share at most, and less where there are many
+    /// that hold much.
+    private func level(of holdings: [Int], within limit: Int) -> Int {
+        guard holdings.count > 1 else { return limit }
+        let share = max(1, Int(clamping: Double(limit) * limits.sourceShare))
+        var rest = limit
+        for (index, held) in holdings.sorted().enumerated() {
+            let equal = rest / (holdings.count - index)
+            if held > equal { return min(share, max(1, equal)) }
+            rest -= held
+        }
+        return share
     }
 
     // MARK: The consumer's side
@@ -127,6 +184,7 @@ public final class MessageChannel: Sendable {
         let consumer = state.withLock { state in
             state.ended = true
             state.batches = []
+            state.held = [:]
             (state.first, state.messages, state.bytes) = (0, 0, 0)
             defer { state.consumer = nil }
             return state.consumer

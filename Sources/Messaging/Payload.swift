@@ -1,4 +1,5 @@
 import CZeroMQ
+import Synchronization
 
 /// A payload frame to be sent. Large ones are lent to ZeroMQ, not copied; the memory is given back when the last peer
 /// has been served.
@@ -43,12 +44,21 @@ public final class Payload: @unchecked Sendable {
         }
     }
 
-    /// A part received, passed on as it is; its batch stays alive meanwhile.
+    /// A part received, passed on as it is. Its batch stays alive meanwhile, so a part that is little of its batch is copied.
     public init(_ part: MessagePart) {
         count = part.count
-        start = part.bytes.baseAddress
-        owner = .batch(part.batch)
+        if part.count >= part.batch.byteCount / Self.batchShare {
+            start = part.bytes.baseAddress
+            owner = .batch(part.batch)
+        } else {
+            let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: part.count, alignment: 16)
+            part.withUnsafeBytes { memory.copyMemory(from: $0) }
+            start = UnsafeRawPointer(memory.baseAddress)
+            owner = .this
+        }
     }
+
+    private static let batchShare = 4
 
     private init(_ range: Range<Int>, of whole: Payload) {
         count = range.count
@@ -79,12 +89,32 @@ public final class Payload: @unchecked Sendable {
     /// From this size on, bytes. Lending costs an allocation and a call back from ZeroMQ's thread.
     private static let lendingThreshold = 16 << 10
 
+    /// Bytes lent to ZeroMQ that have not come back: they wait for some peer.
+    final class Loans: Sendable {
+        private let lent = Atomic(0)
+        var bytes: Int { lent.load(ordering: .relaxed) }
+        fileprivate func add(_ bytes: Int) { lent.wrappingAdd(bytes, ordering: .relaxed) }
+    }
+
+    /// What ZeroMQ gives back with the memory.
+    private final class Loan {
+        private let payload: Payload
+        private let loans: Loans?
+
+        init(_ payload: Payload, _ loans: Loans?) {
+            (self.payload, self.loans) = (payload, loans)
+            loans?.add(payload.count)
+        }
+
+        deinit { loans?.add(-payload.count) }
+    }
+
     /// Makes `message` a part of ZeroMQ's that holds these bytes.
-    func fill(_ message: UnsafeMutablePointer<zmq_msg_t>) {
+    func fill(_ message: UnsafeMutablePointer<zmq_msg_t>, from loans: Loans? = nil) {
         if count >= Self.lendingThreshold {
-            let hint = Unmanaged.passRetained(self).toOpaque()
+            let hint = Unmanaged.passRetained(Loan(self, loans)).toOpaque()
             zmq_msg_init_data(message, UnsafeMutableRawPointer(mutating: start), count, { _, hint in
-                if let hint { Unmanaged<Payload>.fromOpaque(hint).release() }
+                if let hint { Unmanaged<Loan>.fromOpaque(hint).release() }
             }, hint)
         } else {
             zmq_msg_init_size(message, count)

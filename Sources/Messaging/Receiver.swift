@@ -5,10 +5,18 @@ import Glibc
 /// Takes messages from sockets as soon as they are there, on a thread of its own, and hands them to a channel in
 /// batches. It never waits for the channel: while that is full it leaves messages where they are, in ZeroMQ's queues.
 final class Receiver {
+    /// A socket, and what watches the connections made to it, if any are.
+    struct Source {
+        let socket: Socket
+        let unfinished: UnfinishedMessages?
+    }
+
     private let sockets: [Socket]
     private let channel: MessageChannel
     private let wakeup: Wakeup
     private let limits: Limits
+    /// By socket, of those to which publishers connect.
+    private let unfinished: [UnfinishedMessages?]
     private var items: [zmq_pollitem_t]
 
     /// A batch is closed when it has this many messages or bytes.
@@ -18,20 +26,21 @@ final class Receiver {
     /// How often sockets are serviced while the channel is full, milliseconds.
     private static let servicePeriod = 50
 
-    private init(sockets: [Socket], channel: MessageChannel, wakeup: Wakeup, limits: Limits) {
-        self.sockets = sockets
+    private init(sources: [Source], channel: MessageChannel, wakeup: Wakeup, limits: Limits) {
+        self.sockets = sources.map(\.socket)
         self.channel = channel
         self.wakeup = wakeup
         self.limits = limits
+        unfinished = sources.map(\.unfinished)
         items = [zmq_pollitem_t(socket: nil, fd: wakeup.descriptor, events: Int16(ZMQ_POLLIN), revents: 0)]
-        for socket in sockets {
+        for socket in sockets + unfinished.compactMap({ $0?.events }) {
             items.append(zmq_pollitem_t(socket: socket.pointer, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0))
         }
     }
 
     /// Runs until the channel ends; `wakeup` tells of that, and of new room in the channel.
-    static func start(_ sockets: sending [Socket], into channel: MessageChannel, wakeup: Wakeup, limits: Limits) {
-        let receiver = Receiver(sockets: sockets, channel: channel, wakeup: wakeup, limits: limits)
+    static func start(_ sources: sending [Source], into channel: MessageChannel, wakeup: Wakeup, limits: Limits) {
+        let receiver = Receiver(sources: sources, channel: channel, wakeup: wakeup, limits: limits)
         let start = Handover(receiver)
         let thread = Thread { start.take().run() }
         thread.name = "receiver"
@@ -43,9 +52,19 @@ final class Receiver {
             if channel.isFull {
                 poll(items: 1, milliseconds: Self.servicePeriod)
                 for socket in sockets { socket.service() }
+                for watch in unfinished {
+                    watch?.noteArrivals()
+                    watch?.settle()
+                }
             } else {
-                poll(items: items.count, milliseconds: -1)
-                for index in sockets.indices where items[index + 1].revents != 0 { drain(sockets[index]) }
+                let isWatching = unfinished.contains { $0?.isEmpty == false }
+                poll(items: items.count, milliseconds: isWatching ? UnfinishedMessages.period : -1)
+                for watch in unfinished { watch?.noteArrivals() }
+                for index in sockets.indices {
+                    let isDrained = items[index + 1].revents == 0 || drain(sockets[index], unfinished[index])
+                    let cuts = unfinished[index]?.check(isDrained: isDrained) ?? 0
+                    if cuts > 0 { channel.count(.oversize, UInt64(cuts)) }
+                }
             }
             if items[0].revents != 0 { wakeup.clear() }
         }
@@ -59,16 +78,23 @@ final class Receiver {
     }
 
     /// Takes one batch at most, so that sockets take turns.
-    private func drain(_ socket: Socket) {
-        let batch = MessageBatch()
-        receiving: while batch.count < Self.batchMessages, batch.byteCount < Self.batchBytes {
-            switch batch.receive(from: socket, limits: limits) {
-            case .message: continue
-            case .nothing: break receiving
-            case .refused(let reason): channel.count(reason)
+    /// - Returns: whether that was all there is.
+    private func drain(_ socket: Socket, _ unfinished: UnfinishedMessages?) -> Bool {
+        let batch = MessageBatch(limits: limits)
+        var isDrained = false
+        var refused = 0
+        while !isDrained, batch.count + refused < Self.batchMessages, batch.byteCount < Self.batchBytes {
+            switch batch.receive(from: socket, hasFlows: channel.dropsOldest) {
+            case .message: break
+            case .nothing: isDrained = true
+            case .refused(let reason):
+                channel.count(reason)
+                refused += 1
             }
+            if !isDrained, batch.newestConnection >= 0 { unfinished?.noteMessage(on: batch.newestConnection) }
         }
         if batch.count > 0 { channel.append(batch) }
+        return isDrained
     }
 
     /// Carries the receiver to its thread, once. Sendable because whoever made it gives it away.

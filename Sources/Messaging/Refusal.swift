@@ -32,6 +32,7 @@ extension Reason {
     public static let undecodable = Reason(rawValue: "undecodable")
     public static let schemaVersion = Reason(rawValue: "schemaVersion")
     public static let unstamped = Reason(rawValue: "unstamped")
+    public static let tooLarge = Reason(rawValue: "tooLarge")
     public static let sequenceRunsBack = Reason(rawValue: "sequenceRunsBack")
     public static let staleEpoch = Reason(rawValue: "staleEpoch")
 

@@ -1,4 +1,5 @@
 import Schema
+import Statistics
 
 /// Watches the sequence numbers of each topic and source: gaps are counted, what runs back is refused.
 ///
@@ -62,7 +63,8 @@ public struct SequenceTracker {
 
     private mutating func count(missed: UInt64, on topic: String) {
         guard missed > 0 else { return }
-        gaps[gaps[topic] == nil && gaps.count >= Self.maximumGaps ? "*" : topic, default: 0] += missed
+        let key = gaps[topic] == nil && gaps.count >= Self.maximumGaps ? "*" : topic
+        gaps[key] = (gaps[key] ?? 0).clampedAdding(missed)
     }
 
     private static let maximumGaps = 1024

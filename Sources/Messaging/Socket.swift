@@ -6,17 +6,24 @@ final class Socket {
     enum Kind {
         case publish  // XPUB: a PUB that hears who subscribes
         case subscribe  // SUB
+        case pair       // PAIR, within this process
 
         var code: Int32 {
             switch self {
             case .publish: ZMQ_XPUB
             case .subscribe: ZMQ_SUB
+            case .pair: ZMQ_PAIR
             }
         }
     }
 
     let pointer: UnsafeMutableRawPointer
     private let context: Context
+    /// Whether others connect to it.
+    private(set) var isBound = false
+
+    /// The largest frame that a subscriber may send: one subscription, or the description of itself with which it begins. Bytes.
+    private static let subscriptionFrame = 512
 
     init(_ kind: Kind, limits: Limits, in context: Context) throws(MessagingError) {
         guard let pointer = zmq_socket(context.pointer, kind.code) else { throw .zeroMQ("open a socket") }
@@ -24,8 +31,14 @@ final class Socket {
         self.context = context
         try set(ZMQ_LINGER, Int32(clamping: limits.lingerMilliseconds), "linger")
         try set(ZMQ_SNDHWM, Int32(clamping: limits.sendQueue), "sendQueue")
-        try set(ZMQ_RCVHWM, Int32(clamping: limits.receiveQueue), "receiveQueue")
-        try set(ZMQ_MAXMSGSIZE, Int64(clamping: limits.frameBytes * limits.cutFactor), "frameBytes")
+        if kind == .publish {
+            // Subscriptions enter ZeroMQ's own table as soon as they are taken, as many as wait: one at a time, they can be counted.
+            try set(ZMQ_RCVHWM, Int32(1), "receiveQueue")
+            try set(ZMQ_MAXMSGSIZE, Int64(Self.subscriptionFrame), "frameBytes")
+        } else {
+            try set(ZMQ_RCVHWM, Int32(clamping: limits.receiveQueue), "receiveQueue")
+            try set(ZMQ_MAXMSGSIZE, Int64(limits.unfinishedBytes), "frameBytes")
+        }
         // Finds a peer whose host has gone, which TCP by itself would not.
         try set(ZMQ_HEARTBEAT_IVL, Int32(2_000), "heartbeat")
         try set(ZMQ_HEARTBEAT_TIMEOUT, Int32(10_000), "heartbeat")
@@ -61,10 +74,34 @@ final class Socket {
             if zmq_errno() == ENODEV { throw MessagingError("bind \(endpoint)", "this machine has no address or interface of that name") }
             throw .zeroMQ("bind \(endpoint)")
         }
+        isBound = true
         var name = [CChar](repeating: 0, count: 512)
         var size = name.count
         guard zmq_getsockopt(pointer, ZMQ_LAST_ENDPOINT, &name, &size) == 0 else { throw .zeroMQ("bind \(endpoint)") }
         return try Endpoint(String(decoding: name.prefix(max(size - 1, 0)).map(UInt8.init(bitPattern:)), as: UTF8.self))
+    }
+
+    /// A socket that tells of these events of this one.  zmq_socket_monitor(3)
+    func monitor(_ events: Int32) throws(MessagingError) -> Socket {
+        let address = "inproc://events-\(UInt(bitPattern: pointer))"
+        let listener = try Socket(.pair, limits: Limits(), in: context)
+        guard zmq_socket_monitor(pointer, address, events) == 0, zmq_connect(listener.pointer, address) == 0 else {
+            throw .zeroMQ("watch the connections of a socket")
+        }
+        return listener
+    }
+
+    /// The value of the next event of the socket that is monitored: for an accepted connection its descriptor. Nil while there is none.
+    func nextEventValue() -> Int32? {
+        var message = zmq_msg_t()
+        zmq_msg_init(&message)
+        defer { zmq_msg_close(&message) }
+        guard zmq_msg_recv(&message, pointer, ZMQ_DONTWAIT) >= 0 else { return nil }
+        let bytes = UnsafeRawBufferPointer(start: zmq_msg_data(&message), count: zmq_msg_size(&message))
+        // 16 bits say which event it is, 32 hold its value; a second part names the endpoint.
+        let value = bytes.count >= 6 ? bytes.loadUnaligned(fromByteOffset: 2, as: Int32.self) : -1
+        while zmq_msg_more(&message) != 0, zmq_msg_recv(&message, pointer, ZMQ_DONTWAIT) >= 0 {}
+        return value
     }
 
     /// Lets the socket deal with what its I/O thread has told it: new peers get a bound subscriber's subscriptions.

@@ -1,3 +1,4 @@
+import CConnections
 import CZeroMQ
 
 /// Publishes over ZeroMQ's XPUB.
@@ -5,8 +6,22 @@ final class SocketPublisher: Publisher {
     let endpoints: [Endpoint]
     private var socket: Socket?
     private let options: PublisherOptions
-    private var subscribers = SubscriberTable()
+    private var subscribers: SubscriberTable
     private var kept: [String: (header: [UInt8], payload: [Payload])] = [:]
+    /// Topics that somebody has subscribed to and of which the last message is still to be sent again.
+    private var owed: Set<String> = []
+    private var nextResending = ContinuousClock.now
+    private let loans = Payload.Loans()
+    private var isNarrow = false
+
+    /// Whoever subscribes again and again does not make everybody hear the last message more often than this.
+    private static let resendInterval = Duration.milliseconds(50)
+
+    /// Messages that wait for one peer at most while too many bytes wait on all.
+    private static let narrowQueue = 8
+
+    /// Bytes of payloads that wait for slow peers.
+    var waitingBytes: Int { loans.bytes }
 
     init(
         _ attachment: Subscription.Attachment, _ endpoints: [Endpoint], options: PublisherOptions, in context: Context
@@ -24,21 +39,26 @@ final class SocketPublisher: Publisher {
         self.endpoints = bound
         self.socket = socket
         self.options = options
+        subscribers = SubscriberTable(prefixBytes: options.limits.nameBytes, subscriptionBytes: options.limits.subscriptionBytes)
     }
 
     func publish(_ topic: String, header: [UInt8], payload: [Payload]) throws(MessagingError) -> Bool {
-        let limit = options.limits.frameBytes
-        guard header.count <= limit, payload.allSatisfy({ $0.count <= limit }) else {
-            let largest = max(header.count, payload.map(\.count).max() ?? 0)
-            throw MessagingError("publish on \(topic)", "a frame of \(largest) bytes exceeds frameBytes = \(limit)")
+        let limits = options.limits
+        if let large = payload.map(\.count).max(), large > limits.frameBytes {
+            throw MessagingError("publish on \(topic)", "a frame of \(large) bytes exceeds frameBytes = \(limits.frameBytes)")
+        }
+        guard header.count <= limits.bound(ofPart: 1) else {
+            throw MessagingError("publish on \(topic)", "a header of \(header.count) bytes exceeds headerBytes = \(limits.bound(ofPart: 1))")
         }
         guard 2 + payload.count <= options.limits.parts else {
             throw MessagingError(
                 "publish on \(topic)", "\(2 + payload.count) parts exceed parts = \(options.limits.parts)")
         }
+        if payload.contains(where: { $0.count > 0 }) { try boundQueues() }
         guard try send(topic, header, payload) else { return false }
         if options.keepsLast.contains(where: topic.hasPrefix), kept[topic] != nil || kept.count < options.keptTopics {
             kept[topic] = (header, payload)
+            owed.remove(topic)
         }
         return true
     }
@@ -49,11 +69,41 @@ final class SocketPublisher: Publisher {
         zmq_msg_init(&message)
         defer { zmq_msg_close(&message) }
         while zmq_msg_recv(&message, socket.pointer, ZMQ_DONTWAIT) >= 0 {
+            let descriptor = zmq_msg_get(&message, ZMQ_SRCFD)
+            let connection = descriptor >= 0 ? connection_identity(descriptor) : 0
             let bytes = UnsafeRawBufferPointer(start: zmq_msg_data(&message), count: zmq_msg_size(&message))
-            guard case .joined(let prefix) = subscribers.note(bytes) else { continue }
-            for (topic, last) in kept where topic.utf8.starts(with: prefix) {
-                _ = try send(topic, last.header, last.payload)
+            switch subscribers.note(bytes, from: connection) {
+            case .joined(let prefix): owed.formUnion(kept.keys.filter { $0.utf8.starts(with: prefix) })
+            case .refused: cut_connection(descriptor, connection)
+            case .left, nil: break
             }
+        }
+        try boundQueues()
+        try payDebts()
+    }
+
+    /// Sends the last messages of topics that somebody has joined; what finds no room stays owed.
+    private func payDebts() throws(MessagingError) {
+        guard !owed.isEmpty, ContinuousClock.now >= nextResending else { return }
+        for topic in owed.sorted() {
+            guard let last = kept[topic] else { continue }
+            guard try send(topic, last.header, last.payload) else { return }
+            owed.remove(topic)
+        }
+        nextResending = .now + Self.resendInterval
+    }
+
+    /// ZeroMQ bounds messages, not bytes. Where too many bytes wait, those who do not read get shorter queues until they have read: they lose the newest,
+    /// and nobody else does. Where nothing may be lost, messages bound it.
+    private func boundQueues() throws(MessagingError) {
+        guard let socket, options.overflow == .dropOldest else { return }
+        let limit = options.limits.sendBytes
+        if !isNarrow, loans.bytes > limit {
+            isNarrow = true
+            try socket.set(ZMQ_SNDHWM, Int32(clamping: min(Self.narrowQueue, options.limits.sendQueue)), "sendQueue")
+        } else if isNarrow, loans.bytes <= limit / 2 {
+            isNarrow = false
+            try socket.set(ZMQ_SNDHWM, Int32(clamping: options.limits.sendQueue), "sendQueue")
         }
     }
 
@@ -80,7 +130,7 @@ final class SocketPublisher: Publisher {
         }
         for (index, part) in payload.enumerated() {
             var message = zmq_msg_t()
-            part.fill(&message)
+            part.fill(&message, from: loans)
             guard zmq_msg_send(&message, socket.pointer, index + 1 < payload.count ? more : ZMQ_DONTWAIT) >= 0 else {
                 zmq_msg_close(&message)
                 throw .zeroMQ("publish on \(topic)")

@@ -19,26 +19,21 @@ public struct WireMessage: Sendable {
     /// All parts together, bytes.
     public var byteCount: Int { slots.indices.reduce(0) { $0 + zmq_msg_size(batch.slot($1)) } }
 
-    /// Decodes the header. Throws `undecodable`, `unstamped` or `schemaVersion`.
-    public func decode<Message: Stamped>(_ type: Message.Type = Message.self) throws(Refusal) -> Message {
-        try decode(type, discardingUnknownFields: false)
-    }
-
     /// The stamp alone, whatever the message is. Throws as `decode` does.
-    public func stamp() throws(Refusal) -> Stamp {
-        try decode(Envelope.self, discardingUnknownFields: true).stamp
-    }
+    public func stamp() throws(Refusal) -> Stamp { try decode(Envelope.self).stamp }
 
-    private func decode<Message: Stamped>(
-        _ type: Message.Type, discardingUnknownFields: Bool
-    ) throws(Refusal) -> Message {
+    /// Decodes the header, without fields that are unknown. Throws `undecodable`, `tooLarge`, `unstamped` or `schemaVersion`.
+    public func decode<Message: Stamped>(_ type: Message.Type = Message.self) throws(Refusal) -> Message {
         var options = BinaryDecodingOptions()
-        options.discardUnknownFields = discardingUnknownFields
+        options.discardUnknownFields = true
         let message: Message
         do {
             message = try header.withUnsafeBytes { try Message(serializedBytes: $0.bytes, options: options) }
         } catch {
             throw Refusal(.undecodable, "\(topic) holds no \(Message.protoMessageName): \(error)")
+        }
+        if let problem = batch.limits.header.problem(in: message) {
+            throw Refusal(.tooLarge, "\(topic): \(problem)")
         }
         guard message.hasStamp else { throw Refusal(.unstamped, topic) }
         guard message.stamp.schemaVersion == schemaVersion else {
@@ -46,6 +41,9 @@ public struct WireMessage: Sendable {
         }
         return message
     }
+
+    /// The topic's name as it came; valid as long as the message.
+    var topicBytes: UnsafeRawBufferPointer { part(0).bytes }
 
     private func part(_ index: Int) -> MessagePart {
         let slot = batch.slot(slots.lowerBound + index)

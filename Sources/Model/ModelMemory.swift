@@ -16,8 +16,8 @@ extension MultimodalConfiguration {
         return (Double(text.vocabulary) + Double(text.length) + 2) * counted.C + Double(layers) * counted.blockParameters
     }
 
-    /// Numbers that a graph of so many moments computes and keeps beside parameters, with their gradients where it learns; none is left out, and some
-    /// that need no gradient are counted twice.
+    /// Numbers that a graph of so many moments computes and keeps beside parameters, with their gradients where it learns; none is
+    /// left out, and some that need no gradient are counted twice.
     public func activationNumbers(batch: Int, languageRows: Int, learning: Bool) -> Double {
         let counted = Counted(self), B = Double(batch), L = Double(languageRows), gradients: Double = learning ? 2 : 1
         let inputs = B * (counted.M * (Double(tokens) + 3) + Double(text.words)) + max(1, L) * (counted.prefix + counted.length)

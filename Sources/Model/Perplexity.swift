@@ -1,11 +1,11 @@
 import Foundation
 import Tensors
 
-/// How well a GPT-2 predicts a text, over windows that overlap, as Hugging Face's guide computes it: each window starts
-/// `stride` tokens after the last and scores what the last did not reach; the window's mean counts once for every
-/// token that is new in it, less one.  https://huggingface.co/docs/transformers/perplexity
+/// How well a GPT-2 predicts a text, over windows that overlap: each starts `stride` tokens after the last, or earlier where it
+/// would begin with a token that is not scored yet, and scores what the last did not reach. So every token but the first counts
+/// once, with what precedes it in its window.  https://huggingface.co/docs/transformers/perplexity
 public struct Perplexity: Sendable {
-    /// Tokens that count.
+    /// Tokens that count: all but the first.
     public let tokens: Int
     /// The mean negative log-likelihood of a token, in nats.
     public let nll: Double
@@ -39,25 +39,20 @@ public struct Perplexity: Sendable {
         if let stray = tokens.first(where: { !(0..<size).contains($0) }) { throw .outOfRange(token: stray, vocabularySize: size) }
         let graph = Graph<Float>.predicting(parameters: parameters, team: team)
         let text = model.languageModel(batch: 1, time: min(positions, tokens.count), in: graph)
-        var sum = 0.0, counted = 0, end = 0
-        for start in Swift.stride(from: 0, to: tokens.count, by: stride) {
-            let newEnd = min(start + positions, tokens.count), fresh = newEnd - end
+        var sum = 0.0, next = 0, end = 1
+        while end < tokens.count {
+            let start = min(next, end - 1)
+            // A model of one position reads one token and is asked for the one after it.
+            let newEnd = min(start + max(positions, 2), tokens.count)
             text.set(tokens[start..<newEnd], at: 0)
-            // A window's first token has nothing before it.
-            let first = max(end - start, 1)
-            for place in 0..<first - 1 { text.targets[place] = -100 }
             graph.forward()
-            let loss = text.losses.values[(first - 1)..<(newEnd - start - 1)].reduce(0.0) { $0 + Double($1) } / Double(newEnd - start - first)
-            guard loss.isFinite || fresh <= 1 else { throw .notFinite(token: start) }
-            if fresh > 1 {
-                sum += loss * Double(fresh - 1)
-                counted += fresh - 1
-            }
+            sum += text.losses.values[(end - 1 - start)..<(newEnd - 1 - start)].reduce(0) { $0 + Double($1) }
+            guard sum.isFinite else { throw .notFinite(token: start) }
             end = newEnd
-            if end == tokens.count { break }
+            next += stride
         }
-        self.tokens = counted
-        nll = sum / Double(counted)
+        self.tokens = tokens.count - 1
+        nll = sum / Double(tokens.count - 1)
         bitsPerByte = nll / log(2) * Double(tokens.count) / Double(bytes)
     }
 }

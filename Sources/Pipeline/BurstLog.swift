@@ -1,5 +1,7 @@
 import Logging
 import Messaging
+import Schema
+import Statistics
 
 /// Says once what happens often: the first refusal of a reason at once, then at most one line a period with how many
 /// there were.
@@ -25,7 +27,7 @@ struct BurstLog {
             say(refusal.reason, count, refusal.detail)
             return
         }
-        burst.unsaid += count
+        burst.unsaid = burst.unsaid.clampedAdding(count)
         burst.example = refusal.detail
         bursts[refusal.reason] = burst
         sayWhatIsDue(refusal.reason, at: now)
@@ -43,6 +45,6 @@ struct BurstLog {
     }
 
     private func say(_ reason: Reason, _ count: UInt64, _ detail: String) {
-        logger.warning("dropped \(count) × \(reason)\(detail.isEmpty ? "" : ", such as: \(detail.prefix(200))")")
+        logger.warning("dropped \(count) × \(reason)\(detail.isEmpty ? "" : ", such as: \(detail.printable(atMost: 200))")")
     }
 }

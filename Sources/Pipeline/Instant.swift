@@ -1,19 +1,20 @@
 import Glibc
+import Statistics
 
 /// A point in time: nanoseconds on a clock that whoever uses it knows.
 public struct Instant: Hashable, Comparable, Sendable, Codable, CustomStringConvertible {
     public var nanoseconds: Int64
 
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
-    public init(seconds: Double) { nanoseconds = Int64((seconds * 1e9).rounded()) }
+    public init(seconds: Double) { nanoseconds = Int64(clamping: (seconds * 1e9).rounded()) }
 
     public var seconds: Double { Double(nanoseconds) / 1e9 }
     public var description: String { "\(seconds) s" }
 
     public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
-    public static func + (a: Instant, b: Duration) -> Instant { Instant(nanoseconds: a.nanoseconds &+ b.nanoseconds) }
-    public static func - (a: Instant, b: Duration) -> Instant { Instant(nanoseconds: a.nanoseconds &- b.nanoseconds) }
-    public static func - (a: Instant, b: Instant) -> Duration { .nanoseconds(a.nanoseconds &- b.nanoseconds) }
+    public static func + (a: Instant, b: Duration) -> Instant { Instant(nanoseconds: a.nanoseconds.clampedAdding(b.nanoseconds)) }
+    public static func - (a: Instant, b: Duration) -> Instant { Instant(nanoseconds: a.nanoseconds.clampedSubtracting(b.nanoseconds)) }
+    public static func - (a: Instant, b: Instant) -> Duration { .nanoseconds(a.nanoseconds.clampedSubtracting(b.nanoseconds)) }
 }
 
 extension Duration {
@@ -21,7 +22,7 @@ extension Duration {
     public var nanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? (seconds < 0 ? .min : .max) : product &+ attoseconds / 1_000_000_000
+        return overflow ? (seconds < 0 ? .min : .max) : product.clampedAdding(attoseconds / 1_000_000_000)
     }
 
     public var inSeconds: Double { Double(nanoseconds) / 1e9 }

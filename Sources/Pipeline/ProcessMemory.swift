@@ -8,8 +8,8 @@ public enum ProcessMemory {
         meminfo("MemAvailable:")
     }
 
-    /// All memory that this process and others may take: the machine's, or its control group's where that has less; nil where the system does not tell
-    /// (`MemTotal` in proc_meminfo(5), `memory.max` of cgroups(7)).
+    /// All memory that this process and others may take: the machine's, or its control group's where that has less; nil where the
+    /// system does not tell (`MemTotal` in proc_meminfo(5), `memory.max` of cgroups(7)).
     public static var machine: Int? {
         let groups = (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? ""  // no control groups, no limit of theirs
         var path = groups.split(separator: "\n").first { $0.hasPrefix("0::/") }.map { "/sys/fs/cgroup" + $0.dropFirst(3) } ?? ""

@@ -79,7 +79,7 @@ public struct Drops: Sendable, Equatable {
 
     public init() {}
 
-    public mutating func count(_ reason: Reason, _ number: UInt64 = 1) { counts[reason, default: 0] += number }
+    public mutating func count(_ reason: Reason, _ number: UInt64 = 1) { counts[reason] = self[reason].clampedAdding(number) }
 
     /// Counts one more, and says why.
     public mutating func count(_ reason: Reason, because cause: String) {
@@ -87,7 +87,7 @@ public struct Drops: Sendable, Equatable {
         causes[reason] = String(cause.prefix(Self.longestCause))
     }
 
-    public mutating func add(_ others: [Reason: UInt64]) { counts.merge(others, uniquingKeysWith: +) }
+    public mutating func add(_ others: [Reason: UInt64]) { counts.merge(others) { $0.clampedAdding($1) } }
 
     public mutating func add(_ others: Drops) {
         add(others.counts)
@@ -99,7 +99,7 @@ public struct Drops: Sendable, Equatable {
 
     public subscript(reason: Reason) -> UInt64 { counts[reason] ?? 0 }
 
-    public var total: UInt64 { counts.values.reduce(0, +) }
+    public var total: UInt64 { counts.values.reduce(0) { $0.clampedAdding($1) } }
 
     /// Keyed as in a status.
     public var byName: [String: UInt64] {

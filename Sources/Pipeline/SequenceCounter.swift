@@ -1,3 +1,5 @@
+import Statistics
+
 /// Counts what is sent, for each topic and source, 1, 2, 3 …
 ///
 /// Topics come and go with sessions. When there are too many, those longest silent are forgotten; whatever is counted from then on goes on above
@@ -23,7 +25,7 @@ struct SequenceCounter {
 
     mutating func next(on topic: String, from source: String) -> UInt64 {
         uses += 1
-        let key = Key(topic: topic, source: source), sequence = (counts[key]?.sequence ?? floor) + 1
+        let key = Key(topic: topic, source: source), sequence = (counts[key]?.sequence ?? floor).clampedAdding(1)
         counts[key] = Count(sequence: sequence, used: uses)
         if counts.count > capacity { forget() }
         return sequence

@@ -53,7 +53,7 @@ public actor Stage<P: Processor> {
         self.options = options
         self.bus = bus
         self.clock = clock
-        self.logger = logger ?? Logger(label: name, factory: { StreamLogHandler.standardError(label: $0) })
+        self.logger = logger ?? Logger(label: name, factory: { LineLogHandler(label: $0) })
         executor = StageExecutor("accrete.\(name)")
         outbox = Outbox(source: name, epoch: epoch, clock: clock)
         sequences = SequenceTracker(
@@ -159,8 +159,10 @@ public actor Stage<P: Processor> {
     private func take(_ message: WireMessage) {
         let now = clock.now
         let topic = message.topic
-        received[topic.firstComponent, default: 0] += 1
         do throws(Refusal) {
+            // Before anything is kept by its name.
+            guard let family = Topics.family(of: topic) else { throw Refusal(.unknownTopic, topic) }
+            received[family.name.firstComponent, default: 0] += 1
             let stamp = try message.stamp()
             if let newest = options.newestMessage, !newest.note(stamp, on: topic) {
                 throw Refusal(.passedOver, "message \(stamp.sequence) of \(stamp.source) on \(topic) killed this stage before")
@@ -255,7 +257,7 @@ public actor Stage<P: Processor> {
     /// Logs what was refused before it reached the stage, and what the processor says that it dropped and why.
     private func noteRefusals(at now: Instant) {
         for (reason, count) in subscriber?.refusals ?? [:] {
-            let unsaid = count - loggedRefusals[reason, default: 0]
+            let unsaid = count.clampedSubtracting(loggedRefusals[reason, default: 0])
             if unsaid > 0 { bursts.note(Refusal(reason), count: unsaid, at: now) }
             loggedRefusals[reason] = count
         }

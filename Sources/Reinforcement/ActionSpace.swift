@@ -93,7 +93,8 @@ public struct Transition: Sendable, Equatable {
 extension Transition {
     /// Whether all its numbers are, as they are learned from in single precision.
     public var isFinite: Bool {
-        observation.allSatisfy(\.isFinite) && next.allSatisfy(\.isFinite) && decision.isFinite && Float(reward).isFinite && Float(nextValue).isFinite
+        observation.allSatisfy(\.isFinite) && next.allSatisfy(\.isFinite) && decision.isFinite
+            && Float(reward).isFinite && Float(nextValue).isFinite
     }
 }
 

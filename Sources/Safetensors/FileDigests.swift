@@ -81,7 +81,7 @@ extension FileDigests {
     }
 
     /// How often, and after how many microseconds, a reader looks again.
-    private static let attempts = 100
+    private static let attempts = 25
     private static let pause: UInt32 = 20_000
 }
 

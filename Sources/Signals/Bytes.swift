@@ -9,6 +9,6 @@ extension [UInt8] {
     func float32(at offset: Int) -> Float { Float(bitPattern: unsigned32(at: offset)) }
 
     func holds(_ text: String, at offset: Int) -> Bool {
-        count >= offset + text.utf8.count && self[offset..<offset + text.utf8.count].elementsEqual(text.utf8)
+        offset >= 0 && count >= offset + text.utf8.count && self[offset..<offset + text.utf8.count].elementsEqual(text.utf8)
     }
 }

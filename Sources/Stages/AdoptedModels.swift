@@ -93,6 +93,7 @@ extension WireMessage {
         return whole
     }
 }
+
 extension StoredTensor {
     /// - Throws: `nonFinite`, `notConvertible`.
     func checkFinite() throws(SafetensorsError) {
@@ -112,4 +113,9 @@ extension StoredTensor {
 extension SafetensorsError {
     /// Whether a number that is not finite is all that is wrong.
     var isNonFinite: Bool { if case .nonFinite = reason { true } else { false } }
+}
+
+extension Limits {
+    /// The largest file that travels cut into frames, in bytes: the frames of one message, of which a connection takes so much without its end.
+    public var updateBytes: Int { min(frameBytes.clampedMultiplying(by: parts - 2), frameBytes.clampedMultiplying(by: cutFactor)) }
 }

@@ -6,4 +6,6 @@ public enum Supervised {
     public static let logs = "ACCRETE_LOGS"
     /// The lock in that directory that every child of a run shares.
     public static let lock = "children.lock"
+    /// The lock in a checkpoint's directory that its learner holds, supervised or not.
+    public static let learnerLock = "learner.lock"
 }

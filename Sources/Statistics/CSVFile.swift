@@ -1,55 +1,88 @@
+import Files
 import Foundation
 
-/// A comma-separated file with a header line; fields may be quoted, with quotes doubled inside.
-/// https://www.rfc-editor.org/rfc/rfc4180
+/// A comma-separated file with a header line, read as pandas reads it: fields may be quoted, with quotes doubled inside; lines end with
+/// LF, CR or both; empty lines and those of spaces are skipped.  https://www.rfc-editor.org/rfc/rfc4180
 public struct CSVFile: Sendable {
     public enum Failure: Error, Equatable, CustomStringConvertible {
         case unreadable(path: String, why: String)
         case noHeader(path: String)
         case noColumn(String, columns: [String])
         case notANumber(row: Int, line: Int, column: String, text: String)
+        case tooManyFields(row: Int, line: Int, fields: Int, columns: Int)
+        case unclosedQuote(row: Int, line: Int)
 
         public var description: String {
             switch self {
             case .unreadable(let path, let why): "cannot read \(path): \(why)"
             case .noHeader(let path): "\(path) is empty; its first line should name the columns"
-            case .noColumn(let name, let columns): "there is no column '\(name)'; there are \(columns.joined(separator: ", "))"
+            case .noColumn(let name, let columns):
+                "there is no column '\(Self.short(name))'; there are \(columns.prefix(Self.shownColumns).map(Self.short).joined(separator: ", "))"
+                    + (columns.count > Self.shownColumns ? " and \(columns.count - Self.shownColumns) more" : "")
             case .notANumber(let row, let line, let column, let text):
-                "row \(row) (line \(line)): column '\(column)' holds '\(text.prefix(40))', which is not a finite number"
+                "row \(row) (line \(line)): column '\(Self.short(column))' holds '\(Self.short(text))', which is not a finite number"
+            case .tooManyFields(let row, let line, let fields, let columns):
+                "row \(row) (line \(line)) has \(fields) fields for \(columns) columns"
+            case .unclosedQuote(let row, let line): "row \(row) (line \(line)) has a quote that is never closed"
             }
         }
+
+        private static let shownColumns = 16
+
+        private static func short(_ text: String) -> String { String(text.prefix(40)) }
     }
 
     public let columns: [String]
     /// The file's records after the header: their fields, and the line each begins on.
-    private let records: [(fields: [String], line: Int)]
+    private let records: [Record]
 
+    /// The most bytes that are read of a file.
+    public static let byteLimit = 1 << 30
+
+    /// - Parameter path: a file, or a pipe.
     public init(path: String) throws(Failure) {
-        let bytes: Data
-        do {
-            bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-        } catch {
-            throw .unreadable(path: path, why: error.localizedDescription)
+        let bytes: [UInt8]
+        do { bytes = try readFile(path, atMost: Self.byteLimit, streams: true) } catch { throw .unreadable(path: path, why: error.cause) }
+        var scanner = RecordScanner(bytes)
+        guard let header = try scanner.next(row: 0) else { throw .noHeader(path: path) }
+        var records: [Record] = []
+        while let record = try scanner.next(row: records.count) {
+            guard record.fields.count <= header.fields.count else {
+                throw .tooManyFields(row: records.count, line: record.line, fields: record.fields.count, columns: header.fields.count)
+            }
+            records.append(record)
         }
-        var records = parse(bytes)
-        guard !records.isEmpty else { throw .noHeader(path: path) }
-        columns = records.removeFirst().fields
+        columns = header.fields
         self.records = records
     }
 
     public var rowCount: Int { records.count }
 
-    /// The numbers of one column, from row 0.
+    /// The numbers of one column, from row 0: decimal, finite, with or without spaces around.
     public func numbers(of column: String) throws(Failure) -> [Double] {
         guard let index = columns.firstIndex(of: column) else { throw .noColumn(column, columns: columns) }
         var numbers: [Double] = []
         numbers.reserveCapacity(records.count)
         for (row, record) in records.enumerated() {
-            let text = index < record.fields.count ? record.fields[index].trimmingCharacters(in: .whitespaces) : ""
-            guard let x = Double(text), x.isFinite else { throw .notANumber(row: row, line: record.line, column: column, text: text) }
+            let text = index < record.fields.count ? record.fields[index].trimmingCharacters(in: Self.spaces) : ""
+            guard let x = Self.number(text) else { throw .notANumber(row: row, line: record.line, column: column, text: text) }
             numbers.append(x)
         }
         return numbers
+    }
+
+    private static let spaces = CharacterSet(charactersIn: " \t\n\r\u{B}\u{C}")
+
+    /// What `Double` takes beside decimal numbers, hexadecimal ones and words, is text here.
+    private static func number(_ text: String) -> Double? {
+        let isDecimal = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"): true
+            default: false
+            }
+        }
+        guard isDecimal, let x = Double(text), x.isFinite else { return nil }
+        return x
     }
 
     /// The texts of one column, from row 0; empty where a row is too short.
@@ -59,48 +92,72 @@ public struct CSVFile: Sendable {
     }
 }
 
-/// Splits bytes into records; lines without any byte are skipped.
-private func parse(_ bytes: Data) -> [(fields: [String], line: Int)] {
-    var records: [(fields: [String], line: Int)] = []
-    var fields: [String] = [], field: [UInt8] = []
-    var line = 1, start = 1
-    var quoted = false, closed = false
+private struct Record {
+    var fields: [String]
+    var line: Int
+}
 
-    func text() -> String { String(decoding: field, as: UTF8.self) }
-    func endRecord() {
-        if !fields.isEmpty || !field.isEmpty || closed { records.append((fields + [text()], start)) }
-        fields = []
-        field = []
-        closed = false
-        start = line
+/// Splits bytes into records, one after the other.
+private struct RecordScanner {
+    private let bytes: [UInt8]
+    private var position: Int
+    private var line = 1
+
+    init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+        position = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
     }
 
-    for byte in bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes {
-        if byte == UInt8(ascii: "\n") { line += 1 }
-        switch byte {
-        case UInt8(ascii: "\"") where quoted:
-            quoted = false
-            closed = true
-        case UInt8(ascii: "\"") where closed:
-            field.append(byte)
-            quoted = true
-            closed = false
-        case UInt8(ascii: "\"") where field.isEmpty:
-            quoted = true
-        case _ where quoted:
-            field.append(byte)
-        case UInt8(ascii: ","):
-            fields.append(text())
-            field = []
-            closed = false
-        case UInt8(ascii: "\n"):
-            endRecord()
-        case UInt8(ascii: "\r"):
-            continue
-        default:
-            field.append(byte)
+    /// The next record that holds anything; nil at the end.
+    mutating func next(row: Int) throws(CSVFile.Failure) -> Record? {
+        while position < bytes.count {
+            let start = position, line = line
+            let fields = try fields(row: row)
+            let isBlank = bytes[start..<position].allSatisfy { [0x20, 0x09, 0x0A, 0x0D].contains($0) }
+            if !isBlank { return Record(fields: fields, line: line) }
         }
+        return nil
     }
-    endRecord()
-    return records
+
+    /// Reads up to the end of a record, over it.
+    private mutating func fields(row: Int) throws(CSVFile.Failure) -> [String] {
+        var fields: [String] = [], field: [UInt8] = []
+        let start = line
+        var isQuoted = false, isClosed = false
+        func text() -> String { String(decoding: field, as: UTF8.self) }
+        while position < bytes.count {
+            let byte = bytes[position]
+            position += 1
+            let endsLine = byte == 0x0A || byte == 0x0D
+            if endsLine {
+                line += 1
+                // CR and LF together are one end.
+                let isPair = byte == 0x0D && position < bytes.count && bytes[position] == 0x0A
+                if isPair { position += 1 }
+                if !isQuoted { return fields + [text()] }
+                field.append(contentsOf: isPair ? [0x0D, 0x0A] : [byte])
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\"") where isQuoted:
+                isQuoted = false
+                isClosed = true
+            case UInt8(ascii: "\"") where isClosed:
+                field.append(byte)
+                isQuoted = true
+                isClosed = false
+            case UInt8(ascii: "\"") where field.isEmpty:
+                isQuoted = true
+            case UInt8(ascii: ",") where !isQuoted:
+                fields.append(text())
+                field = []
+                isClosed = false
+            default:
+                field.append(byte)
+                if !isQuoted { isClosed = false }
+            }
+        }
+        guard !isQuoted else { throw .unclosedQuote(row: row, line: start) }
+        return fields + [text()]
+    }
 }

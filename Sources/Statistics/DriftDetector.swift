@@ -23,7 +23,8 @@ public let driftDetectors: KeyValuePairs<String, any DriftDetector.Type> = [
     "EveryN": EveryN.self,
 ]
 
-/// A detector chosen by name and settings. Numbers that are not finite are passed over and counted.
+/// A detector chosen by name and settings. Numbers that are not finite are passed over and counted; greater ones than can be squared and summed up
+/// count as the greatest that can.
 public struct NamedDetector: Sendable {
     public let name: String
     public private(set) var ignored = 0
@@ -41,8 +42,10 @@ public struct NamedDetector: Sendable {
             ignored += 1
             return false
         }
-        return detector.update(x)
+        return detector.update(min(max(x, -Self.greatest), Self.greatest))
     }
+
+    private static let greatest = 1e100
 
     private static func find(_ name: String) throws(SettingsError) -> (String, any DriftDetector.Type) {
         guard let found = driftDetectors.first(where: { $0.key.lowercased() == name.lowercased() }) else {

@@ -12,22 +12,26 @@ public struct LowerEnvelope: Sendable, Equatable {
     private var points: [Point] = []
     private let bucket: Double
     private let capacity: Int
+    private let steepest: Double
 
     /// - Parameters:
     ///   - bucket: extent of x of which the lowest point is kept.
     ///   - capacity: buckets that are remembered.
-    public init(bucket: Double, capacity: Int) {
+    ///   - steepest: the greatest slope, up or down, that the line may have.
+    public init(bucket: Double, capacity: Int, steepest: Double = .greatestFiniteMagnitude) {
         precondition(bucket > 0 && capacity > 1, "\(capacity) buckets of \(bucket)")
         self.bucket = bucket
         self.capacity = capacity
+        self.steepest = steepest
     }
 
     public var isEmpty: Bool { points.isEmpty }
     /// From the oldest remembered x to the newest.
     public var extent: Double { (points.last?.x ?? 0) - (points.first?.x ?? 0) }
 
-    /// Takes in a point. An x below the newest bucket counts to the newest bucket.
+    /// Takes in a point; one that is not finite is passed over. An x below the newest bucket counts to the newest bucket.
     public mutating func add(x: Double, y: Double) {
+        guard x.isFinite, y.isFinite else { return }
         guard let last = points.last, (x / bucket).rounded(.down) <= (last.x / bucket).rounded(.down) else {
             points.append(Point(x: x, y: y))
             if points.count > capacity { points.removeFirst() }
@@ -44,7 +48,10 @@ public struct LowerEnvelope: Sendable, Equatable {
         guard let next = hull.indices.dropFirst().first(where: { hull[$0].x >= mean }) else { return (0, first.y) }
         let (a, b) = (hull[next - 1], hull[next])
         let slope = (b.y - a.y) / (b.x - a.x)
-        return (slope, a.y + slope * (x - a.x))
+        if abs(slope) <= steepest { return (slope, a.y + slope * (x - a.x)) }
+        // The line of the greatest slope that touches the points from below.
+        let bounded = slope < 0 ? -steepest : steepest
+        return (bounded, points.map { $0.y + bounded * (x - $0.x) }.min() ?? a.y)
     }
 
     /// The lower convex hull, from left to right.  Andrew 1979, https://doi.org/10.1016/0020-0190(79)90072-3

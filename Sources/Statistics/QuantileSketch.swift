@@ -24,9 +24,9 @@ public struct QuantileSketch: Codable, Sendable, Equatable {
         self.exactCapacity = exactCapacity
     }
 
-    /// Takes a number; one that is negative counts as 0, one that is not a number is passed over.
+    /// Takes a number; one that is negative counts as 0, one that is not finite is passed over.
     public mutating func add(_ x: Double) {
-        guard !x.isNaN else { return }
+        guard x.isFinite else { return }
         let x = max(0, x)
         count += 1
         maximum = max(maximum, x)
@@ -40,9 +40,9 @@ public struct QuantileSketch: Codable, Sendable, Equatable {
 
     public mutating func merge(_ other: QuantileSketch) {
         maximum = max(maximum, other.maximum)
-        count += other.count
+        count = count.clampedAdding(other.count)
         exact += other.exact
-        buckets.merge(other.buckets, uniquingKeysWith: +)
+        buckets.merge(other.buckets) { $0.clampedAdding($1) }
         if exact.count > exactCapacity || !buckets.isEmpty { spill() }
     }
 
@@ -50,12 +50,12 @@ public struct QuantileSketch: Codable, Sendable, Equatable {
     public func quantile(_ q: Double) -> Double? {
         precondition((0...1).contains(q), "quantile \(q)")
         guard count > 0 else { return nil }
-        let rank = max(1, Int((q * Double(count)).rounded(.up)))
-        if buckets.isEmpty { return exact.sorted()[rank - 1] }
-        if rank == count { return maximum }
+        let rank = max(1, Int(clamping: (q * Double(count)).rounded(.up)))
+        if buckets.isEmpty { return exact.isEmpty ? maximum : exact.sorted()[min(rank, exact.count) - 1] }
+        if rank >= count { return maximum }
         var seen = 0
         for (bucket, count) in buckets.sorted(by: { $0.key < $1.key }) {
-            seen += count
+            seen = seen.clampedAdding(count)
             if seen >= rank { return min(maximum, Self.middle(of: bucket)) }
         }
         return maximum

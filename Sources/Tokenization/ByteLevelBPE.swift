@@ -58,7 +58,8 @@ public final class ByteLevelBPE: Tokenizer {
         for token in tokens {
             let word = table.bytes(of: token)
             if let content = contents[token] {
-                if let word, String(validating: word, as: UTF8.self) != nil || goesOn(bytes, with: word) { bytes.append(contentsOf: word) } else { bytes.append(contentsOf: content) }
+                let isWord = word.map { String(validating: $0, as: UTF8.self) != nil || goesOn(bytes, with: $0) } ?? false
+                bytes.append(contentsOf: isWord ? word ?? [] : content[...])
                 continue
             }
             guard let word else { throw .unknownToken(token, vocabularySize: vocabularySize) }

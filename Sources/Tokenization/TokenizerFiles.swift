@@ -33,10 +33,12 @@ extension ByteLevelBPE {
         var added = AddedTokens()
         added.add(parts.added, to: table)
         added.add(settings.tokens, to: table)
+        // What GPT-2's tokenizer adds by itself to a vocabulary ends no text of the model.
         let ending = settings.endOfText ?? "<|endoftext|>"
+        let isOwn = settings.endOfText != nil || table.token(of: ending) != nil
         self.init(
             table: table, merges: merges, bytes: try parts.tokensOfBytes(table), added: added.tokens,
-            endOfText: added[ending].flatMap { settings.endOfText == nil && table.token(of: ending) == nil ? nil : $0.id } ?? table.token(of: ending),
+            endOfText: isOwn ? added[ending]?.id ?? table.token(of: ending) : nil,
             addsPrefixSpace: settings.addsPrefixSpace ?? parts.addsPrefixSpace, splitsSpecialTokens: settings.splitsSpecialTokens,
             pattern: parts.pattern, takesWholeWords: parts.takesWholeWords)
     }

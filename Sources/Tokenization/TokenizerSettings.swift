@@ -42,7 +42,9 @@ struct TokenizerSettings {
         splitsSpecialTokens = settings["split_special_tokens"]?.bool ?? false
         let special = Set(settings.filter { $0.key.hasSuffix("_token") }.compactMap { AddedToken($0.value)?.content })
         for var token in added {
-            if special.contains(token.content), settings["added_tokens_decoder"] == nil { (token.isSpecial, token.isNormalized) = (true, false) }
+            if special.contains(token.content), settings["added_tokens_decoder"] == nil {
+                (token.isSpecial, token.isNormalized) = (true, false)
+            }
             take(token)
         }
         try takeSpecialTokens(settings, order, kind ?? TokenizerKind(className: settings["tokenizer_class"]?.string), source)

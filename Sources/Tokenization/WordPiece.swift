@@ -16,10 +16,11 @@ public struct WordPiece: Sendable {
     /// - Parameter file: `vocab.txt`, one piece a line, its line number its id.
     /// - Throws: `TokenizationError`.
     public init(vocabulary file: String, lowercases: Bool = true) throws(TokenizationError) {
-        guard let data = FileManager.default.contents(atPath: file), let text = String(data: data, encoding: .utf8) else {
-            throw .unreadable(file: file, "it is missing, or not UTF-8")
+        guard let text = String(validating: try readFile(file), as: UTF8.self) else { throw .malformed(file: file, "it is not UTF-8") }
+        // By bytes: as characters, a carriage return and the line feed after it are one.
+        var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
+            String(Substring(line.last == UInt8(ascii: "\r") ? line.dropLast() : line))
         }
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { $0.hasSuffix("\r") ? String($0.dropLast()) : String($0) }
         while lines.last?.isEmpty == true { lines.removeLast() }
         pieces = Dictionary(lines.enumerated().map { ($1, $0) }, uniquingKeysWith: { _, last in last })
         guard let unknown = pieces["[UNK]"], let opening = pieces["[CLS]"], let closing = pieces["[SEP]"] else {

@@ -25,7 +25,7 @@ import Stages
     /// Keeps the checkpoint from every other learner.
     private func claim(_ directory: String) throws(StartFailure) -> DirectoryLock? {
         do {
-            return directory.isEmpty ? nil : try DirectoryLock(directory)
+            return directory.isEmpty ? nil : try DirectoryLock(directory, name: Supervised.learnerLock)
         } catch {
             throw StartFailure("learn cannot start: \(error)")
         }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CLinux
 import Files
+import Launch
 import Stages
 
 /// The operator's command.
@@ -30,6 +31,6 @@ import Stages
     static func main() async {
         holdClosedStandardStreams()
         write_line_by_line()
-        await main(nil)
+        await runCommandLine()
     }
 }

@@ -47,12 +47,16 @@ enum Graph {
         }
     }
 
-    static func start(_ arguments: [String], executable: String = executables + "/accrete", directory: String? = nil) throws -> Running {
+    /// - Parameter environment: added to this test's own.
+    static func start(
+        _ arguments: [String], executable: String = executables + "/accrete", directory: String? = nil, environment: [String: String] = [:]
+    ) throws -> Running {
         let log = "/tmp/accrete-test-\(UUID().uuidString).log"
         _ = FileManager.default.createFile(atPath: log, contents: nil)
         let process = Process()
         process.executableURL = URL(fileURLWithPath: executable)
         process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
         let output = FileHandle(forWritingAtPath: log)
         process.standardOutput = output
@@ -101,14 +105,19 @@ enum Graph {
         throw Failure(description: "\(stage) did not come up")
     }
 
-    /// The stages whose command line names this run's settings.
+    /// What a shell makes of a command; `accrete` stands for the executable.
+    static func shell(_ command: String) async throws -> Result {
+        try await start(["-c", "accrete() { \(executables)/accrete \"$@\"; }; \(command)"], executable: "/bin/bash").finished()
+    }
+
+    /// The processes whose command line names this run's settings, the player and the simulator among them.
     static func processes(in run: String) throws -> [String: Int32] {
         var found: [String: Int32] = [:]
         for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
             guard let process = Int32(name), let line = FileManager.default.contents(atPath: "/proc/\(name)/cmdline") else { continue }
             let words = line.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-            guard words.contains("\(run)/settings.yaml"), let command = words.first?.split(separator: "/").last, command.hasPrefix("accrete-") else { continue }
-            let stage = String(command.dropFirst("accrete-".count))
+            guard words.contains("\(run)/settings.yaml"), let command = words.first?.split(separator: "/").last, command.hasPrefix("accrete") else { continue }
+            let stage = command == "accrete" ? words[1] : String(command.dropFirst("accrete-".count))
             found[words.firstIndex(of: "--modality").map { "\(stage)-\(words[$0 + 1])" } ?? stage] = process
         }
         return found

@@ -25,20 +25,40 @@ struct GraphTests {
         #expect(reports[0].metrics.model.bitsPerByte < reports[0].metrics.frozen.bitsPerByte)
     }
 
+    /// The second run learns nothing, so that what it publishes is what it started from.
     @Test func startingAgainGoesOnFromTheNewestCheckpoint() async throws {
         let folder = Folder()
         try await Graph.writeSession(to: folder.path("session"), moments: 30)
-        var versions: [UInt64] = []
-        for _ in 1...2 {
-            let result = try await Graph.run("up", "--session", folder.path("session"), "--mode", "lockstep",
+        var reports: [RunReport] = []
+        for strategy in ["er", "never"] {
+            let result = try await Graph.run("up", "--session", folder.path("session"), "--mode", "lockstep", "--set", "learner.strategy=\(strategy)",
                                              "--directory", folder.path("run"), "--report", folder.path("report.json"))
             #expect(result.status == 0, "\(result.output)")
-            versions.append(try Graph.report(folder.path("report.json")).version)
+            reports.append(try Graph.report(folder.path("report.json")))
         }
-        #expect(versions[1] == 2 * versions[0])
+        #expect(reports[1].version == 2 * reports[0].version)
+        #expect(reports[1].sha256 == reports[0].sha256 && reports[0].sha256.count == 64)
+        // Weights from the seed would score as the frozen baseline does.
+        #expect(reports[1].metrics.model.bitsPerByte < reports[0].metrics.model.bitsPerByte)
+        #expect(reports[1].metrics.frozen == reports[0].metrics.frozen && reports[1].metrics.frozen != reports[1].metrics.model)
         for name in ["config.json", "model.safetensors", "vocab.json", "merges.txt", "training.safetensors"] {
             #expect(FileManager.default.fileExists(atPath: folder.path("run/checkpoint/\(name)")), "\(name)")
         }
+    }
+
+    @Test func theCommandLineOutranksTheEnvironmentInEveryChild() async throws {
+        let folder = Folder()
+        try await Graph.writeSession(to: folder.path("session"), moments: 20)
+        var reports: [RunReport] = []
+        for (name, environment) in [("with", ["ACCRETE_SEED": "5", "ACCRETE_LEARN__PUBLISHEVERY": "3"]), ("without", [:])] {
+            let result = try await Graph.start(
+                ["up", "--session", folder.path("session"), "--mode", "lockstep", "--seed", "3", "--set", "learn.publishEvery=4", "--directory", folder.path(name)],
+                environment: environment).finished()
+            #expect(result.status == 0, "\(result.output)")
+            reports.append(try Graph.report(folder.path("\(name)/report.json")))
+        }
+        #expect(reports[0].seed == 3 && reports[0].sha256 == reports[1].sha256 && reports[0].version == reports[1].version)
+        #expect(reports[0].metrics == reports[1].metrics)
     }
 
     @Test func labelsThatMeanNothingAreNotForeseen() async throws {
@@ -105,14 +125,128 @@ struct GraphTests {
         #expect(try Graph.processes(in: folder.path("run")).isEmpty)
     }
 
-    @Test func aStageDoesNotOutliveItsSupervisor() async throws {
+    /// Waits, with patience for a busy machine; what follows finds out whether it was in vain.
+    private func wait(until isSo: () throws -> Bool) async throws {
+        for _ in 0..<1200 {
+            if try isSo() { return }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
+    /// A graph of the given publisher, while it publishes.
+    private func running(_ publisher: String, _ folder: Folder, _ more: String...) async throws -> Graph.Running {
+        var arguments = ["up", "--directory", folder.path("run")] + more
+        if publisher == "play" {
+            try await Graph.writeSession(to: folder.path("session"), moments: 2000)
+            arguments += ["--session", folder.path("session")]
+        }
+        let running = try Graph.start(arguments + Graph.isolated(folder))
+        try await wait { try Graph.processes(in: folder.path("run"))[publisher] != nil }
+        #expect(try Graph.processes(in: folder.path("run")).count == 9)
+        return running
+    }
+
+    @Test(arguments: ["play", "simulate"])
+    func noProcessOutlivesItsSupervisor(publisher: String) async throws {
         let folder = Folder()
-        let running = try Graph.start(["up", "--outside", "--directory", folder.path("run")] + Graph.isolated(folder))
-        _ = try await Graph.process(of: "evaluate", in: folder.path("run"))
+        let running = try await running(publisher, folder)
+        // One that is stopped cannot look after itself.
+        kill(try #require(Graph.processes(in: folder.path("run"))["evaluate"]), SIGSTOP)
         kill(running.process.processIdentifier, SIGKILL)
         _ = await running.finished()
-        for _ in 0..<200 where !(try Graph.processes(in: folder.path("run")).isEmpty) { try await Task.sleep(for: .milliseconds(50)) }
-        #expect(try Graph.processes(in: folder.path("run")).isEmpty)
+        try await wait { try Graph.processes(in: folder.path("run")).isEmpty }
+        #expect(try Graph.processes(in: folder.path("run")) == [:])
+    }
+
+    @Test func afterAKillTheNextRunInTheSameDirectoryWaitsForTheOldProcesses() async throws {
+        let folder = Folder()
+        let first = try await running("simulate", folder)
+        kill(first.process.processIdentifier, SIGKILL)
+        let again = try await Graph.start(["up", "--directory", folder.path("run"), "--set", "simulate.moments=40"] + Graph.isolated(folder)).finished()
+        #expect(again.status == 0, "\(again.output)")
+        _ = await first.finished()
+    }
+
+    @Test(arguments: ["fuse", "simulate"])
+    func aStageThatHangsIsKilledAndComesBack(stage: String) async throws {
+        let folder = Folder()
+        let running = try await running("simulate", folder, "--set", "simulate.moments=300", "--set", "simulate.rate=30", "--set", "supervise.silence=3")
+        kill(try #require(Graph.processes(in: folder.path("run"))[stage]), SIGSTOP)
+        let result = await running.finished()
+        #expect(result.status == 0, "\(result.output)")
+        #expect(result.output.contains("\(stage) died (told nothing for ") && result.output.contains("\(stage) is back"), "\(result.output)")
+        #expect(try Graph.report(folder.path("run/report.json")).restarts == [stage: 1])
+    }
+
+    @Test func aSecondRunIsRefusedAndTheFirstUntouched() async throws {
+        let folder = Folder()
+        let first = try await running("simulate", folder, "--set", "simulate.moments=0")
+        let settings = try String(contentsOfFile: folder.path("run/settings.yaml"), encoding: .utf8)
+        let number = first.process.processIdentifier
+        // The same directory; on endpoints of its own; another directory with the same checkpoint; the learner alone.
+        let same = try await Graph.run("up", "--directory", folder.path("run"), "--set", "model.width=128")
+        #expect(same.status != 0 && same.output.contains("\(folder.path("run")) cannot be written: another process (\(number)) works in it"), "\(same.output)")
+        let other = Folder()
+        let elsewhere = try await Graph.start(
+            ["up", "--directory", other.path("run"), "--set", "learn.directory=\(folder.path("run/checkpoint"))"] + Graph.isolated(other)).finished()
+        #expect(elsewhere.status != 0 && elsewhere.output.contains("\(folder.path("run/checkpoint")) cannot be written: another process"), "\(elsewhere.output)")
+        let alone = try await Graph.start(
+            ["--set", "learn.directory=\(folder.path("run/checkpoint"))"] + Graph.isolated(other), executable: Graph.executables + "/accrete-learn").finished()
+        #expect(alone.status == 78 && alone.output.contains("another process"), "\(alone.output)")
+        #expect(try String(contentsOfFile: folder.path("run/settings.yaml"), encoding: .utf8) == settings)
+        #expect(first.process.isRunning)
+        first.process.interrupt()
+        _ = await first.finished()
+    }
+
+    @Test func whereTheReportGoesIsToldBeforeTheRunAndKeptAsItIs() async throws {
+        let folder = Folder()
+        try await Graph.writeSession(to: folder.path("session"), moments: 12)
+        let up = "accrete up --session \(folder.path("session")) --mode lockstep"
+        for path in ["/nonexistent/report.json", folder.path] {
+            for option in ["--report", "--plot"] {
+                let refused = try await Graph.shell("\(up) --directory \(folder.path("none")) \(option) \(path)")
+                #expect(refused.status != 0 && refused.output.contains(path) && !refused.output.contains("stages are up"), "\(refused.output)")
+            }
+        }
+        #expect(!FileManager.default.fileExists(atPath: folder.path("none")))
+        let file = try await Graph.shell("touch \(folder.path("file")); \(up) --directory \(folder.path("none")) --set learn.directory=\(folder.path("file"))")
+        #expect(file.status != 0 && file.output.contains("\(folder.path("file")) cannot be written: it is a regular file, not a directory"), "\(file.output)")
+        let kept = try await Graph.shell("""
+            cd \(folder.path); ln -s target.json link.json; mkfifo pipe; cat pipe > plot.svg & \(up) --directory run --report link.json --plot pipe >/dev/null
+            echo rc $?; wait; stat -c %F link.json pipe; head -c 4 plot.svg; rm -rf run
+            \(up) --directory run --report run/own.json >/dev/null; echo rc $?; ls run/own.json
+            """)
+        #expect(kept.output == "rc 0\nsymbolic link\nfifo\n<svgrc 0\nrun/own.json\n", "\(kept.output)")
+        #expect(try Graph.report(folder.path("target.json")).moments == 12)
+    }
+
+    @Test func outputThatCannotBeWrittenStopsNothing() async throws {
+        let folder = Folder()
+        try await Graph.writeSession(to: folder.path("session"), moments: 12)
+        let up = "rm -rf run; accrete up --session session --mode lockstep --directory run"
+        let ended = try await Graph.shell("""
+            cd \(folder.path); exec 2>/dev/null
+            \(up) >/dev/full; echo full $?; \(up) >&-; echo closed $?; \(up) <&- >&- 2>&-; echo all $?; \(up) | true; echo pipe ${PIPESTATUS[0]}
+            \(up) --json >/dev/full; echo json full $?; \(up) --json >&-; echo json closed $?; \(up) --json 2>/dev/full | tail -c 2; echo json ${PIPESTATUS[0]}
+            """)
+        #expect(ended.output == "full 0\nclosed 0\nall 0\npipe 0\njson full 1\njson closed 1\n}\njson 0\n", "\(ended.output)")
+    }
+
+    @Test func aRunThatLearnedNothingDoesNotEndWithZero() async throws {
+        let folder = Folder()
+        try await Graph.writeSession(to: folder.path("session"), moments: 12)
+        let result = try await Graph.run("up", "--session", folder.path("session"), "--mode", "lockstep", "--directory", folder.path("run"),
+                                         "--set", "learner.optimizer=sgd", "--set", "learner.optimizerSettings={learning_rate: 1e38}")
+        let report = try Graph.report(folder.path("run/report.json"))
+        #expect((result.status == 0) == (report.nothingLearned == nil), "\(result.output)")
+        let silent = Folder()
+        let lines = (0..<20).map { "{\"t\": \(Double($0) / 10), \"session\": \"a\", \"source\": \"imu\", \"modality\": \"vector\", \"values\": [0.1], \"ends\": true}" }
+        try FileManager.default.createDirectory(atPath: silent.path("session"), withIntermediateDirectories: true)
+        try lines.joined(separator: "\n").write(toFile: silent.path("session/session.jsonl"), atomically: true, encoding: .utf8)
+        let nothing = try await Graph.run("up", "--session", silent.path("session"), "--mode", "lockstep", "--directory", silent.path("run"))
+        let why = try #require(Graph.report(silent.path("run/report.json")).nothingLearned)
+        #expect(nothing.status != 0 && why.came >= 20 && nothing.output.contains("nothing was learned: \(why.why)"), "\(nothing.output)")
     }
 
     @Test func whatCannotStartSaysWhyInOneSentence() async throws {

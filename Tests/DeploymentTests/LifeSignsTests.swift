@@ -68,9 +68,8 @@ struct LifeSignsTests {
 
     @Test func processorTimeOfThisProcessGrows() throws {
         let before = try #require(LifeSigns.processorTime(of: getpid()))
-        var sum = 0.0
-        while LifeSigns.processorTime(of: getpid()) == before { for i in 1...100_000 { sum += 1 / Double(i) } }
-        #expect(LifeSigns.processorTime(of: getpid()) ?? 0 > before && sum > 0)
+        while LifeSigns.processorTime(of: getpid()) == before {}
+        #expect(LifeSigns.processorTime(of: getpid()) ?? 0 > before)
         #expect(LifeSigns.processorTime(of: 0x7FFF_FFFF) == nil)
     }
 }

@@ -57,6 +57,43 @@ struct RunReportTests {
         #expect(silent["start"] == nil && silent["latencySeconds"] == [:])
     }
 
+    @Test func theGreatestCountsMakeAReport() throws {
+        var record = record
+        let greatest = UInt64.max
+        for (process, stage) in [(1, "ingest"), (2, "ingest"), (1, "fuse"), (1, "learn")] as [(UInt64, String)] {
+            record.take(Status.with {
+                ($0.stage, $0.process, $0.peakMemory, $0.modelVersion) = (stage, process, greatest, greatest)
+                ($0.drops, $0.gaps) = (["late": greatest, "overflow": greatest], ["sensor.vector.a/": greatest, "sensor.vector.b/": greatest])
+                ($0.received, $0.sent) = (["sensor": greatest], ["model": greatest, "prediction": greatest])
+                $0.latency = ["process": .with { ($0.count, $0.p50, $0.max) = (greatest, -1, 1e300) }]
+                $0.gauges = ["moments": 1e300, "personalUpdates": -1e300, "decisions": 1e300]
+            })
+        }
+        record.take(EvaluationSummary.with { ($0.moments, $0.setAside, $0.watermark) = (greatest, greatest, greatest) })
+        record.take(ModelUpdate.with { ($0.version, $0.momentsSeen) = (greatest, greatest) })
+        record.take(Verdict.with { ($0.decision, $0.momentsSeen, $0.decisions) = ("rolled_back", greatest, ["refused": greatest, "accepted": greatest]) })
+        record.take(TriggerLedgerPart.with { $0.lines = [.with { ($0.serial, $0.ordinal, $0.verdict, $0.rule) = (greatest, greatest, "fired", "a") }] })
+        #expect(record.totalDrops == greatest)
+        #expect(record.drops(of: "ingest") == ["late": greatest, "overflow": greatest])
+        let report = RunReport(record, plan, seconds: 1e300, restarts: [:])
+        #expect(report.moments == greatest)
+        #expect(!report.summary.isEmpty)
+        #expect(record.plot(title: "t").svg.contains("</svg>"))
+        #expect(!ProgressView.lines(record, after: 1e300).isEmpty)
+        for gauge in [Double.nan, .infinity, -.infinity, -1] {
+            record.take(Status.with { ($0.stage, $0.gauges) = ("learn", ["personalUpdates": gauge]) })
+            record.take(Status.with { ($0.stage, $0.gauges) = ("fuse", ["moments": gauge, "decisions": gauge]) })
+            #expect(!ProgressView.lines(record, after: gauge).isEmpty)
+            #expect(record.updates <= greatest)
+        }
+    }
+
+    @Test func stagesThatNobodyKnowsAreNotKeptWithoutEnd() {
+        var record = RunRecord()
+        for number in 1...5_000 { record.take(Status.with { $0.stage = "s\(number)" }) }
+        #expect(record.statuses.count == 1_000)
+    }
+
     @Test func everyKeyOfTheSchemaIsInAReportOfEverything() throws {
         var full = RunReport(record, plan, seconds: 4.5, restarts: [:])
         full.nothingLearned = .init(why: "nothing came", came: 0)
@@ -143,6 +180,25 @@ struct RunReportTests {
         // Moments that were made while there was no evaluator count too.
         record.take(Status.with { ($0.stage, $0.gauges) = ("fuse", ["moments": 1_750]) })
         #expect(RunReport(record, plan, seconds: 4.5, restarts: [:]).moments == 1_750)
+    }
+
+    @Test func whatMovesAnywhereIsMovementAndStatusesAreNot() {
+        var record = RunRecord()
+        func moves(_ change: (inout RunRecord) -> Void) -> Bool {
+            let before = record.activity
+            change(&record)
+            return record.activity != before
+        }
+        #expect(moves { $0.take(Status.with { ($0.stage, $0.received) = ("learn", ["moment": 1]) }) })
+        #expect(moves { $0.take(Status.with { ($0.stage, $0.received) = ("learn", ["moment": 2]) }) })
+        #expect(!moves { $0.take(Status.with { ($0.stage, $0.received, $0.sent) = ("learn", ["moment": 2], ["status": 9]) }) })
+        #expect(moves { $0.take(Status.with { ($0.stage, $0.sent) = ("play", ["messages": .max]) }) })
+        #expect(moves { $0.take(EvaluationSummary.with { $0.watermark = 8 }) })
+        #expect(!record.isPausing)
+        record.take(Status.with { ($0.stage, $0.gauges) = ("play", ["nextIn": 119.5]) })
+        #expect(record.isPausing)
+        record.take(Status.with { ($0.stage, $0.gauges, $0.last) = ("play", ["nextIn": 1], true) })
+        #expect(!record.isPausing)
     }
 
     @Test func aRunThatLearnedNothingSaysSoAndWhy() {

@@ -63,6 +63,12 @@ struct SupervisorTests {
         #expect(await events(supervisor) == [.started("child", process: 0, restarts: 0), .gaveUp("child", how: "it cannot start", lastWords: "no such sense")])
     }
 
+    @Test func whatIsNotThereIsGivenUpAtOnce() async {
+        let supervisor = Supervisor(settings(), logs: folder.path)
+        await supervisor.start(.init(name: "child", executable: folder.path("none"), arguments: []))
+        #expect(await events(supervisor) == [.gaveUp("child", how: "\(folder.path("none")) cannot be run: No such file or directory", lastWords: "")])
+    }
+
     @Test func aPublisherThatIsDoneIsNotStartedAgain() async {
         let supervisor = Supervisor(settings(), logs: folder.path)
         await supervisor.start(shell("exit 0", restarts: false))

@@ -1,21 +1,31 @@
 import FoundationEssentials
 import Safetensors
+import Schema
+@testable import Signals
+@testable import Statistics
 import StrictJSON
+import SwiftProtobuf
 import Tokenization
 
-/// What libFuzzer calls with one file after another: the first byte chooses the reader, the rest is the file.
-/// A reader may refuse whatever it likes, but it must not crash, and what it takes must come back the same.
+/// Whatever reads what others wrote, by name. A reader may refuse whatever it likes, but it must not crash, what it takes must be
+/// finite, and what can be written must come back the same.
+private let readers: [String: @Sendable ([UInt8]) -> Void] = [
+    "safetensors": readTensors, "json": readJSON, "tokenizer": readTokenizer, "tokenizer-files": readTokenizerFiles, "text": encode,
+    "jpeg": { read($0, "image", "image/jpeg") }, "png": readPNG, "wav": { read($0, "audio", "audio/wav") },
+    "raw": readRaw, "csv": readCSV, "session": readSessionLine, "messages": readMessage,
+]
+
+/// ACCRETE_FUZZ_READER names the reader that this process is to try.
+private let reader: @Sendable ([UInt8]) -> Void = {
+    let name = ProcessInfo.processInfo.environment["ACCRETE_FUZZ_READER"] ?? ""
+    guard let reader = readers[name] else { preconditionFailure("ACCRETE_FUZZ_READER is one of \(readers.keys.sorted())") }
+    return reader
+}()
+
+/// What libFuzzer calls with one file after another.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let input = UnsafeBufferPointer(start: start, count: count)
-    guard let choice = input.first else { return 0 }
-    let file = [UInt8](input.dropFirst())
-    switch choice % 4 {
-    case 0: readTensors(file)
-    case 1: readJSON(file)
-    case 2: readTokenizer(file)
-    default: encode(file)
-    }
+    reader([UInt8](UnsafeBufferPointer(start: start, count: count)))
     return 0
 }
 
@@ -38,19 +48,32 @@ private func readJSON(_ file: [UInt8]) {
     }
 }
 
-/// Tokenizers are read from files: this one lies in memory.
+/// Some readers open a path: their files lie in memory.
 private let directory = "/dev/shm/accrete-fuzz-\(ProcessInfo.processInfo.processIdentifier)"
 
-private func readTokenizer(_ file: [UInt8]) {
-    let path = "\(directory)/tokenizer.json"
+private func write(_ file: some Collection<UInt8>, as name: String) {
     do {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        try Data(file).write(to: URL(filePath: path))
+        try Data(file).write(to: URL(filePath: "\(directory)/\(name)"))
     } catch {
-        preconditionFailure("\(path) cannot be written: \(error)")
+        preconditionFailure("\(directory)/\(name) cannot be written: \(error)")
     }
+}
+
+private func readTokenizer(_ file: [UInt8]) {
+    write(file, as: "tokenizer.json")
     guard let tokenizer = try? openTokenizer(directory: directory) else { return }
     try? encode(Array(file.prefix(512)), with: tokenizer)
+}
+
+/// The files beside a vocabulary, parted by lines that say `---`.
+private func readTokenizerFiles(_ file: [UInt8]) {
+    let parts = file.split(separator: Array("\n---\n".utf8), omittingEmptySubsequences: false)
+    for (name, part) in zip(["vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json"], parts) {
+        write(part, as: name)
+    }
+    guard let tokenizer = try? openTokenizer(directory: directory) else { return }
+    try? encode(Array(file.suffix(512)), with: tokenizer)
 }
 
 /// GPT-2's own vocabulary, where ACCRETE_FUZZ_TOKENIZER names its directory; else bytes.
@@ -61,5 +84,74 @@ private func encode(_ text: [UInt8]) {
 }
 
 private func encode(_ text: [UInt8], with tokenizer: any Tokenizer) throws {
-    for token in tokenizer.encode(text) { _ = try tokenizer.decode([token]) }
+    for token in tokenizer.encode(text) {
+        precondition(token >= 0 && token < tokenizer.vocabularySize, "token \(token) of \(tokenizer.vocabularySize)")
+        _ = try tokenizer.decode([token])
+    }
+}
+
+/// Every frontend, with pictures no larger than can be read a thousand times a second.
+private let frontends: [String: any Modality] = {
+    var configuration = SignalConfiguration()
+    configuration.image.maximumPixels = 1 << 16
+    configuration.audio.maximumSeconds = 1
+    return Dictionary(uniqueKeysWithValues: modalities.compactMap { entry in (try? frontend(for: entry.key, configuration)).map { (entry.key, $0) } })
+}()
+
+private func read(_ payload: [UInt8], _ modality: String, _ format: String) { read(RawReading(modality: modality, format: format, payload: payload)) }
+
+/// As it is, and with the checksums that its chunks should have, which no fuzzer guesses.
+private func readPNG(_ file: [UInt8]) {
+    read(file, "image", "image/png")
+    var file = file
+    var offset = 8
+    while offset + 12 <= file.count {
+        let length = file[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
+        guard offset + 12 + length <= file.count else { break }
+        var checksum = UInt32.max
+        for byte in file[offset + 4..<offset + 8 + length] {
+            checksum ^= UInt32(byte)
+            for _ in 0..<8 { checksum = checksum >> 1 ^ (checksum & 1 == 1 ? 0xEDB8_8320 : 0) }
+        }
+        for index in 0..<4 { file[offset + 8 + length + index] = UInt8(truncatingIfNeeded: ~checksum >> UInt32(24 - 8 * index)) }
+        offset += 12 + length
+    }
+    read(file, "image", "image/png")
+}
+
+private func read(_ reading: RawReading) {
+    guard let features = try? frontends[reading.modality]?.features(of: reading) else { return }
+    precondition(features.values.allSatisfy { $0.isFinite } && features.validity.isFinite && features.rows > 0, "features of \(reading.format) are not finite")
+}
+
+/// A reading without a header: a byte chooses the format, the next twelve the numbers beside it.
+private func readRaw(_ file: [UInt8]) {
+    let formats = [("image", "image/x-rgb8"), ("image", "image/x-gray8"), ("audio", "audio/x-s16le"), ("audio", "audio/x-f32le"),
+                   ("vector", "vector/f32le"), ("text", "text/utf-8")]
+    guard file.count > 12 else { return }
+    let (modality, format) = formats[Int(file[0]) % formats.count]
+    func number(_ offset: Int) -> Int { Int(Int32(bitPattern: UInt32(file[offset]) | UInt32(file[offset + 1]) << 8 | UInt32(file[offset + 2]) << 24)) }
+    read(RawReading(modality: modality, format: format, width: number(1), height: number(4), channels: number(7), sampleRate: number(10),
+                    payload: Array(file[13...])))
+}
+
+private func readCSV(_ file: [UInt8]) {
+    write(file, as: "numbers.csv")
+    guard let csv = try? CSVFile(path: "\(directory)/numbers.csv") else { return }
+    for column in csv.columns.prefix(4) { _ = try? csv.numbers(of: column) }
+}
+
+private func readSessionLine(_ file: [UInt8]) {
+    guard let event = try? SessionLine(json: file).event() else { return }
+    precondition(!"\(event)".isEmpty)
+}
+
+/// A header of each topic's type; what is decoded is encoded again.
+private func readMessage(_ file: [UInt8]) {
+    guard let choice = file.first else { return }
+    let family = Topics.all[Int(choice) % Topics.all.count]
+    guard let message = try? family.decode(Array(file.dropFirst())) else { return }
+    guard let bytes: [UInt8] = try? message.serializedBytes(), let again = try? family.decode(bytes), let twice: [UInt8] = try? again.serializedBytes(), twice == bytes else {
+        preconditionFailure("a message of \(family.name) is not decoded as it was encoded")
+    }
 }

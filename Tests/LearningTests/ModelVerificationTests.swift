@@ -5,10 +5,10 @@ import Model
 import Safetensors
 import Testing
 
-private let fixtures = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../shared/fixtures").standardizedFileURL.path
+private let fixtures = SharedData.path("fixtures")
 private let fixture = fixtures + "/gpt2-tiny"
 
-@Suite(.enabled(if: FileManager.default.fileExists(atPath: fixture), "../shared/fixtures is absent"))
+@Suite(.enabled(if: SharedData.isWanted("fixtures/gpt2-tiny"), "../shared/fixtures is absent"))
 struct ModelVerificationTests {
     private let folder = Folder()
 

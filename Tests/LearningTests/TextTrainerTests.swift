@@ -113,16 +113,18 @@ import Testing
             try begun.save(to: path)
             saved.append(Data(bytes: begun.parameters.values.baseAddress!, count: begun.parameters.values.count * 4))
         }
-        let whole = try Data(contentsOf: URL(filePath: path)), list = try Data(contentsOf: URL(filePath: folder.path("SHA256SUMS")))
+        let whole = try Data(contentsOf: URL(filePath: path))
         var random = RandomSource(seed: 50)
         for _ in 0..<40 {
             var flipped = whole
-            let bit = random.uniform(below: 8 * whole.count)
+            let bit = random.uniform(below: 8 * whole.count), damaged = Folder()
             flipped[bit / 8] ^= 1 << (bit % 8)
-            try flipped.write(to: URL(filePath: path))
-            try list.write(to: URL(filePath: folder.path("SHA256SUMS")))
+            for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+                try FileManager.default.copyItem(atPath: folder.path(name), toPath: damaged.path(name))
+            }
+            try flipped.write(to: URL(filePath: damaged.path("training.safetensors")))
             let continued = try trainer(Self.configuration("all"))
-            #expect(try continued.restore(from: path) != nil, "bit \(bit)")
+            #expect(try continued.restore(from: damaged.path("training.safetensors")) != nil, "bit \(bit)")
             #expect(continued.steps == 1, "bit \(bit)")
             #expect(Data(bytes: continued.parameters.values.baseAddress!, count: continued.parameters.values.count * 4) == saved[0], "bit \(bit)")
         }

@@ -44,6 +44,28 @@ import Testing
         }
     }
 
+    /// What comes back is the weights of the interval's beginning, served too, and the optimiser forgets where it was going.
+    @Test func aRollBackPutsBackTheWeightsOfAnIntervalAgo() throws {
+        let every = try rule(#"{"name": "once", "detector": "EveryN", "detectorSettings": {"every": 30}, "action": "roll_back"}"#)
+        let learner = try learner()
+        var triggered = try TriggeredLearning([every], learner.model, frozen: learner.parameters.copy(), seed: 1), past: [Float] = []
+        for (index, moment) in TwoSenses.moments(30, seed: 2).enumerated() {
+            let outcome = try learner.learn(moment), learned = Array(learner.parameters.values)
+            if index == 0 { past = learned }
+            let wasRolledBack = triggered.observe(outcome, of: moment, learner, at: Int64(index) * 1_000_000_000)
+            #expect(wasRolledBack == (index == 29))
+            #expect(Array(learner.parameters.values) == (index == 29 ? past : learned), "moment \(index)")
+        }
+        #expect(Array(learner.servingParameters.values) == past)
+        #expect(learner.optimizer.steps == 0 && learner.optimizer.moments.allSatisfy { $0.values.allSatisfy { $0 == 0 } })
+        let good = learner.parameters.copy()
+        good.values[0] += 1
+        var toGood = try TriggeredLearning([rule(#"{"detector": "EveryN", "detectorSettings": {"every": 1}, "action": "roll_back"}"#)], learner.model, frozen: good, seed: 1)
+        let moment = TwoSenses.moments(1, seed: 5)[0]
+        toGood.observe(try learner.learn(moment), of: moment, learner, good: good, at: 0)
+        #expect(Array(learner.parameters.values) == Array(good.values), "where a gate keeps a good version, that one")
+    }
+
     @Test func aLearnerThatNeverUpdatesLearnsWhenARuleSays() throws {
         let burst = try rule(#"{"signal": "error", "detector": "EveryN", "detectorSettings": {"every": 10}, "action": "replay_burst", "amount": 8, "cooldownSeconds": 0, "budget": 1000}"#)
         let learner = try learner("never"), start = learner.parameters.copy()

@@ -1,4 +1,5 @@
 import Messaging
+import Schema
 import Testing
 
 struct MessageChannelTests {
@@ -29,6 +30,84 @@ struct MessageChannelTests {
         #expect(Subscriber(channel).refusals == [.overflow: 15])
     }
 
+    private func send(_ count: Int, of topic: String, bytes: Int = 1, into channel: MessageChannel) {
+        for _ in 1...count { _ = channel.deliver(topic: topic, header: [], payload: [Payload([UInt8](repeating: 7, count: bytes))]) }
+    }
+
+    private func topics(_ channel: MessageChannel) -> [String] {
+        var topics: [String] = []
+        while let batch = Subscriber(channel).takeIfReady() { topics += (0..<batch.count).map { batch[$0].topic } }
+        return topics
+    }
+
+    @Test func whoSendsTooMuchDrivesOutHisOwn() {
+        let channel = MessageChannel(limits: limits(messages: 100), overflow: .dropOldest)
+        send(3, of: "quiet/", into: channel)
+        send(1_000, of: "noisy/", into: channel)
+        send(2, of: "quiet/", into: channel)
+        #expect(topics(channel) == ["quiet/", "quiet/", "quiet/"] + Array(repeating: "noisy/", count: 25) + ["quiet/", "quiet/"])
+        #expect(Subscriber(channel).refusals == [.overflow: 975])
+        // Alone, a source has all the room.
+        send(150, of: "noisy/", into: channel)
+        #expect(topics(channel).count == 100)
+    }
+
+    @Test func manyWhoSendTooMuchShareTheRoom() {
+        let channel = MessageChannel(limits: limits(messages: 100), overflow: .dropOldest)
+        for _ in 1...50 { for source in 1...20 { send(1, of: "s\(source)/", into: channel) } }
+        send(1, of: "quiet/", into: channel)
+        let waiting = topics(channel)
+        #expect(waiting.count <= 100)
+        #expect(waiting.last == "quiet/")
+        #expect((1...20).allSatisfy { source in waiting.count { $0 == "s\(source)/" } >= 4 })
+        // More sources than there is room for: the oldest go.
+        for source in 1...300 { send(1, of: "t\(source)/", into: channel) }
+        #expect(topics(channel) == (201...300).map { "t\($0)/" })
+    }
+
+    @Test func bytesAreSharedToo() {
+        let channel = MessageChannel(limits: limits(messages: 1_000, bytes: 100_000), overflow: .dropOldest)
+        send(2, of: "quiet/", bytes: 10_000, into: channel)
+        send(40, of: "noisy/", bytes: 9_994, into: channel)
+        send(1, of: "quiet/", bytes: 10_000, into: channel)
+        // A quarter of the room, and the newest of each is not driven out by its own size.
+        #expect(topics(channel) == ["quiet/", "quiet/", "noisy/", "noisy/", "quiet/"])
+        send(1, of: "large/", bytes: 60_000, into: channel)
+        send(1, of: "quiet/", bytes: 10, into: channel)
+        #expect(topics(channel) == ["large/", "quiet/"])
+    }
+
+    /// Extractors hear all readings on one topic from one sender: whose they are stands within.
+    @Test func readingsOfOneSourceDriveOutTheirOwnAtTheExtractorsToo() throws {
+        let channel = MessageChannel(limits: limits(messages: 100), overflow: .dropOldest)
+        func sample(_ source: String) throws -> [UInt8] {
+            try Sample.with { $0.arrived = 5; $0.reading.session = "s"; $0.reading.stamp.source = source }.serializedBytes()
+        }
+        func feature(_ source: String) throws -> [UInt8] {
+            try FeatureFrame.with { $0.arrived = 5; $0.frame.session = "s"; $0.frame.source = source }.serializedBytes()
+        }
+        for (topic, header) in [("sample.text/", sample), ("feature.text/", feature)] {
+            _ = channel.deliver(topic: topic, header: try header("quiet"), payload: [])
+            for _ in 1...500 { _ = channel.deliver(topic: topic, header: try header("noisy"), payload: []) }
+            let quiet = try header("quiet")
+            let first = Subscriber(channel).takeIfReady().map { [UInt8]($0[0].header) }
+            #expect(first == quiet)
+            #expect(topics(channel).count == 25)
+            // What cannot be read has a place too.
+            _ = channel.deliver(topic: topic, header: [0x1A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01], payload: [])
+            _ = channel.deliver(topic: topic, header: [0x80], payload: [])
+            #expect(topics(channel).count == 2)
+        }
+    }
+
+    @Test func inLockstepNobodysRoomIsTaken() {
+        let channel = MessageChannel(limits: limits(messages: 100), overflow: .backpressure)
+        send(90, of: "noisy/", into: channel)
+        send(10, of: "quiet/", into: channel)
+        #expect(!channel.deliver(topic: "quiet/", header: [], payload: []))
+        #expect(topics(channel) == Array(repeating: "noisy/", count: 90) + Array(repeating: "quiet/", count: 10))
+    }
+
     @Test func backpressureKeepsTheOldestAndRefusesMore() {
         let channel = MessageChannel(limits: limits(messages: 10), overflow: .backpressure)
         #expect(send(1...12, into: channel) == Array(repeating: true, count: 10) + [false, false])
@@ -57,15 +136,20 @@ struct MessageChannelTests {
 
     @Test func aConsumerWaitsUntilSomethingComesOrTheChannelEnds() async {
         let channel = MessageChannel(limits: Limits(), overflow: .backpressure)
+        let (taken, tell) = AsyncStream.makeStream(of: Int.self)
         let consumer = Task {
             var count = 0
-            for await batch in Subscriber(channel) { count += batch.count }
+            for await batch in Subscriber(channel) {
+                count += batch.count
+                tell.yield(count)
+            }
             return count
         }
         #expect(send(1...3, into: channel) == [true, true, true])
-        while Subscriber(channel).takeIfReady() != nil {}  // What the consumer has not taken, nobody misses.
+        for await count in taken where count == 3 { break }
         channel.end()
-        #expect(await consumer.value <= 3)
+        #expect(await consumer.value == 3)
+        #expect(send(4...4, into: channel) == [true])
         #expect(Subscriber(channel).takeIfReady() == nil)
     }
 

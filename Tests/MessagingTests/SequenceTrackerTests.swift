@@ -62,6 +62,17 @@ struct SequenceTrackerTests {
         #expect(tracker.gaps.isEmpty)
     }
 
+    @Test func sumsOfGapsStopAtTheGreatestNumber() throws {
+        var tracker = SequenceTracker(countsFromOne: true)
+        #expect(try tracker.accept(Stamp(from: "a", sequence: 1), on: topic))
+        #expect(try tracker.accept(Stamp(from: "a", sequence: .max), on: topic))
+        #expect(tracker.gaps == [topic: UInt64.max - 2])
+        #expect(try tracker.accept(Stamp(from: "a", sequence: 4, epoch: 2), on: topic))
+        #expect(try tracker.accept(Stamp(from: "a", sequence: .max, epoch: .max), on: topic))
+        #expect(try tracker.accept(Stamp(from: "b", sequence: .max, epoch: .max), on: topic))
+        #expect(tracker.gaps == [topic: UInt64.max])
+    }
+
     @Test func theAnonymousAreRefused() throws {
         var tracker = SequenceTracker()
         for stamp in [Stamp(from: "", sequence: 1), Stamp(from: "a b", sequence: 1), Stamp(from: "a", sequence: 0)] {

@@ -110,6 +110,38 @@ struct SocketTests {
         await bus.end()
     }
 
+    @Test func aNewcomerGetsTheLastMessageAlthoughAnothersQueueWasFull() async throws {
+        let bus = try ZeroMQBus()
+        var options = PublisherOptions()
+        options.keepsLast = ["model.update/"]
+        options.overflow = .backpressure
+        options.limits.sendQueue = 2
+        var limits = Limits()
+        limits.receiveQueue = 2
+        limits.waitingMessages = 16
+        let publisher = try bus.publisher(.bind, [Endpoint("tcp://127.0.0.1:*")], options: options)
+        let slow = try bus.subscriber(to: [Subscription(publisher.endpoints, topics: ["model."])], limits: limits, overflow: .backpressure)
+        #expect(try await publisher.waitForSubscribers(to: "model.update/", within: .seconds(30)))
+        let payload = Payload([UInt8](repeating: 1, count: 1 << 20))
+        var last = 0
+        while try publisher.publish("model.update/", header: header(last + 1), payload: [payload]) { last += 1 }
+        let late = try bus.subscriber(to: [Subscription(publisher.endpoints, topics: ["model."])])
+        #expect(try await publisher.waitForSubscribers(to: "model.update/", count: 2, within: .seconds(30)))
+        try publisher.service()
+        #expect(await numbers(slow, count: last) == Array(1...last))
+        var batch: MessageBatch?
+        while batch == nil {
+            try publisher.service()
+            try await Task.sleep(for: .milliseconds(1))
+            batch = late.takeIfReady()
+        }
+        #expect(batch.map { [UInt8]($0[0].header) } == header(last))
+        publisher.close()
+        slow.cancel()
+        late.cancel()
+        await bus.end()
+    }
+
     @Test func aPublisherThatHasStartedAgainIsHeardAgain() async throws {
         let directory = Folder()
         let endpoint = try directory.endpoint("bus")

@@ -32,6 +32,61 @@ struct WireMessageTests {
         #expect(reason { _ = try [Float](parts[1]) } == .nonFinite)
     }
 
+    @Test func whatIsTooLongInAHeaderIsRefusedBeforeAnythingIsKept() throws {
+        func refusal<Message: Stamped>(_ change: (inout Message) -> Void) throws -> Reason? {
+            var message = Message()
+            message.stamp = Stamp(from: "a", sequence: 1)
+            change(&message)
+            let wire = WireMessage(topic: "t/", header: try message.serializedBytes())
+            do throws(Refusal) {
+                _ = try wire.decode(Message.self)
+                return nil
+            } catch {
+                return error.reason
+            }
+        }
+        let longest = String(repeating: "x", count: 160), tooLong = longest + "x"
+        let names: [(String) throws -> Reason?] = [
+            { name in try refusal { (reading: inout SensorReading) in reading.domain = name } },
+            { name in try refusal { (reading: inout SensorReading) in reading.format = name } },
+            { name in try refusal { (reading: inout SensorReading) in reading.stamp.clock = name } },
+            { name in try refusal { (cut: inout Cut) in cut.domain = name } },
+            { name in try refusal { (feedback: inout Feedback) in feedback.moment = name } },
+            { name in try refusal { (feedback: inout Feedback) in feedback.decision = name } },
+            { name in try refusal { (request: inout ExplainRequest) in request.moment = name } },
+            { name in try refusal { (sample: inout Sample) in sample.reading.session = name } },
+            { name in try refusal { (event: inout MomentEvent) in event.decision.action.policy = name } },
+            { name in try refusal { (event: inout MomentEvent) in event.moment.senses = [Sense.with { $0.modality = name }] } },
+            { name in try refusal { (status: inout Status) in status.drops = [name: 1] } },
+            { name in try refusal { (status: inout Status) in status.latency = [name: Quantiles()] } },
+            { name in try refusal { (event: inout MomentEvent) in event.decision.muted = [name] } },
+        ]
+        for name in names {
+            #expect(try name(longest) == nil)
+            #expect(try name(tooLong) == .tooLarge)
+        }
+        // Texts and JSON may be longer; lists and maps have so many entries.
+        let text = String(repeating: "x", count: 64 << 10)
+        #expect(try refusal { (update: inout ModelUpdate) in update.configuration = text } == nil)
+        #expect(try refusal { (update: inout ModelUpdate) in update.configuration = text + "x" } == .tooLarge)
+        let many = Dictionary(uniqueKeysWithValues: (1...4_096).map { ("k\($0)", 1.0) })
+        #expect(try refusal { (status: inout Status) in status.gauges = many } == nil)
+        #expect(try refusal { (status: inout Status) in status.gauges = many.merging(["one more": 1]) { $1 } } == .tooLarge)
+        #expect(try refusal { (event: inout MomentEvent) in event.moment.senses = Array(repeating: Sense(), count: 4_097) } == .tooLarge)
+        // The stamp alone is looked at in the same way.
+        let stamped = Cut.with { $0.stamp = Stamp(from: "a", sequence: 1); $0.stamp.clock = tooLong }
+        #expect(reason { _ = try WireMessage(stamped, on: try Topics.cut("s")).stamp() } == .tooLarge)
+    }
+
+    @Test func whatIsUnknownInAHeaderIsNotCarriedOn() throws {
+        var later = Envelope()
+        later.stamp = Stamp(from: "a", sequence: 1)
+        let unknown: [UInt8] = [0xFA, 0x7F, 3, 1, 2, 3]  // field 2047, three bytes
+        let bytes: [UInt8] = try later.serializedBytes() + unknown
+        let cut: Cut = try WireMessage(topic: "cut.s/", header: bytes).decode()
+        #expect(try cut.serializedBytes() as [UInt8] == later.serializedBytes())
+    }
+
     /// Whatever a header holds, it is decoded or refused.
     @Test func brokenHeadersNeverStopTheProgram() throws {
         var event = MomentEvent()

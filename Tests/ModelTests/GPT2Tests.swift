@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import Layers
 import Model
@@ -17,7 +18,7 @@ import Testing
     }
 
     /// Logits, loss and every gradient of an independent implementation, in single and double precision.
-    @Test(.enabled(if: Fixture.isPresent, "../shared/fixtures/gpt2-tiny is absent"))
+    @Test(.enabled(if: SharedData.isWanted("fixtures/gpt2-tiny"), "../shared/fixtures/gpt2-tiny is absent"))
     func logitsLossAndGradientsAgreeWithTransformers() throws {
         try agrees(Float.self, tolerance: 1e-5)
         try agrees(Double.self, tolerance: 1e-5)
@@ -140,8 +141,7 @@ private struct TinyLanguageModel: Composition {
 
 /// Numbers made by PyTorch and transformers; `labels` are next-token targets already.
 private struct Fixture {
-    static let root = URL(filePath: #filePath).appending(path: "../../../../shared/fixtures/gpt2-tiny").standardized.path
-    static var isPresent: Bool { FileManager.default.fileExists(atPath: root) }
+    static let root = SharedData.path("fixtures/gpt2-tiny")
 
     let weights: TensorArchive, expected: TensorArchive
     let configuration = GPT2Configuration(vocabularySize: 131, positions: 24, width: 32, layers: 2, heads: 4)

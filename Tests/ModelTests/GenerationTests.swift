@@ -119,6 +119,39 @@ import Tokenization
         #expect(pieces.last?.end == .stop)
     }
 
+    @Test func aTextEndsAtAnyOfTheModelsTokensAndNotAtTheTokenizers() throws {
+        var settings = settings(Sampling(temperature: 0))
+        let plain = try generation([[5, 6, 7]], settings)
+        _ = try finish(plain)
+        let added = Array(plain.added(to: 0))
+        let end = try #require(added.indices.first { $0 >= 3 && !added[..<$0].contains(added[$0]) })
+        settings.bounds = TextBounds(begin: nil, ends: [added[end], 300])
+        let ended = try generation([[5, 6, 7]], settings)
+        #expect(try finish(ended).last?.end == .endOfText)
+        #expect(Array(ended.added(to: 0)) == Array(added[..<end]))
+    }
+
+    @Test func anEmptyPromptBeginsWithTheModelsTokenWhichIsNotAdded() throws {
+        var settings = settings(Sampling(temperature: 0), tokens: 3)
+        settings.bounds = TextBounds(begin: 7, ends: [])
+        let generation = try generation([[]], settings)
+        _ = try finish(generation)
+        #expect(generation.tokens(of: 0).first == 7 && generation.added(to: 0).count == 3)
+        settings.bounds = TextBounds(begin: nil, ends: [])
+        #expect(throws: Generation.Refusal.emptyPrompt) { try self.generation([[]], settings) }
+    }
+
+    @Test func theStopThatIsCompleteFirstEndsTheText() {
+        var finder = StopFinder(["abcd", "bc", ""].map { Array($0.utf8) })
+        #expect(finder.pass(Array("xa".utf8)) == (Array("x".utf8), false))
+        #expect(finder.pass(Array("bc".utf8)) == (Array("a".utf8), true))
+        var split = StopFinder([Array("héllo".utf8)])
+        #expect(split.pass([0x68, 0xC3]) == ([], false))
+        #expect(split.pass([0xA9, 0x6C]) == ([], false))
+        #expect(split.pass([0x6C, 0x6F, 0x21]) == ([], true))
+        #expect(split.pass([0x68, 0xC3]) == ([], false) && split.flush() == [0x68, 0xC3])
+    }
+
     @Test func anUpdateIsAdoptedWholeOrNotAtAll() throws {
         let newer = Self.parameters(model, seed: 5)
         func tokens(adopting adoption: Generation.Adoption) throws -> [Int] {

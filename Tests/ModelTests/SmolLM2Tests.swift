@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import Model
 import Tensors
@@ -5,7 +6,7 @@ import Testing
 
 private let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardizedFileURL
 private let file = root.appending(path: "models/smollm2-135m-instruct.gguf").path
-private let fixture = root.appending(path: "../shared/fixtures/smollm2").standardizedFileURL.path
+private let fixture = SharedData.path("fixtures/smollm2")
 
 private struct Passage: Decodable {
     var ids: [Int]

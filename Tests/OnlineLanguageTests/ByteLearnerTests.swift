@@ -1,10 +1,9 @@
+import FilesTesting
 import Foundation
 import Testing
 @testable import OnlineLanguage
 
-/// The package's folder; the real texts lie beside it.
-private let package = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-private let texts = package.appending(path: "../shared/data/text")
+private let texts = URL(filePath: SharedData.path("data/text"))
 
 private let verse = Array("""
     The owl and the pussy-cat went to sea\nIn a beautiful pea-green boat,\nThey took some honey, and plenty of money,
@@ -84,18 +83,36 @@ private func codeLength(_ text: [UInt8], _ learner: ByteLearner) -> CodeLength {
         #expect(decoded == text)
     }
 
-    @Test func aPredictionDoesNotDependOnTheFuture() {
-        let (one, other) = (small(), small())
-        for byte in verse {
-            var ignored = CodeLength()
-            one.read(byte, &ignored)
-            other.read(byte, &ignored)
+    /// Two texts that part at one bit: all that is told up to and at that bit is the same, and what the bit costs is what was told before it was known.
+    @Test(arguments: 0..<8) func aPredictionDoesNotDependOnTheFuture(place: Int) {
+        let fork = verse.count / 2, bit = UInt8(0x80 >> place)
+        var parted = verse
+        for index in fork..<verse.count { parted[index] ^= index == fork ? bit : 0xff }
+        func told(_ text: [UInt8]) -> [BitProbability] {
+            let learner = small()
+            return text.flatMap { byte in
+                (0..<8).map { shift in
+                    defer { learner.learn(Int(byte) >> (7 - shift) & 1) }
+                    return learner.predict()
+                }
+            }
         }
-        #expect(one.distribution() == other.distribution())
-        var ignored = CodeLength()
-        one.read(65, &ignored)
-        other.read(66, &ignored)
-        #expect(one.distribution() != other.distribution(), "but on the past it does")
+        let (one, other) = (told(verse), told(parted)), shared = 8 * fork + place + 1
+        #expect(one.prefix(shared).elementsEqual(other.prefix(shared)) { $0.ones == $1.ones })
+        #expect(!one.dropFirst(shared).elementsEqual(other.dropFirst(shared)) { $0.ones == $1.ones }, "but on the past it does")
+        for (text, predictions) in [(verse, one), (parted, other)] {
+            let bits = text.indices.map { byte in
+                (0..<8).reduce(0.0) { $0 + predictions[8 * byte + $1].codeLength(of: Int(text[byte]) >> (7 - $1) & 1) }
+            }
+            var read: [Double] = []
+            let learner = small()
+            for byte in text {
+                var cost = CodeLength()
+                learner.read(byte, &cost)
+                read.append(cost.bits)
+            }
+            #expect(read == bits, "a byte costs what was told before it was read")
+        }
     }
 
     @Test func whatWasReadOnceIsCheaperToReadAgain() {
@@ -133,7 +150,7 @@ private func codeLength(_ text: [UInt8], _ learner: ByteLearner) -> CodeLength {
         #expect(little.bitsPerByte < 1.5)
     }
 
-    @Test(.enabled(if: FileManager.default.fileExists(atPath: texts.path), "the texts of ../shared/data/text are absent"),
+    @Test(.enabled(if: SharedData.isWanted("data/text"), "the texts of ../shared/data/text are absent"),
           arguments: [("alice_en.txt", 3.5), ("quijote_es.txt", 3.1), ("tinyshakespeare_train.txt", 3.4)])
     func theFirstPagesOfABookAreLearned(name: String, below: Double) throws {
         let text = try Data(contentsOf: texts.appending(path: name)).prefix(4000)

@@ -142,6 +142,42 @@ struct StageTests {
         await scene.end()
     }
 
+    @Test func aMessageThatKilledTheStageIsPassedOverAndEveryOtherIsTaken() async throws {
+        var options = StageOptions()
+        options.newestMessage = try NewestMessage(
+            folder.path("echo.newest"), passingOver: [PassedOver(topic: "sensor.vector.imu/", source: "imu", epoch: 1, sequence: 2)])
+        let scene = try Scene.inMemory(options)
+        let running = scene.start()
+        for sequence: UInt64 in 1...4 { try await scene.send([1], sequence: sequence, ends: sequence == 4 ? .end : .none) }
+        try await running.value
+        let (frames, statuses) = try await scene.listener.everythingSaid()
+        #expect(frames.dropLast().map(\.frame.sequence) == [1, 3, 4])
+        #expect(statuses.last?.drops == ["passedOver": 1])
+        // What a supervisor would read had the stage died at the last message.
+        #expect(NewestMessage.read(of: "echo", in: folder.path)?.sequence == 4)
+        await scene.end()
+    }
+
+    /// Nothing is kept by a name that is none, nor said as it came.
+    @Test func namesThatAreNoTopicsAreRefusedBeforeAnythingIsKept() async throws {
+        let scene = try Scene.inMemory()
+        let running = scene.start()
+        var reading = SensorReading()
+        for (sequence, topic) in ["sensor.", "sensor.vector/", "sensor.a b.c/", "sensor.vector.\n\u{1B}[2J/", "sensor.vector.imu", "sensor/"].enumerated() {
+            reading.stamp = Stamp(from: "imu", sequence: UInt64(sequence) + 4)
+            let header: [UInt8] = try reading.serializedBytes()
+            _ = try await scene.sender.waitForSubscribers(to: "sensor.vector.imu/", within: .seconds(30))
+            _ = try scene.sender.publish(topic, header: header, payload: [Payload([1] as [Float])])
+        }
+        try await scene.send([1], sequence: 1, ends: .end)
+        try await running.value
+        let status = try #require(try await scene.listener.everythingSaid().statuses.last)
+        #expect(status.drops == ["unknownTopic": 5])
+        #expect(status.received == ["sensor": 1])
+        #expect(status.gaps.isEmpty)
+        await scene.end()
+    }
+
     @Test func aFaultyBusIsSeenThrough() async throws {
         var faults = Faults()
         faults.drop = 0.1

@@ -57,11 +57,40 @@ import Testing
         #expect(resampled.samples[200..<7800].allSatisfy { abs($0) < 2e-3 })
     }
 
-    @Test func silenceIsHardlyValidAndStaysFinite() throws {
-        let silence = RawReading(modality: "audio", format: "audio/x-s16le", sampleRate: 8000, payload: Array(repeating: 0, count: 1600))
-        let features = try sounds.features(of: silence)
+    @Test(arguments: [(1, 2), (79, 3), (80, 1), (81, 7), (1_600, 2), (1_600, 3), (16_000, 2), (80_000, 2)])
+    func silenceIsNothingAtAnyLength(count: Int, pooled: Int) throws {
+        var configuration = SignalConfiguration()
+        configuration.audio.pooled = pooled
+        let silence = RawReading(modality: "audio", format: "audio/x-s16le", sampleRate: 8000, payload: Array(repeating: 0, count: 2 * count))
+        let features = try AudioModality(configuration).features(of: silence)
         #expect(features.validity == 0)
-        #expect(features.values.allSatisfy { abs($0) < 1e-2 })
+        #expect(features.values.allSatisfy { $0 == 0 })
+    }
+
+    /// The louder a sound, the less 10⁻⁶ counts; from 16 bits on its features are the same at any scale that Float holds.
+    @Test func samplesOfAnyScaleGiveTheSameFeatures() throws {
+        let samples = try WAV.decode(bytes(Fixtures.wavChirp), limits: SoundLimits(maximumSeconds: 1)).samples
+        func features(times scale: Float) throws -> Features {
+            let payload = RawReading(vector: samples.map { $0 * scale }).payload
+            return try sounds.features(of: RawReading(modality: "audio", format: "audio/x-f32le", sampleRate: 8000, payload: payload))
+        }
+        let words = try features(times: 32_768)
+        #expect(zip(words.values, try features(times: 1).values).contains { abs($0 - $1) > 1e-4 })
+        for scale: Float in [65_536, 1e6, 1e8, 1e9, 1e12, 1e20, 1e30, 3e38] {
+            let other = try features(times: scale)
+            #expect(other.validity == 1)
+            #expect(zip(other.values, words.values).allSatisfy { abs($0 - $1) < 1e-3 }, "times \(scale)")
+        }
+        #expect(try features(times: 1e-20).validity < 1e-15)
+    }
+
+    /// One band of noise beside silence: 10⁻⁶ stays where it belongs when samples are brought below 1.
+    @Test func aHugeSoundWithSilenceInItIsFinite() throws {
+        let samples = (0..<4000).map { Float($0 < 2000 ? 0 : 3e38 * sin(Double($0))) }
+        let reading = RawReading(modality: "audio", format: "audio/x-f32le", sampleRate: 8000, payload: RawReading(vector: samples).payload)
+        let features = try sounds.features(of: reading)
+        #expect(features.values.allSatisfy(\.isFinite) && features.validity == 1)
+        #expect((features.values.min() ?? 0, features.values.max() ?? 0) < (-0.5, 3))
     }
 
     @Test func everyBrokenSoundIsRefusedByName() {
@@ -73,7 +102,6 @@ import Testing
         let cases: [(String, [UInt8], Int, Int, SignalRefusal.Reason)] = [
             ("audio/wav", [], 0, 0, .empty),
             ("audio/wav", Array(wav.prefix(44)), 0, 0, .truncated),
-            ("audio/wav", Array(wav.dropLast(100)), 0, 0, .truncated),
             ("audio/wav", Array(wav.prefix(20)), 0, 0, .truncated),
             ("audio/wav", headless, 0, 0, .undecodable),
             ("audio/wav", Array(repeating: 1, count: 500), 0, 0, .undecodable),

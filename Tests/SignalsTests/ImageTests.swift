@@ -70,7 +70,7 @@ import Testing
         func slope(index: Int) -> UInt8 { UInt8(index / 32 * 4 + index % 32) }
         let reading = RawReading(modality: "image", format: "image/x-gray8", width: 32, height: 32, payload: (0..<1024).map(slope))
         let features = try images.features(of: reading)
-        #expect(features.rows == 16 && features.columns == 192 && features.version == 1)
+        #expect(features.rows == 16 && features.columns == 192 && features.version == 2)
         for (patch, y, x, channel) in [(0, 0, 0, 0), (1, 0, 0, 2), (6, 3, 5, 1), (15, 7, 7, 2)] {
             let (line, column) = (patch / 4 * 8 + y, patch % 4 * 8 + x)
             let expected = Float(line * 4 + column) / 255
@@ -127,6 +127,36 @@ import Testing
     @Test func sizeIsBoundedBeforeDecoding() {
         #expect(refusal { try PNG.decode(bytes(Fixtures.pngColours), maximumPixels: 239) }?.reason == .tooLarge)
         #expect(refusal { try JPEG.decode(bytes(Fixtures.jpegColours), maximumPixels: 239) }?.reason == .tooLarge)
+    }
+
+    @Test(arguments: [(1, 16_777_216), (16_777_216, 1), (65_536, 1), (1, 65_536), (4_097, 4_096)])
+    func sidesAndProductAreBoundedBeforeAnythingIsAllocated(width: Int, height: Int) {
+        for format in ["image/x-gray8", "image/x-rgb8"] {
+            let reading = RawReading(modality: "image", format: format, width: width, height: height, payload: [1])
+            #expect(refusal { try images.features(of: reading) }?.reason == .tooLarge)
+        }
+        #expect(refusal { try checkPixels(width: width, height: height, maximum: 16_777_216) }?.reason == .tooLarge)
+    }
+
+    @Test func longPicturesAreResizedAsShortOnes() {
+        for (width, height) in [(1, 65_535), (65_535, 1), (3, 2_000)] {
+            let slope = Pixels(width: width, height: height, channels: 1, bytes: (0..<width * height).map { UInt8($0 * 255 / (width * height)) })
+            let resized = Resize(from: (width, height), to: (32, 32))(slope)
+            for index in 0..<1024 where width == 1 || height == 1 {
+                let place = width == 1 ? index / 32 : index % 32
+                #expect(abs(resized[index] - (Float(place) * 255 + 127) / 32) < 1.5)
+            }
+            #expect(resized.allSatisfy { (0...255).contains($0) })
+        }
+    }
+
+    @Test func aProgressivePictureMayHaveAsManyScansAsItIsSmall() {
+        let jpeg = bytes(Fixtures.jpegColours)
+        let scan = jpeg.firstRange(of: [0xFF, 0xDA]).map { Array(jpeg[$0.lowerBound..<jpeg.count - 2]) } ?? []
+        let bomb = jpeg.dropLast(2) + Array(repeating: scan, count: 40).joined() + [0xFF, 0xD9]
+        #expect(JPEGMarkers(Array(bomb)).scans == 41)
+        #expect(refusal { try JPEG.decode(Array(bomb), maximumPixels: 240) }?.reason == .tooLarge)
+        #expect(refusal { try JPEG.decode(jpeg, maximumPixels: 240) } == nil)
     }
 
     @Test(arguments: [("image/png", Fixtures.pngColours), ("image/png", Fixtures.pngPalette), ("image/jpeg", Fixtures.jpegColours)])

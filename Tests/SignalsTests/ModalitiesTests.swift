@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import Testing
 @testable import Signals
@@ -39,6 +40,43 @@ import Testing
         var configuration = SignalConfiguration()
         configuration[keyPath: key] = value
         #expect(configuration.problems.map(\.description).contains(sentence))
+    }
+
+    @Test(arguments: [([], [1e-300], "vector.scale"), ([], [1e300], "vector.scale"), ([], [0], "vector.scale"), ([], [.nan], "vector.scale"), ([1e300], [], "vector.mean")])
+    func numbersThatFloatDoesNotHoldAreNoScale(mean: [Double], scale: [Double], key: String) {
+        var configuration = SignalConfiguration()
+        (configuration.vector.mean, configuration.vector.scale) = (mean, scale)
+        #expect(configuration.problems.map(\.key) == [key])
+    }
+
+    @Test func vectorsOfAnyFiniteNumbersGiveFiniteFeatures() throws {
+        var configuration = SignalConfiguration()
+        (configuration.vector.mean, configuration.vector.scale) = ([-3e38, 3e38, 0], [1.2e-38, 3e38, 1.2e-38])
+        let numbers: [Float] = [3e38, -3e38, .leastNonzeroMagnitude, -0.0, .greatestFiniteMagnitude, -.leastNormalMagnitude]
+        let features = try VectorModality(configuration).features(of: RawReading(vector: numbers))
+        #expect(features.values.allSatisfy { $0.isFinite })
+        #expect(features.values[2] != 0 || Float.leastNonzeroMagnitude / 1.2e-38 == 0)
+        for number in [Float.nan, .infinity, -.infinity, .signalingNaN] {
+            let vectors = try VectorModality(configuration)
+            #expect(refusal { try vectors.features(of: RawReading(vector: [0, number])) }?.reason == .nonFinite)
+        }
+    }
+
+    @Test(arguments: [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0x61, 0xE4, 0xB8], [0xF4, 0x90, 0x80, 0x80]] as [[UInt8]])
+    func textThatIsNoUTF8IsRefused(payload: [UInt8]) throws {
+        let text = try TextModality(SignalConfiguration())
+        #expect(refusal { try text.features(of: RawReading(modality: "text", format: "text/utf-8", payload: payload)) }?.reason == .undecodable)
+    }
+
+    @Test func textWithoutATokenIsEmpty() throws {
+        let folder = Folder()
+        try Data(#"{"a":0}"#.utf8).write(to: URL(filePath: folder.path("vocab.json")))
+        try Data().write(to: URL(filePath: folder.path("merges.txt")))
+        var configuration = SignalConfiguration()
+        configuration.text.tokenizer = folder.path
+        let text = try TextModality(configuration)
+        #expect(try text.features(of: RawReading(text: "xay")).values == [0])
+        #expect(refusal { try text.features(of: RawReading(text: "xyz")) }?.reason == .empty)
     }
 
     @Test func defaultsMakeSenseAndSurviveCoding() throws {

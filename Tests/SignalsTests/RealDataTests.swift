@@ -1,12 +1,12 @@
+import FilesTesting
 import Foundation
 import Testing
 @testable import Signals
 
 /// Handwritten digits and spoken ones, when the shared data lie beside the package.
-private let data = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("shared/data/av3mnist")
+private let data = URL(filePath: SharedData.path("data/av3mnist"))
 
-@Suite(.enabled(if: FileManager.default.fileExists(atPath: data.path), "shared/data/av3mnist is absent"))
+@Suite(.enabled(if: SharedData.isWanted("data/av3mnist"), "../shared/data/av3mnist is absent"))
 struct RealDataTests {
     @Test func aDigitKeepsItsInk() throws {
         let images = Array(try Data(contentsOf: data.appendingPathComponent("images-idx3-ubyte")).dropFirst(16).prefix(784 * 20))

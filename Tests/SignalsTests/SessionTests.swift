@@ -90,10 +90,60 @@ import Testing
         ([1, 2, 0, 3], ["fine", "fine", "3 timeRunsBack", "fine"]),
         ([1, 2, 9_000_000, 3, 4], ["fine", "fine", "3 timeRunsBack", "fine", "fine"]),
         ([2, 2, 2], ["fine", "fine", "fine"]),
+        ([1, 9_000_000, 9_000_001, 9_000_002, 3, 4, 5], ["fine", "2 timeRunsBack", "3 timeRunsBack", "4 timeRunsBack", "fine", "fine", "fine"]),
+        ([9_000_000, 9_000_000, 0, 1, 2, 3], ["1 timeRunsBack", "2 timeRunsBack", "fine", "fine", "fine", "fine"]),
+        ([1, 2, -5, -4, -3, 3, 4, 5, 6], ["1 timeRunsBack", "2 timeRunsBack", "fine", "fine", "fine", "fine", "fine", "fine", "fine"]),
+        ([1, 2, 3, 172_803, 172_804, 172_805], ["fine", "fine", "fine", "fine", "fine", "fine"]),
+        ([5, 4, 3], ["1 timeRunsBack", "2 timeRunsBack", "fine"]),
     ])
-    func oneWrongTimeCostsOneLine(times: [Int], expected: [String]) throws {
+    func theFewestLinesAreRefused(times: [Int], expected: [String]) throws {
         try write(times.map { #"{"t": \#($0), "session": "s", "cut": true}"# }.joined(separator: "\n"), to: "session.jsonl")
         #expect(try reasons(SessionDirectory(path: path)) == expected)
+    }
+
+    private func times(_ times: [Int]) throws -> (kept: [Int], refused: Int) {
+        try write(times.map { #"{"t": \#($0), "session": "s", "cut": true}"# }.joined(separator: "\n"), to: "session.jsonl")
+        let results = try Array(SessionDirectory(path: path).events())
+        let kept = results.compactMap { try? $0.get().time }
+        return (kept.map { Int($0 / 1_000_000_000) }, results.count - kept.count)
+    }
+
+    @Test(arguments: [1, 3, 7])
+    func aRunOfLinesInTheFarFutureCostsItselfOnly(length: Int) throws {
+        let future = (0..<length).map { 1_000_000_000 + $0 }
+        let (kept, refused) = try times(Array(0..<50) + future + Array(50..<400))
+        #expect(kept == Array(0..<400) && refused == length)
+    }
+
+    @Test func howeverManyLinesAreInTheFutureTheRestIsNotLost() throws {
+        for length in [8, 100, 1000] {
+            let future = (0..<length).map { 1_000_000_000 + $0 }
+            #expect(try times(Array(0..<50) + future + Array(50..<400)).kept == Array(0..<50) + future + Array(50..<400))
+        }
+    }
+
+    @Test func aRecordingThatBeginsAnewIsReadOn() throws {
+        #expect(try times(Array(0..<300) + Array(0..<300) + Array(0..<8)) == (Array(0..<300) + Array(0..<300) + Array(0..<8), 0))
+        #expect(try times(Array(5..<13) + Array(0..<8)) == (Array(5..<13) + Array(0..<8), 0))
+        #expect(try times(Array(0..<100) + Array(0..<200)) == (Array(0..<100) + Array(0..<200), 0))
+        #expect(try times(Array(0..<300) + Array(0..<7)) == (Array(0..<300), 7))
+    }
+
+    @Test func timesReachToTheEndsOfTheirRangeAndNoFurther() throws {
+        let directory = try directory(
+            #"{"t": -9e9, "session": "s", "cut": true}"#, #"{"t": -9.1e9, "session": "s", "cut": true}"#, #"{"t": 0, "session": "s", "cut": true}"#,
+            #"{"t": 1e300, "session": "s", "cut": true}"#, #"{"t": 1e999, "session": "s", "cut": true}"#, #"{"t": NaN, "session": "s", "cut": true}"#,
+            #"{"t": 9e9, "session": "s", "cut": true}"#)
+        #expect(try reasons(directory) == ["fine", "2 brokenLine", "fine", "4 brokenLine", "5 brokenLine", "6 brokenLine", "fine"])
+        #expect(try directory.scan().duration == .max)
+    }
+
+    @Test func aSessionIsReadFromARegularFileOnly() throws {
+        mkfifo(path + "/session.jsonl", 0o600)
+        #expect(refusal { try SessionDirectory(path: path).events() }?.reason == .missingFile)
+        unlink(path + "/session.jsonl")
+        symlink("/dev/zero", path + "/session.jsonl")
+        #expect(refusal { try SessionDirectory(path: path).events() }?.reason == .missingFile)
     }
 
     @Test func filesAreLoadedByTheirFirstBytes() throws {

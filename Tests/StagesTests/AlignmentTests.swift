@@ -76,6 +76,12 @@ struct AlignmentTests {
         random.shuffle(&travelled)
         let shuffled = moments(of: travelled, settings)
         #expect(contents(shuffled.slices) == contents(ordered.slices), "seed \(seed)")
+        // Every reading of its period, and of sounds all between two cuts; of pictures the newest.
+        func readings(_ period: Int, _ moment: Int) -> [Int] { stride(from: period, through: 3000, by: period).filter { $0 > 203 * moment && $0 <= 203 * (moment + 1) } }
+        #expect(shuffled.slices.map { $0.frames["audio"]?.flatMap(\.values) } == (0..<14).map { readings(50, $0).map(Float.init) })
+        #expect(shuffled.slices.map { $0.frames["image"]?.flatMap(\.values) } == (0..<14).map { readings(33, $0).suffix(1).map(Float.init) })
+        if policy == "concatenate" { #expect(shuffled.slices.map { $0.frames["vector"]?.flatMap(\.values) } == (0..<14).map { readings(10, $0).map(Float.init) }) }
+        if policy == "latest" { #expect(shuffled.slices.map { $0.frames["vector"]?.flatMap(\.values) } == (0..<14).map { readings(10, $0).suffix(1).map(Float.init) }) }
         #expect(ordered.slices.count == 14 && shuffled.closed.allSatisfy { $0 <= 40 })
         #expect(ordered.slices.allSatisfy { $0.frames["vector"]?.isEmpty == false })
     }

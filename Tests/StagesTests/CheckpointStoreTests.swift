@@ -82,15 +82,15 @@ struct CheckpointStoreTests {
     @Test func aTokenizerThatTheModelBeganWithGoesAlong() throws {
         let origin = folder.path("gpt2")
         try FileManager.default.createDirectory(atPath: origin, withIntermediateDirectories: true)
-        var words = Dictionary(uniqueKeysWithValues: (0...255).map { (ByteAlphabet.spelling(of: UInt8($0)), $0) })
-        (words["he"], words["<|endoftext|>"]) = (256, 257)
+        var words = try JSONDecoder().decode([String: Int].self, from: Data(try #require(ByteTokenizer().files["vocab.json"]).utf8))
+        words["he"] = 257
         try JSONEncoder().encode(words).write(to: URL(filePath: "\(origin)/vocab.json"))
         try "#version: 0.2\nh e\n".write(toFile: "\(origin)/merges.txt", atomically: true, encoding: .utf8)
         try #"{"eos_token": "<|endoftext|>"}"#.write(toFile: "\(origin)/special_tokens_map.json", atomically: true, encoding: .utf8)
         var settings = settings()
         (settings.model.text.vocabulary, settings.signals.text.tokenizer) = (258, origin)
         try learn(settings, moments: 5)
-        #expect(try openTokenizer(directory: directory).encode("hehe") == [256, 256])
+        #expect(try openTokenizer(directory: directory).encode("hehe") == [257, 257])
         for name in ["vocab.json", "merges.txt", "special_tokens_map.json"] {
             #expect(try Data(contentsOf: URL(filePath: "\(origin)/\(name)")) == Data(contentsOf: URL(filePath: "\(directory)/\(name)")), "\(name)")
         }
@@ -101,8 +101,8 @@ struct CheckpointStoreTests {
         var published: [String] = []
         var learner = Harness(try LearnProcessor(settings(), clock: VirtualClock()))
         for ordinal in 1...9 as ClosedRange<UInt64> { published += learner.send(try moment(ordinal)).compactMap { ($0.message as? ModelUpdate)?.sha256.base64EncodedString() } }
-        let files = fileNames(in: directory).filter { FileKind(of: "\(directory)/\($0)") == .regular && $0 != "versions.reserved" }
-        #expect(files.count >= 8, "\(files)")
+        let files = fileNames(in: directory).filter { FileKind(of: "\(directory)/\($0)") == .regular && $0 != "versions.reserved" && $0 != LedgerFile.name }
+        #expect(files.count >= 7, "\(files)")
         let whole = folder.path("whole")
         try FileManager.default.moveItem(atPath: directory, toPath: whole)
         var random = RandomSource(seed: 20_261_129)
@@ -115,7 +115,7 @@ struct CheckpointStoreTests {
                 let bit = random.uniform(below: 8 * bytes.count)
                 bytes[bit / 8] ^= 1 << (bit % 8)
                 try (trial == 0 ? bytes.prefix(bytes.count - 1) : bytes).write(to: url)
-                if file.hasPrefix("model") || file.hasPrefix("config") || file.hasPrefix("SHA") {
+                if file.hasPrefix("model") || file.hasPrefix("config") || file.hasPrefix("vocab") {
                     #expect(throws: (any Error).self, "bit \(bit) of \(file)") { try GPT2.open(directory: directory) }
                 }
                 var again = Harness(try LearnProcessor(settings(), clock: VirtualClock()))
@@ -151,7 +151,6 @@ struct CheckpointStoreTests {
 
     @Test func aDirectoryThatIsAFileIsRefusedAtTheStart() throws {
         try Data("mine".utf8).write(to: URL(filePath: directory))
-        #expect(settings().problems.map(\.key) == ["learn.directory"])
         let error = try #require(throws: FileError.self) { try LearnProcessor(settings(), clock: VirtualClock()) }
         #expect(error.description == "\(directory) cannot be written: it is a regular file, not a directory")
         #expect(try String(contentsOfFile: directory, encoding: .utf8) == "mine")

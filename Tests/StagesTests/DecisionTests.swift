@@ -1,3 +1,4 @@
+import Files
 import FilesTesting
 import Foundation
 import Messaging
@@ -164,6 +165,87 @@ struct DecisionTests {
         #expect(try refusal { $0.version = 2 } == .sequenceRunsBack)
     }
 
+    private static func digest(_ bytes: [UInt8]) -> Data {
+        var hash = SHA256()
+        bytes.withUnsafeBytes { hash.update($0) }
+        return Data(hash.digest())
+    }
+
+    /// The first tensor is as it should be, the second is not: nothing of the first is taken either.
+    @Test func ofAPolicyThatIsWrongInPartNothingIsTaken() throws {
+        let layout = ParameterLayout([Parameter("first", [2]), Parameter("second", [2])])
+        let wrong: [([TensorContent], Reason)] = [
+            ([.init(name: "first", shape: [2], floats: [5, 6]), .init(name: "second", shape: [2], floats: [7, .nan])], .nonFinite),
+            ([.init(name: "first", shape: [2], floats: [5, 6]), .init(name: "second", shape: [2], floats: [.infinity, 7])], .nonFinite),
+            ([.init(name: "first", shape: [2], floats: [5, 6]), .init(name: "second", shape: [3], floats: [7, 8, 9])], .wrongPolicy),
+            ([.init(name: "first", shape: [2], floats: [5, 6])], .wrongPolicy),
+        ]
+        let store = ParameterStore<Float>(layout)
+        for (index, number) in [1, 2, 3, 4].enumerated() { store.values[index] = Float(number) }
+        var adopted = AdoptedPolicy("bandit", store)
+        func offer(_ tensors: [TensorContent], version: UInt64) throws -> Reason? {
+            let path = folder.path("policy.safetensors")
+            try TensorArchive.write(tensors, to: path)
+            let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+            let digest = Self.digest(bytes)
+            let update = PolicyUpdate.with {
+                $0.stamp = Stamp(from: "learn", sequence: version)
+                ($0.version, $0.policy) = (version, "bandit")
+                $0.sha256 = digest
+            }
+            let message = try WireMessage(update, on: Topics.policyUpdate.only, payload: [Payload(bytes)])
+            do throws(Refusal) {
+                try adopted.adopt(update, payload: message)
+                return nil
+            } catch {
+                return error.reason
+            }
+        }
+        for (tensors, reason) in wrong {
+            #expect(try offer(tensors, version: 1) == reason)
+            #expect(Array(adopted.parameters.values) == [1, 2, 3, 4] && adopted.version == 0 && !adopted.isKnown)
+        }
+        #expect(try offer([.init(name: "first", shape: [2], floats: [5, 6]), .init(name: "second", shape: [2], floats: [7, 8])], version: 1) == nil)
+        #expect(Array(adopted.parameters.values) == [5, 6, 7, 8] && adopted.version == 1)
+    }
+
+    @Test(arguments: [1e308, -1e308, 1e30, 1000.5, -1001]) func aRewardBeyondTheLimitIsRefusedAndItsDecisionGoesOnWaiting(reward: Double) throws {
+        var decider = try #require(try Decider(settings())), learner = try #require(try DecisionLearner(settings()) { ParameterStore(ParameterLayout([])) })
+        let (action, record) = try decide(&decider, 1, 1), start = Instant(nanoseconds: 0)
+        _ = try learner.take(record, at: start)
+        let refusal = #expect(throws: Refusal.self) { try learner.take(feedback(action, reward), at: start) }
+        #expect(refusal?.reason == .rewardOutOfRange)
+        #expect(!(try learner.take(feedback(action, 1000), at: start)).isEmpty && learner.gauges["decisionReward"] == 1000)
+    }
+
+    @Test func aStoredPolicyThatIsNotFiniteIsBegunAnewBehindItsVersions() throws {
+        let directory = folder.path("broken")
+        var settings = settings()
+        settings.learn.directory = directory
+        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
+        _ = learner.begin()
+        for round in 1...5 {
+            let (action, record) = try decide(&decider, UInt64(round), 1)
+            _ = try learner.take(record, at: Instant(nanoseconds: 0))
+            _ = try learner.take(feedback(action, 1), at: Instant(nanoseconds: 0))
+        }
+        try CheckpointDirectory(directory).write(learner.files())
+        let path = directory + "/policy.safetensors", whole = try TensorArchive(mapping: path)
+        let tensors = try whole.tensors.map { tensor in
+            guard tensor.name == "policy.bandit.reward" else { return TensorContent(tensor) }
+            var numbers = try tensor.floats()
+            numbers[1] = .infinity
+            return TensorContent(name: tensor.name, shape: tensor.shape, floats: numbers)
+        }
+        try CheckpointDirectory(directory).write([.init("policy.safetensors", tensors)])
+        var again = try #require(try DecisionLearner(settings, from: CheckpointDirectory(directory).open()) { ParameterStore(ParameterLayout([])) })
+        let start = try #require(again.begin().first), update = try #require(start.message as? PolicyUpdate)
+        #expect(again.drops[.checkpointDamaged] == 1 && update.version > 5)
+        var taken = update
+        taken.stamp = Stamp(from: "learn", sequence: 1)
+        try decider.adopt(taken, payload: WireMessage(taken, on: Topics.policyUpdate.only, payload: start.payload))
+    }
+
     @Test func aPolicyGoesOnFromItsCheckpointAndItsLogIsJudged() throws {
         let directory = folder.path("run")
         var settings = settings()
@@ -180,7 +262,9 @@ struct DecisionTests {
         try CheckpointDirectory(directory).write(learner.files())
         let opened = try CheckpointDirectory(directory).open()
         let again = try #require(try DecisionLearner(settings, from: opened) { ParameterStore(ParameterLayout([])) })
-        #expect(again.gauges == learner.gauges.merging(["decisionsOpen": 0, "decisionReward": 0]) { $1 })
+        let version = try #require(again.gauges["policyVersion"])
+        #expect(version > 400, "versions after the checkpoint may have been published")
+        #expect(again.gauges == learner.gauges.merging(["decisionsOpen": 0, "decisionReward": 0, "policyVersion": version]) { $1 })
         let report = try DecisionReport(directory: directory)
         #expect(report.decisions == 400 && report.told == 400 && report.unreadable == 0)
         #expect(report.recommendation == "always 2", "\(report.text)")
@@ -197,6 +281,36 @@ struct DecisionTests {
         let report = try DecisionReport(log) { _ in nil }
         #expect(report.quarters.map(\.mean) == [0, 1, 2, 3] && abs(report.earned.mean - 1.5) < 1e-9 && report.candidates.isEmpty && report.recommendation.isEmpty)
         #expect(report.text.contains("no other policy is judged"))
+    }
+
+    @Test func whatNoPolicyDecidesIsCountedAndJudgesNothing() throws {
+        let good = #"{"decision":"s/1/1","policy":"ppo","version":1,"observation":[0.1,0.2],"choice":1,"logProbability":-0.7,"value":0,"reward":1,"wasTold":true}"#
+        let bad: [(String, String)] = [
+            (#""choice":1"#, #""choice":-1"#), (#""choice":1"#, #""choice":9223372036854775807"#), (#""choice":1"#, #""choice":1000000"#),
+            (#""reward":1"#, #""reward":1e308"#), (#""logProbability":-0.7"#, #""logProbability":-1e308"#), (#""logProbability":-0.7"#, #""logProbability":700"#),
+            (#""reward":1"#, #""reward":NaN"#), ("{", "["),
+        ]
+        let lines = Array(repeating: good, count: 40) + bad.map { good.replacing($0.0, with: $0.1) } + ["null", "\u{FFFD}"]
+        try replaceFile(at: folder.path("decisions.jsonl")) { append in
+            try Array(lines.joined(separator: "\n").utf8 + [0x0A, 0xFF, 0xFE, 0x0A]).withUnsafeBytes(append)
+        }
+        let report = try DecisionReport(directory: folder.path)
+        #expect(report.decisions == 40 && report.unreadable == bad.count + 3)
+        #expect(report.candidates.map(\.name) == ["evenly", "always 0", "always 1", "bandit"])
+        #expect(report.earned.mean == 1)
+        _ = try report.json
+    }
+
+    @Test func aLogTooWideToJudgeByIsRefusedAndALongOneIsJudgedByItsNewestLines() throws {
+        func log(_ count: Int, inputs: Int, choice: Int) -> [LoggedDecision] {
+            (0..<count).map {
+                LoggedDecision(
+                    decision: "s/\($0)/1", policy: "ppo", version: 1, observation: Array(repeating: 0.5, count: inputs), choice: $0 % 2 == 0 ? choice : 0,
+                    logProbability: -0.7, value: 0, reward: 1, wasTold: true)
+            }
+        }
+        #expect(throws: DecisionReportError.self) { try DecisionReport(log(2, inputs: 1000, choice: 1023)) { _ in nil } }
+        #expect(try DecisionReport(log(300, inputs: 2, choice: 1023)) { _ in nil }.candidates.first?.estimate.count == 300)
     }
 
     @Test func nonsenseIsRefusedAtStart() {

@@ -135,9 +135,9 @@ struct FuseProcessorTests {
     @Test func aFrozenEncoderMakesASenseOfTheWords() throws {
         var settings = settings
         settings.fuse.sentence = Self.bert
-        #expect(settings.problems.map(\.key) == ["fuse.sentence"])
+        #expect(settings.problems.map(\.key).contains("fuse.sentence"))
         settings.model.senses.append(.init(name: "sentence", rows: 1, columns: 16, embedding: 4, hidden: 8))
-        #expect(settings.problems.isEmpty)
+        #expect(!settings.problems.map(\.key).contains("fuse.sentence"))
         var desk = try Desk(settings)
         let outputs = try desk.moment(1, picture: [0, 1, 2, 3])
         let event = try #require(outputs.compactMap { $0.message as? MomentEvent }.first)

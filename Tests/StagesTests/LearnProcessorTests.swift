@@ -182,8 +182,8 @@ struct LearnProcessorTests {
         let said = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: directory + "/config.json"))) as? [String: Any]
         let archive = try TensorArchive(mapping: directory + "/model.safetensors")
         let (n, width) = (try #require(said?["n_positions"] as? Int), try #require(said?["n_embd"] as? Int))
-        #expect(try archive.tensor("wpe.weight").shape == [n, width])
-        #expect(try archive.tensor("wte.weight").shape == [try #require(said?["vocab_size"] as? Int), width])
+        #expect(try archive.tensor("transformer.wpe.weight").shape == [n, width])
+        #expect(try archive.tensor("transformer.wte.weight").shape == [try #require(said?["vocab_size"] as? Int), width])
     }
 
     @Test func anOrderThatMakesNoSenseIsRefusedAndOneThatDoesIsInTheLedger() throws {
@@ -201,5 +201,28 @@ struct LearnProcessorTests {
         for input in try stream(8) { told += learner.send(input) }
         let lines = told.compactMap { $0.message as? TriggerLedgerPart }.flatMap(\.lines)
         #expect(lines.contains { $0.rule == "operator" && $0.note.contains("momentum") })
+    }
+
+    /// An optimiser that steps by nothing leaves the model as it is; seen in what is published, not in what is said of it.
+    @Test func anOptimizerThatAnOrderSwitchesToIsTheOneThatLearns() throws {
+        func digests(_ settings: String?) throws -> [Data] {
+            var learner = try harness(self.settings()), told: [Outgoing] = []
+            for (index, input) in try stream(21).enumerated() {
+                if index == 20, let settings {
+                    _ = learner.send(try .init(WireMessage(Order.with {
+                        $0.stamp = Stamp(from: "operator", sequence: 1)
+                        ($0.switchOptimizer, $0.settings) = ("momentum", settings)
+                    }, on: try Topics.order("learn"))))
+                }
+                told += learner.send(input)
+            }
+            #expect(learner.refusals.isEmpty)
+            return updates(told).map(\.sha256)
+        }
+        let plain = try digests(nil), still = try digests(#"{"learning_rate": 0}"#), moving = try digests(#"{"learning_rate": 0.001}"#)
+        #expect(Set(plain).count == plain.count && plain.count == 7)
+        #expect(still[..<3] == plain[..<3] && moving[..<3] == plain[..<3])
+        #expect(Set(still[4...]).count == 1, "nothing moves")
+        #expect(Set(moving[4...]).count == moving[4...].count && moving.last != plain.last, "it moves, and otherwise")
     }
 }

@@ -81,8 +81,12 @@ struct MomentAlignerTests {
         }
         var random = RandomSource(seed: seed)
         let shuffled = (frames + frames.prefix(7)).shuffled(using: &random)
-        #expect(moments(shuffled) == moments(frames), "seed \(seed)")
-        #expect(moments(frames).count == 4)
+        let told = moments(shuffled)
+        #expect(told.map { $0.frames["image"]?.map(\.values) } == [[[90]], [[180]], [[300]], [[390]]], "seed \(seed): of images the latest")
+        #expect(told.map { $0.frames["text"]?.flatMap(\.values) } == [[10, 40, 70, 100], [130, 160, 190], [220, 250, 280], [310, 340, 370, 400]], "seed \(seed)")
+        #expect(told.map { $0.frames["audio"]?.flatMap(\.values) } == [[20, 50, 80], [110, 140, 170, 200], [230, 260, 290], [320, 350, 380]], "seed \(seed)")
+        #expect(told.map(\.start) == [10, 100, 200, 300] && told.map(\.boundary.end) == [100, 200, 300, 400])
+        #expect(told == moments(frames), "seed \(seed)")
     }
 
     @Test func memoryIsBoundedUnderAnyLoad() {

@@ -88,6 +88,7 @@ struct SettingsAgreementTests {
 
     @Test func whatCannotWorkTogetherIsRefused() {
         #expect(problems("simulate.world.session=../../x").count == 1)
+        #expect(problems("simulate.world.momentsPerSession=5", "simulate.world.session=\(String(repeating: "a", count: 60))").count == 1)
         #expect(problems("learner.trunk=last:3") == ["learner.trunk: 'last:3' are more blocks than model.layers has: 2"])
         #expect(problems("evaluate.holdOut=1").count == 1)
         #expect(problems("mode=lockstep", "fuse.maximumPending=8").count == 1)
@@ -97,16 +98,17 @@ struct SettingsAgreementTests {
     }
 
     @Test(arguments: [
-        "model.layers=3000000", "model.tokens=100000", "model.width=1048576", "model.classes=1048576", "model.joint=1048576", "model.text.length=1048576",
-        "model.text.vocabulary=1048576", "evaluate.domainSample=100000", "learner.replayed=4096", "fuse.remembered=1000000",
+        "model.layers=1000000", "model.tokens=100000", "model.width=1048576", "model.classes=1048576", "model.joint=1048576", "model.text.length=1048576",
+        "model.text.vocabulary=1048576", "evaluate.domainSample=100000", "fuse.remembered=1000000",
     ])
     func theMemoryOfAModelIsToldAndBounded(setting: String) {
         let found = problems(setting, "supervise.memoryLimit=1000000000")
         #expect(found.count == 1 && found[0].hasPrefix("supervise.memoryLimit: the graph takes about ") && found[0].contains("and supervise.memoryLimit allows 1000 MB"), "\(found)")
     }
 
-    @Test func anUpdateThatDoesNotFitIntoAFrameIsToldBeforehand() {
-        #expect(problems("model.width=1024", "supervise.memoryLimit=100000000000").first?.hasPrefix("messaging.frameBytes: 16777216 is less than this model's updates need: ") == true)
+    @Test func anUpdateThatDoesNotFitIntoAMessageIsToldBeforehand() {
+        let found = problems("model.width=1024", "messaging.frameBytes=1048576", "supervise.memoryLimit=100000000000")
+        #expect(found.first?.hasPrefix("messaging.frameBytes: 1048576 lets updates of 4194304 bytes through, and this model's have ") == true, "\(found)")
     }
 
     @Test func whatIsNotThereIsTold() throws {

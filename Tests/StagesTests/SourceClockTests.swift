@@ -8,9 +8,9 @@ import Testing
 
 /// Sources with clocks of their own, and stamps that cannot be.
 struct SourceClockTests {
-    private func reading(_ source: String, at seconds: Double, clock: String, sequence: UInt64, ends: CutKind = .none) throws -> IngestProcessor.Input {
+    private func reading(_ source: String, at seconds: Double, clock: String, sequence: UInt64, epoch: UInt64 = 1, ends: CutKind = .none) throws -> IngestProcessor.Input {
         let message = SensorReading.with {
-            $0.stamp = Stamp(from: source, sequence: sequence, at: Instant(seconds: seconds))
+            $0.stamp = Stamp(from: source, sequence: sequence, epoch: epoch, at: Instant(seconds: seconds))
             $0.stamp.clock = clock
             $0.session = "kitchen"
             $0.modality = "vector"
@@ -66,6 +66,71 @@ struct SourceClockTests {
             _ = ingest.send(try reading("phone", at: now, clock: "phone", sequence: sequence))
             told = times(ingest.send(try reading("headset", at: now + (index < 200 ? 100 : 130), clock: "headset", sequence: sequence)))
             if index > 201 { #expect(abs((told.first ?? .infinity) - now) < 0.002, "\(index): \(told)") }
+        }
+    }
+
+    /// A clock falls to 1970 and is silent; another clock of the session goes on, and its readings stay where they are on the session's.
+    @Test(arguments: [1.7e9, 8e9, 3_700, 61])
+    func aClockThatFallsAndFallsSilentMovesNobodyElse(before: Double) throws {
+        var ingest = live(), sequence: UInt64 = 0, worst = 0.0
+        _ = ingest.send(try reading("camera", at: before, clock: "own", sequence: 1))
+        ingest.advance(by: .milliseconds(1300))
+        _ = ingest.send(try reading("camera", at: 0, clock: "own", sequence: 2))
+        for index in 1...400 {
+            ingest.advance(by: .milliseconds(250))
+            sequence += 1
+            let told = times(ingest.send(try reading("headset", at: 77 + 0.25 * Double(index), clock: "headset", sequence: sequence)))
+            worst = max(worst, abs((told.first ?? .infinity) - (before + 1.3 + 0.25 * Double(index))))
+        }
+        #expect(worst < 0.15 && ingest.refusals.isEmpty, "\(worst) s")
+    }
+
+    /// The device comes back with its clock at 0: its own session goes on there, and in another's session it is where it was.
+    @Test(arguments: [5, 300, 50_000.0], [false, true])
+    func aDeviceThatStartsAgainGoesOn(uptime: Double, leads: Bool) throws {
+        var ingest = live(), boundaries: [Double] = [], sequence: UInt64 = 0
+        for boot in [1, 2] as [UInt64] {
+            for index in 0..<40 {
+                ingest.advance(by: .milliseconds(50))
+                sequence += 1
+                let device = (boot == 1 ? uptime : 0) + 0.05 * Double(index), wall = Double(sequence) * 0.05
+                let stamps = leads ? [("device", device), ("wall", wall)] : [("wall", wall), ("device", device)]
+                for (source, seconds) in stamps {
+                    let input = try reading(source, at: seconds, clock: source, sequence: sequence, epoch: source == "device" ? boot : 1, ends: source == "device" ? .utteranceEnd : .none)
+                    let outputs = ingest.send(input)
+                    if source == "wall", !leads { #expect(times(outputs) == [Double(Instant(seconds: wall).nanoseconds) / 1e9]) }
+                    boundaries += ends(outputs)
+                }
+            }
+        }
+        #expect(ingest.refusals.isEmpty, "\(ingest.refusals)")
+        let device = [uptime, 0].flatMap { start in (0..<40).map { start + 0.05 * Double($0) } }, wall = (1...80).map { 0.05 * Double($0) }
+        let differences = zip(boundaries, leads ? device : wall).map { abs($0 - $1) }
+        #expect(boundaries.count == 80 && (differences.max() ?? .infinity) < 0.002)
+    }
+
+    /// Stamps from the ends of their range on three clocks of two sessions: nothing traps, and what is told lies within what can be told.
+    @Test(arguments: 1...30 as ClosedRange<UInt64>)
+    func noStampIsTooWild(seed: UInt64) throws {
+        var settings = Settings(), random = RandomSource(seed: seed)
+        if seed % 3 == 0 { (settings.cut.clocks.span, settings.cut.clocks.spans, settings.cut.clocks.step, settings.cut.doubtfulJump) = (0.001, 2, 0.001, 1e9) }
+        if seed % 3 == 1 { (settings.cut.clocks.span, settings.cut.clocks.maximumClocks, settings.cut.maximumJump) = (3600, 1, 1e9) }
+        var ingest = Harness(IngestProcessor(settings, epoch: .max, wallOffset: seed % 2 == 0 ? .max : 1_700_000_000_000_000_000, closer: ""))
+        let stamps: [Int64] = [.min, .min + 1, -9_000_000_000_000_000_000, -1, 0, 1, 1_700_000_000_000_000_000, 9_000_000_000_000_000_000, .max - 1, .max]
+        for index in 1...400 as ClosedRange<UInt64> {
+            if random.uniform(below: 3) == 0 { ingest.advance(by: .seconds([0.001, 1.3, 3_000, 1e9][random.uniform(below: 4)])) }
+            let source = ["a", "b", "c"][random.uniform(below: 3)], message = SensorReading.with {
+                $0.stamp = Stamp(from: source, sequence: index, epoch: [0, 1, .max][random.uniform(below: 3)])
+                $0.stamp.time = stamps[random.uniform(below: stamps.count)]
+                $0.stamp.clock = ["unix", "monotonic", "own"][random.uniform(below: 3)]
+                $0.session = ["kitchen", "garden"][random.uniform(below: 2)]
+                $0.modality = "vector"
+                $0.ends = random.uniform(below: 2) == 0 ? .utteranceEnd : .none
+            }
+            let outputs = ingest.send(try .init(WireMessage(message, on: try Topics.sensor("vector", source), payload: [Payload([1] as [Float])])))
+            #expect(times(outputs).allSatisfy { abs($0) <= 9e9 }, "seed \(seed)")
+            let gauges = ingest.processor.telemetry.gauges
+            #expect(!gauges.values.contains { !$0.isFinite }, "seed \(seed)")
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Statistics
 import Testing
 
@@ -26,7 +27,41 @@ private func file(_ text: String) throws -> CSVFile {
         #expect(throws: CSVFile.Failure.noColumn("z", columns: ["a", "b"])) { try file("a,b\n1,2\n").numbers(of: "z") }
     }
 
-    @Test(arguments: ["x", "", "nan", "inf", "1e999"])
+    private static let texts: [(text: String, numbers: [Double])] = [
+        ("x\r1\r\r2\r", [1.0, 2]), ("x\r\n1\r\n2", [1, 2]), ("x\n1\n   \n2\n", [1, 2]), ("x\n\"\r\n1\"\n\"1\"2\n", [1, 12]),
+        ("x\n 1\t\n+1\n-.5\n1.\n1E2\n", [1, 1, -0.5, 1, 100]), ("\u{FEFF}x\n1\n", [1]),
+    ]
+
+    @Test(arguments: texts)
+    func linesEndWithAnyOfTheThreeWaysAndNumbersAreDecimal(text: String, numbers: [Double]) throws {
+        #expect(try file(text).numbers(of: "x") == numbers)
+    }
+
+    @Test func aRowOfTooManyFieldsAndAQuoteWithoutItsEndAreNamed() throws {
+        #expect(throws: CSVFile.Failure.tooManyFields(row: 1, line: 3, fields: 3, columns: 2)) { try file("a,b\n1\n1,2,3\n") }
+        #expect(throws: CSVFile.Failure.unclosedQuote(row: 1, line: 3)) { try file("a\n1\n\"2\n3\n") }
+        #expect(throws: CSVFile.Failure.notANumber(row: 0, line: 2, column: "b", text: "")) { try file("a,b\n1\n").numbers(of: "b") }
+    }
+
+    @Test func aFileOfManyColumnsIsNamedShortly() throws {
+        let message = CSVFile.Failure.noColumn("z", columns: Array(repeating: "y", count: 1_000_000)).description
+        #expect(message.count < 120 && message.hasSuffix("and 999984 more"))
+    }
+
+    @Test func aPipeIsRead() throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID())").path
+        #expect(mkfifo(path, 0o600) == 0)
+        defer { unlink(path) }
+        let writer = Thread {
+            guard let pipe = fopen(path, "w") else { return }
+            fputs("x\n7\n", pipe)
+            fclose(pipe)
+        }
+        writer.start()
+        #expect(try CSVFile(path: path).numbers(of: "x") == [7])
+    }
+
+    @Test(arguments: ["x", "", "nan", "inf", "1e999", "0x10", "1\0abc", "1_000", "1 2", "1d5", "--1", "\u{A0}1", "１"])
     func namesTheRowThatHoldsNoNumber(_ text: String) throws {
         let csv = try file("a,b\n1,2\n\n3,\(text)\n")
         #expect(throws: CSVFile.Failure.notANumber(row: 1, line: 4, column: "b", text: text)) { try csv.numbers(of: "b") }

@@ -1,10 +1,9 @@
+import FilesTesting
 import Foundation
 import Statistics
 import Testing
 
-private let fixture = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("../shared/fixtures/drift").standardizedFileURL
+private let fixture = URL(filePath: SharedData.path("fixtures/drift"))
 
 private struct Fixture: Decodable {
     struct Detection: Decodable {
@@ -26,7 +25,7 @@ private func firings(_ detector: inout NamedDetector, on stream: [Double]) -> [I
 }
 
 @Suite struct DriftDetectorTests {
-    @Test(.enabled(if: FileManager.default.fileExists(atPath: fixture.path), "../shared/fixtures/drift is absent"))
+    @Test(.enabled(if: SharedData.isWanted("fixtures/drift"), "../shared/fixtures/drift is absent"))
     func agreesWithRiverAtEveryIndex() throws {
         let expected = try JSONDecoder().decode(Fixture.self, from: Data(contentsOf: fixture.appendingPathComponent("detections.json")))
         let streams = try CSVFile(path: fixture.appendingPathComponent("streams.csv").path)

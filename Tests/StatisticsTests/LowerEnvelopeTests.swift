@@ -43,6 +43,24 @@ struct LowerEnvelopeTests {
         #expect(abs(try #require(cost(found.slope, found.value)) - least) < 1e-9, "seed \(seed)")
     }
 
+    @Test func noLineIsSteeperThanItMayBe() throws {
+        var envelope = LowerEnvelope(bucket: 1, capacity: 8, steepest: 0.001)
+        envelope.add(x: 0, y: 0)
+        envelope.add(x: 1.3, y: 1.7e9)
+        #expect(try #require(envelope.line(at: 20)) == (0.001, 0.02))
+        envelope.add(x: 2.5, y: -1.7e9)
+        #expect(try #require(envelope.line(at: 2.5)) == (-0.001, -1.7e9))
+    }
+
+    @Test func whatIsNotFiniteIsPassedOver() throws {
+        var envelope = LowerEnvelope(bucket: 1, capacity: 4)
+        for wild in [Double.nan, .infinity, -.infinity] {
+            envelope.add(x: wild, y: 1)
+            envelope.add(x: 1, y: wild)
+        }
+        #expect(envelope.isEmpty)
+    }
+
     @Test func onlyTheNewestBucketsCount() throws {
         var envelope = LowerEnvelope(bucket: 1, capacity: 4)
         #expect(envelope.isEmpty && envelope.line(at: 0) == nil)

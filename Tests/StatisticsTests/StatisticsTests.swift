@@ -66,7 +66,7 @@ import Testing
     @Test func aSketchTakesAnyNumber() {
         var sketch = QuantileSketch(exactCapacity: 0)
         for x in [-1, 0, 1e-300, 1e300, .infinity, .nan] as [Double] { sketch.add(x) }
-        #expect(sketch.count == 5 && sketch.quantile(0) == 0)
+        #expect(sketch.count == 4 && sketch.quantile(0) == 0, "what is not finite is passed over")
     }
 
     @Test func confidentMistakesAreMiscalibrated() {

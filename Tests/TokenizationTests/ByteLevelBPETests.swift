@@ -5,9 +5,9 @@ import Testing
 
 @testable import Tokenization
 
-private let shared = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../shared").standardizedFileURL
-private let gpt2 = shared.appending(path: "data/gpt2_bpe").path
-private let hasGPT2 = FileManager.default.fileExists(atPath: gpt2)
+private let shared = URL(filePath: SharedData.path(""))
+private let gpt2 = SharedData.path("data/gpt2_bpe")
+private let hasGPT2 = SharedData.isWanted("data/gpt2_bpe")
 
 @Suite(.enabled(if: hasGPT2, "GPT-2's vocabulary is absent: ../shared/data/gpt2_bpe"))
 struct GPT2Vocabulary {

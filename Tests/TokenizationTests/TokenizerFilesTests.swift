@@ -91,6 +91,17 @@ func filesBesideAVocabularyAreRefusedByName(files: [String: String], sentence: S
     }
 }
 
+@Test func aVocabularyOfWordPiecesIsARegularFileOfUTF8() throws {
+    let folder = Folder()
+    func read(_ name: String) throws -> WordPiece { try WordPiece(vocabulary: folder.path(name)) }
+    try Data("[UNK]\r\n[CLS]\n[SEP]\nthe\n##re\n".utf8).write(to: URL(filePath: folder.path("good.txt")))
+    #expect(try read("good.txt").encode("There?", limit: 9) == [1, 3, 4, 0, 2])
+    try Data([0x61, 0xFF]).write(to: URL(filePath: folder.path("bad.txt")))
+    #expect(throws: TokenizationError.malformed(file: folder.path("bad.txt"), "it is not UTF-8")) { try read("bad.txt") }
+    #expect(mkfifo(folder.path("pipe.txt"), 0o600) == 0)
+    #expect(throws: TokenizationError.unreadable(file: folder.path("pipe.txt"), "it is a pipe, not a regular file")) { try read("pipe.txt") }
+}
+
 private func opened(_ files: [String: String]) throws -> any Tokenizer {
     let folder = Folder()
     for (name, text) in files { try Data(text.utf8).write(to: URL(filePath: folder.path(name))) }

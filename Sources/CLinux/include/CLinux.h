@@ -9,5 +9,9 @@ void write_line_by_line(void);
 /// Appends to standard output's buffer, the one that `print` uses. Returns 0, or the error's number.
 int write_standard_output(const void *bytes, size_t count);
 
-/// Empties standard output's buffer. Returns 0 if everything written to it so far has got there, or the error's number.
+/// Empties standard output's buffer. Returns 0 if everything written to it so far has got there, or the error's number; −1 where
+/// an earlier write failed and nobody knows why.
 int flush_standard_output(void);
+
+/// Whether a pipe holds something or has a writer. Returns 1 also where it cannot be told.
+int pipe_has_writer_or_bytes(int descriptor);

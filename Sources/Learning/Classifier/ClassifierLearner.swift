@@ -168,7 +168,9 @@ public final class ClassifierLearner {
 
     private func remember(_ samples: [Sample]) {
         for (row, sample) in samples.enumerated() {
-            memory.add(Memory(sample: sample, logits: logits(of: row)), label: sample.label, bytes: 4 * (sample.features.count + network.classes))
+            let logits = logits(of: row)
+            guard logits.allSatisfy(\.isFinite) else { continue }  // it would spoil every step that it is recalled for
+            memory.add(Memory(sample: sample, logits: logits), label: sample.label, bytes: 4 * (sample.features.count + network.classes))
         }
     }
 }

@@ -110,7 +110,8 @@ public final class UpdateGate {
         // Readings that are too large for what serves compare nothing; a candidate that they are too large for alone is worse than any.
         guard [served, past, frozen, scheduled].allSatisfy(\.loss.isFinite) else { return }
         labelled += 1
-        pairs.append(Pair(candidate: tried.loss.isFinite ? tried.loss : Self.unbearable, serving: served.loss, frozen: frozen.loss, scheduled: scheduled.loss))
+        let loss = tried.loss.isFinite ? tried.loss : Self.unbearable
+        pairs.append(Pair(candidate: loss, serving: served.loss, frozen: frozen.loss, scheduled: scheduled.loss))
         if pairs.count > configuration.recent { pairs.removeFirst() }
         for (name, judgement) in [("serving", served), ("frozen", frozen), ("scheduled", scheduled)] {
             tallies[name, default: GateTally()].add(judgement)

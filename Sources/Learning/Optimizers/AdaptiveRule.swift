@@ -41,7 +41,7 @@ public struct AdaptiveRule: UpdateRule {
         try SettingsError.require(epsilon >= 1e-30 && epsilon <= 1, "epsilon", "\(epsilon) is not in 1e-30…1")
         try SettingsError.require(weightDecay >= 0 && weightDecay <= 1000, "weight_decay", "\(weightDecay) is not in 0…1000")
         try SettingsError.require(!decoupled || !trust, "decoupled", "cannot go with trust, which adds the decay to the direction")
-        try SettingsError.require(clipNorm >= 0, "clip_norm", "\(clipNorm) is negative")
+        try SettingsError.require((0...1e18).contains(clipNorm), "clip_norm", "\(clipNorm) is not in 0…1e18")
         try schedule.validate()
     }
 

@@ -26,7 +26,7 @@ public struct MomentumRule: UpdateRule {
         try SettingsError.require(momentum >= 0 && momentum < 1, "momentum", "\(momentum) is not in 0 ..< 1")
         try SettingsError.require(!nesterov || momentum > 0, "nesterov", "needs a momentum above 0")
         try SettingsError.require(weightDecay >= 0 && weightDecay <= 1000, "weight_decay", "\(weightDecay) is not in 0…1000")
-        try SettingsError.require(clipNorm >= 0, "clip_norm", "\(clipNorm) is negative")
+        try SettingsError.require((0...1e18).contains(clipNorm), "clip_norm", "\(clipNorm) is not in 0…1e18")
         try schedule.validate()
     }
 

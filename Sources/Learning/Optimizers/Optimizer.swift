@@ -7,11 +7,12 @@ import Tensors
 ///     graph.backward(from: loss)
 ///     optimizer.step()
 ///
-/// A gradient that is not finite leaves weights and moments as they were. A step allocates nothing, and gives the same result to the
+/// A gradient that is not finite, or too large to be squared, leaves weights and moments as they were; a weight that a step would carry out of
+/// single precision's range, by a rate or a decay that is too large, begins again at 0. A step allocates nothing, and gives the same result to the
 /// bit whatever the team's size. An optimizer has one owner: it is not `Sendable`.
 public final class Optimizer {
     public struct Outcome: Sendable, Equatable {
-        /// False where a gradient was not finite, and nothing was changed.
+        /// False where a gradient was not finite or too large, and nothing was changed.
         public let stepped: Bool
         /// Of all gradients together, averaged over accumulated batches, before clipping.
         public let gradientNorm: Double
@@ -59,6 +60,9 @@ public final class Optimizer {
 
     deinit { sums.deallocate() }
 
+    /// The square of what is greater has no place in single precision, in which moments are kept.
+    private static let largestNorm = 1e18
+
     /// Steps once along the gradients as they are, which stay untouched.
     /// - Parameter batches: how many batches' gradients were added up; their mean is what counts.
     @discardableResult
@@ -68,12 +72,12 @@ public final class Optimizer {
         team.run(self)
         let norm = sums[0..<runs.count].reduce(0) { $0 + $1.first }.squareRoot() / Double(batches)
         let rate = rule.learningRate * rule.schedule.share(at: steps + 1) * rateScale
-        guard norm.isFinite else {
+        // PyTorch's clip_grad_norm_ has the same 1e-6.
+        let clipping = rule.clipNorm > 0 ? min(1, rule.clipNorm / (norm + 1e-6)) : 1
+        guard norm.isFinite, norm * clipping <= Self.largestNorm, rate.isFinite else {
             skipped += 1
             return Outcome(stepped: false, gradientNorm: norm, learningRate: rate)
         }
-        // PyTorch's clip_grad_norm_ has the same 1e-6.
-        let clipping = rule.clipNorm > 0 ? min(1, rule.clipNorm / (norm + 1e-6)) : 1
         steps += 1
         current = OptimizerStep(number: steps, learningRate: rate, gradientScale: Float(clipping / Double(batches)))
         if let layerwise {
@@ -136,6 +140,7 @@ extension Optimizer: TeamWork {
                 sums[index] = (sumOfSquares(runs[index]), 0)
             case .update:
                 runs[index].inSixteens { rule.update($0, current) }
+                runs[index].beginAgainWhereNotFinite()
             case .measureDirections:
                 sums[index] = (0, 0)
                 runs[index].inSixteens { run in
@@ -145,6 +150,7 @@ extension Optimizer: TeamWork {
                 }
             case .apply:
                 runs[index].inSixteens { layerwise?.apply($0, current, trust: trusts[$0.parameter]) }
+                runs[index].beginAgainWhereNotFinite()
             }
         }
     }

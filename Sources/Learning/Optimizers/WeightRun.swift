@@ -36,3 +36,25 @@ public struct WeightRun {
         }
     }
 }
+
+extension WeightRun {
+    /// A weight that is not finite, or of which something that is not is remembered, begins again at 0, and what is remembered with it.
+    func beginAgainWhereNotFinite() {
+        guard !(isFinite(weights) && isFinite(first) && isFinite(second)) else { return }
+        for place in 0..<count where !(weights[place].isFinite && first?[place].isFinite ?? true && second?[place].isFinite ?? true) {
+            weights[place] = 0
+            first?[place] = 0
+            second?[place] = 0
+        }
+    }
+
+    /// The run is still in the cache: looking at it once more costs little.
+    private func isFinite(_ x: UnsafeMutablePointer<Float>?) -> Bool {
+        guard let x else { return true }
+        var zeros = SIMD16<Float>.zero, rest: Float = 0
+        let whole = count / 16 * 16
+        for place in stride(from: 0, to: whole, by: 16) { zeros += load(x, place) * 0 }
+        for place in whole..<count { rest += x[place] * 0 }
+        return total(zeros) + Double(rest) == 0
+    }
+}

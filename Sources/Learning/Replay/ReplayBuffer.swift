@@ -45,7 +45,8 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
     @discardableResult
     public mutating func add(_ item: Item, source: String = "", label: Int? = nil, bytes: Int = MemoryLayout<Item>.size, priority: Double = 1) -> Bool {
         precondition(bytes >= 0, "an item of \(bytes) bytes")
-        let newcomer = ReplaySlot(serial: seen.total, source: source, label: label, bytes: bytes, priority: priority.isFinite ? priority : 1)
+        let priority = priority.isFinite ? priority : 1
+        let newcomer = ReplaySlot(serial: seen.total, source: source, label: label, bytes: bytes, priority: priority)
         seen.add(label)
         guard capacity > 0, bytes <= byteCapacity else { return false }
         while count == capacity || self.bytes > byteCapacity - bytes {

@@ -53,8 +53,8 @@ public final class ElasticConsolidation {
         gathered = ParameterStore(layout)
     }
 
-    /// Gathers importance from the gradient of one sample's (or one small batch's) log-likelihood; one that is not finite, or too large to be squared and
-    /// summed up, is passed over.
+    /// Gathers importance from the gradient of one sample's (or one small batch's) log-likelihood; one that is not finite, or too large to be
+    /// squared and summed up, is passed over.
     public func gather(_ gradients: ParameterStore<Float>) {
         precondition(gradients.layout == gathered.layout, "gradients of another layout")
         guard gradients.values.allSatisfy({ abs($0) <= Self.largestGradient }) else { return }

@@ -26,16 +26,19 @@ extension TextTrainer {
         /// Of the windows' order and the adapters' start.
         public var seed = 1
 
+        public static let ranks = 1...65_536, batches = 1...65_536, times = 1...1 << 20, accumulations = 1...1 << 20
+        public static let alphaLimit = 1e6
+
         public init() {}
 
         public func validate() throws(SettingsError) {
             _ = try learningScope
-            for (key, value, limit) in [
-                ("rank", rank, 65_536), ("batch", batch, 65_536), ("time", time, 1 << 20), ("accumulate", accumulate, 1 << 20),
+            for (key, value, range) in [
+                ("rank", rank, Self.ranks), ("batch", batch, Self.batches), ("time", time, Self.times), ("accumulate", accumulate, Self.accumulations),
             ] {
-                try SettingsError.require((1...limit).contains(value), key, "\(value) is not within 1…\(limit)")
+                try SettingsError.require(range.contains(value), key, "\(value) is not within \(range.lowerBound)…\(range.upperBound)")
             }
-            try SettingsError.require(alpha.isFinite && alpha > 0, "alpha", "\(alpha) is not above 0")
+            try SettingsError.require(alpha > 0 && alpha <= Self.alphaLimit, "alpha", "\(alpha) is not above 0 and at most \(Self.alphaLimit)")
             try SettingsError.require(!targets.isEmpty, "targets", "names no projection")
             try SettingsError.require(seed >= 0, "seed", "\(seed) is negative")
             _ = try updateRule(optimizer, settings: optimizerSettings)

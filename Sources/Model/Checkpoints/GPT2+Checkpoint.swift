@@ -1,5 +1,4 @@
 import Files
-import FoundationEssentials
 import Layers
 import Safetensors
 import StrictJSON
@@ -7,12 +6,21 @@ import Tensors
 
 extension GPT2 {
     /// Opens a Hugging Face directory: `config.json` and `model.safetensors`, in one file or in shards, of any floating
-    /// type, with the prefix `transformer.` or without, with a tied or a separate head.
+    /// type, with the prefix `transformer.` or without, with a tied or a separate head. As in transformers 5, a table that serves as
+    /// head too may stand under either name, and a head that differs from the table stays separate whatever `config.json` says.
     /// Throws `CheckpointError` or `SafetensorsError`; names whatever is missing, unexpected, of another shape or not finite.
     /// Adapters, if any are wanted beside, are zero.
     public static func open(directory: String, adapters: Adapters? = nil) throws -> (model: GPT2, parameters: ParameterStore<Float>) {
-        let model = GPT2(try GPT2Configuration(json: "\(directory)/config.json"), adapters: adapters)
-        return (model, try model.parameters(in: TensorArchive(directory: directory)))
+        let file = "\(directory)/config.json"
+        var configuration = try GPT2Configuration(json: file)
+        let archive = try TensorArchive(directory: directory)
+        guard configuration.layers <= archive.tensors.count / GPT2Configuration.tensorsPerBlock else {
+            throw CheckpointError.configuration(
+                file: file, key: "n_layer", "is \(configuration.layers), but \(archive.source) holds \(archive.tensors.count) tensors, which are fewer than that takes")
+        }
+        if configuration.isTied, let table = archive.table, let head = archive.head { configuration.isTied = try table.floats() == head.floats() }
+        let model = GPT2(configuration, adapters: adapters)
+        return (model, try model.parameters(in: archive))
     }
 
     /// A store filled from an archive's tensors. Throws as `open(directory:)` does.
@@ -21,7 +29,8 @@ extension GPT2 {
         var stored: [String: StoredTensor] = [:]
         var unexpected: [String] = []
         for tensor in archive.tensors {
-            let name = GPT2.plainName(tensor.name)
+            var name = GPT2.plainName(tensor.name)
+            if configuration.isTied, name == "lm_head.weight", archive.table == nil { name = "wte.weight" }
             if let parameter = layout[name] {
                 guard tensor.shape == parameter.shape else {
                     throw SafetensorsError(
@@ -68,7 +77,7 @@ extension GPT2 {
     /// The name in a GPT2LMHeadModel.
     public static func savedName(_ name: String) -> String { name.hasPrefix("lm_head.") ? name : "transformer." + name }
 
-    /// Whether a tensor plays no part: the masks that older checkpoints keep, or the table of a tied head once more.
+    /// Whether a tensor plays no part: the masks that older checkpoints keep, or the table of a tied head once more, which `open` has compared.
     private func isIdle(_ name: String) -> Bool {
         let parts = name.split(separator: ".")
         if parts.count == 4, parts[0] == "h", parts[2] == "attn" { return parts[3] == "bias" || parts[3] == "masked_bias" }
@@ -82,18 +91,23 @@ extension GPT2 {
     ]
 }
 
-/// Makes a directory unless it is there.
-func makeDirectory(_ path: String) throws(SafetensorsError) {
-    do {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-        throw SafetensorsError(path, .cannotWrite("it cannot be made: \(error)"))
-    }
+extension TensorArchive {
+    /// The embedding's table and the head's, under either name.
+    fileprivate var table: StoredTensor? { self["transformer.wte.weight"] ?? self["wte.weight"] }
+    fileprivate var head: StoredTensor? { self["lm_head.weight"] ?? self["transformer.lm_head.weight"] }
 }
 
+/// Makes a directory unless it is there.
+func makeDirectory(_ path: String) throws(SafetensorsError) {
+    do { try makeDirectory(at: path) } catch { throw SafetensorsError(path, .cannotWrite("it cannot be made: \(error.cause)")) }
+}
+
+/// The most bytes of a file that goes along with a model.
+private let companionLimit = 1 << 28
+
 private func copyFile(_ source: String, to destination: String) throws {
-    guard FileManager.default.fileExists(atPath: source), source != destination else { return }
-    let contents: Data
-    do { contents = try Data(contentsOf: URL(filePath: source)) } catch { throw CheckpointError.unreadable(file: source, "\(error)") }
+    guard FileKind(of: source) != nil, source != destination else { return }
+    let contents: [UInt8]
+    do { contents = try readFile(source, atMost: companionLimit) } catch { throw CheckpointError.unreadable(file: source, error.cause) }
     try replaceFile(at: destination) { append in try contents.withUnsafeBytes(append) }
 }

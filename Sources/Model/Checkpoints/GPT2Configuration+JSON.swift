@@ -23,14 +23,27 @@ extension GPT2Configuration {
         self.init()
         let kind = try value("model_type", "a name", \.string) ?? "gpt2"
         guard kind == "gpt2" else { throw refuse("model_type", "is \(kind); only gpt2 is known") }
+        if let given = members["quantization_config"], given != .null { throw refuse("quantization_config", "is there; weights are read as floating-point numbers only") }
         for (key, plain) in [("scale_attn_weights", true), ("scale_attn_by_inverse_layer_idx", false), ("add_cross_attention", false)] {
             if let given = try value(key, "true or false", \.bool), given != plain { throw refuse(key, "is \(given); only \(plain) is known") }
         }
         try set(&vocabularySize, "vocab_size", "an integer", \.integer)
-        try set(&positions, "n_positions", "an integer", \.integer)
-        try set(&width, "n_embd", "an integer", \.integer)
-        try set(&layers, "n_layer", "an integer", \.integer)
-        try set(&heads, "n_head", "an integer", \.integer)
+        /// A size may have several names; all that are there must agree.
+        func set(_ size: inout Int, _ names: String...) throws(CheckpointError) {
+            var first: String?
+            for name in names {
+                guard let given = try value(name, "an integer", \.integer) else { continue }
+                if let first, given != size { throw refuse(name, "is \(given), but \(first), which means the same, is \(size)") }
+                size = given
+                first = first ?? name
+            }
+        }
+        // transformers passes over n_ctx of early files, whose weights say the same.
+        try set(&positions, "n_ctx")
+        try set(&positions, "n_positions", "max_position_embeddings")
+        try set(&width, "n_embd", "hidden_size")
+        try set(&layers, "n_layer", "num_hidden_layers")
+        try set(&heads, "n_head", "num_attention_heads")
         hidden = try value("n_inner", "an integer", \.integer)
         try set(&epsilon, "layer_norm_epsilon", "a number", \.double)
         try set(&deviation, "initializer_range", "a number", \.double)
@@ -44,9 +57,9 @@ extension GPT2Configuration {
         if let problem { throw refuse(problem.key, problem.sentence) }
     }
 
-    /// transformers' names of what GPT-2's MLP may apply.
+    /// transformers' names of what GPT-2's MLP may apply; it writes the same approximation of GELU in several ways.
     private static let activations: [String: Activation] = [
-        "gelu_new": .gelu, "gelu_pytorch_tanh": .gelu, "relu": .relu, "tanh": .tanh, "sigmoid": .sigmoid,
+        "gelu_new": .gelu, "gelu_pytorch_tanh": .gelu, "gelu_python_tanh": .gelu, "gelu_fast": .gelu, "gelu_accurate": .gelu, "relu": .relu, "tanh": .tanh, "sigmoid": .sigmoid,
     ]
 
     /// The members of `config.json` that this configuration decides, and those that tell transformers what to open it with.

@@ -1,3 +1,4 @@
+import Statistics
 import Tensors
 
 /// The shape of a GPT-2, by the keys of Hugging Face's `config.json`. The defaults are GPT-2 of 124 million parameters.
@@ -33,13 +34,35 @@ public struct GPT2Configuration: Sendable, Equatable {
         self.heads = heads
     }
 
+    /// The most of any size, of layers, and of numbers altogether: beyond what anybody has, and far from overflowing.
+    public static let sizeLimit = 1 << 24, layerLimit = 1 << 12, parameterLimit = 1 << 40
+
+    /// Tensors that a block has.
+    static let tensorsPerBlock = 12
+
+    /// Numbers of a model of this shape, adapters aside, or the largest `Int`.
+    public var parameterCount: Int {
+        func product(_ sizes: Int...) -> Int { sizes.reduce(1) { $0.clampedMultiplying(by: $1) } }
+        let hidden = hidden ?? width.clampedMultiplying(by: 4)
+        // Weights of attention and MLP, their biases, and two norms.
+        let block = [product(4, width, width), product(2, width, hidden), product(9, width), hidden].reduce(0) { $0.clampedAdding($1) }
+        let tables = product(isTied ? 1 : 2, vocabularySize, width).clampedAdding(product(positions, width))
+        return tables.clampedAdding(product(layers, block)).clampedAdding(product(2, width))
+    }
+
     /// What makes no sense, as the key and a sentence; nil if all is well.
     public var problem: (key: String, sentence: String)? {
         let sizes = [
             ("vocab_size", vocabularySize), ("n_positions", positions), ("n_embd", width), ("n_layer", layers), ("n_head", heads),
             ("n_inner", hidden ?? 1),
         ]
-        if let (key, size) = sizes.first(where: { $0.1 < 1 || $0.1 > 1 << 24 }) { return (key, "is \(size); it must be between 1 and \(1 << 24)") }
+        for (key, size) in sizes {
+            let limit = key == "n_layer" ? Self.layerLimit : Self.sizeLimit
+            if size < 1 || size > limit { return (key, "is \(size); it must be between 1 and \(limit)") }
+        }
+        if parameterCount > Self.parameterLimit {
+            return ("n_embd", "is \(width): with \(layers) layers and the other sizes, that is more than \(Self.parameterLimit) numbers")
+        }
         if !width.isMultiple(of: heads) { return ("n_head", "\(heads) heads do not divide a width of \(width)") }
         if !(epsilon > 0 && epsilon < 1) { return ("layer_norm_epsilon", "is \(epsilon); it must be between 0 and 1") }
         if !(deviation >= 0 && deviation.isFinite) { return ("initializer_range", "is \(deviation)") }

@@ -1,4 +1,5 @@
 import Layers
+import Statistics
 import Tensors
 
 /// The bytes that training a GPT-2 takes, counted before anything is allocated, as the graph and the optimiser allocate them.
@@ -12,7 +13,7 @@ public struct TrainingMemory: Sendable, Equatable {
     /// What a step computes, with its gradients.
     public let activations: Int
 
-    public var total: Int { parameters + gradients + moments + activations }
+    public var total: Int { [gradients, moments, activations].reduce(parameters) { $0.clampedAdding($1) } }
 
     /// - Parameters:
     ///   - moments: numbers that the optimiser keeps for each weight that learns.
@@ -23,14 +24,15 @@ public struct TrainingMemory: Sendable, Equatable {
         recomputing: Bool = false, members: Int = 1
     ) {
         let model = GPT2(configuration, adapters: adapters)
-        let learned = model.parameters.filter { scope.learns($0, in: configuration) }.reduce(0) { $0 + $1.count }
+        let all = model.parameters
+        let learned = all.filter { scope.learns($0, in: configuration) }.reduce(0) { $0.clampedAdding($1.count) }
         let size = MemoryLayout<Float>.stride
-        parameters = model.parameters.reduce(0) { $0 + $1.count } * size
-        gradients = learned * size
-        self.moments = learned * moments * size
+        parameters = all.reduce(0) { $0.clampedAdding($1.count) }.clampedMultiplying(by: size)
+        gradients = learned.clampedMultiplying(by: size)
+        self.moments = gradients.clampedMultiplying(by: moments)
         var sketch = Sketch(configuration, adapters, scope, batch: batch, time: time, members: members)
         sketch.model(recomputing: recomputing)
-        activations = sketch.count * size
+        activations = sketch.count.clampedMultiplying(by: size)
     }
 }
 
@@ -55,7 +57,7 @@ private struct Sketch {
         learned = Set(GPT2(c, adapters: adapters).parameters.filter { scope.learns($0, in: configuration) }.map(\.name))
     }
 
-    private var rows: Int { batch * time }
+    private var rows: Int { batch.clampedMultiplying(by: time) }
 
     mutating func model(recomputing: Bool) {
         var needs = embed()
@@ -65,7 +67,7 @@ private struct Sketch {
             needs = block("h.\(layer)", needs)
             if let used = shared {
                 (slots, shared) = (used, nil)
-                allocate(rows * c.width, needs)
+                allocate(rows.clampedMultiplying(by: c.width), needs)
             }
         }
         needs = norm("ln_f", needs)
@@ -76,39 +78,47 @@ private struct Sketch {
     /// Logits, the loss of every row, whether it counts (which no parts share), and the level kept for backward.
     private mutating func losses(_ rows: Int, _ needs: Bool) -> Bool {
         let needs = needs || learned.contains(c.isTied ? "wte.weight" : "lm_head.weight")
-        allocate(rows * c.vocabularySize, needs)
+        allocate(rows.clampedMultiplying(by: c.vocabularySize), needs)
         allocate(rows, needs)
-        count += rows
+        count = count.clampedAdding(rows)
         allocate(rows, false)
         return needs
     }
 
     private mutating func sharedLosses(_ needs: Bool, _ slots: inout [(values: Int, gradients: Int)]) -> Bool {
         var told = needs
-        for start in stride(from: 0, to: rows, by: rowsOfLogits) {
-            let part = min(rowsOfLogits, rows - start)
-            allocate(part * c.width, needs)
+        func add(_ part: Int) {
+            allocate(part.clampedMultiplying(by: c.width), needs)
             (shared, next) = (slots, 0)
             told = losses(part, needs)
             allocate(1, told)
             if let used = shared { (slots, shared) = (used, nil) }
             allocate(part, told)
         }
+        let (whole, rest) = rows.quotientAndRemainder(dividingBy: rowsOfLogits)
+        if whole > 0 { add(rowsOfLogits) }
+        if whole > 1 {
+            // The first has made the memory that they share; the others take the same each.
+            let before = count
+            add(rowsOfLogits)
+            count = count.clampedAdding((whole - 2).clampedMultiplying(by: count - before))
+        }
+        if rest > 0 { add(rest) }
         allocate(rows, told)
         allocate(rows, false)
         return told
     }
 
     private mutating func allocate(_ numbers: Int, _ needsGradient: Bool) {
-        guard var slots = shared else { return count += numbers * (needsGradient ? 2 : 1) }
+        guard var slots = shared else { return count = count.clampedAdding(numbers.clampedMultiplying(by: needsGradient ? 2 : 1)) }
         if next == slots.count { slots.append((0, 0)) }
         // Where a larger buffer takes a smaller one's place, earlier parts hold on to theirs.
         if slots[next].values < numbers {
-            count += numbers
+            count = count.clampedAdding(numbers)
             slots[next].values = numbers
         }
         if needsGradient, slots[next].gradients < numbers {
-            count += numbers
+            count = count.clampedAdding(numbers)
             slots[next].gradients = numbers
         }
         next += 1
@@ -117,15 +127,15 @@ private struct Sketch {
 
     private mutating func embed() -> Bool {
         let tokens = learned.contains("wte.weight"), places = learned.contains("wpe.weight")
-        allocate(rows * c.width, tokens)
-        allocate(time * c.width, places)
-        allocate(rows * c.width, tokens || places)
+        allocate(rows.clampedMultiplying(by: c.width), tokens)
+        allocate(time.clampedMultiplying(by: c.width), places)
+        allocate(rows.clampedMultiplying(by: c.width), tokens || places)
         return tokens || places
     }
 
     private mutating func norm(_ name: String, _ needs: Bool) -> Bool {
         let needs = needs || learned.contains("\(name).weight") || learned.contains("\(name).bias")
-        allocate(rows * c.width, needs)
+        allocate(rows.clampedMultiplying(by: c.width), needs)
         allocate(rows, false)
         allocate(rows, false)
         return needs
@@ -133,30 +143,30 @@ private struct Sketch {
 
     private mutating func linear(_ name: String, _ outputs: Int, _ needs: Bool) -> Bool {
         let plain = needs || learned.contains("\(name).weight") || learned.contains("\(name).bias")
-        allocate(rows * outputs, plain)
+        allocate(rows.clampedMultiplying(by: outputs), plain)
         guard let adapters, adapters.adapts(name) else { return plain }
         let low = needs || learned.contains("\(name).lora_A.weight"), high = low || learned.contains("\(name).lora_B.weight")
-        allocate(rows * adapters.rank, low)
-        allocate(rows * outputs, high)
-        allocate(rows * outputs, plain || high)
+        allocate(rows.clampedMultiplying(by: adapters.rank(of: name)), low)
+        allocate(rows.clampedMultiplying(by: outputs), high)
+        allocate(rows.clampedMultiplying(by: outputs), plain || high)
         return plain || high
     }
 
     private mutating func block(_ name: String, _ needs: Bool) -> Bool {
         var read = norm("\(name).ln_1", needs)
         read = linear("\(name).attn.c_attn", 3 * c.width, read)
-        allocate(rows * c.width, read)
-        allocate(batch * c.heads * time * time, false)
-        allocate(read ? members * time * time : 1, false)
+        allocate(rows.clampedMultiplying(by: c.width), read)
+        allocate(batch.clampedMultiplying(by: c.heads).clampedMultiplying(by: time).clampedMultiplying(by: time), false)
+        allocate(read ? members.clampedMultiplying(by: time).clampedMultiplying(by: time) : 1, false)
         read = linear("\(name).attn.c_proj", c.width, read)
         let attended = needs || read
-        allocate(rows * c.width, attended)
+        allocate(rows.clampedMultiplying(by: c.width), attended)
         let hidden = c.hidden ?? 4 * c.width
         var thought = norm("\(name).ln_2", attended)
         thought = linear("\(name).mlp.c_fc", hidden, thought)
-        allocate(rows * hidden, thought)
+        allocate(rows.clampedMultiplying(by: hidden), thought)
         thought = linear("\(name).mlp.c_proj", c.width, thought)
-        allocate(rows * c.width, attended || thought)
+        allocate(rows.clampedMultiplying(by: c.width), attended || thought)
         return attended || thought
     }
 }

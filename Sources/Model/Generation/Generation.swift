@@ -16,6 +16,8 @@ public final class Generation {
         /// A stream ends before the first of these.
         public var stops: [[UInt8]] = []
         public var adoption = Adoption.finish
+        /// Where texts begin and end; nil: at the tokenizer's token for the end of a text.
+        public var bounds: TextBounds?
 
         public init() {}
     }
@@ -50,7 +52,7 @@ public final class Generation {
 
         public var description: String {
             switch self {
-            case .emptyPrompt: "the prompt is empty, and the tokenizer has no token that begins a text"
+            case .emptyPrompt: "the prompt is empty, and neither model nor tokenizer has a token that begins a text"
             case .promptTooLong(let tokens, let positions): "the prompt has \(tokens) tokens; the model's context holds \(positions)"
             case .outOfRange(let token, let size): "token \(token) is not in the model's vocabulary of \(size): this tokenizer is not the model's"
             case .setting(let key, let problem): "\(key) \(problem)"
@@ -70,10 +72,11 @@ public final class Generation {
     private let decoder: TextDecoder
     private let tokenizer: any Tokenizer
     private let settings: Settings
+    private let bounds: TextBounds
     private var streams: [Stream]
     private var update: ParameterStore<Float>?
 
-    /// - Parameter prompts: one for each of the decoder's streams; an empty one begins with the end of a text.
+    /// - Parameter prompts: one for each of the decoder's streams; an empty one begins with the token that begins texts.
     public init(
         _ decoder: TextDecoder, _ tokenizer: any Tokenizer, prompts: [[Int]], _ settings: Settings, seed: UInt64
     ) throws(Refusal) {
@@ -83,10 +86,11 @@ public final class Generation {
         self.decoder = decoder
         self.tokenizer = tokenizer
         self.settings = settings
+        bounds = settings.bounds ?? TextBounds(begin: tokenizer.endOfText, ends: Set(tokenizer.endOfText.map { [$0] } ?? []))
         streams = []
         for (number, prompt) in prompts.enumerated() {
             var tokens = prompt
-            if tokens.isEmpty, let endOfText = tokenizer.endOfText { tokens = [endOfText] }
+            if tokens.isEmpty, let begin = bounds.begin { tokens = [begin] }
             guard !tokens.isEmpty else { throw .emptyPrompt }
             guard tokens.count <= positions else { throw .promptTooLong(tokens: tokens.count, positions: positions) }
             if let stray = tokens.first(where: { !(0..<size).contains($0) }) { throw .outOfRange(token: stray, vocabularySize: size) }
@@ -101,6 +105,9 @@ public final class Generation {
 
     /// All tokens of a stream, the prompt's first.
     public func tokens(of stream: Int) -> [Int] { streams[stream].tokens }
+
+    /// What was added to a stream's prompt, or to the token that stands for an empty one.
+    public func added(to stream: Int) -> ArraySlice<Int> { streams[stream].tokens[streams[stream].promptLength...] }
 
     /// Hands over newer parameters of the same model, which nobody changes from here on.
     public func adopt(_ parameters: ParameterStore<Float>) { update = parameters }
@@ -138,7 +145,7 @@ public final class Generation {
         guard let token = settings.sampling.token(from: logits, after: streams[index].tokens, using: &streams[index].random) else {
             throw .notFinite
         }
-        if token == tokenizer.endOfText {
+        if bounds.ends.contains(token) {
             streams[index].end = .endOfText
             return Piece(stream: index, token: nil, bytes: streams[index].stop.flush(), end: .endOfText)
         }

@@ -8,16 +8,13 @@ struct StopFinder {
     /// The bytes that may pass, and whether a stop has come; it and what follows do not pass.
     mutating func pass(_ bytes: [UInt8]) -> (bytes: [UInt8], isStopped: Bool) {
         held += bytes
-        for start in held.indices {
-            let rest = held[start...]
-            if stops.contains(where: { rest.starts(with: $0) }) {
-                defer { held = [] }
-                return (Array(held[..<start]), true)
-            }
-            if stops.contains(where: { $0.starts(with: rest) }) {
-                defer { held = Array(rest) }
-                return (Array(held[..<start]), false)
-            }
+        if let start = held.indices.first(where: { start in stops.contains { held[start...].starts(with: $0) } }) {
+            defer { held = [] }
+            return (Array(held[..<start]), true)
+        }
+        if let start = held.indices.first(where: { start in stops.contains { $0.starts(with: held[start...]) } }) {
+            defer { held = Array(held[start...]) }
+            return (Array(held[..<start]), false)
         }
         return (flush(), false)
     }

@@ -37,7 +37,8 @@ struct ConfigurationMerge {
         } catch let YamlError.scanner(_, problem, mark, _), let YamlError.parser(_, problem, mark, _), let YamlError.composer(_, problem, mark, _) {
             report("not YAML: \(problem)", at: .file(name, line: mark.line))
         } catch let YamlError.duplicatedKeysInMapping(duplicates, context) {
-            report("\(duplicates.sorted().map { $0.prefix(80) }.joined(separator: ", ")) stands there twice", at: .file(name, line: context.mark.line))
+            let names = duplicates.sorted().map { $0.prefix(80) }.joined(separator: ", ")
+            report("\(names) stands there twice", at: .file(name, line: context.mark.line))
         } catch let YamlError.reader(problem, _, _, _) {
             report("not YAML: \(problem)", at: .file(name, line: 1))
         } catch {
@@ -162,11 +163,16 @@ extension Node {
         return "a text"
     }
 
-    /// This node, which is no misfit, as a value in the place of `base`. A whole number fits where a number is wanted; one value fits where a list is.
+    /// This node, which is no misfit, as a value in the place of `base`. A whole number fits where a number is wanted; one value
+    /// fits where a list is.
     func fitting(_ base: Node) -> Node {
         guard let scalar else { return self }
         if base.sequence != nil { return Node([self]) }
-        return base.kind == "a text" ? .scalar(.init(scalar.string, Tag(.str), .doubleQuoted, scalar.mark)) : self
+        switch base.kind {
+        case "a text": return .scalar(.init(scalar.string, Tag(.str), .doubleQuoted, scalar.mark))
+        case "a whole number": return .scalar(.init(Int(scalar.string).map(String.init) ?? scalar.string, .implicit, .plain, scalar.mark))
+        default: return self
+        }
     }
 
     /// The node below this one at a path of keys.

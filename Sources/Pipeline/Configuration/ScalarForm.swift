@@ -3,7 +3,8 @@ import Yams
 
 /// The ways of writing a value that are taken, and why another is not.
 ///
-/// YAML 1.1 and 1.2 read `010`, `1_000`, `1:30` and `yes` differently. None of these is read as anything: each is refused, with what it might have meant.
+/// YAML 1.1 and 1.2 read `010`, `1_000`, `1:30` and `yes` differently. None of these is read as anything: each is refused, with
+/// what it might have meant.
 enum ScalarForm {
     /// Why a plain scalar is no whole number, as what follows the refused text; nil where it is one.
     static func problemOfInteger(_ text: String) -> String? {

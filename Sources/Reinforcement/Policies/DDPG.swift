@@ -32,7 +32,8 @@ public final class DDPG: ConfigurablePolicy {
             try SettingsError.require((0...1e6).contains(noise), "noise", "\(noise) is not in 0…1e6")
             try SettingsError.require((1...memory).contains(warmup), "warmup", "\(warmup) is not in 1…\(memory)")
             try SettingsError.require(actorInterval >= 1, "actor_interval", "\(actorInterval) is not positive")
-            try SettingsError.require(hidden.count <= 16 && hidden.allSatisfy { (1...4096).contains($0) }, "hidden", "\(hidden): at most 16, each in 1…4096")
+            try SettingsError.require(
+                hidden.count <= 16 && hidden.allSatisfy { (1...1024).contains($0) }, "hidden", "\(hidden): at most 16, each in 1…1024")
         }
     }
 
@@ -55,7 +56,7 @@ public final class DDPG: ConfigurablePolicy {
 
     public init(inputs: Int, actions space: ActionSpace, _ configuration: Configuration, seed: UInt64) throws(SettingsError) {
         try configuration.validate()
-        try SettingsError.require(!space.isDiscrete, "policy", "ddpg decides on controls, not on choices; ppo and bandit choose")
+        try Self.check(space)
         self.configuration = configuration
         random = RandomSource(seed: seed)
         let network = DeterministicActorCritic(inputs: inputs, actions: space, hidden: configuration.hidden), B = configuration.batch

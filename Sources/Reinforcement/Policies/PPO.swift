@@ -40,7 +40,8 @@ public final class PPO: ConfigurablePolicy {
             try SettingsError.require((0...1e6).contains(entropyWeight), "entropy_weight", "\(entropyWeight) is not in 0…1e6")
             try SettingsError.require((0...1e9).contains(maximumGradientNorm), "maximum_gradient_norm", "\(maximumGradientNorm) is not in 0…1e9")
             try SettingsError.require(targetDivergence >= 0, "target_divergence", "\(targetDivergence) is negative")
-            try SettingsError.require(hidden.count <= 16 && hidden.allSatisfy { (1...4096).contains($0) }, "hidden", "\(hidden): at most 16, each in 1…4096")
+            try SettingsError.require(
+                hidden.count <= 16 && hidden.allSatisfy { (1...1024).contains($0) }, "hidden", "\(hidden): at most 16, each in 1…1024")
             try SettingsError.require(annealRounds >= 0, "anneal_rounds", "\(annealRounds) is negative")
         }
     }

@@ -23,3 +23,29 @@ public func policyBytes(_ name: String, inputs: Int, actions: ActionSpace, setti
     default: return 8 * width
     }
 }
+
+/// Throws what about a policy's settings makes no sense, or does not go with these actions, and makes none: a large one takes a while.
+public func checkPolicy(_ name: String, actions: ActionSpace, settings: JSONValue) throws(SettingsError) {
+    switch name {
+    case "ppo": _ = try PPO.Configuration(settings)
+    case "ddpg":
+        _ = try DDPG.Configuration(settings)
+        try DDPG.check(actions)
+    case "bandit":
+        _ = try LinearBandit.Configuration(settings)
+        try LinearBandit.check(actions)
+    default: _ = try policyLearner(name, inputs: 1, actions: actions, settings: settings, seed: 1)
+    }
+}
+
+extension DDPG {
+    static func check(_ actions: ActionSpace) throws(SettingsError) {
+        try SettingsError.require(!actions.isDiscrete, "policy", "ddpg decides on controls, not on choices; ppo and bandit choose")
+    }
+}
+
+extension LinearBandit {
+    static func check(_ actions: ActionSpace) throws(SettingsError) {
+        try SettingsError.require(actions.isDiscrete, "policy", "a bandit chooses; ppo and ddpg decide on controls")
+    }
+}

@@ -51,6 +51,9 @@ public nonisolated struct Boundary: Sendable {
   /// feedback messages that ingest passed on before it
   public var feedback: UInt64 = 0
 
+  /// which of the session's timelines it ends a moment of
+  public var timeline: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -97,6 +100,12 @@ public nonisolated struct Sample: @unchecked Sendable {
     set {_uniqueStorage()._content = .boundary(newValue)}
   }
 
+  /// of a reading: which of its session's timelines its time belongs to; another one where the session's times began anew
+  public var timeline: UInt64 {
+    get {_storage._timeline}
+    set {_uniqueStorage()._timeline = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Content: Equatable, Sendable {
@@ -140,6 +149,9 @@ public nonisolated struct Frame: Sendable {
 
   /// the reading's own
   public var sequence: UInt64 = 0
+
+  /// which of its session's timelines its time belongs to
+  public var timeline: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -206,7 +218,7 @@ fileprivate nonisolated let _protobuf_package = "accrete.v1"
 
 nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Boundary"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}session\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}last\0\u{1}epoch\0\u{1}feedback\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}session\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}last\0\u{1}epoch\0\u{1}feedback\0\u{1}timeline\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -223,6 +235,7 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       case 7: try { try decoder.decodeSingularBoolField(value: &self.last) }()
       case 8: try { try decoder.decodeSingularFixed64Field(value: &self.epoch) }()
       case 9: try { try decoder.decodeSingularUInt64Field(value: &self.feedback) }()
+      case 10: try { try decoder.decodeSingularFixed64Field(value: &self.timeline) }()
       default: break
       }
     }
@@ -256,6 +269,9 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if self.feedback != 0 {
       try visitor.visitSingularUInt64Field(value: self.feedback, fieldNumber: 9)
     }
+    if self.timeline != 0 {
+      try visitor.visitSingularFixed64Field(value: self.timeline, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -269,6 +285,7 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if lhs.last != rhs.last {return false}
     if lhs.epoch != rhs.epoch {return false}
     if lhs.feedback != rhs.feedback {return false}
+    if lhs.timeline != rhs.timeline {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -276,12 +293,13 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
 
 nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Sample"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}arrived\0\u{1}reading\0\u{1}boundary\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}arrived\0\u{1}reading\0\u{1}boundary\0\u{1}timeline\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
     var _arrived: Int64 = 0
     var _content: Sample.OneOf_Content?
+    var _timeline: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -295,6 +313,7 @@ nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       _stamp = source._stamp
       _arrived = source._arrived
       _content = source._content
+      _timeline = source._timeline
     }
   }
 
@@ -341,6 +360,7 @@ nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
             _storage._content = .boundary(v)
           }
         }()
+        case 5: try { try decoder.decodeSingularFixed64Field(value: &_storage._timeline) }()
         default: break
         }
       }
@@ -370,6 +390,9 @@ nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       }()
       case nil: break
       }
+      if _storage._timeline != 0 {
+        try visitor.visitSingularFixed64Field(value: _storage._timeline, fieldNumber: 5)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -382,6 +405,7 @@ nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
         if _storage._stamp != rhs_storage._stamp {return false}
         if _storage._arrived != rhs_storage._arrived {return false}
         if _storage._content != rhs_storage._content {return false}
+        if _storage._timeline != rhs_storage._timeline {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -393,7 +417,7 @@ nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
 
 nonisolated extension Frame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Frame"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}source\0\u{1}modality\0\u{1}time\0\u{1}duration\0\u{1}rows\0\u{1}columns\0\u{1}validity\0\u{1}frontend\0\u{1}sequence\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}source\0\u{1}modality\0\u{1}time\0\u{1}duration\0\u{1}rows\0\u{1}columns\0\u{1}validity\0\u{1}frontend\0\u{1}sequence\0\u{1}timeline\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -411,6 +435,7 @@ nonisolated extension Frame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
       case 8: try { try decoder.decodeSingularFloatField(value: &self.validity) }()
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.frontend) }()
       case 10: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
+      case 11: try { try decoder.decodeSingularFixed64Field(value: &self.timeline) }()
       default: break
       }
     }
@@ -447,6 +472,9 @@ nonisolated extension Frame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
     if self.sequence != 0 {
       try visitor.visitSingularUInt64Field(value: self.sequence, fieldNumber: 10)
     }
+    if self.timeline != 0 {
+      try visitor.visitSingularFixed64Field(value: self.timeline, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -461,6 +489,7 @@ nonisolated extension Frame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
     if lhs.validity != rhs.validity {return false}
     if lhs.frontend != rhs.frontend {return false}
     if lhs.sequence != rhs.sequence {return false}
+    if lhs.timeline != rhs.timeline {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -55,7 +55,9 @@ struct LogMel: Sendable {
     func rows(samples count: Int) -> Int { ((count + hop - 1) / hop + pooled - 1) / pooled }
 
     /// (rows, bands), not normalised.
-    func callAsFunction(_ samples: [Float]) -> [Float] {
+    /// - Parameter exponent: the samples are these, times 2 to this power: 10⁻⁶ is made as much smaller as their power is, which changes all
+    ///   levels by the same number.
+    func callAsFunction(_ samples: [Float], exponent: Int = 0) -> [Float] {
         let frames = (samples.count + hop - 1) / hop
         var cut = [Float](repeating: 0, count: frames * window)
         for frame in 0..<frames {
@@ -71,14 +73,17 @@ struct LogMel: Sendable {
             }
         }
         let energies = product(power, triangles, rows: frames, inner: bins, columns: bands)
-        return pool(energies.map { log($0 + 1e-6) }, frames: frames)
+        let floor = scalbn(1e-6, -2 * exponent)
+        return pool(energies.map { exponent == 0 ? log($0 + 1e-6) : Float(log(Double($0) + floor)) }, frames: frames)
     }
 
     private func pool(_ levels: [Float], frames: Int) -> [Float] {
         guard pooled > 1 else { return levels }
         return stride(from: 0, to: frames, by: pooled).flatMap { first in
             let members = first..<min(frames, first + pooled)
-            return (0..<bands).map { band in members.reduce(0) { $0 + levels[$1 * bands + band] } / Float(members.count) }
+            return (0..<bands).map { band in
+                Float(members.reduce(0.0) { $0 + Double(levels[$1 * bands + band]) } / Double(members.count))
+            }
         }
     }
 

@@ -2,11 +2,13 @@ import CSndFile
 
 /// WAV by libsndfile, from memory.  http://soundfile.sapp.org/doc/WaveFormat
 enum WAV {
-    static func recognises(_ bytes: [UInt8]) -> Bool { bytes.holds("RIFF", at: 0) && bytes.holds("WAVE", at: 8) }
+    static func recognises(_ bytes: [UInt8]) -> Bool {
+        WAVChunks.forms.contains { bytes.holds($0, at: 0) } && bytes.holds("WAVE", at: 8)
+    }
 
+    /// Reads the samples that are there, however many the header announces: a program that writes to a pipe cannot know.
     static func decode(_ bytes: [UInt8], limits: SoundLimits) throws(SignalRefusal) -> Waveform {
-        try checkChunks(bytes)
-        return try bytes.withUnsafeBufferPointer { source throws(SignalRefusal) in
+        try WAVChunks(bytes).canonical.withUnsafeBufferPointer { source throws(SignalRefusal) in
             var file = MemoryFile(bytes: UnsafeRawBufferPointer(source))
             return try withUnsafeMutablePointer(to: &file) { file throws(SignalRefusal) in
                 var callbacks = MemoryFile.callbacks
@@ -15,9 +17,6 @@ enum WAV {
                     throw SignalRefusal(.undecodable, "WAV: \(String(cString: sf_strerror(nil)))")
                 }
                 defer { sf_close(sound) }
-                guard Int(info.format) & Int(SF_FORMAT_SUBMASK) <= Int(SF_FORMAT_DOUBLE) else {
-                    throw SignalRefusal(.unknownFormat, "WAV: samples are neither PCM nor float")
-                }
                 let frames = Int(info.frames)
                 let channels = Int(info.channels)
                 try limits.check(frames: frames, channels: channels, sampleRate: Int(info.samplerate))
@@ -49,25 +48,6 @@ enum WAV {
         append(UInt32(data))
         for sample in waveform.samples { append(Int16(clamping: Int((max(-1, min(1, sample)) * 32_768).rounded()))) }
         return bytes
-    }
-
-    /// Walks the chunks up to `data`, so that a cut file is told from a damaged one; libsndfile takes what is there without a word.
-    private static func checkChunks(_ bytes: [UInt8]) throws(SignalRefusal) {
-        guard recognises(bytes) else { throw SignalRefusal(bytes.count < 12 ? .truncated : .undecodable, "no WAV: other first bytes") }
-        var offset = 12
-        while true {
-            guard offset + 8 <= bytes.count else { throw SignalRefusal(.truncated, "the WAV ends at byte \(bytes.count), without data") }
-            let length = Int(bytes.unsigned32(at: offset + 4))
-            if bytes.holds("data", at: offset) {
-                let isStreamed = length == 0xFFFF_FFFF  // written by a program that could not seek back
-                guard isStreamed || offset + 8 + length <= bytes.count else {
-                    throw SignalRefusal(.truncated, "the WAV ends at byte \(bytes.count), its data at \(offset + 8 + length)")
-                }
-                guard length > 0 else { throw SignalRefusal(.empty, "a WAV without samples") }
-                return
-            }
-            offset += 8 + length + length % 2
-        }
     }
 }
 

@@ -4,23 +4,52 @@ import CTurboJPEG
 enum JPEG {
     static func recognises(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0xFF, 0xD8, 0xFF]) }
 
+    /// At most this many passes over the largest picture, or as many more over a smaller one: progressive pictures have some ten.
+    private static let scansOfLargest = 16
+
+    /// What libjpeg only warns about is decoded as far as it goes, as by Pillow and OpenCV; a file that was cut is refused. CMYK is taken
+    /// for inverted, as Adobe writes it. The picture is turned as Exif says.
     static func decode(_ bytes: [UInt8], maximumPixels: Int) throws(SignalRefusal) -> Pixels {
         guard recognises(bytes) else { throw SignalRefusal(.undecodable, "no JPEG: other first bytes") }
         guard let decoder = tjInitDecompress() else { throw SignalRefusal(.undecodable, "JPEG: no decoder") }
         defer { tjDestroy(decoder) }
-        var width: CInt = 0, height: CInt = 0, subsampling: CInt = 0, colours: CInt = 0
-        guard tjDecompressHeader3(decoder, bytes, CUnsignedLong(bytes.count), &width, &height, &subsampling, &colours) == 0 else {
+        var width: CInt = 0, height: CInt = 0, subsampling: CInt = 0, colours: CInt = -1
+        // It fails for warnings, and for a sampling that it has no name for, but the sizes are there.
+        if tjDecompressHeader3(decoder, bytes, CUnsignedLong(bytes.count), &width, &height, &subsampling, &colours) != 0,
+            width <= 0 || height <= 0 || colours < 0 {
             throw refusal(decoder, bytes)
         }
         guard width > 0, height > 0 else { throw SignalRefusal(.undecodable, "JPEG: tables without a picture") }
         try checkPixels(width: Int(width), height: Int(height), maximum: maximumPixels)
+        let markers = JPEGMarkers(bytes)
+        let work = Int(width) * Int(height) * markers.scans
+        guard work <= maximumPixels * scansOfLargest else {
+            let most = maximumPixels * scansOfLargest
+            throw SignalRefusal(.tooLarge, "\(markers.scans) scans of \(width) × \(height) pixels, at most \(most) in all")
+        }
         let isGrey = colours == CInt(TJCS_GRAY.rawValue)
-        let channels = isGrey ? 1 : 3
-        var pixels = [UInt8](repeating: 0, count: Int(width) * Int(height) * channels)
-        guard tjDecompress2(decoder, bytes, CUnsignedLong(bytes.count), &pixels, width, 0, height,
-                            CInt(isGrey ? TJPF_GRAY.rawValue : TJPF_RGB.rawValue), TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS) == 0
-        else { throw refusal(decoder, bytes) }
-        return Pixels(width: Int(width), height: Int(height), channels: channels, bytes: pixels)
+        let isPrinted = colours == CInt(TJCS_CMYK.rawValue) || colours == CInt(TJCS_YCCK.rawValue)
+        let format = isGrey ? TJPF_GRAY : isPrinted ? TJPF_CMYK : TJPF_RGB
+        var pixels = [UInt8](repeating: 0, count: Int(width) * Int(height) * (isGrey ? 1 : isPrinted ? 4 : 3))
+        let outcome = tjDecompress2(
+            decoder, bytes, CUnsignedLong(bytes.count), &pixels, width, 0, height, CInt(format.rawValue),
+            TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS)
+        guard outcome == 0 || tjGetErrorCode(decoder) == CInt(TJERR_WARNING.rawValue) else { throw refusal(decoder, bytes) }
+        guard markers.isWhole else { throw SignalRefusal(.truncated, "the JPEG ends at byte \(bytes.count), without its end marker") }
+        if isPrinted { pixels = self.colours(ofInverted: pixels) }
+        let picture = Pixels(width: Int(width), height: Int(height), channels: isGrey ? 1 : 3, bytes: pixels)
+        return picture.turned(markers.orientation ?? .upright)
+    }
+
+    /// Red, green and blue of inverted cyan, magenta, yellow and black: each ink takes its share of what black leaves.
+    private static func colours(ofInverted inks: [UInt8]) -> [UInt8] {
+        var colours = inks
+        for pixel in 0..<inks.count / 4 {
+            let light = inks[4 * pixel + 3]
+            for ink in 0..<3 { colours[3 * pixel + ink] = light - (255 - inks[4 * pixel + ink]).scaled(by: light) }
+        }
+        colours.removeLast(inks.count / 4)
+        return colours
     }
 
     /// - Parameter quality: 1…100.

@@ -2,29 +2,58 @@ import CPNG
 
 /// PNG by libpng's simplified interface.  https://www.w3.org/TR/png-3/
 enum PNG {
-    private static let magic: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+    static func recognises(_ bytes: [UInt8]) -> Bool { bytes.starts(with: PNGChunks.magic) }
 
-    static func recognises(_ bytes: [UInt8]) -> Bool { bytes.starts(with: magic) }
-
-    /// Transparent pixels come out on black, 16 bits as 8, palettes as colours.
+    /// Samples are what the file stores, whatever it says of gamma or colour profiles: 16 bits are kept, fewer than 8 stretched to 0…255.
+    /// Palettes come out as colours, transparent pixels on black, value · alpha, and the whole turned as Exif says.
     static func decode(_ bytes: [UInt8], maximumPixels: Int) throws(SignalRefusal) -> Pixels {
-        try checkChunks(bytes)
+        let chunks = try PNGChunks(bytes)
         var image = png_image()
         image.version = png_uint_32(PNG_IMAGE_VERSION)
         defer { png_image_free(&image) }
-        return try bytes.withUnsafeBufferPointer { source throws(SignalRefusal) in
+        return try chunks.samples.withUnsafeBufferPointer { source throws(SignalRefusal) in
             guard png_image_begin_read_from_memory(&image, source.baseAddress, source.count) != 0 else { throw refusal(image) }
-            let width = Int(image.width)
-            let height = Int(image.height)
-            try checkPixels(width: width, height: height, maximum: maximumPixels)
-            let isColoured = image.format & png_uint_32(PNG_FORMAT_FLAG_COLOR) != 0
-            image.format = png_uint_32(isColoured ? PNG_FORMAT_FLAG_COLOR : 0)
-            let channels = isColoured ? 3 : 1
-            var pixels = [UInt8](repeating: 0, count: width * height * channels)
-            var black = png_color(red: 0, green: 0, blue: 0)
-            guard png_image_finish_read(&image, &black, &pixels, 0, nil) != 0 else { throw refusal(image) }
-            return Pixels(width: width, height: height, channels: channels, bytes: pixels)
+            try checkPixels(width: Int(image.width), height: Int(image.height), maximum: maximumPixels)
+            return chunks.bitsPerSample == 16 ? try words(&image) : try self.bytes(&image)
+        }.turned(chunks.orientation)
+    }
+
+    /// Without a word on gamma libpng takes samples of 16 bits for linear light; asked for linear light, it gives them as they are.
+    private static func words(_ image: inout png_image) throws(SignalRefusal) -> Pixels {
+        let isColoured = image.format & png_uint_32(PNG_FORMAT_FLAG_COLOR) != 0
+        image.format = png_uint_32(PNG_FORMAT_FLAG_LINEAR | (isColoured ? PNG_FORMAT_FLAG_COLOR : 0))
+        let channels = isColoured ? 3 : 1
+        var words = [UInt16](repeating: 0, count: Int(image.width) * Int(image.height) * channels)
+        guard png_image_finish_read(&image, nil, &words, 0, nil) != 0 else { throw refusal(image) }
+        return Pixels(width: Int(image.width), height: Int(image.height), channels: channels, words: words)
+    }
+
+    private static func bytes(_ image: inout png_image) throws(SignalRefusal) -> Pixels {
+        let isColoured = image.format & png_uint_32(PNG_FORMAT_FLAG_COLOR) != 0
+        let isTransparent = image.format & png_uint_32(PNG_FORMAT_FLAG_ALPHA) != 0
+        image.format = png_uint_32((isColoured ? PNG_FORMAT_FLAG_COLOR : 0) | (isTransparent ? PNG_FORMAT_FLAG_ALPHA : 0))
+        let channels = isColoured ? 3 : 1
+        let count = Int(image.width) * Int(image.height)
+        var bytes = [UInt8](repeating: 0, count: count * (channels + (isTransparent ? 1 : 0)))
+        guard png_image_finish_read(&image, nil, &bytes, 0, nil) != 0 else { throw refusal(image) }
+        if isTransparent {
+            let words = Self.words(onBlack: bytes, channels: channels)
+            return Pixels(width: Int(image.width), height: Int(image.height), channels: channels, words: words)
         }
+        return Pixels(width: Int(image.width), height: Int(image.height), channels: channels, bytes: bytes)
+    }
+
+    /// value · alpha, which does not fit in 8 bits. What is opaque keeps its value.
+    private static func words(onBlack bytes: [UInt8], channels: Int) -> [UInt16] {
+        var words = [UInt16](repeating: 0, count: bytes.count / (channels + 1) * channels)
+        for pixel in 0..<bytes.count / (channels + 1) {
+            let start = pixel * (channels + 1)
+            let alpha = Int(bytes[start + channels])
+            for channel in 0..<channels {
+                words[pixel * channels + channel] = UInt16((Int(bytes[start + channel]) * alpha * 257 + 127) / 255)
+            }
+        }
+        return words
     }
 
     static func encode(_ pixels: Pixels) -> [UInt8] {
@@ -39,21 +68,6 @@ enum PNG {
         let isWritten = png_image_write_to_memory(&image, &bytes, &count, 0, pixels.bytes, 0, nil)
         precondition(isWritten != 0, "a PNG of \(pixels.width) × \(pixels.height) does not fit in \(bytes.count) bytes")
         return Array(bytes.prefix(count))
-    }
-
-    /// Walks the chunks (length, kind, body, checksum) up to `IEND`, so that a cut file is told from a damaged one.
-    private static func checkChunks(_ bytes: [UInt8]) throws(SignalRefusal) {
-        guard recognises(bytes) else { throw SignalRefusal(.undecodable, "no PNG: other first bytes") }
-        var offset = magic.count
-        while true {
-            guard offset + 12 <= bytes.count else { throw SignalRefusal(.truncated, "the PNG ends at byte \(bytes.count), without IEND") }
-            let length = Int(bytes.bigEndian32(at: offset))
-            guard offset + 12 + length <= bytes.count else {
-                throw SignalRefusal(.truncated, "the PNG ends at byte \(bytes.count), inside a chunk that goes on to \(offset + 12 + length)")
-            }
-            if bytes.holds("IEND", at: offset + 4) { return }
-            offset += 12 + length
-        }
     }
 
     private static func refusal(_ image: png_image) -> SignalRefusal {

@@ -5,14 +5,27 @@ public struct Pixels: Sendable, Equatable {
     /// 1 (grey) or 3 (red, green, blue).
     public let channels: Int
     public var bytes: [UInt8]
+    /// The same samples with 16 bits, 257 times the bytes' scale, where the picture has so many; else empty.
+    public let words: [UInt16]
 
     public init(width: Int, height: Int, channels: Int, bytes: [UInt8]) {
+        self.init(width: width, height: height, channels: channels, bytes: bytes, words: [])
+    }
+
+    /// A picture of 16 bits a channel.
+    init(width: Int, height: Int, channels: Int, words: [UInt16]) {
+        self.init(width: width, height: height, channels: channels, bytes: words.map { UInt8((Int($0) + 128) / 257) }, words: words)
+    }
+
+    init(width: Int, height: Int, channels: Int, bytes: [UInt8], words: [UInt16]) {
         precondition(channels == 1 || channels == 3, "\(channels) channels")
         precondition(bytes.count == width * height * channels, "\(bytes.count) bytes for \(width) × \(height) × \(channels)")
+        precondition(words.isEmpty || words.count == bytes.count, "\(words.count) words for \(bytes.count) bytes")
         self.width = width
         self.height = height
         self.channels = channels
         self.bytes = bytes
+        self.words = words
     }
 
     /// The pixels of `image/x-rgb8` or `image/x-gray8`.
@@ -29,10 +42,21 @@ public struct Pixels: Sendable, Equatable {
     }
 }
 
-/// Refuses a picture whose header claims more than `maximum` pixels, or none.
+/// The most pixels of a side: as many as a JPEG can have.
+let maximumSide = 65_535
+
+/// Refuses a picture whose header claims more than `maximum` pixels, a side longer than `maximumSide`, or no pixels.
 func checkPixels(width: Int, height: Int, maximum: Int) throws(SignalRefusal) {
     guard width > 0, height > 0 else { throw SignalRefusal(.wrongShape, "an image of \(width) × \(height) pixels") }
-    guard width <= maximum, height <= maximum / width else {
+    guard width <= maximumSide, height <= maximumSide else {
+        throw SignalRefusal(.tooLarge, "\(width) × \(height) pixels, at most \(maximumSide) a side")
+    }
+    guard height <= maximum / width else {
         throw SignalRefusal(.tooLarge, "\(width) × \(height) pixels, at most \(maximum) (image.maximumPixels)")
     }
+}
+
+extension UInt8 {
+    /// value · share / 255, rounded.
+    func scaled(by share: UInt8) -> UInt8 { UInt8((Int(self) * Int(share) + 127) / 255) }
 }

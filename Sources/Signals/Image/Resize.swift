@@ -14,33 +14,58 @@ struct Resize {
         down = Taps(source: source.height, target: target.height)
     }
 
-    /// (height, width, channels) bytes → (target height, target width, channels) of 0…255.
+    /// (height, width, channels) samples → (target height, target width, channels) of 0…255. Row by row: beside the result it needs two rows.
     func callAsFunction(_ pixels: Pixels) -> [Float] {
         let channels = pixels.channels
         let line = across.target * channels
-        var narrowed = [Float](repeating: 0, count: pixels.height * line)
-        for y in 0..<pixels.height {
-            for x in 0..<across.target {
-                for (weight, j) in zip(across.weights[x], across.starts[x]...) {
-                    for c in 0..<channels {
-                        narrowed[y * line + x * channels + c] += weight * Float(pixels.bytes[(y * pixels.width + j) * channels + c])
-                    }
-                }
-            }
-        }
+        var row = [Float](repeating: 0, count: pixels.width * channels)
+        var narrowed = [Float](repeating: 0, count: line)
         var result = [Float](repeating: 0, count: down.target * line)
-        for y in 0..<down.target {
-            for (weight, j) in zip(down.weights[y], down.starts[y]...) {
-                for x in 0..<line { result[y * line + x] += weight * narrowed[j * line + x] }
+        var first = 0  // the first target row that this source row or a later one counts for
+        for y in 0..<pixels.height {
+            read(y, of: pixels, into: &row)
+            narrow(row, channels: channels, into: &narrowed)
+            while first < down.target, down.ends[first] <= y { first += 1 }
+            var target = first
+            while target < down.target, down.starts[target] <= y {
+                let weight = down.weights[target][y - down.starts[target]]
+                for x in 0..<line { result[target * line + x] += weight * narrowed[x] }
+                target += 1
             }
         }
         return result
     }
 
-    /// For every target index, the first source index that counts and the weights from there on.
+    private func read(_ y: Int, of pixels: Pixels, into row: inout [Float]) {
+        let start = y * row.count
+        if pixels.words.isEmpty {
+            for x in 0..<row.count { row[x] = Float(pixels.bytes[start + x]) }
+        } else {
+            for x in 0..<row.count { row[x] = Float(pixels.words[start + x]) / 257 }
+        }
+    }
+
+    private func narrow(_ row: [Float], channels: Int, into narrowed: inout [Float]) {
+        row.withUnsafeBufferPointer { row in
+            for x in 0..<across.target {
+                for c in 0..<channels {
+                    var sum: Float = 0
+                    var place = across.starts[x] * channels + c
+                    for weight in across.weights[x] {
+                        sum += weight * row[place]
+                        place += channels
+                    }
+                    narrowed[x * channels + c] = sum
+                }
+            }
+        }
+    }
+
+    /// For every target index, the source indices that count, from `starts` up to before `ends`, and their weights.
     private struct Taps {
         let target: Int
         private(set) var starts: [Int] = []
+        private(set) var ends: [Int] = []
         private(set) var weights: [[Float]] = []
 
         init(source: Int, target: Int) {
@@ -54,6 +79,7 @@ struct Resize {
                 let triangle = (first...last).map { max(0, 1 - abs(centre - Double($0) - 0.5) / support) }
                 let sum = triangle.reduce(0, +)
                 starts.append(first)
+                ends.append(last + 1)
                 weights.append(triangle.map { Float($0 / sum) })
             }
         }

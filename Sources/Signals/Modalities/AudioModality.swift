@@ -1,9 +1,11 @@
+import Foundation
+
 /// Sounds as log-mel frames: decoded, mixed to one channel, brought to one sample rate, then each reading made to have
 /// mean 0 and deviation 1. One row a pooled frame, one column a mel band.
 public struct AudioModality: Modality {
     public static let name = "audio"
     public static let formats = ["audio/wav", "audio/x-s16le", "audio/x-f32le"]
-    public static let version: UInt32 = 1
+    public static let version: UInt32 = 2
 
     public struct Configuration: Codable, Sendable, Equatable {
         /// Hertz; other rates are resampled to it.
@@ -56,14 +58,24 @@ public struct AudioModality: Modality {
     public func features(of reading: RawReading) throws(SignalRefusal) -> Features {
         let waveform = try decode(reading)
         guard waveform.samples.allSatisfy(\.isFinite) else { throw SignalRefusal(.nonFinite, "a sample is not finite") }
-        let resampled = Resampler(target: configuration.sampleRate)(Waveform(samples: waveform.samples.map { max(-8, min(8, $0)) },
-                                                                             sampleRate: waveform.sampleRate)).samples
-        guard !resampled.isEmpty else { throw SignalRefusal(.empty, "\(waveform.samples.count) samples at \(waveform.sampleRate) Hz") }
-        let rows = logMel.rows(samples: resampled.count)
-        let level = (resampled.reduce(0) { $0 + $1 * $1 } / Float(resampled.count)).squareRoot()
-        return Features(modality: Self.name, version: Self.version, rows: rows, columns: configuration.bands,
-                        values: standardised(logMel(resampled)), duration: waveform.duration,
-                        validity: min(1, level / Float(configuration.silence)))
+        let (scaled, exponent) = scaled(waveform)
+        let samples = Resampler(target: configuration.sampleRate)(scaled).samples
+        guard !samples.isEmpty else { throw SignalRefusal(.empty, "\(waveform.samples.count) samples at \(waveform.sampleRate) Hz") }
+        let power = samples.reduce(0.0) { $0 + Double($1) * Double($1) } / Double(samples.count)
+        let level = scalbn(power.squareRoot(), exponent)
+        return Features(modality: Self.name, version: Self.version, rows: logMel.rows(samples: samples.count), columns: configuration.bands,
+                        values: standardised(logMel(samples, exponent: exponent)), duration: waveform.duration,
+                        validity: Float(min(1, level / configuration.silence)))
+    }
+
+    /// Samples that are too large to be squared in Float are brought below 1 by a power of two, which is told beside them. Those of any
+    /// other scale, such as float samples in the range of 16 bits, stay as they are.
+    private func scaled(_ waveform: Waveform) -> (Waveform, exponent: Int) {
+        let peak = waveform.samples.reduce(0) { max($0, abs($1)) }
+        guard peak > 1e9 else { return (waveform, 0) }
+        let exponent = Int(peak.exponent) + 1
+        let samples = waveform.samples.map { Float(sign: .plus, exponent: -exponent, significand: $0) }
+        return (Waveform(samples: samples, sampleRate: waveform.sampleRate), exponent)
     }
 
     private func decode(_ reading: RawReading) throws(SignalRefusal) -> Waveform {
@@ -73,11 +85,11 @@ public struct AudioModality: Modality {
         return reading.format == "audio/wav" ? try WAV.decode(reading.payload, limits: limits) : try RawSound.decode(reading, limits: limits)
     }
 
-    /// (x − mean) / max(deviation, 10⁻³), over the whole reading.
+    /// (x − mean) / max(deviation, 10⁻³), over the whole reading. Summed in Double, so that levels which are all the same give 0.
     private func standardised(_ levels: [Float]) -> [Float] {
-        let mean = levels.reduce(0, +) / Float(levels.count)
-        let variance = levels.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(levels.count)
+        let mean = levels.reduce(0.0) { $0 + Double($1) } / Double(levels.count)
+        let variance = levels.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(levels.count)
         let factor = 1 / max(variance.squareRoot(), 1e-3)
-        return levels.map { ($0 - mean) * factor }
+        return levels.map { Float((Double($0) - mean) * factor) }
     }
 }

@@ -4,7 +4,7 @@
 public struct ImageModality: Modality {
     public static let name = "image"
     public static let formats = ["image/jpeg", "image/png", "image/x-rgb8", "image/x-gray8"]
-    public static let version: UInt32 = 1
+    public static let version: UInt32 = 2
 
     public struct Configuration: Codable, Sendable, Equatable {
         /// Pixels of a side after resizing.

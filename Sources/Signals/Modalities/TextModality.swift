@@ -41,6 +41,7 @@ public struct TextModality: Modality {
         }
         guard String(validating: bytes, as: UTF8.self) != nil else { throw SignalRefusal(.undecodable, "the text is not UTF-8") }
         let tokens = tokenizer.encode(bytes)
+        guard !tokens.isEmpty else { throw SignalRefusal(.empty, "the tokenizer has no token for any of the text") }
         return Features(modality: Self.name, version: Self.version, rows: tokens.count, columns: 1, values: tokens.map(Float.init))
     }
 }

@@ -22,9 +22,9 @@ public struct VectorModality: Modality {
             [
                 .unless("length", length, in: 1...65_536),
                 mean.count > length ? SettingProblem(key: "mean", problem: "has \(mean.count) values for a length of \(length)") : nil,
-                mean.allSatisfy(\.isFinite) ? nil : SettingProblem(key: "mean", problem: "is not finite"),
+                mean.allSatisfy { Float($0).isFinite } ? nil : SettingProblem(key: "mean", problem: "is not finite"),
                 scale.count > length ? SettingProblem(key: "scale", problem: "has \(scale.count) values for a length of \(length)") : nil,
-                scale.allSatisfy { $0.isFinite && $0 > 0 } ? nil : SettingProblem(key: "scale", problem: "is not above zero"),
+                scale.allSatisfy { $0 > 0 && Float($0).isNormal } ? nil : SettingProblem(key: "scale", problem: "is not above zero, or no number of float32"),
             ].compactMap(\.self)
         }
     }

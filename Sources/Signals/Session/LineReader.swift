@@ -1,4 +1,5 @@
-import Foundation
+import Files
+import Glibc
 
 /// Lines of a file, one at a time, in memory bounded by the longest line allowed.
 struct LineReader {
@@ -6,16 +7,27 @@ struct LineReader {
         case whole([UInt8])
         /// Longer than allowed; its bytes are gone.
         case tooLong(bytes: Int)
+        /// The file cannot be read any further, and ends here.
+        case unreadable(String)
     }
 
-    private let file: FileHandle
+    /// Closes the file with the last copy of the reader.
+    private final class Source {
+        let file: InputFile
+
+        init(_ path: String) throws(FileError) { file = try InputFile(path) }
+    }
+
+    private let source: Source
     private let maximumBytes: Int
     private var buffer: [UInt8] = []
     private var position = 0
     private var isAtEnd = false
+    private var problem: String?
 
-    init(file: FileHandle, maximumBytes: Int) {
-        self.file = file
+    /// - Throws: `cannotOpen`, `wrongKind` for what is no regular file.
+    init(path: String, maximumBytes: Int) throws(FileError) {
+        source = try Source(path)
         self.maximumBytes = maximumBytes
     }
 
@@ -30,16 +42,25 @@ struct LineReader {
             position = end.map { $0 + 1 } ?? buffer.count
             if end != nil { return length > maximumBytes ? .tooLong(bytes: length) : .whole(line) }
         }
+        if let problem {
+            self.problem = nil
+            return .unreadable(problem)
+        }
         guard length > 0 else { return nil }
         return length > maximumBytes ? .tooLong(bytes: length) : .whole(line)
     }
 
-    /// A file that can no longer be read ends there.
     private mutating func refill() -> Bool {
         guard !isAtEnd else { return false }
-        buffer = (try? file.read(upToCount: 1 << 16)).flatMap(\.self).map(Array.init) ?? []
+        var count: Int
+        buffer = [UInt8](repeating: 0, count: 1 << 16)
+        repeat {
+            count = buffer.withUnsafeMutableBytes { read(source.file.descriptor, $0.baseAddress, $0.count) }
+        } while count < 0 && errno == EINTR
+        if count < 0 { problem = String(cString: strerror(errno)) }
+        buffer.removeSubrange(max(0, count)...)
         position = 0
-        isAtEnd = buffer.isEmpty
+        isAtEnd = count <= 0
         return !isAtEnd
     }
 }

@@ -1,4 +1,5 @@
-import Foundation
+import Files
+import Glibc
 
 /// A recorded session: a directory with `session.jsonl`, one JSON object a line in time order, and the files it names.
 ///
@@ -42,19 +43,22 @@ public struct SessionDirectory: Sendable {
     /// The lines from the first on, read as they are asked for.
     /// - Throws: `missingFile` if there is no session.jsonl.
     public func events() throws(SignalRefusal) -> SessionEvents {
-        guard let file = FileHandle(forReadingAtPath: path + "/session.jsonl") else {
-            throw SignalRefusal(.missingFile, "\(path) has no session.jsonl that can be read")
+        do {
+            let lines = try LineReader(path: path + "/session.jsonl", maximumBytes: limits.maximumLineBytes)
+            return SessionEvents(lines: lines, maximumLineBytes: limits.maximumLineBytes)
+        } catch {
+            throw SignalRefusal(.missingFile, "\(path) has no session.jsonl that can be read: \(error.cause)")
         }
-        return SessionEvents(lines: LineReader(file: file, maximumBytes: limits.maximumLineBytes), maximumLineBytes: limits.maximumLineBytes)
     }
 
     /// The reading with its bytes.
+    /// - Parameter limit: the most bytes of a file, where fewer than `maximumFileBytes`.
     /// - Throws: `missingFile`, `pathOutside`, `tooLarge`, `empty`, `undecodable` (neither PNG, JPEG nor WAV).
-    public func load(_ reading: SessionEvent.Reading) throws(SignalRefusal) -> RawReading {
+    public func load(_ reading: SessionEvent.Reading, atMost limit: Int = .max) throws(SignalRefusal) -> RawReading {
         switch reading.content {
         case .payload(let payload): return payload
         case .file(let name):
-            let bytes = try contents(of: name)
+            let bytes = try contents(of: name, atMost: min(limit, limits.maximumFileBytes))
             return RawReading(modality: reading.modality, format: try format(of: bytes, modality: reading.modality, name: name), payload: bytes)
         }
     }
@@ -67,24 +71,19 @@ public struct SessionDirectory: Sendable {
         }
     }
 
-    private func contents(of name: String) throws(SignalRefusal) -> [UInt8] {
+    private func contents(of name: String, atMost limit: Int) throws(SignalRefusal) -> [UInt8] {
         try Self.check(path: name)
         guard let resolved = canonical(path + "/" + name) else { throw SignalRefusal(.missingFile, name) }
-        guard resolved.hasPrefix(path + "/") else { throw SignalRefusal(.pathOutside, "\(name) is a link that leads out") }
-        let descriptor = open(resolved, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // a pipe must not hold us up
-        guard descriptor >= 0 else { throw SignalRefusal(.missingFile, "\(name): \(String(cString: strerror(errno)))") }
-        let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw SignalRefusal(.missingFile, "\(name) is not a file") }
-        guard status.st_size <= limits.maximumFileBytes else {
-            throw SignalRefusal(.tooLarge, "\(name) has \(status.st_size) bytes, at most \(limits.maximumFileBytes) (maximumFileBytes)")
-        }
-        guard status.st_size > 0 else { throw SignalRefusal(.empty, name) }
-        do {
-            return Array(try file.read(upToCount: Int(status.st_size)) ?? Data())
+        guard resolved.hasPrefix(path == "/" ? path : path + "/") else { throw SignalRefusal(.pathOutside, "\(name) is a link that leads out") }
+        let bytes: [UInt8]
+        do throws(FileError) {
+            bytes = try readFile(resolved, atMost: limit)
         } catch {
-            throw SignalRefusal(.missingFile, "\(name): \(error)")
+            if case .tooLarge = error.reason { throw SignalRefusal(.tooLarge, "\(name) has more than \(limit) bytes") }
+            throw SignalRefusal(.missingFile, "\(name): \(error.sentence)")
         }
+        guard !bytes.isEmpty else { throw SignalRefusal(.empty, name) }
+        return bytes
     }
 
     private func format(of bytes: [UInt8], modality: String, name: String) throws(SignalRefusal) -> String {

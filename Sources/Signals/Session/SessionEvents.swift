@@ -1,13 +1,25 @@
 /// The events of a session in order, each or the reason why its line is none.
+///
+/// Where lines are out of order, the fewest of those that are looked ahead at are refused, but never one that begins enough of them in order. Where these
+/// lie before all that was read, the session's times begin anew: such an event lies before the one before it, and those that follow it are in order again.
 public struct SessionEvents: Sequence, IteratorProtocol {
-    private typealias Numbered = (line: Int, result: Result<SessionEvent, SignalRefusal>)
+    private struct Numbered {
+        let line: Int
+        let result: Result<SessionEvent, SignalRefusal>
 
-    /// How far to look for the line after a line.
-    private let lookahead = 16
+        var time: Int64? { try? result.get().time }
+    }
+
+    /// Lines looked ahead at.
+    private static let lookahead = 16
+    /// So many lines in order are believed.
+    private static let believed = 8
     private let maximumLineBytes: Int
     private var lines: LineReader
     private var number = 0
-    private var waiting: [Numbered] = []
+    private var waiting: ArraySlice<Numbered> = []
+    /// Neighbours among the waiting that are in the wrong order.
+    private var descents = 0
     private var latest = Int64.min
 
     init(lines: LineReader, maximumLineBytes: Int) {
@@ -16,33 +28,56 @@ public struct SessionEvents: Sequence, IteratorProtocol {
     }
 
     public mutating func next() -> Result<SessionEvent, SessionRefusal>? {
-        guard !waiting.isEmpty || readOn() else { return nil }
-        let (line, result) = waiting[0]
-        switch result {
-        case .success(let event) where isOutOfOrder(event):
-            waiting.removeFirst()
-            let refusal = SignalRefusal(.timeRunsBack, "t is \(Double(event.time) / 1e9), out of order with the lines around it")
-            return .failure(SessionRefusal(line: line, refusal: refusal))
+        while waiting.count <= Self.lookahead, readOn() {}
+        guard let first = waiting.first else { return nil }
+        let isInOrder = isInOrder(first)
+        remove(first)
+        switch first.result {
         case .success(let event):
-            waiting.removeFirst()
+            guard isInOrder else {
+                let refusal = SignalRefusal(.timeRunsBack, "t is \(Double(event.time) / 1e9), out of order with the lines around it")
+                return .failure(SessionRefusal(line: first.line, refusal: refusal))
+            }
             latest = event.time
             return .success(event)
-        case .failure(let refusal):
-            waiting.removeFirst()
-            return .failure(SessionRefusal(line: line, refusal: refusal))
+        case .failure(let refusal): return .failure(SessionRefusal(line: first.line, refusal: refusal))
         }
     }
 
-    /// Of two neighbours in the wrong order, the later is refused if it lies before all that was read, else the earlier:
-    /// one wrong time costs one line, even when it lies in the far future.
-    private mutating func isOutOfOrder(_ event: SessionEvent) -> Bool {
-        guard event.time >= latest else { return true }
-        var index = 1
-        while index < lookahead, index < waiting.count || readOn() {
-            if case .success(let successor) = waiting[index].result { return successor.time < event.time && successor.time >= latest }
-            index += 1
+    private func isInOrder(_ line: Numbered) -> Bool {
+        guard let time = line.time else { return true }
+        if time >= latest, descents == 0 { return true }
+        let successors = waiting.dropFirst().compactMap(\.time)
+        let run = [time] + zip([time] + successors, successors).prefix { $0 <= $1 }.map(\.1)
+        if run.count >= Self.believed { return time >= latest || run[Self.believed - 1] < latest }
+        return time >= latest && mostInOrder(successors, from: time) + 1 > mostInOrder(successors, from: latest)
+    }
+
+    /// How many of the times, at most, can be kept so that none runs back.  Schensted 1961, https://doi.org/10.4153/CJM-1961-015-3
+    private func mostInOrder(_ times: [Int64], from least: Int64) -> Int {
+        var last: [Int64] = []  // the least time that so many can end with
+        for time in times where time >= least {
+            var low = 0, high = last.count
+            while low < high {
+                let middle = (low + high) / 2
+                if last[middle] > time { high = middle } else { low = middle + 1 }
+            }
+            if low == last.count { last.append(time) } else { last[low] = time }
         }
-        return false
+        return last.count
+    }
+
+    private mutating func remove(_ line: Numbered) {
+        waiting.removeFirst()
+        if let time = line.time, let successor = waiting.lazy.compactMap(\.time).first, successor < time { descents -= 1 }
+    }
+
+    private mutating func append(_ result: Result<SessionEvent, SignalRefusal>) {
+        let line = Numbered(line: number, result: result)
+        if let time = line.time {
+            if let before = waiting.last(where: { $0.time != nil })?.time, time < before { descents += 1 }
+        }
+        waiting.append(line)
     }
 
     /// Reads one more line that is not empty.
@@ -51,10 +86,11 @@ public struct SessionEvents: Sequence, IteratorProtocol {
             number += 1
             switch line {
             case .tooLong(let bytes):
-                waiting.append((number, .failure(SignalRefusal(.tooLarge, "a line of \(bytes) bytes, at most \(maximumLineBytes) (maximumLineBytes)"))))
+                append(.failure(SignalRefusal(.tooLarge, "a line of \(bytes) bytes, at most \(maximumLineBytes) (maximumLineBytes)")))
+            case .unreadable(let problem): append(.failure(SignalRefusal(.missingFile, "session.jsonl cannot be read any further: \(problem)")))
             case .whole(let bytes):
                 if bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\r") }) { continue }
-                waiting.append((number, Result { () throws(SignalRefusal) in try SessionLine(json: bytes).event() }))
+                append(Result { () throws(SignalRefusal) in try SessionLine(json: bytes).event() })
             }
             return true
         }

@@ -1,4 +1,5 @@
 import Foundation
+import Statistics
 
 /// A line of `session.jsonl` as it is written.
 struct SessionLine: Codable {
@@ -83,8 +84,11 @@ struct SessionLine: Codable {
     }
 
     private func nanoseconds(_ seconds: Double, _ key: String) throws(SignalRefusal) -> Int64 {
-        guard abs(seconds) <= 9e9 else { throw SignalRefusal(.brokenLine, "\(key) is \(seconds) seconds") }  // more overflows 64 bits
-        return Int64((seconds * 1e9).rounded())
+        let nanoseconds = (seconds * 1e9).rounded(), furthest = Double(SessionEvent.furthestTime)
+        guard abs(nanoseconds) <= furthest else {
+            throw SignalRefusal(.brokenLine, "\(key) is \(seconds) seconds, at most \(furthest / 1e9) either way")
+        }
+        return Int64(clamping: nanoseconds)
     }
 
     private func check(name: String, of key: String) throws(SignalRefusal) {

@@ -1,7 +1,10 @@
+import Statistics
+
 /// What a session holds, counted in one pass over its lines; files are not opened.
 public struct SessionScan: Sendable, Equatable {
     /// Readings of each modality.
     public private(set) var readings: [String: Int] = [:]
+    /// Names, the first so many.
     public private(set) var sessions: Set<String> = []
     public private(set) var domains: Set<String> = []
     public private(set) var labels = 0
@@ -14,13 +17,16 @@ public struct SessionScan: Sendable, Equatable {
     /// Lines turned away, by reason.
     public private(set) var refusals: [String: Int] = [:]
 
-    /// Nanoseconds from the first event to the last.
-    public var duration: Int64 { (last ?? 0) - (first ?? 0) }
+    /// Nanoseconds from the first event to the last, pauses included; times that begin anew do not count back.
+    public private(set) var duration: Int64 = 0
+
+    private static let maximumNames = 65_536
 
     fileprivate mutating func count(_ event: SessionEvent) {
         first = first ?? event.time
+        duration = duration.clampedAdding(max(0, event.time.clampedSubtracting(last ?? event.time)))
         last = event.time
-        sessions.insert(event.session)
+        if sessions.count < Self.maximumNames { sessions.insert(event.session) }
         let domain: String?
         switch event {
         case .reading(let reading):
@@ -34,7 +40,7 @@ public struct SessionScan: Sendable, Equatable {
             cuts += 1
             domain = cut.domain
         }
-        if let domain { domains.insert(domain) }
+        if let domain, domains.count < Self.maximumNames { domains.insert(domain) }
     }
 
     fileprivate mutating func count(_ refusal: SessionRefusal) {

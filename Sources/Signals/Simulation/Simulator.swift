@@ -39,7 +39,7 @@ public struct Simulator: Sendable {
 
         public var problems: [SettingProblem] {
             [
-                session.isEmpty ? SettingProblem(key: "session", problem: "is empty") : nil,
+                Simulator.isName(session) ? nil : SettingProblem(key: "session", problem: "'\(session.prefix(64))' is not 1 to 48 letters, digits, '-' and '_'"),
                 .unless("user", user, in: 0...1_000_000_000),
                 .unless("momentsPerSession", momentsPerSession, in: 0...1_000_000_000),
                 .unless("plainSessions", plainSessions, in: 0...1_000_000_000),
@@ -54,6 +54,17 @@ public struct Simulator: Sendable {
                 .unless("dropoutPeriod", dropoutPeriod, in: 1...1_000_000_000),
                 .unless("dropoutLength", dropoutLength, in: 0...max(0, dropoutPeriod.clampedSubtracting(1))),
             ].compactMap(\.self)
+        }
+    }
+
+    /// Whether it can be a session's name, with the number of a session behind it.
+    private static func isName(_ text: String) -> Bool {
+        (1...48).contains(text.utf8.count) && text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                 UInt8(ascii: "-"), UInt8(ascii: "_"): true
+            default: false
+            }
         }
     }
 
@@ -90,18 +101,18 @@ public struct Simulator: Sendable {
         let world = schedule.world(at: index)
         let scene = Scene(in: world, random: &scenes)
         let seconds = scenes.uniform(in: configuration.shortestMoment..<configuration.longestMoment.nextUp)
-        let end = time + Int64(seconds * 1e9)
+        let end = time.clampedAdding(Int64(clamping: seconds * 1e9))
         var events = frames(of: scene, in: world, until: end)
         let sound = TableSounds.sound(of: scene, speaker: world.speaker, user: wearer.user, random: &sounds)
         if world.hearsSound {
-            let heard = reading(at: time + 60_000_000, "microphone", RawReading(modality: "audio", format: "audio/wav", payload: WAV.encode(sound)))
+            let heard = reading(at: time.clampedAdding(60_000_000), "microphone", RawReading(modality: "audio", format: "audio/wav", payload: WAV.encode(sound)))
             events.insert(heard, at: events.firstIndex { $0.time > heard.time } ?? events.endIndex)
         }
         let utterance = TableTalk.utterance(about: scene, in: world, random: &words)
         events.append(reading(at: end, "speech", RawReading(text: utterance), endsMoment: true))
         if let answer = scene.answer {
             events.append(.label(.init(time: end, session: wearer.session, label: answer, classes: Self.answers.count,
-                                       knownAt: end + Int64(configuration.labelDelay * 1e9))))
+                                       knownAt: end.clampedAdding(Int64(clamping: configuration.labelDelay * 1e9)))))
         }
         let changes = index == 0 ? [] : world.changes(since: schedule.world(at: index - 1))
         defer {
@@ -121,8 +132,8 @@ public struct Simulator: Sendable {
     /// The camera's frames and the pose at each, from shortly after the start on.
     private mutating func frames(of scene: Scene, in world: World, until end: Int64) -> [SessionEvent] {
         let setting = TableCamera.Setting(random: &pictures)
-        let first = time + 50_000_000
-        return stride(from: first, to: end, by: Int(1e9 / configuration.framesPerSecond)).flatMap { time in
+        let first = time.clampedAdding(50_000_000)
+        return stride(from: first, to: end, by: Int64.Stride(clamping: 1e9 / configuration.framesPerSecond)).flatMap { time in
             for axis in pose.indices { pose[axis] = 0.9 * pose[axis] + 0.1 * pictures.normal() }
             let shake = SIMD2(Float(pose[0]), Float(pose[1])) * 2
             let picture = world.camera == .open

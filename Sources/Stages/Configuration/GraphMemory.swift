@@ -29,7 +29,8 @@ public struct GraphMemory: Codable, Sendable, Equatable {
 
     /// `learn 120 MB, fuse 30 MB, …`
     public var sentence: String {
-        "\(Self.megabytes(total)): learn \(Self.megabytes(learn)), fuse \(Self.megabytes(fuse)), evaluate \(Self.megabytes(evaluate)), extract \(Self.megabytes(extract))"
+        let parts = [("learn", learn), ("fuse", fuse), ("evaluate", evaluate), ("extract", extract)]
+        return Self.megabytes(total) + ": " + parts.map { "\($0.0) \(Self.megabytes($0.1))" }.joined(separator: ", ")
     }
 
     /// In whole megabytes, those begun counted.
@@ -48,8 +49,8 @@ extension Settings {
 
     /// Why a published model cannot travel; nil where it can.
     var updateProblem: (key: String, text: String)? {
-        guard updateBytes > messaging.frameBytes else { return nil }
-        return ("messaging.frameBytes", "\(messaging.frameBytes) is less than this model's updates need: \(updateBytes)")
+        guard updateBytes > messaging.updateBytes else { return nil }
+        return ("messaging.frameBytes", "\(messaging.frameBytes) lets updates of \(messaging.updateBytes) bytes through, and this model's have \(updateBytes)")
     }
 
     /// What the settings take against what there is, by key.
@@ -134,7 +135,8 @@ private struct Sketch {
         var bytes = P + graph(1) + updates * P + Double(max(s.fuse.remembered, s.learn.labelPatience)) * (moment + logits)
         if !s.answer.after.isEmpty {
             let places = Double(s.model.prefixLength) + Double(s.model.text.length)
-            bytes += 2 * P + graph(1, language: 1) + 4 * 2 * Double(s.model.layers) * places * Double(s.model.width) + Double(s.answer.maximumWaiting) * moment
+            let cache = 4 * 2 * Double(s.model.layers) * places * Double(s.model.width)
+            bytes += 2 * P + graph(1, language: 1) + cache + Double(s.answer.maximumWaiting) * moment
         }
         return bytes + adapters + (s.decide.isOn ? s.policyBytes : 0)
     }

@@ -11,7 +11,6 @@ extension Reason {
     static let labelTooLate = Reason(rawValue: "labelTooLate")
     static let badOrder = Reason(rawValue: "badOrder")
     static let orphanLabel = Reason(rawValue: "orphanLabel")
-    static let tooLarge = Reason(rawValue: "tooLarge")
     static let checkpointFailed = Reason(rawValue: "checkpointFailed")
     static let checkpointDamaged = Reason(rawValue: "checkpointDamaged")
     static let noModel = Reason(rawValue: "noModel")

@@ -67,11 +67,6 @@ extension Settings {
 
     private var otherProblems: [(key: String, text: String)] {
         var found: [(key: String, text: String)] = []
-        let session = simulate.world.session + (simulate.world.momentsPerSession > 0 ? "-1000000000" : "")
-        if !TopicComponent.isValid(session) {
-            found.append(("simulate.world.session", "'\(simulate.world.session.prefix(80))' is no session's name: letters, digits, - and _, at most "
-                + "\(TopicComponent.maximumLength) with the number that is put after it"))
-        }
         if decide.isOn, !decide.text, decide.observation == "vector", !model.modalities.contains(VectorModality.name) {
             found.append(("decide.observation", "vector wants a sense 'vector' among model.senses"))
         }

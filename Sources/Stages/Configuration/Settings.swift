@@ -82,6 +82,21 @@ extension Settings {
         wants("messaging.frameBytes", messaging.frameBytes, in: 1 << 16...1 << 34)
         wants("messaging.cutFactor", messaging.cutFactor, in: 1...64)
         wants("messaging.parts", messaging.parts, in: 8...256)
+        wants("messaging.headerBytes", messaging.headerBytes, in: 1 << 14...1 << 30)
+        wants("messaging.nameBytes", messaging.nameBytes, in: 160...1 << 12)
+        wants("messaging.textBytes", messaging.textBytes, in: 1 << 10...1 << 26)
+        wants("messaging.entries", messaging.entries, in: 64...1_000_000)
+        wants("messaging.sendBytes", messaging.sendBytes, in: 1 << 20...1 << 36)
+        wants("messaging.subscriptionBytes", messaging.subscriptionBytes, in: 1 << 10...1 << 24)
+        wants("messaging.sourceShare", messaging.sourceShare, in: 0.01...1)
+        if mode == .lockstep {
+            // Smaller queues would have stages wait for each other in a circle.
+            let least = lockstep.window.clampedMultiplying(by: 8)
+            for (key, queue) in [("sendQueue", messaging.sendQueue), ("receiveQueue", messaging.receiveQueue), ("waitingMessages", messaging.waitingMessages)]
+            where queue < least {
+                found.append(("messaging.\(key)", "\(queue) is less than eight times lockstep.window, \(least), which lockstep wants"))
+            }
+        }
         wants("messaging.sendQueue", messaging.sendQueue, in: 16...1_000_000)
         wants("messaging.receiveQueue", messaging.receiveQueue, in: 16...1_000_000)
         wants("messaging.waitingMessages", messaging.waitingMessages, in: 16...1_000_000)
@@ -90,6 +105,7 @@ extension Settings {
         wants("messaging.lingerMilliseconds", messaging.lingerMilliseconds, in: 0...60_000)
         wants("cut.timeLimit", cut.timeLimit, in: 0.01...86_400)
         wants("cut.maximumSessions", cut.maximumSessions, in: 1...100_000)
+        wants("cut.maximumSources", cut.maximumSources, in: 1...100_000)
         wants("cut.maximumJump", cut.maximumJump, in: 0.01...1e9)
         wants("cut.doubtfulJump", cut.doubtfulJump, in: 0.01...1e9)
         wants("cut.clocks.span", cut.clocks.span, in: 0.001...3600)

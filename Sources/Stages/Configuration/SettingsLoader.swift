@@ -53,11 +53,6 @@ extension Settings {
         get throws { try ConfigurationReader(defaults: Settings()).jsonSchema(title: "Accrete's configuration") }
     }
 
-    /// The settings as a file that `load` reads back.
-    public var yaml: String {
-        get throws { try YAMLEncoder().encode(self) }
-    }
-
     /// Every key and its value, dotted.
     public var table: [String: String] {
         let keys = (try? ConfigurationReader(defaults: self).keys()) ?? []  // encoding a plain value does not fail

@@ -8,9 +8,7 @@ import Signals
 extension Settings {
     public var stageOptions: StageOptions {
         var options = StageOptions(mode: mode)
-        options.limits = mode == .live ? messaging : .lossless
-        options.limits.frameBytes = messaging.frameBytes
-        options.limits.lingerMilliseconds = messaging.lingerMilliseconds
+        options.limits = mode == .live ? messaging : messaging.lossless
         options.tickInterval = .milliseconds(2)
         options.patience = .seconds(lockstep.patience)
         return options

@@ -104,7 +104,7 @@ extension Settings {
             return [("decide.settings", "the policy takes \(GraphMemory.megabytes(Int(clamping: bytes))), and there are \(GraphMemory.megabytes(limit))")]
         }
         do {
-            if d.text { try TextPPO.Configuration(d.settings).validate() } else { _ = try d.makeLearner(inputs: observationSize, seed: seed) }
+            if d.text { try TextPPO.Configuration(d.settings).validate() } else { try checkPolicy(d.policy, actions: d.actions, settings: d.settings) }
         } catch {
             found.append((error.key == "policy" ? "decide.policy" : "decide.settings", error.description))
         }

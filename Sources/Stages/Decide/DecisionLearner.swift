@@ -59,12 +59,12 @@ struct DecisionLearner {
         frameBytes = settings.messaging.frameBytes
         learner = settings.decide.text
             ? try settings.makeTextLearner(serving) : try settings.decide.makeLearner(inputs: inputs, seed: settings.seed)
-        let directory = settings.learn.directory
-        versions = ReservedNumbers(directory: directory, name: "policies.reserved")
+        versions = ReservedNumbers(directory: settings.learn.directory, name: "policies.reserved")
         join = DecisionJoin(settings.decide.join)
-        log = DecisionLog(directory: directory, capacity: settings.decide.logLines)
+        log = DecisionLog(directory: settings.learn.directory, capacity: settings.decide.logLines)
         var isRestored = false
         if let kept = try PolicyStore(in: opened)?.restore(learner, described: PolicyDescription(settings.decide, inputs: inputs)) {
+            guard kept.progress.isPlausible else { throw CheckpointMismatch("\(settings.learn.directory) holds a policy whose counts cannot be; move it away") }
             (progress, isRestored) = (kept.progress, true)
             // Its numbers stay known, so that no version is told twice.
             if let problem = kept.problem { drops.count(.checkpointDamaged, because: "\(problem); the policy begins anew") }
@@ -147,7 +147,7 @@ struct DecisionLearner {
         do {
             try versions.cover(progress.version)
         } catch {
-            drops.count(.checkpointFailed, because: "\(error)")
+            drops.count(.checkpointFailed)
         }
         let store = learner.parameters
         let file = TensorArchive.encode(flat: store.layout.parameters.map { ($0.name, $0.shape) }, values: UnsafeBufferPointer(store.values))

@@ -13,7 +13,7 @@ public struct DecisionReport: Codable, Sendable {
         public var isBetter: Bool
     }
 
-    /// Lines of the log, those that could not be read, and those whose reward was told.
+    /// Lines of the log, those that could not be read or hold what no policy decides, and those whose reward was told.
     public var decisions: Int
     public var unreadable: Int
     public var told: Int
@@ -27,7 +27,8 @@ public struct DecisionReport: Codable, Sendable {
 
     /// - Parameter directory: that holds `decisions.jsonl`, and perhaps `decisions.old.jsonl` and `policy.safetensors`.
     public init(directory: String) throws {
-        let (log, unreadable) = try DecisionLog.decisions(of: directory)
+        let (lines, damaged) = try DecisionLog.decisions(of: directory)
+        let log = lines.filter(Self.isPossible), unreadable = damaged + lines.count - log.count  // what cannot be read is counted
         guard !log.isEmpty || unreadable > 0 else {
             throw DecisionReportError("no decisions in \(directory)/decisions.jsonl; a graph with decide.policy writes them into its checkpoint directory")
         }
@@ -36,6 +37,18 @@ public struct DecisionReport: Codable, Sendable {
             guard let kept, kept.policy.inputs == one.observation.count else { return nil }
             return kept.policy.probabilities(on: one.observation)
         }
+    }
+
+    /// Choices that are told apart, as many as `decide.choices` may be; the largest reward.
+    private static let choiceLimit = 1024, rewardLimit = 1e100
+    /// ln of the smallest probability of a choice that is believed, and of the largest, which rounding may take above 1.
+    private static let logProbabilities = -50.0...1e-6
+    /// The most numbers that the models of rewards hold, and multiplications for one candidate; a longer log is judged by its newest lines.
+    private static let modelLimit = 1 << 26, workLimit = 1 << 32
+
+    private static func isPossible(_ one: LoggedDecision) -> Bool {
+        guard abs(one.reward) <= rewardLimit, one.value.isFinite, one.observation.allSatisfy(\.isFinite) else { return false }
+        return one.choice.map { (0..<choiceLimit).contains($0) && logProbabilities.contains(one.logProbability) } ?? true
     }
 
     init(_ log: [LoggedDecision], unreadable: Int = 0, choices known: Int? = nil, kept: (LoggedDecision) -> [Double]?) throws {
@@ -49,9 +62,14 @@ public struct DecisionReport: Codable, Sendable {
         candidates = []
         recommendation = ""
 
-        let usable = finite.filter { $0.choice != nil && $0.observation.count == inputs }
+        let size = (inputs + 1).clampedMultiplying(by: inputs + 1)
+        var usable = finite.filter { $0.choice != nil && $0.observation.count == inputs && Self.isPossible($0) }
         guard let largest = usable.compactMap(\.choice).max() else { return }
         let choices = max(known ?? 0, largest + 1)
+        guard size.clampedMultiplying(by: choices) <= Self.modelLimit else {
+            throw DecisionReportError("\(choices) choices on \(inputs) numbers each are too many to judge other policies by")
+        }
+        usable = usable.suffix(max(64, Self.workLimit / (size + choices * (inputs + 1))))
         add("evenly", usable, choices) { _ in Array(repeating: 1 / Double(choices), count: choices) }
         for choice in 0..<min(choices, 16) {
             add("always \(choice)", usable, choices) { _ in (0..<choices).map { $0 == choice ? 1 : 0 } }
@@ -87,6 +105,7 @@ public struct DecisionReport: Codable, Sendable {
         get throws {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+            encoder.nonConformingFloatEncodingStrategy = .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
             return String(decoding: try encoder.encode(self), as: UTF8.self)
         }
     }

@@ -4,6 +4,7 @@ import Messaging
 import Model
 import Pipeline
 import Schema
+import Statistics
 
 /// The referee: scores each moment with a model that has not learned from it, beside the same model with one sense masked and beside
 /// the model as it was at the start.
@@ -35,6 +36,13 @@ public struct EvaluateProcessor: Processor {
         }
     }
 
+    /// What waits to be dealt with, in order.
+    private enum Waiting: Sendable {
+        case event(MomentMessage)
+        /// A moment that was refused: nothing is scored, and a replay that waits for it goes on.
+        case refused(UInt64)
+    }
+
     /// A moment whose label has not come yet, with what each player said of it.
     private struct Unlabelled: Sendable {
         var moment: Moment
@@ -46,6 +54,8 @@ public struct EvaluateProcessor: Processor {
     private var models: AdoptedModels
     private let server: ServingModel
     private let twin: ServingModel
+    /// What the words' tokens stand for.
+    private let words: TextBytes
     /// The model with a session's own adapters, where there are any.
     private var personal: PersonalReferee?
     private var serving: ModelUpdate?
@@ -54,11 +64,13 @@ public struct EvaluateProcessor: Processor {
     private var domains: DomainReferee
     /// Modalities that some moment had; masking another would say nothing.
     private var perceived: Set<String> = []
-    private var waiting: [MomentMessage] = []
+    private var waiting: [Waiting] = []
     private var unlabelled: [Unlabelled] = []
     private var scored: UInt64 = 0
     private var setAside: UInt64 = 0
     private var watermark: UInt64 = 0
+    /// Ordinal of the first moment that the scores speak of: another than the stream's where this process began later.
+    private var first: UInt64?
     private var lastTold: Instant?
     private var lastUpdateHeard = false
     private var isOver = false
@@ -72,6 +84,7 @@ public struct EvaluateProcessor: Processor {
         server = try ServingModel(settings.model, rows: 1 + modalities.count, language: true)
         twin = try ServingModel(settings.model, rows: 1, language: true)
         try twin.initialize(seed: UInt64(settings.seed))
+        words = try TextBytes(tokenizer: settings.signals.text.tokenizer)
         domains = try DomainReferee(settings, start: twin.parameters)
         models = AdoptedModels(layout: server.layout, capacity: settings.updateCapacity)
         personal = try PersonalReferee(settings)
@@ -83,17 +96,19 @@ public struct EvaluateProcessor: Processor {
         var telemetry = told
         telemetry.modelVersion = serving?.version ?? 0
         telemetry.gauges = ["setAside": Double(setAside), "missedVersions": Double(models.missed)]
+        if let first { telemetry.gauges.merge(["firstMoment": Double(first), "newestMoment": Double(watermark)]) { $1 } }
         return telemetry
     }
 
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
         switch input {
         case .event(let event, let message):
-            let told = try MomentMessage(message, event)
-            if case .moment(let moment, let input) = told, !settings.model.accepts(input) {
-                throw Refusal(.wrongShape, "moment \(moment.ordinal) does not fit the model")
+            do throws(Refusal) {
+                waiting.append(.event(try fitting(event, message)))
+            } catch {
+                if case .moment(let moment) = event.event { waiting.append(.refused(moment.ordinal)) }
+                throw error
             }
-            waiting.append(told)
         case .adapters(let update, let message):
             try personal?.insert(update, payload: message)
         case .update(let update, let message):
@@ -103,9 +118,17 @@ public struct EvaluateProcessor: Processor {
         return advance(at: now)
     }
 
+    private func fitting(_ event: MomentEvent, _ message: WireMessage) throws(Refusal) -> MomentMessage {
+        let told = try MomentMessage(message, event)
+        if case .moment(let moment, let input) = told, !settings.model.accepts(input) {
+            throw Refusal(.wrongShape, "moment \(moment.ordinal) does not fit the model")
+        }
+        return told
+    }
+
     public mutating func tick(at now: Instant) -> [Outgoing] {
         var outputs = advance(at: now)
-        if settings.mode == .live, scored > 0, !toldOver, lastTold.map({ now.nanoseconds - $0.nanoseconds >= 1_000_000_000 }) ?? true {
+        if settings.mode == .live, scored > 0, !toldOver, lastTold.map({ now.nanoseconds.clampedSubtracting($0.nanoseconds) >= 1_000_000_000 }) ?? true {
             outputs.append(summary(at: now))
         }
         return outputs
@@ -115,21 +138,25 @@ public struct EvaluateProcessor: Processor {
     private mutating func advance(at now: Instant) -> [Outgoing] {
         var outputs: [Outgoing] = []
         var done = 0
-        for event in waiting {
-            if case .moment(let moment, _) = event, settings.mode == .lockstep || models.versions.isEmpty && serving == nil,
+        for one in waiting {
+            if case .event(.moment(let moment, _)) = one, settings.mode == .lockstep || models.versions.isEmpty && serving == nil,
                !models.isCurrent(for: moment.ordinal, step: settings.learn.publishEvery) { break }
             done += 1
-            switch event {
-            case .moment(let moment, let input):
+            switch one {
+            case .refused(let ordinal):
+                watermark = ordinal
+                outputs.append(progress())
+            case .event(.moment(let moment, let input)):
                 adopt(for: moment.ordinal)
                 if serving != nil, domains.open(moment.domain, at: moment.ordinal, serving: server.parameters) { outputs.append(domains.message) }
                 score(moment, input)
                 watermark = moment.ordinal
+                first = first ?? moment.ordinal
                 outputs.append(progress())
-                if scored % UInt64(settings.evaluate.publishEvery) == 0 { outputs.append(summary(at: now)) }
-            case .feedback(let feedback): if join(feedback) { outputs.append(domains.message) }
-            case .decision: break
-            case .end: isOver = true
+                if scored % UInt64(max(1, settings.evaluate.publishEvery)) == 0 { outputs.append(summary(at: now)) }
+            case .event(.feedback(let feedback)): if join(feedback) { outputs.append(domains.message) }
+            case .event(.decision): break
+            case .event(.end): isOver = true
             }
         }
         waiting.removeFirst(done)
@@ -158,9 +185,12 @@ public struct EvaluateProcessor: Processor {
         let shared = server.predict([.init(input)] + masks.map { .init(input, without: [$0]) })
         let answers = shared + twin.predict([.init(input)])
             + (personal?.answers(to: input, of: moment, serving: serving, server, words: shared[0]) ?? [])
-        for (index, answer) in answers.enumerated() {
-            scores[index].add(tokenNLL: answer.tokenNLL, tokens: answer.tokens, bytes: answer.tokens)  // every token of the text frontend is a byte
+        guard answers.allSatisfy(\.isFinite) else {  // readings that are too large for a model: no player is scored
+            told.drops.count(.nonFinite)
+            return
         }
+        let bytes = input.text.isEmpty ? 0 : words.bytes(of: input.text).count
+        for (index, answer) in answers.enumerated() { scores[index].add(tokenNLL: answer.tokenNLL, tokens: answer.tokens, bytes: bytes) }
         perceived.formUnion(masks.filter { input.has($0) })
         scored += 1
         guard moment.kind == .labelRequest else { return }
@@ -178,12 +208,12 @@ public struct EvaluateProcessor: Processor {
             told.drops.count(.orphanLabel)
             return false
         }
-        let found = unlabelled.remove(at: index), probabilities = found.probabilities
-        let label = Int(feedback.label)
-        guard label < probabilities[0].count else {
+        guard feedback.isWithin(settings.model.classes) else {  // the moment goes on waiting for a label that can be
             told.drops.count(.labelOutOfRange)
             return false
         }
+        let found = unlabelled.remove(at: index), probabilities = found.probabilities
+        let label = Int(feedback.label)
         for (index, distribution) in probabilities.enumerated() { scores[index].add(probabilities: distribution, label: label) }
         let loss = -log(Double(max(probabilities[0][label], 1e-12)))
         return domains.add(found.input, label: label, loss: loss, ordinal: found.moment.ordinal, serving: server.parameters)

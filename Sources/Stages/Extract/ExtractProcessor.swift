@@ -2,6 +2,7 @@ import Messaging
 import Pipeline
 import Schema
 import Signals
+import Statistics
 
 /// One modality's frontend at work: from samples to feature frames. Boundaries pass in their place.
 ///
@@ -28,7 +29,7 @@ public struct ExtractProcessor: Processor {
     /// - Throws: `SettingProblem` where the modality is unknown or its settings make no sense.
     public init(_ settings: Settings, modality: String) throws {
         self.modality = modality
-        patience = settings.mode == .live ? Int64(settings.fuse.maximumLatency * 1e9) : nil
+        patience = settings.mode == .live ? Int64(clamping: settings.fuse.maximumLatency * 1e9) : nil
         topic = try Topics.feature(modality)
         frontend = try Signals.frontend(for: modality, settings.signals)
     }
@@ -38,11 +39,12 @@ public struct ExtractProcessor: Processor {
         case .boundary(let boundary):
             return [Outgoing(.with { $0.arrived = input.sample.arrived; $0.boundary = boundary }, on: topic)]
         case .reading(let reading):
-            if let patience, now.nanoseconds - input.sample.arrived > patience { throw Refusal(.shed, "a reading that came too long ago") }
+            if let patience, now.nanoseconds.clampedSubtracting(input.sample.arrived) > patience { throw Refusal(.shed, "a reading that came too long ago") }
             let features = try features(of: reading, input.message)
             let feature = FeatureFrame.with {
                 $0.arrived = input.sample.arrived
                 $0.frame = frame(of: reading, features)
+                $0.frame.timeline = input.sample.timeline
             }
             return [Outgoing(feature, on: topic, payload: [Payload(features.values)])]
         case nil:
@@ -71,8 +73,8 @@ public struct ExtractProcessor: Processor {
             $0.modality = modality
             $0.time = reading.stamp.time
             $0.duration = features.duration
-            $0.rows = UInt32(features.rows)
-            $0.columns = UInt32(features.columns)
+            $0.rows = UInt32(clamping: features.rows)
+            $0.columns = UInt32(clamping: features.columns)
             $0.validity = features.validity
             $0.frontend = features.version
         }

@@ -73,6 +73,8 @@ public struct FuseProcessor: Processor {
     private var ordinals: ReservedNumbers
     private var feedback: [(message: Feedback, heard: Int64)] = []
     private var feedbackHeard: UInt64 = 0
+    /// How much feedback came after the newest boundary that any came after.
+    private var newest: (boundary: UInt64, feedback: Int) = (0, 0)
     private var told = Telemetry()
 
     /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
@@ -82,7 +84,8 @@ public struct FuseProcessor: Processor {
         extents = Dictionary(uniqueKeysWithValues: columns)
         ordinals = ReservedNumbers(directory: settings.mode == .live ? settings.learn.directory : "", name: "moments.reserved")
         ordinal = ordinals.reserved
-        aligner = MomentAligner(settings.alignment(inLockstep: settings.mode == .lockstep), modalities: settings.extracted, waitsForAll: settings.mode == .lockstep)
+        let isLockstep = settings.mode == .lockstep
+        aligner = MomentAligner(settings.alignment(inLockstep: isLockstep), modalities: settings.extracted, waitsForAll: isLockstep)
         assembly = try MomentAssembly(settings)
         predictor = try Predictor(settings, clock: clock)
         models = predictor.models()
@@ -102,8 +105,9 @@ public struct FuseProcessor: Processor {
         case .feature(let feature, let modality, let values):
             try take(feature, of: modality, values, at: now)
         case .feedback(let one):
+            newest = one.afterBoundary == newest.boundary ? (newest.boundary, newest.feedback + 1) : (one.afterBoundary, 1)
             feedbackHeard += 1  // what is refused has been heard all the same, and no moment waits for it
-            guard isRoom(for: one) else { throw Refusal(.overflow, "too much feedback waits for its moments") }
+            guard isRoom else { throw Refusal(.overflow, "too much feedback waits for its moments") }
             feedback.append((one, now.nanoseconds))
         case .explain(let request): return [try predictor.explain(request)]
         case .adapters(let update, let message): try predictor.adopt(update, payload: message)
@@ -141,10 +145,8 @@ public struct FuseProcessor: Processor {
     }
 
     /// In lockstep room is counted between two boundaries, so that what is refused does not depend on how far moments have come.
-    private func isRoom(for one: Feedback) -> Bool {
-        guard feedback.count >= settings.fuse.maximumPending else { return true }
-        guard settings.mode == .lockstep else { return false }
-        return feedback.reversed().prefix { $0.message.afterBoundary == one.afterBoundary }.count < settings.fuse.maximumPending
+    private var isRoom: Bool {
+        settings.mode == .lockstep ? newest.feedback <= settings.fuse.maximumPending : feedback.count < settings.fuse.maximumPending
     }
 
     private mutating func advance(at now: Instant) -> [Outgoing] {

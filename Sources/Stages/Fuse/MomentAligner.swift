@@ -83,8 +83,9 @@ public struct MomentAligner: Sendable {
     public mutating func insert(_ arrival: Arrival, at now: Int64) -> Refusal? {
         let frame = arrival.frame
         guard modalities.contains(frame.modality) else { return .unknownModality }
-        var session = sessions[frame.session] ?? Session()
-        defer { keep(session, as: frame.session) }
+        let name = key(frame.session, frame.timeline)
+        var session = sessions[name] ?? Session()
+        defer { keep(session, as: name) }
         session.heard = now
         let source = "\(frame.modality).\(frame.source)"
         let newest = session.sources[source]?.newest ?? .min
@@ -96,7 +97,7 @@ public struct MomentAligner: Sendable {
         let passed = session.passed[frame.modality]
         if waitsForAll, let passed, frame.time <= passed.end { return .late }
         if frame.time < newest { outOfOrder += 1 }
-        if pending.contains(where: { $0.boundary.session == frame.session && $0.boundary.end < frame.time }) { early += 1 }
+        if pending.contains(where: { $0.boundary.session == frame.session && $0.boundary.timeline == frame.timeline && $0.boundary.end < frame.time }) { early += 1 }
 
         var frames = session.frames[frame.modality] ?? []
         if frames.contains(where: { $0.frame.source == frame.source && $0.frame.sequence == frame.sequence && $0.frame.time == frame.time }) {
@@ -135,9 +136,10 @@ public struct MomentAligner: Sendable {
             pending.removeAll()
             for name in sessions.keys { sessions[name]?.passed = [:] }
         }
-        if var session = sessions[boundary.session] {
+        let name = key(boundary.session, boundary.timeline)
+        if var session = sessions[name] {
             session.passed[modality] = (boundary.ordinal, max(boundary.end, session.passed[modality]?.end ?? .min))
-            sessions[boundary.session] = session
+            sessions[name] = session
         }
         if let index = pending.firstIndex(where: { $0.boundary.ordinal == boundary.ordinal }) {
             pending[index].confirmed.insert(modality)
@@ -166,7 +168,8 @@ public struct MomentAligner: Sendable {
         if waited >= rules.values.map(\.lateness).max() ?? 0 { return true }
         guard hasAll || modalities.allSatisfy({ moment.confirmed.contains($0) || waited >= lateness(of: $0) }) else { return false }
         let timeout = Int64(clamping: configuration.sourceTimeout * 1e9)
-        let sources = sessions[moment.boundary.session]?.sources.values.filter { now.clampedSubtracting($0.heard) <= timeout } ?? []
+        let sources = sessions[key(moment.boundary.session, moment.boundary.timeline)]?.sources.values
+            .filter { now.clampedSubtracting($0.heard) <= timeout } ?? []
         return sources.allSatisfy { source in
             let disorder = rules[source.modality]?.disorder ?? 0
             return source.newest.clampedSubtracting(disorder) >= moment.boundary.end || waited >= lateness(of: source.modality)
@@ -176,8 +179,9 @@ public struct MomentAligner: Sendable {
     private func lateness(of modality: String) -> Int64 { rules[modality]?.lateness ?? 0 }
 
     private mutating func slice(_ boundary: Boundary) -> Slice {
-        var session = sessions[boundary.session] ?? Session()
-        defer { keep(session, as: boundary.session) }
+        let name = key(boundary.session, boundary.timeline)
+        var session = sessions[name] ?? Session()
+        defer { keep(session, as: name) }
         var chosen: [String: [Arrival]] = [:], times: [Int64] = []
         for (modality, frames) in session.frames {
             let within = frames.filter { $0.frame.time <= boundary.end }, rest = frames.filter { $0.frame.time > boundary.end }
@@ -191,6 +195,9 @@ public struct MomentAligner: Sendable {
         session.start = boundary.end
         return Slice(boundary: boundary, start: start, frames: chosen.filter { !$0.value.isEmpty })
     }
+
+    /// Times of two timelines of a session have nothing to do with each other.
+    private func key(_ session: String, _ timeline: UInt64) -> String { timeline == 0 ? session : "\(session)/\(timeline)" }
 
     private mutating func keep(_ session: Session, as name: String) {
         if sessions[name] == nil, sessions.count >= configuration.maximumSessions,

@@ -2,6 +2,7 @@ import Messaging
 import Pipeline
 import Schema
 import Signals
+import Statistics
 
 /// The door of the graph: checks what publishers send, puts all of it in one order, and marks where moments end.
 ///
@@ -76,11 +77,11 @@ public struct IngestProcessor: Processor {
     ///   - closer: the publisher whose end is the end of the whole stream; empty: none's.
     public init(_ settings: Settings, epoch: UInt64, wallOffset: Int64, closer: String) {
         cutter = MomentCutter(settings.cut, epoch: epoch, doubts: settings.mode == .live)
-        clocks = settings.mode == .live ? SourceClocks(settings.cut.clocks, maximumSessions: settings.cut.maximumSessions) : nil
+        clocks = settings.mode == .live ? SourceClocks(settings.cut) : nil
         topics = Dictionary(uniqueKeysWithValues: modalities.compactMap { name, _ in (try? Topics.sample(name)).map { (name, $0) } })  // names in the list are valid
         self.closer = closer
         cutsInSilence = settings.mode == .live
-        clockTolerance = Int64(settings.cut.maximumJump * 1e9)
+        clockTolerance = Int64(clamping: settings.cut.maximumJump * 1e9)
         self.wallOffset = wallOffset
     }
 
@@ -135,23 +136,16 @@ public struct IngestProcessor: Processor {
         guard let topic = topics[reading.modality] else {
             throw Refusal(.unknownModality, "'\(reading.modality.prefix(64))' is none of \(topics.keys.sorted().joined(separator: ", "))")
         }
-        try check(clockOf: reading.stamp, at: now)
-        let stamp = reading.stamp
-        let time = clocks?.time(of: stamp, session: reading.session, arrived: now.nanoseconds) ?? stamp.time
-        let before = try refusing {
-            cutter.reading(session: reading.session, at: time, domain: reading.domain, arrived: now.nanoseconds)
-        }
-        clocks?.note(stamp, session: reading.session, arrived: now.nanoseconds)
+        var event = MomentCutter.Event(session: reading.session, time: try time(of: reading.stamp, session: reading.session, at: now))
+        event.domain = reading.domain
+        event.ends = reading.ends == .none ? nil : reading.ends
+        let outcome = try take(event, reading.stamp, at: now)
         var reading = reading
-        reading.stamp.time = time
-        var outputs = before.map { told($0, at: now) } ?? []
-        outputs.append(.sample(.with { $0.arrived = now.nanoseconds; $0.reading = reading }, to: topic, payload: [Payload(message.payload[0])]))
-        if reading.ends != .none {
-            let boundary = try refusing {
-                cutter.cut(session: reading.session, at: time, kind: reading.ends, domain: reading.domain, arrived: now.nanoseconds)
-            }
-            outputs += told(boundary, at: now)
-        }
+        reading.stamp.time = event.time
+        var outputs = outcome.before.flatMap { told($0, at: now) }
+        let sample = Sample.with { $0.arrived = now.nanoseconds; $0.reading = reading; $0.timeline = outcome.timeline }
+        outputs.append(.sample(sample, to: topic, payload: [Payload(message.payload[0])]))
+        if let boundary = outcome.boundary { outputs += told(boundary, at: now) }
         return outputs
     }
 
@@ -159,7 +153,7 @@ public struct IngestProcessor: Processor {
         if cut.kind == .end {
             guard !closer.isEmpty, cut.stamp.source == closer else { return [] }  // one of several publishers is done
             ended = true
-            var boundaries = cutter.finish(at: now.nanoseconds)
+            var boundaries = cutter.finish()
             boundaries.append(.with {
                 $0.ordinal = cutter.newestBoundary + 1
                 $0.epoch = cutter.epoch
@@ -169,12 +163,35 @@ public struct IngestProcessor: Processor {
             return boundaries.flatMap { told($0, at: now) }
         }
         try check(session: cut.session)
-        try check(clockOf: cut.stamp, at: now)
-        let time = clocks?.time(of: cut.stamp, session: cut.session, arrived: now.nanoseconds) ?? cut.stamp.time
-        let boundary = try refusing {
-            cutter.cut(session: cut.session, at: time, kind: cut.kind == .none ? .explicit : cut.kind, domain: cut.domain, arrived: now.nanoseconds)
+        var event = MomentCutter.Event(session: cut.session, time: try time(of: cut.stamp, session: cut.session, at: now))
+        event.domain = cut.domain
+        event.isReading = false
+        event.ends = cut.kind == .none ? .explicit : cut.kind
+        let outcome = try take(event, cut.stamp, at: now)
+        return (outcome.before + (outcome.boundary.map { [$0] } ?? [])).flatMap { told($0, at: now) }
+    }
+
+    /// Gives the event its place in its session. Clocks learn from what was believed.
+    private mutating func take(_ event: MomentCutter.Event, _ stamp: Stamp, at now: Instant) throws(Refusal) -> MomentCutter.Outcome {
+        var event = event
+        event.source = stamp.source
+        event.epoch = stamp.epoch
+        event.arrived = now.nanoseconds
+        do {
+            let outcome = try cutter.take(event)
+            if event.isReading, outcome.isBelieved { clocks?.note(stamp, session: event.session, arrived: now.nanoseconds) }
+            return outcome
+        } catch {
+            throw Refusal(Reason(rawValue: error.rawValue), "the time of \(stamp.source) does not fit session \(event.session)")
         }
-        return told(boundary, at: now)
+    }
+
+    /// The session's time of a stamp.
+    private func time(of stamp: Stamp, session: String, at now: Instant) throws(Refusal) -> Int64 {
+        try check(clockOf: stamp, at: now)
+        let time = clocks?.time(of: stamp, session: session, arrived: now.nanoseconds) ?? stamp.time
+        try check(range: time)
+        return time
     }
 
     /// A boundary goes to every modality's extractor, behind the samples that came before it.
@@ -191,16 +208,14 @@ public struct IngestProcessor: Processor {
     }
 
     private func check(clockOf stamp: Stamp, at now: Instant) throws(Refusal) {
-        guard abs(stamp.time / 2) < Int64.max / 4 else { throw Refusal(.clockInFuture, "a time of \(stamp.time) ns") }
-        if stamp.clock == "unix", stamp.time - (now.nanoseconds + wallOffset) > clockTolerance {
+        try check(range: stamp.time)
+        let wall = now.nanoseconds.clampedAdding(wallOffset)
+        if stamp.clock == "unix", stamp.time.clampedSubtracting(wall) > clockTolerance {
             throw Refusal(.clockInFuture, "\(stamp.source) is hours ahead of the wall clock")
         }
     }
 
-    private func refusing<Value>(_ attempt: () -> Result<Value, CutRefusal>) throws(Refusal) -> Value {
-        switch attempt() {
-        case .success(let value): return value
-        case .failure(let reason): throw Refusal(Reason(rawValue: reason.rawValue), "the reading's time does not fit its session")
-        }
+    private func check(range time: Int64) throws(Refusal) {
+        guard (-SessionEvent.furthestTime...SessionEvent.furthestTime).contains(time) else { throw Refusal(.clockInFuture, "a time of \(time) ns") }
     }
 }

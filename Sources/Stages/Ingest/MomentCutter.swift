@@ -1,17 +1,23 @@
 import Schema
+import Statistics
 
 /// Where a stream is cut into moments: at events that end one, and at a time limit where no event comes.
 ///
-/// All readings of a session pass it in the order of their arrival, so two equal streams are cut alike. Times are the session's own, in nanoseconds.
+/// All readings and cuts of a session pass it in the order of their arrival, so two equal streams are cut alike. Times are the session's own, in
+/// nanoseconds. They run forward within a timeline; where a session's times begin anew, its moments go on in another (`SessionTimes`).
 public struct MomentCutter: Sendable {
     public struct Configuration: Codable, Sendable, Equatable {
         /// A moment without an event that ends it is cut after this time, in seconds.
         public var timeLimit = 10.0
         /// Sessions remembered at once; the one unheard for longest is forgotten first.
         public var maximumSessions = 256
-        /// A reading this far ahead of its session, in seconds, has a bad clock and is refused.
+        /// Sources of one session remembered at once, likewise.
+        public var maximumSources = 64
+        /// Lockstep: a time this far ahead of its session, in seconds, begins a timeline of its own. Live: a reading this far ahead of the wall clock
+        /// that it is stamped with is refused.
         public var maximumJump = 3600.0
-        /// Live: a reading this far ahead of its session, in seconds, is believed only when the next one is as far.
+        /// A time this far behind its session, in seconds, is believed only when the next one is as far; live also one this far ahead of what has
+        /// passed since.
         public var doubtfulJump = 60.0
         /// How clocks of a session are brought together.
         public var clocks = SourceClocks.Configuration()
@@ -19,19 +25,50 @@ public struct MomentCutter: Sendable {
         public init() {}
     }
 
-    struct Session {
-        var newest: Int64      // time of the newest reading or cut
-        var boundary: Int64?   // end of the newest boundary
-        var opened: Int64?     // time of the first reading since then
+    /// What happens in a session: something was sensed, or a moment ends, or both.
+    public struct Event: Sendable {
+        public var session: String
+        public var time: Int64
+        public var domain = ""
+        /// Who sent it, and its epoch: greater where the source has started again.
+        public var source = ""
+        public var epoch: UInt64 = 0
+        public var arrived: Int64 = 0
+        /// A cut alone opens no moment.
+        public var isReading = true
+        /// How a moment ends here; nil: none does.
+        public var ends: CutKind?
+
+        public init(session: String, time: Int64) {
+            self.session = session
+            self.time = time
+        }
+    }
+
+    /// What comes of an event.
+    public struct Outcome: Sendable, Equatable {
+        /// Boundaries that it implies before it, in order.
+        public var before: [Boundary] = []
+        /// Where a moment ends with it.
+        public var boundary: Boundary?
+        /// The timeline that its time belongs to.
+        public var timeline: UInt64 = 0
+        /// False for a time far behind that nothing has confirmed.
+        public var isBelieved = true
+    }
+
+    private struct Session {
+        var times: SessionTimes
         var domain = ""
-        var heard: Int64       // arrival of the newest event
-        var doubtful: Int64?   // time of a reading far ahead that nothing has confirmed
+        var order: UInt64 = 0  // of the newest event, counted over all sessions
     }
 
     private let configuration: Configuration
+    private let rule: SessionTimes.Rule
     let epoch: UInt64
-    private let doubts: Bool
     private var ordinal: UInt64 = 0
+    private var timelines: UInt64 = 0
+    private var events: UInt64 = 0
     private var sessions: [String: Session] = [:]
 
     /// - Parameters:
@@ -39,110 +76,128 @@ public struct MomentCutter: Sendable {
     ///   - doubts: live: whether a time far ahead wants a second reading to be believed. A recording's times were looked at before.
     public init(_ configuration: Configuration, epoch: UInt64, doubts: Bool = false) {
         self.configuration = configuration
-        self.doubts = doubts
         self.epoch = epoch
+        rule = SessionTimes.Rule(configuration, doubts: doubts)
     }
 
     /// Ordinal of the newest boundary.
     public var newestBoundary: UInt64 { ordinal }
 
-    /// Notes a reading; returns the boundary that its time implies before it, if any.
-    public mutating func reading(session name: String, at time: Int64, domain: String, arrived: Int64) -> Result<Boundary?, CutRefusal> {
-        var session = sessions[name] ?? Session(newest: time, heard: arrived)
-        if isTooFarAhead(time, of: session) { return .failure(.clockInFuture) }
-        if let refusal = doubt(time, of: &session, name) { return .failure(refusal) }
-        var boundary: Boundary?
-        if let opened = session.opened, time - opened > nanoseconds(configuration.timeLimit) {
-            boundary = mark(name, &session, end: session.newest, .timeLimit, arrived)
+    /// Takes in what happens; what is refused changes nothing but what is doubted.
+    public mutating func take(_ event: Event) throws(CutRefusal) -> Outcome {
+        let name = event.session
+        var outcome = Outcome(), isNew = false
+        var session: Session
+        if let known = sessions[name] {
+            session = known
+        } else {
+            isNew = true
+            session = Session(times: SessionTimes(beginTimeline(at: event)))
         }
-        // A reading of a moment that is closed opens none.
-        if session.opened == nil, session.boundary.map({ time > $0 }) ?? true { session.opened = time }
-        session.newest = max(session.newest, time)
-        session.heard = arrived
-        if !domain.isEmpty { session.domain = domain }
-        keep(session, as: name)
-        return .success(boundary)
-    }
-
-    /// Cuts the session at `time`.
-    public mutating func cut(session name: String, at time: Int64, kind: CutKind, domain: String, arrived: Int64) -> Result<Boundary, CutRefusal> {
-        var session = sessions[name] ?? Session(newest: time, heard: arrived)
-        if let boundary = session.boundary, time <= boundary { return .failure(.cutRunsBack) }
-        if isTooFarAhead(time, of: session) { return .failure(.clockInFuture) }
-        if let refusal = doubt(time, of: &session, name) { return .failure(refusal) }
-        if !domain.isEmpty { session.domain = domain }
-        let boundary = mark(name, &session, end: time, kind, arrived)
-        session.heard = arrived
-        keep(session, as: name)
-        return .success(boundary)
+        events += 1
+        session.order = events
+        defer { sessions[name] = session }
+        let place = session.times.place(of: event, rule)
+        if event.ends != nil, !session.times.canEnd(at: event.time, in: place) {
+            if place == .unconfirmed { session.times.doubt(event, rule) }
+            throw .cutRunsBack
+        }
+        switch place {
+        case .tooFarAhead:
+            session.times.doubt(event, rule)
+            throw .clockInFuture
+        case .unconfirmed:
+            session.times.doubt(event, rule)
+            outcome.timeline = session.times.current.number
+            outcome.isBelieved = false
+            return outcome
+        case .current, .previous, .anew: break
+        }
+        if isNew { outcome.before += makeRoom() }
+        if place == .anew {
+            outcome.before += closeAll(name, &session)
+            session.times.begin(beginTimeline(at: event))
+        } else if place == .previous {
+            session.times.goBack()
+        }
+        session.times.believe(event, rule)
+        if event.isReading, session.times.current.isOverdue(at: event.time, limit: rule.timeLimit) {
+            let end = session.times.current.newest
+            outcome.before.append(mark(name, &session.times.current, session.domain, end: end, .timeLimit, event.arrived))
+        }
+        session.times.current.note(event)
+        if !event.domain.isEmpty { session.domain = event.domain }
+        if let kind = event.ends {
+            outcome.boundary = mark(name, &session.times.current, session.domain, end: event.time, kind, event.arrived)
+        }
+        outcome.timeline = session.times.current.number
+        return outcome
     }
 
     /// Cuts every session that has been silent for longer than the time limit. For live use, where no later reading may ever tell.
     public mutating func silence(at now: Int64) -> [Boundary] {
-        let limit = nanoseconds(configuration.timeLimit)
-        return cutAll { now - $0.heard > limit }
+        let limit = rule.timeLimit
+        return cutAll { now.clampedSubtracting($0.heard) > limit }
     }
 
     /// Cuts whatever is open: the stream ends.
-    public mutating func finish(at now: Int64) -> [Boundary] {
-        cutAll { _ in true }
-    }
+    public mutating func finish() -> [Boundary] { cutAll { _ in true } }
 
-    private mutating func cutAll(where isDue: (Session) -> Bool) -> [Boundary] {
+    private mutating func cutAll(where isDue: (Timeline) -> Bool) -> [Boundary] {
         var boundaries: [Boundary] = []
-        for (name, state) in sessions.sorted(by: { $0.key < $1.key }) where state.opened != nil && isDue(state) {
+        for (name, state) in sessions.sorted(by: { $0.key < $1.key }) where state.times.all.contains(where: { $0.opened != nil && isDue($0) }) {
             var session = state
-            boundaries.append(mark(name, &session, end: session.newest, .timeLimit, session.heard))
+            boundaries += close(name, &session, where: isDue)
             sessions[name] = session
         }
         return boundaries
     }
 
-    private mutating func mark(_ name: String, _ session: inout Session, end: Int64, _ kind: CutKind, _ arrived: Int64) -> Boundary {
+    private mutating func closeAll(_ name: String, _ session: inout Session) -> [Boundary] { close(name, &session) { _ in true } }
+
+    /// Ends the moments that are open in the session's timelines, the earlier timeline's first.
+    private mutating func close(_ name: String, _ session: inout Session, where isDue: (Timeline) -> Bool) -> [Boundary] {
+        var boundaries: [Boundary] = []
+        let domain = session.domain
+        session.times.forEachTimeline { timeline in
+            guard timeline.opened != nil, isDue(timeline) else { return }
+            boundaries.append(mark(name, &timeline, domain, end: timeline.newest, .timeLimit, timeline.heard))
+        }
+        return boundaries
+    }
+
+    private mutating func mark(
+        _ name: String, _ timeline: inout Timeline, _ domain: String, end: Int64, _ kind: CutKind, _ arrived: Int64
+    ) -> Boundary {
         ordinal += 1
-        session.boundary = end
-        session.opened = session.newest > end ? end : nil
-        session.newest = max(session.newest, end)
+        timeline.end(at: end)
         return Boundary.with {
             $0.ordinal = ordinal
             $0.epoch = epoch
             $0.session = name
             $0.end = end
             $0.kind = kind
-            $0.domain = session.domain
+            $0.domain = domain
             $0.arrived = arrived
+            $0.timeline = timeline.number
         }
     }
 
-    private mutating func keep(_ session: Session, as name: String) {
-        if sessions[name] == nil, sessions.count >= configuration.maximumSessions,
-           let oldest = sessions.min(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) })?.key {
-            sessions[oldest] = nil
-        }
-        sessions[name] = session
+    /// Timelines have numbers that no other has, in this process or an earlier one.
+    private mutating func beginTimeline(at event: Event) -> Timeline {
+        defer { timelines += 1 }
+        return Timeline(number: epoch &+ timelines, newest: event.time, heard: event.arrived)
     }
 
-    private func isTooFarAhead(_ time: Int64, of session: Session) -> Bool {
-        time.subtractingReportingOverflow(session.newest).partialValue > nanoseconds(configuration.maximumJump)
+    /// Forgets the session unheard for longest where there are as many as may be, and ends its open moments.
+    private mutating func makeRoom() -> [Boundary] {
+        guard sessions.count >= configuration.maximumSessions,
+              let (name, oldest) = sessions.min(by: { $0.value.order < $1.value.order }) else { return [] }
+        var session = oldest
+        let boundaries = closeAll(name, &session)
+        sessions[name] = nil
+        return boundaries
     }
-
-    /// One time far ahead would close all moments up to it, and what comes after would be late for as long: it waits for a second.
-    private mutating func doubt(_ time: Int64, of session: inout Session, _ name: String) -> CutRefusal? {
-        let limit = nanoseconds(configuration.doubtfulJump)
-        guard doubts, time.subtractingReportingOverflow(session.newest).partialValue > limit else {
-            session.doubtful = nil
-            return nil
-        }
-        if let doubtful = session.doubtful, abs(time &- doubtful) <= limit {
-            session.doubtful = nil
-            return nil
-        }
-        session.doubtful = time
-        keep(session, as: name)
-        return .clockInFuture
-    }
-
-    private func nanoseconds(_ seconds: Double) -> Int64 { Int64(seconds * 1e9) }
 }
 
 /// Why a reading or a cut has no place in its session.

@@ -5,7 +5,8 @@ import Statistics
 ///
 /// The first clock heard in a session is the session's. For every clock of it the lower envelope of arrival − stamp over arrival tells how far it is
 /// from the host's monotonic clock, and how it drifts; what two clocks differ by is the difference of their envelopes. Delays on the way do not
-/// count, but for the least of them, which cannot be told from an offset. Readings with the session's clock are left as they are.
+/// count, but for the least of them, which cannot be told from an offset. Readings with the session's clock are left as they are. A clock that was
+/// set, or that starts again with its device, is learned anew from there; until then its readings count as captured when they arrive.
 public struct SourceClocks: Sendable {
     public struct Configuration: Codable, Sendable, Equatable {
         /// Live: whether readings stamped with another clock than their session's are brought to it.
@@ -15,7 +16,7 @@ public struct SourceClocks: Sendable {
         public var spans = 64
         /// Clocks of one session remembered at once.
         public var maximumClocks = 16
-        /// A clock that is suddenly this many seconds ahead has been set, and is learned anew.
+        /// A clock that is suddenly this many seconds ahead has been set, and is learned anew; so has one that is behind where its source starts again.
         public var step = 1.0
 
         public init() {}
@@ -24,6 +25,8 @@ public struct SourceClocks: Sendable {
     private struct Clock: Sendable {
         var envelope: LowerEnvelope
         var heard: Int64
+        /// The greatest of the sources that stamp with it.
+        var epoch: UInt64 = 0
     }
 
     private struct Session: Sendable {
@@ -34,21 +37,24 @@ public struct SourceClocks: Sendable {
         var heard: Int64
 
         /// Seconds of arrival.
-        func x(_ arrived: Int64) -> Double { Double(arrived - origin.arrived) / 1e9 }
+        func x(_ arrived: Int64) -> Double { Double(arrived.clampedSubtracting(origin.arrived)) / 1e9 }
 
         /// Seconds of arrival − stamp, but for a constant of the session.
-        func y(_ stamp: Int64, _ arrived: Int64) -> Double { Double((arrived - origin.arrived) &- (stamp &- origin.stamp)) / 1e9 }
+        func y(_ stamp: Int64, _ arrived: Int64) -> Double { Double(arrived.clampedSubtracting(origin.arrived).clampedSubtracting(stamp.clampedSubtracting(origin.stamp))) / 1e9 }
     }
 
     private let configuration: Configuration
     private let maximumSessions: Int
+    /// A reading that comes this many seconds late was stamped by a clock that has been set back.
+    private let longestDelay: Double
     private var sessions: [String: Session] = [:]
     /// Readings whose time was changed.
     private(set) var corrected = 0
 
-    init(_ configuration: Configuration, maximumSessions: Int) {
-        self.configuration = configuration
-        self.maximumSessions = maximumSessions
+    init(_ cut: MomentCutter.Configuration) {
+        configuration = cut.clocks
+        maximumSessions = cut.maximumSessions
+        longestDelay = cut.doubtfulJump
     }
 
     /// The session's time of a stamp that arrives now.
@@ -56,8 +62,14 @@ public struct SourceClocks: Sendable {
         guard configuration.corrects, !stamp.clock.isEmpty, let session = sessions[name], session.own != stamp.clock,
               let own = session.clocks[session.own]?.envelope.line(at: session.x(arrived)) else { return stamp.time }
         let delay = session.y(stamp.time, arrived)
-        let other = session.clocks[stamp.clock]?.envelope.line(at: session.x(arrived))?.value ?? delay
-        return stamp.time &+ Int64(((other - own.value) * 1e9).rounded())
+        let other = session.clocks[stamp.clock].flatMap { value(of: $0, at: session.x(arrived), stamp, delay) } ?? delay
+        return stamp.time.clampedAdding(Int64(clamping: ((other - own.value) * 1e9).rounded()))
+    }
+
+    /// The clock's least delay; nil where a reading shows that the clock has been set.
+    private func value(of clock: Clock, at x: Double, _ stamp: Stamp, _ delay: Double) -> Double? {
+        guard let line = clock.envelope.line(at: x)?.value, delay >= line - configuration.step else { return nil }
+        return delay <= line + (stamp.epoch > clock.epoch ? configuration.step : longestDelay) ? line : nil
     }
 
     /// Takes in a stamp that was believed.
@@ -66,9 +78,10 @@ public struct SourceClocks: Sendable {
         var session = sessions[name] ?? Session(own: stamp.clock, origin: (stamp.time, arrived), heard: arrived)
         let (x, y) = (session.x(arrived), session.y(stamp.time, arrived))
         var clock = session.clocks[stamp.clock] ?? fresh(arrived)
-        if let line = clock.envelope.line(at: x), y < line.value - configuration.step { clock = fresh(arrived) }
+        if value(of: clock, at: x, stamp, y) == nil { clock = fresh(arrived) }
         clock.envelope.add(x: x, y: y)
         clock.heard = arrived
+        clock.epoch = max(clock.epoch, stamp.epoch)
         session.clocks[stamp.clock] = clock
         session.heard = arrived
         if stamp.clock != session.own { corrected += 1 }
@@ -103,6 +116,9 @@ public struct SourceClocks: Sendable {
     }
 
     private func fresh(_ arrived: Int64) -> Clock {
-        Clock(envelope: LowerEnvelope(bucket: configuration.span, capacity: configuration.spans), heard: arrived)
+        Clock(envelope: LowerEnvelope(bucket: configuration.span, capacity: configuration.spans, steepest: Self.greatestDrift), heard: arrived)
     }
+
+    /// No clock that works gains or loses more than a thousandth against another.
+    private static let greatestDrift = 0.001
 }

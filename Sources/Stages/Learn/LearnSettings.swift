@@ -1,4 +1,3 @@
-import Files
 import Learning
 import Statistics
 
@@ -29,7 +28,6 @@ public struct LearnSettings: Codable, Sendable, Equatable {
 
     var problems: [(key: String, text: String)] {
         var found: [(key: String, text: String)] = []
-        if let kind = FileKind(of: directory), kind != .directory { found.append(("learn.directory", "\(directory) is \(kind.rawValue), not a directory")) }
         do {
             try gate.validate()
         } catch {

@@ -43,13 +43,13 @@ extension TriggerEntry {
     /// As it goes over the wire.
     func message(at ordinal: UInt64) -> TriggerLine {
         .with {
-            $0.serial = UInt64(serial)
+            $0.serial = UInt64(clamping: serial)
             $0.rule = rule
             $0.action = action.rawValue
             $0.verdict = verdict.rawValue
             $0.time = time
             if let signal { $0.signal = signal }
-            $0.evaluations = UInt64(evaluations)
+            $0.evaluations = UInt64(clamping: evaluations)
             if let cost { $0.cost = cost }
             if let before { $0.before = before }
             if let after { $0.after = after }

@@ -1,4 +1,5 @@
 import Schema
+import Statistics
 
 /// Counts the moments that a publisher has sent on their way, by the rule that ingest cuts them with, against those that the referee is done with.
 struct LockstepWindow {
@@ -12,17 +13,14 @@ struct LockstepWindow {
         cutter = MomentCutter(settings.cut, epoch: 0)
     }
 
-    /// Whether another message may be sent.
+    /// Whether what was noted may be sent.
     var hasRoom: Bool {
-        cutter.newestBoundary < done + UInt64(settings.window)
+        cutter.newestBoundary <= done.clampedAdding(UInt64(max(1, settings.window)))
     }
 
-    mutating func reading(session: String, at time: Int64, domain: String) {
-        _ = cutter.reading(session: session, at: time, domain: domain, arrived: time)
-    }
-
-    mutating func cut(session: String, at time: Int64) {
-        _ = cutter.cut(session: session, at: time, kind: .explicit, domain: "", arrived: time)
+    /// Notes what is being sent.
+    mutating func note(_ event: MomentCutter.Event) {
+        _ = try? cutter.take(event)  // ingest refuses it alike
     }
 
     /// The referee is done with moment `ordinal`; the first one it tells is the first of this stream.
@@ -31,24 +29,4 @@ struct LockstepWindow {
         self.base = base
         done = max(done, ordinal - min(ordinal, base))
     }
-}
-
-
-/// Labels that become known later than their moments end, by that time.
-struct DueLabels {
-    private var waiting: [Feedback] = []
-
-    mutating func insert(_ feedback: Feedback) {
-        let place = waiting.firstIndex { $0.knownAt > feedback.knownAt } ?? waiting.endIndex
-        waiting.insert(feedback, at: place)
-    }
-
-    /// Takes out those that are known at `time`, in order.
-    mutating func due(at time: Int64) -> [Feedback] {
-        let count = waiting.firstIndex { $0.knownAt > time } ?? waiting.endIndex
-        defer { waiting.removeFirst(count) }
-        return Array(waiting.prefix(count))
-    }
-
-    mutating func all() -> [Feedback] { due(at: .max) }
 }

@@ -28,9 +28,9 @@ struct Decisions: ParsableCommand {
         do {
             report = try DecisionReport(directory: directory)
         } catch {
-            throw StartFailure("\(error)")
+            throw StartFailure((error as? DecodingError).map { "\(directory)/policy.safetensors: \($0.sentence)" } ?? "\(error)")
         }
         if json { return print(try report.json) }
-        print(report.text)
+        print(report.text.split(separator: "\n", omittingEmptySubsequences: false).map { printable(String($0)) }.joined(separator: "\n"))
     }
 }

@@ -29,6 +29,7 @@ struct Explain: AsyncParsableCommand {
     @Flag(help: "One JSON object.") var json = false
 
     func validate() throws {
+        try check("--seconds", seconds, within: 0...waitLimit)
         guard moment.split(separator: "/").count == 2 else {
             throw ValidationError("--moment wants <session>/<end in nanoseconds>, not '\(moment)'; `accrete tap prediction.` shows ids.")
         }
@@ -54,7 +55,11 @@ struct Explain: AsyncParsableCommand {
             let count = settings.simulate.moments > 0 ? settings.simulate.moments : Int.max
             events = AnySequence((0..<count).lazy.flatMap { _ in simulator.next().events.map { .success($0) } })
         }
-        for (moment, input) in try RecordedMoments(events, directory: place, settings) where moment.id == self.moment {
+        let wanted = self.moment.split(separator: "/").last.flatMap { Int64($0) } ?? 0
+        for (moment, input) in try RecordedMoments(events, directory: place, settings) {
+            // A simulated session may go on for ever.
+            if place == nil, moment.end > wanted { break }
+            guard moment.id == self.moment else { continue }
             let own = settings.learn.directory
             return try MomentExplanation(moment, input, checkpoint: own.isEmpty ? directory + "/checkpoint" : own, settings)
         }
@@ -97,7 +102,7 @@ extension MomentExplanation {
         func percent(_ share: Float) -> String { String(format: "%5.1f %%", 100 * share) }
         func nats(_ number: Double?) -> String { number.map { String(format: "%+7.3f", $0) } ?? "      –" }
         let sure = Int(label) < probabilities.count ? probabilities[Int(label)] : 0
-        var lines = ["\(moment): class \(label), \(percent(sure).trimmingCharacters(in: .whitespaces)) sure"
+        var lines = ["\(printable(moment)): class \(label), \(percent(sure).trimmingCharacters(in: .whitespaces)) sure"
             + (modelVersion > 0 ? ", model \(modelVersion)" : "")
             + (predictedVersion != modelVersion ? "; predicted by model \(predictedVersion) as class \(predictedLabel)" : "")]
         lines.append("modality   weight   without it  Shapley  alone")
@@ -105,16 +110,18 @@ extension MomentExplanation {
         for name in names {
             let opinion = experts[name]?.probabilities ?? []
             let says = opinion.indices.max { opinion[$0] < opinion[$1] } ?? 0
-            lines.append(name.padding(toLength: 10, withPad: " ", startingAt: 0) + percent(weights[name] ?? 0) + "     "
+            lines.append(printable(name).padding(toLength: 10, withPad: " ", startingAt: 0) + percent(weights[name] ?? 0) + "     "
                 + nats(contributions.marginal[name]) + "  " + nats(contributions.shapley[name]) + "  class \(says)"
                 + (opinion.isEmpty ? "" : ", " + percent(opinion[says]).trimmingCharacters(in: .whitespaces)))
         }
-        for name in contributions.muted { lines.append("\(name) was muted: its reliability had sunk") }
+        for name in contributions.muted { lines.append("\(printable(name)) was muted: its reliability had sunk") }
         for map in contributions.attention {
-            lines.append("looked, \(map.name):")
-            for row in 0..<Int(map.rows) {
-                let range = row * Int(map.columns)..<(row + 1) * Int(map.columns)
-                lines.append("  " + range.map { String(format: "%.3f", map.weights[$0]) }.joined(separator: " "))
+            lines.append("looked, \(printable(map.name)):")
+            // A map that holds other than rows times columns is shown as far as it goes.
+            let columns = max(1, Int(map.columns))
+            for start in stride(from: 0, to: map.weights.count, by: columns) {
+                let row = map.weights[start..<min(start + columns, map.weights.count)]
+                lines.append("  " + row.map { String(format: "%.3f", $0) }.joined(separator: " "))
             }
         }
         return lines.joined(separator: "\n")

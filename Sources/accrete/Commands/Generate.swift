@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Foundation
 import Model
 import StrictJSON
@@ -12,6 +13,10 @@ struct Generate: ParsableCommand {
         discussion: """
             The likeliest token is taken each time, unless a temperature is given. The text ends at --tokens, at a stop sequence, where \
             the model ends it, or where its context is full. The same seed gives the same text.
+
+            The model ends a text at any eos_token_id of generation_config.json or, without such a file, of config.json; where none of them is \
+            in its vocabulary, at the tokenizer's <|endoftext|>. An empty prompt begins with bos_token_id. What else generation_config.json \
+            says, lengths and sampling, is for the options here.
 
             Examples:
               accrete generate --model gpt2 --prompt 'Once upon a time'
@@ -52,30 +57,43 @@ struct Generate: ParsableCommand {
     @Flag(help: "Print one JSON object at the end: text, tokens, end.")
     var json = false
 
+    func validate() throws {
+        try check("--tokens", tokens, within: 0...countLimit)
+        try check("--temperature", temperature, within: 0...Self.factorLimit)
+        try check("--top-k", topK, within: 0...countLimit)
+        try check("--top-p", topP, above: 0, atMost: 1)
+        try check("--repetition-penalty", repetitionPenalty, above: 1 / Self.factorLimit, atMost: Self.factorLimit)
+    }
+
+    private static let factorLimit = 1e6
+
     func run() throws {
         let (model, parameters) = try GPT2.open(directory: model)
         let tokenizer = try openTokenizer(directory: self.model)
         let decoder = TextDecoder(
             model, parameters, precision: precision, inOrder: true, team: Team(count: ProcessInfo.processInfo.activeProcessorCount))
         let prompt = tokenizer.encode(self.prompt)
+        var settings = self.settings
+        settings.bounds = try TextBounds(
+            directory: self.model, endOfText: tokenizer.endOfText, vocabularySize: model.configuration.vocabularySize)
         let generation = try Generation(decoder, tokenizer, prompts: [prompt], settings, seed: seed)
         var text: [UInt8] = []
         var end: Generation.End?
-        if !json { show(Array(self.prompt.utf8)) }
+        if !json { try show(Array(self.prompt.utf8)) }
         while let pieces = try generation.next() {
             for piece in pieces {
                 text += piece.bytes
                 end = piece.end
-                if !json { show(piece.bytes) }
+                if !json { try show(piece.bytes) }
             }
         }
         if json {
             print(JSON.object([
                 "text": .string(String(decoding: text, as: UTF8.self)), "end": end.map { .string($0.rawValue) } ?? .null,
-                "tokens": .array(generation.tokens(of: 0).dropFirst(prompt.count).map(JSON.integer)),
+                "tokens": .array(generation.added(to: 0).map(JSON.integer)),
             ]).text())
         } else {
-            show([UInt8(ascii: "\n")])
+            try show([UInt8(ascii: "\n")])
         }
     }
 
@@ -87,7 +105,11 @@ struct Generate: ParsableCommand {
         return settings
     }
 
-    private func show(_ bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
+    /// Characters may be spread over tokens: bytes are written as they are, at once.
+    private func show(_ bytes: [UInt8]) throws {
+        try StandardOutput.write(bytes)
+        try StandardOutput.flush()
+    }
 }
 
 extension DecodingPrecision: ExpressibleByArgument {}

@@ -3,6 +3,7 @@ import Foundation
 import Launch
 import Learning
 import Stages
+import Statistics
 
 /// `accrete memory`: what a learner remembers.
 struct MemoryCommand: ParsableCommand {
@@ -24,7 +25,7 @@ struct MemoryCommand: ParsableCommand {
         do {
             slots = try CheckpointStore.memory(of: FileManager.default.fileExists(atPath: "\(directory)/checkpoint") ? "\(directory)/checkpoint" : directory)
         } catch {
-            throw StartFailure("\(directory) holds no checkpoint that can be read: \(error)")
+            throw StartFailure("\(directory) holds no checkpoint that can be read: \((error as? DecodingError)?.sentence ?? "\(error)")")
         }
         if json {
             let encoder = JSONEncoder()
@@ -32,10 +33,10 @@ struct MemoryCommand: ParsableCommand {
             for slot in slots { print(String(decoding: try encoder.encode(slot), as: UTF8.self)) }
             return
         }
-        print("\(slots.count) moments, \(slots.reduce(0) { $0 + $1.bytes }) bytes")
+        print("\(slots.count) moments, \(slots.reduce(0) { $0.clampedAdding($1.bytes) }) bytes")
         for (source, own) in Dictionary(grouping: slots, by: \.source).sorted(by: { $0.key < $1.key }) {
             let labels = Dictionary(grouping: own, by: \.label).map { ($0.key.map(String.init) ?? "none", $0.value.count) }
-            print("  \(source.isEmpty ? "(unnamed)" : source): \(own.count), \(own.reduce(0) { $0 + $1.bytes }) bytes, by label "
+            print("  \(source.isEmpty ? "(unnamed)" : printable(source)): \(own.count), \(own.reduce(0) { $0.clampedAdding($1.bytes) }) bytes, by label "
                 + labels.sorted { $0.0 < $1.0 }.map { "\($0.0): \($0.1)" }.joined(separator: ", "))
         }
     }

@@ -30,8 +30,12 @@ struct OrderCommand: AsyncParsableCommand {
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
 
     func validate() throws {
+        try check("--rate", rate, above: 0, atMost: Self.factorLimit)
         guard orders.count == 1 else { throw ValidationError("Give one of --forget, --strategy, --optimizer, --rate, --roll-back.") }
     }
+
+    /// Most by which a rate is multiplied at once.
+    private static let factorLimit = 1e6
 
     private var orders: [Order.OneOf_Order] {
         [forget.map { .forgetSource($0) }, strategy.map { .switchStrategy($0) }, optimizer.map { .switchOptimizer($0) }, rate.map { .scaleRate($0) },

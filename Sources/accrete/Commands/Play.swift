@@ -6,7 +6,7 @@ import Signals
 import Stages
 
 /// `accrete play`: a session directory as a publisher.
-struct Play: AsyncParsableCommand {
+struct Play: StageCommand {
     static let configuration = CommandConfiguration(
         abstract: "Publish a recorded session into a running graph, as any publisher would.",
         discussion: """
@@ -18,17 +18,16 @@ struct Play: AsyncParsableCommand {
     @Argument(help: "The session directory (session.jsonl and the files it names).") var directory: String
     @OptionGroup var arguments: StageArguments
 
-    func run() async throws {
+    func launch() async throws {
         beginProcess()
+        let settings = try arguments.settings()
+        let session: SessionDirectory
         do {
-            let settings = try arguments.settings()
-            let session = try SessionDirectory(path: directory)
-            let player = try SessionPlayer(settings, source: "replay", directory: session, environment: ProcessInfo.processInfo.environment)
-            try await player.play(session.events())
-        } catch let failure as PlayFailure {
-            throw failure
+            session = try SessionDirectory(path: directory)
         } catch {
-            throw StartFailure("\(error)")
+            throw StartFailure(error.description)
         }
+        let player = try SessionPlayer(settings, source: "replay", directory: session, environment: ProcessInfo.processInfo.environment)
+        try await player.play(session.events())
     }
 }

@@ -4,6 +4,7 @@ import Launch
 import Messaging
 import Schema
 import Stages
+import Statistics
 
 /// `accrete status`: how a running graph is.
 struct StatusCommand: AsyncParsableCommand {
@@ -19,6 +20,8 @@ struct StatusCommand: AsyncParsableCommand {
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
     @Option(help: "How long to listen, in seconds.") var seconds = 2.5
     @Flag(help: "One JSON object a stage.") var json = false
+
+    func validate() throws { try check("--seconds", seconds, within: 0...waitLimit) }
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
@@ -49,15 +52,15 @@ struct StatusCommand: AsyncParsableCommand {
 extension Status {
     /// One line: rates since `earlier`, version, drops, memory.
     func line(since earlier: Status) -> String {
-        let span = Double(stamp.time - earlier.stamp.time) / 1e9
+        let span = Double(stamp.time.clampedSubtracting(earlier.stamp.time)) / 1e9
         func rate(_ now: [String: UInt64], _ then: [String: UInt64]) -> Double {
-            let difference = now.values.reduce(0, +) - min(then.values.reduce(0, +), now.values.reduce(0, +))
-            return span > 0 ? Double(difference) / span : 0
+            let (sum, before) = (now.values.reduce(UInt64(0)) { $0.clampedAdding($1) }, then.values.reduce(UInt64(0)) { $0.clampedAdding($1) })
+            return span > 0 ? Double(sum - min(before, sum)) / span : 0
         }
-        let lost = drops.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        let lost = drops.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { "\(printable($0.key)) \($0.value)" }.joined(separator: ", ")
         let trust = gauges.filter { $0.key.hasPrefix("reliability.") }.sorted { $0.key < $1.key }
-            .map { "\($0.key.dropFirst("reliability.".count)) " + String(format: "%.2f", $0.value) }.joined(separator: ", ")
-        return stage.padding(toLength: 16, withPad: " ", startingAt: 0)
+            .map { "\(printable(String($0.key.dropFirst("reliability.".count)))) " + String(format: "%.2f", $0.value) }.joined(separator: ", ")
+        return printable(stage).padding(toLength: 16, withPad: " ", startingAt: 0)
             + String(format: "in %8.1f/s  out %8.1f/s  model %6llu  memory %5llu MB  ", rate(received, earlier.received), rate(sent, earlier.sent), modelVersion, peakMemory >> 20)
             + "drops " + (lost.isEmpty ? "none" : lost) + (trust.isEmpty ? "" : "  reliability " + trust)
     }

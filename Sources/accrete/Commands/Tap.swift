@@ -1,9 +1,11 @@
 import ArgumentParser
+import Files
 import Foundation
 import Launch
 import Messaging
 import Schema
 import Stages
+import StrictJSON
 
 /// `accrete tap`: messages of a running graph, to read.
 struct Tap: AsyncParsableCommand {
@@ -22,6 +24,8 @@ struct Tap: AsyncParsableCommand {
     @Option(help: "Stop after so many messages.") var count: Int?
     @Flag(help: "One JSON object a message.") var json = false
 
+    func validate() throws { try check("--count", count, within: 1...countLimit) }
+
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
         let settings = try StageArguments.load(config, overrides)
@@ -33,7 +37,7 @@ struct Tap: AsyncParsableCommand {
         for await batch in listener {
             for index in 0..<batch.count {
                 if let count, printed >= count { return }
-                FileHandle.standardOutput.write(Data((try text(of: batch[index]) + "\n").utf8))
+                try StandardOutput.writeNow(try text(of: batch[index]) + "\n")
                 printed += 1
             }
             if let count, printed >= count { return }
@@ -44,13 +48,14 @@ struct Tap: AsyncParsableCommand {
         let name = message.topic
         let payload = message.payload.map(\.count)
         guard let family = Topics.family(of: name) else { return json ? "{\"topic\":\"unknown\"}" : "unknown topic, \(payload.reduce(0, +)) bytes" }
+        let quoted = JSON.string(name).text(), shown = printable(name)
         let content: any Stamped
         do {
             content = try family.decode(Array(message.header))
         } catch {
-            return json ? "{\"topic\":\"\(name)\",\"undecodable\":true}" : "\(name) undecodable"
+            return json ? "{\"topic\":\(quoted),\"undecodable\":true}" : "\(shown) undecodable"
         }
         let body = try content.jsonString()
-        return json ? "{\"topic\":\"\(name)\",\"payload\":\(payload),\"message\":\(body)}" : "\(name) \(payload) \(body)"
+        return json ? "{\"topic\":\(quoted),\"payload\":\(payload),\"message\":\(body)}" : "\(shown) \(payload) \(body)"
     }
 }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import Files
 import StrictJSON
 import Tokenization
 
@@ -28,9 +28,9 @@ struct Tokenize: ParsableCommand {
 
     func run() throws {
         let tokenizer = try openTokenizer(directory: model)
-        let input = [UInt8](FileHandle.standardInput.readDataToEndOfFile())
+        let input = try readStandardInput(atMost: textLimit)
         let output = decode ? try tokenizer.decode(ids(in: input)) : Array(text(of: tokenizer.encode(input)).utf8)
-        FileHandle.standardOutput.write(Data(output))
+        try StandardOutput.write(output)
     }
 
     private func text(of ids: [Int]) -> String {

@@ -35,13 +35,13 @@ struct TriggersCommand: ParsableCommand {
 
     static func line(_ entry: TriggerEntry) -> String {
         func number(_ value: Double?) -> String { value.map { String(format: "%.4g", $0) } ?? "none" }
-        let time = String(format: "%10.2f s  ", Double(entry.time) / 1e9)
-        var text = time + entry.rule.padding(toLength: max(14, entry.rule.count), withPad: " ", startingAt: 0) + " \(entry.verdict.rawValue)"
+        let time = String(format: "%10.2f s  ", Double(entry.time) / 1e9), rule = printable(entry.rule)
+        var text = time + rule.padding(toLength: max(14, rule.count), withPad: " ", startingAt: 0) + " \(entry.verdict.rawValue)"
         if entry.evaluations > 1 { text += " ×\(entry.evaluations)" }
         text += ", signal \(number(entry.signal))"
         guard entry.verdict == .fired else { return text }
         text += ", \(entry.action.rawValue)"
-        if let note = entry.note { text += ": \(note)" }
+        if let note = entry.note { text += ": \(printable(note))" }
         if let cost = entry.cost { text += ", cost \(number(cost))" }
         if entry.before != nil || entry.after != nil { text += ", loss \(number(entry.before)) → \(number(entry.after))" }
         return text

@@ -71,16 +71,19 @@ struct Up: AsyncParsableCommand {
         if let mode { overrides.append("mode=\(mode.rawValue)") }
         if let seed { overrides.append("seed=\(seed)") }
         do {
-            if let report { try checkReplaceable(report) }
-            if let plot { try checkReplaceable(plot) }
             let plan = try GraphPlan.make(source, config: config, overrides: overrides, directory: directory, environment: environment)
-            if FileKind(of: plan.directory) != nil { try checkReplaceable(plan.reportFile) }
+            for path in [report, plot, plan.reportFile].compactMap(\.self) where !isInNewDirectory(path, of: plan) { try checkReplaceable(path) }
             return plan
         } catch let refusal as SignalRefusal {
             throw StartFailure("--session: \(refusal.detail)")
         } catch {
             throw StartFailure("\(error)")
         }
+    }
+
+    /// Whether a path lies in the run's directory, and that is still to be made.
+    private func isInNewDirectory(_ path: String, of plan: GraphPlan) -> Bool {
+        FileKind(of: plan.directory) == nil && URL(fileURLWithPath: path).standardizedFileURL.path.hasPrefix(plan.directory + "/")
     }
 
     /// Writes the report and the plot to every place. Returns the first that could not be written.

@@ -49,7 +49,8 @@ enum Interpolated: AlignmentPolicy {
         guard let before = frames.within.last else { return Array(frames.beyond.prefix(1)) }
         let after = frames.beyond.first { $0.frame.source == before.frame.source && $0.values.count == before.values.count }
         guard let after, after.frame.time > before.frame.time else { return [before] }
-        let share = Float(Double(end.clampedSubtracting(before.frame.time)) / Double(after.frame.time.clampedSubtracting(before.frame.time)))
+        let past = end.clampedSubtracting(before.frame.time), gap = after.frame.time.clampedSubtracting(before.frame.time)
+        let share = Float(Double(past) / Double(gap))
         var between = before
         between.values = zip(before.values, after.values).map { $0 + share * ($1 - $0) }
         between.frame.time = end

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Foundation
+import Launch
 import Layers
 import Model
 
@@ -22,9 +24,13 @@ struct Merge: ParsableCommand {
     var output: String
 
     func run() throws {
+        guard URL(filePath: output).standardizedFileURL != URL(filePath: model).standardizedFileURL else {
+            throw ValidationError("--output is the model's own directory; name another.")
+        }
         let (model, parameters) = try GPT2.open(directory: model)
         let (adapters, adapted) = try Adapters.open(directory: adapter, for: model)
         adapters.merge(adapted, into: parameters)
+        guard parameters.values.allSatisfy(\.isFinite) else { throw StartFailure("merged with \(adapter), weights of \(self.model) are no longer finite numbers") }
         try model.save(parameters, to: output, origin: self.model)
         print("\(output) holds the merged model.")
     }

@@ -10,8 +10,10 @@ struct Score: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Prints a GPT-2's perplexity on a text, and its bits per byte.",
         discussion: """
-            The text is read in windows as long as the model's context, each a stride after the last, and only what is new in a window is \
-            scored: https://huggingface.co/docs/transformers/perplexity. A smaller stride gives every token more context and takes longer.
+            The text is read in windows as long as the model's context, each a stride after the last. Every token but the first is scored \
+            once, in the first window that reaches it, with what precedes it there; at least one token always does. A smaller stride gives \
+            every token more context and takes longer: https://huggingface.co/docs/transformers/perplexity. Bits per byte count the first \
+            token as much as the mean of the others.
 
             Example:
               accrete model score --model gpt2 --text book.txt --stride 512
@@ -30,13 +32,14 @@ struct Score: ParsableCommand {
     @Flag(help: "Print one JSON object: tokens, nll, perplexity, bitsPerByte.")
     var json = false
 
+    func validate() throws { try check("--stride", stride, within: 1...countLimit) }
+
     func run() throws {
+        let bytes = try readText(text)
         let (model, parameters) = try GPT2.open(directory: model)
         let positions = model.configuration.positions
         let stride = stride ?? max(1, positions / 2)
-        guard (1...positions).contains(stride) else { throw ValidationError("--stride is \(stride); it must be between 1 and the model's context of \(positions).") }
-        let bytes: [UInt8]
-        do { bytes = [UInt8](try Data(contentsOf: URL(filePath: text))) } catch { throw ValidationError("\(text) cannot be read.") }
+        try check("--stride", stride, within: 1...positions)
         let score = try Perplexity(
             of: openTokenizer(directory: self.model).encode(bytes), bytes: bytes.count, model: model, parameters: parameters,
             stride: stride, team: Team(count: ProcessInfo.processInfo.activeProcessorCount))

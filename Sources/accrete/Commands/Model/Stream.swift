@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Foundation
 import Model
 import OnlineLanguage
@@ -49,7 +50,7 @@ struct Stream: ParsableCommand {
     var json = false
 
     func run() throws {
-        let bytes = try [UInt8](contents(of: text))
+        let bytes = try readText(text)
         var race = Race(bytes: bytes.count, isSilent: json)
         if let model {
             try streamTokens(bytes, directory: model, &race)
@@ -91,20 +92,20 @@ struct Stream: ParsableCommand {
 
     private func given<S: Settings>(_ defaults: S) throws -> S {
         guard let config else { return defaults }
+        let text = try readFile(config, atMost: Self.configurationLimit, streams: true)
         do {
             var settings = defaults
-            try settings.lay(YAMLDecoder().decode(JSONValue.self, from: contents(of: config)))
+            try settings.lay(YAMLDecoder().decode(JSONValue.self, from: Data(text)))
             return settings
         } catch let error as SettingsError {
             throw ValidationError("\(config): \(error)")
-        } catch is DecodingError {
+        } catch {
             throw ValidationError("\(config) is neither YAML nor JSON.")
         }
     }
 
-    private func contents(of path: String) throws -> Data {
-        do { return try Data(contentsOf: URL(filePath: path)) } catch { throw ValidationError("\(path) cannot be read.") }
-    }
+    /// Most bytes that are read of a file of settings.
+    private static let configurationLimit = 1 << 20
 
     private static func settings(_ defaults: some Settings) -> String { "  \(defaults.json)" }
 }
@@ -133,7 +134,7 @@ private struct Race {
         let line = String(
             format: "%9d of %d bytes  %.3f bits per byte, frozen %.3f  %.1f kB/s\n", learned.bytes, total, learned.bitsPerByte,
             frozen.bitsPerByte, Double(learned.bytes) / seconds / 1000)
-        FileHandle.standardError.write(Data(line.utf8))
+        StandardError.write(line)
     }
 
     var sentence: String {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Foundation
 import Launch
 import Learning
@@ -59,13 +60,18 @@ struct Train: ParsableCommand {
     var json = false
 
     func validate() throws {
-        for (key, value) in [("--epochs", epochs), ("--steps", steps ?? 1), ("--checkpoint-every", checkpointEvery), ("--threads", threads ?? 1), ("--memory-limit", memoryLimit ?? 1)]
-        where value < 1 { throw ValidationError("\(key) is \(value); it must be at least 1.") }
+        try check("--epochs", epochs, within: 1...Self.epochLimit)
+        try check("--steps", steps, within: 1...countLimit)
+        try check("--checkpoint-every", checkpointEvery, within: 1...countLimit)
+        try check("--memory-limit", memoryLimit, within: 1...(Int.max >> 20))
+        try check("--threads", threads, within: 1...Self.threadLimit)
     }
 
+    private static let epochLimit = 1 << 30
+    private static let threadLimit = 1024
+
     func run() throws {
-        let bytes: [UInt8]
-        do { bytes = [UInt8](try Data(contentsOf: URL(filePath: text))) } catch { throw ValidationError("\(text) cannot be read.") }
+        let bytes = try readText(text)
         guard URL(filePath: out).standardizedFileURL != URL(filePath: model).standardizedFileURL else {
             throw ValidationError("--out is the model's own directory; name another.")
         }
@@ -73,7 +79,7 @@ struct Train: ParsableCommand {
         let tokens = try openTokenizer(directory: model).encode(bytes)
         let time = min(choices.time, shape.positions), windows = max(1, (tokens.count - 2) / time + 1)
         let perStep = choices.batch * choices.accumulate
-        let total = steps ?? epochs * ((windows + perStep - 1) / perStep)
+        let total = steps ?? min(countLimit, epochs.clampedMultiplying(by: (windows + perStep - 1) / perStep))
         let configuration = try choices.configuration(steps: total)
         let team = Team(count: threads ?? ProcessInfo.processInfo.activeProcessorCount)
         let memory = try configuration.memory(of: shape, members: team.count)
@@ -82,9 +88,11 @@ struct Train: ParsableCommand {
 
         let (model, parameters) = try GPT2.open(directory: model, adapters: configuration.adapters)
         let trainer = try TextTrainer(model, parameters: parameters, tokens: tokens, configuration, team: team)
-        try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
+        try makeDirectory(at: out)
         let checkpoint = "\(out)/training.safetensors"
-        if FileManager.default.fileExists(atPath: checkpoint) { try trainer.restore(from: checkpoint) }
+        if FileManager.default.fileExists(atPath: checkpoint), let damage = try trainer.restore(from: checkpoint) {
+            TrainingProgress.tell("\(damage); training goes on from the checkpoint before.")
+        }
         try train(trainer, until: total, checkpoint, memory)
     }
 

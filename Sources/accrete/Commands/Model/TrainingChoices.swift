@@ -49,6 +49,22 @@ struct TrainingChoices: ParsableArguments {
     @Option(help: "Of the windows' order and the adapters' start.")
     var seed = 1
 
+    func validate() throws {
+        typealias Configuration = TextTrainer.Configuration
+        try check("--rank", rank, within: Configuration.ranks)
+        try check("--alpha", alpha, above: 0, atMost: Configuration.alphaLimit)
+        try check("--rate", rate, within: 0...Self.factorLimit)
+        try check("--weight-decay", weightDecay, within: 0...Self.factorLimit)
+        try check("--clip", clip, within: 0...Self.factorLimit)
+        try check("--warmup", warmup, within: 0...countLimit)
+        try check("--batch", batch, within: Configuration.batches)
+        try check("--time", time, within: Configuration.times)
+        try check("--accumulate", accumulate, within: Configuration.accumulations)
+        try check("--seed", seed, within: 0...Int.max)
+    }
+
+    private static let factorLimit = 1e6
+
     func configuration(steps: Int) throws -> TextTrainer.Configuration {
         var configuration = TextTrainer.Configuration()
         configuration.scope = scope

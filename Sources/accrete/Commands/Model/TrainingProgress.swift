@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Learning
 import Model
@@ -64,5 +65,5 @@ struct TrainingProgress {
         ]
     }
 
-    static func tell(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
+    static func tell(_ line: String) { StandardError.write(line + "\n") }
 }

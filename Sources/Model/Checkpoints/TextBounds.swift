@@ -1,0 +1,35 @@
+import Files
+import StrictJSON
+
+/// The tokens that begin and end a model's texts.
+public struct TextBounds: Sendable, Equatable {
+    /// Stands before a text that would otherwise be empty.
+    public var begin: Int?
+    /// A text ends at any of them.
+    public var ends: Set<Int>
+
+    public init(begin: Int?, ends: Set<Int>) {
+        self.begin = begin
+        self.ends = ends
+    }
+
+    /// Reads `bos_token_id` and `eos_token_id` of a Hugging Face directory. As in transformers, `generation_config.json` decides where
+    /// it is there, and else `config.json`. Tokens that the model does not have are passed over; where none is left, the
+    /// tokenizer's token for the end of a text takes their place. Throws `CheckpointError`.
+    public init(directory: String, endOfText: Int?, vocabularySize: Int) throws(CheckpointError) {
+        let generation = "\(directory)/generation_config.json"
+        let file = FileKind(of: generation) == nil ? "\(directory)/config.json" : generation
+        guard let members = try JSON(file: file).object else { throw .malformed(file: file, "at byte 0: an object was expected") }
+        func tokens(_ key: String) throws(CheckpointError) -> [Int] {
+            let given = members[key] ?? .null
+            let all = given == .null ? [] : (given.array ?? [given]).compactMap(\.integer)
+            guard given == .null || all.count == given.array?.count ?? 1 else {
+                throw .configuration(file: file, key: key, "is \(given.text()); a token's number or a list of them was expected")
+            }
+            return all.filter { (0..<vocabularySize).contains($0) }
+        }
+        let ends = try tokens("eos_token_id"), own = endOfText.flatMap { $0 < vocabularySize ? $0 : nil }
+        begin = try tokens("bos_token_id").first ?? own
+        self.ends = ends.isEmpty ? Set(own.map { [$0] } ?? []) : Set(ends)
+    }
+}

@@ -1,0 +1,175 @@
+import Statistics
+
+/// A stretch of a session's time that runs forward.
+struct Timeline: Sendable {
+    let number: UInt64
+    /// Time of the newest reading or cut.
+    var newest: Int64
+    /// End of the newest boundary.
+    var boundary: Int64?
+    /// Time of the first reading since then.
+    var opened: Int64?
+    /// Arrival of the newest event.
+    var heard: Int64
+
+    init(number: UInt64, newest: Int64, heard: Int64) {
+        self.number = number
+        self.newest = newest
+        self.heard = heard
+    }
+
+    /// Whether a reading shows that its moment has lasted longer than the limit. One that lies among those that came shows nothing.
+    func isOverdue(at time: Int64, limit: Int64) -> Bool {
+        guard let opened, time > newest else { return false }
+        return time.clampedSubtracting(opened) > limit
+    }
+
+    /// A reading of a moment that is closed opens none.
+    mutating func note(_ event: MomentCutter.Event) {
+        if event.isReading, opened == nil, boundary.map({ event.time > $0 }) ?? true { opened = event.time }
+        newest = max(newest, event.time)
+        heard = event.arrived
+    }
+
+    mutating func end(at end: Int64) {
+        boundary = end
+        opened = newest > end ? end : nil
+        newest = max(newest, end)
+    }
+}
+
+/// The times of a session, as far as they can be believed.
+///
+/// A session has two timelines at most: the current one and the one before it. A time that lies near one of them belongs to it. A pause, a clock that
+/// was set, a device that started again begin another one, and a time that was wrong is left behind by going back to the one before; so no time,
+/// however far, keeps a session from going on.
+struct SessionTimes: Sendable {
+    /// What counts as near, in nanoseconds.
+    struct Rule: Sendable {
+        let timeLimit: Int64
+        let jump: Int64
+        let doubtful: Int64
+        let maximumSources: Int
+        /// Live: arrivals tell how much time has passed, and what is too far ahead waits for a second reading.
+        let doubts: Bool
+
+        init(_ configuration: MomentCutter.Configuration, doubts: Bool) {
+            timeLimit = Int64(clamping: configuration.timeLimit * 1e9)
+            jump = Int64(clamping: configuration.maximumJump * 1e9)
+            doubtful = Int64(clamping: configuration.doubtfulJump * 1e9)
+            maximumSources = configuration.maximumSources
+            self.doubts = doubts
+        }
+    }
+
+    /// Where the time of an event belongs.
+    enum Place: Equatable {
+        case current
+        case previous
+        /// To a timeline that begins with it.
+        case anew
+        /// Nowhere: it lies far ahead, and nothing has confirmed it.
+        case tooFarAhead
+        /// It lies far behind, and nothing has confirmed it: it counts for no more than a reading that comes late.
+        case unconfirmed
+    }
+
+    private struct Source: Sendable {
+        var epoch: UInt64
+        var newest: Int64
+        var timeline: UInt64
+        var heard: UInt64
+    }
+
+    var current: Timeline
+    private(set) var previous: Timeline?
+    /// By source, times far off that nothing has confirmed, and their arrivals.
+    private var doubted: [String: (time: Int64, arrived: Int64)] = [:]
+    private var sources: [String: Source] = [:]
+    private var events: UInt64 = 0
+
+    init(_ timeline: Timeline) { current = timeline }
+
+    var all: [Timeline] { (previous.map { [$0] } ?? []) + [current] }
+
+    func place(of event: MomentCutter.Event, _ rule: Rule) -> Place {
+        if hasStartedAgain(event) { return .anew }
+        if isNear(event, to: current, rule) { return .current }
+        if let previous, isNear(event, to: previous, rule) { return .previous }
+        if isConfirmed(event, rule) { return .anew }
+        if event.time < current.newest { return .unconfirmed }
+        return rule.doubts ? .tooFarAhead : .anew
+    }
+
+    /// Whether a moment can end at the time: after the newest boundary there.
+    func canEnd(at time: Int64, in place: Place) -> Bool {
+        switch place {
+        case .current: current.boundary.map { time > $0 } ?? true
+        case .previous: previous?.boundary.map { time > $0 } ?? true
+        case .anew, .tooFarAhead: true
+        case .unconfirmed: false
+        }
+    }
+
+    mutating func doubt(_ event: MomentCutter.Event, _ rule: Rule) {
+        if doubted.count >= rule.maximumSources { doubted = [:] }
+        doubted[event.source] = (event.time, event.arrived)
+    }
+
+    /// The current timeline becomes the previous one.
+    mutating func begin(_ timeline: Timeline) {
+        previous = current
+        current = timeline
+        doubted = [:]
+    }
+
+    mutating func goBack() {
+        guard let other = previous else { return }
+        previous = current
+        current = other
+    }
+
+    /// Takes in that the event belongs to the current timeline.
+    mutating func believe(_ event: MomentCutter.Event, _ rule: Rule) {
+        doubted[event.source] = nil
+        events += 1
+        let known = sources[event.source], isSame = known?.timeline == current.number
+        if known == nil, sources.count >= rule.maximumSources, let oldest = sources.min(by: { $0.value.heard < $1.value.heard })?.key {
+            sources[oldest] = nil
+        }
+        sources[event.source] = Source(
+            epoch: max(known?.epoch ?? 0, event.epoch), newest: isSame ? max(known?.newest ?? event.time, event.time) : event.time,
+            timeline: current.number, heard: events)
+    }
+
+    mutating func forEachTimeline(_ body: (inout Timeline) -> Void) {
+        if var timeline = previous {
+            body(&timeline)
+            previous = timeline
+        }
+        body(&current)
+    }
+
+    /// A source with a greater epoch whose times run back counts them from the start of its device. Once one source has begun a timeline, the device's
+    /// other sources join it.
+    private func hasStartedAgain(_ event: MomentCutter.Event) -> Bool {
+        guard let source = sources[event.source], event.epoch > source.epoch, event.time < source.newest else { return false }
+        return source.timeline == max(current.number, previous?.number ?? 0)
+    }
+
+    private func isNear(_ event: MomentCutter.Event, to timeline: Timeline, _ rule: Rule) -> Bool {
+        let lead = event.time.clampedSubtracting(timeline.newest)
+        if lead < 0 { return lead >= -rule.doubtful }
+        return lead <= (rule.doubts ? rule.doubtful.clampedAdding(passed(since: timeline.heard, event)) : rule.jump)
+    }
+
+    private func isConfirmed(_ event: MomentCutter.Event, _ rule: Rule) -> Bool {
+        doubted.values.contains { doubted in
+            let distance = event.time.clampedSubtracting(doubted.time)
+            let limit = rule.doubts ? rule.doubtful.clampedAdding(passed(since: doubted.arrived, event)) : rule.doubtful
+            return distance <= limit && distance >= -rule.doubtful
+        }
+    }
+
+    private func passed(since arrived: Int64, _ event: MomentCutter.Event) -> Int64 { max(0, event.arrived.clampedSubtracting(arrived)) }
+}

@@ -1,0 +1,121 @@
+import Files
+import FilesTesting
+import Foundation
+import Model
+import Statistics
+import Tensors
+import Testing
+
+/// The operator's command, as a shell calls it.
+@Suite struct CommandLineTests {
+    private let folder = Folder()
+
+    /// A GPT-2 of bytes, and a text.
+    private func prepare() throws {
+        let model = GPT2(GPT2Configuration(vocabularySize: 257, positions: 16, width: 8, layers: 1, heads: 2))
+        var random = RandomSource(seed: 1)
+        try model.save(model.initialStore(of: Float.self, using: &random), to: folder.path("model"))
+        try replaceFile(at: folder.path("text"), with: String(repeating: "to be or not to be ", count: 20))
+        try replaceFile(at: folder.path("x.csv"), with: "x\n1\n2\n")
+    }
+
+    /// What a command of the shell says, standard error included where it is not redirected; `$ACC` is the program.
+    private func shell(_ command: String) throws -> (status: Int32, output: String) {
+        let process = Process(), pipe = Pipe()
+        process.executableURL = URL(filePath: "/bin/bash")
+        process.arguments = ["-c", command]
+        process.currentDirectoryURL = URL(filePath: folder.path)
+        process.environment = ProcessInfo.processInfo.environment.merging(["ACC": Graph.executables + "/accrete"]) { $1 }
+        process.standardOutput = pipe
+        process.standardError = pipe
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return (process.terminationStatus, output)
+    }
+
+    private static let commands = [
+        "tokenize --model model < text", "tokenize --model model --decode <<< '104 105'", "model score --model model --text text --json",
+        "model score --model model --text text", "generate --model model --prompt a --tokens 3", "generate --model model --prompt a --tokens 3 --json",
+        "drift --detector EveryN --column x x.csv --json", "model stream --text text --json", "model train --model model --text text --out out --steps 1",
+        "model train --model model --text text --out out --estimate --json", "validate", "validate --schema", "--help", "--version", "model train --help",
+    ]
+
+    @Test(arguments: commands, ["> /dev/full", ">&-"])
+    func outputThatIsLostIsAFailure(command: String, redirection: String) throws {
+        try prepare()
+        let (status, output) = try shell("$ACC \(command) \(redirection)")
+        #expect(status == 1)
+        let causes = [redirection == ">&-" ? "Bad file descriptor" : "No space left on device", "a part of it is lost"]
+        #expect(causes.contains { output.contains("standard output cannot be written: \($0)") }, "\(output)")
+    }
+
+    @Test(arguments: ["2> /dev/full", "2>&-", "2> >(exit)"])
+    func progressThatIsLostEndsNothing(redirection: String) throws {
+        try prepare()
+        #expect(try shell("$ACC model train --model model --text text --out out --steps 2 \(redirection)").status == 0)
+        #expect(try shell("$ACC generate --model out --prompt a --tokens 2 \(redirection)").status == 0)
+        #expect(try shell("$ACC model stream --text text \(redirection)").status == 0)
+        #expect(try shell("$ACC generate --model nowhere --prompt a \(redirection)").status == 1)
+    }
+
+    @Test func aReaderThatGoesEndsTheCommandQuietly() throws {
+        try prepare()
+        let (status, output) = try shell("set -o pipefail; $ACC generate --model model --prompt a --tokens 100000 --repetition-penalty 2 2>&1 | head -c 1")
+        #expect(output == "a" && [0, 128 + SIGPIPE].contains(status))
+    }
+
+    @Test func inputThatIsClosedOrADirectoryIsRefused() throws {
+        try prepare()
+        let closed = try shell("$ACC tokenize --model model <&-"), directory = try shell("$ACC tokenize --model model < model")
+        #expect(closed == (1, "Error: standard input cannot be read: Bad file descriptor\n"))
+        #expect(directory == (1, "Error: standard input cannot be read: Is a directory\n"))
+        for command in ["model score --model model --text model", "model train --model model --text model --out out", "model stream --text model", "drift --detector ADWIN --column x model"] {
+            let (status, output) = try shell("$ACC \(command)")
+            #expect(status == 1 && output.contains("directory"), "\(output)")
+        }
+    }
+
+    @Test func aPipeIsATextAndNothingElse() throws {
+        try prepare()
+        let file = try shell("$ACC model score --model model --text text --json")
+        #expect(file.status == 0)
+        #expect(try shell("$ACC model score --model model --text <(cat text) --json") == file)
+        #expect(try shell("cat text | $ACC model score --model model --text /dev/stdin --json") == file)
+        #expect(try shell("$ACC drift --detector EveryN --settings '{\"every\":1}' --column x <(cat x.csv) --json") == (0, "{\"at\":[0,1]}\n"))
+        let refused = try shell("rm model/model.safetensors; mkfifo model/model.safetensors; $ACC model score --model model --text text")
+        #expect(refused.status == 1 && refused.output.contains("is a pipe, not a regular file"), "\(refused.output)")
+    }
+
+    private static let numbers: [(command: String, option: String, values: [String])] = {
+        let train = "model train --model model --text text --out out --estimate"
+        let counts = ["-1", "9223372036854775807"], positive = counts + ["0"], reals = ["nan", "inf", "-1", "1e300"]
+        return [
+            (train, "--time", positive), (train, "--batch", positive), (train, "--accumulate", positive), (train, "--epochs", positive), (train, "--steps", positive),
+            (train, "--checkpoint-every", positive), (train, "--memory-limit", positive), (train, "--threads", positive + ["100000"]), (train, "--rank", positive),
+            (train, "--warmup", counts), (train, "--seed", ["-1"]), (train, "--rate", reals), (train, "--weight-decay", reals), (train, "--clip", reals),
+            (train, "--alpha", reals + ["0"]), ("model score --model model --text text", "--stride", positive + ["17"]),
+            ("generate --model model --prompt a", "--tokens", counts), ("generate --model model --prompt a", "--top-k", counts),
+            ("generate --model model --prompt a", "--temperature", reals), ("generate --model model --prompt a", "--top-p", reals + ["0", "1.1"]),
+            ("generate --model model --prompt a", "--repetition-penalty", reals + ["0", "1e-300"]), ("status", "--seconds", reals),
+            ("explain --moment a/1", "--seconds", reals), ("tap", "--count", positive), ("order", "--rate", reals + ["0"]),
+        ]
+    }()
+
+    @Test(arguments: numbers)
+    func aNumberOutsideItsRangeIsRefusedByTheNameOfItsOption(command: String, option: String, values: [String]) throws {
+        try prepare()
+        for value in values {
+            let (status, output) = try shell("$ACC \(command) \(option)=\(value)")
+            #expect(status == 64 && output.hasPrefix("Error: \(option) is "), "\(option) \(value): \(output)")
+        }
+    }
+
+    @Test func memoryBeyondAnyMachineIsToldAndRefused() throws {
+        try prepare()
+        let (status, output) = try shell("$ACC model train --model model --text text --out out --estimate --batch 65536 --accumulate 1048576 --epochs 1073741824 --memory-limit 8796093022207")
+        #expect(status == 0 && output.contains("MiB"), "\(output)")
+        #expect(try shell("$ACC model train --model model --text text --out out --estimate --batch 65536 --memory-limit 1").status == 64)
+    }
+}

@@ -1,0 +1,72 @@
+import Foundation
+import Pipeline
+import Testing
+@testable import Stages
+
+/// Random and changed messages over every topic against every stage, by the way that messages take: decoded, checked, processed, told on.
+///
+/// `ACCRETE_FUZZ_MESSAGES=1000000` sends so many in each test, `ACCRETE_FUZZ_SEED` begins elsewhere, and `ACCRETE_FUZZ_TRACE=FILE` writes each message
+/// to FILE before it is taken: its last line is the one that stopped the program.
+@Suite(.serialized)
+struct FuzzTests {
+    enum Graph: String, CaseIterable, Sendable {
+        case live, lockstep, bandit, controls, personal
+
+        var settings: Settings {
+            var settings = Settings()
+            settings.mode = self == .lockstep ? .lockstep : .live
+            (settings.model.width, settings.model.heads, settings.model.layers, settings.model.classes) = (8, 2, 1, 4)
+            settings.model.senses = [.init(name: "vector", rows: 1, columns: 4, embedding: 4, hidden: 8)]
+            (settings.model.text.length, settings.model.text.buckets) = (8, 16)
+            (settings.signals.vector.length, settings.signals.image.size, settings.signals.image.patch) = (4, 4, 4)
+            (settings.learner.replayed, settings.learner.languageRows) = (1, 1)
+            (settings.learn.publishEvery, settings.learn.labelPatience) = (4, 3)
+            settings.fuse.explain = .marginal
+            switch self {
+            case .live, .lockstep: break
+            case .bandit: (settings.decide.policy, settings.decide.choices, settings.decide.inputs) = ("bandit", 3, 4)
+            case .controls:
+                (settings.decide.policy, settings.decide.inputs) = ("ppo", 4)
+                settings.decide.controls = [.init(), .init()]
+                settings.decide.settings = ["batch": 16, "minibatch": 8]
+            case .personal: (settings.personal.enabled, settings.learn.gate.enabled) = (true, true)
+            }
+            return settings
+        }
+    }
+
+    /// Messages of each test unless they are said: some seconds, optimised.
+    private static var messages: Int {
+        #if DEBUG
+        2_000
+        #else
+        12_000
+        #endif
+    }
+
+    @Test(arguments: Graph.allCases)
+    func noMessageStopsAStage(kind: Graph) throws {
+        let environment = ProcessInfo.processInfo.environment
+        let seed = environment["ACCRETE_FUZZ_SEED"].flatMap { UInt64($0) } ?? 1
+        let trace = environment["ACCRETE_FUZZ_TRACE"].map { "\($0)-\(kind.rawValue)" }
+        let problems = kind.settings.problems.map(\.text)
+        #expect(problems.isEmpty, "\(problems)")
+        let limit = environment["ACCRETE_FUZZ_MESSAGES"].flatMap { Int($0) } ?? Self.messages
+        var taken: [String: Int] = [:], sent = 0, life: UInt64 = 0
+        // Stages that have been told of the end of time refuse what comes after: others take their place.
+        while sent < limit {
+            var graph = try FuzzedGraph(kind.settings, seed: seed &* 1_000_000 &+ life, trace: trace)
+            try graph.run(messages: min(Self.messagesOfALife, limit - sent))
+            (sent, life) = (sent + graph.messages, life + 1)
+            for station in graph.stations {
+                taken[station.name, default: 0] += station.taken
+                let endless = station.status().gauges.filter { !$0.value.isFinite }
+                #expect(endless.isEmpty, "\(station.name), seed \(seed), life \(life): \(endless)")
+            }
+        }
+        // Who refuses everything is not tried.
+        #expect(taken.count == 6 && taken.values.allSatisfy { $0 > sent / 100 }, "\(taken)")
+    }
+
+    private static let messagesOfALife = 2_000
+}
