@@ -33,7 +33,7 @@ public struct ModelVerification: Sendable {
     ///     `OPT.losses` and `OPT.NAME`; beside it, if there is any OPT, a `.json` with the settings under `optimisers`.
     /// Throws what opening the files throws.
     public init(model directory: String, expected file: String, team: Team = .solo) throws {
-        let opened = try TrunkModel(directory: directory)
+        let opened = try TrunkModel(path: directory)
         let (model, parameters) = (opened.trunk, opened.parameters)
         let fixture = try Fixture(file, model)
         let graph = Graph(parameters: parameters, team: team)

@@ -1,7 +1,7 @@
 import Foundation
 import Tensors
 
-/// How well a GPT-2 predicts a text, over windows that overlap: each starts `stride` tokens after the last, or earlier where it
+/// How well a language model predicts a text, over windows that overlap: each starts `stride` tokens after the last, or earlier where it
 /// would begin with a token that is not scored yet, and scores what the last did not reach. So every token but the first counts
 /// once, with what precedes it in its window.  https://huggingface.co/docs/transformers/perplexity
 public struct Perplexity: Sendable {
@@ -29,11 +29,13 @@ public struct Perplexity: Sendable {
 
     /// - Parameters:
     ///   - bytes: the length of the text that `tokens` are.
-    ///   - stride: between 1 and the model's positions.
+    ///   - window: tokens that are read at once, at most the model's positions, which are meant if it is nil.
+    ///   - stride: between 1 and the window.
     public init(
-        of tokens: [Int], bytes: Int, model: GPT2, parameters: ParameterStore<Float>, stride: Int, team: Team = .solo
+        of tokens: [Int], bytes: Int, model: any Trunk, parameters: ParameterStore<Float>, window: Int? = nil, stride: Int,
+        team: Team = .solo
     ) throws(Refusal) {
-        let (positions, size) = (model.configuration.positions, model.configuration.vocabularySize)
+        let (positions, size) = (min(window ?? model.positions, model.positions), model.vocabularySize)
         precondition((1...positions).contains(stride), "a stride of \(stride) over \(positions) positions")
         guard tokens.count > 1 else { throw .tooShort(tokens: tokens.count) }
         if let stray = tokens.first(where: { !(0..<size).contains($0) }) { throw .outOfRange(token: stray, vocabularySize: size) }

@@ -69,6 +69,7 @@ public struct LlamaConfiguration: Sendable, Equatable {
         if layers > Self.maximumLayers { return ("num_hidden_layers", "is \(layers); it must be at most \(Self.maximumLayers)") }
         if headWidth == nil, !width.isMultiple(of: heads) { return ("num_attention_heads", "\(heads) heads do not divide a width of \(width)") }
         if !heads.isMultiple(of: groups) { return ("num_key_value_heads", "\(groups) do not divide \(heads) heads") }
+        if heads * (headWidth ?? width / heads) > 1 << 24 { return ("head_dim", "\(heads) heads of \(headWidth ?? width / heads) are wider than \(1 << 24)") }
         if !(headWidth ?? width / heads).isMultiple(of: 2) { return ("head_dim", "is \(headWidth ?? width / heads); rotary positions turn pairs, so it must be even") }
         if !(epsilon > 0 && epsilon < 1) { return ("rms_norm_eps", "is \(epsilon); it must be between 0 and 1") }
         if !(rotaryBase > 0 && rotaryBase.isFinite) { return ("rope_theta", "is \(rotaryBase); it must be positive") }

@@ -5,17 +5,22 @@ import StrictJSON
 import Tensors
 
 /// The families of trunks, by `model_type` of Hugging Face's `config.json`. A new one is a file and a line.
-let trunkFamilies: KeyValuePairs<String, TrunkReader> = [
-    "gpt2": TrunkReader { json, file throws(CheckpointError) in GPT2(try GPT2Configuration(json, file: file)) },
-    "llama": .llama(.llama), "mistral": .llama(.mistral), "qwen2": .llama(.qwen2),
-]
+let trunkFamilies: KeyValuePairs<String, TrunkReader> = ["gpt2": .gpt2, "llama": .llama(.llama), "mistral": .llama(.mistral), "qwen2": .llama(.qwen2)]
 
-/// Makes a trunk's description from `config.json`.
+/// Opens a directory of one family.
 struct TrunkReader: Sendable {
-    let read: @Sendable (_ json: JSON, _ file: String) throws(CheckpointError) -> any Trunk
+    let open: @Sendable (_ directory: String, _ configuration: JSON) throws -> TrunkModel
+
+    static let gpt2 = TrunkReader { directory, _ in
+        let (model, parameters) = try GPT2.open(directory: directory)
+        return TrunkModel(trunk: model, parameters: parameters)
+    }
 
     static func llama(_ family: LlamaConfiguration.Family) -> TrunkReader {
-        TrunkReader { json, file throws(CheckpointError) in Llama(try LlamaConfiguration(json, family: family, file: file)) }
+        TrunkReader { directory, json in
+            let model = Llama(try LlamaConfiguration(json, family: family, file: "\(directory)/config.json"))
+            return TrunkModel(trunk: model, parameters: try model.parameters(in: TensorArchive(directory: directory)))
+        }
     }
 }
 
@@ -51,16 +56,14 @@ public struct TrunkModel {
             throw CheckpointError.configuration(
                 file: file, key: "model_type", "is \(kind); known are \(trunkFamilies.map(\.key).joined(separator: ", "))")
         }
-        let trunk = try family.read(json, file)
-        self.init(trunk: trunk, parameters: try trunk.open(TensorArchive(directory: directory)))
+        self = try family.open(directory, json)
     }
 }
 
-extension Trunk {
+extension Llama {
     /// A store filled from an archive's tensors.
     /// - Throws: `CheckpointError`, `SafetensorsError`.
-    func open(_ archive: TensorArchive) throws -> ParameterStore<Float> {
-        if let model = self as? GPT2 { return try model.parameters(in: archive) }
+    func parameters(in archive: TensorArchive) throws -> ParameterStore<Float> {
         let layout = layout
         let known = Set(layout.parameters.map(\.name))
         let missing = layout.parameters.filter { archive[$0.name] == nil }.map(\.name)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Files
+import Model
 import StrictJSON
 import Tokenization
 
@@ -17,7 +18,7 @@ struct Tokenize: ParsableCommand {
             """
     )
 
-    @Option(help: ArgumentHelp("A Hugging Face directory.", valueName: "dir"))
+    @Option(help: ArgumentHelp("A Hugging Face directory, or a GGUF file.", valueName: "dir"))
     var model: String
 
     @Flag(help: "Read ids from standard input and write their bytes.")
@@ -27,7 +28,7 @@ struct Tokenize: ParsableCommand {
     var json = false
 
     func run() throws {
-        let tokenizer = try openTokenizer(directory: model)
+        let tokenizer = try openTokenizer(path: model)
         let input = try readStandardInput(atMost: textLimit)
         let output = decode ? try tokenizer.decode(ids(in: input)) : Array(text(of: tokenizer.encode(input)).utf8)
         try StandardOutput.write(output)

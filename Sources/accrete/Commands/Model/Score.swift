@@ -8,7 +8,7 @@ import Tokenization
 /// How well a model predicts a text.
 struct Score: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Prints a GPT-2's perplexity on a text, and its bits per byte.",
+        abstract: "Prints a language model's perplexity on a text, and its bits per byte.",
         discussion: """
             The text is read in windows as long as the model's context, each a stride after the last. Every token but the first is scored \
             once, in the first window that reaches it, with what precedes it there; at least one token always does. A smaller stride gives \
@@ -20,29 +20,39 @@ struct Score: ParsableCommand {
             """
     )
 
-    @Option(help: ArgumentHelp("A Hugging Face GPT-2 directory.", valueName: "dir"))
+    @Option(help: ArgumentHelp("A Hugging Face directory (gpt2, llama, mistral, qwen2), or a GGUF file.", valueName: "dir"))
     var model: String
 
     @Option(help: ArgumentHelp("The text.", valueName: "file"))
     var text: String
 
-    @Option(help: ArgumentHelp("Tokens from one window to the next; half the model's context if not given.", valueName: "n"))
+    @Option(help: ArgumentHelp("Tokens read at once; the model's context if not given, at most 1024.", valueName: "n"))
+    var context: Int?
+
+    @Option(help: ArgumentHelp("Tokens from one window to the next; half a window if not given.", valueName: "n"))
     var stride: Int?
 
     @Flag(help: "Print one JSON object: tokens, nll, perplexity, bitsPerByte.")
     var json = false
 
-    func validate() throws { try check("--stride", stride, within: 1...countLimit) }
+    /// The memory of a window grows with its square.
+    private static let longestWindow = 1_024
+
+    func validate() throws {
+        try check("--context", context, within: 1...countLimit)
+        try check("--stride", stride, within: 1...countLimit)
+    }
 
     func run() throws {
         let bytes = try readText(text)
-        let (model, parameters) = try GPT2.open(directory: model)
-        let positions = model.configuration.positions
+        let opened = try TrunkModel(path: model)
+        let positions = context ?? min(opened.trunk.positions, Self.longestWindow)
+        try check("--context", positions, within: 1...opened.trunk.positions)
         let stride = stride ?? max(1, positions / 2)
         try check("--stride", stride, within: 1...positions)
         let score = try Perplexity(
-            of: openTokenizer(directory: self.model).encode(bytes), bytes: bytes.count, model: model, parameters: parameters,
-            stride: stride, team: Team(count: ProcessInfo.processInfo.activeProcessorCount))
+            of: openTokenizer(path: model).encode(bytes), bytes: bytes.count, model: opened.trunk, parameters: opened.parameters,
+            window: positions, stride: stride, team: Team(count: ProcessInfo.processInfo.activeProcessorCount))
         if json {
             print(JSON.object([
                 "tokens": .integer(score.tokens), "nll": .number(score.nll), "perplexity": score.perplexity.isFinite ? .number(score.perplexity) : .null,

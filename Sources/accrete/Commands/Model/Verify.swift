@@ -7,7 +7,7 @@ import Tensors
 /// Compares a model with a reference's numbers.
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compares a GPT-2's logits, loss, gradients and optimiser steps with a reference's.",
+        abstract: "Compares a language model's logits, loss, gradients and optimiser steps with a reference's.",
         discussion: """
             FILE is a safetensors file with input_ids, labels, logits, loss, grad.NAME and, for each optimiser OPT, OPT.losses and \
             OPT.NAME; FILE's sibling .json holds the optimisers' settings. For each kind of number the largest difference is printed, and \
@@ -18,7 +18,7 @@ struct Verify: ParsableCommand {
             """
     )
 
-    @Option(help: ArgumentHelp("A Hugging Face GPT-2 directory.", valueName: "dir"))
+    @Option(help: ArgumentHelp("A Hugging Face directory (gpt2, llama, mistral, qwen2), or a GGUF file.", valueName: "dir"))
     var model: String
 
     @Option(help: ArgumentHelp("What the reference computed.", valueName: "file"))
