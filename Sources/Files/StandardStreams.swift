@@ -25,16 +25,6 @@ public enum StandardOutput {
     }
 }
 
-/// Takes the numbers of standard streams that are closed, so that no file opened later is written or read in their place: reading and
-/// writing them goes on to fail.
-public func holdClosedStandardStreams() {
-    // Each is opened the wrong way round; the lowest free number is taken, so they come in order.
-    for (stream, flags) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)] where fcntl(stream, F_GETFD) < 0 {
-        let opened = open("/dev/null", flags)
-        if opened > STDERR_FILENO { close(opened) }
-    }
-}
-
 public enum StandardError {
     /// Says something to whoever watches. What cannot be said, also because a pipe's reader has gone, is lost; the work goes on.
     public static func write(_ text: String) {

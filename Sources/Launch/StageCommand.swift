@@ -25,10 +25,9 @@ extension StageCommand {
     }
 }
 
-/// What every process of the graph does first: closed streams are held, a reader of its output that goes away does not end it, and it does not
+/// What every process of the graph does first: a reader of its output that goes away does not end it, and it does not
 /// outlive its supervisor.
 public func beginProcess() {
-    holdClosedStandardStreams()
     signal(SIGPIPE, SIG_IGN)
     Supervision.begin()
 }

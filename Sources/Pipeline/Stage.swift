@@ -44,7 +44,7 @@ public actor Stage<P: Processor> {
     public init(
         name: String, processor: sending P, subscriptions: [Subscription], publish endpoints: [Endpoint],
         options: StageOptions = StageOptions(), bus: (any Bus)? = nil, clock: any TimeSource = MonotonicClock(),
-        epoch: UInt64 = UInt64(WallClock().now.nanoseconds), logger: Logger? = nil
+        epoch: UInt64 = UInt64(clamping: WallClock().now.nanoseconds), logger: Logger? = nil
     ) {
         self.name = name
         self.processor = processor

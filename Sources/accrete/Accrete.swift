@@ -1,6 +1,5 @@
 import ArgumentParser
 import CLinux
-import Files
 import Launch
 import Stages
 
@@ -29,7 +28,6 @@ import Stages
     )
 
     static func main() async {
-        holdClosedStandardStreams()
         write_line_by_line()
         await runCommandLine()
     }

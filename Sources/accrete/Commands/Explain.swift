@@ -76,7 +76,7 @@ struct Explain: AsyncParsableCommand {
         let listener = try bus.subscriber(
             to: [Subscription(try settings.allEndpoints(environment), topics: [try Topics.explanation(request.session).name])], limits: settings.messaging)
         let publisher = try bus.publisher(.connect, try settings.sensors(environment), options: PublisherOptions())
-        var outbox = Outbox(source: "explain-\(getpid())", epoch: UInt64(WallClock().now.nanoseconds), clock: MonotonicClock())
+        var outbox = Outbox(source: "explain-\(getpid())", epoch: UInt64(clamping: WallClock().now.nanoseconds), clock: MonotonicClock())
         defer {
             listener.cancel()
             publisher.close()

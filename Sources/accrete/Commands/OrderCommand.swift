@@ -49,7 +49,7 @@ struct OrderCommand: AsyncParsableCommand {
         guard try await publisher.waitForSubscribers(to: Topics.order.prefix, within: .seconds(5)) else {
             throw StartFailure("no learner was heard within 5 s; is the graph up, and is this its configuration?")
         }
-        var outbox = Outbox(source: "operator", epoch: UInt64(WallClock().now.nanoseconds), clock: MonotonicClock())
+        var outbox = Outbox(source: "operator", epoch: UInt64(clamping: WallClock().now.nanoseconds), clock: MonotonicClock())
         try outbox.append(Outgoing(.with { $0.order = orders[0]; $0.settings = settings }, on: try Topics.order("learn")))
         repeat {
             try outbox.flush(to: publisher)
