@@ -9,7 +9,7 @@ struct WiringTests {
             settings.mode = mode
             settings.messaging.parts = 9
             settings.messaging.cutFactor = 2
-            settings.messaging.frameBytes = 1 << 20
+            settings.messaging.frameBytes = 1 << 21
             settings.messaging.headerBytes = 1 << 15
             settings.messaging.nameBytes = 200
             settings.messaging.sources = 77
