@@ -211,7 +211,7 @@ struct GraphTests {
         }
         #expect(!FileManager.default.fileExists(atPath: folder.path("none")))
         let file = try await Graph.shell("touch \(folder.path("file")); \(up) --directory \(folder.path("none")) --set learn.directory=\(folder.path("file"))")
-        #expect(file.status != 0 && file.output.contains("\(folder.path("file")) cannot be written: it is a regular file, not a directory"), "\(file.output)")
+        #expect(file.status != 0 && file.output.contains("learn.directory: \(folder.path("file")) is no directory"), "\(file.output)")
         let kept = try await Graph.shell("""
             cd \(folder.path); ln -s target.json link.json; mkfifo pipe; cat pipe > plot.svg & \(up) --directory run --report link.json --plot pipe >/dev/null
             echo rc $?; wait; stat -c %F link.json pipe; head -c 4 plot.svg; rm -rf run
@@ -227,17 +227,18 @@ struct GraphTests {
         let up = "rm -rf run; accrete up --session session --mode lockstep --directory run"
         let ended = try await Graph.shell("""
             cd \(folder.path); exec 2>/dev/null
-            \(up) >/dev/full; echo full $?; \(up) >&-; echo closed $?; \(up) <&- >&- 2>&-; echo all $?; \(up) | true; echo pipe ${PIPESTATUS[0]}
+            \(up) >/dev/full; echo full $? $(ls run/report.json); \(up) >&-; echo closed $? $(ls run/report.json)
+            \(up) <&- >&- 2>&-; echo all $? $(ls run/report.json); \(up) | true; echo pipe ${PIPESTATUS[0]} $(ls run/report.json)
             \(up) --json >/dev/full; echo json full $?; \(up) --json >&-; echo json closed $?; \(up) --json 2>/dev/full | tail -c 2; echo json ${PIPESTATUS[0]}
             """)
-        #expect(ended.output == "full 0\nclosed 0\nall 0\npipe 0\njson full 1\njson closed 1\n}\njson 0\n", "\(ended.output)")
+        #expect(ended.output == "full 1 run/report.json\nclosed 1 run/report.json\nall 1 run/report.json\npipe 1 run/report.json\njson full 1\njson closed 1\n}\njson 0\n", "\(ended.output)")
     }
 
     @Test func aRunThatLearnedNothingDoesNotEndWithZero() async throws {
         let folder = Folder()
         try await Graph.writeSession(to: folder.path("session"), moments: 12)
         let result = try await Graph.run("up", "--session", folder.path("session"), "--mode", "lockstep", "--directory", folder.path("run"),
-                                         "--set", "learner.optimizer=sgd", "--set", "learner.optimizerSettings={learning_rate: 1e38}")
+                                         "--set", "learner.optimizer=sgd", "--set", "learner.optimizerSettings={learning_rate: 1000}")
         let report = try Graph.report(folder.path("run/report.json"))
         #expect((result.status == 0) == (report.nothingLearned == nil), "\(result.output)")
         let silent = Folder()
