@@ -120,7 +120,7 @@ private struct Fixture {
             throw refuse("input_ids", "is longer than the model's \(model.positions) positions")
         }
         // What is computed has the size of what the file holds.
-        _ = try archive.tensor("logits", shape: [batch, time, model.configuration.vocabularySize])
+        _ = try archive.tensor("logits", shape: [batch, time, model.vocabularySize])
         self.ids = try ids.integers()
         targets = try archive.tensor("labels", shape: ids.shape).integers()
         let vocabulary = 0..<model.vocabularySize
