@@ -270,6 +270,7 @@ struct GraphTests {
         let heard = try await subscriber
         #expect(heard.status == 0, "\(heard.output)")  // which of the first versions it still hears depends on when it joined
         #expect(heard.output.contains("version 1 from 0"), "the update that learned from the published words: \(heard.output)")
+        try await Task.sleep(for: .seconds(3))  // so that the evaluator, too, has dealt with what was published before it is told to stop
         running.process.interrupt()
         let result = await running.finished()
         #expect(result.status == 0, "\(result.output)")
