@@ -72,7 +72,9 @@ public struct GraphPlan: Sendable {
         switch source {
         case .simulator: child("simulate", ["--config", settingsFile], named: "simulate", restarts: false)
         case .session(let path):
-            Supervisor.Child(name: "play", executable: executables + "/accrete", arguments: ["play", path, "--config", settingsFile], restartsAfterSuccess: false)
+            Supervisor.Child(
+                name: "play", executable: executables + "/accrete", arguments: ["play", path, "--config", settingsFile],
+                restartsAfterSuccess: false)
         case .outside: nil
         }
     }
@@ -103,14 +105,18 @@ extension GraphPlan {
         case .session(let path):
             let scan = try SessionDirectory(path: path).scan()
             if reading.origin(of: "model.classes") == .defaults { settings.model.classes = max(settings.model.classes, scan.classes) }
-            if !reading.origins.keys.contains(where: { $0.split(separator: ".").first == "endpoints" }) { settings.endpoints = .isolated(process: getpid()) }
+            if !reading.origins.keys.contains(where: { $0.split(separator: ".").first == "endpoints" }) {
+                settings.endpoints = .isolated(process: getpid())
+            }
             if settings.learn.stream.isEmpty { settings.learn.stream = try digest(of: path + "/session.jsonl") }
             name = URL(fileURLWithPath: path).lastPathComponent + "-" + UUID().uuidString.prefix(8).lowercased()
         }
         let place = URL(fileURLWithPath: directory ?? "runs/\(name)").standardizedFileURL.path
         if settings.learn.directory.isEmpty { settings.learn.directory = place + "/checkpoint" }
         // A session may want more classes than were checked, and so more memory.
-        let problems = settings.problems.map { ConfigurationError.Problem(origin: reading.origin(of: $0.key), text: "\($0.key): \($0.text)") }
+        let problems = settings.problems.map {
+            ConfigurationError.Problem(origin: reading.origin(of: $0.key), text: "\($0.key): \($0.text)")
+        }
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         if settings.learn.run.isEmpty { settings.learn.run = unfinishedRun(in: place) ?? UUID().uuidString.lowercased() }
         let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
@@ -149,11 +155,12 @@ extension GraphPlan {
 
     /// What is said before anything starts.
     public var introduction: String {
-        let what = switch source {
-        case .simulator: "a simulated AR session of \(settings.simulate.moments) moments"
-        case .session(let path): "the session in \(path)"
-        case .outside: "publishers at \(settings.endpoints.sensors.joined(separator: " and "))"
-        }
+        let what =
+            switch source {
+            case .simulator: "a simulated AR session of \(settings.simulate.moments) moments"
+            case .session(let path): "the session in \(path)"
+            case .outside: "publishers at \(settings.endpoints.sensors.joined(separator: " and "))"
+            }
         return """
             Accrete \(accreteVersion): \(what), \(settings.mode.rawValue), fusion \(settings.model.fusion), seed \(settings.seed).
             settings, logs, checkpoint: \(directory)

@@ -42,7 +42,9 @@ public struct GraphRun: Sendable {
         return end
     }
 
-    private func runToItsEnd(view: ProgressView, until stop: StopSignal) async throws -> (outcome: Outcome, report: RunReport, plot: StreamPlot) {
+    private func runToItsEnd(view: ProgressView, until stop: StopSignal) async throws -> (
+        outcome: Outcome, report: RunReport, plot: StreamPlot
+    ) {
         try prepareDirectory()
         var restarts: [String: Int] = [:], deaths = 0
         while true {
@@ -62,14 +64,20 @@ public struct GraphRun: Sendable {
         }
     }
 
-    private func runOnce(view: ProgressView, until stop: StopSignal) async throws -> (outcome: Outcome, report: RunReport, plot: StreamPlot) {
+    private func runOnce(view: ProgressView, until stop: StopSignal) async throws -> (outcome: Outcome, report: RunReport, plot: StreamPlot)
+    {
         let began = ContinuousClock.now
         let supervisor = Supervisor(plan.settings.supervise, logs: plan.logs, isRepeatable: plan.isRepeatable)
         let bus = try ZeroMQBus()
         let listener = try bus.subscriber(
-            to: [Subscription(try plan.settings.allEndpoints(environment),
-                              topics: [Topics.status.prefix, Topics.evaluationSummary.prefix, Topics.evaluationDomains.prefix, Topics.modelUpdate.prefix,
-                                       Topics.modelVerdict.prefix, Topics.triggerLedger.prefix])],
+            to: [
+                Subscription(
+                    try plan.settings.allEndpoints(environment),
+                    topics: [
+                        Topics.status.prefix, Topics.evaluationSummary.prefix, Topics.evaluationDomains.prefix, Topics.modelUpdate.prefix,
+                        Topics.modelVerdict.prefix, Topics.triggerLedger.prefix,
+                    ])
+            ],
             limits: plan.settings.stageOptions.limits)
         let watch = Watch(plan, view: view, began: began, say: say)
         for child in plan.stages { await supervisor.start(child) }

@@ -39,8 +39,10 @@ extension LearningReport {
         domains = record.domains.map {
             Domains(
                 names: $0.domains, accuracy: $0.rows.map(\.accuracy), before: $0.before, initial: $0.initial,
-                averageAccuracy: $0.hasAverageAccuracy && $0.averageAccuracy.isFinite ? $0.averageAccuracy : nil, anytimeAccuracy: $0.hasAnytimeAccuracy && $0.anytimeAccuracy.isFinite ? $0.anytimeAccuracy : nil,
-                backwardTransfer: $0.hasBackwardTransfer && $0.backwardTransfer.isFinite ? $0.backwardTransfer : nil, forwardTransfer: $0.hasForwardTransfer && $0.forwardTransfer.isFinite ? $0.forwardTransfer : nil,
+                averageAccuracy: $0.hasAverageAccuracy && $0.averageAccuracy.isFinite ? $0.averageAccuracy : nil,
+                anytimeAccuracy: $0.hasAnytimeAccuracy && $0.anytimeAccuracy.isFinite ? $0.anytimeAccuracy : nil,
+                backwardTransfer: $0.hasBackwardTransfer && $0.backwardTransfer.isFinite ? $0.backwardTransfer : nil,
+                forwardTransfer: $0.hasForwardTransfer && $0.forwardTransfer.isFinite ? $0.forwardTransfer : nil,
                 forgetting: $0.hasForgetting && $0.forgetting.isFinite ? $0.forgetting : nil, heldOut: $0.heldOut)
         }
         gate = record.verdict.map {
@@ -54,18 +56,25 @@ extension LearningReport {
         var text = ""
         if let domains {
             func percent(_ value: Double?) -> String { value.map { shown(100 * $0, "%.1f") + " %" } ?? "none" }
-            text += "domains:    \(domains.names.map(\.onOneLine).joined(separator: ", ")), tested on moments that were \(domains.heldOut ? "never " : "")learned\n"
+            text +=
+                "domains:    \(domains.names.map(\.onOneLine).joined(separator: ", ")), tested on moments that were \(domains.heldOut ? "never " : "")learned\n"
             for (name, row) in zip(domains.names.map(\.onOneLine), domains.accuracy) {
-                text += "  after \(name.padding(toLength: max(12, name.count), withPad: " ", startingAt: 0)) " + row.map { shown(100 * $0, "%5.1f") }.joined(separator: " ") + "\n"
+                text +=
+                    "  after \(name.padding(toLength: max(12, name.count), withPad: " ", startingAt: 0)) "
+                    + row.map { shown(100 * $0, "%5.1f") }.joined(separator: " ") + "\n"
             }
-            text += "  average \(percent(domains.averageAccuracy)), at any time \(percent(domains.anytimeAccuracy)), forgetting \(percent(domains.forgetting)), "
+            text +=
+                "  average \(percent(domains.averageAccuracy)), at any time \(percent(domains.anytimeAccuracy)), forgetting \(percent(domains.forgetting)), "
                 + "transfer back \(percent(domains.backwardTransfer)), forward \(percent(domains.forwardTransfer))\n"
         }
         if let gate {
             let players = gate.accuracy.sorted { $0.key < $1.key }.map { "\($0.key.onOneLine) \(shown(100 * $0.value, "%.1f")) %" }
-            text += "gate:       \(gate.decisions.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key.onOneLine)" }.joined(separator: ", ")); right: \(players.joined(separator: ", "))\n"
+            text +=
+                "gate:       \(gate.decisions.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key.onOneLine)" }.joined(separator: ", ")); right: \(players.joined(separator: ", "))\n"
         }
-        if !fired.isEmpty { text += "ledger:     \(fired.sorted { $0.key < $1.key }.map { "\($0.key.onOneLine) \($0.value)" }.joined(separator: ", "))\n" }
+        if !fired.isEmpty {
+            text += "ledger:     \(fired.sorted { $0.key < $1.key }.map { "\($0.key.onOneLine) \($0.value)" }.joined(separator: ", "))\n"
+        }
         return text
     }
 }

@@ -36,8 +36,11 @@ public struct ProgressView: Sendable {
         let summary = record.summary
         let now = summary.map { RunReport.Metrics($0.window) }
         let moments = UInt64(clamping: record.statuses["fuse"]?.gauges["moments"] ?? 0)
-        var lines = [String(format: "  %4.0f s   moments %llu (scored %llu)   model version %llu   drops %llu",
-                            seconds, moments, summary?.moments ?? 0, record.update?.version ?? 0, record.totalDrops)]
+        var lines = [
+            String(
+                format: "  %4.0f s   moments %llu (scored %llu)   model version %llu   drops %llu",
+                seconds, moments, summary?.moments ?? 0, record.update?.version ?? 0, record.totalDrops)
+        ]
         if let now, let first = record.firstWindow {
             func bits(_ scores: RunReport.Scores) -> String { shown(scores.bitsPerByte, "%.3f") }
             func right(_ scores: RunReport.Scores) -> String { shown(100 * scores.accuracy, "%.1f") }

@@ -59,10 +59,15 @@ public struct RunRecord: Sendable {
 
     public func plot(title: String) -> StreamPlot {
         let fired = lines.values.filter { $0.verdict == "fired" && $0.rule != "gate" }.sorted { $0.serial < $1.serial }
-        let domains = zip(self.domains?.domains ?? [], self.domains?.starts ?? []).map { StreamPlot.Mark(ordinal: $1, kind: .domain, label: $0) }
-        return StreamPlot(title: title, points: points, marks: domains + marks + fired.map {
-            .init(ordinal: $0.ordinal, kind: .fired, label: "\($0.rule): \($0.action) \($0.note)")
-        })
+        let domains = zip(self.domains?.domains ?? [], self.domains?.starts ?? []).map {
+            StreamPlot.Mark(ordinal: $1, kind: .domain, label: $0)
+        }
+        return StreamPlot(
+            title: title, points: points,
+            marks: domains + marks
+                + fired.map {
+                    .init(ordinal: $0.ordinal, kind: .fired, label: "\($0.rule): \($0.action) \($0.note)")
+                })
     }
 
     /// What the labels since the summary before lost on average.
@@ -85,7 +90,8 @@ public struct RunRecord: Sendable {
             earlierMemory[status.stage] = peakMemory(of: status.stage)
         }
         statuses[status.stage] = status
-        hasLearned = hasLearned || status.stage == "learn" && ["learned", "decisionsLearned"].contains { status.gauges[$0, default: 0] > 0 }
+        hasLearned =
+            hasLearned || status.stage == "learn" && ["learned", "decisionsLearned"].contains { status.gauges[$0, default: 0] > 0 }
     }
 
     public mutating func take(_ summary: EvaluationSummary) {

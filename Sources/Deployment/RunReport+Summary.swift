@@ -20,7 +20,8 @@ extension RunReport {
 
     private var scores: String {
         let dealtWith = scored.clampedAdding(setAside)
-        let heading = dealtWith < moments
+        let heading =
+            dealtWith < moments
             ? "over the newest \(dealtWith) of \(moments) moments: the evaluator was started again, and what it had counted before is lost\n"
             : "over the whole run\n"
         return heading + lines(metrics) + "over the newest \(window.model.labelled)\n" + lines(window)

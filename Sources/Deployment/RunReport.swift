@@ -88,9 +88,12 @@ extension RunReport {
         self.init(
             accrete: accreteVersion, mode: plan.settings.mode.rawValue, seed: plan.settings.seed,
             moments: record.moments, predictions: statuses["fuse"]?.sent["prediction"] ?? 0,
-            setAside: record.summary?.setAside ?? 0, metrics: Metrics(record.summary?.running ?? []), window: Metrics(record.summary?.window ?? []),
-            start: record.firstWindow, drops: byStage { record.drops(of: $0) }, gaps: byStage { statuses[$0]?.gaps.filter { $0.value > 0 } ?? [:] },
-            noted: byStage { statuses[$0]?.gauges.filter { $0.value != 0 } ?? [:] }, latencySeconds: record.latencies, learning: LearningReport(record),
+            setAside: record.summary?.setAside ?? 0, metrics: Metrics(record.summary?.running ?? []),
+            window: Metrics(record.summary?.window ?? []),
+            start: record.firstWindow, drops: byStage { record.drops(of: $0) },
+            gaps: byStage { statuses[$0]?.gaps.filter { $0.value > 0 } ?? [:] },
+            noted: byStage { statuses[$0]?.gauges.filter { $0.value != 0 } ?? [:] }, latencySeconds: record.latencies,
+            learning: LearningReport(record),
             updates: record.updates, version: record.update?.version ?? 0,
             sha256: record.update.map { SHA256.hex(Array($0.sha256)) } ?? "", checkpoint: plan.settings.learn.directory, restarts: restarts,
             wallSeconds: seconds, peakMemoryBytes: byStage { record.peakMemory(of: $0) }, settings: plan.settings.table,
@@ -100,8 +103,9 @@ extension RunReport {
 
 extension RunReport.Scores {
     public init(_ scores: Schema.Scores) {
-        self.init(labelled: scores.labelled, accuracy: scores.accuracy, tokens: scores.tokens, tokenNLL: scores.tokenNll,
-                  bitsPerByte: scores.bitsPerByte, classNLL: scores.classNll, calibration: scores.calibration)
+        self.init(
+            labelled: scores.labelled, accuracy: scores.accuracy, tokens: scores.tokens, tokenNLL: scores.tokenNll,
+            bitsPerByte: scores.bitsPerByte, classNLL: scores.classNll, calibration: scores.calibration)
     }
 
     static let none = Self(labelled: 0, accuracy: 0, tokens: 0, tokenNLL: 0, bitsPerByte: 0, classNLL: 0, calibration: 0)
@@ -111,7 +115,9 @@ extension RunReport.Metrics {
     public init(_ scores: [Schema.Scores]) {
         let byName = Dictionary(scores.map { ($0.name, RunReport.Scores($0)) }, uniquingKeysWith: { first, _ in first })
         let masked = byName.filter { $0.key.hasPrefix("masked.") }.map { (String($0.key.dropFirst("masked.".count)), $0.value) }
-        self.init(model: byName["model"] ?? .none, frozen: byName["frozen"] ?? .none, personal: byName["personal"], masked: Dictionary(uniqueKeysWithValues: masked))
+        self.init(
+            model: byName["model"] ?? .none, frozen: byName["frozen"] ?? .none, personal: byName["personal"],
+            masked: Dictionary(uniqueKeysWithValues: masked))
     }
 }
 

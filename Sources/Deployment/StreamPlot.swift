@@ -39,12 +39,16 @@ public struct StreamPlot: Sendable {
         let losses = points.flatMap { [$0.model, $0.frozen] }.compactMap { $0 }.filter(\.isFinite)
         let highest = max(0.1, losses.max() ?? 1)
         func x(_ ordinal: UInt64) -> Double { Self.left + (Self.width - Self.left - 20) * Double(ordinal) / last }
-        func y(_ loss: Double) -> Double { Self.height - Self.bottom - (Self.height - Self.bottom - Self.top) * min(loss, highest) / highest }
+        func y(_ loss: Double) -> Double {
+            Self.height - Self.bottom - (Self.height - Self.bottom - Self.top) * min(loss, highest) / highest
+        }
         func places(_ loss: KeyPath<Point, Double?>) -> [(Double, Double)] {
             points.compactMap { point in point[keyPath: loss].flatMap { $0.isFinite ? (x(point.ordinal), y($0)) : nil } }
         }
         var body = ""
-        for mark in marks where mark.kind == .update { body += line(x(mark.ordinal), Self.height - Self.bottom, Self.height - Self.bottom + 5, mark) }
+        for mark in marks where mark.kind == .update {
+            body += line(x(mark.ordinal), Self.height - Self.bottom, Self.height - Self.bottom + 5, mark)
+        }
         for mark in marks where mark.kind != .update {
             let isHigh = mark.kind != .refused
             body += line(x(mark.ordinal), isHigh ? Self.top : Self.height - Self.bottom - 12, Self.height - Self.bottom, mark)
@@ -75,8 +79,10 @@ public struct StreamPlot: Sendable {
         let base = Self.height - Self.bottom
         var text = "<path d=\"M\(Self.left) \(Self.top)V\(base)H\(Self.width - 20)\" fill=\"none\" stroke=\"black\"/>\n"
         for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
-            text += "<text x=\"\(Self.left - 8)\" y=\"\(fixed(y(highest * share) + 4))\" text-anchor=\"end\">\(String(format: "%.2g", highest * share))</text>\n"
-            text += "<text x=\"\(fixed(x(UInt64(clamping: last * share))))\" y=\"\(base + 20)\" text-anchor=\"middle\">\(UInt64(clamping: last * share))</text>\n"
+            text +=
+                "<text x=\"\(Self.left - 8)\" y=\"\(fixed(y(highest * share) + 4))\" text-anchor=\"end\">\(String(format: "%.2g", highest * share))</text>\n"
+            text +=
+                "<text x=\"\(fixed(x(UInt64(clamping: last * share))))\" y=\"\(base + 20)\" text-anchor=\"middle\">\(UInt64(clamping: last * share))</text>\n"
         }
         return text + "<text x=\"\(Self.width / 2)\" y=\"\(base + 36)\" text-anchor=\"middle\">moments</text>\n"
             + "<text x=\"14\" y=\"\(Self.height / 2)\" transform=\"rotate(-90 14 \(Self.height / 2))\" text-anchor=\"middle\">nats a label</text>\n"
@@ -84,7 +90,9 @@ public struct StreamPlot: Sendable {
 
     private var legend: String {
         var entries: [(String, String)] = [("model", "#1f77b4"), ("frozen twin", "#bbbbbb")]
-        for kind in Mark.Kind.allCases where marks.contains(where: { $0.kind == kind }) { entries.append((kind.rawValue, Self.colours[kind] ?? "black")) }
+        for kind in Mark.Kind.allCases where marks.contains(where: { $0.kind == kind }) {
+            entries.append((kind.rawValue, Self.colours[kind] ?? "black"))
+        }
         return entries.enumerated().map { index, entry in
             "<text x=\"\(Self.left + 110 * Double(index))\" y=\"\(Self.height - 8)\" fill=\"\(entry.1)\">\(entry.0)</text>\n"
         }.joined()
@@ -93,6 +101,7 @@ public struct StreamPlot: Sendable {
     private func fixed(_ value: Double) -> String { String(format: "%.1f", value) }
 
     private func escaped(_ text: String) -> String {
-        text.printable().replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;").replacingOccurrences(of: "\"", with: "&quot;")
+        text.printable().replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;").replacingOccurrences(
+            of: "\"", with: "&quot;")
     }
 }

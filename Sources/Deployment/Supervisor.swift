@@ -134,11 +134,13 @@ public actor Supervisor {
         unlink(NewestMessage.path(of: child.name, in: logs))  // what an earlier process took says nothing of this one
         defer { (processes[child.name], killed[child.name]) = (nil, nil) }
         do {
-            let log = try FileDescriptor.open(FilePath(logPath(of: child)), .writeOnly, options: [.append, .create],
-                                              permissions: [.ownerReadWrite, .groupRead, .otherRead])
+            let log = try FileDescriptor.open(
+                FilePath(logPath(of: child)), .writeOnly, options: [.append, .create],
+                permissions: [.ownerReadWrite, .groupRead, .otherRead])
             defer { try? log.close() }  // nothing was buffered
             let result = try await Subprocess.run(
-                .path(FilePath(child.executable)), arguments: Arguments(child.arguments), environment: environment, platformOptions: options,
+                .path(FilePath(child.executable)), arguments: Arguments(child.arguments), environment: environment,
+                platformOptions: options,
                 input: .none, output: .fileDescriptor(log, closeAfterSpawningProcess: false),
                 error: .fileDescriptor(log, closeAfterSpawningProcess: false)
             ) { execution in

@@ -10,7 +10,8 @@ public struct AccuracyMatrix: Codable, Sendable, Equatable {
 
     /// - Parameter initial: accuracies of the untrained model, for forward transfer.
     public init(domains: [String], initial: [Double]? = nil) {
-        precondition(initial == nil || initial?.count == domains.count, "\(initial?.count ?? 0) initial accuracies of \(domains.count) domains")
+        precondition(
+            initial == nil || initial?.count == domains.count, "\(initial?.count ?? 0) initial accuracies of \(domains.count) domains")
         self.domains = domains
         self.initial = initial
     }
@@ -45,9 +46,10 @@ public struct AccuracyMatrix: Codable, Sendable, Equatable {
     /// The mean loss from each earlier domain's best. Nil before the second.
     public var forgetting: Double? {
         guard let last = accuracy.last else { return nil }
-        return mean((0..<accuracy.count - 1).map { domain in
-            (accuracy.dropLast().map { $0[domain] }.max() ?? 0) - last[domain]
-        })
+        return mean(
+            (0..<accuracy.count - 1).map { domain in
+                (accuracy.dropLast().map { $0[domain] }.max() ?? 0) - last[domain]
+            })
     }
 }
 

@@ -64,5 +64,7 @@ public func makeDirectory(_ path: String) throws(FileError) {
         }
         break
     }
-    for directory in missing.reversed() where mkdir(directory, 0o777) != 0 && errno != EEXIST { throw FileError(path, .cannotWrite(systemError())) }
+    for directory in missing.reversed() where mkdir(directory, 0o777) != 0 && errno != EEXIST {
+        throw FileError(path, .cannotWrite(systemError()))
+    }
 }

@@ -55,15 +55,16 @@ public enum FileKind: String, Sendable {
     public var isStream: Bool { self == .pipe || self == .characterDevice || self == .socket }
 
     init(mode: mode_t) {
-        self = switch mode & S_IFMT {
-        case S_IFREG: .regular
-        case S_IFDIR: .directory
-        case S_IFIFO: .pipe
-        case S_IFCHR: .characterDevice
-        case S_IFBLK: .blockDevice
-        case S_IFSOCK: .socket
-        default: .unknown
-        }
+        self =
+            switch mode & S_IFMT {
+            case S_IFREG: .regular
+            case S_IFDIR: .directory
+            case S_IFIFO: .pipe
+            case S_IFCHR: .characterDevice
+            case S_IFBLK: .blockDevice
+            case S_IFSOCK: .socket
+            default: .unknown
+            }
     }
 
     /// The kind of what `path` leads to, symbolic links followed; nil where there is nothing.

@@ -38,7 +38,9 @@ public func checkReplaceable(_ path: String) throws(FileError) {
 public func removeUnfinished(of path: String) {
     let directory = directory(of: path)
     let prefix = "\(path.split(separator: "/").last ?? "")."
-    for name in fileNames(in: directory) where name.hasPrefix(prefix) && isAbandoned(name, after: prefix.count) { unlink("\(directory)/\(name)") }
+    for name in fileNames(in: directory) where name.hasPrefix(prefix) && isAbandoned(name, after: prefix.count) {
+        unlink("\(directory)/\(name)")
+    }
 }
 
 /// Whether a name is `….<process>.partial` of a process that has ended.
@@ -105,7 +107,9 @@ func append(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: Strin
         if written < 0, errno == EINTR { continue }
         if written < 0, errno == EAGAIN {
             var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            guard poll(&room, 1, pipePatience) > 0 else { throw FileError(path, .cannotWrite("nobody has read from it for \(pipePatience / 1000) s")) }
+            guard poll(&room, 1, pipePatience) > 0 else {
+                throw FileError(path, .cannotWrite("nobody has read from it for \(pipePatience / 1000) s"))
+            }
             continue
         }
         try require(written > 0, path)

@@ -21,7 +21,9 @@ public enum StandardOutput {
     public static func flush() throws(FileError) { try check(flush_standard_output()) }
 
     private static func check(_ error: Int32) throws(FileError) {
-        guard error == 0 else { throw FileError("standard output", .cannotWrite(error < 0 ? "a part of it is lost" : String(cString: strerror(error)))) }
+        guard error == 0 else {
+            throw FileError("standard output", .cannotWrite(error < 0 ? "a part of it is lost" : String(cString: strerror(error))))
+        }
     }
 }
 
@@ -29,7 +31,8 @@ public enum StandardError {
     /// Says something to whoever watches. What cannot be said, also because a pipe's reader has gone, is lost; the work goes on.
     public static func write(_ text: String) {
         withoutPipeSignal {
-            try? Array(text.utf8).withUnsafeBytes { try append($0, to: STDERR_FILENO, "standard error") }  // there is nowhere left to complain
+            // there is nowhere left to complain
+            try? Array(text.utf8).withUnsafeBytes { try append($0, to: STDERR_FILENO, "standard error") }
         }
     }
 

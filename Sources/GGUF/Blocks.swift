@@ -7,7 +7,8 @@ enum Blocks {
         switch type {
         case .float32: for i in 0..<count { y[i] = Float(bitPattern: bytes.loadUnaligned(fromByteOffset: 4 * i, as: UInt32.self)) }
         case .float16: for i in 0..<count { y[i] = half(bytes, 2 * i) }
-        case .bfloat16: for i in 0..<count { y[i] = Float(bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)) << 16) }
+        case .bfloat16:
+            for i in 0..<count { y[i] = Float(bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)) << 16) }
         default:
             let blocks = count / type.blockCount
             for block in 0..<blocks { decodeBlock(bytes + block * type.blockBytes, type, into: y + block * type.blockCount) }
@@ -20,18 +21,25 @@ enum Blocks {
     }
 
     @inline(__always)
-    private static func byte(_ bytes: UnsafeRawPointer, _ offset: Int) -> Int32 { Int32(bytes.load(fromByteOffset: offset, as: UInt8.self)) }
+    private static func byte(_ bytes: UnsafeRawPointer, _ offset: Int) -> Int32 {
+        Int32(bytes.load(fromByteOffset: offset, as: UInt8.self))
+    }
 
     @inline(__always)
-    private static func signed(_ bytes: UnsafeRawPointer, _ offset: Int) -> Int32 { Int32(bytes.load(fromByteOffset: offset, as: Int8.self)) }
+    private static func signed(_ bytes: UnsafeRawPointer, _ offset: Int) -> Int32 {
+        Int32(bytes.load(fromByteOffset: offset, as: Int8.self))
+    }
 
     private static func decodeBlock(_ block: UnsafeRawPointer, _ type: GGUFType, into y: UnsafeMutablePointer<Float>) {
         switch type {
         case .q4_0: nibbles(block + 2, d: half(block, 0), m: 0, zero: 8, into: y)
         case .q4_1: nibbles(block + 4, d: half(block, 0), m: half(block, 2), zero: 0, into: y)
-        case .q5_0: nibbles(block + 6, high: block.loadUnaligned(fromByteOffset: 2, as: UInt32.self), d: half(block, 0), m: 0, zero: 16, into: y)
+        case .q5_0:
+            nibbles(block + 6, high: block.loadUnaligned(fromByteOffset: 2, as: UInt32.self), d: half(block, 0), m: 0, zero: 16, into: y)
         case .q5_1:
-            nibbles(block + 8, high: block.loadUnaligned(fromByteOffset: 4, as: UInt32.self), d: half(block, 0), m: half(block, 2), zero: 0, into: y)
+            nibbles(
+                block + 8, high: block.loadUnaligned(fromByteOffset: 4, as: UInt32.self), d: half(block, 0), m: half(block, 2), zero: 0,
+                into: y)
         case .q8_0:
             let d = half(block, 0)
             for i in 0..<32 { y[i] = d * Float(signed(block, 2 + i)) }
@@ -56,7 +64,9 @@ enum Blocks {
 
     /// 256 numbers in eight runs of 32, each with a scale and an offset of six bits.
     @inline(__always)
-    private static func superblock(_ block: UnsafeRawPointer, low: UnsafeRawPointer, high: UnsafeRawPointer?, into y: UnsafeMutablePointer<Float>) {
+    private static func superblock(
+        _ block: UnsafeRawPointer, low: UnsafeRawPointer, high: UnsafeRawPointer?, into y: UnsafeMutablePointer<Float>
+    ) {
         let d = half(block, 0), min = half(block, 2), packed = block + 4
         for run in 0..<8 {
             let scale: Int32, offset: Int32
@@ -83,10 +93,11 @@ enum Blocks {
             let low = block + part * 64, high = block + 128 + part * 32, scales = block + 192 + part * 8, y = y + part * 128
             for i in 0..<32 {
                 let top = byte(high, i)
-                let q = [
-                    byte(low, i) & 15 | (top & 3) << 4, byte(low, i + 32) & 15 | (top >> 2 & 3) << 4,
-                    byte(low, i) >> 4 | (top >> 4 & 3) << 4, byte(low, i + 32) >> 4 | (top >> 6 & 3) << 4,
-                ] as InlineArray<4, Int32>
+                let q =
+                    [
+                        byte(low, i) & 15 | (top & 3) << 4, byte(low, i + 32) & 15 | (top >> 2 & 3) << 4,
+                        byte(low, i) >> 4 | (top >> 4 & 3) << 4, byte(low, i + 32) >> 4 | (top >> 6 & 3) << 4,
+                    ] as InlineArray<4, Int32>
                 for j in 0..<4 { y[j * 32 + i] = d * Float(signed(scales, i / 16 + 2 * j)) * Float(q[j] - 32) }
             }
         }

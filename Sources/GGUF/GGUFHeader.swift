@@ -49,7 +49,9 @@ struct GGUFHeader {
             let entry = try reader.tensor()
             guard names.insert(entry.name).inserted else { throw GGUFError(source, .duplicateTensor(entry.name)) }
             guard entry.range.lowerBound.isMultiple(of: alignment) else {
-                throw GGUFError(source, .misplaced(tensor: entry.name, problem: "begins at \(entry.range.lowerBound), which is no multiple of \(alignment)"))
+                throw GGUFError(
+                    source,
+                    .misplaced(tensor: entry.name, problem: "begins at \(entry.range.lowerBound), which is no multiple of \(alignment)"))
             }
             entries.append(entry)
         }
@@ -69,9 +71,15 @@ struct GGUFHeader {
     private static func check(_ entries: [Entry], within size: Int, source: String) throws(GGUFError) {
         var end = 0, last = ""
         for entry in entries {
-            guard entry.range.lowerBound >= end else { throw GGUFError(source, .misplaced(tensor: entry.name, problem: "overlaps \"\(last)\"")) }
+            guard entry.range.lowerBound >= end else {
+                throw GGUFError(source, .misplaced(tensor: entry.name, problem: "overlaps \"\(last)\""))
+            }
             guard entry.range.upperBound <= size else {
-                throw GGUFError(source, .misplaced(tensor: entry.name, problem: "ends at byte \(entry.range.upperBound) of \(max(0, size)); the file may be truncated"))
+                throw GGUFError(
+                    source,
+                    .misplaced(
+                        tensor: entry.name, problem: "ends at byte \(entry.range.upperBound) of \(max(0, size)); the file may be truncated")
+                )
             }
             (end, last) = (entry.range.upperBound, entry.name)
         }
@@ -171,7 +179,9 @@ struct GGUFReader {
         let name = try text("a tensor's name", limit: GGUFHeader.Limits.nameBytes)
         let dimensions = try number(UInt32.self, "the dimensions of \"\(name)\"")
         guard dimensions >= 1, dimensions <= UInt32(GGUFHeader.Limits.dimensions) else {
-            throw GGUFError(source, .badShape(tensor: name, shape: [], problem: "of \(dimensions) dimensions; 1 to \(GGUFHeader.Limits.dimensions) are read"))
+            throw GGUFError(
+                source,
+                .badShape(tensor: name, shape: [], problem: "of \(dimensions) dimensions; 1 to \(GGUFHeader.Limits.dimensions) are read"))
         }
         var extents: [UInt64] = []
         for _ in 0..<dimensions { extents.append(try number(UInt64.self, "the shape of \"\(name)\"")) }
@@ -179,7 +189,8 @@ struct GGUFReader {
         let offset = try self.number(UInt64.self, "the place of \"\(name)\"")
         guard let type = GGUFType(rawValue: number) else { throw GGUFError(source, .unknownType(tensor: name, type: number)) }
         guard extents[0].isMultiple(of: UInt64(type.blockCount)) else {
-            throw GGUFError(source, .badShape(tensor: name, shape: extents, problem: "whose rows are no whole blocks of \(type.blockCount)"))
+            throw GGUFError(
+                source, .badShape(tensor: name, shape: extents, problem: "whose rows are no whole blocks of \(type.blockCount)"))
         }
         var blocks: UInt64 = 1
         for (index, extent) in extents.enumerated() {
@@ -193,7 +204,10 @@ struct GGUFReader {
         let size = blocks * UInt64(type.blockBytes)
         let (end, overflow) = offset.addingReportingOverflow(size)
         guard !overflow, end <= UInt64(bytes.count) else {
-            throw GGUFError(source, .misplaced(tensor: name, problem: "of \(size) bytes at \(offset) goes beyond the file's \(bytes.count); it may be truncated"))
+            throw GGUFError(
+                source,
+                .misplaced(
+                    tensor: name, problem: "of \(size) bytes at \(offset) goes beyond the file's \(bytes.count); it may be truncated"))
         }
         return GGUFHeader.Entry(name: name, type: type, shape: extents.reversed().map(Int.init), range: Int(offset)..<Int(end))
     }

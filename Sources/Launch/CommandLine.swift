@@ -35,7 +35,9 @@ extension ParsableCommand {
     private static func reworded(_ error: any Error) -> any Error {
         switch error {
         case let error as CocoaError:
-            return StartFailure("\(error.filePath ?? error.url?.path ?? "a file"): \(error.underlying.map { "\($0.localizedDescription)" } ?? error.localizedDescription)")
+            return StartFailure(
+                "\(error.filePath ?? error.url?.path ?? "a file"): \(error.underlying.map { "\($0.localizedDescription)" } ?? error.localizedDescription)"
+            )
         case let error as DecodingError:
             return StartFailure(error.sentence)
         default:

@@ -32,7 +32,8 @@ public struct StageArguments: ParsableArguments {
 
     /// Runs a stage until it is done or told to stop.
     public func run<P: Processor>(
-        _ name: String, _ makeProcessor: () throws -> sending P, hears subscriptions: [Subscription], at endpoints: [Endpoint], settings: Settings,
+        _ name: String, _ makeProcessor: () throws -> sending P, hears subscriptions: [Subscription], at endpoints: [Endpoint],
+        settings: Settings,
         keepsLast: [String] = [], awaits: [String: Int] = [:]
     ) async throws {
         let processor: P
@@ -47,7 +48,8 @@ public struct StageArguments: ParsableArguments {
         options.keepsLast = keepsLast
         options.awaitedSubscribers = settings.mode == .lockstep ? awaits : [:]
         options.newestMessage = try record(of: name)
-        let stage = Stage(name: name, processor: processor, subscriptions: subscriptions, publish: endpoints, options: options, logger: logger)
+        let stage = Stage(
+            name: name, processor: processor, subscriptions: subscriptions, publish: endpoints, options: options, logger: logger)
         Supervision.atItsEnd { stage.stop() }
         do {
             try await stage.run()

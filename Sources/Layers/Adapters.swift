@@ -75,7 +75,8 @@ public struct Adapters: Sendable, Equatable {
             S.multiply(
                 Matrix(adapted[parameter.name].baseAddress!, stride: inputs, transposed: true),
                 Matrix(adapted["\(name).lora_B.weight"].baseAddress!, stride: rank(of: name), transposed: true),
-                into: weight.baseAddress!, stride: outputs, m: inputs, n: outputs, k: rank(of: name), alpha: S(sign * scale(of: name)), beta: S(1))
+                into: weight.baseAddress!, stride: outputs, m: inputs, n: outputs, k: rank(of: name), alpha: S(sign * scale(of: name)),
+                beta: S(1))
         }
     }
 }

@@ -44,7 +44,8 @@ public struct ModelVerification: Sendable {
         graph.backward(from: text.loss)
 
         var logits = Difference(kind: "logits", tolerance: 1e-4)
-        try logits.compare(text.logits.values, fixture.archive.tensor("logits", shape: [fixture.batch, fixture.time, model.vocabularySize]))
+        try logits.compare(
+            text.logits.values, fixture.archive.tensor("logits", shape: [fixture.batch, fixture.time, model.vocabularySize]))
         var loss = Difference(kind: "loss", tolerance: 1e-4)
         try loss.compare(text.loss.values, fixture.archive.tensor("loss", shape: []))
         var gradients = Difference(kind: "gradients", tolerance: 1e-3)
@@ -52,26 +53,28 @@ public struct ModelVerification: Sendable {
             try gradients.compare(graph.gradients[parameter.name], fixture.tensor("grad", parameter))
         }
         let start = parameters.copy()
-        differences = try [logits, loss, gradients] + fixture.optimizers.map { name, rule in
-            parameters.assign(from: start)
-            let optimizer = Optimizer(rule, parameters: parameters, gradients: graph.gradients, team: team)
-            var after = Difference(kind: name, tolerance: 1e-4)
-            let losses = try fixture.archive.tensor("\(name).losses")
-            var found: [Float] = []
-            for _ in 0..<losses.count {
-                graph.forward()
-                graph.backward(from: text.loss)
-                found.append(text.loss.value)
-                optimizer.step()
+        differences =
+            try [logits, loss, gradients]
+            + fixture.optimizers.map { name, rule in
+                parameters.assign(from: start)
+                let optimizer = Optimizer(rule, parameters: parameters, gradients: graph.gradients, team: team)
+                var after = Difference(kind: name, tolerance: 1e-4)
+                let losses = try fixture.archive.tensor("\(name).losses")
+                var found: [Float] = []
+                for _ in 0..<losses.count {
+                    graph.forward()
+                    graph.backward(from: text.loss)
+                    found.append(text.loss.value)
+                    optimizer.step()
+                }
+                try found.withUnsafeMutableBufferPointer { try after.compare($0, losses) }
+                for parameter in parameters.layout.parameters {
+                    try after.compare(
+                        parameters[parameter.name], fixture.tensor(name, parameter),
+                        following: rule is AdaptiveRule ? fixture.tensor("grad", parameter) : nil)
+                }
+                return after
             }
-            try found.withUnsafeMutableBufferPointer { try after.compare($0, losses) }
-            for parameter in parameters.layout.parameters {
-                try after.compare(
-                    parameters[parameter.name], fixture.tensor(name, parameter),
-                    following: rule is AdaptiveRule ? fixture.tensor("grad", parameter) : nil)
-            }
-            return after
-        }
     }
 }
 
@@ -124,10 +127,16 @@ private struct Fixture {
         self.ids = try ids.integers()
         targets = try archive.tensor("labels", shape: ids.shape).integers()
         let vocabulary = 0..<model.vocabularySize
-        if let stray = self.ids.first(where: { !vocabulary.contains($0) }) { throw refuse("input_ids", "has the token \(stray) of \(vocabulary.count)") }
-        if let stray = targets.first(where: { $0 != -100 && !vocabulary.contains($0) }) { throw refuse("labels", "has the token \(stray) of \(vocabulary.count)") }
+        if let stray = self.ids.first(where: { !vocabulary.contains($0) }) {
+            throw refuse("input_ids", "has the token \(stray) of \(vocabulary.count)")
+        }
+        if let stray = targets.first(where: { $0 != -100 && !vocabulary.contains($0) }) {
+            throw refuse("labels", "has the token \(stray) of \(vocabulary.count)")
+        }
         let names = archive.names.filter { $0.hasSuffix(".losses") }.map { String($0.dropLast(".losses".count)) }.sorted()
-        if let name = names.first(where: ["logits", "loss", "gradients"].contains) { throw refuse("\(name).losses", "is not an optimiser's") }
+        if let name = names.first(where: ["logits", "loss", "gradients"].contains) {
+            throw refuse("\(name).losses", "is not an optimiser's")
+        }
         optimizers = names.isEmpty ? [] : try Self.rules(names, beside: file)
     }
 
@@ -151,7 +160,9 @@ private struct Fixture {
 
     /// An optimiser by PyTorch's name and arguments (timm's for LAMB); what is not given has their defaults.
     private static func rule(_ settings: [String: JSON], _ file: String, _ key: String) throws -> any UpdateRule {
-        func refuse(_ setting: String, _ problem: String) -> CheckpointError { .configuration(file: file, key: "\(key).\(setting)", problem) }
+        func refuse(_ setting: String, _ problem: String) -> CheckpointError {
+            .configuration(file: file, key: "\(key).\(setting)", problem)
+        }
         func number(_ name: String, _ fallback: Double) throws -> Double {
             guard let given = settings[name], given != .null else { return fallback }
             guard let value = given.double else { throw refuse(name, "is \(given.text()), not a number") }

@@ -44,7 +44,8 @@ extension OnlineLearner {
 
         public func validate() throws(SettingsError) {
             for (key, value, least) in [
-                ("memory", memory, 0), ("memory_bytes", memoryBytes, 0), ("replayed", replayed, 0), ("language_rows", languageRows, 0), ("steps_per_moment", stepsPerMoment, 1),
+                ("memory", memory, 0), ("memory_bytes", memoryBytes, 0), ("replayed", replayed, 0), ("language_rows", languageRows, 0),
+                ("steps_per_moment", stepsPerMoment, 1),
                 ("consolidate_every", consolidateEvery, 1), ("trial_moments", trialMoments, 0),
             ] {
                 try SettingsError.require((least...1 << 40).contains(value), key, "\(value) is below \(least) or absurd")

@@ -58,10 +58,13 @@ extension OnlineLearner {
         }
         return State(
             progress: .init(
-                moments: moments, steps: steps, random: random, optimizer: optimized.progress, memory: packed, recentLoss: recentLoss, labelled: labelled, began: Method(configuration),
+                moments: moments, steps: steps, random: random, optimizer: optimized.progress, memory: packed, recentLoss: recentLoss,
+                labelled: labelled, began: Method(configuration),
                 method: method, averages: average?.updates ?? 0, consolidation: elastic?.progress, hasTeacher: teacher != nil,
                 trial: trial.map {
-                    .init(method: $0.method, optimizer: $0.optimizer.progress, baseline: $0.baseline, sum: $0.sum, moments: $0.moments, labelled: $0.labelled)
+                    .init(
+                        method: $0.method, optimizer: $0.optimizer.progress, baseline: $0.baseline, sum: $0.sum, moments: $0.moments,
+                        labelled: $0.labelled)
                 }),
             tensors: tensors)
     }
@@ -73,8 +76,12 @@ extension OnlineLearner {
         if let problem = progress.problem { throw Optimizer.StateError(description: problem) }
         var rest = (state.tensors["memory"] ?? [])[...]
         let unpacked = try progress.memory.mapItems { (item: PackedMoment) throws(Optimizer.StateError) in
-            guard let moment = item.unpacked(from: &rest) else { throw Optimizer.StateError(description: "the memory holds fewer numbers than its moments") }
-            do { try model.configuration.check(moment.moment) } catch { throw Optimizer.StateError(description: "a remembered moment: \(error)") }
+            guard let moment = item.unpacked(from: &rest) else {
+                throw Optimizer.StateError(description: "the memory holds fewer numbers than its moments")
+            }
+            do { try model.configuration.check(moment.moment) } catch {
+                throw Optimizer.StateError(description: "a remembered moment: \(error)")
+            }
             return moment
         }
         let isSameBeginning = progress.began == Method(configuration)
@@ -117,9 +124,13 @@ extension OnlineLearner {
 extension OnlineLearner.State.Progress {
     /// What a file says that no learner can have come to; nil where nothing is wrong.
     var problem: String? {
-        let counts = [moments, steps, labelled ?? 0, averages, consolidation?.samples ?? 0, trial?.moments ?? 0, trial?.labelled ?? 0] + [optimizer, trial?.optimizer].compactMap { $0 }.flatMap { [$0.steps, $0.skipped] }
+        let counts =
+            [moments, steps, labelled ?? 0, averages, consolidation?.samples ?? 0, trial?.moments ?? 0, trial?.labelled ?? 0]
+            + [optimizer, trial?.optimizer].compactMap { $0 }.flatMap { [$0.steps, $0.skipped] }
         if let wrong = counts.first(where: { !(0...Self.largest).contains($0) }) { return "a count of the learner is \(wrong)" }
-        if let wrong = [optimizer, trial?.optimizer].compactMap({ $0?.rateScale }).first(where: { !($0.isFinite && $0 > 0) }) { return "the rate is scaled by \(wrong)" }
+        if let wrong = [optimizer, trial?.optimizer].compactMap({ $0?.rateScale }).first(where: { !($0.isFinite && $0 > 0) }) {
+            return "the rate is scaled by \(wrong)"
+        }
         return nil
     }
 
@@ -130,7 +141,8 @@ extension OnlineLearner.State.Progress {
 extension OnlineLearner.State {
     /// The tensors whose names begin so, without that beginning.
     func tensors(under prefix: String) -> [String: [Float]] {
-        Dictionary(uniqueKeysWithValues: tensors.filter { $0.key.hasPrefix(prefix) }.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
+        Dictionary(
+            uniqueKeysWithValues: tensors.filter { $0.key.hasPrefix(prefix) }.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
     }
 
     /// - Returns: nil where there is no such tensor.

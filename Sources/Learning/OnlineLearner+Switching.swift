@@ -53,7 +53,8 @@ extension OnlineLearner {
     private func change(to next: Method) throws(SettingsError) {
         _ = try (next.rule, next.momentStrategy)
         trial = SwitchTrial(
-            method: method, optimizer: optimizer.state, parameters: Array(parameters.values), average: average.map { Array($0.average.values) } ?? [],
+            method: method, optimizer: optimizer.state, parameters: Array(parameters.values),
+            average: average.map { Array($0.average.values) } ?? [],
             baseline: labelled > 0 ? recentLoss : nil)
         try adopt(next)
     }
@@ -63,7 +64,8 @@ extension OnlineLearner {
         let rule = try next.rule, chosen = try next.momentStrategy, trunk = try configuration.trunkScope
         if chosen != strategy {
             graph = StrategyGraph(
-                model, parameters: parameters, chosen, trunk: trunk, batch: configuration.rows, languageRows: configuration.wordRows, team: team)
+                model, parameters: parameters, chosen, trunk: trunk, batch: configuration.rows, languageRows: configuration.wordRows,
+                team: team)
         }
         let old = optimizer
         optimizer = Optimizer(rule, parameters: parameters, gradients: graph.moments.gradients, team: team)

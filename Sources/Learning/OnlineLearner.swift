@@ -197,7 +197,9 @@ public final class OnlineLearner {
             steps += 1
             average?.update(from: parameters)
         }
-        for (row, drawn) in recalled.enumerated() { memory.setPriority(graph.moments.classificationLoss(row: first + row), of: drawn.serial) }
+        for (row, drawn) in recalled.enumerated() {
+            memory.setPriority(graph.moments.classificationLoss(row: first + row), of: drawn.serial)
+        }
         return step
     }
 

@@ -20,7 +20,9 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
             (host, port) = ("", "")
         } else if text.hasPrefix("tcp://") {
             let address = text.dropFirst("tcp://".count)
-            guard let colon = address.lastIndex(of: ":"), colon > address.startIndex else { throw refuse("a tcp endpoint is tcp://host:port") }
+            guard let colon = address.lastIndex(of: ":"), colon > address.startIndex else {
+                throw refuse("a tcp endpoint is tcp://host:port")
+            }
             let (host, port) = (String(address[..<colon]), String(address[address.index(after: colon)...]))
             if let problem = Self.problem(ofHost: host) { throw refuse(problem) }
             guard port == "*" || Int(port).map({ (1...65_535).contains($0) && String($0) == port }) == true else {
@@ -36,16 +38,20 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     private static func problem(ofHost host: String) -> String? {
         if host == "*" { return nil }
         if host.hasPrefix("["), host.hasSuffix("]") {
-            return numeric(String(host.dropFirst().dropLast()), flags: AI_NUMERICHOST)?.isIPv6 == true ? nil : "“\(host)” is no IPv6 address"
+            return numeric(String(host.dropFirst().dropLast()), flags: AI_NUMERICHOST)?.isIPv6 == true
+                ? nil : "“\(host)” is no IPv6 address"
         }
         if host.contains(":") { return "an IPv6 address stands in brackets: tcp://[::1]:7400" }
-        let isName = host.utf8.count <= 253 && host.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-                UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"): true
-            default: false
+        let isName =
+            host.utf8.count <= 253
+            && host.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                    UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                    true
+                default: false
+                }
             }
-        }
         return isName ? nil : "“\(host.prefix(80))” is no host"
     }
 
@@ -85,7 +91,8 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     private var plainHost: String {
         let lowered = host.lowercased()
         if lowered == "localhost" { return "127.0.0.1" }
-        return lowered.hasPrefix("[") ? Self.numeric(String(lowered.dropFirst().dropLast()), flags: AI_NUMERICHOST)?.text ?? lowered : lowered
+        return lowered.hasPrefix("[")
+            ? Self.numeric(String(lowered.dropFirst().dropLast()), flags: AI_NUMERICHOST)?.text ?? lowered : lowered
     }
 
     /// The file without what names the same place: empty components and `.`.

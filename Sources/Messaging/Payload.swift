@@ -113,9 +113,11 @@ public final class Payload: @unchecked Sendable {
     func fill(_ message: UnsafeMutablePointer<zmq_msg_t>, from loans: Loans? = nil) {
         if count >= Self.lendingThreshold {
             let hint = Unmanaged.passRetained(Loan(self, loans)).toOpaque()
-            zmq_msg_init_data(message, UnsafeMutableRawPointer(mutating: start), count, { _, hint in
-                if let hint { Unmanaged<Loan>.fromOpaque(hint).release() }
-            }, hint)
+            zmq_msg_init_data(
+                message, UnsafeMutableRawPointer(mutating: start), count,
+                { _, hint in
+                    if let hint { Unmanaged<Loan>.fromOpaque(hint).release() }
+                }, hint)
         } else {
             zmq_msg_init_size(message, count)
             if let start { zmq_msg_data(message).copyMemory(from: start, byteCount: count) }

@@ -6,7 +6,7 @@ final class Socket {
     enum Kind {
         case publish  // XPUB: a PUB that hears who subscribes
         case subscribe  // SUB
-        case pair       // PAIR, within this process
+        case pair  // PAIR, within this process
 
         var code: Int32 {
             switch self {

@@ -48,7 +48,8 @@ final class SocketPublisher: Publisher {
             throw MessagingError("publish on \(topic)", "a frame of \(large) bytes exceeds frameBytes = \(limits.frameBytes)")
         }
         guard header.count <= limits.bound(ofPart: 1) else {
-            throw MessagingError("publish on \(topic)", "a header of \(header.count) bytes exceeds headerBytes = \(limits.bound(ofPart: 1))")
+            throw MessagingError(
+                "publish on \(topic)", "a header of \(header.count) bytes exceeds headerBytes = \(limits.bound(ofPart: 1))")
         }
         guard 2 + payload.count <= options.limits.parts else {
             throw MessagingError(

@@ -40,7 +40,9 @@ public struct FewShotNetwork: Layer {
     public var features: Int { sides[sides.count - 1] * sides[sides.count - 1] * channels[channels.count - 1] }
 
     public var parameters: [Parameter] {
-        convolutions.parameters + norms.flatMap { $0 } + [Parameter(Self.headWeight, [classes, features]), Parameter(Self.headBias, [classes])]
+        convolutions.parameters + norms.flatMap { $0 } + [
+            Parameter(Self.headWeight, [classes, features]), Parameter(Self.headBias, [classes]),
+        ]
     }
 
     /// Weight and bias after each convolution: of every number of an image, or of every channel.

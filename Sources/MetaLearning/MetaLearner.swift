@@ -28,7 +28,8 @@ public final class MetaLearner<Loss: TaskLoss> where Loss.S == Float {
         optimizer = Optimizer(
             try updateRule(configuration.optimizer, settings: configuration.optimizerSettings), parameters: meta, gradients: gradient)
         rateOptimizer = Optimizer(
-            try updateRule("adam", settings: ["learning_rate": .number(configuration.rateRate)]), parameters: rates, gradients: rateGradient)
+            try updateRule("adam", settings: ["learning_rate": .number(configuration.rateRate)]), parameters: rates, gradients: rateGradient
+        )
     }
 
     /// One meta-step along the mean of the episodes' gradients; gives the mean loss of their queries after adapting.
@@ -40,9 +41,11 @@ public final class MetaLearner<Loss: TaskLoss> where Loss.S == Float {
         let isLearningRates = configuration.rateRate > 0
         var loss = 0.0
         for episode in episodes {
-            loss += Double(metaGradient.add(
-                episode, from: meta, rates: rates, steps: configuration.steps, to: gradient,
-                rateGradient: isLearningRates ? rateGradient : nil).queryLoss)
+            loss += Double(
+                metaGradient.add(
+                    episode, from: meta, rates: rates, steps: configuration.steps, to: gradient,
+                    rateGradient: isLearningRates ? rateGradient : nil
+                ).queryLoss)
         }
         optimizer.step(averaging: episodes.count)
         if isLearningRates {

@@ -59,7 +59,8 @@ extension SenseInput {
                 forKey: .values, in: container, debugDescription: "\(data.count) bytes for \(rows) × \(columns) values")
         }
         self.init(
-            rows: rows, columns: columns, values: data.withUnsafeBytes { bytes in
+            rows: rows, columns: columns,
+            values: data.withUnsafeBytes { bytes in
                 (0..<count).map { Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self))) }
             }, age: try container.decode(Float.self, forKey: .age), validity: try container.decode(Float.self, forKey: .validity))
     }

@@ -115,7 +115,8 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
             try require(weight.isFinite && weight >= 0, key, "\(weight) is not a weight")
         }
         try require(senses.count <= Self.mostSenses, "senses", "\(senses.count) are more than \(Self.mostSenses)")
-        try require(Set(modalities).count == modalities.count, "senses", "names repeat or are \"text\": \(modalities.joined(separator: ", "))")
+        try require(
+            Set(modalities).count == modalities.count, "senses", "names repeat or are \"text\": \(modalities.joined(separator: ", "))")
         for sense in senses { try validate(sense) }
         for pair in pairs {
             try require(
@@ -130,7 +131,10 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
         try require(
             encoders.contains { $0.key == sense.encoder }, "\(key).encoder",
             "no encoder is called \(sense.encoder); there are \(names(of: encoders))")
-        for (name, value) in [("rows", sense.rows), ("columns", sense.columns), ("embedding", sense.embedding), ("hidden", sense.hidden), ("blocks", sense.blocks)] {
+        for (name, value) in [
+            ("rows", sense.rows), ("columns", sense.columns), ("embedding", sense.embedding), ("hidden", sense.hidden),
+            ("blocks", sense.blocks),
+        ] {
             try require((1...Self.largest).contains(value), "\(key).\(name)", "\(value) is not in 1…\(Self.largest)")
         }
         try require(

@@ -114,9 +114,10 @@ public final class MultimodalGraph<S: Scalar> {
         let places = row * inputs.length..<row * inputs.length + inputs.textLengths[row]
         return MultimodalPrediction(
             probabilities: numbers(probabilities, row), weights: Dictionary(uniqueKeysWithValues: zip(names, weights(row: row))),
-            experts: Dictionary(uniqueKeysWithValues: zip(names, opinions).filter { name, _ in
-                inputs.isPresent(name, row: row)
-            }.map { ($0, numbers($1, row)) }),
+            experts: Dictionary(
+                uniqueKeysWithValues: zip(names, opinions).filter { name, _ in
+                    inputs.isPresent(name, row: row)
+                }.map { ($0, numbers($1, row)) }),
             tokenNLL: nll.map { nll in places.map { Float(nll[$0].primal) } } ?? [])
     }
 

@@ -148,7 +148,8 @@ extension MultimodalModel {
     /// Every modality encoded, in order.
     func percepts<S>(_ inputs: MultimodalInputs<S>, in graph: Graph<S>) -> [Percept<S>] {
         let batch = inputs.labels.count
-        let encoded = zip(senses, inputs.senses).map { $0.encode($1.values, mask: $1.mask, batch: batch, in: graph) }
+        let encoded =
+            zip(senses, inputs.senses).map { $0.encode($1.values, mask: $1.mask, batch: batch, in: graph) }
             + [words.encode(inputs.words, mask: inputs.wordMask, batch: batch, in: graph)]
         return zip(perceptions, zip(encoded, inputs.modalities)).map { perception, input in
             let (encoded, modality) = input

@@ -24,7 +24,9 @@ extension MultimodalModel {
     /// a moment's text has tokens. Throws what is wrong with the directory, or `ConfigurationProblem`.
     public func takeTrunk(from directory: String, into store: ParameterStore<Float>) throws {
         let (gpt2, parameters) = try GPT2.open(directory: directory)
-        if let problem = configuration.problem(with: gpt2.configuration) { throw ConfigurationProblem(key: problem.key, problem: problem.sentence) }
+        if let problem = configuration.problem(with: gpt2.configuration) {
+            throw ConfigurationProblem(key: problem.key, problem: problem.sentence)
+        }
         for parameter in trunk.parameters {
             _ = store[parameter.name].update(fromContentsOf: parameters[parameter.name].prefix(parameter.count))
         }

@@ -21,7 +21,8 @@ public struct Perplexity: Sendable {
         public var description: String {
             switch self {
             case .tooShort(let tokens): "a text of \(tokens) tokens has nothing to predict; it takes two"
-            case .outOfRange(let token, let size): "the text has the token \(token), but the model's vocabulary has \(size): this tokenizer is not the model's"
+            case .outOfRange(let token, let size):
+                "the text has the token \(token), but the model's vocabulary has \(size): this tokenizer is not the model's"
             case .notFinite(let token): "the loss is not finite in the window at token \(token)"
             }
         }

@@ -67,7 +67,8 @@ final class Match: Expert {
         guard candidate > 0 else { return }
         var agreeing = 0
         while agreeing < Self.longest, reading.holds(candidate - agreeing - 1),
-              reading[candidate - agreeing - 1] == reading[reading.count - agreeing - 1] { agreeing += 1 }
+            reading[candidate - agreeing - 1] == reading[reading.count - agreeing - 1]
+        { agreeing += 1 }
         guard agreeing >= minimum else { return }
         (length, place, failed) = (agreeing, candidate, 0)
     }

@@ -49,20 +49,21 @@ enum Kind: UInt8 {
     case lower = 1, upper, other8, space, newline, digit, stop, comma, apostrophe, quote, hyphen, other
 
     init(_ byte: UInt8) {
-        self = switch byte {
-        case 97...122: .lower
-        case 65...90: .upper
-        case 128...255: .other8
-        case 32: .space
-        case 10: .newline
-        case 48...57: .digit
-        case 33, 46, 63: .stop
-        case 44, 58, 59: .comma
-        case 39: .apostrophe
-        case 34, 40, 41: .quote
-        case 45: .hyphen
-        default: .other
-        }
+        self =
+            switch byte {
+            case 97...122: .lower
+            case 65...90: .upper
+            case 128...255: .other8
+            case 32: .space
+            case 10: .newline
+            case 48...57: .digit
+            case 33, 46, 63: .stop
+            case 44, 58, 59: .comma
+            case 39: .apostrophe
+            case 34, 40, 41: .quote
+            case 45: .hyphen
+            default: .other
+            }
     }
 
     /// Bytes above 127 count: they are the accented letters of UTF-8, and whole alphabets.

@@ -13,7 +13,8 @@ public final class TokenLearner {
 
         public var description: String {
             switch self {
-            case .outOfRange(let token, let size): "the text has the token \(token), but the model's vocabulary has \(size): this tokenizer is not the model's"
+            case .outOfRange(let token, let size):
+                "the text has the token \(token), but the model's vocabulary has \(size): this tokenizer is not the model's"
             case .notFinite(let place): "the loss is not finite at token \(place); a lower rate may help"
             }
         }

@@ -16,7 +16,9 @@ let views: [View] = [
     View(name: "last byte", choices: 256) { reading, _, _ in Int(reading.recent & 0xff) },
     View(name: "contexts seen before", choices: contexts.count + 1) { _, seen, _ in seen },
     View(name: "second last byte", choices: 256) { reading, _, _ in Int(reading.recent >> 8 & 0xff) },
-    View(name: "length of the word, last kind", choices: 256) { reading, _, _ in min(reading.words.length, 15) << 4 | Int(reading.kinds & 15) },
+    View(name: "length of the word, last kind", choices: 256) { reading, _, _ in
+        min(reading.words.length, 15) << 4 | Int(reading.kinds & 15)
+    },
     View(name: "column", choices: 128) { reading, _, _ in min(reading.lines.column, 127) },
     View(name: "byte expected by the match", choices: 256) { reading, _, match in match.agrees(with: reading) ? Int(match.expected) : 0 },
     View(name: "last two kinds", choices: 256) { reading, _, _ in Int(reading.kinds & 0xff) },

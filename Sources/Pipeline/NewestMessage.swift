@@ -24,7 +24,8 @@ public final class NewestMessage: @unchecked Sendable {
         guard descriptor >= 0 else { throw FileError(path, .cannotWrite(String(cString: strerror(errno)))) }
         defer { close(descriptor) }
         guard ftruncate(descriptor, 0) == 0, posix_fallocate(descriptor, 0, Self.size) == 0,
-              let start = mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0), start != MAP_FAILED else {
+            let start = mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0), start != MAP_FAILED
+        else {
             throw FileError(path, .cannotWrite(String(cString: strerror(errno))))
         }
         memory = UnsafeMutableRawBufferPointer(start: start, count: Self.size)
@@ -53,7 +54,8 @@ public final class NewestMessage: @unchecked Sendable {
 
     /// What a stage that has ended took last; nil where it took nothing.
     public static func read(of stage: String, in logs: String) -> PassedOver? {
-        guard let bytes = try? readFile(path(of: stage, in: logs), atMost: size), bytes.count == size else { return nil }  // none: nothing was taken
+        // none: nothing was taken
+        guard let bytes = try? readFile(path(of: stage, in: logs), atMost: size), bytes.count == size else { return nil }
         return bytes.withUnsafeBytes { bytes in
             func text(at offset: Int) -> String {
                 let count = min(Int(bytes.load(fromByteOffset: offset, as: UInt16.self)), nameBytes)
@@ -61,7 +63,8 @@ public final class NewestMessage: @unchecked Sendable {
             }
             let sequence = bytes.load(fromByteOffset: 8, as: UInt64.self)
             guard sequence > 0 else { return nil }
-            return PassedOver(topic: text(at: 16), source: text(at: 16 + 2 + nameBytes), epoch: bytes.load(as: UInt64.self), sequence: sequence)
+            return PassedOver(
+                topic: text(at: 16), source: text(at: 16 + 2 + nameBytes), epoch: bytes.load(as: UInt64.self), sequence: sequence)
         }
     }
 }
@@ -78,10 +81,13 @@ public struct PassedOver: Codable, Sendable, Equatable, CustomStringConvertible 
         (self.topic, self.source, self.epoch, self.sequence) = (topic, source, epoch, sequence)
     }
 
-    public var description: String { "message \(sequence) of \(source.debugDescription.prefix(200)) on \(topic.debugDescription.prefix(200))" }
+    public var description: String {
+        "message \(sequence) of \(source.debugDescription.prefix(200)) on \(topic.debugDescription.prefix(200))"
+    }
 
     func isSame(_ stamp: Stamp, on topic: String) -> Bool {
-        stamp.sequence == sequence && (epoch == nil || epoch == stamp.epoch) && Self.kept(topic) == self.topic && Self.kept(stamp.source) == source
+        stamp.sequence == sequence && (epoch == nil || epoch == stamp.epoch) && Self.kept(topic) == self.topic
+            && Self.kept(stamp.source) == source
     }
 
     private static func kept(_ name: String) -> String { String(decoding: name.utf8.prefix(NewestMessage.nameBytes), as: UTF8.self) }

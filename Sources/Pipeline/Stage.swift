@@ -75,7 +75,11 @@ public actor Stage<P: Processor> {
         }
         defer { for source in sources { source.cancel() } }
         let work = Task(executorPreference: executor) { try await self.work() }
-        try await withTaskCancellationHandler { try await work.value } onCancel: { control.stop() }
+        try await withTaskCancellationHandler {
+            try await work.value
+        } onCancel: {
+            control.stop()
+        }
     }
 
     /// Ends the stage after the message that it is at. What has been processed is still sent.

@@ -15,7 +15,8 @@ public struct ActorCritic: Layer {
     public init(inputs: Int, actions: ActionSpace, hidden: [Int], activation: Activation = .tanh) {
         self.inputs = inputs
         self.actions = actions
-        actor = DenseStack("actor", inputs, hidden: hidden, outputs: actions.width, activation: activation, start: .orthogonal(lastGain: 0.01))
+        actor = DenseStack(
+            "actor", inputs, hidden: hidden, outputs: actions.width, activation: activation, start: .orthogonal(lastGain: 0.01))
         critic = DenseStack("critic", inputs, hidden: hidden, outputs: 1, activation: activation, start: .orthogonal(lastGain: 1))
     }
 
@@ -39,9 +40,11 @@ public struct ActorCritic: Layer {
     func loss<S>(_ x: Tensor<S>, _ configuration: PPO.Configuration, in graph: Graph<S>) -> (PPOLoss<S>, any ActionDistribution<S>) {
         let told = act(x, in: graph), values = judge(x, in: graph)
         func loss(_ distribution: some ActionDistribution<S>) -> (PPOLoss<S>, any ActionDistribution<S>) {
-            (PPOLoss(
-                distribution, values: values, clip: configuration.clip, valueWeight: configuration.valueWeight,
-                entropyWeight: configuration.entropyWeight, clipsValues: configuration.clipsValues, in: graph), distribution)
+            (
+                PPOLoss(
+                    distribution, values: values, clip: configuration.clip, valueWeight: configuration.valueWeight,
+                    entropyWeight: configuration.entropyWeight, clipsValues: configuration.clipsValues, in: graph), distribution
+            )
         }
         if actions.isDiscrete { return loss(graph.categorical(told)) }
         return loss(graph.diagonalGaussian(mean: told, logDeviation: graph.parameter(Self.deviationName)))

@@ -45,11 +45,15 @@ struct TransitionMemory {
 
     /// Begins with the steps of a state, if they are of this shape and no more than it holds.
     mutating func restore(_ state: PolicyState) {
-        guard let observations = state.tensors["memory.observations"], let actions = state.tensors["memory.actions"], let next = state.tensors["memory.next"],
-              let rewards = state.tensors["memory.rewards"], let follows = state.tensors["memory.follows"] else { return }
+        guard let observations = state.tensors["memory.observations"], let actions = state.tensors["memory.actions"],
+            let next = state.tensors["memory.next"],
+            let rewards = state.tensors["memory.rewards"], let follows = state.tensors["memory.follows"]
+        else { return }
         let kept = rewards.count
         guard (observations + actions + next + rewards + follows).allSatisfy(\.isFinite) else { return }
-        guard kept <= capacity, observations.count == kept * inputs, next.count == kept * inputs, actions.count == kept * width, follows.count == kept else { return }
+        guard kept <= capacity, observations.count == kept * inputs, next.count == kept * inputs, actions.count == kept * width,
+            follows.count == kept
+        else { return }
         (self.observations, self.actions, self.next, self.rewards, self.follows) = (observations, actions, next, rewards, follows)
         place = 0
     }
@@ -63,7 +67,8 @@ struct TransitionMemory {
     }
 
     subscript(index: Int) -> Row {
-        Row(observation: observations[index * inputs..<(index + 1) * inputs], action: actions[index * width..<(index + 1) * width],
+        Row(
+            observation: observations[index * inputs..<(index + 1) * inputs], action: actions[index * width..<(index + 1) * width],
             next: next[index * inputs..<(index + 1) * inputs], reward: rewards[index], follows: follows[index])
     }
 }

@@ -142,7 +142,9 @@ public struct CheckpointDirectory: Sendable {
             unlink("\(directory)/\(name)")
         }
         try beforeStep()
-        guard rmdir(directory) == 0 || errno == ENOENT else { throw FileError(directory, .cannotWrite("it cannot be removed: \(systemError())")) }
+        guard rmdir(directory) == 0 || errno == ENOENT else {
+            throw FileError(directory, .cannotWrite("it cannot be removed: \(systemError())"))
+        }
     }
 
     // MARK: Reading

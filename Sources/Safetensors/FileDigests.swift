@@ -32,12 +32,15 @@ public struct FileDigests: Equatable, Sendable {
         for line in text.dropLast().split(separator: "\n", omittingEmptySubsequences: false) {
             let digest = line.prefix(64), name = String(line.dropFirst(66))
             guard digest.utf8.count == 64, digest.allSatisfy({ $0.isASCII && $0.isHexDigit && !$0.isUppercase }),
-                  line.dropFirst(64).hasPrefix("  "), isPlain(name), digests.updateValue(String(digest), forKey: name) == nil else { return nil }
+                line.dropFirst(64).hasPrefix("  "), isPlain(name), digests.updateValue(String(digest), forKey: name) == nil
+            else { return nil }
         }
         return digests
     }
 
-    private static func isPlain(_ name: String) -> Bool { !name.isEmpty && !name.hasPrefix(".") && !name.contains("/") && name != Self.name }
+    private static func isPlain(_ name: String) -> Bool {
+        !name.isEmpty && !name.hasPrefix(".") && !name.contains("/") && name != Self.name
+    }
 
     /// As it stands in the file, ordered by name.
     var text: String { digests.sorted { $0.key < $1.key }.map { "\($0.value)  \($0.key)\n" }.joined() }

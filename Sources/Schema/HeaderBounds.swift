@@ -40,11 +40,11 @@ private struct BoundsVisitor: Visitor {
     let texts: Set<Int>
 
     private static let fieldsOfTexts: [ObjectIdentifier: Set<Int>] = [
-        ObjectIdentifier(ModelUpdate.self): [7, 8],           // configuration, reason
-        ObjectIdentifier(Verdict.self): [4],                  // reason
-        ObjectIdentifier(Order.self): [3, 4, 7],              // switch_strategy, switch_optimizer, settings
-        ObjectIdentifier(TriggerLine.self): [2, 3, 11],       // rule, action, note
-        ObjectIdentifier(MomentExplanation.self): [11],       // problem
+        ObjectIdentifier(ModelUpdate.self): [7, 8],  // configuration, reason
+        ObjectIdentifier(Verdict.self): [4],  // reason
+        ObjectIdentifier(Order.self): [3, 4, 7],  // switch_strategy, switch_optimizer, settings
+        ObjectIdentifier(TriggerLine.self): [2, 3, 11],  // rule, action, note
+        ObjectIdentifier(MomentExplanation.self): [11],  // problem
     ]
 
     static func texts(of type: Any.Type) -> Set<Int> { fieldsOfTexts[ObjectIdentifier(type)] ?? [] }

@@ -13,8 +13,10 @@ public struct RawReading: Sendable, Equatable {
     public var sampleRate: Int
     public var payload: [UInt8]
 
-    public init(modality: String, format: String, width: Int = 0, height: Int = 0, channels: Int = 0, sampleRate: Int = 0,
-                payload: [UInt8]) {
+    public init(
+        modality: String, format: String, width: Int = 0, height: Int = 0, channels: Int = 0, sampleRate: Int = 0,
+        payload: [UInt8]
+    ) {
         self.modality = modality
         self.format = format
         self.width = width
@@ -31,8 +33,10 @@ public struct RawReading: Sendable, Equatable {
 
     /// Numbers as a reading, little-endian.
     public init(vector values: [Float]) {
-        self.init(modality: "vector", format: "vector/f32le", payload: values.flatMap { value in
-            withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init)
-        })
+        self.init(
+            modality: "vector", format: "vector/f32le",
+            payload: values.flatMap { value in
+                withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init)
+            })
     }
 }

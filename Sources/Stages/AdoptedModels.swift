@@ -46,7 +46,7 @@ struct AdoptedModels {
         do throws(SafetensorsError) {
             archive = try TensorArchive(bytes: payload, source: "model.update version \(update.version)")
             for parameter in layout.parameters { try archive.tensor(parameter.name, shape: parameter.shape).checkFinite() }
-        } catch where error.isNonFinite {
+        } catch let error where error.isNonFinite {
             throw Refusal(.nonFinite, error.description)
         } catch {
             throw Refusal(.wrongModel, error.description)
@@ -60,7 +60,9 @@ struct AdoptedModels {
 
     /// The newest version that has learned from nothing at or after moment `ordinal`; older ones are let go.
     mutating func version(before ordinal: UInt64) -> Version? {
-        guard let index = versions.lastIndex(where: { $0.update.momentWatermark < ordinal && $0.update.momentsSeen < ordinal }) else { return nil }
+        guard let index = versions.lastIndex(where: { $0.update.momentWatermark < ordinal && $0.update.momentsSeen < ordinal }) else {
+            return nil
+        }
         versions.removeFirst(index)
         return versions.first
     }

@@ -65,8 +65,9 @@ final class ServingModel {
             let prediction = graph.prediction(row: row)
             let probabilities = prediction.probabilities
             let likeliest = probabilities.indices.max { probabilities[$0] < probabilities[$1] } ?? 0
-            return Answer(probabilities: probabilities, label: likeliest, weights: prediction.weights, experts: prediction.experts,
-                          tokenNLL: prediction.tokenNLL.reduce(0) { $0 + Double($1) }, tokens: prediction.tokenNLL.count)
+            return Answer(
+                probabilities: probabilities, label: likeliest, weights: prediction.weights, experts: prediction.experts,
+                tokenNLL: prediction.tokenNLL.reduce(0) { $0 + Double($1) }, tokens: prediction.tokenNLL.count)
         }
     }
     /// Where the fusion looked in the last prediction's row.

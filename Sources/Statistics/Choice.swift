@@ -18,5 +18,6 @@ extension Choice {
 /// Why a word is refused that is none of those allowed: `'batch' is neither live nor lockstep`, `'x' is none of a, b, c`.
 public func wordRefusal(_ word: String, allowed: [String]) -> String {
     let shown = "'\(word.prefix(80))'"
-    return allowed.count == 2 ? "\(shown) is neither \(allowed[0]) nor \(allowed[1])" : "\(shown) is none of \(allowed.joined(separator: ", "))"
+    return allowed.count == 2
+        ? "\(shown) is neither \(allowed[0]) nor \(allowed[1])" : "\(shown) is none of \(allowed.joined(separator: ", "))"
 }

@@ -81,7 +81,9 @@ private func overlay(_ given: [String: JSONValue], on base: JSONValue, path: [St
     for (key, value) in given {
         let name = (path + [key]).joined(separator: ".")
         guard let old = merged[key] else {
-            throw SettingsError(name, merged.isEmpty ? "unknown; there are no settings" : "unknown; there are \(merged.keys.sorted().joined(separator: ", "))")
+            throw SettingsError(
+                name,
+                merged.isEmpty ? "unknown; there are no settings" : "unknown; there are \(merged.keys.sorted().joined(separator: ", "))")
         }
         if case .object(let inner) = value, case .object(let known) = old, !known.isEmpty {
             merged[key] = try overlay(inner, on: old, path: path + [key])

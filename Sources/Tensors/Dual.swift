@@ -68,7 +68,8 @@ public struct Dual<Base: Scalar>: Scalar {
             a.split(rows: aRows, columns: aColumns, into: aValues, aTangents)
             b.split(rows: bRows, columns: bColumns, into: bValues, bTangents)
 
-            func product(_ x: UnsafeMutablePointer<Base>, _ y: UnsafeMutablePointer<Base>, into z: UnsafeMutablePointer<Base>, adding: Bool) {
+            func product(_ x: UnsafeMutablePointer<Base>, _ y: UnsafeMutablePointer<Base>, into z: UnsafeMutablePointer<Base>, adding: Bool)
+            {
                 Base.multiply(
                     Matrix(x, stride: aColumns, transposed: a.isTransposed), Matrix(y, stride: bColumns, transposed: b.isTransposed),
                     into: z, stride: n, m: m, n: n, k: k, alpha: Base(1), beta: Base(adding ? 1 : 0))

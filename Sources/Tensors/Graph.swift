@@ -127,9 +127,11 @@ public final class Graph<S: Scalar> {
     }
 
     private func adopt(_ seeds: [Tensor<S>], _ accumulating: Bool) {
-        let chosen = plans.first { $0.fits(seeds, accumulating) } ?? Plan(
-            operators, seeds, learned: gradients.layout.parameters.map { parameter($0.name).storage }, recomputed: recomputed,
-            accumulating: accumulating)
+        let chosen =
+            plans.first { $0.fits(seeds, accumulating) }
+            ?? Plan(
+                operators, seeds, learned: gradients.layout.parameters.map { parameter($0.name).storage }, recomputed: recomputed,
+                accumulating: accumulating)
         if !plans.contains(where: { $0 === chosen }) { plans.append(chosen) }
         chosen.adopt()
         plan = chosen

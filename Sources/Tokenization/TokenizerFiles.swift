@@ -51,14 +51,17 @@ extension ByteLevelBPE {
     ///   - source: what the lists come from, for messages.
     /// - Throws: `TokenizationError`.
     public convenience init(
-        words: [String], special: [Int], merges: [String], endOfText: Int?, pattern: WordPattern, addsPrefixSpace: Bool = false, source: String
+        words: [String], special: [Int], merges: [String], endOfText: Int?, pattern: WordPattern, addsPrefixSpace: Bool = false,
+        source: String
     ) throws {
         let special = Set(special)
         let table = try Vocabulary(words).table(source)
         var list = MergeList()
         for (rank, merge) in merges.enumerated() {
             var merge = merge
-            guard merge.withUTF8({ list.insert($0) }) else { throw TokenizationError.malformed(file: source, "merge \(rank + 1) is not two words with a space between") }
+            guard merge.withUTF8({ list.insert($0) }) else {
+                throw TokenizationError.malformed(file: source, "merge \(rank + 1) is not two words with a space between")
+            }
         }
         var bytes = BytesOfWords(joinsUnknown: false)
         for byte in UInt8.min...UInt8.max {

@@ -141,9 +141,14 @@ extension WordPattern {
         let usesPattern = last["use_regex"]?.bool ?? true
         switch steps.count {
         case 1 where usesPattern: self = .gpt2
-        case 2 where usesPattern && steps[0]["type"]?.string == "Digits" && steps[0]["individual_digits"]?.bool == true: self = .singleDigits
-        case 2 where !usesPattern && steps[0]["type"]?.string == "Split" && steps[0]["behavior"]?.string == "Isolated" && steps[0]["invert"]?.bool != true:
-            guard let expression = steps[0]["pattern"]?["Regex"]?.string, let known = WordPattern(expression: expression) else { return nil }
+        case 2 where usesPattern && steps[0]["type"]?.string == "Digits" && steps[0]["individual_digits"]?.bool == true:
+            self = .singleDigits
+        case 2
+        where !usesPattern && steps[0]["type"]?.string == "Split" && steps[0]["behavior"]?.string == "Isolated"
+            && steps[0]["invert"]?.bool != true:
+            guard let expression = steps[0]["pattern"]?["Regex"]?.string, let known = WordPattern(expression: expression) else {
+                return nil
+            }
             self = known
         default: return nil
         }

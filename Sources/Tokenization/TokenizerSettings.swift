@@ -134,8 +134,11 @@ enum TokenizerKind {
         switch self {
         case .gpt2: ["bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"]
         case .roberta:
-            ["bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "sep_token": "</s>", "pad_token": "<pad>", "cls_token": "<s>",
-             "mask_token": "<mask>"]
+            [
+                "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "sep_token": "</s>", "pad_token": "<pad>",
+                "cls_token": "<s>",
+                "mask_token": "<mask>",
+            ]
         }
     }
 }

@@ -109,7 +109,9 @@ extension WordSplitter {
         let first = ScalarClass.next(in: text, at: start), second = start + first.length
         if first.kind == .letter { return endOfRun(.letter, from: second) }
         if first.kind == .number { return endOfDigits(from: second, atMost: digits - 1) }
-        if !isLineEnd(start), second < end, ScalarClass.next(in: text, at: second).kind == .letter { return endOfRun(.letter, from: second) }
+        if !isLineEnd(start), second < end, ScalarClass.next(in: text, at: second).kind == .letter {
+            return endOfRun(.letter, from: second)
+        }
         if first.kind == .other { return endOfLineEnds(from: endOfRun(.other, from: second)) }
         if text[start] == UInt8(ascii: " "), second < end, ScalarClass.next(in: text, at: second).kind == .other {
             return endOfLineEnds(from: endOfRun(.other, from: second))

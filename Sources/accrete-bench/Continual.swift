@@ -99,12 +99,15 @@ struct Continual: ParsableCommand {
         func spread(_ values: [Double]) -> String {
             var moments = RunningMoments()
             for value in values { moments.add(100 * value) }
-            return values.isEmpty ? "       none" : String(format: "%5.1f ± %4.1f", moments.mean, values.count > 1 ? moments.standardDeviation : 0)
+            return values.isEmpty
+                ? "       none" : String(format: "%5.1f ± %4.1f", moments.mean, values.count > 1 ? moments.standardDeviation : 0)
         }
         let domains = (row.last.first ?? []).indices.map { domain in
             String(format: "%3.0f", 100 * row.last.reduce(0) { $0 + $1[domain] } / Double(row.last.count))
         }
-        print("\(row.order.padding(toLength: 9, withPad: " ", startingAt: 0)) \(row.strategy.padding(toLength: 14, withPad: " ", startingAt: 0)) "
-            + "kept \(spread(row.average))  forgetting \(spread(row.forgetting))  by domain \(domains.joined(separator: " "))  prequential \(spread(row.prequential))")
+        print(
+            "\(row.order.padding(toLength: 9, withPad: " ", startingAt: 0)) \(row.strategy.padding(toLength: 14, withPad: " ", startingAt: 0)) "
+                + "kept \(spread(row.average))  forgetting \(spread(row.forgetting))  by domain \(domains.joined(separator: " "))  prequential \(spread(row.prequential))"
+        )
     }
 }

@@ -37,7 +37,8 @@ struct DecodingBench: ParsableCommand {
     var against: String?
 
     func run() throws {
-        let configuration = size == "small"
+        let configuration =
+            size == "small"
             ? GPT2Configuration(vocabularySize: 8_192, positions: 1_024, width: 256, layers: 4, heads: 4) : GPT2Configuration()
         let model = GPT2(configuration), team = Team(count: threads)
         var random = RandomSource(seed: 1)
@@ -52,13 +53,16 @@ struct DecodingBench: ParsableCommand {
                 let bytes = precision == .int8 ? used : used * 4
                 bounds.append(ReadingSpeed(parameters.values, team).bytesPerSecond / Double(bytes))
                 guard let against else { continue }
-                peers.append(try Peer(command: against).figure(
-                    "tokensPerSecond", "decode --size \(size) --threads \(threads)\(precision == .int8 ? " --int8" : "")"))
+                peers.append(
+                    try Peer(command: against).figure(
+                        "tokensPerSecond", "decode --size \(size) --threads \(threads)\(precision == .int8 ? " --int8" : "")"))
             }
             func median(_ figures: [Double]) -> Double { figures.sorted()[figures.count / 2] }
             let speed = median(speeds), bound = median(bounds)
             var line = "\(size) \(name): " + String(format: "%.1f tokens/s, memory allows %.1f: %.2f of it", speed, bound, speed / bound)
-            if !peers.isEmpty { line += String(format: "; peer %.1f, ratio %.2f", median(peers), median(zip(speeds, peers).map { $0 / $1 })) }
+            if !peers.isEmpty {
+                line += String(format: "; peer %.1f, ratio %.2f", median(peers), median(zip(speeds, peers).map { $0 / $1 }))
+            }
             print(line)
         }
     }

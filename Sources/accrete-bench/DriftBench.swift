@@ -105,8 +105,11 @@ struct DriftBench: ParsableCommand {
         if json {
             print(String(decoding: try JSONEncoder().encode(score), as: UTF8.self))
         } else {
-            print(score.detector.padding(toLength: 20, withPad: " ", startingAt: 0) + String(
-                format: "%9d %10.2f %7.2f %6.0f %21.1f", score.alarms, score.precision, score.recall, score.delay, score.falseAlarmsAnHour))
+            print(
+                score.detector.padding(toLength: 20, withPad: " ", startingAt: 0)
+                    + String(
+                        format: "%9d %10.2f %7.2f %6.0f %21.1f", score.alarms, score.precision, score.recall, score.delay,
+                        score.falseAlarmsAnHour))
         }
     }
 }

@@ -68,9 +68,10 @@ struct Electricity: ParsableCommand {
         if json {
             print(String(decoding: try JSONEncoder().encode(result), as: UTF8.self))
         } else {
-            print(String(
-                format: "%d rows: model %.2f %%, commoner class %.2f %%, last label %.2f %%; %.0f samples a second",
-                result.rows, 100 * result.accuracy, 100 * result.majority, 100 * result.lastLabel, result.samplesPerSecond))
+            print(
+                String(
+                    format: "%d rows: model %.2f %%, commoner class %.2f %%, last label %.2f %%; %.0f samples a second",
+                    result.rows, 100 * result.accuracy, 100 * result.majority, 100 * result.lastLabel, result.samplesPerSecond))
         }
     }
 }

@@ -32,19 +32,28 @@ struct GateBench: ParsableCommand {
         var right: [String: [Double]] = [:]
         var decisions: [[GateVerdict.Decision: Int]] = Self.segments.map { _ in [:] }
         for seed in 1...max(1, seeds) { try pass(moments, UInt64(seed), &right, &decisions) }
-        print("moments".padding(toLength: 12, withPad: " ", startingAt: 0) + Self.segments.map { "\($0.lowerBound)–\($0.upperBound - 1)".padding(toLength: 11, withPad: " ", startingAt: 0) }.joined())
+        print(
+            "moments".padding(toLength: 12, withPad: " ", startingAt: 0)
+                + Self.segments.map { "\($0.lowerBound)–\($0.upperBound - 1)".padding(toLength: 11, withPad: " ", startingAt: 0) }.joined())
         for (name, sums) in right.sorted(by: { $0.key < $1.key }) {
-            print(name.padding(toLength: 12, withPad: " ", startingAt: 0) + zip(sums, Self.segments).map { sum, segment in
-                String(format: "%.1f %%", 100 * sum / Double(segment.count * seeds)).padding(toLength: 11, withPad: " ", startingAt: 0)
-            }.joined())
+            print(
+                name.padding(toLength: 12, withPad: " ", startingAt: 0)
+                    + zip(sums, Self.segments).map { sum, segment in
+                        String(format: "%.1f %%", 100 * sum / Double(segment.count * seeds)).padding(
+                            toLength: 11, withPad: " ", startingAt: 0)
+                    }.joined())
         }
-        print("refused".padding(toLength: 12, withPad: " ", startingAt: 0) + decisions.map { counts in
-            let all = counts.values.reduce(0, +)
-            return "\(counts[.refused] ?? 0)+\(counts[.rolledBack] ?? 0)/\(all)".padding(toLength: 11, withPad: " ", startingAt: 0)
-        }.joined())
+        print(
+            "refused".padding(toLength: 12, withPad: " ", startingAt: 0)
+                + decisions.map { counts in
+                    let all = counts.values.reduce(0, +)
+                    return "\(counts[.refused] ?? 0)+\(counts[.rolledBack] ?? 0)/\(all)".padding(toLength: 11, withPad: " ", startingAt: 0)
+                }.joined())
     }
 
-    private func pass(_ moments: [MomentInput], _ seed: UInt64, _ right: inout [String: [Double]], _ decisions: inout [[GateVerdict.Decision: Int]]) throws {
+    private func pass(
+        _ moments: [MomentInput], _ seed: UInt64, _ right: inout [String: [Double]], _ decisions: inout [[GateVerdict.Decision: Int]]
+    ) throws {
         var configuration = MultimodalConfiguration()
         configuration.senses = [.image, .audio]
         let model = try MultimodalModel(configuration), learner = try OnlineLearner(model, seed: seed), start = learner.parameters.copy()
@@ -56,8 +65,10 @@ struct GateBench: ParsableCommand {
         var triggered = try TriggeredLearning(rules, model, frozen: start, seed: seed)
         let scheduled = start.copy(), dummy = try OnlineLearner(model, seed: seed)
         let players = [
-            ("gated", MomentJudge(model, parameters: door.serving, rows: 1)), ("scheduled", MomentJudge(model, parameters: scheduled, rows: 1)),
-            ("learner", MomentJudge(model, parameters: learner.parameters, rows: 1)), ("frozen", MomentJudge(model, parameters: start, rows: 1)),
+            ("gated", MomentJudge(model, parameters: door.serving, rows: 1)),
+            ("scheduled", MomentJudge(model, parameters: scheduled, rows: 1)),
+            ("learner", MomentJudge(model, parameters: learner.parameters, rows: 1)),
+            ("frozen", MomentJudge(model, parameters: start, rows: 1)),
         ]
         for (index, original) in moments.enumerated() {
             let segment = Self.segments.firstIndex { $0.contains(index) } ?? 0
@@ -75,8 +86,9 @@ struct GateBench: ParsableCommand {
         }
         guard ledger, seed == 1 else { return }
         for entry in triggered.ledger.entries where entry.verdict != .quiet {
-            print("moment \(entry.time / 1_000_000_000): \(entry.rule) \(entry.verdict.rawValue), \(entry.action.rawValue) \(entry.note ?? ""), cost \(entry.cost ?? 0), "
-                + String(format: "loss %.3f → %.3f", entry.before ?? 0, entry.after ?? 0))
+            print(
+                "moment \(entry.time / 1_000_000_000): \(entry.rule) \(entry.verdict.rawValue), \(entry.action.rawValue) \(entry.note ?? ""), cost \(entry.cost ?? 0), "
+                    + String(format: "loss %.3f → %.3f", entry.before ?? 0, entry.after ?? 0))
         }
     }
 

@@ -100,22 +100,30 @@ struct GraphBench: AsyncParsableCommand {
     private func describe(_ report: Report) {
         print("lockstep, the whole graph")
         for result in report.lockstep {
-            print(String(
-                format: "  %3d sources %8.1f moments a second (of %llu), %.1f ms of processor time each", result.sources, result.momentsPerSecond,
-                result.moments, 1e3 * result.processorSecondsPerMoment))
+            print(
+                String(
+                    format: "  %3d sources %8.1f moments a second (of %llu), %.1f ms of processor time each", result.sources,
+                    result.momentsPerSecond,
+                    result.moments, 1e3 * result.processorSecondsPerMoment))
         }
         for live in report.live { describe(live) }
-        print(String(
-            format: "learner: %.1f steps a second of %d moments; median %.2f ms, processor time %.2f ms", report.learner.stepsPerSecond,
-            report.learner.rows, 1e3 * report.learner.stepSecondsMedian, 1e3 * report.learner.processorSecondsPerStep))
+        print(
+            String(
+                format: "learner: %.1f steps a second of %d moments; median %.2f ms, processor time %.2f ms", report.learner.stepsPerSecond,
+                report.learner.rows, 1e3 * report.learner.stepSecondsMedian, 1e3 * report.learner.processorSecondsPerStep))
     }
 
     private func describe(_ live: Live) {
-        print(String(
-            format: "live, fusion %@, %.0f moments a second offered: %llu moments, %llu dropped", live.fusion, live.momentsPerSecond, live.moments, live.drops))
+        print(
+            String(
+                format: "live, fusion %@, %.0f moments a second offered: %llu moments, %llu dropped", live.fusion, live.momentsPerSecond,
+                live.moments, live.drops))
         for (name, words) in [("prediction", "to prediction"), ("update", "to published update")] {
             guard let latency = live.latencySeconds[name] else { continue }
-            print(String(format: "  %@ p50 %8.1f ms, p99 %8.1f ms", words.padding(toLength: 20, withPad: " ", startingAt: 0), 1e3 * latency.p50, 1e3 * latency.p99))
+            print(
+                String(
+                    format: "  %@ p50 %8.1f ms, p99 %8.1f ms", words.padding(toLength: 20, withPad: " ", startingAt: 0), 1e3 * latency.p50,
+                    1e3 * latency.p99))
         }
         let memory = live.peakMemoryBytes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value >> 20)" }
         print("  peak memory \(live.peakMemoryBytes.values.reduce(0, +) >> 20) MB: \(memory.joined(separator: ", "))")
@@ -134,12 +142,14 @@ extension GraphBench {
             limits: plan.settings.stageOptions.limits)
         async let measured = pace(of: progress, until: stop)
         let before = childrensProcessorSeconds()
-        let (outcome, report, _) = try await GraphRun(plan, environment: [:], say: { _ in }).run(view: ProgressView(isTerminal: false), until: stop)
+        let (outcome, report, _) = try await GraphRun(plan, environment: [:], say: { _ in }).run(
+            view: ProgressView(isTerminal: false), until: stop)
         progress.cancel()
         let (moments, momentsPerSecond) = await measured
         if case .failed(let reason) = outcome { throw GraphBenchFailure(description: reason) }
-        return Throughput(sources: sources, moments: moments, momentsPerSecond: momentsPerSecond,
-                          processorSecondsPerMoment: (childrensProcessorSeconds() - before) / Double(max(report.moments, 1)))
+        return Throughput(
+            sources: sources, moments: moments, momentsPerSecond: momentsPerSecond,
+            processorSecondsPerMoment: (childrensProcessorSeconds() - before) / Double(max(report.moments, 1)))
     }
 
     /// Moments recorded for every second of measurement; a faster graph is measured for a shorter time.
@@ -186,17 +196,22 @@ extension GraphBench {
 
     private func live(_ fusion: String, _ directory: BenchDirectory) async throws -> Live {
         let moments = Int(rate * seconds)
-        let plan = try plan(.simulator, ["simulate.rate=\(rate)", "simulate.moments=\(moments)", "model.fusion=\(fusion)"], named: "live-\(fusion)", directory)
+        let plan = try plan(
+            .simulator, ["simulate.rate=\(rate)", "simulate.moments=\(moments)", "model.fusion=\(fusion)"], named: "live-\(fusion)",
+            directory)
         let (outcome, report, _) = try await GraphRun(plan, environment: [:], say: { _ in })
             .run(view: ProgressView(isTerminal: false), until: StopSignal())
         guard outcome == .complete else { throw GraphBenchFailure(description: "the live run ended as \(outcome)") }
         let lost = (report.drops.values.map { Array($0.values) } + report.gaps.values.map { Array($0.values) }).joined().reduce(0, +)
-        return Live(fusion: fusion, momentsPerSecond: rate, moments: report.moments, latencySeconds: report.latencySeconds, drops: lost,
-                    peakMemoryBytes: report.peakMemoryBytes)
+        return Live(
+            fusion: fusion, momentsPerSecond: rate, moments: report.moments, latencySeconds: report.latencySeconds, drops: lost,
+            peakMemoryBytes: report.peakMemoryBytes)
     }
 
     /// A graph that meets nobody else's.
-    private func plan(_ source: GraphPlan.Source, _ overrides: [String], named name: String, _ directory: BenchDirectory) throws -> GraphPlan {
+    private func plan(_ source: GraphPlan.Source, _ overrides: [String], named name: String, _ directory: BenchDirectory) throws
+        -> GraphPlan
+    {
         var plan = try GraphPlan.make(source, config: nil, overrides: overrides, directory: directory.path(name), environment: [:])
         plan.settings.endpoints = .isolated(process: getpid())
         plan.settings.endpoints.runtime = directory.path("sockets")
@@ -230,7 +245,8 @@ extension GraphBench {
             for event in simulator.next().events {
                 if case .label(let label) = event { (input.label, input.classes) = (label.label, label.classes) }
                 guard case .reading(let reading) = event, case .payload(let raw) = reading.content,
-                      let features = try frontends[reading.modality]?.features(of: raw) else { continue }
+                    let features = try frontends[reading.modality]?.features(of: raw)
+                else { continue }
                 if reading.modality == MultimodalConfiguration.textName {
                     input.text = features.values.map { Int($0) }
                 } else {

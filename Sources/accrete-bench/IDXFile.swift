@@ -23,7 +23,9 @@ struct IDXFile {
             let (count, overflow) = product.count.multipliedReportingOverflow(by: length)
             product = (count, product.overflow || overflow)
         }
-        guard !extent.overflow, bytes.count == extent.count else { throw Failure(description: "\(path) holds \(bytes.count) bytes for a shape of \(shape)") }
+        guard !extent.overflow, bytes.count == extent.count else {
+            throw Failure(description: "\(path) holds \(bytes.count) bytes for a shape of \(shape)")
+        }
     }
 
     /// The rows of the outermost dimension, from 0 to 1.

@@ -78,7 +78,8 @@ private struct Compressor {
 private let compressors = [
     Compressor(name: "xz -9e", programs: ["xz"], arguments: { input, _ in ["-9e", "-k", "-c", input] }, isFilter: true),
     Compressor(name: "bzip2 -9", programs: ["bzip2"], arguments: { input, _ in ["-9", "-k", "-c", input] }, isFilter: true),
-    Compressor(name: "PPMd", programs: ["7zz", "7z", "7za"], arguments: { input, output in ["a", "-t7z", "-m0=PPMd:o=8:mem=256m", output, input] }),
+    Compressor(
+        name: "PPMd", programs: ["7zz", "7z", "7za"], arguments: { input, output in ["a", "-t7z", "-m0=PPMd:o=8:mem=256m", output, input] }),
     Compressor(name: "zpaq -m5", programs: ["zpaq"], arguments: { input, output in ["a", output, input, "-m5"] }),
 ]
 

@@ -43,7 +43,11 @@ struct LanguagesBench: ParsableCommand {
         }
         let parts = [one[0..<bytes], two[0..<bytes], one[bytes..<bytes + bytes / 2]].map(Array.init)
         let kept = Array(one.suffix(test))
-        if !json { print("replays seed   first: bits/byte (frozen) second: bits/byte (frozen) first again (frozen)   kept test after 1, 2, 3     bytes/s") }
+        if !json {
+            print(
+                "replays seed   first: bits/byte (frozen) second: bits/byte (frozen) first again (frozen)   kept test after 1, 2, 3     bytes/s"
+            )
+        }
         for replays in replays {
             for seed in 1...max(1, seeds) { try tell(pass(parts, kept, replays, seed)) }
         }
@@ -59,11 +63,13 @@ struct LanguagesBench: ParsableCommand {
         let learner = TokenLearner(model, parameters: parameters, start: nil, configuration)
         var row = Row(replays: replays, seed: seed), seconds = 0.0
         for part in parts {
-            row.frozenBitsPerByte.append(try cost(part, by: TokenLearner(model, parameters: parameters.copy(), start: nil, configuration, learning: false)))
+            row.frozenBitsPerByte.append(
+                try cost(part, by: TokenLearner(model, parameters: parameters.copy(), start: nil, configuration, learning: false)))
             let began = ContinuousClock.now
             row.bitsPerByte.append(try cost(part, by: learner))
             seconds += (ContinuousClock.now - began) / .seconds(1)
-            row.testBitsPerByte.append(try cost(kept, by: TokenLearner(model, parameters: parameters.copy(), start: nil, configuration, learning: false)))
+            row.testBitsPerByte.append(
+                try cost(kept, by: TokenLearner(model, parameters: parameters.copy(), start: nil, configuration, learning: false)))
         }
         row.bytesPerSecond = Double(parts.reduce(0) { $0 + $1.count }) / seconds
         return row
@@ -81,8 +87,11 @@ struct LanguagesBench: ParsableCommand {
 
     private func tell(_ row: Row) throws {
         if json { return print(String(decoding: try JSONEncoder().encode(row), as: UTF8.self)) }
-        let parts = zip(row.bitsPerByte, row.frozenBitsPerByte).map { String(format: "%.3f (%.3f)", $0, $1) }.joined(separator: "            ")
-        print(String(format: "%7d %4d   ", row.replays, row.seed) + parts + "   " + row.testBitsPerByte.map { String(format: "%.3f", $0) }.joined(separator: ", ")
-            + String(format: "   %.0f", row.bytesPerSecond))
+        let parts = zip(row.bitsPerByte, row.frozenBitsPerByte).map { String(format: "%.3f (%.3f)", $0, $1) }.joined(
+            separator: "            ")
+        print(
+            String(format: "%7d %4d   ", row.replays, row.seed) + parts + "   "
+                + row.testBitsPerByte.map { String(format: "%.3f", $0) }.joined(separator: ", ")
+                + String(format: "   %.0f", row.bytesPerSecond))
     }
 }

@@ -24,7 +24,10 @@ struct LinePlot {
         let (low, high) = (points.map(\.x).min() ?? 0, points.map(\.x).max() ?? 1)
         func place(_ px: Double, _ py: Double) -> (Double, Double) {
             let u = high > low ? (px - low) / (high - low) : 0, v = (py - range.lowerBound) / (range.upperBound - range.lowerBound)
-            return (Self.left + u * (Self.width - Self.left - Self.right), Self.height - Self.bottom - v * (Self.height - Self.top - Self.bottom))
+            return (
+                Self.left + u * (Self.width - Self.left - Self.right),
+                Self.height - Self.bottom - v * (Self.height - Self.top - Self.bottom)
+            )
         }
         var parts = ["<g transform=\"translate(\(x),\(y))\" font-family=\"sans-serif\" font-size=\"11\">"]
         parts.append(text(title, at: (Self.left, 16), "font-weight=\"bold\" font-size=\"12\""))
@@ -35,10 +38,15 @@ struct LinePlot {
             parts.append(text(String(format: "%g", value), at: (gx - 6, gy + 4), "text-anchor=\"end\""))
         }
         for tick in Set(points.map(\.x)).sorted() {
-            parts.append(text(String(format: "%g", tick), at: (place(tick, range.lowerBound).0, Self.height - Self.bottom + 15), "text-anchor=\"middle\""))
+            parts.append(
+                text(
+                    String(format: "%g", tick), at: (place(tick, range.lowerBound).0, Self.height - Self.bottom + 15),
+                    "text-anchor=\"middle\""))
         }
         parts.append(text(across, at: (place((low + high) / 2, range.lowerBound).0, Self.height - 8), "text-anchor=\"middle\""))
-        parts.append("<text transform=\"translate(14,\((Self.height - Self.bottom + Self.top) / 2)) rotate(-90)\" text-anchor=\"middle\">\(up)</text>")
+        parts.append(
+            "<text transform=\"translate(14,\((Self.height - Self.bottom + Self.top) / 2)) rotate(-90)\" text-anchor=\"middle\">\(up)</text>"
+        )
         for (index, curve) in curves.enumerated() {
             let colour = Self.colours[index % Self.colours.count]
             let line = curve.points.map { place($0.x, $0.y) }.map { String(format: "%.1f,%.1f", $0.0, $0.1) }.joined(separator: " ")

@@ -35,9 +35,10 @@ struct ProductsBench: ParsableCommand {
                 steps.append(trainer.secondsPerStep(for: 0))
             }
             let shares = zip(plain, ours).map { $0 / $1 }, parts = zip(ours, steps).map { $0 / $1 }
-            print(String(
-                format: "%-11@ products %8.1f ms, plain SGEMM %8.1f ms: %.2f of it; step %8.1f ms, products %.2f of it", name,
-                median(ours) * 1e3, median(plain) * 1e3, median(shares), median(steps) * 1e3, median(parts)))
+            print(
+                String(
+                    format: "%-11@ products %8.1f ms, plain SGEMM %8.1f ms: %.2f of it; step %8.1f ms, products %.2f of it", name,
+                    median(ours) * 1e3, median(plain) * 1e3, median(shares), median(steps) * 1e3, median(parts)))
         }
     }
 }
@@ -51,7 +52,8 @@ private final class StepProducts {
     init(_ shape: TrainingShape, team: Team) {
         let c = shape.configuration, rows = shape.batch * shape.time
         var random = RandomSource(seed: 1)
-        graph = Graph(parameters: GPT2(c).initialStore(using: &random), learning: { $0.shape.count == 2 && $0.name != "wpe.weight" }, team: team)
+        graph = Graph(
+            parameters: GPT2(c).initialStore(using: &random), learning: { $0.shape.count == 2 && $0.name != "wpe.weight" }, team: team)
         var inputs: [(Tensor<Float>, String, Bool)] = [], outputs: [Tensor<Float>] = []
         for parameter in graph.gradients.layout.parameters {
             let isHead = parameter.name == "wte.weight"
@@ -80,8 +82,11 @@ private final class StepProducts {
             for ((x, name, isTransposed), y) in zip(inputs, outputs) {
                 let W = graph.parameters[name].baseAddress!, dW = graph.gradients[name].baseAddress!
                 let rows = x.rows, K = x.columns, N = y.columns, width = isTransposed ? K : N
-                product(Matrix(x.values.baseAddress!, stride: K), Matrix(W, stride: width, transposed: isTransposed), y.values, N, rows, N, K)
-                product(Matrix(y.gradient.baseAddress!, stride: N), Matrix(W, stride: width, transposed: !isTransposed), x.gradient, K, rows, K, N)
+                product(
+                    Matrix(x.values.baseAddress!, stride: K), Matrix(W, stride: width, transposed: isTransposed), y.values, N, rows, N, K)
+                product(
+                    Matrix(y.gradient.baseAddress!, stride: N), Matrix(W, stride: width, transposed: !isTransposed), x.gradient, K, rows, K,
+                    N)
                 let (left, right) = isTransposed ? (y.gradient, x.values) : (x.values, y.gradient)
                 let (height, across) = isTransposed ? (N, K) : (K, N)
                 product(

@@ -101,10 +101,11 @@ struct ReinforcementOptions: ParsableArguments {
             if json {
                 print(String(decoding: try JSONEncoder().encode(result), as: UTF8.self))
             } else {
-                print(String(
-                    format: "seed %d: mean return %.1f ± %.1f over %d episodes (worst %.1f) after %d steps in %.0f s; %@ %.0f", seed,
-                    moments.mean, moments.standardDeviation, episodes, result.worst, training.steps, seconds,
-                    result.reached ? "at least" : "below", goal))
+                print(
+                    String(
+                        format: "seed %d: mean return %.1f ± %.1f over %d episodes (worst %.1f) after %d steps in %.0f s; %@ %.0f", seed,
+                        moments.mean, moments.standardDeviation, episodes, result.worst, training.steps, seconds,
+                        result.reached ? "at least" : "below", goal))
             }
         }
         try draw("\(World.self)", lines)
@@ -121,7 +122,8 @@ struct ReinforcementOptions: ParsableArguments {
     private func draw(_ world: String, _ curves: [LinePlot.Curve]) throws {
         guard let plot else { return }
         let heights = curves.flatMap(\.points).map(\.y), low = min(0, heights.min() ?? 0), high = max(0, heights.max() ?? 0)
-        let chart = LinePlot(title: "\(world), while exploring", across: "steps, thousands", up: "return", curves: curves, range: low...max(high, low + 1))
+        let chart = LinePlot(
+            title: "\(world), while exploring", across: "steps, thousands", up: "return", curves: curves, range: low...max(high, low + 1))
         try LinePlot.page([chart], columns: 1).write(toFile: plot, atomically: true, encoding: .utf8)
     }
 

@@ -8,7 +8,8 @@ import Statistics
 struct ResumeBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resume",
-        abstract: "Kills a replay at random moments, starts it again, and compares the final parameters' SHA-256 with the uninterrupted run's.",
+        abstract:
+            "Kills a replay at random moments, starts it again, and compares the final parameters' SHA-256 with the uninterrupted run's.",
         discussion: """
             Every process of the graph gets SIGKILL at the same time; with --stage, one stage alone, which makes the graph begin the replay again by
             itself. Without --session the embedded simulator's session of --moments is recorded first.
@@ -67,7 +68,9 @@ struct ResumeBench: AsyncParsableCommand {
             }
             let sha256 = try sha256(directory)
             result.kills.append(.init(afterSeconds: after, sha256: sha256, isEqual: sha256 == result.sha256))
-            if !json { print(String(format: "killed after %5.1f s: %@", after, sha256 == result.sha256 ? "equal" : "DIFFERENT, \(sha256)")) }
+            if !json {
+                print(String(format: "killed after %5.1f s: %@", after, sha256 == result.sha256 ? "equal" : "DIFFERENT, \(sha256)"))
+            }
             try? FileManager.default.removeItem(atPath: directory)  // a temporary directory
         }
         if json { return print(String(decoding: try JSONEncoder().encode(result), as: UTF8.self)) }
@@ -77,8 +80,10 @@ struct ResumeBench: AsyncParsableCommand {
 
     private func start(_ session: String, in directory: String) throws -> Process {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent("accrete")
-        process.arguments = ["up", "--session", session, "--mode", "lockstep", "--directory", directory, "--set", "learn.checkpointEvery=64"]
+        process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appendingPathComponent("accrete")
+        process.arguments =
+            ["up", "--session", session, "--mode", "lockstep", "--directory", directory, "--set", "learn.checkpointEvery=64"]
             + overrides.flatMap { ["--set", $0] }
         process.standardOutput = FileHandle.nullDevice
         process.standardInput = FileHandle.nullDevice
@@ -109,7 +114,9 @@ struct ResumeBench: AsyncParsableCommand {
     private func record(to path: String) throws -> String {
         var simulator = try Simulator(seed: UInt64(seed), Simulator.Configuration()), writer = try SessionWriter(path: path)
         let events = (0..<moments).flatMap { _ in simulator.next().events }
-        for (_, event) in events.enumerated().sorted(by: { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }) { try writer.write(event) }
+        for (_, event) in events.enumerated().sorted(by: { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }) {
+            try writer.write(event)
+        }
         return path
     }
 }

@@ -48,9 +48,10 @@ struct SplitMNIST: ParsableCommand {
     }
 
     private static let rows: [Row] = [("sgd", 0.05), ("adam", 0.001)].flatMap { optimizer, rate in
-        ["naive", "lwf", "ewc"].map { Row($0, memory: 0, optimizer, rate: rate) } + ["er", "der++", "er-ace", "der-ace"].flatMap { strategy in
-            [200, 500, 1000].map { Row(strategy, memory: $0, optimizer, rate: rate) }
-        }
+        ["naive", "lwf", "ewc"].map { Row($0, memory: 0, optimizer, rate: rate) }
+            + ["er", "der++", "er-ace", "der-ace"].flatMap { strategy in
+                [200, 500, 1000].map { Row(strategy, memory: $0, optimizer, rate: rate) }
+            }
     }
 
     private struct Result: Encodable {
@@ -69,9 +70,11 @@ struct SplitMNIST: ParsableCommand {
                 print(String(decoding: try JSONEncoder().encode(result), as: UTF8.self))
             } else {
                 let tasks = result.tasks.map { String(format: "%3.0f", 100 * $0) }.joined(separator: " ")
-                print(row.name.padding(toLength: 26, withPad: " ", startingAt: 0) + String(
-                    format: "%6.2f ± %4.2f %12.1f     %@ %12.1f %10.1f", 100 * result.meanAccuracy, 100 * result.deviation,
-                    100 * result.forgetting, tasks, 100 * result.prequential, result.seconds))
+                print(
+                    row.name.padding(toLength: 26, withPad: " ", startingAt: 0)
+                        + String(
+                            format: "%6.2f ± %4.2f %12.1f     %@ %12.1f %10.1f", 100 * result.meanAccuracy, 100 * result.deviation,
+                            100 * result.forgetting, tasks, 100 * result.prequential, result.seconds))
             }
         }
     }

@@ -60,9 +60,10 @@ struct TextPolicyBench: ParsableCommand {
             for hasPenalty in [true, false] {
                 let clock = ContinuousClock.now
                 let (rounds, sample) = try write(bytes, configuration, start, Int(byte), hasPenalty, seed)
-                results.append(Result(
-                    seed: seed, hasPenalty: hasPenalty, textLoss: textLoss, rounds: rounds, sample: sample,
-                    seconds: (ContinuousClock.now - clock) / .seconds(1)))
+                results.append(
+                    Result(
+                        seed: seed, hasPenalty: hasPenalty, textLoss: textLoss, rounds: rounds, sample: sample,
+                        seconds: (ContinuousClock.now - clock) / .seconds(1)))
                 tell(results[results.count - 1])
             }
         }
@@ -72,15 +73,22 @@ struct TextPolicyBench: ParsableCommand {
     private func draw(_ results: ArraySlice<Result>) throws {
         guard let plot else { return }
         func chart(_ title: String, _ up: String, _ top: Double, _ value: (Round) -> Double) -> LinePlot {
-            LinePlot(title: title, across: "round", up: up, curves: results.map { result in
-                let step = max(1, result.rounds.count / 10)
-                return .init(name: result.hasPenalty ? "with penalty" : "without", points: stride(from: 0, to: result.rounds.count, by: step).map {
-                    (Double($0 + 1), value(result.rounds[$0]))
-                })
-            }, range: 0...top)
+            LinePlot(
+                title: title, across: "round", up: up,
+                curves: results.map { result in
+                    let step = max(1, result.rounds.count / 10)
+                    return .init(
+                        name: result.hasPenalty ? "with penalty" : "without",
+                        points: stride(from: 0, to: result.rounds.count, by: step).map {
+                            (Double($0 + 1), value(result.rounds[$0]))
+                        })
+                }, range: 0...top)
         }
         let top = results.flatMap { $0.rounds.map(\.divergence) }.max() ?? 1
-        let plots = [chart("The rewarded letter", "share", 1, \.score), chart("Divergence from the first model", "nats a byte", max(top, 0.1), \.divergence)]
+        let plots = [
+            chart("The rewarded letter", "share", 1, \.score),
+            chart("Divergence from the first model", "nats a byte", max(top, 0.1), \.divergence),
+        ]
         try LinePlot.page(plots, columns: 2).write(toFile: plot, atomically: true, encoding: .utf8)
     }
 
@@ -105,7 +113,8 @@ struct TextPolicyBench: ParsableCommand {
     }
 
     private func write(
-        _ bytes: [Int], _ configuration: MultimodalConfiguration, _ start: ParameterStore<Float>, _ letter: Int, _ hasPenalty: Bool, _ seed: UInt64
+        _ bytes: [Int], _ configuration: MultimodalConfiguration, _ start: ParameterStore<Float>, _ letter: Int, _ hasPenalty: Bool,
+        _ seed: UInt64
     ) throws -> ([Round], String) {
         var settings = TextPPO.Configuration()
         (settings.learns, settings.learningRate, settings.targetDivergence) = (learns, rate, target)
@@ -125,20 +134,26 @@ struct TextPolicyBench: ParsableCommand {
                     reward: Double(text.count { $0 == letter }) / Double(length), next: [], nextValue: 0, isTerminal: true, isLast: true)
             }
             guard let progress = learner.learn(from: written) else { continue }
-            rounds.append(Round(
-                score: written.reduce(0) { $0 + $1.reward } / Double(written.count), divergence: progress.fromReference, penalty: progress.penalty))
+            rounds.append(
+                Round(
+                    score: written.reduce(0) { $0 + $1.reward } / Double(written.count), divergence: progress.fromReference,
+                    penalty: progress.penalty))
         }
         return (rounds, String(decoding: text.filter { $0 < 256 }.map { UInt8($0) }, as: UTF8.self))
     }
 
     private func tell(_ result: Result) {
         if json, let text = try? JSONEncoder().encode(result) { return print(String(decoding: text, as: UTF8.self)) }  // numbers are finite
-        print("seed \(result.seed), \(result.hasPenalty ? "with" : "without") the penalty: text at \(String(format: "%.3f", result.textLoss)) nats a byte; "
-            + String(format: "%.0f s; last text %@", result.seconds, result.sample.debugDescription))
+        print(
+            "seed \(result.seed), \(result.hasPenalty ? "with" : "without") the penalty: text at \(String(format: "%.3f", result.textLoss)) nats a byte; "
+                + String(format: "%.0f s; last text %@", result.seconds, result.sample.debugDescription))
         for index in stride(from: 0, to: result.rounds.count, by: max(1, result.rounds.count / 10)) {
             let part = result.rounds[index..<min(index + 5, result.rounds.count)]
             func mean(_ value: (Round) -> Double) -> Double { part.map(value).reduce(0, +) / Double(part.count) }
-            print(String(format: "  round %3d: share %.3f, divergence %.3f nats a byte, penalty %.3f", index + 1, mean(\.score), mean(\.divergence), mean(\.penalty)))
+            print(
+                String(
+                    format: "  round %3d: share %.3f, divergence %.3f nats a byte, penalty %.3f", index + 1, mean(\.score),
+                    mean(\.divergence), mean(\.penalty)))
         }
     }
 }

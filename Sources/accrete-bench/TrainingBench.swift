@@ -57,7 +57,8 @@ struct TrainingBench: ParsableCommand {
             if let ratio { fields += ["\"peerStepSecondsMedian\":\(median(peers))", "\"ratio\":\(ratio)"] }
             print("{\(fields.joined(separator: ","))}")
         } else {
-            var line = String(format: "%-11@ %8.1f ms, %5.1f GF/s, of one core's plain product %5.1f", name, step * 1e3, rate / 1e9, peak / 1e9)
+            var line = String(
+                format: "%-11@ %8.1f ms, %5.1f GF/s, of one core's plain product %5.1f", name, step * 1e3, rate / 1e9, peak / 1e9)
             if let ratio { line += String(format: ", peer %8.1f ms, ratio %.2f", median(peers) * 1e3, ratio) }
             print(line)
         }
@@ -65,7 +66,8 @@ struct TrainingBench: ParsableCommand {
 
     private func peerSeconds(_ command: String, _ shape: TrainingShape) throws -> Double {
         try Peer(command: command).figure(
-            "stepSecondsMedian", "train --size \(shape.size) --batch \(shape.batch) --time \(shape.time) --threads \(threads) --seconds \(seconds)")
+            "stepSecondsMedian",
+            "train --size \(shape.size) --batch \(shape.batch) --time \(shape.time) --threads \(threads) --seconds \(seconds)")
     }
 
     /// Operations a second of a large SGEMM on one core.

@@ -17,7 +17,8 @@ import Stages
         let settings = try arguments.settings(), environment = ProcessInfo.processInfo.environment
         let now = MonotonicClock().now, wall = WallClock().now
         try await arguments.run(
-            "ingest", { IngestProcessor(settings, epoch: UInt64(wall.nanoseconds), wallOffset: (wall - now).nanoseconds, closer: closer) }, hears: settings.ingestHears(environment), at: settings.tells(settings.endpoints.ingest, environment),
+            "ingest", { IngestProcessor(settings, epoch: UInt64(wall.nanoseconds), wallOffset: (wall - now).nanoseconds, closer: closer) },
+            hears: settings.ingestHears(environment), at: settings.tells(settings.endpoints.ingest, environment),
             settings: settings, awaits: settings.ingestAwaits)
     }
 }

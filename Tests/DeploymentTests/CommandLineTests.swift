@@ -37,9 +37,12 @@ import Testing
 
     private static let commands = [
         "tokenize --model model < text", "tokenize --model model --decode <<< '104 105'", "model score --model model --text text --json",
-        "model score --model model --text text", "generate --model model --prompt a --tokens 3", "generate --model model --prompt a --tokens 3 --json",
-        "drift --detector EveryN --column x x.csv --json", "model stream --text text --json", "model train --model model --text text --out out --steps 1",
-        "model train --model model --text text --out out --estimate --json", "validate", "validate --schema", "--help", "--version", "model train --help",
+        "model score --model model --text text", "generate --model model --prompt a --tokens 3",
+        "generate --model model --prompt a --tokens 3 --json",
+        "drift --detector EveryN --column x x.csv --json", "model stream --text text --json",
+        "model train --model model --text text --out out --steps 1",
+        "model train --model model --text text --out out --estimate --json", "validate", "validate --schema", "--help", "--version",
+        "model train --help",
     ]
 
     @Test(arguments: commands, ["> /dev/full", ">&-"])
@@ -62,7 +65,8 @@ import Testing
 
     @Test func aReaderThatGoesEndsTheCommandQuietly() throws {
         try prepare()
-        let (status, output) = try shell("set -o pipefail; $ACC generate --model model --prompt a --tokens 100000 --repetition-penalty 2 2>&1 | head -c 1")
+        let (status, output) = try shell(
+            "set -o pipefail; $ACC generate --model model --prompt a --tokens 100000 --repetition-penalty 2 2>&1 | head -c 1")
         #expect(output == "a" && [0, 128 + SIGPIPE].contains(status))
     }
 
@@ -71,7 +75,10 @@ import Testing
         let closed = try shell("$ACC tokenize --model model <&-"), directory = try shell("$ACC tokenize --model model < model")
         #expect(closed == (1, "Error: standard input cannot be read: Bad file descriptor\n"))
         #expect(directory == (1, "Error: standard input cannot be read: Is a directory\n"))
-        for command in ["model score --model model --text model", "model train --model model --text model --out out", "model stream --text model", "drift --detector ADWIN --column x model"] {
+        for command in [
+            "model score --model model --text model", "model train --model model --text model --out out", "model stream --text model",
+            "drift --detector ADWIN --column x model",
+        ] {
             let (status, output) = try shell("$ACC \(command)")
             #expect(status == 1 && output.contains("directory"), "\(output)")
         }
@@ -83,7 +90,8 @@ import Testing
         #expect(file.status == 0)
         #expect(try shell("$ACC model score --model model --text <(cat text) --json") == file)
         #expect(try shell("cat text | $ACC model score --model model --text /dev/stdin --json") == file)
-        #expect(try shell("$ACC drift --detector EveryN --settings '{\"every\":1}' --column x <(cat x.csv) --json") == (0, "{\"at\":[0,1]}\n"))
+        #expect(
+            try shell("$ACC drift --detector EveryN --settings '{\"every\":1}' --column x <(cat x.csv) --json") == (0, "{\"at\":[0,1]}\n"))
         let refused = try shell("rm model/model.safetensors; mkfifo model/model.safetensors; $ACC model score --model model --text text")
         #expect(refused.status == 1 && refused.output.contains("is a pipe, not a regular file"), "\(refused.output)")
     }
@@ -92,12 +100,16 @@ import Testing
         let train = "model train --model model --text text --out out --estimate"
         let counts = ["-1", "9223372036854775807"], positive = counts + ["0"], reals = ["nan", "inf", "-1", "1e300"]
         return [
-            (train, "--time", positive), (train, "--batch", positive), (train, "--accumulate", positive), (train, "--epochs", positive), (train, "--steps", positive),
-            (train, "--checkpoint-every", positive), (train, "--memory-limit", positive), (train, "--threads", positive + ["100000"]), (train, "--rank", positive),
-            (train, "--warmup", counts), (train, "--seed", ["-1"]), (train, "--rate", reals), (train, "--weight-decay", reals), (train, "--clip", reals),
+            (train, "--time", positive), (train, "--batch", positive), (train, "--accumulate", positive), (train, "--epochs", positive),
+            (train, "--steps", positive),
+            (train, "--checkpoint-every", positive), (train, "--memory-limit", positive), (train, "--threads", positive + ["100000"]),
+            (train, "--rank", positive),
+            (train, "--warmup", counts), (train, "--seed", ["-1"]), (train, "--rate", reals), (train, "--weight-decay", reals),
+            (train, "--clip", reals),
             (train, "--alpha", reals + ["0"]), ("model score --model model --text text", "--stride", positive + ["17"]),
             ("generate --model model --prompt a", "--tokens", counts), ("generate --model model --prompt a", "--top-k", counts),
-            ("generate --model model --prompt a", "--temperature", reals), ("generate --model model --prompt a", "--top-p", reals + ["0", "1.1"]),
+            ("generate --model model --prompt a", "--temperature", reals),
+            ("generate --model model --prompt a", "--top-p", reals + ["0", "1.1"]),
             ("generate --model model --prompt a", "--repetition-penalty", reals + ["0", "1e-300"]), ("status", "--seconds", reals),
             ("explain --moment a/1", "--seconds", reals), ("tap", "--count", positive), ("order", "--rate", reals + ["0"]),
         ]
@@ -114,7 +126,9 @@ import Testing
 
     @Test func memoryBeyondAnyMachineIsToldAndRefused() throws {
         try prepare()
-        let (status, output) = try shell("$ACC model train --model model --text text --out out --estimate --batch 65536 --accumulate 1048576 --epochs 1073741824 --memory-limit 8796093022207")
+        let (status, output) = try shell(
+            "$ACC model train --model model --text text --out out --estimate --batch 65536 --accumulate 1048576 --epochs 1073741824 --memory-limit 8796093022207"
+        )
         #expect(status == 0 && output.contains("MiB"), "\(output)")
         #expect(try shell("$ACC model train --model model --text text --out out --estimate --batch 65536 --memory-limit 1").status == 64)
     }

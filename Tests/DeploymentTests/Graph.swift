@@ -4,16 +4,17 @@ import Foundation
 
 /// The executables, driven from outside.
 enum Graph {
-    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .path
     /// Where this test's own program lies, the others lie too.
     static let executables = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().path
 
     /// Whether they are optimised: a learner that is not takes minutes for a session.
     static var isOptimised: Bool {
         #if DEBUG
-        false
+            false
         #else
-        true
+            true
         #endif
     }
 
@@ -77,15 +78,18 @@ enum Graph {
 
     /// A simulated session as a directory.
     static func writeSession(to path: String, moments: Int) async throws {
-        let result = try await start(["--write", path, "--set", "simulate.moments=\(moments)"], executable: executables + "/accrete-simulate").finished()
+        let result = try await start(
+            ["--write", path, "--set", "simulate.moments=\(moments)"], executable: executables + "/accrete-simulate"
+        ).finished()
         guard result.status == 0 else { throw Failure(description: result.output) }
     }
 
     /// Endpoints of a test's own, with some more where outsiders meet them.
     static func isolated(_ folder: Folder, also more: [String: String] = [:]) throws -> [String] {
-        ["--set", "endpoints.runtime=\(folder.path("ipc"))"] + ["sensors", "fuse", "learn", "evaluate"].flatMap { stage in
-            ["--set", "endpoints.\(stage)=[\(["local:\(stage)", more[stage]].compactMap(\.self).joined(separator: ", "))]"]
-        }
+        ["--set", "endpoints.runtime=\(folder.path("ipc"))"]
+            + ["sensors", "fuse", "learn", "evaluate"].flatMap { stage in
+                ["--set", "endpoints.\(stage)=[\(["local:\(stage)", more[stage]].compactMap(\.self).joined(separator: ", "))]"]
+            }
     }
 
     static func report(_ path: String) throws -> RunReport {
@@ -116,7 +120,9 @@ enum Graph {
         for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
             guard let process = Int32(name), let line = FileManager.default.contents(atPath: "/proc/\(name)/cmdline") else { continue }
             let words = line.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-            guard words.contains("\(run)/settings.yaml"), let command = words.first?.split(separator: "/").last, command.hasPrefix("accrete") else { continue }
+            guard words.contains("\(run)/settings.yaml"), let command = words.first?.split(separator: "/").last,
+                command.hasPrefix("accrete")
+            else { continue }
             let stage = command == "accrete" ? words[1] : String(command.dropFirst("accrete-".count))
             found[words.firstIndex(of: "--modality").map { "\(stage)-\(words[$0 + 1])" } ?? stage] = process
         }

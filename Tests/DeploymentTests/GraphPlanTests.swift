@@ -16,12 +16,14 @@ struct GraphPlanTests {
     @Test func theCommandLineOutranksTheEnvironmentAndThatTheFile() throws {
         try replaceFile(at: folder.path("file.yaml"), with: "seed: 2\nfuse:\n  lateness: 0.2\nplay:\n  speed: 2\n")
         let plan = try GraphPlan.make(
-            .outside, config: folder.path("file.yaml"), overrides: ["seed=4"], directory: folder.path("run"), environment: ["ACCRETE_SEED": "3", "ACCRETE_FUSE__LATENESS": "0.3"])
+            .outside, config: folder.path("file.yaml"), overrides: ["seed=4"], directory: folder.path("run"),
+            environment: ["ACCRETE_SEED": "3", "ACCRETE_FUSE__LATENESS": "0.3"])
         #expect(plan.settings.seed == 4 && plan.settings.fuse.lateness == 0.3 && plan.settings.play.speed == 2)
     }
 
     @Test(arguments: [
-        "yes", "~", "null", "0x10", "1e3", "012", "1:30", " a ", "a: b", "# a", "- a", "'", "\"", "\\", "a\\nb", "ä é 漢", "@", "%", "{a}", "[a]", "!a", "&a", "*a", "|", "=", "<<", "2026-11-29",
+        "yes", "~", "null", "0x10", "1e3", "012", "1:30", " a ", "a: b", "# a", "- a", "'", "\"", "\\", "a\\nb", "ä é 漢", "@", "%", "{a}",
+        "[a]", "!a", "&a", "*a", "|", "=", "<<", "2026-11-29",
     ])
     func childrenReadBackEveryText(text: String) throws {
         var plan = try plan([])
@@ -33,12 +35,16 @@ struct GraphPlanTests {
         try readBack(plan)
     }
 
-    @Test(arguments: [0.1, 1.0 / 3, 1e-7, 1e-300, 123_456_789.123_456_78, 0.30000000000000004, 1e22, Double.leastNonzeroMagnitude] as [Double])
+    @Test(
+        arguments: [0.1, 1.0 / 3, 1e-7, 1e-300, 123_456_789.123_456_78, 0.30000000000000004, 1e22, Double.leastNonzeroMagnitude] as [Double]
+    )
     func childrenReadBackEveryNumber(number: Double) throws {
         var plan = try plan([])
         plan.settings.fuse.lateness = number
         plan.settings.play.speed = number
-        plan.settings.learner.optimizerSettings = ["learning_rate": .number(number), "text": "1e3", "flag": true, "none": .null, "list": [1, 2.5, "x"]]
+        plan.settings.learner.optimizerSettings = [
+            "learning_rate": .number(number), "text": "1e3", "flag": true, "none": .null, "list": [1, 2.5, "x"],
+        ]
         try readBack(plan)
     }
 

@@ -12,8 +12,9 @@ struct GraphTests {
         try await Graph.writeSession(to: folder.path("session"), moments: 40)
         var reports: [RunReport] = []
         for run in 1...2 {
-            let result = try await Graph.run("up", "--session", folder.path("session"), "--mode", "lockstep", "--seed", "3",
-                                             "--directory", folder.path("run\(run)"), "--report", folder.path("report.json"))
+            let result = try await Graph.run(
+                "up", "--session", folder.path("session"), "--mode", "lockstep", "--seed", "3",
+                "--directory", folder.path("run\(run)"), "--report", folder.path("report.json"))
             #expect(result.status == 0, "\(result.output)")
             reports.append(try Graph.report(folder.path("report.json")))
         }
@@ -31,8 +32,9 @@ struct GraphTests {
         try await Graph.writeSession(to: folder.path("session"), moments: 30)
         var reports: [RunReport] = []
         for strategy in ["er", "never"] {
-            let result = try await Graph.run("up", "--session", folder.path("session"), "--mode", "lockstep", "--set", "learner.strategy=\(strategy)",
-                                             "--directory", folder.path("run"), "--report", folder.path("report.json"))
+            let result = try await Graph.run(
+                "up", "--session", folder.path("session"), "--mode", "lockstep", "--set", "learner.strategy=\(strategy)",
+                "--directory", folder.path("run"), "--report", folder.path("report.json"))
             #expect(result.status == 0, "\(result.output)")
             reports.append(try Graph.report(folder.path("report.json")))
         }
@@ -52,8 +54,12 @@ struct GraphTests {
         var reports: [RunReport] = []
         for (name, environment) in [("with", ["ACCRETE_SEED": "5", "ACCRETE_LEARN__PUBLISHEVERY": "3"]), ("without", [:])] {
             let result = try await Graph.start(
-                ["up", "--session", folder.path("session"), "--mode", "lockstep", "--seed", "3", "--set", "learn.publishEvery=4", "--directory", folder.path(name)],
-                environment: environment).finished()
+                [
+                    "up", "--session", folder.path("session"), "--mode", "lockstep", "--seed", "3", "--set", "learn.publishEvery=4",
+                    "--directory", folder.path(name),
+                ],
+                environment: environment
+            ).finished()
             #expect(result.status == 0, "\(result.output)")
             reports.append(try Graph.report(folder.path("\(name)/report.json")))
         }
@@ -76,7 +82,9 @@ struct GraphTests {
             line.contains("\"label\"") ? line.replacing(/"label":\s*[0-9]+/, with: "\"label\": \(random() % 8)") : line
         }
         try lines.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
-        let result = try await Graph.run("up", "--session", folder.path("session"), "--mode", "lockstep", "--directory", folder.path("run"), "--report", folder.path("report.json"))
+        let result = try await Graph.run(
+            "up", "--session", folder.path("session"), "--mode", "lockstep", "--directory", folder.path("run"), "--report",
+            folder.path("report.json"))
         #expect(result.status == 0, "\(result.output)")
         let scores = try Graph.report(folder.path("report.json")).metrics.model
         // Of about 200 labels out of 8, chance gets 25 right; more than 50 would be over five deviations away.
@@ -89,10 +97,13 @@ struct GraphTests {
         let path = folder.path("session/session.jsonl")
         var lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
         lines.insert("{\"t\": 0.0, \"session\": ", at: 3)
-        lines.insert("{\"t\": 0.06, \"session\": \"table\", \"source\": \"camera\", \"modality\": \"image\", \"file\": \"image/none.png\"}", at: 4)
+        lines.insert(
+            "{\"t\": 0.06, \"session\": \"table\", \"source\": \"camera\", \"modality\": \"image\", \"file\": \"image/none.png\"}", at: 4)
         lines.insert("{\"t\": 0.06, \"session\": \"table\", \"source\": \"nose\", \"modality\": \"smell\", \"text\": \"coffee\"}", at: 4)
         try lines.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
-        let result = try await Graph.run("up", "--session", folder.path("session"), "--mode", "lockstep", "--directory", folder.path("run"), "--report", folder.path("report.json"))
+        let result = try await Graph.run(
+            "up", "--session", folder.path("session"), "--mode", "lockstep", "--directory", folder.path("run"), "--report",
+            folder.path("report.json"))
         #expect(result.status == 0, "\(result.output)")
         let report = try Graph.report(folder.path("report.json"))
         #expect(report.moments == 20)
@@ -103,8 +114,11 @@ struct GraphTests {
     func aKilledStageComesBackAndTheRunGoesOn(stage: String) async throws {
         let folder = Folder()
         let isolated = try Graph.isolated(folder)
-        let running = try Graph.start(["up", "--directory", folder.path("run"), "--report", folder.path("report.json"),
-                                       "--set", "simulate.moments=160", "--set", "simulate.rate=20"] + isolated)
+        let running = try Graph.start(
+            [
+                "up", "--directory", folder.path("run"), "--report", folder.path("report.json"),
+                "--set", "simulate.moments=160", "--set", "simulate.rate=20",
+            ] + isolated)
         let process = try await Graph.process(of: stage, in: folder.path("run"))
         kill(process, SIGKILL)
         let result = await running.finished()
@@ -162,7 +176,9 @@ struct GraphTests {
         let folder = Folder()
         let first = try await running("simulate", folder)
         kill(first.process.processIdentifier, SIGKILL)
-        let again = try await Graph.start(["up", "--directory", folder.path("run"), "--set", "simulate.moments=40"] + Graph.isolated(folder)).finished()
+        let again = try await Graph.start(
+            ["up", "--directory", folder.path("run"), "--set", "simulate.moments=40"] + Graph.isolated(folder)
+        ).finished()
         #expect(again.status == 0, "\(again.output)")
         _ = await first.finished()
     }
@@ -170,11 +186,13 @@ struct GraphTests {
     @Test(arguments: ["fuse", "simulate"])
     func aStageThatHangsIsKilledAndComesBack(stage: String) async throws {
         let folder = Folder()
-        let running = try await running("simulate", folder, "--set", "simulate.moments=300", "--set", "simulate.rate=30", "--set", "supervise.silence=3")
+        let running = try await running(
+            "simulate", folder, "--set", "simulate.moments=300", "--set", "simulate.rate=30", "--set", "supervise.silence=3")
         kill(try #require(Graph.processes(in: folder.path("run"))[stage]), SIGSTOP)
         let result = await running.finished()
         #expect(result.status == 0, "\(result.output)")
-        #expect(result.output.contains("\(stage) died (told nothing for ") && result.output.contains("\(stage) is back"), "\(result.output)")
+        #expect(
+            result.output.contains("\(stage) died (told nothing for ") && result.output.contains("\(stage) is back"), "\(result.output)")
         #expect(try Graph.report(folder.path("run/report.json")).restarts == [stage: 1])
     }
 
@@ -185,13 +203,20 @@ struct GraphTests {
         let number = first.process.processIdentifier
         // The same directory; on endpoints of its own; another directory with the same checkpoint; the learner alone.
         let same = try await Graph.run("up", "--directory", folder.path("run"), "--set", "model.width=128")
-        #expect(same.status != 0 && same.output.contains("\(folder.path("run")) cannot be written: another process (\(number)) works in it"), "\(same.output)")
+        #expect(
+            same.status != 0 && same.output.contains("\(folder.path("run")) cannot be written: another process (\(number)) works in it"),
+            "\(same.output)")
         let other = Folder()
         let elsewhere = try await Graph.start(
-            ["up", "--directory", other.path("run"), "--set", "learn.directory=\(folder.path("run/checkpoint"))"] + Graph.isolated(other)).finished()
-        #expect(elsewhere.status != 0 && elsewhere.output.contains("\(folder.path("run/checkpoint")) cannot be written: another process"), "\(elsewhere.output)")
+            ["up", "--directory", other.path("run"), "--set", "learn.directory=\(folder.path("run/checkpoint"))"] + Graph.isolated(other)
+        ).finished()
+        #expect(
+            elsewhere.status != 0 && elsewhere.output.contains("\(folder.path("run/checkpoint")) cannot be written: another process"),
+            "\(elsewhere.output)")
         let alone = try await Graph.start(
-            ["--set", "learn.directory=\(folder.path("run/checkpoint"))"] + Graph.isolated(other), executable: Graph.executables + "/accrete-learn").finished()
+            ["--set", "learn.directory=\(folder.path("run/checkpoint"))"] + Graph.isolated(other),
+            executable: Graph.executables + "/accrete-learn"
+        ).finished()
         #expect(alone.status == 78 && alone.output.contains("another process"), "\(alone.output)")
         #expect(try String(contentsOfFile: folder.path("run/settings.yaml"), encoding: .utf8) == settings)
         #expect(first.process.isRunning)
@@ -206,13 +231,16 @@ struct GraphTests {
         for path in ["/nonexistent/report.json", folder.path] {
             for option in ["--report", "--plot"] {
                 let refused = try await Graph.shell("\(up) --directory \(folder.path("none")) \(option) \(path)")
-                #expect(refused.status != 0 && refused.output.contains(path) && !refused.output.contains("stages are up"), "\(refused.output)")
+                #expect(
+                    refused.status != 0 && refused.output.contains(path) && !refused.output.contains("stages are up"), "\(refused.output)")
             }
         }
         #expect(!FileManager.default.fileExists(atPath: folder.path("none")))
-        let file = try await Graph.shell("touch \(folder.path("file")); \(up) --directory \(folder.path("none")) --set learn.directory=\(folder.path("file"))")
+        let file = try await Graph.shell(
+            "touch \(folder.path("file")); \(up) --directory \(folder.path("none")) --set learn.directory=\(folder.path("file"))")
         #expect(file.status != 0 && file.output.contains("learn.directory: \(folder.path("file")) is no directory"), "\(file.output)")
-        let kept = try await Graph.shell("""
+        let kept = try await Graph.shell(
+            """
             cd \(folder.path); ln -s target.json link.json; mkfifo pipe; cat pipe > plot.svg & \(up) --directory run --report link.json --plot pipe >/dev/null
             echo rc $?; wait; stat -c %F link.json pipe; head -c 4 plot.svg; rm -rf run
             \(up) --directory run --report run/own.json >/dev/null; echo rc $?; ls run/own.json
@@ -225,27 +253,35 @@ struct GraphTests {
         let folder = Folder()
         try await Graph.writeSession(to: folder.path("session"), moments: 12)
         let up = "rm -rf run; accrete up --session session --mode lockstep --directory run"
-        let ended = try await Graph.shell("""
+        let ended = try await Graph.shell(
+            """
             cd \(folder.path); exec 2>/dev/null
             \(up) >/dev/full; echo full $? $(ls run/report.json); \(up) >&-; echo closed $? $(ls run/report.json)
             \(up) <&- >&- 2>&-; echo all $? $(ls run/report.json); \(up) | true; echo pipe ${PIPESTATUS[0]} $(ls run/report.json)
             \(up) --json >/dev/full; echo json full $?; \(up) --json >&-; echo json closed $?; \(up) --json 2>/dev/full | tail -c 2; echo json ${PIPESTATUS[0]}
             """)
-        #expect(ended.output == "full 1 run/report.json\nclosed 1 run/report.json\nall 1 run/report.json\npipe 1 run/report.json\njson full 1\njson closed 1\n}\njson 0\n", "\(ended.output)")
+        #expect(
+            ended.output
+                == "full 1 run/report.json\nclosed 1 run/report.json\nall 1 run/report.json\npipe 1 run/report.json\njson full 1\njson closed 1\n}\njson 0\n",
+            "\(ended.output)")
     }
 
     @Test func aRunThatLearnedNothingDoesNotEndWithZero() async throws {
         let folder = Folder()
         try await Graph.writeSession(to: folder.path("session"), moments: 12)
-        let result = try await Graph.run("up", "--session", folder.path("session"), "--mode", "lockstep", "--directory", folder.path("run"),
-                                         "--set", "learner.optimizer=sgd", "--set", "learner.optimizerSettings={learning_rate: 1000}")
+        let result = try await Graph.run(
+            "up", "--session", folder.path("session"), "--mode", "lockstep", "--directory", folder.path("run"),
+            "--set", "learner.optimizer=sgd", "--set", "learner.optimizerSettings={learning_rate: 1000}")
         let report = try Graph.report(folder.path("run/report.json"))
         #expect((result.status == 0) == (report.nothingLearned == nil), "\(result.output)")
         let silent = Folder()
-        let lines = (0..<20).map { "{\"t\": \(Double($0) / 10), \"session\": \"a\", \"source\": \"imu\", \"modality\": \"vector\", \"values\": [0.1], \"ends\": true}" }
+        let lines = (0..<20).map {
+            "{\"t\": \(Double($0) / 10), \"session\": \"a\", \"source\": \"imu\", \"modality\": \"vector\", \"values\": [0.1], \"ends\": true}"
+        }
         try FileManager.default.createDirectory(atPath: silent.path("session"), withIntermediateDirectories: true)
         try lines.joined(separator: "\n").write(toFile: silent.path("session/session.jsonl"), atomically: true, encoding: .utf8)
-        let nothing = try await Graph.run("up", "--session", silent.path("session"), "--mode", "lockstep", "--directory", silent.path("run"))
+        let nothing = try await Graph.run(
+            "up", "--session", silent.path("session"), "--mode", "lockstep", "--directory", silent.path("run"))
         let why = try #require(Graph.report(silent.path("run/report.json")).nothingLearned)
         #expect(nothing.status != 0 && why.came >= 20 && nothing.output.contains("nothing was learned: \(why.why)"), "\(nothing.output)")
     }
@@ -261,8 +297,9 @@ struct GraphTests {
     func outsidersPublishAndSubscribe() async throws {
         let folder = Folder()
         let sensors = "ipc://\(folder.path("sensors"))", updates = "ipc://\(folder.path("updates"))"
-        let running = try Graph.start(["up", "--outside", "--directory", folder.path("run"), "--report", folder.path("report.json")]
-                                      + Graph.isolated(folder, also: ["sensors": sensors, "learn": updates]))
+        let running = try Graph.start(
+            ["up", "--outside", "--directory", folder.path("run"), "--report", folder.path("report.json")]
+                + Graph.isolated(folder, also: ["sensors": sensors, "learn": updates]))
         _ = try await Graph.process(of: "ingest", in: folder.path("run"))
         async let subscriber = Graph.python("subscribe.py", updates, "2")
         let publisher = try await Graph.python("publish.py", sensors)
@@ -283,8 +320,11 @@ struct GraphTests {
         let folder = Folder()
         let sensors = "ipc://\(folder.path("sensors"))", actions = "ipc://\(folder.path("actions"))"
         let running = try Graph.start(
-            ["up", "--outside", "--directory", folder.path("run"), "--report", folder.path("report.json"), "--set", "decide.policy=ppo", "--set", "decide.choices=2",
-             "--set", "decide.inputs=4", "--set", "decide.alone=true", "--set", "decide.settings={batch: 64, minibatch: 32}"]
+            [
+                "up", "--outside", "--directory", folder.path("run"), "--report", folder.path("report.json"), "--set", "decide.policy=ppo",
+                "--set", "decide.choices=2",
+                "--set", "decide.inputs=4", "--set", "decide.alone=true", "--set", "decide.settings={batch: 64, minibatch: 32}",
+            ]
                 + Graph.isolated(folder, also: ["sensors": sensors, "fuse": actions]))
         _ = try await Graph.process(of: "fuse", in: folder.path("run"))
         let played = try await Graph.python(
@@ -294,7 +334,8 @@ struct GraphTests {
             let episode, length, steps: Int
             let `return`: Double
         }
-        let episodes = played.output.split(separator: "\n").compactMap { try? JSONDecoder().decode(Episode.self, from: Data($0.utf8)) }  // counted below
+        // counted below
+        let episodes = played.output.split(separator: "\n").compactMap { try? JSONDecoder().decode(Episode.self, from: Data($0.utf8)) }
         #expect(episodes.map(\.episode) == Array(1...12) && episodes.allSatisfy { $0.return == Double($0.length) }, "\(played.output)")
         try await Task.sleep(for: .seconds(2))  // a status a second tells how decisions go
         running.process.interrupt()
@@ -302,7 +343,9 @@ struct GraphTests {
         #expect(result.status == 0, "\(result.output)")
         #expect(result.output.contains("decisions:") && !result.output.contains("bits a byte   labels"), "\(result.output)")
         let learn = try #require(Graph.report(folder.path("report.json")).noted["learn"]), steps = Double(try #require(episodes.last).steps)
-        #expect(learn["decisionsUntold"] == nil && steps - learn["decisionsTold", default: 0] <= 4 && learn["policyVersion", default: 0] >= 1, "\(learn)")
+        #expect(
+            learn["decisionsUntold"] == nil && steps - learn["decisionsTold", default: 0] <= 4 && learn["policyVersion", default: 0] >= 1,
+            "\(learn)")
     }
 
     /// Answers in words are rewarded by somebody outside.
@@ -311,11 +354,16 @@ struct GraphTests {
         let folder = Folder()
         let sensors = "ipc://\(folder.path("sensors"))", actions = "ipc://\(folder.path("actions"))"
         let running = try Graph.start(
-            ["up", "--mode", "live", "--directory", folder.path("run"), "--report", folder.path("report.json"), "--set", "simulate.moments=0",
-             "--set", "answer.after=[utterance, label]", "--set", "answer.temperature=1", "--set", "answer.maximumTokens=8", "--set", "decide.policy=ppo",
-             "--set", "decide.text=true", "--set", "decide.settings={texts: 8}"]
+            [
+                "up", "--mode", "live", "--directory", folder.path("run"), "--report", folder.path("report.json"), "--set",
+                "simulate.moments=0",
+                "--set", "answer.after=[utterance, label]", "--set", "answer.temperature=1", "--set", "answer.maximumTokens=8", "--set",
+                "decide.policy=ppo",
+                "--set", "decide.text=true", "--set", "decide.settings={texts: 8}",
+            ]
                 + Graph.isolated(folder, also: ["sensors": sensors, "fuse": actions]))
-        let rewarded = try await Graph.python("reward.py", "--answers", "48", "--every", "16", "--sensors", sensors, "--fuse", actions, "--json")
+        let rewarded = try await Graph.python(
+            "reward.py", "--answers", "48", "--every", "16", "--sensors", sensors, "--fuse", actions, "--json")
         #expect(rewarded.status == 0 && rewarded.output.split(separator: "\n").count == 3, "\(rewarded.output)")
         running.process.interrupt()
         let result = await running.finished()

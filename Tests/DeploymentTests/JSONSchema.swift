@@ -20,11 +20,15 @@ struct JSONSchema {
             found += problems(value, by: resolve(reference), at: place)
         }
         if case .string(let type) = schema["type"], !value.isOf(type) { return ["\(place) is not of type \(type)"] }
-        if case .array(let types) = schema["type"], !types.contains(where: { if case .string(let type) = $0 { value.isOf(type) } else { false } }) {
+        if case .array(let types) = schema["type"],
+            !types.contains(where: { if case .string(let type) = $0 { value.isOf(type) } else { false } })
+        {
             return ["\(place) is of none of the types \(types.map(\.description).joined(separator: ", "))"]
         }
         if case .array(let values) = schema["enum"], !values.contains(value) { found.append("\(place) is none of \(values)") }
-        if case .string(let pattern) = schema["pattern"], case .string(let text) = value, text.range(of: pattern, options: .regularExpression) == nil {
+        if case .string(let pattern) = schema["pattern"], case .string(let text) = value,
+            text.range(of: pattern, options: .regularExpression) == nil
+        {
             found.append("\(place) does not match \(pattern)")
         }
         if let number = value.number {
@@ -33,7 +37,9 @@ struct JSONSchema {
         }
         guard case .object(let members) = value else { return found }
         if case .array(let names) = schema["required"] {
-            found += names.compactMap { if case .string(let name) = $0, members[name] == nil { "\(place)/\(name) is missing" } else { nil } }
+            found += names.compactMap {
+                if case .string(let name) = $0, members[name] == nil { "\(place)/\(name) is missing" } else { nil }
+            }
         }
         for (name, member) in members.sorted(by: { $0.key < $1.key }) {
             guard let inner = schema["properties"]?[name] ?? schema["additionalProperties"] else { continue }

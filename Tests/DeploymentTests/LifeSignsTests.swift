@@ -31,7 +31,9 @@ struct LifeSignsTests {
         pass(20, working: false)
         #expect(signs.hanging.isEmpty)
         pass(1, working: false)
-        #expect(signs.hanging.map(\.name) == ["fuse"] && signs.hanging[0].process == 7 && signs.hanging[0].hang == Hang(seconds: 21, isBusy: false))
+        #expect(
+            signs.hanging.map(\.name) == ["fuse"] && signs.hanging[0].process == 7
+                && signs.hanging[0].hang == Hang(seconds: 21, isBusy: false))
         signs.heard(process: 7)
         #expect(signs.hanging.isEmpty)
     }

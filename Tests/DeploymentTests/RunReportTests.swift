@@ -1,6 +1,6 @@
 import Foundation
 #if canImport(FoundationXML)
-import FoundationXML
+    import FoundationXML
 #endif
 import Schema
 import Stages
@@ -24,27 +24,56 @@ struct RunReportTests {
     private var record: RunRecord {
         var record = RunRecord()
         let scores = ["model", "frozen", "personal", "masked.image", "masked.text"].map { name in
-            Schema.Scores.with { $0.name = name; $0.labelled = 8; $0.accuracy = 0.625; $0.tokens = 170; $0.tokenNll = 2.5; $0.bitsPerByte = 3.6; $0.classNll = 1.25 }
+            Schema.Scores.with {
+                $0.name = name; $0.labelled = 8; $0.accuracy = 0.625; $0.tokens = 170; $0.tokenNll = 2.5; $0.bitsPerByte = 3.6;
+                $0.classNll = 1.25
+            }
         }
-        record.take(EvaluationSummary.with { $0.moments = 12; $0.setAside = 1; $0.running = scores; $0.window = scores })
-        record.take(ModelUpdate.with { $0.version = 3; $0.sha256 = Data(repeating: 0xAB, count: 32) })
-        let quantiles = Quantiles.with { $0.count = 12; $0.p50 = 0.004; $0.p90 = 0.006; $0.p99 = 0.0075; $0.max = 0.008 }
-        record.take(Status.with {
-            $0.stage = "fuse"; $0.sent = ["prediction": 13]; $0.drops = ["late": 2]; $0.gauges = ["early": 3]; $0.gaps = ["feature.image/": 1]
-            $0.latency = ["prediction": quantiles]; $0.peakMemory = 40 << 20
-        })
-        record.take(Status.with { $0.stage = "learn"; $0.sent = ["model": 4]; $0.latency = ["update": quantiles, "label": quantiles, "adapting": quantiles] })
-        record.take(DomainSummary.with {
-            $0.domains = ["kitchen", "hall"]
-            $0.rows = [.with { $0.accuracy = [0.75] }, .with { $0.accuracy = [0.5, 1] }]
-            ($0.before, $0.initial, $0.starts) = ([0.25, 0.5], [0.25, 0.25], [1, 7])
-            ($0.averageAccuracy, $0.anytimeAccuracy, $0.backwardTransfer, $0.forwardTransfer, $0.forgetting) = (0.75, 0.75, -0.25, 0.25, 0.25)
-        })
-        record.take(Verdict.with {
-            ($0.decision, $0.reason, $0.momentsSeen, $0.decisions) = ("refused", "worse", 9, ["refused": 1])
-            $0.tallies = ["serving": .with { $0.labelled = 8; $0.accuracy = 0.5; $0.loss = 1 }]
-        })
-        record.take(TriggerLedgerPart.with { $0.lines = [.with { ($0.rule, $0.verdict, $0.action, $0.ordinal, $0.note) = ("drift", "fired", "replay_burst", 8, "8 <steps>") }] })
+        record.take(
+            EvaluationSummary.with {
+                $0.moments = 12; $0.setAside = 1; $0.running = scores; $0.window = scores
+            })
+        record.take(
+            ModelUpdate.with {
+                $0.version = 3; $0.sha256 = Data(repeating: 0xAB, count: 32)
+            })
+        let quantiles = Quantiles.with {
+            $0.count = 12; $0.p50 = 0.004; $0.p90 = 0.006; $0.p99 = 0.0075; $0.max = 0.008
+        }
+        record.take(
+            Status.with {
+                $0.stage = "fuse"; $0.sent = ["prediction": 13]; $0.drops = ["late": 2]; $0.gauges = ["early": 3];
+                $0.gaps = ["feature.image/": 1]
+                $0.latency = ["prediction": quantiles]; $0.peakMemory = 40 << 20
+            })
+        record.take(
+            Status.with {
+                $0.stage = "learn"; $0.sent = ["model": 4]; $0.latency = ["update": quantiles, "label": quantiles, "adapting": quantiles]
+            })
+        record.take(
+            DomainSummary.with {
+                $0.domains = ["kitchen", "hall"]
+                $0.rows = [.with { $0.accuracy = [0.75] }, .with { $0.accuracy = [0.5, 1] }]
+                ($0.before, $0.initial, $0.starts) = ([0.25, 0.5], [0.25, 0.25], [1, 7])
+                ($0.averageAccuracy, $0.anytimeAccuracy, $0.backwardTransfer, $0.forwardTransfer, $0.forgetting) = (
+                    0.75, 0.75, -0.25, 0.25, 0.25
+                )
+            })
+        record.take(
+            Verdict.with {
+                ($0.decision, $0.reason, $0.momentsSeen, $0.decisions) = ("refused", "worse", 9, ["refused": 1])
+                $0.tallies = [
+                    "serving": .with {
+                        $0.labelled = 8; $0.accuracy = 0.5; $0.loss = 1
+                    }
+                ]
+            })
+        record.take(
+            TriggerLedgerPart.with {
+                $0.lines = [
+                    .with { ($0.rule, $0.verdict, $0.action, $0.ordinal, $0.note) = ("drift", "fired", "replay_burst", 8, "8 <steps>") }
+                ]
+            })
         return record
     }
 
@@ -61,18 +90,27 @@ struct RunReportTests {
         var record = record
         let greatest = UInt64.max
         for (process, stage) in [(1, "ingest"), (2, "ingest"), (1, "fuse"), (1, "learn")] as [(UInt64, String)] {
-            record.take(Status.with {
-                ($0.stage, $0.process, $0.peakMemory, $0.modelVersion) = (stage, process, greatest, greatest)
-                ($0.drops, $0.gaps) = (["late": greatest, "overflow": greatest], ["sensor.vector.a/": greatest, "sensor.vector.b/": greatest])
-                ($0.received, $0.sent) = (["sensor": greatest], ["model": greatest, "prediction": greatest])
-                $0.latency = ["process": .with { ($0.count, $0.p50, $0.max) = (greatest, -1, 1e300) }]
-                $0.gauges = ["moments": 1e300, "personalUpdates": -1e300, "decisions": 1e300]
-            })
+            record.take(
+                Status.with {
+                    ($0.stage, $0.process, $0.peakMemory, $0.modelVersion) = (stage, process, greatest, greatest)
+                    ($0.drops, $0.gaps) = (
+                        ["late": greatest, "overflow": greatest], ["sensor.vector.a/": greatest, "sensor.vector.b/": greatest]
+                    )
+                    ($0.received, $0.sent) = (["sensor": greatest], ["model": greatest, "prediction": greatest])
+                    $0.latency = ["process": .with { ($0.count, $0.p50, $0.max) = (greatest, -1, 1e300) }]
+                    $0.gauges = ["moments": 1e300, "personalUpdates": -1e300, "decisions": 1e300]
+                })
         }
         record.take(EvaluationSummary.with { ($0.moments, $0.setAside, $0.watermark) = (greatest, greatest, greatest) })
         record.take(ModelUpdate.with { ($0.version, $0.momentsSeen) = (greatest, greatest) })
-        record.take(Verdict.with { ($0.decision, $0.momentsSeen, $0.decisions) = ("rolled_back", greatest, ["refused": greatest, "accepted": greatest]) })
-        record.take(TriggerLedgerPart.with { $0.lines = [.with { ($0.serial, $0.ordinal, $0.verdict, $0.rule) = (greatest, greatest, "fired", "a") }] })
+        record.take(
+            Verdict.with {
+                ($0.decision, $0.momentsSeen, $0.decisions) = ("rolled_back", greatest, ["refused": greatest, "accepted": greatest])
+            })
+        record.take(
+            TriggerLedgerPart.with {
+                $0.lines = [.with { ($0.serial, $0.ordinal, $0.verdict, $0.rule) = (greatest, greatest, "fired", "a") }]
+            })
         #expect(record.totalDrops == greatest)
         #expect(record.drops(of: "ingest") == ["late": greatest, "overflow": greatest])
         let report = RunReport(record, plan, seconds: 1e300, restarts: [:])
@@ -98,7 +136,8 @@ struct RunReportTests {
         var full = RunReport(record, plan, seconds: 4.5, restarts: [:])
         full.nothingLearned = .init(why: "nothing came", came: 0)
         let report = try value(full)
-        let root = try JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: URL(fileURLWithPath: Graph.root + "/schemas/report.schema.json")))
+        let root = try JSONDecoder().decode(
+            JSONValue.self, from: Data(contentsOf: URL(fileURLWithPath: Graph.root + "/schemas/report.schema.json")))
         func keys(_ value: JSONValue?) -> Set<String> { if case .object(let members) = value { Set(members.keys) } else { [] } }
         #expect(keys(report) == keys(root["properties"]))
         #expect(keys(report["metrics"]) == keys(root["$defs"]?["metrics"]?["properties"]))
@@ -114,8 +153,17 @@ struct RunReportTests {
 
     @Test func whereOnlyDecisionsAreMadeTheSummaryTellsOfThem() {
         var record = RunRecord()
-        record.take(Status.with { $0.stage = "fuse"; $0.gauges = ["decisions": 900, "moments": 900] })
-        record.take(Status.with { $0.stage = "learn"; $0.gauges = ["decisionsTold": 850, "decisionsUntold": 2, "decisionsLearned": 852, "policyVersion": 7, "decisionReward": 0.25] })
+        record.take(
+            Status.with {
+                $0.stage = "fuse"; $0.gauges = ["decisions": 900, "moments": 900]
+            })
+        record.take(
+            Status.with {
+                $0.stage = "learn";
+                $0.gauges = [
+                    "decisionsTold": 850, "decisionsUntold": 2, "decisionsLearned": 852, "policyVersion": 7, "decisionReward": 0.25,
+                ]
+            })
         let line = "900 decisions by policy 7; learned from 852; 850 told of, 2 not; reward of the newest 0.2500"
         let summary = RunReport(record, plan, seconds: 4.5, restarts: [:]).summary
         #expect(summary.contains("decisions:  \(line)\n") && !summary.contains("frozen twin"), "\(summary)")
@@ -124,21 +172,30 @@ struct RunReportTests {
 
     @Test func aPlotMarksWhatHappened() throws {
         let svg = record.plot(title: "a & b").svg
-        for piece in ["a &amp; b", "kitchen", "drift: replay_burst 8 &lt;steps>", "version 3", "worse", "frozen twin"] { #expect(svg.contains(piece), "\(piece)") }
+        for piece in ["a &amp; b", "kitchen", "drift: replay_burst 8 &lt;steps>", "version 3", "worse", "frozen twin"] {
+            #expect(svg.contains(piece), "\(piece)")
+        }
         let parser = XMLParser(data: Data(svg.utf8))
         #expect(parser.parse())
     }
 
     @Test func whatIsNotFiniteIsNullAndLosesNothingElse() throws {
         var record = record
-        let diverged = Schema.Scores.with { ($0.name, $0.labelled, $0.accuracy, $0.classNll, $0.tokenNll, $0.bitsPerByte) = ("model", 8, 0.5, -.nan, .infinity, .nan) }
+        let diverged = Schema.Scores.with {
+            ($0.name, $0.labelled, $0.accuracy, $0.classNll, $0.tokenNll, $0.bitsPerByte) = ("model", 8, 0.5, -.nan, .infinity, .nan)
+        }
         record.take(EvaluationSummary.with { ($0.moments, $0.watermark, $0.running, $0.window) = (20, 20, [diverged], [diverged]) })
-        record.take(Status.with {
-            ($0.stage, $0.gauges) = ("fuse", ["moments": .infinity, "decisions": 2])
-            $0.latency = ["prediction": Quantiles.with { ($0.count, $0.p50, $0.max) = (1, .nan, .infinity) }]
-        })
+        record.take(
+            Status.with {
+                ($0.stage, $0.gauges) = ("fuse", ["moments": .infinity, "decisions": 2])
+                $0.latency = ["prediction": Quantiles.with { ($0.count, $0.p50, $0.max) = (1, .nan, .infinity) }]
+            })
         record.take(Status.with { ($0.stage, $0.gauges) = ("learn", ["decisionReward": -.infinity, "policyVersion": .nan, "learned": 1]) })
-        record.take(DomainSummary.with { ($0.domains, $0.rows, $0.before, $0.initial) = (["a"], [.with { $0.accuracy = [.nan] }], [.infinity], [0.5]); $0.forgetting = .nan })
+        record.take(
+            DomainSummary.with {
+                ($0.domains, $0.rows, $0.before, $0.initial) = (["a"], [.with { $0.accuracy = [.nan] }], [.infinity], [0.5]);
+                $0.forgetting = .nan
+            })
         record.take(Verdict.with { $0.tallies = ["serving": .with { ($0.labelled, $0.accuracy, $0.loss) = (8, 0.5, .nan) }] })
         let report = RunReport(record, plan, seconds: 4.5, restarts: [:]), json = try value(report)
         #expect(schema.problems(json) == [])
@@ -165,7 +222,9 @@ struct RunReportTests {
         record.take(Status.with { ($0.stage, $0.gaps, $0.drops) = ("ingest", ["a\n\u{1B}[31mb/": 2], ["late\r": 1]) })
         record.take(DomainSummary.with { ($0.domains, $0.rows) = (["x\u{202E}\u{2028}y"], [.with { $0.accuracy = [1] }]) })
         let summary = RunReport(record, plan, seconds: .infinity, restarts: [:]).summary
-        #expect(summary.contains("ingest missed 2 of a\\n\\u{1B}[31mb/") && summary.contains("ingest: late\\r 1") && summary.contains("x\\u{202E}\\u{2028}y"), "\(summary)")
+        #expect(
+            summary.contains("ingest missed 2 of a\\n\\u{1B}[31mb/") && summary.contains("ingest: late\\r 1")
+                && summary.contains("x\\u{202E}\\u{2028}y"), "\(summary)")
         #expect(!summary.contains("\u{1B}") && !summary.contains("\r"))
     }
 
@@ -209,7 +268,9 @@ struct RunReportTests {
         record.take(Status.with { ($0.stage, $0.drops) = ("extract-image", ["wrongShape": 30, "nonFinite": 2]) })
         let told = why()
         #expect(told?.came == 40)
-        #expect(told?.why.hasPrefix("40 readings and 0 moments came; most were refused by extract-image as wrongShape (30): ") == true, "\(told?.why ?? "")")
+        #expect(
+            told?.why.hasPrefix("40 readings and 0 moments came; most were refused by extract-image as wrongShape (30): ") == true,
+            "\(told?.why ?? "")")
         #expect(told?.why.contains("signals") == true)
         // What a learner had learned before it was started again counts.
         record.take(Status.with { ($0.stage, $0.process, $0.gauges) = ("learn", 1, ["learned": 1]) })
@@ -228,9 +289,11 @@ struct RunReportTests {
         members["sha256"] = "ABBA"
         members["extra"] = true
         members["latencySeconds"] = ["prediction": ["count": 1, "p50": "soon", "p90": 1, "p99": 1, "max": 1]]
-        #expect(Set(schema.problems(.object(members))) == [
-            "/seed is missing", "/sha256 does not match ^([0-9a-f]{64})?$", "/moments is below 0.0", "/mode is none of [\"live\", \"lockstep\"]", "/extra is unknown",
-            "/latencySeconds/prediction/p50 is of none of the types \"number\", \"null\"",
-        ])
+        #expect(
+            Set(schema.problems(.object(members))) == [
+                "/seed is missing", "/sha256 does not match ^([0-9a-f]{64})?$", "/moments is below 0.0",
+                "/mode is none of [\"live\", \"lockstep\"]", "/extra is unknown",
+                "/latencySeconds/prediction/p50 is of none of the types \"number\", \"null\"",
+            ])
     }
 }

@@ -42,7 +42,10 @@ struct SupervisorTests {
         let found = await events(supervisor)
         var expected: [Supervisor.Event] = []
         for (restarts, delay) in [0.001, 0.002, 0.004, 0.004, 0.004].enumerated() {
-            expected += [.started("child", process: 0, restarts: restarts), .died("child", how: "status 3", by: nil, lastWords: "two", nextIn: delay)]
+            expected += [
+                .started("child", process: 0, restarts: restarts),
+                .died("child", how: "status 3", by: nil, lastWords: "two", nextIn: delay),
+            ]
         }
         expected += [.started("child", process: 0, restarts: 5), .gaveUp("child", how: "status 3", lastWords: "two")]
         #expect(found == expected)
@@ -50,7 +53,10 @@ struct SupervisorTests {
     }
 
     @Test func whatRanLongEnoughIsHealthyAgain() async {
-        let supervisor = Supervisor(settings { $0.healthyAfter = 0; $0.maximumRestarts = 1 }, logs: folder.path)
+        let supervisor = Supervisor(
+            settings {
+                $0.healthyAfter = 0; $0.maximumRestarts = 1
+            }, logs: folder.path)
         await supervisor.start(shell("exit 1"))
         let found = await events(supervisor, atMost: 8)
         #expect(found.filter { if case .died(_, _, _, _, 0.001) = $0 { true } else { false } }.count == 4, "\(found)")
@@ -60,13 +66,19 @@ struct SupervisorTests {
     @Test func whatCannotStartIsGivenUpAtOnce() async {
         let supervisor = Supervisor(settings(), logs: folder.path)
         await supervisor.start(shell("echo no such sense; exit 78"))
-        #expect(await events(supervisor) == [.started("child", process: 0, restarts: 0), .gaveUp("child", how: "it cannot start", lastWords: "no such sense")])
+        #expect(
+            await events(supervisor) == [
+                .started("child", process: 0, restarts: 0), .gaveUp("child", how: "it cannot start", lastWords: "no such sense"),
+            ])
     }
 
     @Test func whatIsNotThereIsGivenUpAtOnce() async {
         let supervisor = Supervisor(settings(), logs: folder.path)
         await supervisor.start(.init(name: "child", executable: folder.path("none"), arguments: []))
-        #expect(await events(supervisor) == [.gaveUp("child", how: "\(folder.path("none")) cannot be run: No such file or directory", lastWords: "")])
+        #expect(
+            await events(supervisor) == [
+                .gaveUp("child", how: "\(folder.path("none")) cannot be run: No such file or directory", lastWords: "")
+            ])
     }
 
     @Test func aPublisherThatIsDoneIsNotStartedAgain() async {
@@ -101,7 +113,9 @@ struct SupervisorTests {
     /// Takes a message as a stage does: what it notes is prepared in a file, which the script puts in its place.
     private func note(_ message: PassedOver, as name: String) throws {
         let newest = try NewestMessage(folder.path(name), passingOver: [])
-        #expect(newest.note(.with { ($0.source, $0.epoch, $0.sequence) = (message.source, message.epoch ?? 0, message.sequence) }, on: message.topic))
+        #expect(
+            newest.note(
+                .with { ($0.source, $0.epoch, $0.sequence) = (message.source, message.epoch ?? 0, message.sequence) }, on: message.topic))
     }
 
     @Test func deathsByMessagesAreNotCountedAndEachIsPassedOver() async throws {
@@ -109,10 +123,14 @@ struct SupervisorTests {
         for (index, message) in messages.enumerated() { try note(message, as: "at-\(index)") }
         let supervisor = Supervisor(settings { $0.maximumRestarts = 1 }, logs: folder.path)
         // Each start dies at the next message; after the last one it ends by itself.
-        await supervisor.start(shell(
-            "cd \(folder.path); n=$(cat n 2>/dev/null || echo 0); [ $n = 12 ] && exit 78; echo $((n + 1)) > n; cp at-$n child.newest; kill -ILL $$"))
+        await supervisor.start(
+            shell(
+                "cd \(folder.path); n=$(cat n 2>/dev/null || echo 0); [ $n = 12 ] && exit 78; echo $((n + 1)) > n; cp at-$n child.newest; kill -ILL $$"
+            ))
         let found = await events(supervisor)
-        let died = found.compactMap { event -> PassedOver? in if case .died(_, "signal 4, Illegal instruction", let by, _, 0.001) = event { by } else { nil } }
+        let died = found.compactMap { event -> PassedOver? in
+            if case .died(_, "signal 4, Illegal instruction", let by, _, 0.001) = event { by } else { nil }
+        }
         #expect(died == messages)
         #expect(try PassedOver.read(of: "child", in: folder.path) == messages)
     }
@@ -120,20 +138,28 @@ struct SupervisorTests {
     @Test func aDeathWithoutAMessageOrByTheSameOneAgainIsCounted() async throws {
         try note(.init(topic: "moment.a/", source: "fuse", epoch: 9, sequence: 4), as: "at")
         let supervisor = Supervisor(settings { $0.maximumRestarts = 2 }, logs: folder.path, isRepeatable: true)
-        await supervisor.start(shell("cd \(folder.path); n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; [ $n = 1 ] || cp at child.newest; kill -SEGV $$"))
+        await supervisor.start(
+            shell(
+                "cd \(folder.path); n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; [ $n = 1 ] || cp at child.newest; kill -SEGV $$")
+        )
         let found = await events(supervisor).filter { if case .started = $0 { false } else { true } }
         let by = PassedOver(topic: "moment.a/", source: "fuse", epoch: nil, sequence: 4), how = "signal 11, Segmentation fault"
-        #expect(found == [
-            .died("child", how: how, by: by, lastWords: "", nextIn: 0.001), .died("child", how: how, by: nil, lastWords: "", nextIn: 0.001),
-            .died("child", how: how, by: nil, lastWords: "", nextIn: 0.002), .gaveUp("child", how: how, lastWords: ""),
-        ])
+        #expect(
+            found == [
+                .died("child", how: how, by: by, lastWords: "", nextIn: 0.001),
+                .died("child", how: how, by: nil, lastWords: "", nextIn: 0.001),
+                .died("child", how: how, by: nil, lastWords: "", nextIn: 0.002), .gaveUp("child", how: how, lastWords: ""),
+            ])
     }
 
     @Test func aKillFromOutsideIsNoDeathByAMessage() async throws {
         try note(.init(topic: "moment.a/", source: "fuse", epoch: 9, sequence: 4), as: "at")
         let supervisor = Supervisor(settings { $0.maximumRestarts = 0 }, logs: folder.path)
         await supervisor.start(shell("cd \(folder.path); cp at child.newest; kill -KILL $$"))
-        #expect(await events(supervisor) == [.started("child", process: 0, restarts: 0), .gaveUp("child", how: "signal 9, Killed", lastWords: "")])
+        #expect(
+            await events(supervisor) == [
+                .started("child", process: 0, restarts: 0), .gaveUp("child", how: "signal 9, Killed", lastWords: ""),
+            ])
     }
 
     @Test func aChildThatHangsIsKilledAndStartedAgain() async throws {
@@ -144,11 +170,13 @@ struct SupervisorTests {
             found.append(event)
             guard case .started(_, let process, let restarts) = event else { continue }
             if restarts == 1 { break }
-            await supervisor.kill("child", process: process &+ 1, because: Hang(seconds: 5, isBusy: false))  // another process is left alone
+            // another process is left alone
+            await supervisor.kill("child", process: process &+ 1, because: Hang(seconds: 5, isBusy: false))
             await supervisor.kill("child", process: process, because: Hang(seconds: 21, isBusy: false))
         }
         #expect(found.count == 3)
-        #expect(found[1] == .died("child", how: "told nothing for 21 s and did nothing, and was killed", by: nil, lastWords: "", nextIn: 0.001))
+        #expect(
+            found[1] == .died("child", how: "told nothing for 21 s and did nothing, and was killed", by: nil, lastWords: "", nextIn: 0.001))
         await supervisor.stopAll()
     }
 }

@@ -18,7 +18,8 @@ struct DirectoryLockTests {
     }
 
     @Test func thoseThatShareItKeepOthersOut() throws {
-        let first = try DirectoryLock(folder.path, name: "shared", isShared: true), second = try DirectoryLock(folder.path, name: "shared", isShared: true)
+        let first = try DirectoryLock(folder.path, name: "shared", isShared: true),
+            second = try DirectoryLock(folder.path, name: "shared", isShared: true)
         #expect(throws: FileError.self) { _ = try DirectoryLock(folder.path, name: "shared") }
         _ = consume first
         #expect(throws: FileError.self) { _ = try DirectoryLock(folder.path, name: "shared", patience: 40) }
@@ -28,7 +29,9 @@ struct DirectoryLockTests {
 
     @Test func whatIsNoDirectoryIsToldInASentence() throws {
         try Data().write(to: URL(fileURLWithPath: folder.path("file")))
-        for (path, why) in [("file", "it is a regular file, not a directory"), ("file/below", "\(folder.path("file")) is a regular file, not a directory")] {
+        for (path, why) in [
+            ("file", "it is a regular file, not a directory"), ("file/below", "\(folder.path("file")) is a regular file, not a directory"),
+        ] {
             let refusal = #expect(throws: FileError.self) { _ = try DirectoryLock(folder.path(path)) }
             #expect(refusal?.description == "\(folder.path(path)) cannot be written: \(why)")
         }

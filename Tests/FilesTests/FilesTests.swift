@@ -37,7 +37,9 @@ import Testing
     @Test func aDirectoryIsNeverReplaced() {
         #expect(throws: FileError(folder.path, .wrongKind(.directory))) { try replaceFile(at: folder.path, with: "") }
         #expect(throws: FileError(folder.path, .wrongKind(.directory))) { try checkReplaceable(folder.path) }
-        #expect(throws: FileError(folder.path("none/x"), .cannotWrite("No such file or directory"))) { try checkReplaceable(folder.path("none/x")) }
+        #expect(throws: FileError(folder.path("none/x"), .cannotWrite("No such file or directory"))) {
+            try checkReplaceable(folder.path("none/x"))
+        }
         #expect(throws: Never.self) { try checkReplaceable(folder.path("new")) }
         #expect(throws: Never.self) { try checkReplaceable("/dev/null") }
     }
@@ -50,7 +52,10 @@ import Testing
         }
         try Data([1]).write(to: URL(filePath: folder.path("state.notes.partial")))
         try replaceFile(at: folder.path("state"), with: "new")
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["state", "state.1.partial", "state.notes.partial"])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == [
+                "state", "state.1.partial", "state.notes.partial",
+            ])
     }
 
     private func endedProcess() throws -> Int32 {

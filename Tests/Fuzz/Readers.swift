@@ -69,7 +69,9 @@ private func readTokenizer(_ file: [UInt8]) {
 /// The files beside a vocabulary, parted by lines that say `---`.
 private func readTokenizerFiles(_ file: [UInt8]) {
     let parts = file.split(separator: Array("\n---\n".utf8), omittingEmptySubsequences: false)
-    for (name, part) in zip(["vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json"], parts) {
+    for (name, part) in zip(
+        ["vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json"], parts)
+    {
         write(part, as: name)
     }
     guard let tokenizer = try? openTokenizer(directory: directory) else { return }
@@ -77,10 +79,13 @@ private func readTokenizerFiles(_ file: [UInt8]) {
 }
 
 /// GPT-2's own vocabulary, where ACCRETE_FUZZ_TOKENIZER names its directory; else bytes.
-private let known: any Tokenizer = ProcessInfo.processInfo.environment["ACCRETE_FUZZ_TOKENIZER"].flatMap { try? openTokenizer(directory: $0) } ?? ByteTokenizer()
+private let known: any Tokenizer =
+    ProcessInfo.processInfo.environment["ACCRETE_FUZZ_TOKENIZER"].flatMap { try? openTokenizer(directory: $0) } ?? ByteTokenizer()
 
 private func encode(_ text: [UInt8]) {
-    guard let decoded = try? known.decode(known.encode(text)), decoded == text else { preconditionFailure("a text is not what its tokens say") }
+    guard let decoded = try? known.decode(known.encode(text)), decoded == text else {
+        preconditionFailure("a text is not what its tokens say")
+    }
 }
 
 private func encode(_ text: [UInt8], with tokenizer: any Tokenizer) throws {
@@ -95,10 +100,13 @@ private let frontends: [String: any Modality] = {
     var configuration = SignalConfiguration()
     configuration.image.maximumPixels = 1 << 16
     configuration.audio.maximumSeconds = 1
-    return Dictionary(uniqueKeysWithValues: modalities.compactMap { entry in (try? frontend(for: entry.key, configuration)).map { (entry.key, $0) } })
+    return Dictionary(
+        uniqueKeysWithValues: modalities.compactMap { entry in (try? frontend(for: entry.key, configuration)).map { (entry.key, $0) } })
 }()
 
-private func read(_ payload: [UInt8], _ modality: String, _ format: String) { read(RawReading(modality: modality, format: format, payload: payload)) }
+private func read(_ payload: [UInt8], _ modality: String, _ format: String) {
+    read(RawReading(modality: modality, format: format, payload: payload))
+}
 
 /// As it is, and with the checksums that its chunks should have, which no fuzzer guesses.
 private func readPNG(_ file: [UInt8]) {
@@ -121,18 +129,26 @@ private func readPNG(_ file: [UInt8]) {
 
 private func read(_ reading: RawReading) {
     guard let features = try? frontends[reading.modality]?.features(of: reading) else { return }
-    precondition(features.values.allSatisfy { $0.isFinite } && features.validity.isFinite && features.rows > 0, "features of \(reading.format) are not finite")
+    precondition(
+        features.values.allSatisfy { $0.isFinite } && features.validity.isFinite && features.rows > 0,
+        "features of \(reading.format) are not finite")
 }
 
 /// A reading without a header: a byte chooses the format, the next twelve the numbers beside it.
 private func readRaw(_ file: [UInt8]) {
-    let formats = [("image", "image/x-rgb8"), ("image", "image/x-gray8"), ("audio", "audio/x-s16le"), ("audio", "audio/x-f32le"),
-                   ("vector", "vector/f32le"), ("text", "text/utf-8")]
+    let formats = [
+        ("image", "image/x-rgb8"), ("image", "image/x-gray8"), ("audio", "audio/x-s16le"), ("audio", "audio/x-f32le"),
+        ("vector", "vector/f32le"), ("text", "text/utf-8"),
+    ]
     guard file.count > 12 else { return }
     let (modality, format) = formats[Int(file[0]) % formats.count]
-    func number(_ offset: Int) -> Int { Int(Int32(bitPattern: UInt32(file[offset]) | UInt32(file[offset + 1]) << 8 | UInt32(file[offset + 2]) << 24)) }
-    read(RawReading(modality: modality, format: format, width: number(1), height: number(4), channels: number(7), sampleRate: number(10),
-                    payload: Array(file[13...])))
+    func number(_ offset: Int) -> Int {
+        Int(Int32(bitPattern: UInt32(file[offset]) | UInt32(file[offset + 1]) << 8 | UInt32(file[offset + 2]) << 24))
+    }
+    read(
+        RawReading(
+            modality: modality, format: format, width: number(1), height: number(4), channels: number(7), sampleRate: number(10),
+            payload: Array(file[13...])))
 }
 
 private func readCSV(_ file: [UInt8]) {
@@ -151,7 +167,9 @@ private func readMessage(_ file: [UInt8]) {
     guard let choice = file.first else { return }
     let family = Topics.all[Int(choice) % Topics.all.count]
     guard let message = try? family.decode(Array(file.dropFirst())) else { return }
-    guard let bytes: [UInt8] = try? message.serializedBytes(), let again = try? family.decode(bytes), let twice: [UInt8] = try? again.serializedBytes(), twice == bytes else {
+    guard let bytes: [UInt8] = try? message.serializedBytes(), let again = try? family.decode(bytes),
+        let twice: [UInt8] = try? again.serializedBytes(), twice == bytes
+    else {
         preconditionFailure("a message of \(family.name) is not decoded as it was encoded")
     }
 }

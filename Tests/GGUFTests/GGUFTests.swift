@@ -103,7 +103,9 @@ struct GGUFBuilder {
         for (name, case_) in golden {
             let type = try #require(GGUFType(rawValue: case_.type))
             let digits = Array(case_.bytes.utf8), count = case_.numbers.count
-            let bytes = stride(from: 0, to: digits.count, by: 2).map { UInt8(String(decoding: digits[$0..<$0 + 2], as: UTF8.self), radix: 16) ?? 0 }
+            let bytes = stride(from: 0, to: digits.count, by: 2).map {
+                UInt8(String(decoding: digits[$0..<$0 + 2], as: UTF8.self), radix: 16) ?? 0
+            }
             var found = [Float](repeating: 0, count: count)
             bytes.withUnsafeBytes { source in
                 found.withUnsafeMutableBufferPointer { Blocks.decode(source.baseAddress!, type, count: count, into: $0.baseAddress!) }
@@ -121,7 +123,8 @@ struct GGUFBuilder {
     @Test func whatLiesIsRefusedByName() {
         #expect(reason(Data("GGML".utf8)) == .noMagic)
         #expect(reason(GGUFBuilder(version: 4, tensors: 0, keys: 0).data) == .version(4))
-        #expect(reason(GGUFBuilder(tensors: 1 << 63, keys: 0).data) == .tooMany(what: "the number of tensors", count: 1 << 63, limit: 1 << 18))
+        #expect(
+            reason(GGUFBuilder(tensors: 1 << 63, keys: 0).data) == .tooMany(what: "the number of tensors", count: 1 << 63, limit: 1 << 18))
         #expect(reason(GGUFBuilder(tensors: 0, keys: .max).data) == .tooMany(what: "the number of keys", count: .max, limit: 1 << 16))
 
         var unknown = GGUFBuilder(tensors: 1, keys: 0)
@@ -132,7 +135,10 @@ struct GGUFBuilder {
         unknown.add(UInt64(0))
         #expect(reason(unknown.data) == .unknownType(tensor: "w", type: 999))
 
-        for (extents, problem) in [([UInt64(31)], "whose rows are no whole blocks of 32"), ([32, 1 << 40, 1 << 40], "which no file holds"), ([0], "which no file holds")] {
+        for (extents, problem) in [
+            ([UInt64(31)], "whose rows are no whole blocks of 32"), ([32, 1 << 40, 1 << 40], "which no file holds"),
+            ([0], "which no file holds"),
+        ] {
             var file = GGUFBuilder(tensors: 1, keys: 0)
             file.add(tensor: "w", extents, .q4_1, at: 0)
             #expect(reason(file.data) == .badShape(tensor: "w", shape: extents, problem: problem))

@@ -15,7 +15,8 @@ import Testing
         configuration.joint = 32
         configuration.classes = Self.classes
         configuration.senses = [
-            .init(name: "image", rows: 2, columns: 5, embedding: 8, hidden: 24), .init(name: "audio", rows: 2, columns: 5, embedding: 8, hidden: 24),
+            .init(name: "image", rows: 2, columns: 5, embedding: 8, hidden: 24),
+            .init(name: "audio", rows: 2, columns: 5, embedding: 8, hidden: 24),
         ]
         configuration.text.length = 4
         configuration.text.buckets = 8
@@ -38,7 +39,8 @@ import Testing
         var random = RandomSource(seed: 17)
         for _ in 0..<400 {
             let digit = random.uniform(below: Self.classes)
-            try learner.learn(MomentInput(senses: ["image": shows(digit, &random), "audio": shows(digit, &random)], label: digit, classes: Self.classes))
+            try learner.learn(
+                MomentInput(senses: ["image": shows(digit, &random), "audio": shows(digit, &random)], label: digit, classes: Self.classes))
         }
         let serving = MultimodalGraph.predicting(learner.model, parameters: learner.parameters, batch: 4, languageRows: 0)
         let conflict = MomentInput(senses: ["image": shows(3, &random), "audio": shows(8, &random)])

@@ -23,7 +23,8 @@ import Testing
     /// As a checkpoint passes it on.
     private func resumed(_ learner: OnlineLearner) throws -> OnlineLearner {
         let progress = try JSONDecoder().decode(OnlineLearner.State.Progress.self, from: JSONEncoder().encode(learner.state.progress))
-        let copy = try OnlineLearner(learner.model, learner.configuration, parameters: learner.parameters.copy(), random: RandomSource(seed: 0))
+        let copy = try OnlineLearner(
+            learner.model, learner.configuration, parameters: learner.parameters.copy(), random: RandomSource(seed: 0))
         try copy.restore(.init(progress: progress, tensors: learner.state.tensors))
         return copy
     }
@@ -48,7 +49,9 @@ import Testing
         for moment in TwoSenses.moments(10, seed: 4) { try learner.learn(moment) }
         let names = before.layout.parameters.map(\.name)
         let changed = Set(names.filter { Array(before[$0]) != Array(learner.parameters[$0]) })
-        let heads = names.filter { name in ["fusion.", "head.", "expert.", "ln_f"].contains { name.hasPrefix($0) } || name.contains(".norm.") }
+        let heads = names.filter { name in
+            ["fusion.", "head.", "expert.", "ln_f"].contains { name.hasPrefix($0) } || name.contains(".norm.")
+        }
         #expect(changed.isSubset(of: heads), "\(changed.subtracting(heads).sorted())")
         #expect(changed.isSuperset(of: ["head.class.weight", "head.class.bias", "ln_f.weight"]), "\(changed.sorted())")
         #expect(Set(names).isSuperset(of: ["wte.weight", "wpe.weight", "h.0.attn.c_attn.weight"]) && heads.count < names.count)
@@ -127,7 +130,9 @@ import Testing
 
     @Test func aSourceIsForgotten() throws {
         let learner = try learner("er")
-        for (index, moment) in TwoSenses.moments(12, seed: 4).enumerated() { try learner.learn(moment, source: index < 5 ? "kitchen" : "hall") }
+        for (index, moment) in TwoSenses.moments(12, seed: 4).enumerated() {
+            try learner.learn(moment, source: index < 5 ? "kitchen" : "hall")
+        }
         let bytes = learner.memoryBytes
         #expect(learner.forget(source: "kitchen") == 5 && learner.memorySlots.map(\.source) == Array(repeating: "hall", count: 7))
         #expect(learner.memoryBytes < bytes)

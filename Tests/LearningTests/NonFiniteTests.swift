@@ -7,7 +7,9 @@ import Testing
 
 /// Numbers that are not finite enter nothing that outlives a step, and what a learner remembers can always be written down.
 @Suite struct NonFiniteTests {
-    private func learner(_ strategy: String, replay: String = "loss", optimizer: String = "adam", settings: JSONValue = ["learning_rate": 0.003]) throws -> OnlineLearner {
+    private func learner(
+        _ strategy: String, replay: String = "loss", optimizer: String = "adam", settings: JSONValue = ["learning_rate": 0.003]
+    ) throws -> OnlineLearner {
         var learning = OnlineLearner.Configuration()
         (learning.strategy, learning.replay, learning.replayed, learning.languageRows, learning.memory) = (strategy, replay, 3, 1, 20)
         (learning.optimizer, learning.optimizerSettings, learning.consolidateEvery) = (optimizer, settings, 5)
@@ -49,7 +51,8 @@ import Testing
 
     @Test(arguments: optimizers.map(\.key), [Float(1e19), 1e30, .greatestFiniteMagnitude, .infinity, .nan])
     func aGradientThatIsTooLargeIsNoStep(name: String, gradient: Float) throws {
-        let layout = ParameterLayout([Parameter("w", [21])]), weights = ParameterStore<Float>(layout), gradients = ParameterStore<Float>(layout)
+        let layout = ParameterLayout([Parameter("w", [21])]), weights = ParameterStore<Float>(layout),
+            gradients = ParameterStore<Float>(layout)
         weights.values.fill(0.5)
         gradients.values.fill(0.1)
         let optimizer = Optimizer(try updateRule(name), parameters: weights, gradients: gradients)
@@ -62,7 +65,8 @@ import Testing
 
     /// A decay or a rate beyond reason carries weights out of single precision's range; they begin again at 0 and are never anything but numbers.
     @Test(arguments: optimizers.map(\.key)) func weightsThatDivergeStayNumbers(name: String) throws {
-        let layout = ParameterLayout([Parameter("w", [3, 7])]), weights = ParameterStore<Float>(layout), gradients = ParameterStore<Float>(layout)
+        let layout = ParameterLayout([Parameter("w", [3, 7])]), weights = ParameterStore<Float>(layout),
+            gradients = ParameterStore<Float>(layout)
         weights.values.fill(0.5)
         gradients.values.fill(0.1)
         let rule = try updateRule(name, settings: ["learning_rate": 1000, "weight_decay": 1000])
@@ -74,7 +78,8 @@ import Testing
     }
 
     @Test func consolidationTakesNoGradientThatCannotBeSquared() {
-        let layout = ParameterLayout([Parameter("w", [4])]), weights = ParameterStore<Float>(layout), gradients = ParameterStore<Float>(layout)
+        let layout = ParameterLayout([Parameter("w", [4])]), weights = ParameterStore<Float>(layout),
+            gradients = ParameterStore<Float>(layout)
         let elastic = ElasticConsolidation(layout)
         for gradient: Float in [1e30, Float.greatestFiniteMagnitude, Float.nan, 2] {
             gradients.values.fill(Double(gradient))
@@ -116,7 +121,9 @@ import Testing
             }
         }
         let verdict = gate.decide(learner)
-        #expect(verdict.decision == .accepted && [verdict.candidateLoss, verdict.servingLoss, verdict.anchorLoss].allSatisfy(\.isFinite), "\(verdict.reason)")
+        #expect(
+            verdict.decision == .accepted && [verdict.candidateLoss, verdict.servingLoss, verdict.anchorLoss].allSatisfy(\.isFinite),
+            "\(verdict.reason)")
         _ = try JSONEncoder().encode(gate.state.progress)
         #expect(gate.pairs.count == 16)
     }

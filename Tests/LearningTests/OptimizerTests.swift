@@ -49,7 +49,8 @@ private struct Toy {
             let gradients: [[String: [Float]]]
             let cases: [Case]
         }
-        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../Golden/optimizers.json").standardizedFileURL
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../Golden/optimizers.json")
+            .standardizedFileURL
         let golden = try JSONDecoder().decode(Golden.self, from: Data(contentsOf: file))
         #expect(golden.cases.count == 9)
         let layout = ParameterLayout(golden.shapes.map { Parameter($0, $1) })
@@ -215,11 +216,12 @@ private struct Toy {
         #expect(adam.state == before)
     }
 
-    @Test(arguments: [
-        ("adam", ["momentum": 0.9]), ("adam", ["beta1": 1]), ("nesterov", ["momentum": 0]), ("sgd", ["learning_rate": -1]),
-        ("lamb", ["decoupled": true]), ("adam", ["schedule": ["shape": "square"]]), ("adam", ["schedule": ["steps": 3]]),
-        ("adam", ["schedule": ["shape": "cosine", "total_steps": 5, "warmup_steps": 5]]), ("rmsprop", [:]),
-    ] as [(String, JSONValue)])
+    @Test(
+        arguments: [
+            ("adam", ["momentum": 0.9]), ("adam", ["beta1": 1]), ("nesterov", ["momentum": 0]), ("sgd", ["learning_rate": -1]),
+            ("lamb", ["decoupled": true]), ("adam", ["schedule": ["shape": "square"]]), ("adam", ["schedule": ["steps": 3]]),
+            ("adam", ["schedule": ["shape": "cosine", "total_steps": 5, "warmup_steps": 5]]), ("rmsprop", [:]),
+        ] as [(String, JSONValue)])
     func refusesSettingsThatMakeNoSense(_ name: String, _ settings: JSONValue) {
         #expect(throws: SettingsError.self) { try updateRule(name, settings: settings) }
     }
@@ -236,7 +238,10 @@ private struct Toy {
     }
 
     @Test func cosineFallsToItsShare() throws {
-        #expect(try shares(["shape": "cosine", "warmup_steps": 10, "total_steps": 110, "final_share": 0.2], at: [10, 60, 110, 500]) == [1, 0.6, 0.2, 0.2])
+        #expect(
+            try shares(["shape": "cosine", "warmup_steps": 10, "total_steps": 110, "final_share": 0.2], at: [10, 60, 110, 500]) == [
+                1, 0.6, 0.2, 0.2,
+            ])
     }
 
     @Test func inverseSquareRootHalvesInFourTimesTheSteps() throws {

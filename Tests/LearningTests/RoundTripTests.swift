@@ -66,7 +66,8 @@ struct RoundTripTests {
         for _ in 0..<10 { _ = trainer.step() }
         try #require(configuration.adapters).save(start, to: "\(root)/lora", base: "tied")
         try TensorArchive.write(
-            [TensorContent(name: "logits", shape: [ids.count, 64], floats: logits(wide, start, of: ids))], to: "\(root)/lora/ours.safetensors")
+            [TensorContent(name: "logits", shape: [ids.count, 64], floats: logits(wide, start, of: ids))],
+            to: "\(root)/lora/ours.safetensors")
         try run("check")
     }
 }

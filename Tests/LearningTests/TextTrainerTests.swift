@@ -77,7 +77,8 @@ import Testing
             shape.hidden = isTied ? nil : 40
             let configuration = Self.configuration(scope, recompute: recompute)
             let model = GPT2(shape, adapters: configuration.adapters)
-            let trainer = try TextTrainer(model, parameters: Self.parameters(model), tokens: Self.song, configuration, team: Team(count: team))
+            let trainer = try TextTrainer(
+                model, parameters: Self.parameters(model), tokens: Self.song, configuration, team: Team(count: team))
             let known = try configuration.memory(of: shape, members: team), measured = trainer.memory
             #expect(known.parameters == measured.parameters && known.gradients == measured.gradients)
             #expect(known.moments == measured.moments && known.activations == measured.activations)
@@ -126,7 +127,9 @@ import Testing
             let continued = try trainer(Self.configuration("all"))
             #expect(try continued.restore(from: damaged.path("training.safetensors")) != nil, "bit \(bit)")
             #expect(continued.steps == 1, "bit \(bit)")
-            #expect(Data(bytes: continued.parameters.values.baseAddress!, count: continued.parameters.values.count * 4) == saved[0], "bit \(bit)")
+            #expect(
+                Data(bytes: continued.parameters.values.baseAddress!, count: continued.parameters.values.count * 4) == saved[0],
+                "bit \(bit)")
         }
     }
 
@@ -139,7 +142,10 @@ import Testing
         let state = String(decoding: try archive.tensor("state").withUnsafeBytes { Array($0) }, as: UTF8.self)
         let changed = state.replacing(try Regex("\(key):[0-9]+"), with: wrong)
         #expect(changed != state)
-        let tensors = archive.tensors.filter { $0.name != "state" }.map { TensorContent($0) } + [TensorContent(name: "state", bytes: Array(changed.utf8))]
+        let tensors =
+            archive.tensors.filter { $0.name != "state" }.map { TensorContent($0) } + [
+                TensorContent(name: "state", bytes: Array(changed.utf8))
+            ]
         try CheckpointDirectory(folder.path).write([.init("training.safetensors", tensors)])
         #expect(throws: TextTrainer.Mismatch.self) { try trainer(Self.configuration("all")).restore(from: path) }
     }
@@ -156,7 +162,9 @@ import Testing
     }
 
     @Test func nonsenseIsRefused() throws {
-        #expect(throws: TextTrainer.Refusal.tooShort(tokens: 1)) { try TextTrainer(GPT2(Self.shape), parameters: Self.parameters(GPT2(Self.shape)), tokens: [1]) }
+        #expect(throws: TextTrainer.Refusal.tooShort(tokens: 1)) {
+            try TextTrainer(GPT2(Self.shape), parameters: Self.parameters(GPT2(Self.shape)), tokens: [1])
+        }
         #expect(throws: TextTrainer.Refusal.outOfRange(token: 256, vocabularySize: 256)) {
             try TextTrainer(GPT2(Self.shape), parameters: Self.parameters(GPT2(Self.shape)), tokens: [1, 256])
         }

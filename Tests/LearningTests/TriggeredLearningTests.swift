@@ -25,7 +25,8 @@ import Testing
     @Test(arguments: TriggerRule.Action.allCases)
     func everyActionIsDoneAndItsCostAndEffectAreInTheLedger(_ action: TriggerRule.Action) throws {
         let target = ["switch_strategy": "der++", "switch_optimizer": "lamb"][action.rawValue] ?? ""
-        let every = try rule("""
+        let every = try rule(
+            """
             {"name": "once", "detector": "EveryN", "detectorSettings": {"every": 30}, "action": "\(action.rawValue)", "amount": 4, "target": "\(target)"}
             """)
         let learner = try learner()
@@ -60,18 +61,23 @@ import Testing
         #expect(learner.optimizer.steps == 0 && learner.optimizer.moments.allSatisfy { $0.values.allSatisfy { $0 == 0 } })
         let good = learner.parameters.copy()
         good.values[0] += 1
-        var toGood = try TriggeredLearning([rule(#"{"detector": "EveryN", "detectorSettings": {"every": 1}, "action": "roll_back"}"#)], learner.model, frozen: good, seed: 1)
+        var toGood = try TriggeredLearning(
+            [rule(#"{"detector": "EveryN", "detectorSettings": {"every": 1}, "action": "roll_back"}"#)], learner.model, frozen: good,
+            seed: 1)
         let moment = TwoSenses.moments(1, seed: 5)[0]
         toGood.observe(try learner.learn(moment), of: moment, learner, good: good, at: 0)
         #expect(Array(learner.parameters.values) == Array(good.values), "where a gate keeps a good version, that one")
     }
 
     @Test func aLearnerThatNeverUpdatesLearnsWhenARuleSays() throws {
-        let burst = try rule(#"{"signal": "error", "detector": "EveryN", "detectorSettings": {"every": 10}, "action": "replay_burst", "amount": 8, "cooldownSeconds": 0, "budget": 1000}"#)
+        let burst = try rule(
+            #"{"signal": "error", "detector": "EveryN", "detectorSettings": {"every": 10}, "action": "replay_burst", "amount": 8, "cooldownSeconds": 0, "budget": 1000}"#
+        )
         let learner = try learner("never"), start = learner.parameters.copy()
         let triggered = try run([burst], learner, TwoSenses.moments(100, seed: 2))
         #expect(learner.steps == 80)
-        let judge = MomentJudge(learner.model, parameters: learner.parameters, rows: 16), twin = MomentJudge(learner.model, parameters: start, rows: 16)
+        let judge = MomentJudge(learner.model, parameters: learner.parameters, rows: 16),
+            twin = MomentJudge(learner.model, parameters: start, rows: 16)
         let test = TwoSenses.moments(100, seed: 3)
         func loss(_ judge: MomentJudge) -> Double { judge.judge(test).reduce(0) { $0 + ($1?.loss ?? 0) } }
         #expect(loss(judge) < loss(twin))
@@ -97,7 +103,9 @@ import Testing
             copy.observe(outcome, of: moment, learner, at: Int64(300 + index))
         }
         // The twin is not part of a state: it is the seed's.
-        #expect(copy.ledger.entries.filter { $0.rule != "loss_over_frozen" } == triggered.ledger.entries.filter { $0.rule != "loss_over_frozen" })
+        #expect(
+            copy.ledger.entries.filter { $0.rule != "loss_over_frozen" }
+                == triggered.ledger.entries.filter { $0.rule != "loss_over_frozen" })
     }
 
     @Test func aReadingOfAnotherKindShifts() throws {
@@ -117,7 +125,10 @@ import Testing
     @Test func aRuleThatMakesNoSenseIsRefused() throws {
         #expect(throws: DecodingError.self) { try rule(#"{"singal": "loss"}"#) }
         let model = try MultimodalModel(TwoSenses.configuration), store = try learner().parameters
-        for json in [#"{"action": "switch_optimizer", "target": "newton"}"#, #"{"action": "switch_strategy"}"#, #"{"detector": "ESP"}"#, #"{"action": "raise_rate"}"#] {
+        for json in [
+            #"{"action": "switch_optimizer", "target": "newton"}"#, #"{"action": "switch_strategy"}"#, #"{"detector": "ESP"}"#,
+            #"{"action": "raise_rate"}"#,
+        ] {
             #expect(throws: SettingsError.self, "\(json)") { try TriggeredLearning([rule(json)], model, frozen: store, seed: 1) }
         }
     }

@@ -18,14 +18,20 @@ private func rule(_ change: (inout TriggerRule) -> Void = { _ in }) -> TriggerRu
 @Suite struct TriggersTests {
     @Test func aDriftFiresItsRuleOnceAndOthersHearNothing() throws {
         var triggers = try Triggers([
-            rule { $0.detector = "PageHinkley"; $0.detectorSettings = ["threshold": 3] },
-            rule { $0.name = "other"; $0.signal = "join_rate" },
+            rule {
+                $0.detector = "PageHinkley"; $0.detectorSettings = ["threshold": 3]
+            },
+            rule {
+                $0.name = "other"; $0.signal = "join_rate"
+            },
         ])
         var random = RandomSource(seed: 1)
         var fired: [Int] = []
         for moment in 0..<400 {
             let loss = (moment < 200 ? 1 : 2) + 0.1 * random.normal()
-            if triggers.observe("loss", loss, at: Int64(moment) * second).contains(where: { $0.rule.name == "drift" }) { fired.append(moment) }
+            if triggers.observe("loss", loss, at: Int64(moment) * second).contains(where: { $0.rule.name == "drift" }) {
+                fired.append(moment)
+            }
         }
         #expect(fired.count == 1 && (200..<210).contains(fired[0]))
         #expect(triggers.ledger.entries.map(\.verdict) == [.quiet, .fired, .quiet])
@@ -40,7 +46,11 @@ private func rule(_ change: (inout TriggerRule) -> Void = { _ in }) -> TriggerRu
     }
 
     @Test func aBudgetIsSpentAndComesBack() throws {
-        var triggers = try Triggers([rule { $0.budget = 5; $0.budgetSeconds = 100; $0.expectedCost = 1 }])
+        var triggers = try Triggers([
+            rule {
+                $0.budget = 5; $0.budgetSeconds = 100; $0.expectedCost = 1
+            }
+        ])
         var fired: [Int] = []
         for time in 0..<120 {
             for firing in triggers.observe("loss", 1, at: Int64(time) * second) {
@@ -67,13 +77,20 @@ private func rule(_ change: (inout TriggerRule) -> Void = { _ in }) -> TriggerRu
     }
 
     @Test func goesOnExactlyAfterSavingAndRestoring() throws {
-        let rules = [rule { $0.detector = "ADWIN"; $0.detectorSettings = [:]; $0.cooldownSeconds = 3; $0.budget = 4; $0.budgetSeconds = 50 }]
+        let rules = [
+            rule {
+                $0.detector = "ADWIN"; $0.detectorSettings = [:]; $0.cooldownSeconds = 3; $0.budget = 4; $0.budgetSeconds = 50
+            }
+        ]
         var uninterrupted = try Triggers(rules), interrupted = uninterrupted
         var random = RandomSource(seed: 2)
         for moment in 0..<2000 {
             if moment % 101 == 0 { interrupted = try JSONDecoder().decode(Triggers.self, from: JSONEncoder().encode(interrupted)) }
             let loss = Double(moment / 150 % 2) + 0.2 * random.normal()
-            let (one, other) = (uninterrupted.observe("loss", loss, at: Int64(moment) * second), interrupted.observe("loss", loss, at: Int64(moment) * second))
+            let (one, other) = (
+                uninterrupted.observe("loss", loss, at: Int64(moment) * second),
+                interrupted.observe("loss", loss, at: Int64(moment) * second)
+            )
             #expect(one == other)
         }
         #expect(uninterrupted.ledger == interrupted.ledger)

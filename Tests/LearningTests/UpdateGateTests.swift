@@ -105,7 +105,8 @@ import Testing
         func changed(_ moments: [MomentInput]) -> [MomentInput] {
             moments.map { moment in
                 var moment = moment
-                for (name, sense) in moment.senses { moment.senses[name]?.values = sense.values.map { 2 - $0 } }  // far from all that was seen
+                // far from all that was seen
+                for (name, sense) in moment.senses { moment.senses[name]?.values = sense.values.map { 2 - $0 } }
                 return moment
             }
         }

@@ -3,13 +3,17 @@ import Testing
 @testable import Messaging
 
 struct EndpointTests {
-    @Test(arguments: ["tcp://127.0.0.1:7400", "tcp://*:7400", "tcp://[::1]:1", "tcp://127.0.0.1:*", "tcp://localhost:7400", "tcp://eth0:7400", "ipc:///run/accrete/fuse"])
+    @Test(arguments: [
+        "tcp://127.0.0.1:7400", "tcp://*:7400", "tcp://[::1]:1", "tcp://127.0.0.1:*", "tcp://localhost:7400", "tcp://eth0:7400",
+        "ipc:///run/accrete/fuse",
+    ])
     func goodOnesStayAsTheyAre(text: String) throws {
         #expect(try Endpoint(text).description == text)
     }
 
     @Test(arguments: [
-        "", "7400", "udp://127.0.0.1:1", "tcp://7400", "tcp://:7400", "tcp://host:0", "tcp://host:65536", "tcp://host:x", "tcp://host:+80", "tcp://host:080",
+        "", "7400", "udp://127.0.0.1:1", "tcp://7400", "tcp://:7400", "tcp://host:0", "tcp://host:65536", "tcp://host:x", "tcp://host:+80",
+        "tcp://host:080",
         "tcp://::1:7400", "tcp://[localhost]:7400", "tcp://[::1:7400", "tcp://a b:7400", "tcp://127.0.0.1;127.0.0.2:7400", "ipc:///a\nb",
         "ipc://relative", "ipc:///", "ipc:///" + String(repeating: "x", count: 107),
     ])
@@ -23,7 +27,8 @@ struct EndpointTests {
         ("tcp://0.0.0.0:7400", "tcp://[::1]:7400", true), ("tcp://localhost:7400", "tcp://127.0.0.1:7400", true),
         ("tcp://[::1]:7400", "tcp://[0:0::1]:7400", true), ("tcp://[::]:7400", "tcp://10.0.0.1:7400", true),
         ("tcp://127.0.0.1:7400", "tcp://127.0.0.1:7401", false), ("tcp://127.0.0.1:7400", "tcp://10.0.0.1:7400", false),
-        ("tcp://127.0.0.1:*", "tcp://127.0.0.1:*", false), ("ipc:///run/a", "ipc:///run/./a", true), ("ipc:///run/a", "ipc:///run/b", false),
+        ("tcp://127.0.0.1:*", "tcp://127.0.0.1:*", false), ("ipc:///run/a", "ipc:///run/./a", true),
+        ("ipc:///run/a", "ipc:///run/b", false),
         ("ipc:///run/a", "tcp://127.0.0.1:7400", false),
     ])
     func twoStagesAtOnePlaceClash(one: String, other: String, expected: Bool) throws {

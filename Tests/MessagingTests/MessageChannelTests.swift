@@ -81,10 +81,14 @@ struct MessageChannelTests {
     @Test func readingsOfOneSourceDriveOutTheirOwnAtTheExtractorsToo() throws {
         let channel = MessageChannel(limits: limits(messages: 100), overflow: .dropOldest)
         func sample(_ source: String) throws -> [UInt8] {
-            try Sample.with { $0.arrived = 5; $0.reading.session = "s"; $0.reading.stamp.source = source }.serializedBytes()
+            try Sample.with {
+                $0.arrived = 5; $0.reading.session = "s"; $0.reading.stamp.source = source
+            }.serializedBytes()
         }
         func feature(_ source: String) throws -> [UInt8] {
-            try FeatureFrame.with { $0.arrived = 5; $0.frame.session = "s"; $0.frame.source = source }.serializedBytes()
+            try FeatureFrame.with {
+                $0.arrived = 5; $0.frame.session = "s"; $0.frame.source = source
+            }.serializedBytes()
         }
         for (topic, header) in [("sample.text/", sample), ("feature.text/", feature)] {
             _ = channel.deliver(topic: topic, header: try header("quiet"), payload: [])

@@ -62,7 +62,8 @@ struct PythonClientTests {
         options.keepsLast = ["model.update/"]
         let publisher = try bus.publisher(.bind, [Endpoint("tcp://127.0.0.1:*")], options: options)
         let header = #"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"# + "  "
-        let file = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { [UInt8]($0) } + Array(header.utf8)
+        let file =
+            withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { [UInt8]($0) } + Array(header.utf8)
             + [0, 0, 128, 63, 0, 0, 0, 64]
         var update = ModelUpdate()
         update.stamp = Stamp(from: "learn", sequence: 1)

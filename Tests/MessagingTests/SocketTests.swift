@@ -214,8 +214,12 @@ struct SocketTests {
         var options = PublisherOptions()
         options.limits.frameBytes = 10
         let publisher = try bus.publisher(.bind, [Endpoint("tcp://127.0.0.1:*")], options: options)
-        #expect(throws: MessagingError.self) { try publisher.publish("t/", header: header(1), payload: [Payload([UInt8](repeating: 0, count: 11))]) }
-        #expect(throws: MessagingError.self) { try publisher.publish("t/", header: header(1), payload: Array(repeating: Payload([UInt8]()), count: 15)) }
+        #expect(throws: MessagingError.self) {
+            try publisher.publish("t/", header: header(1), payload: [Payload([UInt8](repeating: 0, count: 11))])
+        }
+        #expect(throws: MessagingError.self) {
+            try publisher.publish("t/", header: header(1), payload: Array(repeating: Payload([UInt8]()), count: 15))
+        }
         publisher.close()
         #expect(throws: MessagingError.self) { try publisher.publish("t/", header: header(1), payload: []) }
     }
@@ -253,7 +257,9 @@ struct SocketTests {
         #expect(throws: MessagingError.self) { try bus.publisher(.bind, [directory.endpoint("file")], options: PublisherOptions()) }
         #expect(FileManager.default.contents(atPath: directory.path + "/file") == Data([1]))
         #expect(chmod(directory.path, 0o755) == 0)
-        let error = #expect(throws: MessagingError.self) { try bus.publisher(.bind, [directory.endpoint("bus")], options: PublisherOptions()) }
+        let error = #expect(throws: MessagingError.self) {
+            try bus.publisher(.bind, [directory.endpoint("bus")], options: PublisherOptions())
+        }
         #expect(error?.reason.hasPrefix("others may enter") == true)
     }
 

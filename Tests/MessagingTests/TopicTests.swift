@@ -15,8 +15,10 @@ struct TopicTests {
             try Topics.sample("audio").name, try Topics.feature("text").name, try Topics.moment("s1").name,
             try Topics.prediction("s1").name, try Topics.action("s1").name, try Topics.reliability("s1").name,
             try Topics.explain("s1").name, try Topics.explanation("s1").name, try Topics.answer("s1").name, try Topics.modelUpdate().name,
-            try Topics.policyUpdate().name, try Topics.sessionUpdate("s1").name, try Topics.modelVerdict().name, try Topics.triggerLedger().name,
-            try Topics.order("learn").name, try Topics.evaluationSummary().name, try Topics.evaluationProgress().name, try Topics.evaluationDomains().name,
+            try Topics.policyUpdate().name, try Topics.sessionUpdate("s1").name, try Topics.modelVerdict().name,
+            try Topics.triggerLedger().name,
+            try Topics.order("learn").name, try Topics.evaluationSummary().name, try Topics.evaluationProgress().name,
+            try Topics.evaluationDomains().name,
             try Topics.status("extract-image").name,
         ]
         #expect(names.count == Topics.all.count)
@@ -28,7 +30,9 @@ struct TopicTests {
         #expect(Topics.sensor.pattern == "sensor.<modality>.<source>/")
     }
 
-    @Test(arguments: ["sensor.image/", "sensor.image.camera", "sensor.image.a.b/", "sensor..x/", "model.update", "", "/", "sensor.im age.x/"])
+    @Test(arguments: [
+        "sensor.image/", "sensor.image.camera", "sensor.image.a.b/", "sensor..x/", "model.update", "", "/", "sensor.im age.x/",
+    ])
     func whatIsNoTopicBelongsToNoFamily(name: String) {
         #expect(Topics.family(of: name) == nil)
     }

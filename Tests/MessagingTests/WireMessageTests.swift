@@ -74,7 +74,9 @@ struct WireMessageTests {
         #expect(try refusal { (status: inout Status) in status.gauges = many.merging(["one more": 1]) { $1 } } == .tooLarge)
         #expect(try refusal { (event: inout MomentEvent) in event.moment.senses = Array(repeating: Sense(), count: 4_097) } == .tooLarge)
         // The stamp alone is looked at in the same way.
-        let stamped = Cut.with { $0.stamp = Stamp(from: "a", sequence: 1); $0.stamp.clock = tooLong }
+        let stamped = Cut.with {
+            $0.stamp = Stamp(from: "a", sequence: 1); $0.stamp.clock = tooLong
+        }
         #expect(reason { _ = try WireMessage(stamped, on: try Topics.cut("s")).stamp() } == .tooLarge)
     }
 

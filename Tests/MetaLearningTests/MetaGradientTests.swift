@@ -16,7 +16,9 @@ import Testing
             #expect(abs(outcome.queryLoss - one.query_loss) < 1e-9, "\(one.norm)")
             for (name, theirs) in one.gradient {
                 #expect(distance(trial.gradient[name], theirs) < 1e-9, "\(one.norm) \(name)")
-                if !one.first_order { #expect(distance(trial.rateGradient[name], one.rate_gradient[name]!) < 1e-9, "\(one.norm) α of \(name)") }
+                if !one.first_order {
+                    #expect(distance(trial.rateGradient[name], one.rate_gradient[name]!) < 1e-9, "\(one.norm) α of \(name)")
+                }
             }
         }
     }
@@ -54,7 +56,8 @@ import Testing
             _ = trial.differentiate()
             for (name, theirs) in one.gradient {
                 let largest = theirs.map { abs($0) }.max()!
-                #expect(zip(trial.gradient[name], theirs).allSatisfy { abs(Double($0) - $1) <= 1e-4 * max(1, largest) }, "\(one.norm) \(name)")
+                #expect(
+                    zip(trial.gradient[name], theirs).allSatisfy { abs(Double($0) - $1) <= 1e-4 * max(1, largest) }, "\(one.norm) \(name)")
             }
         }
     }
@@ -76,7 +79,8 @@ private struct Golden: Decodable {
     let cases: [Case]
 
     static func read() throws -> Golden {
-        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../Golden/maml.json").standardizedFileURL
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../Golden/maml.json")
+            .standardizedFileURL
         return try JSONDecoder().decode(Golden.self, from: Data(contentsOf: file))
     }
 }

@@ -78,7 +78,8 @@ private struct Lines {
     @Test func learnsToAdaptFaster() throws {
         let result = try trained(secondOrder: true, rateRate: 0.01)
         #expect(result.rate > 0.3)
-        let last: Double = result.losses.suffix(20).reduce(0, +), slower: Double = try trained(secondOrder: true).losses.suffix(20).reduce(0, +)
+        let last: Double = result.losses.suffix(20).reduce(0, +),
+            slower: Double = try trained(secondOrder: true).losses.suffix(20).reduce(0, +)
         #expect(last < slower)
     }
 
@@ -94,10 +95,11 @@ private struct Lines {
         reptile.learn([[lines.examples(of: 2), lines.examples(of: 2)]])
         #expect(meta.values[0] == task.values[0] / 2)
         for _ in 0..<50 {
-            reptile.learn((0..<4).map { _ in
-                let slope = 3 + 0.2 * lines.random.normal()
-                return (0..<4).map { _ in lines.examples(of: slope) }
-            })
+            reptile.learn(
+                (0..<4).map { _ in
+                    let slope = 3 + 0.2 * lines.random.normal()
+                    return (0..<4).map { _ in lines.examples(of: slope) }
+                })
         }
         #expect(abs(meta.values[0] - 3) < 0.3)
     }

@@ -10,7 +10,8 @@ private struct Habits {
     static let model: MultimodalConfiguration = {
         var configuration = MultimodalConfiguration()
         configuration.senses = [.init(name: "vector", rows: 1, columns: 4, embedding: 8, hidden: 16)]
-        (configuration.width, configuration.heads, configuration.layers, configuration.tokens, configuration.joint, configuration.classes) = (16, 2, 1, 1, 16, 2)
+        (configuration.width, configuration.heads, configuration.layers, configuration.tokens, configuration.joint, configuration.classes) =
+            (16, 2, 1, 1, 16, 2)
         (configuration.text.length, configuration.text.buckets) = (8, 16)
         return configuration
     }()
@@ -19,7 +20,8 @@ private struct Habits {
         (0..<length).map { _ in
             let isHigh = random.uniform(below: 2) == 1
             let values = (0..<4).map { _ in Float((isHigh ? 1 : -1) + 0.3 * random.normal()) }
-            return MomentInput(senses: ["vector": SenseInput(rows: 1, columns: 4, values: values)], label: isHigh == isOpposite ? 0 : 1, classes: 2)
+            return MomentInput(
+                senses: ["vector": SenseInput(rows: 1, columns: 4, values: values)], label: isHigh == isOpposite ? 0 : 1, classes: 2)
         }
     }
 }
@@ -85,7 +87,8 @@ private struct Habits {
         var habits = Habits(random: RandomSource(seed: 3))
         let task = habits.session(8, isOpposite: true)
         learner.learn(Episode(support: Array(task.prefix(4)), query: Array(task.suffix(4))), from: shared)
-        let one = learner.adapt(habits.session(4, isOpposite: true), from: shared), other = learner.adapt(habits.session(4, isOpposite: false), from: shared)
+        let one = learner.adapt(habits.session(4, isOpposite: true), from: shared),
+            other = learner.adapt(habits.session(4, isOpposite: false), from: shared)
         for (parameter, range) in zip(learner.layout.parameters, learner.layout.ranges) {
             #expect((one.offsets[range] == other.offsets[range]) != configuration.isAdapted(parameter), "\(parameter.name)")
             #expect(learner.rates[parameter.name].allSatisfy { $0 == 0 } != configuration.isAdapted(parameter), "\(parameter.name)")
@@ -111,7 +114,8 @@ private struct Habits {
         func loss(replayed: Int) throws -> Double {
             var configuration = configuration
             (configuration.replayed, configuration.memory) = (replayed, 16)
-            let model = try MultimodalModel(Habits.model), shared = shared(model), tasks = SessionTasks(try PersonalLearner(model, configuration))
+            let model = try MultimodalModel(Habits.model), shared = shared(model),
+                tasks = SessionTasks(try PersonalLearner(model, configuration))
             var habits = Habits(random: RandomSource(seed: 6))
             for user in 0..<20 {
                 for moment in habits.session(8, isOpposite: user % 2 == 0) { _ = tasks.hear(moment, of: "\(user)", shared: shared) }
@@ -137,14 +141,16 @@ private struct Habits {
     @Test func adaptersAreOfferedOnceProvenAndTakenBackWhereTheyDoHarm() throws {
         var configuration = configuration
         (configuration.proof, configuration.maximumSessions) = (8, 100)
-        let model = try MultimodalModel(Habits.model), shared = shared(model), tasks = SessionTasks(try PersonalLearner(model, configuration))
+        let model = try MultimodalModel(Habits.model), shared = shared(model),
+            tasks = SessionTasks(try PersonalLearner(model, configuration))
         var habits = Habits(random: RandomSource(seed: 7))
         let offered = hear(tasks, 40, { habits.session(8, isOpposite: $0 % 2 == 0) }, shared: shared)
         let first = try #require(offered.first)
         #expect(first >= 8 && offered.contains(39) && tasks.gain.mean > 0.1)
         #expect(tasks.takeReleased() == [])
         // Whoever changes their mind after the support is misled by it.
-        let misled = hear(tasks, 8, { habits.session(4, isOpposite: $0 % 2 == 0) + habits.session(4, isOpposite: $0 % 2 == 1) }, shared: shared)
+        let misled = hear(
+            tasks, 8, { habits.session(4, isOpposite: $0 % 2 == 0) + habits.session(4, isOpposite: $0 % 2 == 1) }, shared: shared)
         #expect(misled.contains(0) && !misled.contains(7) && !tasks.gain.isTrusted)
         #expect(tasks.takeReleased().contains("39"))
     }

@@ -71,24 +71,37 @@ import Testing
         let file = directory + "/adapter_config.json"
         let members = try #require(JSON(file: file).object)
         let refused: [(String, JSON)] = [
-            ("peft_type", .string("IA3")), ("use_dora", .bool(true)), ("r", .integer(0)), ("bias", .string("all")), ("init_lora_weights", .string("pissa")),
-            ("init_lora_weights", .string("pissa_niter_4")), ("init_lora_weights", .string("olora")), ("init_lora_weights", .string("loftq")),
+            ("peft_type", .string("IA3")), ("use_dora", .bool(true)), ("r", .integer(0)), ("bias", .string("all")),
+            ("init_lora_weights", .string("pissa")),
+            ("init_lora_weights", .string("pissa_niter_4")), ("init_lora_weights", .string("olora")),
+            ("init_lora_weights", .string("loftq")),
             ("init_lora_weights", .string("corda")), ("init_lora_weights", .string("lora_ga")), ("init_lora_weights", .string("something")),
-            ("alora_invocation_tokens", .array([.integer(1)])), ("lora_bias", .bool(true)), ("trainable_token_indices", .array([.integer(1)])),
-            ("modules_to_save", .array([.string("ln_f")])), ("target_parameters", .array([.string("mlp.c_fc.weight")])), ("use_qalora", .bool(true)),
+            ("alora_invocation_tokens", .array([.integer(1)])), ("lora_bias", .bool(true)),
+            ("trainable_token_indices", .array([.integer(1)])),
+            ("modules_to_save", .array([.string("ln_f")])), ("target_parameters", .array([.string("mlp.c_fc.weight")])),
+            ("use_qalora", .bool(true)),
             ("layer_replication", .array([.array([.integer(0), .integer(1)])])), ("arrow_config", .object(["top_k": .integer(1)])),
-            ("a_key_of_next_year", .bool(true)), ("use_rslora", .string("yes")), ("layers_pattern", .string("h")), ("exclude_modules", .integer(1)),
+            ("a_key_of_next_year", .bool(true)), ("use_rslora", .string("yes")), ("layers_pattern", .string("h")),
+            ("exclude_modules", .integer(1)),
             ("rank_pattern", .array([.integer(1)])), ("alpha_pattern", .object(["c_attn": .string("1")])), ("lora_alpha", .null),
         ]
         for (key, value) in refused {
             try replaceFile(at: file, with: JSON.object(members.merging([key: value]) { $1 }).text())
-            #expect(throws: CheckpointError.configuration(file: file, key: key, "is \(value.text())")) { try Adapters.open(directory: directory, for: model) }
+            #expect(throws: CheckpointError.configuration(file: file, key: key, "is \(value.text())")) {
+                try Adapters.open(directory: directory, for: model)
+            }
         }
         // What says that something is not used says nothing.
-        try replaceFile(at: file, with: JSON.object(members.merging([
-            "a_key_of_next_year": .bool(false), "another": .null, "modules_to_save": .array([]), "init_lora_weights": .string("gaussian"),
-            "exclude_modules": .null, "layers_to_transform": .null, "rank_pattern": .object([:]), "fan_in_fan_out": .bool(false), "bias": .null,
-        ]) { $1 }).text())
+        try replaceFile(
+            at: file,
+            with: JSON.object(
+                members.merging([
+                    "a_key_of_next_year": .bool(false), "another": .null, "modules_to_save": .array([]),
+                    "init_lora_weights": .string("gaussian"),
+                    "exclude_modules": .null, "layers_to_transform": .null, "rank_pattern": .object([:]), "fan_in_fan_out": .bool(false),
+                    "bias": .null,
+                ]) { $1 }
+            ).text())
         let unused = try Adapters.open(directory: directory, for: model).parameters
         #expect(unused.values.elementsEqual(store.values))
         try replaceFile(at: file, with: JSON.object(members.merging(["r": .integer(3)]) { $1 }).text())
@@ -97,9 +110,15 @@ import Testing
         #expect(throws: CheckpointError.configuration(file: file, key: "target_modules", "names q_proj, which this model does not have")) {
             try Adapters.open(directory: directory, for: model)
         }
-        for (targets, name) in [(JSON.array([.string("c_attn"), .string("wte")]), "wte"), (.string(".*"), "wte"), (.array([.string("c_attn"), .string("lm_head")]), "lm_head")] {
+        for (targets, name) in [
+            (JSON.array([.string("c_attn"), .string("wte")]), "wte"), (.string(".*"), "wte"),
+            (.array([.string("c_attn"), .string("lm_head")]), "lm_head"),
+        ] {
             try replaceFile(at: file, with: JSON.object(members.merging(["target_modules": targets]) { $1 }).text())
-            #expect(throws: CheckpointError.configuration(file: file, key: "target_modules", "names \(name); only projections of the blocks can be adapted")) {
+            #expect(
+                throws: CheckpointError.configuration(
+                    file: file, key: "target_modules", "names \(name); only projections of the blocks can be adapted")
+            ) {
                 try Adapters.open(directory: directory, for: model)
             }
         }
@@ -109,7 +128,10 @@ import Testing
 
     /// Members of the file, and the projections with the scales that PEFT gives them beside rank 2 and alpha 3.
     private static let understood: [(members: String, scales: [String: Double])] = [
-        (#"{"target_modules": ["transformer.h.0.attn.c_attn", "transformer.h.1.mlp.c_proj"]}"#, ["h.0.attn.c_attn": 1.5, "h.1.mlp.c_proj": 1.5]),
+        (
+            #"{"target_modules": ["transformer.h.0.attn.c_attn", "transformer.h.1.mlp.c_proj"]}"#,
+            ["h.0.attn.c_attn": 1.5, "h.1.mlp.c_proj": 1.5]
+        ),
         (#"{"target_modules": "transformer\\.h\\.1\\.(attn|mlp)\\.c_proj"}"#, ["h.1.attn.c_proj": 1.5, "h.1.mlp.c_proj": 1.5]),
         (#"{"target_modules": ["c_proj"], "exclude_modules": ["mlp.c_proj"]}"#, ["h.0.attn.c_proj": 1.5, "h.1.attn.c_proj": 1.5]),
         (#"{"target_modules": ["c_attn", "c_fc"], "exclude_modules": ".*h\\.0\\..*"}"#, ["h.1.attn.c_attn": 1.5, "h.1.mlp.c_fc": 1.5]),
@@ -125,8 +147,11 @@ import Testing
     mutating func whatPEFTAdaptsIsAdaptedByAsMuch(members: String, scales: [String: Double]) throws {
         let given = try #require(try JSON(parsing: members.utf8).object)
         var adapters = Adapters(rank: 2, alpha: 3, projections: scales.keys.sorted())
-        for (pattern, rank) in given["rank_pattern"]?.object ?? [:] where pattern.contains("h.0") { adapters.ranks["h.0.attn.c_attn"] = rank.integer }
-        let store = ParameterStore<Float>(ParameterLayout(GPT2(model.configuration, adapters: adapters).parameters.filter(Adapters.contains)))
+        for (pattern, rank) in given["rank_pattern"]?.object ?? [:] where pattern.contains("h.0") {
+            adapters.ranks["h.0.attn.c_attn"] = rank.integer
+        }
+        let store = ParameterStore<Float>(
+            ParameterLayout(GPT2(model.configuration, adapters: adapters).parameters.filter(Adapters.contains)))
         adapters.begin(in: store, using: &random)
         try adapters.save(store, to: directory, base: "gpt2")
         let file = directory + "/adapter_config.json"
@@ -141,14 +166,20 @@ import Testing
     }
 
     @Test func allLinearAndTheNamesOfABareModelAreUnderstood() throws {
-        for (targets, prefix) in [(JSON.string("all-linear"), "transformer."), (.array([.string("c_attn"), .string("c_fc"), .string("c_proj")]), "")] {
+        for (targets, prefix) in [
+            (JSON.string("all-linear"), "transformer."), (.array([.string("c_attn"), .string("c_fc"), .string("c_proj")]), ""),
+        ] {
             let adapters = Adapters(rank: 2, alpha: 3, projections: ["c_attn", "c_fc", "c_proj"])
-            let store = ParameterStore<Float>(ParameterLayout(GPT2(model.configuration, adapters: adapters).parameters.filter(Adapters.contains)))
+            let store = ParameterStore<Float>(
+                ParameterLayout(GPT2(model.configuration, adapters: adapters).parameters.filter(Adapters.contains)))
             try adapters.save(store, to: directory, base: "gpt2")
             let file = directory + "/adapter_config.json"
-            try replaceFile(at: file, with: JSON.object(try #require(JSON(file: file).object).merging(["target_modules": targets]) { $1 }).text())
+            try replaceFile(
+                at: file, with: JSON.object(try #require(JSON(file: file).object).merging(["target_modules": targets]) { $1 }).text())
             let path = directory + "/adapter_model.safetensors"
-            let tensors = try TensorArchive(mapping: path).tensors.map { TensorContent($0.renamed($0.name.replacing("model.transformer.", with: "model." + prefix))) }
+            let tensors = try TensorArchive(mapping: path).tensors.map {
+                TensorContent($0.renamed($0.name.replacing("model.transformer.", with: "model." + prefix)))
+            }
             try TensorArchive.write(tensors, to: path)
             #expect(try projections(Adapters.open(directory: directory, for: model).parameters).count == 8)
         }

@@ -6,7 +6,8 @@ import Testing
 /// A tiny random BERT and what transformers makes of it: `Tests/Golden/bert.py`.
 @Suite struct BERTTests {
     private let folder = Folder()
-    private static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/Golden/bert"
+    private static let directory =
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/Golden/bert"
 
     private struct Case: Decodable {
         var text: String
@@ -43,7 +44,10 @@ import Testing
         #expect(throws: (any Error).self) { try BERT(directory: Self.directory + "/nowhere") }
         let place = folder.path("bert")
         try FileManager.default.copyItem(atPath: Self.directory, toPath: place)
-        for (old, new) in [("\"gelu\"", "\"relu\""), ("\"hidden_size\": 16", "\"hidden_size\": 18"), ("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3")] {
+        for (old, new) in [
+            ("\"gelu\"", "\"relu\""), ("\"hidden_size\": 16", "\"hidden_size\": 18"),
+            ("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3"),
+        ] {
             let config = try String(contentsOfFile: Self.directory + "/config.json", encoding: .utf8)
             let changed = config.replacingOccurrences(of: old, with: new)
             #expect(changed != config)
@@ -59,10 +63,14 @@ import Testing
     func miniLMsFeaturesAreThoseOfTransformers() throws {
         let bert = try BERT(directory: try #require(Self.miniLM))
         let expected: [(text: String, ids: [Int], features: [Float])] = [
-            ("What is the red thing on the left?", [101, 2054, 2003, 1996, 2417, 2518, 2006, 1996, 2187, 1029, 102],
-             [-0.068876, 0.045252, -0.089375, 0.090953, 0.010724, 0.011014]),
-            ("Das Café ist geschlossen.", [101, 8695, 7668, 21541, 16216, 11624, 10483, 5054, 1012, 102],
-             [0.047666, 0.103354, -0.022786, 0.051413, 0.040678, 0.063303]),
+            (
+                "What is the red thing on the left?", [101, 2054, 2003, 1996, 2417, 2518, 2006, 1996, 2187, 1029, 102],
+                [-0.068876, 0.045252, -0.089375, 0.090953, 0.010724, 0.011014]
+            ),
+            (
+                "Das Café ist geschlossen.", [101, 8695, 7668, 21541, 16216, 11624, 10483, 5054, 1012, 102],
+                [0.047666, 0.103354, -0.022786, 0.051413, 0.040678, 0.063303]
+            ),
         ]
         for one in expected {
             #expect(bert.tokenizer.encode(one.text, limit: 64) == one.ids)

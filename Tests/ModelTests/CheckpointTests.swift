@@ -54,7 +54,8 @@ import Testing
             } + [
                 TensorContent(name: "h.0.attn.bias", bytes: [1]), TensorContent(name: "h.1.attn.masked_bias", shape: [], floats: [-1e4]),
                 TensorContent(
-                    name: "lm_head.weight", shape: [11, 8], floats: try #require(tensors.first { $0.name == "transformer.wte.weight" }).floats().map { Float(Float16($0)) }),
+                    name: "lm_head.weight", shape: [11, 8],
+                    floats: try #require(tensors.first { $0.name == "transformer.wte.weight" }).floats().map { Float(Float16($0)) }),
             ]
         }
         let (_, opened) = try GPT2.open(directory: directory)
@@ -75,24 +76,44 @@ import Testing
         }
         let name = "transformer.ln_f.bias"
         #expect(try refusal { $0.filter { $0.name != name }.map { TensorContent($0) } } == "\(path) lacks ln_f.bias")
-        #expect(try refusal { $0.map { TensorContent($0) } + [TensorContent(name: "h.9.x", bytes: [])] } == "\(path) holds h.9.x, which this model does not have")
-        #expect(try refusal { $0.map { $0.name == name ? TensorContent(name: name, shape: [4, 2], floats: .init(repeating: 0, count: 8)) : TensorContent($0) } }
-            == "\(path): tensor \"\(name)\" has shape [4, 2], expected [8]")
-        #expect(try refusal { $0.map { $0.name == name ? TensorContent(name: name, shape: [8], floats: .init(repeating: .infinity, count: 8)) : TensorContent($0) } }
-            == "\(path): tensor \"\(name)\" is not finite at element 0")
-        #expect(try refusal { $0.map { TensorContent($0) } + [TensorContent(name: "ln_f.bias", shape: [8], floats: .init(repeating: 0, count: 8))] }
-            == "\(path): tensor \"ln_f.bias\" is given twice")
+        #expect(
+            try refusal { $0.map { TensorContent($0) } + [TensorContent(name: "h.9.x", bytes: [])] }
+                == "\(path) holds h.9.x, which this model does not have")
+        #expect(
+            try refusal {
+                $0.map {
+                    $0.name == name ? TensorContent(name: name, shape: [4, 2], floats: .init(repeating: 0, count: 8)) : TensorContent($0)
+                }
+            }
+                == "\(path): tensor \"\(name)\" has shape [4, 2], expected [8]")
+        #expect(
+            try refusal {
+                $0.map {
+                    $0.name == name
+                        ? TensorContent(name: name, shape: [8], floats: .init(repeating: .infinity, count: 8)) : TensorContent($0)
+                }
+            }
+                == "\(path): tensor \"\(name)\" is not finite at element 0")
+        #expect(
+            try refusal {
+                $0.map { TensorContent($0) } + [TensorContent(name: "ln_f.bias", shape: [8], floats: .init(repeating: 0, count: 8))]
+            }
+                == "\(path): tensor \"ln_f.bias\" is given twice")
     }
 
     @Test(arguments: [
-        (#"{"model_type":"llama"}"#, "model_type is llama; only gpt2 is known"), (#"{"n_head":5}"#, "n_head 5 heads do not divide a width of 768"),
+        (#"{"model_type":"llama"}"#, "model_type is llama; only gpt2 is known"),
+        (#"{"n_head":5}"#, "n_head 5 heads do not divide a width of 768"),
         (#"{"n_embd":"8"}"#, "n_embd is \"8\"; an integer was expected"), (#"{"n_layer":0}"#, "n_layer is 0; it must be between 1 and"),
-        (#"{"n_layer":16000000}"#, "n_layer is 16000000; it must be between 1 and 4096"), (#"{"n_embd":16777216,"n_head":1}"#, "that is more than 1099511627776 numbers"),
+        (#"{"n_layer":16000000}"#, "n_layer is 16000000; it must be between 1 and 4096"),
+        (#"{"n_embd":16777216,"n_head":1}"#, "that is more than 1099511627776 numbers"),
         (#"{"n_head":12,"num_attention_heads":6}"#, "num_attention_heads is 6, but n_head, which means the same, is 12"),
         (#"{"hidden_size":96,"n_embd":48}"#, "hidden_size is 96, but n_embd, which means the same, is 48"),
         (#"{"max_position_embeddings":9,"n_positions":8}"#, "max_position_embeddings is 9, but n_positions"),
-        (#"{"num_hidden_layers":2,"n_layer":3}"#, "num_hidden_layers is 2, but n_layer"), (#"{"num_attention_heads":"6"}"#, "an integer was expected"),
-        (#"{"quantization_config":{"bits":4}}"#, "quantization_config is there"), (#"{"activation_function":"silu"}"#, "activation_function is silu; known are"),
+        (#"{"num_hidden_layers":2,"n_layer":3}"#, "num_hidden_layers is 2, but n_layer"),
+        (#"{"num_attention_heads":"6"}"#, "an integer was expected"),
+        (#"{"quantization_config":{"bits":4}}"#, "quantization_config is there"),
+        (#"{"activation_function":"silu"}"#, "activation_function is silu; known are"),
         (#"{"activation_function":"gelu"}"#, "activation_function is gelu; known are gelu_accurate"),
         (#"{"scale_attn_by_inverse_layer_idx":true}"#, "scale_attn_by_inverse_layer_idx is true; only false is known"),
         ("[]", "an object was expected"), ("{", "a string was expected"),
@@ -107,7 +128,9 @@ import Testing
 
     @Test func aSizeHasAnyOfItsNames() throws {
         let file = directory + "/config.json"
-        try replaceFile(at: file, with: #"{"hidden_size":96,"num_attention_heads":6,"num_hidden_layers":2,"max_position_embeddings":64,"vocab_size":257}"#)
+        try replaceFile(
+            at: file,
+            with: #"{"hidden_size":96,"num_attention_heads":6,"num_hidden_layers":2,"max_position_embeddings":64,"vocab_size":257}"#)
         #expect(try GPT2Configuration(json: file) == GPT2Configuration(vocabularySize: 257, positions: 64, width: 96, layers: 2, heads: 6))
         try replaceFile(at: file, with: #"{"n_head":6,"num_attention_heads":6,"n_embd":96,"n_ctx":32}"#)
         #expect(try GPT2Configuration(json: file).heads == 6 && GPT2Configuration(json: file).positions == 32)
@@ -137,8 +160,11 @@ import Testing
         var members = try #require(JSON(file: directory + "/config.json").object)
         members["n_layer"] = .integer(4000)
         try replaceFile(at: directory + "/config.json", with: JSON.object(members).text())
-        #expect(throws: CheckpointError.configuration(
-            file: directory + "/config.json", key: "n_layer", "is 4000, but \(directory)/model.safetensors holds 28 tensors, which are fewer than that takes")) {
+        #expect(
+            throws: CheckpointError.configuration(
+                file: directory + "/config.json", key: "n_layer",
+                "is 4000, but \(directory)/model.safetensors holds 28 tensors, which are fewer than that takes")
+        ) {
             try GPT2.open(directory: directory)
         }
     }
@@ -147,7 +173,9 @@ import Testing
     func aTableThatIsHeadTooMayStandUnderEitherName(prefix: String) throws {
         let store = try saved(configuration)
         try rewrite { tensors in
-            tensors.map { $0.renamed($0.name == "transformer.wte.weight" ? "lm_head.weight" : prefix + GPT2.plainName($0.name)) }.map { TensorContent($0) }
+            tensors.map { $0.renamed($0.name == "transformer.wte.weight" ? "lm_head.weight" : prefix + GPT2.plainName($0.name)) }.map {
+                TensorContent($0)
+            }
         }
         let (model, opened) = try GPT2.open(directory: directory)
         #expect(model.configuration == configuration)
@@ -164,7 +192,11 @@ import Testing
         try model.save(opened, to: directory + "/next", origin: directory)
         let again = try GPT2.open(directory: directory + "/next").parameters
         #expect(again.values.elementsEqual(opened.values))
-        try rewrite { $0.filter { $0.name != "lm_head.weight" }.map { TensorContent($0) } + [TensorContent(name: "lm_head.weight", shape: [1], floats: [0])] }
+        try rewrite {
+            $0.filter { $0.name != "lm_head.weight" }.map { TensorContent($0) } + [
+                TensorContent(name: "lm_head.weight", shape: [1], floats: [0])
+            ]
+        }
         #expect(throws: SafetensorsError.self) { try GPT2.open(directory: directory) }
     }
 

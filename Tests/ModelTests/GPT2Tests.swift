@@ -8,7 +8,10 @@ import TensorsTesting
 import Testing
 
 @Suite struct GPT2Tests {
-    @Test(arguments: [TinyLanguageModel(isTied: true), TinyLanguageModel(isTied: false), TinyLanguageModel(isTied: true, hasAdapters: true), TinyLanguageModel(isTied: true, isRecomputed: true)])
+    @Test(arguments: [
+        TinyLanguageModel(isTied: true), TinyLanguageModel(isTied: false), TinyLanguageModel(isTied: true, hasAdapters: true),
+        TinyLanguageModel(isTied: true, isRecomputed: true),
+    ])
     fileprivate func aTinyGPTDifferentiatesExactly(model: TinyLanguageModel) {
         let check = GradientCheck(model)
         #expect(check.gradientError < 1e-12)

@@ -22,7 +22,8 @@ import Tokenization
     }
 
     private func generation(
-        _ prompts: [[Int]], _ settings: Generation.Settings = .init(), seed: UInt64 = 0, precision: DecodingPrecision = .float32, team: Int = 1
+        _ prompts: [[Int]], _ settings: Generation.Settings = .init(), seed: UInt64 = 0, precision: DecodingPrecision = .float32,
+        team: Int = 1
     ) throws -> Generation {
         let decoder = TextDecoder(model, parameters, streams: prompts.count, precision: precision, team: Team(count: team))
         return try Generation(decoder, ByteTokenizer(), prompts: prompts, settings, seed: seed)
@@ -178,7 +179,9 @@ import Tokenization
     @Test func badPromptsAndSettingsAreRefused() {
         #expect(throws: Generation.Refusal.promptTooLong(tokens: 25, positions: 24)) { try generation([Array(0..<25)]) }
         #expect(throws: Generation.Refusal.outOfRange(token: 257, vocabularySize: 257)) { try generation([[257]]) }
-        #expect(throws: Generation.Refusal.setting(key: "topP", "is 0.0; it must be above 0 and at most 1")) { try generation([[1]], settings(Sampling(topP: 0))) }
+        #expect(throws: Generation.Refusal.setting(key: "topP", "is 0.0; it must be above 0 and at most 1")) {
+            try generation([[1]], settings(Sampling(topP: 0)))
+        }
     }
 
     @Test func logitsThatAreNotFiniteEndInAnError() throws {
@@ -230,13 +233,19 @@ import Tokenization
         var random = RandomSource(seed: 3)
         let rows = 5, x = (0..<columns).map { _ in Float(random.uniform() - 0.5) }
         let transposed = (0..<rows * columns).map { _ in Float(random.uniform() - 0.5) }  // (columns, rows)
-        let copy = transposed.withUnsafeBufferPointer { RowMatrix(copying: Matrix($0.baseAddress!, stride: rows), rows: rows, columns: columns) }
+        let copy = transposed.withUnsafeBufferPointer {
+            RowMatrix(copying: Matrix($0.baseAddress!, stride: rows), rows: rows, columns: columns)
+        }
         var y = [Float](repeating: 1, count: rows)
         copy.multiply(x, into: &y, rows: 1..<rows)
         #expect(y[0] == 1)
         for row in 1..<rows {
             let sum = (0..<columns).reduce(Float(1)) { $0 + transposed[$1 * rows + row] * x[$1] }
-            let baseline = 1 + (0..<columns).map { transposed[$0 * rows + row] }.withUnsafeBufferPointer { CVectorDotFloatBaseline($0.baseAddress!, x, columns) }
+            let baseline =
+                1
+                + (0..<columns).map { transposed[$0 * rows + row] }.withUnsafeBufferPointer {
+                    CVectorDotFloatBaseline($0.baseAddress!, x, columns)
+                }
             #expect(abs(y[row] - sum) < 1e-5 && abs(baseline - sum) < 1e-5, "\(y[row]), \(baseline), \(sum)")
         }
     }

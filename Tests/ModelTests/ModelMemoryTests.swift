@@ -44,7 +44,9 @@ import Testing
                     let graph = MultimodalGraph(model, parameters: store, batch: batch, languageRows: language, learning: { _ in learning })
                     let actual = Double(graph.graph.activationCount)
                     let told = shape.activationNumbers(batch: batch, languageRows: language, learning: learning)
-                    #expect(actual <= told && told <= 1.75 * actual + 2000, "\(actual) of \(told): \(shape), \(batch), \(language), \(learning)")
+                    #expect(
+                        actual <= told && told <= 1.75 * actual + 2000, "\(actual) of \(told): \(shape), \(batch), \(language), \(learning)"
+                    )
                 }
             }
         }

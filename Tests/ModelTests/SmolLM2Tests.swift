@@ -14,7 +14,10 @@ private struct Passage: Decodable {
 }
 
 /// A pretrained model as everybody has it, from four bits a weight.
-@Suite(.enabled(if: [file, fixture].allSatisfy { FileManager.default.fileExists(atPath: $0) }, "models/smollm2-135m-instruct.gguf (deploy/models smollm2) or ../shared/fixtures/smollm2 is absent"))
+@Suite(
+    .enabled(
+        if: [file, fixture].allSatisfy { FileManager.default.fileExists(atPath: $0) },
+        "models/smollm2-135m-instruct.gguf (deploy/models smollm2) or ../shared/fixtures/smollm2 is absent"))
 struct SmolLM2Tests {
     /// The likelihood of every token, as transformers computes it over the same numbers.
     @Test(arguments: ["alice", "tutor"])

@@ -5,7 +5,8 @@ import Testing
 
 private let texts = URL(filePath: SharedData.path("data/text"))
 
-private let verse = Array("""
+private let verse = Array(
+    """
     The owl and the pussy-cat went to sea\nIn a beautiful pea-green boat,\nThey took some honey, and plenty of money,
     Wrapped up in a five-pound note.\nThe owl looked up to the stars above,\nAnd sang to a small guitar:\n
     """.utf8)
@@ -150,8 +151,9 @@ private func codeLength(_ text: [UInt8], _ learner: ByteLearner) -> CodeLength {
         #expect(little.bitsPerByte < 1.5)
     }
 
-    @Test(.enabled(if: SharedData.isWanted("data/text"), "the texts of ../shared/data/text are absent"),
-          arguments: [("alice_en.txt", 3.5), ("quijote_es.txt", 3.1), ("tinyshakespeare_train.txt", 3.4)])
+    @Test(
+        .enabled(if: SharedData.isWanted("data/text"), "the texts of ../shared/data/text are absent"),
+        arguments: [("alice_en.txt", 3.5), ("quijote_es.txt", 3.1), ("tinyshakespeare_train.txt", 3.4)])
     func theFirstPagesOfABookAreLearned(name: String, below: Double) throws {
         let text = try Data(contentsOf: texts.appending(path: name)).prefix(4000)
         let length = codeLength(Array(text), ByteLearner(expectedBytes: text.count))

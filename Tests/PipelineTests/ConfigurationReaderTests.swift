@@ -71,14 +71,20 @@ struct ConfigurationReaderTests {
     }
 
     @Test func numbersAreTakenInEveryPlainForm() throws {
-        for (text, value) in [("1", 1.0), ("1.", 1), (".5", 0.5), ("+1.5", 1.5), ("-2e3", -2000), ("1E-2", 0.01), ("1.7976931348623157e308", 1.7976931348623157e308), ("0e-999", 0)] {
+        for (text, value) in [
+            ("1", 1.0), ("1.", 1), (".5", 0.5), ("+1.5", 1.5), ("-2e3", -2000), ("1E-2", 0.01),
+            ("1.7976931348623157e308", 1.7976931348623157e308), ("0e-999", 0),
+        ] {
             #expect(try plan("rate: \(text)\n").rate == value, "\(text)")
         }
     }
 
     @Test func onlyTrueAndFalseAreTrueAndFalse() throws {
         for text in ["yes", "No", "on", "OFF", "y", "n"] {
-            #expect(problems("isOn: \(text)\n") == ["c.yaml:1: isOn wants true or false, not '\(text)': YAML 1.1 and 1.2 differ on it; write true or false"])
+            #expect(
+                problems("isOn: \(text)\n") == [
+                    "c.yaml:1: isOn wants true or false, not '\(text)': YAML 1.1 and 1.2 differ on it; write true or false"
+                ])
         }
         #expect(problems("isOn: 1\n") == ["c.yaml:1: isOn wants true or false, not '1'"])
         #expect(problems("isOn: 'true'\n") == ["c.yaml:1: isOn wants true or false, not the text 'true'"])
@@ -99,9 +105,10 @@ struct ConfigurationReaderTests {
     }
 
     @Test func whatListsAreGivenIsCheckedToo() throws {
-        #expect(problems("seed: 2\nparts:\n  - {name: a, count: 010}\n") == [
-            "c.yaml:3: parts[0].count wants a number, not '010': YAML 1.1 reads it as 8, YAML 1.2 as 10; write the one that is meant without the leading zero",
-        ])
+        #expect(
+            problems("seed: 2\nparts:\n  - {name: a, count: 010}\n") == [
+                "c.yaml:3: parts[0].count wants a number, not '010': YAML 1.1 reads it as 8, YAML 1.2 as 10; write the one that is meant without the leading zero"
+            ])
         #expect(problems("parts:\n  - name: a\n  - name: b\n    cuont: 2\n") == ["c.yaml:4: unknown key parts[1].cuont"])
         #expect(problems("parts: [{name: a, nmae: b}]\n") == ["c.yaml:1: unknown key parts[0].nmae; did you mean name?"])
         #expect(problems("parts: [{name: a}, {count: 2}]\n") == ["c.yaml:1: parts[1] wants the key name"])
@@ -114,27 +121,39 @@ struct ConfigurationReaderTests {
 
     @Test func whatOpenMappingsAreGivenIsReadInOneWayToo() throws {
         #expect(problems("more:\n  a: 010\n").count == 1)
-        #expect(problems("more: {a: yes}\n") == ["c.yaml:1: more.a wants true or false, not 'yes': YAML 1.1 and 1.2 differ on it; write true or false"])
+        #expect(
+            problems("more: {a: yes}\n") == [
+                "c.yaml:1: more.a wants true or false, not 'yes': YAML 1.1 and 1.2 differ on it; write true or false"
+            ])
         #expect(problems("more: {a: .inf}\n").count == 1)
-        #expect(try plan("more: {a: 2, b: 0.5, c: x, d: true, e: [1, 2.5]}\n").more == [
-            "a": 2, "b": 0.5, "c": "x", "d": true, "e": [1, 2.5],
-        ])
+        #expect(
+            try plan("more: {a: 2, b: 0.5, c: x, d: true, e: [1, 2.5]}\n").more == [
+                "a": 2, "b": 0.5, "c": "x", "d": true, "e": [1, 2.5],
+            ])
     }
 
     @Test func aFileThatIsNoConfigurationIsToldWithItsLine() {
-        #expect(problems("seed: 1\nseed: 2\n") == ["c.yaml:1: seed stands there twice"] || problems("seed: 1\nseed: 2\n") == ["c.yaml:2: seed stands there twice"])
+        #expect(
+            problems("seed: 1\nseed: 2\n") == ["c.yaml:1: seed stands there twice"]
+                || problems("seed: 1\nseed: 2\n") == ["c.yaml:2: seed stands there twice"])
         #expect(problems("seed: 1\n\trate: 2\n").allSatisfy { $0.hasPrefix("c.yaml:2: not YAML: ") })
         #expect(problems(String(repeating: "[", count: 400_000)) == ["c.yaml:1: nests too deep for a configuration"])
         #expect(problems(String(repeating: "- ", count: 400_000)) == ["c.yaml:1: nests too deep for a configuration"])
-        #expect(problems("", overrides: ["more=" + String(repeating: "{a: ", count: 20_000)]) == ["command line: more nests too deep for a configuration"])
+        #expect(
+            problems("", overrides: ["more=" + String(repeating: "{a: ", count: 20_000)]) == [
+                "command line: more nests too deep for a configuration"
+            ])
         let aliases = (1...30).map { "a\($0): &a\($0) [*a\($0 - 1), *a\($0 - 1)]" }.joined(separator: "\n")
-        #expect(problems("a0: &a0 [x]\n" + aliases) == ["c.yaml:1: has more than 100000 values, those that aliases repeat counted each time"])
+        #expect(
+            problems("a0: &a0 [x]\n" + aliases) == ["c.yaml:1: has more than 100000 values, those that aliases repeat counted each time"])
         #expect(problems("--- \nseed: 1\n--- \nseed: 2\n").count == 1)
         #expect(problems("- 1\n") == ["c.yaml:1: the file wants keys and values, not '[1]'"])
         #expect(problems("\u{feff}seed: 2\r\nrate: 1\r\n") == [])
     }
 
     @Test func theSettingsOfAnOptimiserTellWhatAWordMayBe() {
-        #expect(throws: SettingsError("mode", "'sideways' is none of up, down, both")) { try PageHinkley.Configuration(["mode": "sideways"]) }
+        #expect(throws: SettingsError("mode", "'sideways' is none of up, down, both")) {
+            try PageHinkley.Configuration(["mode": "sideways"])
+        }
     }
 }

@@ -50,7 +50,8 @@ struct DropCauseTests {
         options.statusInterval = .milliseconds(1)
         let listener = bus.subscriber(to: [Subscription([told], topics: ["status."])], limits: .lossless, overflow: .backpressure)
         let stage = Stage(
-            name: "dropping", processor: Dropping(), subscriptions: [Subscription([try Endpoint("ipc:///memory/sensors")], topics: [Topics.sensor.prefix], attachment: .bind)],
+            name: "dropping", processor: Dropping(),
+            subscriptions: [Subscription([try Endpoint("ipc:///memory/sensors")], topics: [Topics.sensor.prefix], attachment: .bind)],
             publish: [told], options: options, bus: bus, epoch: 5, logger: Logger(label: "dropping") { _ in Recorder(lines: lines) })
         let running = Task { try await stage.run(stoppingOn: []) }
         var statuses = 0

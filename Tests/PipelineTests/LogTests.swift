@@ -42,7 +42,9 @@ struct LogTests {
     @Test func countsOfABurstStopAtTheGreatestNumber() {
         let lines = Lines()
         var log = BurstLog(Logger(label: "test") { _ in lines }, period: .seconds(10))
-        for second in [0, 1, 2, 11] as [Int64] { log.note(Refusal(.overflow), count: .max, at: Instant(nanoseconds: second * 1_000_000_000)) }
+        for second in [0, 1, 2, 11] as [Int64] {
+            log.note(Refusal(.overflow), count: .max, at: Instant(nanoseconds: second * 1_000_000_000))
+        }
         #expect(lines.all == ["dropped \(UInt64.max) × overflow", "dropped \(UInt64.max) × overflow"])
     }
 }

@@ -29,7 +29,9 @@ struct NewestMessageTests {
     }
 
     @Test func oneMessageIsPassedOverAndNoOther() throws {
-        let newest = try opened(passingOver: [PassedOver(topic: "a/", source: "x", epoch: 7, sequence: 3), PassedOver(topic: "b/", source: "x", epoch: nil, sequence: 5)])
+        let newest = try opened(passingOver: [
+            PassedOver(topic: "a/", source: "x", epoch: 7, sequence: 3), PassedOver(topic: "b/", source: "x", epoch: nil, sequence: 5),
+        ])
         #expect(!newest.note(stamp("x", 7, 3), on: "a/"))
         for (epoch, sequence, topic) in [(8, 3, "a/"), (7, 4, "a/"), (7, 3, "c/"), (7, 3, "b/")] as [(UInt64, UInt64, String)] {
             #expect(newest.note(stamp("x", epoch, sequence), on: topic))

@@ -163,7 +163,9 @@ struct StageTests {
         let scene = try Scene.inMemory()
         let running = scene.start()
         var reading = SensorReading()
-        for (sequence, topic) in ["sensor.", "sensor.vector/", "sensor.a b.c/", "sensor.vector.\n\u{1B}[2J/", "sensor.vector.imu", "sensor/"].enumerated() {
+        for (sequence, topic) in [
+            "sensor.", "sensor.vector/", "sensor.a b.c/", "sensor.vector.\n\u{1B}[2J/", "sensor.vector.imu", "sensor/",
+        ].enumerated() {
             reading.stamp = Stamp(from: "imu", sequence: UInt64(sequence) + 4)
             let header: [UInt8] = try reading.serializedBytes()
             _ = try await scene.sender.waitForSubscribers(to: "sensor.vector.imu/", within: .seconds(30))

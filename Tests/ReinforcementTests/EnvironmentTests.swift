@@ -38,7 +38,9 @@ import Testing
         #expect(steps == 200)
         _ = pole.begin(at: [0, 0, 0, 0])
         // Pushing towards where the pole leans keeps it up for a while; the limit is told whether or not it still stands.
-        let outcomes = (1...500).map { _ in pole.step(Decision(choice: pole.state[2] + pole.state[3] > 0 ? 1 : 0, logProbability: 0, value: 0)) }
+        let outcomes = (1...500).map { _ in
+            pole.step(Decision(choice: pole.state[2] + pole.state[3] > 0 ? 1 : 0, logProbability: 0, value: 0))
+        }
         #expect(outcomes[499].isTruncated && !outcomes[498].isTruncated)
     }
 }
@@ -58,7 +60,8 @@ import Testing
 
     @Test func equalSeedsGiveEqualPolicies() throws {
         func train(_ seed: UInt64) throws -> [Float] {
-            var training = Training(try PPO(inputs: 4, actions: .choices(2), PPO.Configuration(), seed: seed), in: CartPole(), copies: 2, seed: 7)
+            var training = Training(
+                try PPO(inputs: 4, actions: .choices(2), PPO.Configuration(), seed: seed), in: CartPole(), copies: 2, seed: 7)
             while training.steps < 1100 { training.advance() }
             return Array(training.learner.policy.parameters.values)
         }
@@ -78,8 +81,10 @@ import Testing
             let decision = learner.policy.decide(on: [x], explores: true, using: &random)
             #expect((-2...2).contains(decision.values[0]))
             let miss = Double(decision.values[0] - x)
-            _ = learner.learn(from: [Transition(
-                observation: [x], decision: decision, reward: -miss * miss, next: [x], nextValue: 0, isTerminal: true, isLast: true)])
+            _ = learner.learn(from: [
+                Transition(
+                    observation: [x], decision: decision, reward: -miss * miss, next: [x], nextValue: 0, isTerminal: true, isLast: true)
+            ])
         }
         for x: Float in [-1, 0, 1] {
             let found = learner.policy.decide(on: [x], explores: false, using: &random).values[0]
@@ -97,7 +102,8 @@ import Testing
         while rounds < 60 {
             let x = Float(random.uniform(in: -1.5..<1.5))
             let decision = learner.policy.decide(on: [x], explores: true, using: &random), miss = Double(decision.values[0] - x)
-            let step = Transition(observation: [x], decision: decision, reward: -miss * miss, next: [x], nextValue: 0, isTerminal: true, isLast: true)
+            let step = Transition(
+                observation: [x], decision: decision, reward: -miss * miss, next: [x], nextValue: 0, isTerminal: true, isLast: true)
             if learner.learn(from: [step]) != nil { rounds += 1 }
         }
         for x: Float in [-1, 0, 1] {
@@ -120,8 +126,10 @@ import Testing
             #expect(abs(decision.logProbability - log(probabilities[decision.choice ?? 0])) < 1e-6)
             let reward = decision.choice == pays ? 1.0 : 0
             if round >= 300 { wins += Int(reward) }
-            _ = bandit.learn(from: [Transition(
-                observation: x, decision: decision, reward: reward, next: x, nextValue: 0, isTerminal: true, isLast: true)])
+            _ = bandit.learn(from: [
+                Transition(
+                    observation: x, decision: decision, reward: reward, next: x, nextValue: 0, isTerminal: true, isLast: true)
+            ])
         }
         #expect(wins > 255, "\(wins) of 300")
     }
@@ -145,7 +153,9 @@ import Testing
         #expect(throws: SettingsError.self) { try policyLearner("bandit", inputs: 2, actions: .controls([0...1]), seed: 1) }
         #expect(throws: SettingsError.self) { try policyLearner("oracle", inputs: 2, actions: .choices(2), seed: 1) }
         #expect(throws: SettingsError.self) { try policyLearner("ppo", inputs: 2, actions: .choices(2), settings: ["clip": 2], seed: 1) }
-        #expect(throws: SettingsError.self) { try policyLearner("fixed", inputs: 2, actions: .choices(2), settings: ["probabilities": [0.5, 0.6]], seed: 1) }
+        #expect(throws: SettingsError.self) {
+            try policyLearner("fixed", inputs: 2, actions: .choices(2), settings: ["probabilities": [0.5, 0.6]], seed: 1)
+        }
     }
 
     private func mean(_ numbers: [Double]) -> Double { numbers.reduce(0, +) / Double(numbers.count) }

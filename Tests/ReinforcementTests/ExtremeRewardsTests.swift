@@ -8,18 +8,26 @@ import Testing
 @Suite struct ExtremeRewardsTests {
     private static let absurd: [Double] = [1e308, -1e308, .infinity, -.infinity, .nan, 1e39, 1e30, -1e30, 1e20]
 
-    private func step(_ number: Int, choice: Int?, reward: Double, observation: Float = 0.1, logProbability: Double = -0.7, value: Double = 0) -> Transition {
+    private func step(
+        _ number: Int, choice: Int?, reward: Double, observation: Float = 0.1, logProbability: Double = -0.7, value: Double = 0
+    ) -> Transition {
         let x = Float(number % 10) / 10
         return Transition(
-            observation: [x, observation], decision: Decision(choice: choice, values: [0.1], raw: [0.1], logProbability: logProbability, value: value),
+            observation: [x, observation],
+            decision: Decision(choice: choice, values: [0.1], raw: [0.1], logProbability: logProbability, value: value),
             reward: reward, next: [x, observation], nextValue: value, isTerminal: false, isLast: number.isMultiple(of: 5))
     }
 
     private func learner(_ name: String) throws -> any ConfigurablePolicy {
         switch name {
-        case "ppo": try policyLearner(name, inputs: 2, actions: .choices(2), settings: ["batch": 20, "minibatch": 10, "hidden": [8]], seed: 1)
-        case "ppo controls": try policyLearner("ppo", inputs: 2, actions: .controls([-1...1]), settings: ["batch": 20, "minibatch": 10, "hidden": [8]], seed: 1)
-        case "ddpg": try policyLearner(name, inputs: 2, actions: .controls([-1...1]), settings: ["memory": 100, "warmup": 4, "batch": 4, "hidden": [8]], seed: 1)
+        case "ppo":
+            try policyLearner(name, inputs: 2, actions: .choices(2), settings: ["batch": 20, "minibatch": 10, "hidden": [8]], seed: 1)
+        case "ppo controls":
+            try policyLearner(
+                "ppo", inputs: 2, actions: .controls([-1...1]), settings: ["batch": 20, "minibatch": 10, "hidden": [8]], seed: 1)
+        case "ddpg":
+            try policyLearner(
+                name, inputs: 2, actions: .controls([-1...1]), settings: ["memory": 100, "warmup": 4, "batch": 4, "hidden": [8]], seed: 1)
         default: try policyLearner(name, inputs: 2, actions: .choices(2), seed: 1)
         }
     }
@@ -43,16 +51,21 @@ import Testing
         #expect(learner.policy.decide(on: [0.1, 0.1], explores: true, using: &random).isFinite)
     }
 
-    @Test(arguments: names, [Float.infinity, .nan, .greatestFiniteMagnitude, -1e30]) func oneAbsurdObservationSpoilsNoState(name: String, number: Float) throws {
+    @Test(arguments: names, [Float.infinity, .nan, .greatestFiniteMagnitude, -1e30]) func oneAbsurdObservationSpoilsNoState(
+        name: String, number: Float
+    ) throws {
         let learner = try learner(name), choice: Int? = learner.policy.actions.isDiscrete ? 1 : nil
         for place in 0..<60 { _ = learner.learn(from: [step(place, choice: choice, reward: 1, observation: place == 7 ? number : 0.1)]) }
         #expect(isFinite(learner))
     }
 
-    @Test(arguments: names, [Double.infinity, .nan, 1e308, -1e308]) func oneAbsurdEstimateSpoilsNoState(name: String, number: Double) throws {
+    @Test(arguments: names, [Double.infinity, .nan, 1e308, -1e308]) func oneAbsurdEstimateSpoilsNoState(name: String, number: Double) throws
+    {
         let learner = try learner(name), choice: Int? = learner.policy.actions.isDiscrete ? 1 : nil
         for place in 0..<60 {
-            _ = learner.learn(from: [step(place, choice: choice, reward: 1, logProbability: place == 7 ? number : -0.7, value: place == 9 ? number : 0)])
+            _ = learner.learn(from: [
+                step(place, choice: choice, reward: 1, logProbability: place == 7 ? number : -0.7, value: place == 9 ? number : 0)
+            ])
         }
         #expect(isFinite(learner))
     }
@@ -92,8 +105,9 @@ import Testing
     /// Where ordinals begin anew, decisions of equal numbers are told apart by their secrets, and one that nobody has heard is still forged.
     @Test func decisionsAreTakenThoughTheirNumbersComeAgain() {
         func made(_ ordinal: UInt64, _ secret: UInt64) -> DecisionJoin.Made {
-            .init(id: DecisionID(session: "a", ordinal: ordinal, secret: secret), session: "a", version: 1, observation: [],
-                  decision: Decision(choice: 0, logProbability: -0.7, value: 0))
+            .init(
+                id: DecisionID(session: "a", ordinal: ordinal, secret: secret), session: "a", version: 1, observation: [],
+                decision: Decision(choice: 0, logProbability: -0.7, value: 0))
         }
         var configuration = DecisionJoin.Configuration()
         configuration.waitsForNext = false

@@ -4,8 +4,9 @@ import Testing
 
 @Suite struct JoinTests {
     private func made(_ session: String, _ ordinal: UInt64, secret: UInt64 = 7, value: Double = 0) -> DecisionJoin.Made {
-        .init(id: DecisionID(session: session, ordinal: ordinal, secret: secret), session: session, version: 1, observation: [Float(ordinal)],
-              decision: Decision(choice: 0, logProbability: -0.7, value: value))
+        .init(
+            id: DecisionID(session: session, ordinal: ordinal, secret: secret), session: session, version: 1, observation: [Float(ordinal)],
+            decision: Decision(choice: 0, logProbability: -0.7, value: value))
     }
 
     /// Feedback that is late, lost, sent again and forged, at random: every decision settles exactly once, with the first reward that truly
@@ -38,7 +39,9 @@ import Testing
             }
         }
         #expect(settled.count == wanted.count && join.open == 0, "seed \(seed)")
-        for (id, reward) in wanted { #expect(settled[id]?.reward == reward && settled[id]?.wasTold == (reward != -9), "seed \(seed): \(id)") }
+        for (id, reward) in wanted {
+            #expect(settled[id]?.reward == reward && settled[id]?.wasTold == (reward != -9), "seed \(seed): \(id)")
+        }
         for ordinals in order.values { #expect((ordinals == ordinals.sorted()) == waitsForNext, "seed \(seed)") }
         #expect(refused == expected, "seed \(seed)")
     }
@@ -53,7 +56,9 @@ import Testing
         func forge() {
             var forged = true_
             forged.reward = 1000
-            if random.uniform() < 0.5 { forged.session = "other" } else {
+            if random.uniform() < 0.5 {
+                forged.session = "other"
+            } else {
                 forged.id = DecisionID(session: one.session, ordinal: one.id.place.ordinal, secret: one.id.secret &+ 1)
             }
             mail.append((now + 1, forged, .forgedFeedback))
@@ -91,8 +96,9 @@ import Testing
     @Test func runsEndWhereAStepIsMissing() {
         var runs = TransitionRuns()
         func settled(_ ordinal: UInt64, ending: DecisionJoin.Ending? = nil) -> DecisionJoin.Settled {
-            .init(made: made("a", ordinal, value: Double(ordinal)), reward: 1, wasTold: true, ending: ending,
-                  next: ending == nil ? made("a", ordinal + 1, value: Double(ordinal + 1)) : nil)
+            .init(
+                made: made("a", ordinal, value: Double(ordinal)), reward: 1, wasTold: true, ending: ending,
+                next: ending == nil ? made("a", ordinal + 1, value: Double(ordinal + 1)) : nil)
         }
         runs.append(settled(1), isUsable: true)
         runs.append(settled(2), isUsable: false)

@@ -13,7 +13,8 @@ import Testing
         graph.parameter("values").set(golden.values)
         graph.parameter("deviation").set(golden.logDeviation ?? [0, 0, 0])
 
-        let distribution: any ActionDistribution<Double> = golden.logDeviation == nil
+        let distribution: any ActionDistribution<Double> =
+            golden.logDeviation == nil
             ? graph.categorical(graph.parameter("told"))
             : graph.diagonalGaussian(mean: graph.parameter("told"), logDeviation: graph.parameter("deviation"))
         switch golden.taken {
@@ -28,8 +29,9 @@ import Testing
         graph.backward(from: loss.total)
 
         expectClose(distribution.logProbability.values, golden.logProbabilities)
-        expectClose([loss.entropy.value, loss.policy.value, loss.value.value, loss.total.value, loss.divergence],
-                    [golden.entropy, golden.policy, golden.value, golden.total, golden.divergence])
+        expectClose(
+            [loss.entropy.value, loss.policy.value, loss.value.value, loss.total.value, loss.divergence],
+            [golden.entropy, golden.policy, golden.value, golden.total, golden.divergence])
         expectClose(graph.gradients["told"], golden.toldGradient)
         expectClose(graph.gradients["values"], golden.valueGradient)
         if golden.logDeviation != nil { expectClose(graph.gradients["deviation"], golden.deviationGradient) }
@@ -50,7 +52,8 @@ import Testing
         let golden = try Golden.read().advantages, count = golden.rewards.count
         let steps = (0..<count).map { t in
             Transition(
-                observation: [], decision: Decision(choice: 0, logProbability: 0, value: golden.values[t]), reward: golden.rewards[t], next: [],
+                observation: [], decision: Decision(choice: 0, logProbability: 0, value: golden.values[t]), reward: golden.rewards[t],
+                next: [],
                 nextValue: t + 1 < count ? golden.values[t + 1] : golden.last, isTerminal: golden.done[t] == 1, isLast: golden.done[t] == 1)
         }
         let found = Advantages(of: steps, discount: golden.discount, lambda: golden.lambda)
@@ -61,7 +64,9 @@ import Testing
     /// An episode cut by time goes on in its value, and what comes behind it is another's.
     @Test func aTruncatedEpisodeIsWorthWhatWouldFollow() {
         func step(isLast: Bool) -> Transition {
-            Transition(observation: [], decision: Decision(logProbability: 0, value: 1), reward: 1, next: [], nextValue: 10, isTerminal: false, isLast: isLast)
+            Transition(
+                observation: [], decision: Decision(logProbability: 0, value: 1), reward: 1, next: [], nextValue: 10, isTerminal: false,
+                isLast: isLast)
         }
         #expect(Advantages(of: [step(isLast: true), step(isLast: true)], discount: 0.5, lambda: 1).advantages == [5, 5])
         #expect(Advantages(of: [step(isLast: false), step(isLast: true)], discount: 0.5, lambda: 1).advantages == [7.5, 5])
@@ -131,7 +136,8 @@ private struct ControlLossCase: Composition {
 
 private func lossCase<S>(_ distribution: some ActionDistribution<S>, clipsValues: Bool, in graph: Graph<S>) -> Tensor<S> {
     let loss = PPOLoss(
-        distribution, values: graph.parameter("values"), clip: 0.2, valueWeight: 0.5, entropyWeight: 0.3, clipsValues: clipsValues, in: graph)
+        distribution, values: graph.parameter("values"), clip: 0.2, valueWeight: 0.5, entropyWeight: 0.3, clipsValues: clipsValues,
+        in: graph)
     loss.oldLogProbabilities.set([-1.3, -0.9, -1.1, -1, -1.2].map { S($0) })
     loss.advantages.set([0.5, -1, 2, 0.1, -0.4].map { S($0) })
     loss.returns.set([0.5, 1, -1, 0, 2].map { S($0) })

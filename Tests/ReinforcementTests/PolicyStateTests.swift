@@ -7,11 +7,14 @@ import Testing
     private func step(_ number: Int, choice: Int? = nil) -> Transition {
         let x = Float(number) / 100
         return Transition(
-            observation: [x, -x], decision: Decision(choice: choice, values: [x], raw: [x], logProbability: -0.7, value: 0), reward: Double(number % 7),
+            observation: [x, -x], decision: Decision(choice: choice, values: [x], raw: [x], logProbability: -0.7, value: 0),
+            reward: Double(number % 7),
             next: [x + 1, x], nextValue: 0, isTerminal: number.isMultiple(of: 5), isLast: number.isMultiple(of: 5))
     }
 
-    private func restored(_ name: String, _ actions: ActionSpace, _ settings: JSONValue, from learner: any PolicyLearner) throws -> any PolicyLearner {
+    private func restored(_ name: String, _ actions: ActionSpace, _ settings: JSONValue, from learner: any PolicyLearner) throws
+        -> any PolicyLearner
+    {
         let again = try policyLearner(name, inputs: 2, actions: actions, settings: settings, seed: 9)
         _ = again.parameters.values.update(fromContentsOf: learner.parameters.values)
         again.resume(from: learner.state)

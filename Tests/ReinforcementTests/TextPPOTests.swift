@@ -11,13 +11,17 @@ import Testing
         var configuration = MultimodalConfiguration()
         configuration.senses = [.init(name: "vector", rows: 1, columns: 1, embedding: 4, hidden: 4)]
         (configuration.width, configuration.layers, configuration.heads, configuration.tokens, configuration.joint) = (16, 1, 2, 1, 4)
-        (configuration.text.length, configuration.text.vocabulary, configuration.text.words, configuration.text.buckets) = (length, vocabulary, 2, 4)
+        (configuration.text.length, configuration.text.vocabulary, configuration.text.words, configuration.text.buckets) = (
+            length, vocabulary, 2, 4
+        )
         return configuration
     }
 
     private static func settings(_ scope: TextPolicy.Scope, penalty: Double) -> TextPPO.Configuration {
         var settings = TextPPO.Configuration()
-        (settings.learns, settings.learningRate, settings.penalty, settings.adaptation) = (scope.rawValue, scope == .trunk ? 3e-3 : 1e-2, penalty, 0)
+        (settings.learns, settings.learningRate, settings.penalty, settings.adaptation) = (
+            scope.rawValue, scope == .trunk ? 3e-3 : 1e-2, penalty, 0
+        )
         return settings
     }
 
@@ -44,7 +48,8 @@ import Testing
             voice.begin(moment, with: base, seed: random.next()) { policy.lay(learner.parameters, over: $0) }
             while voice.next() != nil {}
             return Transition(
-                observation: [], decision: Decision(voice, of: moment, policy, learner.parameters), reward: Double(voice.written.count { $0 == 4 }) / 8,
+                observation: [], decision: Decision(voice, of: moment, policy, learner.parameters),
+                reward: Double(voice.written.count { $0 == 4 }) / 8,
                 next: [], nextValue: 0, isTerminal: true, isLast: true)
         }
 
@@ -99,7 +104,9 @@ import Testing
         #expect(!short.isEmpty && short.allSatisfy { $0.decision.text?.tokens.last == 6 })
         #expect(short.allSatisfy { $0.decision.text?.tokens.count == $0.decision.text?.logProbabilities.count })
         // Only short ones are rewarded: the end comes sooner and sooner.
-        func length(_ texts: [Transition]) -> Double { texts.reduce(0) { $0 + Double($1.decision.text?.tokens.count ?? 0) } / Double(texts.count) }
+        func length(_ texts: [Transition]) -> Double {
+            texts.reduce(0) { $0 + Double($1.decision.text?.tokens.count ?? 0) } / Double(texts.count)
+        }
         let before = length((0..<200).map { _ in writing.text() })
         for _ in 0..<40 {
             let texts = (0..<32).map { _ in
@@ -135,7 +142,8 @@ import Testing
 
     @Test func theLossOfATextDifferentiatesExactly() throws {
         for adapters in [nil, Adapters(rank: 2, alpha: 4)] {
-            let check = GradientCheck(TextLossCase(policy: try TextPolicy(Self.configuration(length: 4, vocabulary: 5), adapters: adapters)))
+            let check = GradientCheck(
+                TextLossCase(policy: try TextPolicy(Self.configuration(length: 4, vocabulary: 5), adapters: adapters)))
             #expect(check.gradientError < 1e-12 && check.hessianAsymmetry < 1e-12 && check.floatError < 2e-5 && check.isRepeatable)
         }
     }

@@ -132,8 +132,10 @@ struct CheckpointDirectoryTests {
         try directory.write(contents(1))
         try Data("damaged".utf8).write(to: URL(filePath: "\(path)/config.json"))
         let error = try #require(throws: FileDamage.self) { try directory.open() }
-        #expect(error.description == "\(path)/config.json is damaged: it is not what SHA256SUMS beside it says, and there is no whole checkpoint before it "
-            + "in \(path)/previous. Move \(path) away to begin anew")
+        #expect(
+            error.description
+                == "\(path)/config.json is damaged: it is not what SHA256SUMS beside it says, and there is no whole checkpoint before it "
+                + "in \(path)/previous. Move \(path) away to begin anew")
     }
 
     @Test func aWriteThatFailsLeavesTheCheckpointAndNothingElse() throws {
@@ -164,11 +166,15 @@ struct CheckpointDirectoryTests {
 
     @Test func aModelThatIsNotWhatItsListSaysIsNotOpened() throws {
         let path = folder.path("model"), weights = TensorContent(name: "w", shape: [2], floats: [1, 2])
-        try CheckpointDirectory(path).write([.init("model.safetensors", [weights]), .init("vocab.json", text: "{}"), .init("ledger.jsonl", text: "{}")])
+        try CheckpointDirectory(path).write([
+            .init("model.safetensors", [weights]), .init("vocab.json", text: "{}"), .init("ledger.jsonl", text: "{}"),
+        ])
         #expect(try TensorArchive(directory: path).tensor("w").floats() == [1, 2])
         try Data("x".utf8).write(to: URL(filePath: "\(path)/ledger.jsonl"))
         #expect(try TensorArchive(directory: path).tensor("w").floats() == [1, 2])
         try Data("{ }".utf8).write(to: URL(filePath: "\(path)/vocab.json"))
-        #expect(throws: SafetensorsError(path, .damaged("\(path)/vocab.json is damaged: it is not what SHA256SUMS beside it says"))) { try TensorArchive(directory: path) }
+        #expect(throws: SafetensorsError(path, .damaged("\(path)/vocab.json is damaged: it is not what SHA256SUMS beside it says"))) {
+            try TensorArchive(directory: path)
+        }
     }
 }

@@ -48,9 +48,10 @@ private func reason(_ bytes: [UInt8]) -> SafetensorsError.Reason? {
 
 @Test func halvesAreWidenedExactly() throws {
     let halves: [Float16] = [1, -0.1, 65504, 0x1p-24]
-    let archive = try TensorArchive(bytes: file(
-        #"{"h":{"dtype":"F16","shape":[4],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[8,12]}}"#,
-        bytes(halves) + [0x80, 0x3F, 0x49, 0xC0]))
+    let archive = try TensorArchive(
+        bytes: file(
+            #"{"h":{"dtype":"F16","shape":[4],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[8,12]}}"#,
+            bytes(halves) + [0x80, 0x3F, 0x49, 0xC0]))
     #expect(try archive.tensor("h").floats() == halves.map(Float.init))
     #expect(try archive.tensor("b").floats() == [1, Float(bitPattern: 0xC049_0000)])
     #expect(try archive.tensor("h").doubles() == halves.map(Double.init))
@@ -74,18 +75,28 @@ private func reason(_ bytes: [UInt8]) -> SafetensorsError.Reason? {
     #expect(reason(file("{\(one)}", [1, 2, 3])) == .trailingBytes(1))
     #expect(reason(file(#"{\#(one),"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#, [1, 2])) == .overlap(tensor: "b", with: "a"))
     #expect(reason(file(#"{\#(one),"b":{"dtype":"U8","shape":[1],"data_offsets":[3,4]}}"#, [1, 2, 3, 4])) == .hole(before: "b", bytes: 1))
-    #expect(reason(file(#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,2]}}"#, [1, 2])) == .sizeMismatch(tensor: "a", shapeBytes: 8, rangeBytes: 2))
+    #expect(
+        reason(file(#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,2]}}"#, [1, 2]))
+            == .sizeMismatch(tensor: "a", shapeBytes: 8, rangeBytes: 2))
     #expect(reason(file(#"{"a":{"dtype":"F7","shape":[2],"data_offsets":[0,2]}}"#, [1, 2])) == .unknownType(tensor: "a", type: "F7"))
-    #expect(reason(file(#"{"a":{"dtype":"U8","shape":[-2],"data_offsets":[0,2]}}"#, [1, 2])) == .badEntry(tensor: "a", problem: "has a negative number in [-2]"))
-    #expect(reason(file(#"{"a":{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0]}}"#)) == .badEntry(tensor: "a", problem: "has the impossible shape [4294967296, 4294967296]"))
-    #expect(reason(file(#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":1}}"#)) == .badEntry(tensor: "a", problem: "has the unknown key \"x\""))
+    #expect(
+        reason(file(#"{"a":{"dtype":"U8","shape":[-2],"data_offsets":[0,2]}}"#, [1, 2]))
+            == .badEntry(tensor: "a", problem: "has a negative number in [-2]"))
+    #expect(
+        reason(file(#"{"a":{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0]}}"#))
+            == .badEntry(tensor: "a", problem: "has the impossible shape [4294967296, 4294967296]"))
+    #expect(
+        reason(file(#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":1}}"#))
+            == .badEntry(tensor: "a", problem: "has the unknown key \"x\""))
     #expect(reason(file(#"{"a":{"dtype":"U8","shape":[0]}}"#)) == .badEntry(tensor: "a", problem: "lacks dtype, shape or data_offsets"))
 }
 
 @Test func missingTensorsAndOtherShapesAreNamed() throws {
     let archive = try TensorArchive(bytes: TensorArchive.encode([TensorContent(name: "w", shape: [3], floats: [0, 1, 2])]), source: "m")
     #expect(throws: SafetensorsError("m", .missing(tensor: "v"))) { try archive.tensor("v") }
-    #expect(throws: SafetensorsError("m", .wrongShape(tensor: "w", found: [3], expected: [1, 3]))) { try archive.tensor("w", shape: [1, 3]) }
+    #expect(throws: SafetensorsError("m", .wrongShape(tensor: "w", found: [3], expected: [1, 3]))) {
+        try archive.tensor("w", shape: [1, 3])
+    }
 }
 
 /// Thousands of damaged files: each is refused with a sentence, or reads without touching memory that is not its own.
@@ -137,8 +148,12 @@ private func reason(_ bytes: [UInt8]) -> SafetensorsError.Reason? {
     }
 
     @Test func whatCannotBeOpenedOrWrittenSaysWhy() {
-        #expect(throws: SafetensorsError(directory + "/none", .cannotOpen("No such file or directory"))) { try TensorArchive(mapping: directory + "/none") }
-        #expect(throws: SafetensorsError(directory, .cannotOpen("it is a directory, not a regular file"))) { try TensorArchive(mapping: directory) }
+        #expect(throws: SafetensorsError(directory + "/none", .cannotOpen("No such file or directory"))) {
+            try TensorArchive(mapping: directory + "/none")
+        }
+        #expect(throws: SafetensorsError(directory, .cannotOpen("it is a directory, not a regular file"))) {
+            try TensorArchive(mapping: directory)
+        }
         #expect(throws: SafetensorsError(directory + "/none/x", .cannotWrite("No such file or directory"))) {
             try TensorArchive.write([TensorContent(name: "w", shape: [1], floats: [1])], to: directory + "/none/x")
         }

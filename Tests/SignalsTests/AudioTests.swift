@@ -61,7 +61,8 @@ import Testing
     func silenceIsNothingAtAnyLength(count: Int, pooled: Int) throws {
         var configuration = SignalConfiguration()
         configuration.audio.pooled = pooled
-        let silence = RawReading(modality: "audio", format: "audio/x-s16le", sampleRate: 8000, payload: Array(repeating: 0, count: 2 * count))
+        let silence = RawReading(
+            modality: "audio", format: "audio/x-s16le", sampleRate: 8000, payload: Array(repeating: 0, count: 2 * count))
         let features = try AudioModality(configuration).features(of: silence)
         #expect(features.validity == 0)
         #expect(features.values.allSatisfy { $0 == 0 })
@@ -117,7 +118,9 @@ import Testing
         ]
         for (format, payload, channels, rate, reason) in cases {
             let reading = RawReading(modality: "audio", format: format, channels: channels, sampleRate: rate, payload: payload)
-            #expect(refusal { try sounds.features(of: reading) }?.reason == reason, "\(format), \(payload.count) bytes, \(channels), \(rate) Hz")
+            #expect(
+                refusal { try sounds.features(of: reading) }?.reason == reason, "\(format), \(payload.count) bytes, \(channels), \(rate) Hz"
+            )
         }
         let compressed = refusal { try sounds.features(of: RawReading(modality: "audio", format: "audio/wav", payload: adpcm)) }
         #expect([.undecodable, .unknownFormat].contains(compressed?.reason))

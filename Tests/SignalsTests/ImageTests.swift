@@ -91,7 +91,8 @@ import Testing
     @Test func aCoveredCameraIsHardlyValid() throws {
         let dark = RawReading(modality: "image", format: "image/x-gray8", width: 40, height: 40, payload: Array(repeating: 9, count: 1600))
         #expect(try images.features(of: dark).validity < 1e-3)
-        #expect(try images.features(of: RawReading(modality: "image", format: "image/png", payload: bytes(Fixtures.pngColours))).validity == 1)
+        #expect(
+            try images.features(of: RawReading(modality: "image", format: "image/png", payload: bytes(Fixtures.pngColours))).validity == 1)
     }
 
     @Test func everyBrokenPictureIsRefusedByName() {
@@ -120,7 +121,8 @@ import Testing
         ]
         for (format, payload, width, height, reason) in cases {
             let reading = RawReading(modality: "image", format: format, width: width, height: height, payload: payload)
-            #expect(refusal { try images.features(of: reading) }?.reason == reason, "\(format), \(payload.count) bytes, \(width) × \(height)")
+            #expect(
+                refusal { try images.features(of: reading) }?.reason == reason, "\(format), \(payload.count) bytes, \(width) × \(height)")
         }
     }
 
@@ -140,7 +142,8 @@ import Testing
 
     @Test func longPicturesAreResizedAsShortOnes() {
         for (width, height) in [(1, 65_535), (65_535, 1), (3, 2_000)] {
-            let slope = Pixels(width: width, height: height, channels: 1, bytes: (0..<width * height).map { UInt8($0 * 255 / (width * height)) })
+            let slope = Pixels(
+                width: width, height: height, channels: 1, bytes: (0..<width * height).map { UInt8($0 * 255 / (width * height)) })
             let resized = Resize(from: (width, height), to: (32, 32))(slope)
             for index in 0..<1024 where width == 1 || height == 1 {
                 let place = width == 1 ? index / 32 : index % 32
@@ -173,12 +176,16 @@ import Testing
 
 /// The pictures that Fixtures.swift holds in encoded form.
 enum Picture {
-    static let colours = Pixels(width: 20, height: 12, channels: 3, bytes: (0..<240).flatMap { index in
-        let (x, y) = (index % 20, index / 20)
-        return [UInt8(x * 13), UInt8(y * 23), UInt8((x + y) * 8)]
-    })
-    static let grey = Pixels(width: 20, height: 12, channels: 1, bytes: (0..<240).map { index in
-        let (x, y) = (index % 20, index / 20)
-        return UInt8(x * 7 + y * 11)
-    })
+    static let colours = Pixels(
+        width: 20, height: 12, channels: 3,
+        bytes: (0..<240).flatMap { index in
+            let (x, y) = (index % 20, index / 20)
+            return [UInt8(x * 13), UInt8(y * 23), UInt8((x + y) * 8)]
+        })
+    static let grey = Pixels(
+        width: 20, height: 12, channels: 1,
+        bytes: (0..<240).map { index in
+            let (x, y) = (index % 20, index / 20)
+            return UInt8(x * 7 + y * 11)
+        })
 }

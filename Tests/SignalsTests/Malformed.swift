@@ -22,8 +22,10 @@ func refusal<Value>(_ body: () throws -> Value) -> SignalRefusal? {
 }
 
 /// Reads `rounds` damaged copies of `original`: bytes changed, cut out, repeated or inserted by a seeded source.
-func survivors(of original: [UInt8], rounds: Int, seed: UInt64,
-               reading: ([UInt8]) throws -> Features) -> (read: Int, refused: Int, finite: Bool) {
+func survivors(
+    of original: [UInt8], rounds: Int, seed: UInt64,
+    reading: ([UInt8]) throws -> Features
+) -> (read: Int, refused: Int, finite: Bool) {
     var source = RandomSource(seed: seed)
     var outcome = (read: 0, refused: 0, finite: true)
     for _ in 0..<rounds {

@@ -14,7 +14,9 @@ import Testing
     }
 
     @Test func anUnknownModalityIsNamed() {
-        #expect(throws: SettingProblem(key: "modality", problem: "is 'smell', not one of text, image, audio, vector")) { try frontend(for: "smell") }
+        #expect(throws: SettingProblem(key: "modality", problem: "is 'smell', not one of text, image, audio, vector")) {
+            try frontend(for: "smell")
+        }
     }
 
     @Test(arguments: modalities.map(\.key))
@@ -27,22 +29,26 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (\SignalConfiguration.image.patch, 5, "image.patch is 5, which does not divide the size 32"),
-        (\SignalConfiguration.image.size, 0, "image.size is 0, not within 1…1024"),
-        (\SignalConfiguration.image.channels, 2, "image.channels is 2, not 1 or 3"),
-        (\SignalConfiguration.audio.hop, 300, "audio.hop is 300, not within 1…256"),
-        (\SignalConfiguration.audio.bands, 0, "audio.bands is 0, not within 1…512"),
-        (\SignalConfiguration.text.maximumBytes, 0, "text.maximumBytes is 0, not within 1…16777216"),
-        (\SignalConfiguration.vector.length, 0, "vector.length is 0, not within 1…65536"),
-    ] as [(WritableKeyPath<SignalConfiguration, Int> & Sendable, Int, String)])
+    @Test(
+        arguments: [
+            (\SignalConfiguration.image.patch, 5, "image.patch is 5, which does not divide the size 32"),
+            (\SignalConfiguration.image.size, 0, "image.size is 0, not within 1…1024"),
+            (\SignalConfiguration.image.channels, 2, "image.channels is 2, not 1 or 3"),
+            (\SignalConfiguration.audio.hop, 300, "audio.hop is 300, not within 1…256"),
+            (\SignalConfiguration.audio.bands, 0, "audio.bands is 0, not within 1…512"),
+            (\SignalConfiguration.text.maximumBytes, 0, "text.maximumBytes is 0, not within 1…16777216"),
+            (\SignalConfiguration.vector.length, 0, "vector.length is 0, not within 1…65536"),
+        ] as [(WritableKeyPath<SignalConfiguration, Int> & Sendable, Int, String)])
     func nonsenseIsNamed(key: WritableKeyPath<SignalConfiguration, Int> & Sendable, value: Int, sentence: String) {
         var configuration = SignalConfiguration()
         configuration[keyPath: key] = value
         #expect(configuration.problems.map(\.description).contains(sentence))
     }
 
-    @Test(arguments: [([], [1e-300], "vector.scale"), ([], [1e300], "vector.scale"), ([], [0], "vector.scale"), ([], [.nan], "vector.scale"), ([1e300], [], "vector.mean")])
+    @Test(arguments: [
+        ([], [1e-300], "vector.scale"), ([], [1e300], "vector.scale"), ([], [0], "vector.scale"), ([], [.nan], "vector.scale"),
+        ([1e300], [], "vector.mean"),
+    ])
     func numbersThatFloatDoesNotHoldAreNoScale(mean: [Double], scale: [Double], key: String) {
         var configuration = SignalConfiguration()
         (configuration.vector.mean, configuration.vector.scale) = (mean, scale)
@@ -65,7 +71,8 @@ import Testing
     @Test(arguments: [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0x61, 0xE4, 0xB8], [0xF4, 0x90, 0x80, 0x80]] as [[UInt8]])
     func textThatIsNoUTF8IsRefused(payload: [UInt8]) throws {
         let text = try TextModality(SignalConfiguration())
-        #expect(refusal { try text.features(of: RawReading(modality: "text", format: "text/utf-8", payload: payload)) }?.reason == .undecodable)
+        #expect(
+            refusal { try text.features(of: RawReading(modality: "text", format: "text/utf-8", payload: payload)) }?.reason == .undecodable)
     }
 
     @Test func textWithoutATokenIsEmpty() throws {
@@ -89,7 +96,9 @@ import Testing
         let text = try TextModality(SignalConfiguration())
         let features = try text.features(of: RawReading(text: "añ"))
         #expect(features.rows == 3 && features.columns == 1 && features.values == [97, 195, 177])
-        #expect(refusal { try text.features(of: RawReading(modality: "text", format: "text/utf-8", payload: [0x61, 0xFF])) }?.reason == .undecodable)
+        #expect(
+            refusal { try text.features(of: RawReading(modality: "text", format: "text/utf-8", payload: [0x61, 0xFF])) }?.reason
+                == .undecodable)
         #expect(refusal { try text.features(of: RawReading(text: String(repeating: "a", count: 4097))) }?.reason == .tooLarge)
     }
 
@@ -109,7 +118,9 @@ import Testing
 
     @Test func brokenVectorsAreRefusedByName() throws {
         let vectors = try VectorModality(SignalConfiguration())
-        #expect(refusal { try vectors.features(of: RawReading(modality: "vector", format: "vector/f32le", payload: [1, 2, 3])) }?.reason == .truncated)
+        #expect(
+            refusal { try vectors.features(of: RawReading(modality: "vector", format: "vector/f32le", payload: [1, 2, 3])) }?.reason
+                == .truncated)
         #expect(refusal { try vectors.features(of: RawReading(vector: Array(repeating: 0, count: 17))) }?.reason == .tooLarge)
         #expect(refusal { try vectors.features(of: RawReading(vector: [1, .nan])) }?.reason == .nonFinite)
         #expect(refusal { try vectors.features(of: RawReading(vector: [-.infinity])) }?.reason == .nonFinite)

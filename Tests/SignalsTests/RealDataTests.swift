@@ -13,7 +13,8 @@ struct RealDataTests {
         let modality = try ImageModality(SignalConfiguration())
         for number in 0..<20 {
             let digit = Array(images[number * 784..<(number + 1) * 784])
-            let features = try modality.features(of: RawReading(modality: "image", format: "image/x-gray8", width: 28, height: 28, payload: digit))
+            let features = try modality.features(
+                of: RawReading(modality: "image", format: "image/x-gray8", width: 28, height: 28, payload: digit))
             let before = digit.reduce(0.0) { $0 + Double($1) } / 784 / 255
             let after = features.values.reduce(0.0) { $0 + Double($1) } / Double(features.values.count)
             #expect(abs(after - before) < 0.02 * before, "digit \(number)")

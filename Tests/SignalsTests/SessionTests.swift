@@ -38,14 +38,23 @@ import Testing
             #"{"t": 1.3, "session": "kitchen", "label": 3, "classes": 10, "known_at": 2}"#,
             #"{"t": 2, "session": "kitchen", "cut": true, "mood": "fine"}"#)
         let events = try directory.events().map { try $0.get() }
-        #expect(events == [
-            .reading(.init(time: 1_250_000_000, session: "kitchen", source: "camera", modality: "image", content: .file("image/0.png"), domain: "task1")),
-            .reading(.init(time: 1_260_000_000, session: "kitchen", source: "head", modality: "vector", content: .payload(RawReading(vector: [0.5, -2])))),
-            .reading(.init(time: 1_300_000_000, session: "kitchen", source: "speech", modality: "text",
-                           content: .payload(RawReading(text: "what is it")), endsMoment: true)),
-            .label(.init(time: 1_300_000_000, session: "kitchen", label: 3, classes: 10, knownAt: 2_000_000_000)),
-            .cut(.init(time: 2_000_000_000, session: "kitchen")),
-        ])
+        #expect(
+            events == [
+                .reading(
+                    .init(
+                        time: 1_250_000_000, session: "kitchen", source: "camera", modality: "image", content: .file("image/0.png"),
+                        domain: "task1")),
+                .reading(
+                    .init(
+                        time: 1_260_000_000, session: "kitchen", source: "head", modality: "vector",
+                        content: .payload(RawReading(vector: [0.5, -2])))),
+                .reading(
+                    .init(
+                        time: 1_300_000_000, session: "kitchen", source: "speech", modality: "text",
+                        content: .payload(RawReading(text: "what is it")), endsMoment: true)),
+                .label(.init(time: 1_300_000_000, session: "kitchen", label: 3, classes: 10, knownAt: 2_000_000_000)),
+                .cut(.init(time: 2_000_000_000, session: "kitchen")),
+            ])
     }
 
     @Test(arguments: [
@@ -90,7 +99,10 @@ import Testing
         ([1, 2, 0, 3], ["fine", "fine", "3 timeRunsBack", "fine"]),
         ([1, 2, 9_000_000, 3, 4], ["fine", "fine", "3 timeRunsBack", "fine", "fine"]),
         ([2, 2, 2], ["fine", "fine", "fine"]),
-        ([1, 9_000_000, 9_000_001, 9_000_002, 3, 4, 5], ["fine", "2 timeRunsBack", "3 timeRunsBack", "4 timeRunsBack", "fine", "fine", "fine"]),
+        (
+            [1, 9_000_000, 9_000_001, 9_000_002, 3, 4, 5],
+            ["fine", "2 timeRunsBack", "3 timeRunsBack", "4 timeRunsBack", "fine", "fine", "fine"]
+        ),
         ([9_000_000, 9_000_000, 0, 1, 2, 3], ["1 timeRunsBack", "2 timeRunsBack", "fine", "fine", "fine", "fine"]),
         ([1, 2, -5, -4, -3, 3, 4, 5, 6], ["1 timeRunsBack", "2 timeRunsBack", "fine", "fine", "fine", "fine", "fine", "fine", "fine"]),
         ([1, 2, 3, 172_803, 172_804, 172_805], ["fine", "fine", "fine", "fine", "fine", "fine"]),
@@ -131,8 +143,10 @@ import Testing
 
     @Test func timesReachToTheEndsOfTheirRangeAndNoFurther() throws {
         let directory = try directory(
-            #"{"t": -9e9, "session": "s", "cut": true}"#, #"{"t": -9.1e9, "session": "s", "cut": true}"#, #"{"t": 0, "session": "s", "cut": true}"#,
-            #"{"t": 1e300, "session": "s", "cut": true}"#, #"{"t": 1e999, "session": "s", "cut": true}"#, #"{"t": NaN, "session": "s", "cut": true}"#,
+            #"{"t": -9e9, "session": "s", "cut": true}"#, #"{"t": -9.1e9, "session": "s", "cut": true}"#,
+            #"{"t": 0, "session": "s", "cut": true}"#,
+            #"{"t": 1e300, "session": "s", "cut": true}"#, #"{"t": 1e999, "session": "s", "cut": true}"#,
+            #"{"t": NaN, "session": "s", "cut": true}"#,
             #"{"t": 9e9, "session": "s", "cut": true}"#)
         #expect(try reasons(directory) == ["fine", "2 brokenLine", "fine", "4 brokenLine", "5 brokenLine", "6 brokenLine", "fine"])
         #expect(try directory.scan().duration == .max)
@@ -188,7 +202,8 @@ import Testing
             #"{"t": 2, "session": "b", "source": "m", "modality": "text", "text": "x"}"#,
             "oops",
             #"{"t": 3, "session": "b", "label": 4, "classes": 7}"#,
-            #"{"t": 3.5, "session": "b", "cut": true}"#).scan()
+            #"{"t": 3.5, "session": "b", "cut": true}"#
+        ).scan()
         #expect(scan.readings == ["text": 2] && scan.sessions == ["a", "b"] && scan.domains == ["d"])
         #expect(scan.labels == 1 && scan.classes == 7 && scan.cuts == 1 && scan.duration == 2_500_000_000)
         #expect(scan.refusals == ["brokenLine": 1])
@@ -200,10 +215,14 @@ import Testing
         let raw = RawReading(modality: "image", format: "image/x-rgb8", width: 20, height: 12, payload: Picture.colours.bytes)
         let sound = RawReading(modality: "audio", format: "audio/x-s16le", sampleRate: 8000, payload: [0, 0x80, 0xFF, 0x7F, 1, 0])
         func reading(_ time: Int64, _ modality: String, _ raw: RawReading) -> SessionEvent {
-            .reading(.init(time: time, session: "s", source: "x", modality: modality, content: .payload(raw), endsMoment: time == 3, domain: "d"))
+            .reading(
+                .init(time: time, session: "s", source: "x", modality: modality, content: .payload(raw), endsMoment: time == 3, domain: "d")
+            )
         }
-        let plain = [reading(2, "text", RawReading(text: "héllo")), reading(3, "vector", RawReading(vector: [0.1, -7])),
-                     .label(.init(time: 4, session: "s", label: 0, classes: 2, knownAt: 9)), .cut(.init(time: 5, session: "s"))]
+        let plain = [
+            reading(2, "text", RawReading(text: "héllo")), reading(3, "vector", RawReading(vector: [0.1, -7])),
+            .label(.init(time: 4, session: "s", label: 0, classes: 2, knownAt: 9)), .cut(.init(time: 5, session: "s")),
+        ]
         for event in [reading(0, "image", raw), reading(1, "audio", sound)] + plain { try writer.write(event) }
 
         let directory = try SessionDirectory(path: path)

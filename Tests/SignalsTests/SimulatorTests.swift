@@ -46,8 +46,11 @@ import Testing
     @Test func theWorldChangesAsItIsTold() throws {
         let moments = try moments(80)
         let changes = moments.flatMap(\.changes)
-        #expect(changes == ["new objects", "new words", "a new speaker", "the camera is covered", "the camera is lost", "the camera is back",
-                            "the microphone is lost", "the microphone is back"])
+        #expect(
+            changes == [
+                "new objects", "new words", "a new speaker", "the camera is covered", "the camera is lost", "the camera is back",
+                "the microphone is lost", "the microphone is back",
+            ])
         for moment in moments {
             let heard = moment.events.contains { if case .reading(let reading) = $0 { reading.modality == "audio" } else { false } }
             let seen = moment.events.contains { if case .reading(let reading) = $0 { reading.modality == "image" } else { false } }
@@ -122,7 +125,9 @@ import Testing
     @Test func nonsenseIsNamed() {
         var configuration = Simulator.Configuration()
         configuration.longestMoment = 0.1
-        #expect(throws: SettingProblem(key: "longestMoment", problem: "is 0.1, not within 0.5…60.0")) { try Simulator(seed: 1, configuration) }
+        #expect(throws: SettingProblem(key: "longestMoment", problem: "is 0.1, not within 0.5…60.0")) {
+            try Simulator(seed: 1, configuration)
+        }
     }
 }
 
@@ -166,14 +171,19 @@ extension Simulator {
 /// The place whose pitch is the strongest, by Goertzel's sum.
 private enum Ear {
     static func place(in wave: Waveform, speaker: Int) -> Int? {
-        (0..<2).max { power(wave, TableSounds.pitch(place: $0, speaker: speaker)) < power(wave, TableSounds.pitch(place: $1, speaker: speaker)) }
+        (0..<2).max {
+            power(wave, TableSounds.pitch(place: $0, speaker: speaker)) < power(wave, TableSounds.pitch(place: $1, speaker: speaker))
+        }
     }
 
     private static func power(_ wave: Waveform, _ pitch: Double) -> Double {
         stride(from: 0.97, through: 1.03, by: 0.01).map { detuned in
             let angle = 2 * Double.pi * pitch * detuned / Double(wave.sampleRate)
             let (real, imaginary) = wave.samples.enumerated().reduce((0.0, 0.0)) { sum, sample in
-                (sum.0 + Double(sample.element) * cos(angle * Double(sample.offset)), sum.1 + Double(sample.element) * sin(angle * Double(sample.offset)))
+                (
+                    sum.0 + Double(sample.element) * cos(angle * Double(sample.offset)),
+                    sum.1 + Double(sample.element) * sin(angle * Double(sample.offset))
+                )
             }
             return real * real + imaginary * imaginary
         }.max() ?? 0
@@ -210,7 +220,8 @@ private enum Eye {
         var either: Float = 0
         for y in Int(middle.y) - 12...Int(middle.y) + 12 {
             for x in Int(middle.x) - 12...Int(middle.x) + 12 {
-                let isInside = shape.contains((Float(x) + 0.5 - middle.x) / TableCamera.radius, (Float(y) + 0.5 - middle.y) / TableCamera.radius)
+                let isInside = shape.contains(
+                    (Float(x) + 0.5 - middle.x) / TableCamera.radius, (Float(y) + 0.5 - middle.y) / TableCamera.radius)
                 let isLit = lit.contains(SIMD2(x, y))
                 if isInside && isLit { both += 1 }
                 if isInside || isLit { either += 1 }

@@ -34,11 +34,17 @@ import Testing
         var fifth = Simulator.Configuration()
         fifth.user = 5
         var nobody = try Simulator(seed: 7), somebody = try Simulator(seed: 7, fifth)
-        func contents(_ events: [SessionEvent]) -> [SessionEvent.Content] { events.compactMap { if case .reading(let reading) = $0 { reading.content } else { nil } } }
-        func names(_ events: [SessionEvent]) -> [String] { events.compactMap { if case .reading(let reading) = $0 { reading.session } else { nil } } }
+        func contents(_ events: [SessionEvent]) -> [SessionEvent.Content] {
+            events.compactMap { if case .reading(let reading) = $0 { reading.content } else { nil } }
+        }
+        func names(_ events: [SessionEvent]) -> [String] {
+            events.compactMap { if case .reading(let reading) = $0 { reading.session } else { nil } }
+        }
         for number in 0..<9 {
             let (moment, plain, personal) = (wandering.next().events, nobody.next().events, somebody.next().events)
-            #expect(names(moment).allSatisfy { $0 == "table-\(number / 3)" } && contents(moment) == contents(number < 6 ? plain : personal), "moment \(number)")
+            #expect(
+                names(moment).allSatisfy { $0 == "table-\(number / 3)" } && contents(moment) == contents(number < 6 ? plain : personal),
+                "moment \(number)")
         }
     }
 }

@@ -27,10 +27,14 @@ struct AlignmentTests {
 
     /// A frame whose value is its time.
     private func frame(_ modality: String, at time: Int64, _ sequence: UInt64) -> Sent {
-        Sent(at: time, arrival: .init(frame: .with {
-            $0.session = "a"; $0.source = "\(modality)-1"; $0.modality = modality; $0.time = time * Self.millisecond; $0.sequence = sequence
-            $0.rows = 1; $0.columns = 1; $0.validity = 1
-        }, values: [Float(time)]))
+        Sent(
+            at: time,
+            arrival: .init(
+                frame: .with {
+                    $0.session = "a"; $0.source = "\(modality)-1"; $0.modality = modality; $0.time = time * Self.millisecond;
+                    $0.sequence = sequence
+                    $0.rows = 1; $0.columns = 1; $0.validity = 1
+                }, values: [Float(time)]))
     }
 
     /// Pictures every 33 ms, sounds every 50, poses every 10, for three seconds.
@@ -41,7 +45,9 @@ struct AlignmentTests {
     }
 
     /// The moments that a live aligner makes of it, cut every 203 ms, and when each was closed.
-    private func moments(of sent: [Sent], _ settings: FuseSettings, until end: Int64 = 3200) -> (slices: [MomentAligner.Slice], closed: [Int64], late: Int) {
+    private func moments(of sent: [Sent], _ settings: FuseSettings, until end: Int64 = 3200) -> (
+        slices: [MomentAligner.Slice], closed: [Int64], late: Int
+    ) {
         let modalities = ["image", "audio", "vector"]
         var aligner = MomentAligner(settings, modalities: modalities, waitsForAll: false)
         let order = sent.indices.sorted { (sent[$0].at, $0) < (sent[$1].at, $1) }
@@ -52,7 +58,9 @@ struct AlignmentTests {
                 next += 1
             }
             if now > 0, now % 203 == 0, now <= 2842 {
-                let boundary = Boundary.with { $0.ordinal = UInt64(now / 203); $0.session = "a"; $0.end = now * Self.millisecond }
+                let boundary = Boundary.with {
+                    $0.ordinal = UInt64(now / 203); $0.session = "a"; $0.end = now * Self.millisecond
+                }
                 for modality in modalities { _ = aligner.insert(boundary, from: modality, at: now * Self.millisecond) }
             }
             while let slice = aligner.close(at: now * Self.millisecond, feedback: 0) {
@@ -64,7 +72,9 @@ struct AlignmentTests {
     }
 
     /// What of a slice does not depend on the boundary that a frame came after.
-    private func contents(_ slices: [MomentAligner.Slice]) -> [[String: [[Float]]]] { slices.map { $0.frames.mapValues { $0.map(\.values) } } }
+    private func contents(_ slices: [MomentAligner.Slice]) -> [[String: [[Float]]]] {
+        slices.map { $0.frames.mapValues { $0.map(\.values) } }
+    }
 
     @Test(arguments: ["concatenate", "latest", "nearest", "interpolated"], [1, 2, 3, 4, 5] as [UInt64])
     func delayedShuffledDuplicatedJitteredReadingsGiveTheSameMoments(policy: String, seed: UInt64) {
@@ -72,16 +82,27 @@ struct AlignmentTests {
         let ordered = moments(of: stream, settings)
         var random = RandomSource(seed: seed)
         var travelled = stream.map { Sent(at: $0.at + Int64(random.uniform(below: 20)), arrival: $0.arrival) }
-        travelled += travelled.filter { _ in random.uniform() < 0.3 }.map { Sent(at: $0.at + Int64(random.uniform(below: 5)), arrival: $0.arrival) }
+        travelled += travelled.filter { _ in random.uniform() < 0.3 }.map {
+            Sent(at: $0.at + Int64(random.uniform(below: 5)), arrival: $0.arrival)
+        }
         random.shuffle(&travelled)
         let shuffled = moments(of: travelled, settings)
         #expect(contents(shuffled.slices) == contents(ordered.slices), "seed \(seed)")
         // Every reading of its period, and of sounds all between two cuts; of pictures the newest.
-        func readings(_ period: Int, _ moment: Int) -> [Int] { stride(from: period, through: 3000, by: period).filter { $0 > 203 * moment && $0 <= 203 * (moment + 1) } }
+        func readings(_ period: Int, _ moment: Int) -> [Int] {
+            stride(from: period, through: 3000, by: period).filter { $0 > 203 * moment && $0 <= 203 * (moment + 1) }
+        }
         #expect(shuffled.slices.map { $0.frames["audio"]?.flatMap(\.values) } == (0..<14).map { readings(50, $0).map(Float.init) })
-        #expect(shuffled.slices.map { $0.frames["image"]?.flatMap(\.values) } == (0..<14).map { readings(33, $0).suffix(1).map(Float.init) })
-        if policy == "concatenate" { #expect(shuffled.slices.map { $0.frames["vector"]?.flatMap(\.values) } == (0..<14).map { readings(10, $0).map(Float.init) }) }
-        if policy == "latest" { #expect(shuffled.slices.map { $0.frames["vector"]?.flatMap(\.values) } == (0..<14).map { readings(10, $0).suffix(1).map(Float.init) }) }
+        #expect(
+            shuffled.slices.map { $0.frames["image"]?.flatMap(\.values) } == (0..<14).map { readings(33, $0).suffix(1).map(Float.init) })
+        if policy == "concatenate" {
+            #expect(shuffled.slices.map { $0.frames["vector"]?.flatMap(\.values) } == (0..<14).map { readings(10, $0).map(Float.init) })
+        }
+        if policy == "latest" {
+            #expect(
+                shuffled.slices.map { $0.frames["vector"]?.flatMap(\.values) }
+                    == (0..<14).map { readings(10, $0).suffix(1).map(Float.init) })
+        }
         #expect(ordered.slices.count == 14 && shuffled.closed.allSatisfy { $0 <= 40 })
         #expect(ordered.slices.allSatisfy { $0.frames["vector"]?.isEmpty == false })
     }
@@ -133,7 +154,9 @@ struct AlignmentTests {
         let own = settings([rule("image", "nearest"), rule("audio", "latest")])
         func first(imageFirst: Bool) -> MomentAligner.Slice? {
             var aligner = MomentAligner(own, modalities: ["image", "audio"], waitsForAll: true)
-            let boundary = Boundary.with { $0.ordinal = 1; $0.session = "a"; $0.end = 100 * Self.millisecond }
+            let boundary = Boundary.with {
+                $0.ordinal = 1; $0.session = "a"; $0.end = 100 * Self.millisecond
+            }
             func image() {
                 _ = aligner.insert(frame("image", at: 90, 1).arrival, at: 0)
                 _ = aligner.insert(boundary, from: "image", at: 0)

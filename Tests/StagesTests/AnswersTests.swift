@@ -37,7 +37,9 @@ struct AnswersTests {
     }
 
     private func moment(_ ordinal: UInt64, kind: CutKind = .labelRequest) -> Moment {
-        .with { $0.id = "a/\(ordinal)"; $0.session = "a"; $0.ordinal = ordinal; $0.kind = kind }
+        .with {
+            $0.id = "a/\(ordinal)"; $0.session = "a"; $0.ordinal = ordinal; $0.kind = kind
+        }
     }
 
     private func answers(_ adoption: Generation.Adoption = .finish) throws -> Answers {
@@ -66,7 +68,8 @@ struct AnswersTests {
         answers.hear(moment(1), MomentInput(text: [104, 105]))
         var pieces: [Answer] = []
         for _ in 0..<5 { pieces += said(answers.speak(.init(parameters: store, version: 3))) }
-        #expect(pieces.map(\.piece) == [0, 1, 2] && pieces.allSatisfy { $0.tokens.count == 2 && $0.modelVersion == 3 && $0.moment == "a/1" })
+        #expect(
+            pieces.map(\.piece) == [0, 1, 2] && pieces.allSatisfy { $0.tokens.count == 2 && $0.modelVersion == 3 && $0.moment == "a/1" })
         #expect(pieces.map(\.end) == ["", "", "length"])
         #expect(answers.answered == 1)
 
@@ -112,19 +115,33 @@ struct AnswersTests {
         var fuse = Harness(try FuseProcessor(settings, clock: MonotonicClock()))
         let (payload, digest) = try CheckpointStore(directory: "", model: settings.model)
             .encode(OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
-        fuse.send(try .init(WireMessage(ModelUpdate.with {
-            $0.stamp = Stamp(from: "learn", sequence: 1)
-            $0.sha256 = digest
-        }, on: Topics.modelUpdate.only, payload: [payload])))
-        fuse.send(try .init(WireMessage(FeatureFrame.with {
-            $0.stamp = Stamp(from: "extract-text", sequence: 1)
-            $0.frame = .with { $0.session = "a"; $0.source = "s"; $0.modality = "text"; $0.sequence = 1; $0.time = 5; $0.rows = 2; $0.columns = 1; $0.validity = 1 }
-        }, on: try Topics.feature("text"), payload: [Payload([104, 105] as [Float])])))
+        fuse.send(
+            try .init(
+                WireMessage(
+                    ModelUpdate.with {
+                        $0.stamp = Stamp(from: "learn", sequence: 1)
+                        $0.sha256 = digest
+                    }, on: Topics.modelUpdate.only, payload: [payload])))
+        fuse.send(
+            try .init(
+                WireMessage(
+                    FeatureFrame.with {
+                        $0.stamp = Stamp(from: "extract-text", sequence: 1)
+                        $0.frame = .with {
+                            $0.session = "a"; $0.source = "s"; $0.modality = "text"; $0.sequence = 1; $0.time = 5; $0.rows = 2;
+                            $0.columns = 1; $0.validity = 1
+                        }
+                    }, on: try Topics.feature("text"), payload: [Payload([104, 105] as [Float])])))
         for (sequence, modality) in [(2, "text"), (1, "vector")] as [(UInt64, String)] {
-            fuse.send(try .init(WireMessage(FeatureFrame.with {
-                $0.stamp = Stamp(from: "extract-\(modality)", sequence: sequence)
-                $0.boundary = .with { $0.ordinal = 1; $0.epoch = 1; $0.session = "a"; $0.end = 6; $0.kind = .labelRequest }
-            }, on: try Topics.feature(modality))))
+            fuse.send(
+                try .init(
+                    WireMessage(
+                        FeatureFrame.with {
+                            $0.stamp = Stamp(from: "extract-\(modality)", sequence: sequence)
+                            $0.boundary = .with {
+                                $0.ordinal = 1; $0.epoch = 1; $0.session = "a"; $0.end = 6; $0.kind = .labelRequest
+                            }
+                        }, on: try Topics.feature(modality))))
         }
         for _ in 0..<6 { fuse.advance(by: .milliseconds(20)) }
         let kinds = fuse.outputs.map { $0.topic.prefix { $0 != "." } }

@@ -40,13 +40,18 @@ struct CheckpointStoreTests {
     }
 
     private func moment(_ ordinal: UInt64) throws -> LearnProcessor.Input {
-        try input(.with {
-            $0.stamp = Stamp(from: "fuse", sequence: ordinal)
-            $0.moment = .with {
-                ($0.ordinal, $0.session, $0.id) = (ordinal, "a", "a/\(ordinal)")
-                $0.senses = [.with { $0.modality = "text"; $0.present = true; $0.rows = 2; $0.columns = 1; $0.validity = 1 }]
-            }
-        })
+        try input(
+            .with {
+                $0.stamp = Stamp(from: "fuse", sequence: ordinal)
+                $0.moment = .with {
+                    ($0.ordinal, $0.session, $0.id) = (ordinal, "a", "a/\(ordinal)")
+                    $0.senses = [
+                        .with {
+                            $0.modality = "text"; $0.present = true; $0.rows = 2; $0.columns = 1; $0.validity = 1
+                        }
+                    ]
+                }
+            })
     }
 
     /// Runs a learner over so many moments; the updates that it sent.
@@ -70,13 +75,17 @@ struct CheckpointStoreTests {
         let served = try archive(try #require(try learn(settings(), moments: 5).updates.last))
         let (gpt2, parameters) = try GPT2.open(directory: directory)
         #expect((gpt2.configuration.width, gpt2.configuration.layers, gpt2.configuration.positions) == (8, 1, 8))
-        for parameter in gpt2.parameters { #expect(try served.tensor(parameter.name).floats() == Array(parameters[parameter.name]), "\(parameter.name)") }
+        for parameter in gpt2.parameters {
+            #expect(try served.tensor(parameter.name).floats() == Array(parameters[parameter.name]), "\(parameter.name)")
+        }
         #expect(try openTokenizer(directory: directory).encode("né") == Array("né".utf8).map(Int.init))
         #expect(try TensorArchive(mapping: "\(directory)/model.safetensors").names.allSatisfy { $0.hasPrefix("transformer.") })
 
         let whole = try ServingModel(settings().model, rows: 1, language: false)
         try CheckpointStore.copyModel(of: directory, into: whole.parameters)
-        for parameter in whole.layout.parameters { #expect(try served.tensor(parameter.name).floats() == Array(whole.parameters[parameter.name]), "\(parameter.name)") }
+        for parameter in whole.layout.parameters {
+            #expect(try served.tensor(parameter.name).floats() == Array(whole.parameters[parameter.name]), "\(parameter.name)")
+        }
     }
 
     @Test func aTokenizerThatTheModelBeganWithGoesAlong() throws {
@@ -92,7 +101,9 @@ struct CheckpointStoreTests {
         try learn(settings, moments: 5)
         #expect(try openTokenizer(directory: directory).encode("hehe") == [257, 257])
         for name in ["vocab.json", "merges.txt", "special_tokens_map.json"] {
-            #expect(try Data(contentsOf: URL(filePath: "\(origin)/\(name)")) == Data(contentsOf: URL(filePath: "\(directory)/\(name)")), "\(name)")
+            #expect(
+                try Data(contentsOf: URL(filePath: "\(origin)/\(name)")) == Data(contentsOf: URL(filePath: "\(directory)/\(name)")),
+                "\(name)")
         }
     }
 
@@ -100,8 +111,12 @@ struct CheckpointStoreTests {
     @Test func noFlippedBitOfAnyFileIsServedOrLearnedFrom() throws {
         var published: [String] = []
         var learner = Harness(try LearnProcessor(settings(), clock: VirtualClock()))
-        for ordinal in 1...9 as ClosedRange<UInt64> { published += learner.send(try moment(ordinal)).compactMap { ($0.message as? ModelUpdate)?.sha256.base64EncodedString() } }
-        let files = fileNames(in: directory).filter { FileKind(of: "\(directory)/\($0)") == .regular && $0 != "versions.reserved" && $0 != LedgerFile.name }
+        for ordinal in 1...9 as ClosedRange<UInt64> {
+            published += learner.send(try moment(ordinal)).compactMap { ($0.message as? ModelUpdate)?.sha256.base64EncodedString() }
+        }
+        let files = fileNames(in: directory).filter {
+            FileKind(of: "\(directory)/\($0)") == .regular && $0 != "versions.reserved" && $0 != LedgerFile.name
+        }
         #expect(files.count >= 7, "\(files)")
         let whole = folder.path("whole")
         try FileManager.default.moveItem(atPath: directory, toPath: whole)
@@ -187,7 +202,10 @@ struct CheckpointStoreTests {
             let state = String(decoding: try archive.tensor("state").withUnsafeBytes { Array($0) }, as: UTF8.self)
             let changed = state.replacing(try Regex("\"\(key)\":[0-9]+"), with: "\"\(key)\":\(number)")
             #expect(changed != state)
-            let tensors = archive.tensors.filter { $0.name != "state" }.map { TensorContent($0) } + [TensorContent(name: "state", bytes: Array(changed.utf8))]
+            let tensors =
+                archive.tensors.filter { $0.name != "state" }.map { TensorContent($0) } + [
+                    TensorContent(name: "state", bytes: Array(changed.utf8))
+                ]
             let forged = folder.path("forged")
             try CheckpointDirectory(forged).write([.init("training.safetensors", tensors)])
             var settings = settings()
@@ -212,12 +230,15 @@ struct CheckpointStoreTests {
             return TensorContent(name: tensor.name, shape: tensor.shape, floats: try tensor.floats().map { _ in .infinity })
         }
         try CheckpointDirectory(file).write([.init("policy.safetensors", poisoned)])
-        let again = try #require(try DecisionLearner(settings, from: CheckpointDirectory(file).open()) { ParameterStore(ParameterLayout([])) })
+        let again = try #require(
+            try DecisionLearner(settings, from: CheckpointDirectory(file).open()) { ParameterStore(ParameterLayout([])) })
         #expect(again.drops[.checkpointDamaged] == 1)
         #expect(again.drops.causes[.checkpointDamaged]?.hasSuffix("the policy begins anew") == true)
         var fresh = again
         try CheckpointDirectory(file).write(fresh.files())
-        #expect(try TensorArchive(mapping: "\(file)/policy.safetensors").tensors.allSatisfy { $0.type != .float32 || (try? $0.floats()) != nil })
+        #expect(
+            try TensorArchive(mapping: "\(file)/policy.safetensors").tensors.allSatisfy { $0.type != .float32 || (try? $0.floats()) != nil }
+        )
     }
 
     // MARK: Large updates
@@ -228,7 +249,8 @@ struct CheckpointStoreTests {
         settings.messaging.frameBytes = 1 << 14
         let update = try #require(try learn(settings, moments: 5).updates.last)
         #expect(update.payload.count > 2)
-        #expect(update.payload.dropLast().allSatisfy { $0.count == 1 << 14 } && update.payload.allSatisfy { (1...1 << 14).contains($0.count) })
+        #expect(
+            update.payload.dropLast().allSatisfy { $0.count == 1 << 14 } && update.payload.allSatisfy { (1...1 << 14).contains($0.count) })
         settings.messaging.frameBytes = 1 << 24
         let whole = try #require(try learn(settings, moments: 5).updates.last)
         #expect(whole.payload.count == 1)

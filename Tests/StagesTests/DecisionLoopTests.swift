@@ -114,16 +114,19 @@ struct DecisionLoopTests {
         }
 
         private var stamp: Stamp {
-            .with { $0.schemaVersion = 1; $0.source = name; $0.epoch = 1; $0.sequence = UInt64(clock); $0.time = clock; $0.clock = "steps" }
+            .with {
+                $0.schemaVersion = 1; $0.source = name; $0.epoch = 1; $0.sequence = UInt64(clock); $0.time = clock; $0.clock = "steps"
+            }
         }
 
         func tell(_ action: Action, reward: Double, _ loop: inout Loop) throws {
-            try loop.publish(Feedback.with {
-                $0.stamp = stamp
-                $0.session = name
-                $0.decision = action.decision
-                $0.reward = reward
-            }, on: "feedback.\(name)/")
+            try loop.publish(
+                Feedback.with {
+                    $0.stamp = stamp
+                    $0.session = name
+                    $0.decision = action.decision
+                    $0.reward = reward
+                }, on: "feedback.\(name)/")
         }
 
         /// The return of an episode that ended.

@@ -31,12 +31,15 @@ struct DecisionTests {
     }
 
     private func moment(_ ordinal: UInt64) -> Moment {
-        .with { $0.id = "s/\(ordinal)"; $0.session = "s"; $0.ordinal = ordinal }
+        .with {
+            $0.id = "s/\(ordinal)"; $0.session = "s"; $0.ordinal = ordinal
+        }
     }
 
     private func input(_ x: Float) -> MomentInput {
         var input = MomentInput()
-        input.senses["vector"] = SenseInput(rows: 2, columns: 16, values: Array(repeating: 9, count: 16) + [x, -x] + Array(repeating: 0, count: 14), age: 0, validity: 1)
+        input.senses["vector"] = SenseInput(
+            rows: 2, columns: 16, values: Array(repeating: 9, count: 16) + [x, -x] + Array(repeating: 0, count: 14), age: 0, validity: 1)
         return input
     }
 
@@ -48,7 +51,9 @@ struct DecisionTests {
     }
 
     private func feedback(_ action: Action, _ reward: Double) -> Feedback {
-        .with { $0.session = action.session; $0.decision = action.decision; $0.reward = reward }
+        .with {
+            $0.session = action.session; $0.decision = action.decision; $0.reward = reward
+        }
     }
 
     @Test func aMomentIsDecidedOnByItsNewestVector() throws {
@@ -62,7 +67,8 @@ struct DecisionTests {
 
     @Test func rewardsChangeWhatIsDecided() throws {
         let settings = settings()
-        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
+        var decider = try #require(try Decider(settings)),
+            learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
         var now = Instant(nanoseconds: 0), right = 0
         for round in 1...300 {
             let x: Float = round.isMultiple(of: 2) ? 1 : -1
@@ -87,7 +93,8 @@ struct DecisionTests {
 
     @Test func badFeedbackIsRefusedByReason() throws {
         let settings = settings()
-        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
+        var decider = try #require(try Decider(settings)),
+            learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
         let start = Instant(nanoseconds: 0)
         let (action, record) = try decide(&decider, 1, 1)
         _ = try learner.take(record, at: start)
@@ -118,7 +125,8 @@ struct DecisionTests {
         var settings = settings()
         settings.decide.window = 2
         settings.decide.defaultReward = -1
-        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
+        var decider = try #require(try Decider(settings)),
+            learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
         let (action, record) = try decide(&decider, 1, 1)
         _ = try learner.take(record, at: Instant(nanoseconds: 0))
         #expect(learner.tick(at: Instant(nanoseconds: 1_900_000_000)).isEmpty)
@@ -131,7 +139,8 @@ struct DecisionTests {
         var settings = settings(policy)
         settings.decide.maximumStaleness = 1
         if policy == "ppo" { settings.decide.settings = ["batch": 1, "minibatch": 1] }
-        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
+        var decider = try #require(try Decider(settings)),
+            learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
         for round in 1...5 {  // the decider never hears of new policies
             let (action, record) = try decide(&decider, UInt64(round), 1)
             _ = try learner.take(record, at: Instant(nanoseconds: 0))
@@ -144,7 +153,8 @@ struct DecisionTests {
 
     @Test func aPolicyIsTakenWholeOrNotAtAll() throws {
         let settings = settings()
-        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
+        var decider = try #require(try Decider(settings)),
+            learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
         let start = try #require(learner.begin().first), update = try #require(start.message as? PolicyUpdate)
         func refusal(_ change: (inout PolicyUpdate) -> Void) throws -> Reason? {
             var changed = update
@@ -205,12 +215,17 @@ struct DecisionTests {
             #expect(try offer(tensors, version: 1) == reason)
             #expect(Array(adopted.parameters.values) == [1, 2, 3, 4] && adopted.version == 0 && !adopted.isKnown)
         }
-        #expect(try offer([.init(name: "first", shape: [2], floats: [5, 6]), .init(name: "second", shape: [2], floats: [7, 8])], version: 1) == nil)
+        #expect(
+            try offer([.init(name: "first", shape: [2], floats: [5, 6]), .init(name: "second", shape: [2], floats: [7, 8])], version: 1)
+                == nil)
         #expect(Array(adopted.parameters.values) == [5, 6, 7, 8] && adopted.version == 1)
     }
 
-    @Test(arguments: [1e308, -1e308, 1e30, 1000.5, -1001]) func aRewardBeyondTheLimitIsRefusedAndItsDecisionGoesOnWaiting(reward: Double) throws {
-        var decider = try #require(try Decider(settings())), learner = try #require(try DecisionLearner(settings()) { ParameterStore(ParameterLayout([])) })
+    @Test(arguments: [1e308, -1e308, 1e30, 1000.5, -1001]) func aRewardBeyondTheLimitIsRefusedAndItsDecisionGoesOnWaiting(reward: Double)
+        throws
+    {
+        var decider = try #require(try Decider(settings())),
+            learner = try #require(try DecisionLearner(settings()) { ParameterStore(ParameterLayout([])) })
         let (action, record) = try decide(&decider, 1, 1), start = Instant(nanoseconds: 0)
         _ = try learner.take(record, at: start)
         let refusal = #expect(throws: Refusal.self) { try learner.take(feedback(action, reward), at: start) }
@@ -222,7 +237,8 @@ struct DecisionTests {
         let directory = folder.path("broken")
         var settings = settings()
         settings.learn.directory = directory
-        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
+        var decider = try #require(try Decider(settings)),
+            learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
         _ = learner.begin()
         for round in 1...5 {
             let (action, record) = try decide(&decider, UInt64(round), 1)
@@ -238,7 +254,8 @@ struct DecisionTests {
             return TensorContent(name: tensor.name, shape: tensor.shape, floats: numbers)
         }
         try CheckpointDirectory(directory).write([.init("policy.safetensors", tensors)])
-        var again = try #require(try DecisionLearner(settings, from: CheckpointDirectory(directory).open()) { ParameterStore(ParameterLayout([])) })
+        var again = try #require(
+            try DecisionLearner(settings, from: CheckpointDirectory(directory).open()) { ParameterStore(ParameterLayout([])) })
         let start = try #require(again.begin().first), update = try #require(start.message as? PolicyUpdate)
         #expect(again.drops[.checkpointDamaged] == 1 && update.version > 5)
         var taken = update
@@ -250,7 +267,8 @@ struct DecisionTests {
         let directory = folder.path("run")
         var settings = settings()
         settings.learn.directory = directory
-        var decider = try #require(try Decider(settings)), learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
+        var decider = try #require(try Decider(settings)),
+            learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
         for round in 1...400 {
             let x: Float = round.isMultiple(of: 2) ? 1 : -1
             let (action, record) = try decide(&decider, UInt64(round), x)
@@ -275,19 +293,25 @@ struct DecisionTests {
 
     @Test func aLogWithoutChoicesTellsWhetherMoreWasEarned() throws {
         let log = (0..<40).map {
-            LoggedDecision(decision: "s/\($0)/1", policy: "ppo", version: UInt64($0), observation: [], choice: nil, tokens: [104, 105], logProbability: -3, value: 0,
-                           reward: Double($0 / 10), wasTold: true)
+            LoggedDecision(
+                decision: "s/\($0)/1", policy: "ppo", version: UInt64($0), observation: [], choice: nil, tokens: [104, 105],
+                logProbability: -3, value: 0,
+                reward: Double($0 / 10), wasTold: true)
         }
         let report = try DecisionReport(log) { _ in nil }
-        #expect(report.quarters.map(\.mean) == [0, 1, 2, 3] && abs(report.earned.mean - 1.5) < 1e-9 && report.candidates.isEmpty && report.recommendation.isEmpty)
+        #expect(
+            report.quarters.map(\.mean) == [0, 1, 2, 3] && abs(report.earned.mean - 1.5) < 1e-9 && report.candidates.isEmpty
+                && report.recommendation.isEmpty)
         #expect(report.text.contains("no other policy is judged"))
     }
 
     @Test func whatNoPolicyDecidesIsCountedAndJudgesNothing() throws {
-        let good = #"{"decision":"s/1/1","policy":"ppo","version":1,"observation":[0.1,0.2],"choice":1,"logProbability":-0.7,"value":0,"reward":1,"wasTold":true}"#
+        let good =
+            #"{"decision":"s/1/1","policy":"ppo","version":1,"observation":[0.1,0.2],"choice":1,"logProbability":-0.7,"value":0,"reward":1,"wasTold":true}"#
         let bad: [(String, String)] = [
             (#""choice":1"#, #""choice":-1"#), (#""choice":1"#, #""choice":9223372036854775807"#), (#""choice":1"#, #""choice":1000000"#),
-            (#""reward":1"#, #""reward":1e308"#), (#""logProbability":-0.7"#, #""logProbability":-1e308"#), (#""logProbability":-0.7"#, #""logProbability":700"#),
+            (#""reward":1"#, #""reward":1e308"#), (#""logProbability":-0.7"#, #""logProbability":-1e308"#),
+            (#""logProbability":-0.7"#, #""logProbability":700"#),
             (#""reward":1"#, #""reward":NaN"#), ("{", "["),
         ]
         let lines = Array(repeating: good, count: 40) + bad.map { good.replacing($0.0, with: $0.1) } + ["null", "\u{FFFD}"]
@@ -305,7 +329,8 @@ struct DecisionTests {
         func log(_ count: Int, inputs: Int, choice: Int) -> [LoggedDecision] {
             (0..<count).map {
                 LoggedDecision(
-                    decision: "s/\($0)/1", policy: "ppo", version: 1, observation: Array(repeating: 0.5, count: inputs), choice: $0 % 2 == 0 ? choice : 0,
+                    decision: "s/\($0)/1", policy: "ppo", version: 1, observation: Array(repeating: 0.5, count: inputs),
+                    choice: $0 % 2 == 0 ? choice : 0,
                     logProbability: -0.7, value: 0, reward: 1, wasTold: true)
             }
         }
@@ -327,10 +352,15 @@ struct DecisionTests {
         #expect(problems { $0.decide.choices = 0 } == ["decide.choices"])
         #expect(problems { $0.mode = .lockstep } == ["decide.policy"])
         #expect(problems { $0.decide.observation = "model" } == ["decide.alone"])
-        #expect(problems { $0.decide.observation = "model"; $0.decide.alone = false }.isEmpty)
+        #expect(
+            problems {
+                $0.decide.observation = "model"; $0.decide.alone = false
+            }.isEmpty)
         func writes(_ change: (inout Settings) -> Void) -> [String] {
             problems {
-                ($0.decide.choices, $0.decide.text, $0.decide.alone, $0.answer.after, $0.answer.temperature) = (0, true, false, ["explicit"], 0.8)
+                ($0.decide.choices, $0.decide.text, $0.decide.alone, $0.answer.after, $0.answer.temperature) = (
+                    0, true, false, ["explicit"], 0.8
+                )
                 change(&$0)
             }
         }

@@ -30,7 +30,11 @@ struct ExtremeNumbersTests {
             $0.stamp = Stamp(from: "fuse", sequence: 1)
             $0.moment = .with {
                 ($0.ordinal, $0.session, $0.id, $0.kind) = (1, "a", "a/1", .labelRequest)
-                $0.senses = [.with { $0.modality = "text"; $0.present = true; $0.rows = 2; $0.columns = 1; $0.validity = 1 }]
+                $0.senses = [
+                    .with {
+                        $0.modality = "text"; $0.present = true; $0.rows = 2; $0.columns = 1; $0.validity = 1
+                    }
+                ]
                 change(&$0)
             }
         }
@@ -40,15 +44,25 @@ struct ExtremeNumbersTests {
     private func label(_ change: (inout Feedback) -> Void) throws -> WireMessage {
         let event = MomentEvent.with {
             $0.stamp = Stamp(from: "fuse", sequence: 2)
-            $0.feedback = .with { ($0.session, $0.label, $0.classes) = ("a", 1, 4); change(&$0) }
+            $0.feedback = .with {
+                ($0.session, $0.label, $0.classes) = ("a", 1, 4); change(&$0)
+            }
         }
         return try WireMessage(event, on: Topics.moment("a"))
     }
 
     @Test(arguments: times, times) func aLabelMayBecomeKnownAtAnyTime(end: Int64, knownAt: Int64) throws {
         var learner = Harness(try LearnProcessor(settings(), clock: VirtualClock()))
-        learner.send(try .init(event { $0.end = end; $0.start = end; $0.arrived = knownAt }))
-        learner.send(try .init(label { $0.momentEnd = end; $0.knownAt = knownAt }))
+        learner.send(
+            try .init(
+                event {
+                    $0.end = end; $0.start = end; $0.arrived = knownAt
+                }))
+        learner.send(
+            try .init(
+                label {
+                    $0.momentEnd = end; $0.knownAt = knownAt
+                }))
         #expect(learner.refusals.isEmpty)
     }
 
@@ -56,8 +70,16 @@ struct ExtremeNumbersTests {
         var learner = Harness(try LearnProcessor(settings(), clock: VirtualClock()))
         var referee = Harness(try EvaluateProcessor(settings()))
         for next in [1, ordinal, 3] {
-            learner.send(try .init(event { $0.ordinal = next; $0.id = "a/\(next)" }))
-            referee.send(try .init(event { $0.ordinal = next; $0.id = "a/\(next)" }))
+            learner.send(
+                try .init(
+                    event {
+                        $0.ordinal = next; $0.id = "a/\(next)"
+                    }))
+            referee.send(
+                try .init(
+                    event {
+                        $0.ordinal = next; $0.id = "a/\(next)"
+                    }))
         }
         #expect(learner.refusals.count == (ordinal == 2 ? 0 : 1) && referee.refusals.isEmpty)
     }
@@ -94,7 +116,8 @@ struct ExtremeNumbersTests {
                     _ = aligner.insert(.init(frame: frame, values: [1, 2]), at: 0)
                 }
                 for ordinal in [1, 2, UInt64.max] {
-                    _ = aligner.insert(.with { ($0.ordinal, $0.session, $0.end, $0.arrived) = (ordinal, "a", end, time) }, from: "vector", at: .min)
+                    _ = aligner.insert(
+                        .with { ($0.ordinal, $0.session, $0.end, $0.arrived) = (ordinal, "a", end, time) }, from: "vector", at: .min)
                 }
                 let assembly = try MomentAssembly(settings)
                 while let slice = aligner.close(at: .max, feedback: .max) { _ = assembly.moment(slice, ordinal: .max) }
@@ -148,7 +171,9 @@ struct ExtremeNumbersTests {
             referee.send(try .init(label { ($0.moment, $0.label, $0.classes) = ("a/1", wrong, classes) }))
             learner.send(try .init(label { ($0.moment, $0.label, $0.classes) = ("a/1", wrong, classes) }))
         }
-        #expect(referee.processor.telemetry.drops[.labelOutOfRange] == 3 && learner.refusals.map(\.reason) == Array(repeating: .labelOutOfRange, count: 3))
+        #expect(
+            referee.processor.telemetry.drops[.labelOutOfRange] == 3
+                && learner.refusals.map(\.reason) == Array(repeating: .labelOutOfRange, count: 3))
         referee.send(try .init(label { $0.moment = "a/1" }))
         learner.send(try .init(label { $0.moment = "a/1" }))
         #expect(referee.processor.telemetry.drops[.orphanLabel] == 0 && learner.refusals.count == 3)

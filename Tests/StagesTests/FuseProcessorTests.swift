@@ -35,7 +35,9 @@ struct FuseProcessorTests {
             fuse = Harness(try FuseProcessor(settings, clock: clock))
             let (payload, digest) = try CheckpointStore(directory: "", model: settings.model)
                 .encode(OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
-            let update = ModelUpdate.with { $0.stamp = Stamp(from: "learn", sequence: 1); $0.version = 7; $0.sha256 = digest }
+            let update = ModelUpdate.with {
+                $0.stamp = Stamp(from: "learn", sequence: 1); $0.version = 7; $0.sha256 = digest
+            }
             fuse.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: [payload])))
         }
 
@@ -55,15 +57,20 @@ struct FuseProcessorTests {
             return try ["image", "text"].flatMap { modality in
                 let boundary = FeatureFrame.with {
                     $0.stamp = stamp()
-                    $0.boundary = .with { $0.ordinal = UInt64(number); $0.epoch = 1; $0.session = "a"; $0.end = end; $0.kind = .labelRequest }
+                    $0.boundary = .with {
+                        $0.ordinal = UInt64(number); $0.epoch = 1; $0.session = "a"; $0.end = end; $0.kind = .labelRequest
+                    }
                 }
                 return fuse.send(try .init(WireMessage(boundary, on: try Topics.feature(modality))))
             }
         }
 
         mutating func ask(_ moment: String) throws -> MomentExplanation {
-            let request = ExplainRequest.with { $0.stamp = stamp(); $0.session = "a"; $0.moment = moment }
-            return try #require(fuse.send(try .init(WireMessage(request, on: try Topics.explain("a")))).first?.message as? MomentExplanation)
+            let request = ExplainRequest.with {
+                $0.stamp = stamp(); $0.session = "a"; $0.moment = moment
+            }
+            return try #require(
+                fuse.send(try .init(WireMessage(request, on: try Topics.explain("a")))).first?.message as? MomentExplanation)
         }
 
         private mutating func stamp() -> Stamp {
@@ -116,7 +123,8 @@ struct FuseProcessorTests {
         var mutedAt: [Int] = [], said: [ReliabilityChange] = []
         for number in 1...60 {
             let isCovered = (30..<40).contains(number), wave = Float(number % 5) * 0.1
-            let outputs = try desk.moment(number, picture: isCovered ? [0, 0, 0, 0] : [0, 1 + wave, 2, 3 - wave], validity: isCovered ? 0.1 : 1)
+            let outputs = try desk.moment(
+                number, picture: isCovered ? [0, 0, 0, 0] : [0, 1 + wave, 2, 3 - wave], validity: isCovered ? 0.1 : 1)
             said += outputs.compactMap { $0.message as? ReliabilityChange }
             let prediction = try #require(predictions(outputs).first)
             if prediction.contributions.muted == ["image"] {

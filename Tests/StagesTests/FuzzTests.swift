@@ -38,9 +38,9 @@ struct FuzzTests {
     /// Messages of each test unless they are said: some seconds, optimised.
     private static var messages: Int {
         #if DEBUG
-        2_000
+            2_000
         #else
-        12_000
+            12_000
         #endif
     }
 

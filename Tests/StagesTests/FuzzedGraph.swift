@@ -91,7 +91,9 @@ struct FuzzedGraph {
             stations.append(Station(name, hears: prefixes, processor, mode: settings.mode, clock: clock))
         }
         add("ingest", ["sensor.", "cut.", "feedback.", "explain."], IngestProcessor(settings, epoch: 1, wallOffset: 0, closer: "closer"))
-        for modality in settings.extracted { add("extract-\(modality)", ["sample.\(modality)/"], try ExtractProcessor(settings, modality: modality)) }
+        for modality in settings.extracted {
+            add("extract-\(modality)", ["sample.\(modality)/"], try ExtractProcessor(settings, modality: modality))
+        }
         add("fuse", ["feedback.", "explain.", "feature.", "model.update", "policy.update/"], try FuseProcessor(settings, clock: clock))
         add("learn", ["moment.", "order."], try LearnProcessor(settings, clock: clock))
         add("evaluate", ["moment.", "model.update"], try EvaluateProcessor(settings))
@@ -124,11 +126,15 @@ struct FuzzedGraph {
         let time = mutator.chance(0.03) ? Int64(bitPattern: mutator.number()) : session[name, default: 0]
         switch mutator.random.uniform(below: 10) {
         case 0:
-            let cut = Cut.with { $0.session = name; $0.kind = mutator.any(of: [.none, .explicit, .labelRequest, .utteranceEnd]) }
+            let cut = Cut.with {
+                $0.session = name; $0.kind = mutator.any(of: [.none, .explicit, .labelRequest, .utteranceEnd])
+            }
             try publish(cut, on: "cut.\(name)/", from: "cutter", at: time)
         case 1: try publishFeedback(of: name, at: time)
         case 2:
-            let request = ExplainRequest.with { $0.session = name; $0.moment = moments.last ?? "a/1" }
+            let request = ExplainRequest.with {
+                $0.session = name; $0.moment = moments.last ?? "a/1"
+            }
             try publish(request, on: "explain.\(name)/", from: "asker", at: time)
         default: try publishReading(of: name, at: time)
         }
@@ -137,7 +143,9 @@ struct FuzzedGraph {
     private mutating func publishReading(of name: String, at time: Int64) throws {
         let modality = mutator.any(of: ["text", "text", "vector", "vector", "image", "audio"])
         let source = mutator.any(of: ["\(modality)-1", "\(modality)-2", "evil"])
-        var reading = SensorReading.with { $0.session = name; $0.modality = modality }
+        var reading = SensorReading.with {
+            $0.session = name; $0.modality = modality
+        }
         var payload: [UInt8] = []
         switch modality {
         case "text": (reading.format, payload) = ("text/utf-8", Array("word \(mutator.text())".utf8))
@@ -148,7 +156,9 @@ struct FuzzedGraph {
             (reading.format, reading.width, reading.height) = (mutator.any(of: ["image/x-gray8", "image/png", "image/jpeg"]), 4, 4)
             payload = (0..<16).map { _ in UInt8(truncatingIfNeeded: mutator.random.next()) }
         default:
-            (reading.format, reading.sampleRate) = (mutator.any(of: ["audio/x-s16le", "audio/x-f32le", "audio/wav"]), mutator.any(of: [8_000, 44_100, 1]))
+            (reading.format, reading.sampleRate) = (
+                mutator.any(of: ["audio/x-s16le", "audio/x-f32le", "audio/wav"]), mutator.any(of: [8_000, 44_100, 1])
+            )
             payload = (0..<1024).map { _ in UInt8(truncatingIfNeeded: mutator.random.next()) }
         }
         if mutator.chance(0.3) { reading.ends = mutator.any(of: [.utteranceEnd, .labelRequest, .explicit]) }
@@ -171,7 +181,9 @@ struct FuzzedGraph {
         try publish(feedback, on: "feedback.\(name)/", from: "teacher", at: time)
     }
 
-    private mutating func publish(_ message: some Stamped, on topic: String, from source: String, at time: Int64, payload: [[UInt8]] = []) throws {
+    private mutating func publish(_ message: some Stamped, on topic: String, from source: String, at time: Int64, payload: [[UInt8]] = [])
+        throws
+    {
         var message = message
         message.stamp = stamp(topic, from: source)
         message.stamp.time = time
@@ -193,7 +205,8 @@ struct FuzzedGraph {
         default: order.rollBack = true
         }
         if mutator.chance(0.3) { order.settings = mutator.any(of: ["{}", "{\"rate\": 1e300}", "[1", mutator.text()]) }
-        try deliver("order.learn/", mutator.chance(0.2) ? mutator.mutate(order.serializedBytes()) : order.serializedBytes(), [], fromOutside: true)
+        try deliver(
+            "order.learn/", mutator.chance(0.2) ? mutator.mutate(order.serializedBytes()) : order.serializedBytes(), [], fromOutside: true)
     }
 
     // MARK: Between stages
@@ -201,7 +214,11 @@ struct FuzzedGraph {
     private mutating func pass(_ outputs: [Outgoing], from source: String) throws {
         for output in outputs {
             var message = output.message
-            if message.stamp.source.isEmpty { message.stamp = stamp(output.topic, from: source) } else { message.stamp.schemaVersion = schemaVersion }
+            if message.stamp.source.isEmpty {
+                message.stamp = stamp(output.topic, from: source)
+            } else {
+                message.stamp.schemaVersion = schemaVersion
+            }
             message.stamp.sequence = next(output.topic, from: message.stamp.source)
             (message.stamp.epoch, message.stamp.clock) = (1, message.stamp.clock.isEmpty ? "virtual" : message.stamp.clock)
             remember(message)
@@ -227,7 +244,8 @@ struct FuzzedGraph {
             let envelope = Envelope.with { $0.stamp = stamp(original.topic, from: mutator.any(of: ["evil", "evil-2"])) }
             header += try envelope.serializedBytes()
         }
-        try deliver(original.topic, header, mutator.chance(0.3) ? mutator.mutate(payload: original.payload) : original.payload, fromOutside: false)
+        try deliver(
+            original.topic, header, mutator.chance(0.3) ? mutator.mutate(payload: original.payload) : original.payload, fromOutside: false)
     }
 
     /// Ingest listens to publishers alone, the others to stages, and the learner to operators too.
@@ -236,7 +254,10 @@ struct FuzzedGraph {
         for station in stations where station.prefixes.contains(where: topic.hasPrefix) {
             guard (station.name == "ingest") == fromOutside || topic.hasPrefix("order.") else { continue }
             messages += 1
-            trace?.write(Data("\(messages) \(station.name) \(topic) \(Data(header).base64EncodedString()) \(payload.map { Data($0).base64EncodedString() })\n".utf8))
+            trace?.write(
+                Data(
+                    "\(messages) \(station.name) \(topic) \(Data(header).base64EncodedString()) \(payload.map { Data($0).base64EncodedString() })\n"
+                        .utf8))
             try pass(station.take(wire, at: clock.now), from: station.name)
         }
     }

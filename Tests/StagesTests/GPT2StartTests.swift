@@ -63,7 +63,9 @@ struct GPT2StartTests {
         let learner = try OnlineLearner(model, settings.learner, seed: 1)
         try model.takeTrunk(from: directory, into: learner.parameters)
         let before = learner.parameters.copy()
-        try learner.learn(MomentInput(text: [104, 105], senses: ["vector": SenseInput(rows: 1, columns: 16, values: Array(repeating: 1, count: 16))], label: 2))
+        try learner.learn(
+            MomentInput(
+                text: [104, 105], senses: ["vector": SenseInput(rows: 1, columns: 16, values: Array(repeating: 1, count: 16))], label: 2))
         for parameter in model.parameters {
             let isTrunk = parameters.layout[parameter.name] != nil
             let isSame = learner.parameters[parameter.name].elementsEqual(before[parameter.name])
@@ -72,7 +74,9 @@ struct GPT2StartTests {
         #expect(!learner.parameters.values.elementsEqual(before.values))
         let kept = learner.state.tensors.keys
         #expect(kept.contains("optimizer.first_moment.head.class.weight"))
-        for parameter in parameters.layout.parameters { #expect(!kept.contains { $0.hasSuffix("_moment.\(parameter.name)") }, "\(parameter.name)") }
+        for parameter in parameters.layout.parameters {
+            #expect(!kept.contains { $0.hasSuffix("_moment.\(parameter.name)") }, "\(parameter.name)")
+        }
         settings.learner.trunk = "first:1"
         #expect(settings.problems.map(\.key) == ["learner"])
     }
@@ -80,7 +84,8 @@ struct GPT2StartTests {
     @Test func wordsBecomeTheTokenizersTokens() throws {
         var configuration = SignalConfiguration()
         configuration.text.tokenizer = directory
-        let features = try TextModality(configuration).features(of: RawReading(modality: "text", format: "text/utf-8", payload: Array("né".utf8)))
+        let features = try TextModality(configuration).features(
+            of: RawReading(modality: "text", format: "text/utf-8", payload: Array("né".utf8)))
         #expect(features.values == Array("né".utf8).map(Float.init))
         configuration.text.tokenizer = "/none"
         #expect(throws: SettingProblem.self) { try TextModality(configuration) }

@@ -10,7 +10,9 @@ struct IngestProcessorTests {
         Harness(IngestProcessor(Settings(), epoch: 1, wallOffset: 0, closer: closer))
     }
 
-    private func reading(_ modality: String, at seconds: Double, session: String = "kitchen", clock: String = "own", ends: CutKind = .none) throws -> IngestProcessor.Input {
+    private func reading(_ modality: String, at seconds: Double, session: String = "kitchen", clock: String = "own", ends: CutKind = .none)
+        throws -> IngestProcessor.Input
+    {
         let message = SensorReading.with {
             $0.stamp = Stamp(from: "phone", sequence: 1, at: Instant(seconds: seconds))
             $0.stamp.clock = clock
@@ -23,7 +25,9 @@ struct IngestProcessorTests {
     }
 
     private func boundaries(_ outputs: [IngestProcessor.Output]) -> [Boundary] {
-        outputs.compactMap { if case .sample(let sample, _, _) = $0, case .boundary(let boundary)? = sample.content { boundary } else { nil } }
+        outputs.compactMap {
+            if case .sample(let sample, _, _) = $0, case .boundary(let boundary)? = sample.content { boundary } else { nil }
+        }
     }
 
     @Test func theEndOfAnUtteranceIsToldToEveryModalityBehindTheReading() throws {
@@ -45,29 +49,42 @@ struct IngestProcessorTests {
     }
 
     @Test func aReadingMustBeWhatItsTopicSays() throws {
-        let message = SensorReading.with { $0.stamp = Stamp(from: "phone", sequence: 1); $0.modality = "image" }
-        #expect(throws: Refusal.self) { try IngestProcessor.Input(WireMessage(message, on: try Topics.sensor("text", "phone"), payload: [Payload([1] as [UInt8])])) }
+        let message = SensorReading.with {
+            $0.stamp = Stamp(from: "phone", sequence: 1); $0.modality = "image"
+        }
+        #expect(throws: Refusal.self) {
+            try IngestProcessor.Input(WireMessage(message, on: try Topics.sensor("text", "phone"), payload: [Payload([1] as [UInt8])]))
+        }
         #expect(throws: Refusal.self) { try IngestProcessor.Input(WireMessage(message, on: try Topics.sensor("image", "phone"))) }
-        #expect(throws: Refusal.self) { try IngestProcessor.Input(WireMessage(topic: "sensor.image.phone/", header: [255, 255, 255], payload: [Payload([1] as [UInt8])])) }
+        #expect(throws: Refusal.self) {
+            try IngestProcessor.Input(
+                WireMessage(topic: "sensor.image.phone/", header: [255, 255, 255], payload: [Payload([1] as [UInt8])]))
+        }
     }
 
     @Test func onlyTheNamedPublisherEndsTheStream() throws {
         func end(_ source: String) throws -> IngestProcessor.Input {
-            let cut = Cut.with { $0.stamp = Stamp(from: source, sequence: 1); $0.session = source; $0.kind = .end }
+            let cut = Cut.with {
+                $0.stamp = Stamp(from: source, sequence: 1); $0.session = source; $0.kind = .end
+            }
             return try .init(WireMessage(cut, on: try Topics.cut(source)))
         }
         var ingest = harness(closer: "replay")
         _ = ingest.send(try reading("text", at: 1))
         #expect(ingest.send(try end("phone")).isEmpty)
         let outputs = boundaries(ingest.send(try end("replay")))
-        #expect(outputs.map(\.ordinal) == [1, 1, 1, 1, 2, 2, 2, 2] && outputs.map(\.last) == [false, false, false, false, true, true, true, true])
+        #expect(
+            outputs.map(\.ordinal) == [1, 1, 1, 1, 2, 2, 2, 2]
+                && outputs.map(\.last) == [false, false, false, false, true, true, true, true])
         _ = ingest.send(try reading("text", at: 2))
         #expect(ingest.refusals.map(\.reason.rawValue) == ["afterTheEnd"])
     }
 
     @Test func aLabelOutsideItsClassesIsRefused() throws {
         func feedback(_ label: UInt32) throws -> IngestProcessor.Input {
-            let feedback = Feedback.with { $0.stamp = Stamp(from: "app", sequence: 1); $0.session = "kitchen"; $0.label = label; $0.classes = 10 }
+            let feedback = Feedback.with {
+                $0.stamp = Stamp(from: "app", sequence: 1); $0.session = "kitchen"; $0.label = label; $0.classes = 10
+            }
             return try .init(WireMessage(feedback, on: try Topics.feedback("kitchen")))
         }
         var ingest = harness()

@@ -26,7 +26,9 @@ struct LearnProcessorTests {
         return settings
     }
 
-    private func harness(_ settings: Settings) throws -> Harness<LearnProcessor> { Harness(try LearnProcessor(settings, clock: VirtualClock())) }
+    private func harness(_ settings: Settings) throws -> Harness<LearnProcessor> {
+        Harness(try LearnProcessor(settings, clock: VirtualClock()))
+    }
 
     private func input(_ event: MomentEvent) throws -> LearnProcessor.Input {
         var payload: [Payload] = []
@@ -35,25 +37,34 @@ struct LearnProcessorTests {
     }
 
     private func moment(_ ordinal: UInt64) throws -> LearnProcessor.Input {
-        try input(.with {
-            $0.stamp = Stamp(from: "fuse", sequence: ordinal)
-            $0.moment = .with {
-                ($0.ordinal, $0.session, $0.id) = (ordinal, "a", "a/\(ordinal)")
-                $0.kind = .labelRequest
-                $0.senses = [.with { $0.modality = "text"; $0.present = true; $0.rows = 2; $0.columns = 1; $0.validity = 1 }]
-            }
-        })
+        try input(
+            .with {
+                $0.stamp = Stamp(from: "fuse", sequence: ordinal)
+                $0.moment = .with {
+                    ($0.ordinal, $0.session, $0.id) = (ordinal, "a", "a/\(ordinal)")
+                    $0.kind = .labelRequest
+                    $0.senses = [
+                        .with {
+                            $0.modality = "text"; $0.present = true; $0.rows = 2; $0.columns = 1; $0.validity = 1
+                        }
+                    ]
+                }
+            })
     }
 
     private func label(_ label: UInt32, of ordinal: UInt64) throws -> LearnProcessor.Input {
-        try input(.with {
-            $0.stamp = Stamp(from: "fuse", sequence: 1000 + ordinal)
-            $0.feedback = .with { ($0.session, $0.moment, $0.label, $0.classes) = ("a", "a/\(ordinal)", label, 4) }
-        })
+        try input(
+            .with {
+                $0.stamp = Stamp(from: "fuse", sequence: 1000 + ordinal)
+                $0.feedback = .with { ($0.session, $0.moment, $0.label, $0.classes) = ("a", "a/\(ordinal)", label, 4) }
+            })
     }
 
     private func end() throws -> LearnProcessor.Input {
-        try input(.with { $0.stamp = Stamp(from: "fuse", sequence: 9999); $0.end = .init() })
+        try input(
+            .with {
+                $0.stamp = Stamp(from: "fuse", sequence: 9999); $0.end = .init()
+            })
     }
 
     private func updates(_ told: [Outgoing]) -> [ModelUpdate] { told.compactMap { $0.message as? ModelUpdate } }
@@ -179,7 +190,8 @@ struct LearnProcessorTests {
         let directory = folder.path("run")
         var learner = try harness(settings(in: directory))
         for input in try stream(6) { _ = learner.send(input) }
-        let said = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: directory + "/config.json"))) as? [String: Any]
+        let said =
+            try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: directory + "/config.json"))) as? [String: Any]
         let archive = try TensorArchive(mapping: directory + "/model.safetensors")
         let (n, width) = (try #require(said?["n_positions"] as? Int), try #require(said?["n_embd"] as? Int))
         #expect(try archive.tensor("transformer.wpe.weight").shape == [n, width])
@@ -189,13 +201,20 @@ struct LearnProcessorTests {
     @Test func anOrderThatMakesNoSenseIsRefusedAndOneThatDoesIsInTheLedger() throws {
         var learner = try harness(settings())
         func order(_ change: (inout Order) -> Void) throws -> LearnProcessor.Input {
-            try .init(WireMessage(Order.with { $0.stamp = Stamp(from: "operator", sequence: 1); change(&$0) }, on: try Topics.order("learn")))
+            try .init(
+                WireMessage(
+                    Order.with {
+                        $0.stamp = Stamp(from: "operator", sequence: 1); change(&$0)
+                    }, on: try Topics.order("learn")))
         }
         _ = learner.send(try order { $0.switchOptimizer = "magic" })
         _ = learner.send(try order { $0.scaleRate = -1 })
         _ = learner.send(try order { $0.rollBack = true })
         #expect(learner.refusals.map(\.reason) == [.badOrder, .badOrder, .badOrder])
-        _ = learner.send(try order { $0.switchOptimizer = "momentum"; $0.settings = #"{"learning_rate": 0.01}"# })
+        _ = learner.send(
+            try order {
+                $0.switchOptimizer = "momentum"; $0.settings = #"{"learning_rate": 0.01}"#
+            })
         #expect(learner.refusals.count == 3)
         var told: [Outgoing] = []
         for input in try stream(8) { told += learner.send(input) }
@@ -209,10 +228,13 @@ struct LearnProcessorTests {
             var learner = try harness(self.settings()), told: [Outgoing] = []
             for (index, input) in try stream(21).enumerated() {
                 if index == 20, let settings {
-                    _ = learner.send(try .init(WireMessage(Order.with {
-                        $0.stamp = Stamp(from: "operator", sequence: 1)
-                        ($0.switchOptimizer, $0.settings) = ("momentum", settings)
-                    }, on: try Topics.order("learn"))))
+                    _ = learner.send(
+                        try .init(
+                            WireMessage(
+                                Order.with {
+                                    $0.stamp = Stamp(from: "operator", sequence: 1)
+                                    ($0.switchOptimizer, $0.settings) = ("momentum", settings)
+                                }, on: try Topics.order("learn"))))
                 }
                 told += learner.send(input)
             }

@@ -56,7 +56,9 @@ struct LockstepBoundsTests {
         let settings = settings(pending: 3)
         var fuse = Harness(try FuseProcessor(settings, clock: VirtualClock()))
         fuse.send(try update(settings))
-        let labels = try (1...5 as ClosedRange<UInt64>).map { try label($0, after: 1) } + (6...7 as ClosedRange<UInt64>).map { try label($0, after: 2) }
+        let labels =
+            try (1...5 as ClosedRange<UInt64>).map { try label($0, after: 1) }
+            + (6...7 as ClosedRange<UInt64>).map { try label($0, after: 2) }
         let boundaries = try boundary(1, feedback: 0) + boundary(2, feedback: 5) + boundary(3, feedback: 7)
         for input in labelsFirst ? labels + boundaries : boundaries + labels { fuse.send(input) }
         #expect(told(fuse.outputs) == ["moment 1", "a/1", "a/2", "a/3", "moment 2", "a/6", "a/7", "moment 3"])

@@ -5,17 +5,25 @@ import Testing
 
 struct MomentAlignerTests {
     private func frame(_ modality: String, _ time: Int64, sequence: UInt64, source: String = "s") -> MomentAligner.Arrival {
-        .init(frame: .with { $0.session = "a"; $0.source = source; $0.modality = modality; $0.time = time; $0.sequence = sequence; $0.rows = 1; $0.columns = 1 },
-              values: [Float(time)])
+        .init(
+            frame: .with {
+                $0.session = "a"; $0.source = source; $0.modality = modality; $0.time = time; $0.sequence = sequence; $0.rows = 1;
+                $0.columns = 1
+            },
+            values: [Float(time)])
     }
 
     private func boundary(_ ordinal: UInt64, end: Int64, feedback: UInt64 = 0) -> Boundary {
-        .with { $0.ordinal = ordinal; $0.session = "a"; $0.end = end; $0.feedback = feedback }
+        .with {
+            $0.ordinal = ordinal; $0.session = "a"; $0.end = end; $0.feedback = feedback
+        }
     }
 
     @Test func aMomentHoldsTheFramesBetweenTwoBoundaries() throws {
         var aligner = MomentAligner(.init(), modalities: ["image", "text"], waitsForAll: true)
-        for (index, time) in [1, 5, 9].enumerated() { #expect(aligner.insert(frame("image", Int64(time), sequence: UInt64(index + 1)), at: 0) == nil) }
+        for (index, time) in [1, 5, 9].enumerated() {
+            #expect(aligner.insert(frame("image", Int64(time), sequence: UInt64(index + 1)), at: 0) == nil)
+        }
         #expect(aligner.insert(frame("text", 6, sequence: 1), at: 0) == nil)
         _ = aligner.insert(boundary(1, end: 6), from: "image", at: 0)
         #expect(aligner.close(at: 0, feedback: 0) == nil, "text has not passed the boundary")
@@ -75,16 +83,25 @@ struct MomentAlignerTests {
             var aligner = MomentAligner(.init(), modalities: ["image", "text", "audio"], waitsForAll: true)
             for frame in frames { _ = aligner.insert(frame, at: 0) }
             for ordinal in 1...4 as ClosedRange<UInt64> {
-                for modality in ["text", "audio", "image"] { _ = aligner.insert(boundary(ordinal, end: Int64(ordinal) * 100), from: modality, at: 0) }
+                for modality in ["text", "audio", "image"] {
+                    _ = aligner.insert(boundary(ordinal, end: Int64(ordinal) * 100), from: modality, at: 0)
+                }
             }
             return (1...4).compactMap { _ in aligner.close(at: 0, feedback: 0) }
         }
         var random = RandomSource(seed: seed)
         let shuffled = (frames + frames.prefix(7)).shuffled(using: &random)
         let told = moments(shuffled)
-        #expect(told.map { $0.frames["image"]?.map(\.values) } == [[[90]], [[180]], [[300]], [[390]]], "seed \(seed): of images the latest")
-        #expect(told.map { $0.frames["text"]?.flatMap(\.values) } == [[10, 40, 70, 100], [130, 160, 190], [220, 250, 280], [310, 340, 370, 400]], "seed \(seed)")
-        #expect(told.map { $0.frames["audio"]?.flatMap(\.values) } == [[20, 50, 80], [110, 140, 170, 200], [230, 260, 290], [320, 350, 380]], "seed \(seed)")
+        #expect(
+            told.map { $0.frames["image"]?.map(\.values) } == [[[90]], [[180]], [[300]], [[390]]], "seed \(seed): of images the latest")
+        #expect(
+            told.map { $0.frames["text"]?.flatMap(\.values) } == [
+                [10, 40, 70, 100], [130, 160, 190], [220, 250, 280], [310, 340, 370, 400],
+            ], "seed \(seed)")
+        #expect(
+            told.map { $0.frames["audio"]?.flatMap(\.values) } == [
+                [20, 50, 80], [110, 140, 170, 200], [230, 260, 290], [320, 350, 380],
+            ], "seed \(seed)")
         #expect(told.map(\.start) == [10, 100, 200, 300] && told.map(\.boundary.end) == [100, 200, 300, 400])
         #expect(told == moments(frames), "seed \(seed)")
     }
@@ -97,7 +114,11 @@ struct MomentAlignerTests {
         settings.maximumSources = 3
         var aligner = MomentAligner(settings, modalities: ["image"], waitsForAll: true)
         var refused = 0
-        for index in 1...200 { refused += aligner.insert(frame("image", Int64(index), sequence: UInt64(index), source: "s\(index)"), at: Int64(index)) == .overflow ? 1 : 0 }
+        for index in 1...200 {
+            refused +=
+                aligner.insert(frame("image", Int64(index), sequence: UInt64(index), source: "s\(index)"), at: Int64(index)) == .overflow
+                ? 1 : 0
+        }
         #expect(refused == 192)
         let boundaries = (2...20 as ClosedRange<UInt64>).map { aligner.insert(boundary($0, end: Int64($0)), from: "image", at: 0) }
         #expect(boundaries.filter { $0 == .overflow }.count == 14)

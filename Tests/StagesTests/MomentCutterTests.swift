@@ -17,7 +17,8 @@ private struct Stream {
 
     @discardableResult
     mutating func reading(
-        _ session: String = "a", at time: Int64, by source: String = "phone", epoch: UInt64 = 1, ends: CutKind? = nil, domain: String = "", arrived: Int64 = 0
+        _ session: String = "a", at time: Int64, by source: String = "phone", epoch: UInt64 = 1, ends: CutKind? = nil, domain: String = "",
+        arrived: Int64 = 0
     ) -> UInt64? {
         var event = MomentCutter.Event(session: session, time: time)
         (event.source, event.epoch, event.ends, event.domain, event.arrived) = (source, epoch, ends, domain, arrived)
@@ -118,15 +119,18 @@ struct MomentCutterTests {
             for index in 0..<4 as Range<Int64> {
                 arrived += second / 10
                 for source in ["camera", "speech"] {
-                    timelines.append(stream.reading(
-                        at: first * second + index * second / 10 + (source == "speech" ? 1000 : 0), by: source, epoch: epoch,
-                        ends: source == "speech" ? .utteranceEnd : nil, arrived: arrived))
+                    timelines.append(
+                        stream.reading(
+                            at: first * second + index * second / 10 + (source == "speech" ? 1000 : 0), by: source, epoch: epoch,
+                            ends: source == "speech" ? .utteranceEnd : nil, arrived: arrived))
                 }
             }
         }
         #expect(stream.refusals.isEmpty && stream.boundaries.count == 12)
         #expect(stream.boundaries.map(\.ordinal) == Array(1...12))
-        #expect(Set(timelines[..<8]).count == 1 && Set(timelines[8..<16]).count == 1 && Set(timelines[16...]).count == 1 && Set(timelines).count == 3)
+        #expect(
+            Set(timelines[..<8]).count == 1 && Set(timelines[8..<16]).count == 1 && Set(timelines[16...]).count == 1
+                && Set(timelines).count == 3)
     }
 
     @Test func aSourceThatStartsAgainOnAClockThatGoesOnChangesNothing() {
@@ -183,7 +187,8 @@ struct MomentCutterTests {
         (settings.maximumSessions, settings.maximumSources) = (2, 2)
         var stream = Stream(settings, epoch: .max - 3, live: seed % 2 == 0)
         for _ in 0..<500 {
-            let time = times[random.uniform(below: times.count)], arrived = times[random.uniform(below: times.count)], session = "\(random.uniform(below: 3))"
+            let time = times[random.uniform(below: times.count)], arrived = times[random.uniform(below: times.count)],
+                session = "\(random.uniform(below: 3))"
             let epoch: UInt64 = [0, 1, .max][random.uniform(below: 3)]
             switch random.uniform(below: 5) {
             case 0: stream.cut(session, at: time, arrived: arrived)

@@ -38,15 +38,24 @@ struct PersonalTests {
                 $0.session = session
                 $0.id = "\(session)/\(ordinal)"
                 $0.kind = .labelRequest
-                $0.senses = [.with { $0.modality = "text"; $0.present = true; $0.rows = 2; $0.columns = 1; $0.validity = 1 }]
+                $0.senses = [
+                    .with {
+                        $0.modality = "text"; $0.present = true; $0.rows = 2; $0.columns = 1; $0.validity = 1
+                    }
+                ]
             }
         }
         let feedback = MomentEvent.with {
             $0.stamp = Stamp(from: "fuse", sequence: 2 * ordinal)
-            $0.feedback = .with { $0.session = session; $0.moment = "\(session)/\(ordinal)"; $0.label = label; $0.classes = 4 }
+            $0.feedback = .with {
+                $0.session = session; $0.moment = "\(session)/\(ordinal)"; $0.label = label; $0.classes = 4
+            }
         }
         let topic = try Topics.moment(session)
-        return [try .init(WireMessage(moment, on: topic, payload: [Payload([104, 105] as [Float])])), try .init(WireMessage(feedback, on: topic))]
+        return [
+            try .init(WireMessage(moment, on: topic, payload: [Payload([104, 105] as [Float])])),
+            try .init(WireMessage(feedback, on: topic)),
+        ]
     }
 
     /// What the learner tells of ten moments of two sessions.
@@ -80,7 +89,10 @@ struct PersonalTests {
         _ = try SessionPublisher(settings, model, clock: VirtualClock(), from: CheckpointDirectory(folder.path).open())  // of nothing yet
         for ordinal in 1...8 as ClosedRange<UInt64> {
             let input = MomentInput(text: [104], label: Int(ordinal % 4), classes: 4)
-            publisher.hear(.with { $0.session = "a"; $0.ordinal = ordinal }, input, watermark: ordinal - 1, shared: shared)
+            publisher.hear(
+                .with {
+                    $0.session = "a"; $0.ordinal = ordinal
+                }, input, watermark: ordinal - 1, shared: shared)
         }
         try CheckpointDirectory(folder.path).write(publisher.files)
         let opened = try CheckpointDirectory(folder.path).open()
@@ -88,7 +100,9 @@ struct PersonalTests {
         publisher.tell(&before)
         try #require(try SessionPublisher(settings, model, clock: VirtualClock(), from: opened)).tell(&after)
         settings.personal.parameters.append("wpe.")
-        let mismatch = #expect(throws: CheckpointMismatch.self) { try SessionPublisher(settings, model, clock: VirtualClock(), from: opened) }
+        let mismatch = #expect(throws: CheckpointMismatch.self) {
+            try SessionPublisher(settings, model, clock: VirtualClock(), from: opened)
+        }
         #expect(mismatch?.description.contains("move the checkpoint away") == true)
         #expect(before.gauges["personalGain"] != 0 && before.gauges["personalGain"] == after.gauges["personalGain"])
     }

@@ -4,7 +4,8 @@ import Testing
 @testable import Stages
 
 struct ReasonsTests {
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
 
     /// Every reason that is declared by name, wherever.
     private func declared() throws -> Set<String> {

@@ -43,7 +43,11 @@ struct RefereeTests {
                 $0.ordinal = ordinal
                 $0.session = "a"
                 $0.id = "a/\(ordinal)"
-                $0.senses = [.with { $0.modality = "text"; $0.present = true; $0.rows = 2; $0.columns = 1; $0.validity = 1 }]
+                $0.senses = [
+                    .with {
+                        $0.modality = "text"; $0.present = true; $0.rows = 2; $0.columns = 1; $0.validity = 1
+                    }
+                ]
             }
         }
         return try .init(WireMessage(event, on: try Topics.moment("a"), payload: [Payload([104, 105] as [Float])]))

@@ -26,7 +26,9 @@ struct RestartTests {
     }
 
     private func fuse(_ settings: Settings) throws -> Harness<FuseProcessor> { Harness(try FuseProcessor(settings, clock: VirtualClock())) }
-    private func learner(_ settings: Settings) throws -> Harness<LearnProcessor> { Harness(try LearnProcessor(settings, clock: VirtualClock())) }
+    private func learner(_ settings: Settings) throws -> Harness<LearnProcessor> {
+        Harness(try LearnProcessor(settings, clock: VirtualClock()))
+    }
 
     /// What fuse tells of one word.
     private func word(_ number: UInt64, _ fuse: inout Harness<FuseProcessor>) throws -> [Outgoing] {
@@ -43,7 +45,8 @@ struct RestartTests {
             $0.boundary = .with { ($0.ordinal, $0.epoch, $0.session, $0.end, $0.kind) = (number, 1, "a", end, .explicit) }
         }
         let topic = try Topics.feature("text")
-        return fuse.send(try .init(WireMessage(frame, on: topic, payload: [Payload([104] as [Float])]))) + fuse.send(try .init(WireMessage(boundary, on: topic)))
+        return fuse.send(try .init(WireMessage(frame, on: topic, payload: [Payload([104] as [Float])])))
+            + fuse.send(try .init(WireMessage(boundary, on: topic)))
             + fuse.send(try .init(WireMessage(boundary, on: Topics.feature("vector"))))
     }
 
@@ -73,7 +76,7 @@ struct RestartTests {
         for number in 1...20 as ClosedRange<UInt64> { ordinals += try pass(word(number, &first), to: &learner, epoch: 1) }
         #expect(ordinals == Array(1...20))
         var second = try fuse(settings)  // killed: no orderly end
-        try adopt(start, by: &second)    // what was kept for late subscribers
+        try adopt(start, by: &second)  // what was kept for late subscribers
         for number in 21...40 as ClosedRange<UInt64> { ordinals += try pass(word(number, &second), to: &learner, epoch: 2) }
         #expect(ordinals.count == 40 && ordinals == ordinals.sorted() && Set(ordinals).count == 40, "\(ordinals)")
         #expect(learner.refusals.isEmpty)
@@ -114,12 +117,15 @@ struct RestartTests {
                     event.stamp = Stamp(from: "fuse", sequence: number)
                     told += learner.send(try .init(WireMessage(event, on: Topics.moment("a"), payload: one.payload)))
                 }
-                if number % 10 == 5 { told += learner.advance(by: .seconds(31)) }  // a checkpoint, and what was learned since the last update
+                // a checkpoint, and what was learned since the last update
+                if number % 10 == 5 { told += learner.advance(by: .seconds(31)) }
             }
             if orderly { learner.finish() }
             #expect(learner.refusals.isEmpty)
             for update in told.compactMap({ $0.message as? ModelUpdate }) {
-                #expect(content.updateValue(update.sha256, forKey: update.version).map { $0 == update.sha256 } ?? true, "version \(update.version)")
+                #expect(
+                    content.updateValue(update.sha256, forKey: update.version).map { $0 == update.sha256 } ?? true,
+                    "version \(update.version)")
             }
         }
         try run(1...28, orderly: false)
@@ -140,7 +146,11 @@ struct RestartTests {
                     $0.stamp = Stamp(from: "fuse", sequence: ordinal)
                     $0.moment = .with {
                         ($0.ordinal, $0.session, $0.id) = (ordinal, "a", "a/\(ordinal)")
-                        $0.senses = [.with { $0.modality = "text"; $0.present = true; $0.rows = 1; $0.columns = 1; $0.validity = 1 }]
+                        $0.senses = [
+                            .with {
+                                $0.modality = "text"; $0.present = true; $0.rows = 1; $0.columns = 1; $0.validity = 1
+                            }
+                        ]
                     }
                 }
                 told += learner.send(try .init(WireMessage(event, on: Topics.moment("a"), payload: [Payload([104] as [Float])])))

@@ -7,7 +7,9 @@ import Testing
 /// What is seen by a simulated camera that somebody covers, and what else may happen to senses.
 struct SenseReliabilityTests {
     /// The last frame and pose of each of a table's moments, through the frontends.
-    private func moments(_ count: Int, world: Simulator.Configuration = .init(), seed: UInt64 = 1) throws -> [(input: MomentInput, camera: World.Camera)] {
+    private func moments(_ count: Int, world: Simulator.Configuration = .init(), seed: UInt64 = 1) throws -> [(
+        input: MomentInput, camera: World.Camera
+    )] {
         let frontends = Dictionary(uniqueKeysWithValues: try modalities.map { ($0.key, try frontend(for: $0.key)) })
         var simulator = try Simulator(seed: seed, world)
         return try (0..<count).map { _ in
@@ -15,11 +17,13 @@ struct SenseReliabilityTests {
             let moment = simulator.next()
             for event in moment.events {
                 guard case .reading(let reading) = event, case .payload(let raw) = reading.content,
-                      let features = try frontends[reading.modality]?.features(of: raw) else { continue }
+                    let features = try frontends[reading.modality]?.features(of: raw)
+                else { continue }
                 if reading.modality == "text" {
                     input.text = features.values.map { Int($0) }
                 } else {
-                    input.senses[reading.modality] = SenseInput(rows: features.rows, columns: features.columns, values: features.values, validity: features.validity)
+                    input.senses[reading.modality] = SenseInput(
+                        rows: features.rows, columns: features.columns, values: features.values, validity: features.validity)
                 }
             }
             return (input, moment.world.camera)
@@ -66,7 +70,9 @@ struct SenseReliabilityTests {
         for moment in 0..<400 {
             if book.judge(input, session: "a", ordinal: UInt64(moment + 1)).muted == ["image"] { muted.append(moment) }
             let noise = Float(random.uniform(in: -0.1..<0.1))
-            book.learn(opinions(["image": (150..<250).contains(moment) ? 0.05 : 0.8 + noise, "text": 0.5 - noise]), label: 0, classes: 10, session: "a")
+            book.learn(
+                opinions(["image": (150..<250).contains(moment) ? 0.05 : 0.8 + noise, "text": 0.5 - noise]), label: 0, classes: 10,
+                session: "a")
         }
         let first = try #require(muted.first), last = try #require(muted.last)
         #expect((151...180).contains(first) && (250...280).contains(last) && muted.count == last - first + 1)

@@ -40,7 +40,8 @@ struct SessionScriptTests {
         func note(_ publications: [SessionScript.Publication]) {
             for one in publications {
                 switch one {
-                case .reading(let reading, _, let ends): said.append("\(reading.source) \(Double(reading.time) / 1e9)" + (ends == .none ? "" : " \(ends)"))
+                case .reading(let reading, _, let ends):
+                    said.append("\(reading.source) \(Double(reading.time) / 1e9)" + (ends == .none ? "" : " \(ends)"))
                 case .cut(let cut, let kind): said.append("cut \(cut.session) \(Double(cut.time) / 1e9) \(kind)")
                 case .label(let label): said.append("label \(label.label)")
                 case .refused(_, let refusal): said.append(refusal.reason.rawValue)
@@ -59,27 +60,36 @@ struct SessionScriptTests {
     }
 
     @Test func readingsOfTheTimeAtWhichAMomentEndsBelongToIt() throws {
-        #expect(try said([text(1, "a", ends: true), vector(1, 1), label(1, 2), label(1, 3), vector(2, 1)])
-            == ["head 1.0", "speech 1.0 labelRequest", "label 2", "label 3", "head 2.0"])
-        #expect(try said([text(1, "a", ends: true), vector(1, 1, ends: true), #"{"t": 1, "session": "s", "cut": true}"#])
-            == ["speech 1.0", "head 1.0 utteranceEnd"])
-        #expect(try said([text(1, "a", session: "x", ends: true), text(1, "b", session: "y", ends: true), label(1, 1, session: "x"), label(1, 2, session: "y")])
-            == ["speech 1.0 labelRequest", "label 1", "speech 1.0 labelRequest", "label 2"])
+        #expect(
+            try said([text(1, "a", ends: true), vector(1, 1), label(1, 2), label(1, 3), vector(2, 1)])
+                == ["head 1.0", "speech 1.0 labelRequest", "label 2", "label 3", "head 2.0"])
+        #expect(
+            try said([text(1, "a", ends: true), vector(1, 1, ends: true), #"{"t": 1, "session": "s", "cut": true}"#])
+                == ["speech 1.0", "head 1.0 utteranceEnd"])
+        #expect(
+            try said([
+                text(1, "a", session: "x", ends: true), text(1, "b", session: "y", ends: true), label(1, 1, session: "x"),
+                label(1, 2, session: "y"),
+            ])
+                == ["speech 1.0 labelRequest", "label 1", "speech 1.0 labelRequest", "label 2"])
     }
 
     @Test func aReadingThatIsTooLargeOrMissingCostsItselfAndItsMomentStillEnds() throws {
         let image = #"{"t": 1, "session": "s", "source": "camera", "modality": "image", "file": "none.png", "ends": true}"#
         #expect(try said([vector(0.5, 1), image, label(1, 3)]) == ["head 0.5", "missingFile", "cut s 1.0 labelRequest", "label 3"])
-        #expect(try said([vector(0.5, 1), text(1, "much too long", ends: true), vector(2, 1)], maximumBytes: 8)
-            == ["head 0.5", "tooLarge", "cut s 1.0 utteranceEnd", "head 2.0"])
+        #expect(
+            try said([vector(0.5, 1), text(1, "much too long", ends: true), vector(2, 1)], maximumBytes: 8)
+                == ["head 0.5", "tooLarge", "cut s 1.0 utteranceEnd", "head 2.0"])
     }
 
     @Test func labelsComeWhenTheyAreKnownAndAtLatestWhereTimesBeginAnew() throws {
-        #expect(try said([text(1, "a", ends: true), label(1, 3, knownAt: 3), text(2, "b", ends: true), label(2, 1, knownAt: 2.5), vector(4, 1)])
-            == ["speech 1.0 labelRequest", "speech 2.0 labelRequest", "label 1", "label 3", "head 4.0"])
+        #expect(
+            try said([text(1, "a", ends: true), label(1, 3, knownAt: 3), text(2, "b", ends: true), label(2, 1, knownAt: 2.5), vector(4, 1)])
+                == ["speech 1.0 labelRequest", "speech 2.0 labelRequest", "label 1", "label 3", "head 4.0"])
         let first = (92..<100).map { vector(Double($0), 1) }, again = (0..<8).map { vector(Double($0) / 10, 1) }
-        #expect(try said(first + [text(100, "a", ends: true), label(100, 2, knownAt: 200)] + again).dropFirst(8).prefix(4)
-            == ["speech 100.0 labelRequest", "label 2", "anew", "head 0.0"])
+        #expect(
+            try said(first + [text(100, "a", ends: true), label(100, 2, knownAt: 200)] + again).dropFirst(8).prefix(4)
+                == ["speech 100.0 labelRequest", "label 2", "anew", "head 0.0"])
     }
 
     // MARK: The same moments in the graph and without one
@@ -105,7 +115,9 @@ struct SessionScriptTests {
         var fuse = Harness(try FuseProcessor(settings, clock: MonotonicClock()))
         let (payload, digest) = try CheckpointStore(directory: "", model: settings.model)
             .encode(OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
-        let update = ModelUpdate.with { $0.stamp = Stamp(from: "learn", sequence: 1); $0.version = 1; $0.sha256 = digest }
+        let update = ModelUpdate.with {
+            $0.stamp = Stamp(from: "learn", sequence: 1); $0.version = 1; $0.sha256 = digest
+        }
         fuse.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: [payload])))
 
         var script = SessionScript(directory: directory, maximumBytes: settings.messaging.frameBytes), epoch: UInt64 = 1
@@ -130,8 +142,14 @@ struct SessionScriptTests {
             for one in script.take(event) { try pass(one.outgoing(from: "replay")) }
         }
         for one in script.finish() { try pass(one.outgoing(from: "replay")) }
-        try pass(Outgoing(Cut.with { $0.kind = .end; $0.session = "replay"; $0.stamp.clock = "session" }, on: try Topics.cut("replay")))
-        let moments = fuse.outputs.compactMap { ($0.message as? MomentEvent).flatMap { if case .moment(let moment)? = $0.event { moment } else { nil } } }
+        try pass(
+            Outgoing(
+                Cut.with {
+                    $0.kind = .end; $0.session = "replay"; $0.stamp.clock = "session"
+                }, on: try Topics.cut("replay")))
+        let moments = fuse.outputs.compactMap {
+            ($0.message as? MomentEvent).flatMap { if case .moment(let moment)? = $0.event { moment } else { nil } }
+        }
         return (moments, (ingest.refusals + extracts.values.flatMap(\.refusals) + fuse.refusals).map(\.reason.rawValue))
     }
 
@@ -151,14 +169,20 @@ struct SessionScriptTests {
 
     @Test func aRecordingsMomentsAreTheGraphs() throws {
         let lines = [
-            vector(0, 1), text(0.5, "left", ends: true), label(0.5, 1), vector(0.6, 2), vector(0.6, 3), text(1, "right", ends: true), vector(1, 4),
+            vector(0, 1), text(0.5, "left", ends: true), label(0.5, 1), vector(0.6, 2), vector(0.6, 3), text(1, "right", ends: true),
+            vector(1, 4),
             #"{"t": 1.2, "session": "s", "source": "camera", "modality": "image", "file": "none.png", "ends": true}"#,
-            "broken", label(1.4, 2, knownAt: 5), vector(2, 5, session: "other"), #"{"t": 2, "session": "other", "cut": true, "domain": "d"}"#,
+            "broken", label(1.4, 2, knownAt: 5), vector(2, 5, session: "other"),
+            #"{"t": 2, "session": "other", "cut": true, "domain": "d"}"#,
             vector(3, 1), vector(20, 2), text(20, "open"),
             #"{"t": 21, "session": "s", "source": "microphone", "modality": "audio", "file": "none.wav", "ends": true}"#, vector(22, 9),
         ]
         let moments = try compare(lines, settings)
-        #expect(moments.map(\.id) == ["s/500000000", "s/1000000000", "s/1200000000", "s/1400000000", "other/2000000000", "s/3000000000", "s/21000000000", "s/22000000000"])
+        #expect(
+            moments.map(\.id) == [
+                "s/500000000", "s/1000000000", "s/1200000000", "s/1400000000", "other/2000000000", "s/3000000000", "s/21000000000",
+                "s/22000000000",
+            ])
         #expect(moments.map(\.domain) == ["", "", "", "of the label", "d", "of the label", "of the label", "of the label"])
     }
 

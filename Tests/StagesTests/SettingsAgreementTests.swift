@@ -15,27 +15,39 @@ struct SettingsAgreementTests {
     }
 
     @Test func onePlaceForTwoStagesIsRefused() {
-        #expect(problems("endpoints.fuse=[\"local:fuse\", \"tcp://127.0.0.1:7400\"]") == ["endpoints.fuse: tcp://127.0.0.1:7400 is endpoints.sensors' too"])
-        #expect(problems("endpoints.learn=[\"local:learn\", \"tcp://*:7400\"]")
-            == ["endpoints.learn: tcp://*:7400, one place with tcp://127.0.0.1:7400, is endpoints.sensors' too"])
+        #expect(
+            problems("endpoints.fuse=[\"local:fuse\", \"tcp://127.0.0.1:7400\"]") == [
+                "endpoints.fuse: tcp://127.0.0.1:7400 is endpoints.sensors' too"
+            ])
+        #expect(
+            problems("endpoints.learn=[\"local:learn\", \"tcp://*:7400\"]")
+                == ["endpoints.learn: tcp://*:7400, one place with tcp://127.0.0.1:7400, is endpoints.sensors' too"])
         #expect(problems("endpoints.play=[\"local:orders\"]") == ["endpoints.play: local:orders is endpoints.orders' too"])
         #expect(problems("endpoints.ingest=[\"local:a\", \"local:a\"]") == ["endpoints.ingest: local:a stands there twice"])
-        #expect(problems("endpoints.extract=[\"tcp://127.0.0.1:7500\"]")
-            == ["endpoints.extract: tcp://127.0.0.1:7500 is for one extractor; {modality} tells them apart"])
+        #expect(
+            problems("endpoints.extract=[\"tcp://127.0.0.1:7500\"]")
+                == ["endpoints.extract: tcp://127.0.0.1:7500 is for one extractor; {modality} tells them apart"])
         #expect(problems("endpoints.extract=[\"tcp://127.0.0.1:7500\"]", "model.senses=[]") == [])
-        #expect(problems("endpoints.learn=[\"local:learn\", \"tcp://127.0.0.1:*\"]", "endpoints.fuse=[\"local:fuse\", \"tcp://127.0.0.1:*\"]") == [])
+        #expect(
+            problems("endpoints.learn=[\"local:learn\", \"tcp://127.0.0.1:*\"]", "endpoints.fuse=[\"local:fuse\", \"tcp://127.0.0.1:*\"]")
+                == [])
     }
 
     @Test func nobodyCanConnectToEveryAddress() {
-        #expect(problems("endpoints.fuse=[\"tcp://*:7401\"]")
-            == ["endpoints.fuse: tcp://*:7401: nobody can connect to *, which stands for every address of this machine; listeners use the first"])
+        #expect(
+            problems("endpoints.fuse=[\"tcp://*:7401\"]")
+                == [
+                    "endpoints.fuse: tcp://*:7401: nobody can connect to *, which stands for every address of this machine; listeners use the first"
+                ])
         #expect(problems("endpoints.learn=[\"tcp://127.0.0.1:*\"]").count == 1)
         #expect(problems("endpoints.fuse=[\"local:fuse\", \"tcp://*:7401\"]") == [])
         #expect(problems("endpoints.sensors=[\"tcp://*:7400\"]") == [])
         #expect(problems("endpoints.sensors=[\"tcp://127.0.0.1:*\"]").count == 1)
     }
 
-    @Test(arguments: ["[]", "[7400]", "[\"local:\"]", "[\"local:..\"]", "[\"tcp://::1:7400\"]", "[\"tcp://127.0.0.1:0\"]", "[\"ipc://x\"]", "[\"\"]"])
+    @Test(arguments: [
+        "[]", "[7400]", "[\"local:\"]", "[\"local:..\"]", "[\"tcp://::1:7400\"]", "[\"tcp://127.0.0.1:0\"]", "[\"ipc://x\"]", "[\"\"]",
+    ])
     func aMalformedEndpointIsRefused(list: String) {
         #expect(problems("endpoints.fuse=\(list)").count == 1)
     }
@@ -47,21 +59,24 @@ struct SettingsAgreementTests {
     }
 
     @Test func theDetectorsThatThereAreAreTold() {
-        #expect(problems("evaluate.domainDetector=FOO")
-            == ["evaluate.domainDetector: there is no 'FOO'; there are ADWIN, PageHinkley, DDM, KSWIN, CUSUM, EveryN"])
+        #expect(
+            problems("evaluate.domainDetector=FOO")
+                == ["evaluate.domainDetector: there is no 'FOO'; there are ADWIN, PageHinkley, DDM, KSWIN, CUSUM, EveryN"])
     }
 
     @Test func aSenseWithoutAnExtractorIsRefused() {
-        #expect(problems("model.senses=[{name: touch, rows: 1, columns: 4}]")
-            == ["model.senses: nothing extracts 'touch'; there are image, audio, vector and, where fuse.sentence is set, sentence"])
+        #expect(
+            problems("model.senses=[{name: touch, rows: 1, columns: 4}]")
+                == ["model.senses: nothing extracts 'touch'; there are image, audio, vector and, where fuse.sentence is set, sentence"])
         #expect(problems("model.senses=[]") == [])
         #expect(problems("model.senses=[{name: sentence, rows: 1, columns: 384}]").count == 1)
     }
 
     @Test func whatExtractMakesAndTheModelTakesAgree() {
-        #expect(problems("signals.image.patch=4") == [
-            "model.senses: image is 16 × 192, but signals.image (size 32, patch 4, channels 3) makes rows: 64, columns: 48",
-        ])
+        #expect(
+            problems("signals.image.patch=4") == [
+                "model.senses: image is 16 × 192, but signals.image (size 32, patch 4, channels 3) makes rows: 64, columns: 48"
+            ])
         #expect(problems("signals.image.patch=5").allSatisfy { $0.hasPrefix("signals.image.patch: is 5, which does not divide") })
         #expect(problems("signals.audio.bands=40") == ["model.senses: audio has 32 columns, but signals.audio.bands makes 40"])
         #expect(problems("signals.vector.length=6") == ["model.senses: vector has 16 columns, but signals.vector.length makes 6"])
@@ -70,18 +85,26 @@ struct SettingsAgreementTests {
     }
 
     @Test func aSignalThatNothingTellsIsRefused() {
-        #expect(problems("learn.triggers=[{name: a, signal: los}]").first?.hasPrefix("learn.triggers: rule 'a' listens to 'los', which nothing tells") == true)
+        #expect(
+            problems("learn.triggers=[{name: a, signal: los}]").first?.hasPrefix(
+                "learn.triggers: rule 'a' listens to 'los', which nothing tells") == true)
         #expect(problems("learn.triggers=[{name: a, signal: shift.image}]") == [])
         #expect(problems("learn.triggers=[{name: a, signal: shift.image}]", "model.senses=[]").count == 1)
         #expect(problems("learn.triggers=[{name: a, action: switch_strategy, target: none}]").count == 1)
-        #expect(problems("learn.triggers=[{name: a, action: step, amount: 1e300}]") == ["learn.triggers: setting 'amount': 1e+300 is not in 0…10000"])
-        #expect(problems("learn.triggers=[{name: a, action: jump}]").first?.hasPrefix("learn.triggers[0].action: 'jump' is none of nothing, step") == true)
+        #expect(
+            problems("learn.triggers=[{name: a, action: step, amount: 1e300}]") == [
+                "learn.triggers: setting 'amount': 1e+300 is not in 0…10000"
+            ])
+        #expect(
+            problems("learn.triggers=[{name: a, action: jump}]").first?.hasPrefix(
+                "learn.triggers[0].action: 'jump' is none of nothing, step") == true)
     }
 
     @Test func aPathIsWrittenWhole() {
         #expect(problems("learn.directory=~") == ["learn.directory wants a text, not null; an empty text is \"\""])
         for key in ["learn.directory", "endpoints.runtime", "signals.text.tokenizer", "fuse.sentence"] {
-            #expect(problems("\(key)=~/runs").contains("\(key): '~/runs' begins with ~, which nothing expands; write the whole path"), "\(key)")
+            #expect(
+                problems("\(key)=~/runs").contains("\(key): '~/runs' begins with ~, which nothing expands; write the whole path"), "\(key)")
         }
         #expect(problems("learn.directory=\"/tmp/a\\0b\"") == ["learn.directory: the path has control characters"])
     }
@@ -98,17 +121,22 @@ struct SettingsAgreementTests {
     }
 
     @Test(arguments: [
-        "model.layers=1000000", "model.tokens=100000", "model.width=1048576", "model.classes=1048576", "model.joint=1048576", "model.text.length=1048576",
+        "model.layers=1000000", "model.tokens=100000", "model.width=1048576", "model.classes=1048576", "model.joint=1048576",
+        "model.text.length=1048576",
         "model.text.vocabulary=1048576", "evaluate.domainSample=100000", "fuse.remembered=1000000",
     ])
     func theMemoryOfAModelIsToldAndBounded(setting: String) {
         let found = problems(setting, "supervise.memoryLimit=1000000000")
-        #expect(found.count == 1 && found[0].hasPrefix("supervise.memoryLimit: the graph takes about ") && found[0].contains("and supervise.memoryLimit allows 1000 MB"), "\(found)")
+        #expect(
+            found.count == 1 && found[0].hasPrefix("supervise.memoryLimit: the graph takes about ")
+                && found[0].contains("and supervise.memoryLimit allows 1000 MB"), "\(found)")
     }
 
     @Test func anUpdateThatDoesNotFitIntoAMessageIsToldBeforehand() {
         let found = problems("model.width=1024", "messaging.frameBytes=1048576", "supervise.memoryLimit=100000000000")
-        #expect(found.first?.hasPrefix("messaging.frameBytes: 1048576 lets updates of 4194304 bytes through, and this model's have ") == true, "\(found)")
+        #expect(
+            found.first?.hasPrefix("messaging.frameBytes: 1048576 lets updates of 4194304 bytes through, and this model's have ") == true,
+            "\(found)")
     }
 
     @Test func whatIsNotThereIsTold() throws {
@@ -118,10 +146,18 @@ struct SettingsAgreementTests {
             try Settings.read(path: nil, environment: [:], overrides: [override]).lacking().map(\.description)
         }
         #expect(try lacking("learn.directory=\(folder.path("a/b/c"))") == [])
-        #expect(try lacking("learn.directory=\(folder.path("file"))") == ["command line: learn.directory: \(folder.path("file")) is no directory"])
-        #expect(try lacking("learn.directory=\(folder.path("file/x"))") == ["command line: learn.directory: \(folder.path("file")) is no directory"])
+        #expect(
+            try lacking("learn.directory=\(folder.path("file"))") == [
+                "command line: learn.directory: \(folder.path("file")) is no directory"
+            ])
+        #expect(
+            try lacking("learn.directory=\(folder.path("file/x"))") == [
+                "command line: learn.directory: \(folder.path("file")) is no directory"
+            ])
         #expect(try lacking("learn.directory=/proc/x").count == 1)
-        #expect(try lacking("signals.text.tokenizer=/nonexistent").first?.hasPrefix("command line: signals.text.tokenizer: /nonexistent") == true)
+        #expect(
+            try lacking("signals.text.tokenizer=/nonexistent").first?.hasPrefix("command line: signals.text.tokenizer: /nonexistent")
+                == true)
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("")) == ["file"])
     }
 

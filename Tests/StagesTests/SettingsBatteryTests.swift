@@ -9,23 +9,30 @@ import Testing
 /// Every setting with values that are bad or extreme: each is refused with a sentence, or what it sets can be built.
 @Suite struct SettingsBatteryTests {
     private static let numbers = [
-        "-1", "0", "1", "2", "7", "1000", "1000000", "1048576", "4294967296", "9223372036854775807", "-9223372036854775808", "9223372036854775808",
+        "-1", "0", "1", "2", "7", "1000", "1000000", "1048576", "4294967296", "9223372036854775807", "-9223372036854775808",
+        "9223372036854775808",
         "0.5", "-0.5", "1.5", "1e-300", "1e300", "-1e300", ".inf", ".nan", "1e400",
     ]
     private static let texts = [
-        "\"\"", "x", "~", "\"~\"", "~/x", "../..", "\"a\\0b\"", "\"\\n\\e[2J\"", "{modality}", "-1", "010", "never", "model", "early", "[x]", "{a: b}",
+        "\"\"", "x", "~", "\"~\"", "~/x", "../..", "\"a\\0b\"", "\"\\n\\e[2J\"", "{modality}", "-1", "010", "never", "model", "early",
+        "[x]", "{a: b}",
         String(repeating: "x", count: 5000), "last:9223372036854775808", "last:-1", "der++,ewc,mir,lwf", ",", "/proc/x",
     ]
     private static let lists = [
-        "[]", "[1]", "[[]]", "[[x, y]]", "[{}]", "[~]", "[\"\"]", "x", "{}", "[-1]", "[1e300, 0]", "[.nan]", "[{name: image, rows: -1, columns: 1}]",
+        "[]", "[1]", "[[]]", "[[x, y]]", "[{}]", "[~]", "[\"\"]", "x", "{}", "[-1]", "[1e300, 0]", "[.nan]",
+        "[{name: image, rows: -1, columns: 1}]",
         "[{name: image, rows: 9223372036854775807, columns: 9223372036854775807}]", "[{low: 1, high: 0}]", "[{low: -1e300, high: 1e300}]",
-        "[{name: a, amount: 1e300}, {name: a}]", "[{name: a, detector: KSWIN, detectorSettings: {window_size: 9223372036854775807, stat_size: 5000}}]",
+        "[{name: a, amount: 1e300}, {name: a}]",
+        "[{name: a, detector: KSWIN, detectorSettings: {window_size: 9223372036854775807, stat_size: 5000}}]",
         "[{modality: image, tolerance: -1, lateness: 1e300}]", "[utterance, label]", "[local:a, local:b]",
     ]
     private static let mappings = [
-        "{}", "x", "[]", "{a: 1}", "{learning_rate: -1}", "{learning_rate: 1e300}", "{learning_rate: .nan}", "{epsilon: 0}", "{epsilon: 1e-300}",
-        "{beta1: 1}", "{weight_decay: 1e300}", "{schedule: {warmup_steps: 9223372036854775807, total_steps: -9223372036854775808, shape: cosine}}",
-        "{schedule: {shape: square}}", "{match_weight: 1e300}", "{candidates: 9223372036854775807}", "{hidden: [4096, 4096, 4096]}", "{memory: 10000000}",
+        "{}", "x", "[]", "{a: 1}", "{learning_rate: -1}", "{learning_rate: 1e300}", "{learning_rate: .nan}", "{epsilon: 0}",
+        "{epsilon: 1e-300}",
+        "{beta1: 1}", "{weight_decay: 1e300}",
+        "{schedule: {warmup_steps: 9223372036854775807, total_steps: -9223372036854775808, shape: cosine}}",
+        "{schedule: {shape: square}}", "{match_weight: 1e300}", "{candidates: 9223372036854775807}", "{hidden: [4096, 4096, 4096]}",
+        "{memory: 10000000}",
     ]
 
     /// What the defaults take, and a little more, so that what is built stays small.
@@ -33,7 +40,8 @@ import Testing
 
     /// A model that is made and learns quickly, for the settings of how it learns.
     private static let small = [
-        "model.senses=[{name: vector, rows: 1, columns: 16, embedding: 4, hidden: 8}]", "model.width=16", "model.heads=2", "model.layers=2", "model.joint=8",
+        "model.senses=[{name: vector, rows: 1, columns: 16, embedding: 4, hidden: 8}]", "model.width=16", "model.heads=2", "model.layers=2",
+        "model.joint=8",
         "model.text.length=8", "model.text.words=4", "model.text.buckets=32",
     ]
 
@@ -69,10 +77,16 @@ import Testing
     }
 
     @Test func everyPolicyIsRefusedOrBuiltWithExtremeSettings() async throws {
-        for (policy, space) in [("bandit", "choices=4"), ("fixed", "choices=4"), ("ppo", "choices=4"), ("ddpg", "controls=[{low: -1, high: 1}]"), ("ppo", "text=true")] {
+        for (policy, space) in [
+            ("bandit", "choices=4"), ("fixed", "choices=4"), ("ppo", "choices=4"), ("ddpg", "controls=[{low: -1, high: 1}]"),
+            ("ppo", "text=true"),
+        ] {
             let base = ["decide.policy=\(policy)", "decide.\(space)", "answer.after=[label]", "answer.temperature=1"]
             #expect(Self.read(base + ["decide.settings={}"]) != nil || policy == "ddpg" || space == "text=true", "\(policy)")
-            for key in ["learning_rate", "batch", "minibatch", "epochs", "memory", "hidden", "confidence", "ridge", "exploration", "tau", "warmup", "texts", "rank"] {
+            for key in [
+                "learning_rate", "batch", "minibatch", "epochs", "memory", "hidden", "confidence", "ridge", "exploration", "tau", "warmup",
+                "texts", "rank",
+            ] {
                 for value in ["-1", "0", "1", "9223372036854775807", "1e300", "1e-300", "[4096, 4096]", "[1]"] {
                     guard let settings = Self.read(base + ["decide.settings={\(key): \(value)}"]) else { continue }
                     _ = try FuseProcessor(settings, clock: MonotonicClock())
@@ -113,7 +127,8 @@ import Testing
     private static func extract(_ signals: SignalConfiguration) throws {
         let readings = [
             RawReading(text: "a red ball"), RawReading(vector: [1, 2, 3]),
-            RawReading(modality: "image", format: "image/x-rgb8", width: 2, height: 2, channels: 3, payload: Array(repeating: 9, count: 12)),
+            RawReading(
+                modality: "image", format: "image/x-rgb8", width: 2, height: 2, channels: 3, payload: Array(repeating: 9, count: 12)),
             RawReading(modality: "audio", format: "audio/x-f32le", channels: 1, sampleRate: 8000, payload: Array(repeating: 0, count: 400)),
         ]
         for (name, _) in modalities {

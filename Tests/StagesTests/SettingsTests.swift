@@ -32,7 +32,8 @@ struct SettingsTests {
     }
 
     @Test func everyProblemIsToldWithItsLine() throws {
-        let found = try problems("""
+        let found = try problems(
+            """
             mode: lockstep
             fuse:
               latenes: 0.1
@@ -40,14 +41,19 @@ struct SettingsTests {
             evaluate:
               window: 0
             """)
-        #expect(found == ["file:3: unknown key fuse.latenes; did you mean fuse.lateness?", "file:4: fuse.maximumFrames wants a whole number, not 'many'"])
+        #expect(
+            found == [
+                "file:3: unknown key fuse.latenes; did you mean fuse.lateness?",
+                "file:4: fuse.maximumFrames wants a whole number, not 'many'",
+            ])
         #expect(try problems("evaluate:\n  window: 0\n") == ["file:2: evaluate.window: 0 is not within 1…1000000"])
         #expect(try problems("a: [1").first?.hasPrefix("file:") == true)
     }
 
     @Test func theCommandLineWinsOverTheEnvironmentAndThatOverTheFile() throws {
         let environment = ["ACCRETE_SEED__": "x", "ACCRETE_FUSE__LATENESS": "0.5"]
-        let read = try Settings.read(path: nil, environment: ["ACCRETE_FUSE__LATENESS": "0.5", "ACCRETE_EVALUATE__WINDOW": "9"], overrides: ["fuse.lateness=0.75"])
+        let read = try Settings.read(
+            path: nil, environment: ["ACCRETE_FUSE__LATENESS": "0.5", "ACCRETE_EVALUATE__WINDOW": "9"], overrides: ["fuse.lateness=0.75"])
         #expect(read.settings.fuse.lateness == 0.75 && read.settings.evaluate.window == 9)
         #expect(read.origin(of: "fuse.lateness") == .commandLine && read.origin(of: "fuse.maximumFrames") == .defaults)
         #expect(try problems("", environment: environment) == ["environment variable ACCRETE_SEED__: ACCRETE_SEED__ names no setting"])
@@ -55,7 +61,8 @@ struct SettingsTests {
         #expect(try problems("", overrides: ["fuse.lateness=soon"]) == ["command line: fuse.lateness wants a number, not 'soon'"])
     }
 
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
 
     @Test func theCommentedFileHoldsEveryKeyWithItsDefault() throws {
         let path = Self.root + "/deploy/accrete.yaml"

@@ -8,7 +8,9 @@ import Testing
 
 /// Sources with clocks of their own, and stamps that cannot be.
 struct SourceClockTests {
-    private func reading(_ source: String, at seconds: Double, clock: String, sequence: UInt64, epoch: UInt64 = 1, ends: CutKind = .none) throws -> IngestProcessor.Input {
+    private func reading(_ source: String, at seconds: Double, clock: String, sequence: UInt64, epoch: UInt64 = 1, ends: CutKind = .none)
+        throws -> IngestProcessor.Input
+    {
         let message = SensorReading.with {
             $0.stamp = Stamp(from: source, sequence: sequence, epoch: epoch, at: Instant(seconds: seconds))
             $0.stamp.clock = clock
@@ -23,11 +25,23 @@ struct SourceClockTests {
     private func live() -> Harness<IngestProcessor> { Harness(IngestProcessor(Settings(), epoch: 1, wallOffset: 0, closer: "")) }
 
     private func times(_ outputs: [IngestProcessor.Output]) -> [Double] {
-        outputs.compactMap { if case .sample(let sample, _, _) = $0, case .reading(let reading)? = sample.content { Double(reading.stamp.time) / 1e9 } else { nil } }
+        outputs.compactMap {
+            if case .sample(let sample, _, _) = $0, case .reading(let reading)? = sample.content {
+                Double(reading.stamp.time) / 1e9
+            } else {
+                nil
+            }
+        }
     }
 
     private func ends(_ outputs: [IngestProcessor.Output]) -> [Double] {
-        outputs.compactMap { if case .sample(let sample, let topic, _) = $0, topic.name == "sample.text/", case .boundary(let one)? = sample.content { Double(one.end) / 1e9 } else { nil } }
+        outputs.compactMap {
+            if case .sample(let sample, let topic, _) = $0, topic.name == "sample.text/", case .boundary(let one)? = sample.content {
+                Double(one.end) / 1e9
+            } else {
+                nil
+            }
+        }
     }
 
     @Test(arguments: [(4000.0, 100e-6), (-1e6, -50e-6), (0.25, 0)], [1, 2] as [UInt64])
@@ -47,8 +61,12 @@ struct SourceClockTests {
             elapsed = one.at
             sequence += 1
             let stamp = one.isHeadset ? clock.offset + one.captured * (1 + clock.drift) : one.captured
-            let told = times(ingest.send(try reading(one.isHeadset ? "headset" : "phone", at: stamp, clock: one.isHeadset ? "headset" : "phone", sequence: sequence)))
-            if !one.isHeadset { worst = max(worst, told.first.map { abs($0 - one.captured) > 1e-6 ? 1 : 0 } ?? 1) }  // the session's own is left as it is
+            let told = times(
+                ingest.send(
+                    try reading(
+                        one.isHeadset ? "headset" : "phone", at: stamp, clock: one.isHeadset ? "headset" : "phone", sequence: sequence)))
+            // the session's own is left as it is
+            if !one.isHeadset { worst = max(worst, told.first.map { abs($0 - one.captured) > 1e-6 ? 1 : 0 } ?? 1) }
             if one.isHeadset, one.captured > 20 { worst = max(worst, abs((told.first ?? .infinity) - one.captured)) }
         }
         #expect(ingest.refusals.isEmpty && worst < 0.005, "\(worst) s, seed \(seed)")
@@ -96,7 +114,9 @@ struct SourceClockTests {
                 let device = (boot == 1 ? uptime : 0) + 0.05 * Double(index), wall = Double(sequence) * 0.05
                 let stamps = leads ? [("device", device), ("wall", wall)] : [("wall", wall), ("device", device)]
                 for (source, seconds) in stamps {
-                    let input = try reading(source, at: seconds, clock: source, sequence: sequence, epoch: source == "device" ? boot : 1, ends: source == "device" ? .utteranceEnd : .none)
+                    let input = try reading(
+                        source, at: seconds, clock: source, sequence: sequence, epoch: source == "device" ? boot : 1,
+                        ends: source == "device" ? .utteranceEnd : .none)
                     let outputs = ingest.send(input)
                     if source == "wall", !leads { #expect(times(outputs) == [Double(Instant(seconds: wall).nanoseconds) / 1e9]) }
                     boundaries += ends(outputs)
@@ -113,21 +133,30 @@ struct SourceClockTests {
     @Test(arguments: 1...30 as ClosedRange<UInt64>)
     func noStampIsTooWild(seed: UInt64) throws {
         var settings = Settings(), random = RandomSource(seed: seed)
-        if seed % 3 == 0 { (settings.cut.clocks.span, settings.cut.clocks.spans, settings.cut.clocks.step, settings.cut.doubtfulJump) = (0.001, 2, 0.001, 1e9) }
+        if seed % 3 == 0 {
+            (settings.cut.clocks.span, settings.cut.clocks.spans, settings.cut.clocks.step, settings.cut.doubtfulJump) = (
+                0.001, 2, 0.001, 1e9
+            )
+        }
         if seed % 3 == 1 { (settings.cut.clocks.span, settings.cut.clocks.maximumClocks, settings.cut.maximumJump) = (3600, 1, 1e9) }
-        var ingest = Harness(IngestProcessor(settings, epoch: .max, wallOffset: seed % 2 == 0 ? .max : 1_700_000_000_000_000_000, closer: ""))
-        let stamps: [Int64] = [.min, .min + 1, -9_000_000_000_000_000_000, -1, 0, 1, 1_700_000_000_000_000_000, 9_000_000_000_000_000_000, .max - 1, .max]
+        var ingest = Harness(
+            IngestProcessor(settings, epoch: .max, wallOffset: seed % 2 == 0 ? .max : 1_700_000_000_000_000_000, closer: ""))
+        let stamps: [Int64] = [
+            .min, .min + 1, -9_000_000_000_000_000_000, -1, 0, 1, 1_700_000_000_000_000_000, 9_000_000_000_000_000_000, .max - 1, .max,
+        ]
         for index in 1...400 as ClosedRange<UInt64> {
             if random.uniform(below: 3) == 0 { ingest.advance(by: .seconds([0.001, 1.3, 3_000, 1e9][random.uniform(below: 4)])) }
-            let source = ["a", "b", "c"][random.uniform(below: 3)], message = SensorReading.with {
-                $0.stamp = Stamp(from: source, sequence: index, epoch: [0, 1, .max][random.uniform(below: 3)])
-                $0.stamp.time = stamps[random.uniform(below: stamps.count)]
-                $0.stamp.clock = ["unix", "monotonic", "own"][random.uniform(below: 3)]
-                $0.session = ["kitchen", "garden"][random.uniform(below: 2)]
-                $0.modality = "vector"
-                $0.ends = random.uniform(below: 2) == 0 ? .utteranceEnd : .none
-            }
-            let outputs = ingest.send(try .init(WireMessage(message, on: try Topics.sensor("vector", source), payload: [Payload([1] as [Float])])))
+            let source = ["a", "b", "c"][random.uniform(below: 3)],
+                message = SensorReading.with {
+                    $0.stamp = Stamp(from: source, sequence: index, epoch: [0, 1, .max][random.uniform(below: 3)])
+                    $0.stamp.time = stamps[random.uniform(below: stamps.count)]
+                    $0.stamp.clock = ["unix", "monotonic", "own"][random.uniform(below: 3)]
+                    $0.session = ["kitchen", "garden"][random.uniform(below: 2)]
+                    $0.modality = "vector"
+                    $0.ends = random.uniform(below: 2) == 0 ? .utteranceEnd : .none
+                }
+            let outputs = ingest.send(
+                try .init(WireMessage(message, on: try Topics.sensor("vector", source), payload: [Payload([1] as [Float])])))
             #expect(times(outputs).allSatisfy { abs($0) <= 9e9 }, "seed \(seed)")
             let gauges = ingest.processor.telemetry.gauges
             #expect(!gauges.values.contains { !$0.isFinite }, "seed \(seed)")
@@ -136,10 +165,13 @@ struct SourceClockTests {
 
     @Test func oneBadTimeCostsOneReadingAndNoMore() throws {
         var ingest = live()
-        let stamps: [(seconds: Double, ends: CutKind)] = [(1, .none), (2, .utteranceEnd), (3000, .none), (3, .utteranceEnd), (-500, .none), (4, .none), (5, .utteranceEnd)]
+        let stamps: [(seconds: Double, ends: CutKind)] = [
+            (1, .none), (2, .utteranceEnd), (3000, .none), (3, .utteranceEnd), (-500, .none), (4, .none), (5, .utteranceEnd),
+        ]
         var boundaries: [Double] = []
         for (index, stamp) in stamps.enumerated() {
-            boundaries += ends(ingest.send(try reading("phone", at: stamp.seconds, clock: "own", sequence: UInt64(index + 1), ends: stamp.ends)))
+            boundaries += ends(
+                ingest.send(try reading("phone", at: stamp.seconds, clock: "own", sequence: UInt64(index + 1), ends: stamp.ends)))
         }
         #expect(boundaries == [2, 3, 5])
         #expect(ingest.refusals.map(\.reason.rawValue) == ["clockInFuture"])

@@ -27,7 +27,9 @@ struct WiringTests {
         settings.mode = .lockstep
         settings.messaging.parts = 9
         let limits = settings.stageOptions.limits
-        #expect(limits.sendQueue == 100_000 && limits.receiveQueue == 100_000 && limits.waitingMessages == 16_384 && limits.waitingBytes == 256 << 20)
+        #expect(
+            limits.sendQueue == 100_000 && limits.receiveQueue == 100_000 && limits.waitingMessages == 16_384
+                && limits.waitingBytes == 256 << 20)
         #expect(limits.parts == 9)
         settings.messaging.sendQueue = 255
         #expect(settings.problems.map(\.text) == ["255 is less than eight times lockstep.window, 256, which lockstep wants"])

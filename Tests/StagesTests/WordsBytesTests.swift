@@ -45,7 +45,9 @@ struct WordsBytesTests {
             $0.stamp = Stamp(from: "fuse", sequence: 1)
             $0.moment = .with {
                 ($0.ordinal, $0.session, $0.id) = (1, "a", "a/1")
-                $0.senses = [.with { ($0.modality, $0.present, $0.rows, $0.columns, $0.validity) = ("text", true, UInt32(tokens.count), 1, 1) }]
+                $0.senses = [
+                    .with { ($0.modality, $0.present, $0.rows, $0.columns, $0.validity) = ("text", true, UInt32(tokens.count), 1, 1) }
+                ]
             }
         }
         referee.send(try .init(WireMessage(event, on: Topics.moment("a"), payload: [Payload(tokens)])))
@@ -76,7 +78,8 @@ struct WordsBytesTests {
             settings.model.senses = [.init(name: "sentence", rows: 1, columns: 16, embedding: 4, hidden: 8)]
             settings.signals.text.tokenizer = tokenizer
             let frame = Frame.with { ($0.session, $0.modality, $0.rows, $0.columns) = ("a", "text", UInt32(tokens.count), 1) }
-            let slice = MomentAligner.Slice(boundary: .with { $0.session = "a" }, start: 0, frames: ["text": [.init(frame: frame, values: tokens)]])
+            let slice = MomentAligner.Slice(
+                boundary: .with { $0.session = "a" }, start: 0, frames: ["text": [.init(frame: frame, values: tokens)]])
             return try MomentAssembly(settings).moment(slice, ordinal: 1).payload[0]
         }
         let whole = try sentence([257, 32, 257], tokenizer: try tokenizer())

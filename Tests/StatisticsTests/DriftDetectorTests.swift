@@ -46,7 +46,8 @@ private func firings(_ detector: inout NamedDetector, on stream: [Double]) -> [I
             let numbers: [Double]
             let at: [Int]
         }
-        let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../Golden/drift.json").standardizedFileURL
+        let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../Golden/drift.json")
+            .standardizedFileURL
         let cases = try JSONDecoder().decode([Case].self, from: Data(contentsOf: golden))
         #expect(cases.count == 24)
         for one in cases {
@@ -109,7 +110,9 @@ private func firings(_ detector: inout NamedDetector, on stream: [Double]) -> [I
     }
 
     @Test func namesWhatItKnowsWhenAskedForWhatItDoesNot() {
-        #expect(throws: SettingsError("detector", "there is no 'Page'; there are ADWIN, PageHinkley, DDM, KSWIN, CUSUM, EveryN")) { try NamedDetector("Page") }
+        #expect(throws: SettingsError("detector", "there is no 'Page'; there are ADWIN, PageHinkley, DDM, KSWIN, CUSUM, EveryN")) {
+            try NamedDetector("Page")
+        }
     }
 
     @Test(arguments: driftDetectors.map(\.key))
@@ -118,7 +121,8 @@ private func firings(_ detector: inout NamedDetector, on stream: [Double]) -> [I
     }
 
     @Test(arguments: [
-        (#"{"delta": 2}"#, "delta"), (#"{"clock": 0}"#, "clock"), (#"{"clock": "often"}"#, "clock"), (#"{"min_window_length": 1.5}"#, "min_window_length"),
+        (#"{"delta": 2}"#, "delta"), (#"{"clock": 0}"#, "clock"), (#"{"clock": "often"}"#, "clock"),
+        (#"{"min_window_length": 1.5}"#, "min_window_length"),
         (#"{"klok": 1}"#, "klok"), ("[]", ""), ("{", ""), (#"{"delta": null}"#, "delta"), (#"{"clock": -9223372036854775808}"#, "clock"),
     ])
     func refusesNonsenseByName(_ json: String, _ key: String) throws {

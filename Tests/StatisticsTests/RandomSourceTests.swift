@@ -6,7 +6,8 @@ import Testing
     /// Numbers of a Python transcription of the two published C files.
     @Test func followsThePublishedGenerator() {
         var random = RandomSource(seed: 1_234_567)
-        #expect((0..<4).map { _ in random.next() } == [3504822795582309479, 1819558768956484042, 1250851346055027673, 16940231675099994102])
+        #expect(
+            (0..<4).map { _ in random.next() } == [3504822795582309479, 1819558768956484042, 1250851346055027673, 16940231675099994102])
     }
 
     @Test func goesOnExactlyAfterSavingAndRestoring() throws {

@@ -14,7 +14,10 @@ import Testing
         #expect(Int64(7).clampedMultiplying(by: -6) == -42)
     }
 
-    @Test(arguments: [(1e300, Int64.max), (-1e300, .min), (.infinity, .max), (-.infinity, .min), (.nan, 0), (9.3e18, .max), (-9.3e18, .min), (2.9, 2), (-2.9, -2)])
+    @Test(arguments: [
+        (1e300, Int64.max), (-1e300, .min), (.infinity, .max), (-.infinity, .min), (.nan, 0), (9.3e18, .max), (-9.3e18, .min), (2.9, 2),
+        (-2.9, -2),
+    ])
     func everyFloatingPointNumberHasAWholePart(value: Double, expected: Int64) {
         #expect(Int64(clamping: value) == expected)
     }

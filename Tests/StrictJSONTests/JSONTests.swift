@@ -3,9 +3,11 @@ import Testing
 
 @Test func aDocumentIsReadWhole() throws {
     let text = #" { "a": [1, -2.5e1, true, null], "b": {"é\n\u0041\uD83D\uDC08": "🐈"}, "": 0 } "#
-    #expect(try JSON(parsing: text.utf8) == .object([
-        "a": .array([.integer(1), .number(-25), .bool(true), .null]), "b": .object(["é\nA🐈": .string("🐈")]), "": .integer(0),
-    ]))
+    #expect(
+        try JSON(parsing: text.utf8)
+            == .object([
+                "a": .array([.integer(1), .number(-25), .bool(true), .null]), "b": .object(["é\nA🐈": .string("🐈")]), "": .integer(0),
+            ]))
 }
 
 @Test func whatIsWrittenReadsBack() throws {
@@ -18,10 +20,12 @@ import Testing
 }
 
 @Test(arguments: [
-    ("{\"a\":1,\"a\":2}", 7, "the key \"a\" is given twice"), ("[1,]", 3, "a digit was expected"), ("{\"a\":1,}", 7, "a string was expected"),
+    ("{\"a\":1,\"a\":2}", 7, "the key \"a\" is given twice"), ("[1,]", 3, "a digit was expected"),
+    ("{\"a\":1,}", 7, "a string was expected"),
     ("[01]", 2, "a comma or ] was expected"), ("[1", 2, "a comma or ] was expected"), ("\"\\uD800\"", 7, "half of a surrogate pair"),
     ("\"a\nb\"", 2, "a control character in a string"), ("\"ab", 3, "a string without its end"), ("1 2", 2, "something follows the value"),
-    ("1e999", 0, "a number too large for a double"), ("tru", 0, "true or false was expected"), ("", 0, "the text ends where a value was expected"),
+    ("1e999", 0, "a number too large for a double"), ("tru", 0, "true or false was expected"),
+    ("", 0, "the text ends where a value was expected"),
 ])
 func brokenTextIsRefusedWithItsPlace(text: String, offset: Int, problem: String) {
     #expect(throws: JSONError(offset: offset, problem: problem)) { try JSON(parsing: text.utf8) }

@@ -4,7 +4,8 @@ import TensorsTesting
 
 /// Every layer, with parameters drawn at random.
 let layerCases: [any Composition] = [
-    LinearLayerCase(), LayerNormCase(), EmbeddingCase(), AttentionCase(), CrossAttentionCase(), MLPCase(), BlockCase(), RMSNormCase(), GatedMLPCase(), GroupedAttentionCase(), GroupedAttentionCase(hasBias: true, visibility: .sliding(window: 2)),
+    LinearLayerCase(), LayerNormCase(), EmbeddingCase(), AttentionCase(), CrossAttentionCase(), MLPCase(), BlockCase(), RMSNormCase(),
+    GatedMLPCase(), GroupedAttentionCase(), GroupedAttentionCase(hasBias: true, visibility: .sliding(window: 2)),
     ConvolutionCase(), PatchEmbeddingCase(),
 ]
 

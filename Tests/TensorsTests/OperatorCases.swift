@@ -2,17 +2,20 @@ import Tensors
 import TensorsTesting
 
 /// Every operator, in shapes that do not fit the lanes, with what is masked, negative, repeated or shared.
-let operatorCases: [any Composition] = [
-    LinearCase(), LinearCase(isTransposed: true), LinearCase(hasBias: false), LinearCase(rows: 1), RowSumsCase(),
-    GatherRowsCase(), AddCase(), AddCase(isRepeated: true), AddSelfCase(), MultiplyCase(), MultiplyCase(isRepeated: true),
-    MultiplySelfCase(), ScaleRowsCase(), AffineCase(), NormalizeRowsCase(),
-    AttendCase(visibility: .all), AttendCase(visibility: .causal()), AttendCase(visibility: .causal(prefix: 3)),
-    AttendCase(visibility: .sliding(window: 3)), AttendCase(visibility: .sliding(window: 3), isMasked: true),
-    GroupedAttendCase(groups: 2), GroupedAttendCase(groups: 1), ScaleByRMSCase(), RotateCase(), RotateCase(firstPosition: 5),
-    AttendCase(visibility: .causal(), isMasked: true), AttendCase(visibility: .all, isMasked: true), AttendToCase(), AttendToCase(isMasked: true),
-    SoftmaxCase(), SoftmaxCase(isLogarithm: true), CrossEntropyCase(), CrossEntropyCase(isWeighted: true), CrossEntropyRowsCase(),
-    MeanSquaredErrorCase(), PoolRowsCase(), PoolRowsCase(isMasked: true), ConcatenateCase(), SliceCase(), UnfoldCase(), TiedCase(), UnusedCase(), RecomputingCase(),
-] + Activation.allCases.map { ActivateCase(function: $0) }
+let operatorCases: [any Composition] =
+    [
+        LinearCase(), LinearCase(isTransposed: true), LinearCase(hasBias: false), LinearCase(rows: 1), RowSumsCase(),
+        GatherRowsCase(), AddCase(), AddCase(isRepeated: true), AddSelfCase(), MultiplyCase(), MultiplyCase(isRepeated: true),
+        MultiplySelfCase(), ScaleRowsCase(), AffineCase(), NormalizeRowsCase(),
+        AttendCase(visibility: .all), AttendCase(visibility: .causal()), AttendCase(visibility: .causal(prefix: 3)),
+        AttendCase(visibility: .sliding(window: 3)), AttendCase(visibility: .sliding(window: 3), isMasked: true),
+        GroupedAttendCase(groups: 2), GroupedAttendCase(groups: 1), ScaleByRMSCase(), RotateCase(), RotateCase(firstPosition: 5),
+        AttendCase(visibility: .causal(), isMasked: true), AttendCase(visibility: .all, isMasked: true), AttendToCase(),
+        AttendToCase(isMasked: true),
+        SoftmaxCase(), SoftmaxCase(isLogarithm: true), CrossEntropyCase(), CrossEntropyCase(isWeighted: true), CrossEntropyRowsCase(),
+        MeanSquaredErrorCase(), PoolRowsCase(), PoolRowsCase(isMasked: true), ConcatenateCase(), SliceCase(), UnfoldCase(), TiedCase(),
+        UnusedCase(), RecomputingCase(),
+    ] + Activation.allCases.map { ActivateCase(function: $0) }
 
 struct LinearCase: Composition {
     var isTransposed = false, hasBias = true, rows = 5
@@ -115,7 +118,9 @@ struct AttendCase: Composition {
 struct GroupedAttendCase: Composition {
     let groups: Int
     var name: String { "attend, 6 heads in \(groups) groups" }
-    var parameters: [Parameter] { [Parameter("q", [2 * 5, 6 * 4]), Parameter("k", [2 * 5, groups * 4]), Parameter("v", [2 * 5, groups * 4])] }
+    var parameters: [Parameter] {
+        [Parameter("q", [2 * 5, 6 * 4]), Parameter("k", [2 * 5, groups * 4]), Parameter("v", [2 * 5, groups * 4])]
+    }
     func record<S>(in graph: Graph<S>) -> Tensor<S> {
         graph.attend(
             graph.parameter("q"), graph.parameter("k"), graph.parameter("v"), heads: 6, groups: groups, batch: 2, visibility: .causal())

@@ -102,10 +102,12 @@ private func byDefinition(_ word: String, _ merges: [(String, String)]) -> [Stri
 }
 
 @Test func addedTokensTakeTheirSpaceAndKeepTheirDistance() throws {
-    let directory = try Directory(words: [], merges: [], added: [
-        #"{"id":300,"content":"<mask>","lstrip":true,"rstrip":true,"special":true,"normalized":false}"#,
-        #"{"id":301,"content":"end","single_word":true,"special":false}"#, #"{"id":302,"content":"<m","special":false}"#,
-    ])
+    let directory = try Directory(
+        words: [], merges: [],
+        added: [
+            #"{"id":300,"content":"<mask>","lstrip":true,"rstrip":true,"special":true,"normalized":false}"#,
+            #"{"id":301,"content":"end","single_word":true,"special":false}"#, #"{"id":302,"content":"<m","special":false}"#,
+        ])
     let tokenizer = try directory.open()
     let letter = { (c: Character) in tokenizer.encode(String(c))[0] }
     #expect(tokenizer.encode("a \u{3000}<mask> \n b") == [letter("a"), 256, letter("b")])
@@ -135,13 +137,18 @@ private func byDefinition(_ word: String, _ merges: [(String, String)]) -> [Stri
 
 @Test(arguments: [
     (["merges.txt": ""], "it is missing beside merges.txt"), (["vocab.json": "{}"], "it is missing beside vocab.json"),
-    (["vocab.json": "[]", "merges.txt": ""], "an object was expected"), (["vocab.json": #"{"a":-1}"#, "merges.txt": ""], "the token -1 is out of range"),
+    (["vocab.json": "[]", "merges.txt": ""], "an object was expected"),
+    (["vocab.json": #"{"a":-1}"#, "merges.txt": ""], "the token -1 is out of range"),
     (["vocab.json": #"{"a":0,"b":0}"#, "merges.txt": ""], "token 0 is given to two words"),
-    (["vocab.json": "{}", "merges.txt": ""], "the vocabulary is empty"), (["vocab.json": "{}", "merges.txt": "#version: 0.2\na b c"], "line 2 is not two words"),
+    (["vocab.json": "{}", "merges.txt": ""], "the vocabulary is empty"),
+    (["vocab.json": "{}", "merges.txt": "#version: 0.2\na b c"], "line 2 is not two words"),
     (["vocab.json": #"{"a":0}"#, "merges.txt": "a b"], "merge 1 needs \"b\", which the vocabulary lacks"),
     (["tokenizer.json": "{}"], "it has no model"),
     (["tokenizer.json": #"{"model":{"type":"WordPiece","vocab":{}},"pre_tokenizer":{"type":"ByteLevel"}}"#], "type = \"WordPiece\""),
-    (["tokenizer.json": #"{"model":{"type":"BPE","vocab":{"a":0}},"normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"ByteLevel"}}"#], #"the normalizer {"type":"NFC"}"#),
+    (
+        ["tokenizer.json": #"{"model":{"type":"BPE","vocab":{"a":0}},"normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"ByteLevel"}}"#],
+        #"the normalizer {"type":"NFC"}"#
+    ),
     (["tokenizer.json": #"{"model":{"type":"BPE","vocab":{}},"pre_tokenizer":{"type":"Whitespace"}}"#], "the pre-tokenizer"),
     (["tokenizer.json": #"{"model":{"type":"BPE","vocab":{},"merges":[["a"]]}}"#], "a merge is two words"),
     (["tokenizer.json": #"{"added_tokens":[{"id":99999999999,"content":"x"}]}"#], "out of range"),
@@ -186,7 +193,7 @@ private struct Directory {
             "tokenizer.json": """
             {"added_tokens": [\(added.joined(separator: ","))], "normalizer": null,
              "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "use_regex": true}, "model": \(model.text())}
-            """,
+            """
         ])
     }
 

@@ -99,7 +99,9 @@ func filesBesideAVocabularyAreRefusedByName(files: [String: String], sentence: S
     try Data([0x61, 0xFF]).write(to: URL(filePath: folder.path("bad.txt")))
     #expect(throws: TokenizationError.malformed(file: folder.path("bad.txt"), "it is not UTF-8")) { try read("bad.txt") }
     #expect(mkfifo(folder.path("pipe.txt"), 0o600) == 0)
-    #expect(throws: TokenizationError.unreadable(file: folder.path("pipe.txt"), "it is a pipe, not a regular file")) { try read("pipe.txt") }
+    #expect(throws: TokenizationError.unreadable(file: folder.path("pipe.txt"), "it is a pipe, not a regular file")) {
+        try read("pipe.txt")
+    }
 }
 
 private func opened(_ files: [String: String]) throws -> any Tokenizer {

@@ -17,7 +17,10 @@ import Testing
     }
 
     @Test func llama3TakesDigitsInThreesAndMarksWithWords() {
-        #expect(words("12345 It'LL (go) on!\n\n  x  \n y", .llama3) == ["123", "45", " It", "'LL", " (", "go", ")", " on", "!\n\n", " ", " x", "  \n", " y"])
+        #expect(
+            words("12345 It'LL (go) on!\n\n  x  \n y", .llama3) == [
+                "123", "45", " It", "'LL", " (", "go", ")", " on", "!\n\n", " ", " x", "  \n", " y",
+            ])
         #expect(words("\u{A0}a\tb\r\nc ", .llama3) == ["\u{A0}a", "\tb", "\r\n", "c", " "])
         #expect(words("a\n \n b", .llama3) == ["a", "\n \n", " b"])
     }

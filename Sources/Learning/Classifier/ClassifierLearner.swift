@@ -62,7 +62,8 @@ public final class ClassifierLearner {
         memory = try ReplayBuffer(policy: strategy.policy, capacity: strategy.memory, random: random.split())
         graph = Graph(parameters: parameters, team: team)
         rows = Self.record(network, strategy, batch, in: graph)
-        elastic = strategy.elasticStrength > 0
+        elastic =
+            strategy.elasticStrength > 0
             ? ElasticConsolidation(graph.gradients.layout, try .init(["strength": .number(strategy.elasticStrength)])) : nil
         self.optimizer = Optimizer(rule, parameters: parameters, gradients: graph.gradients, team: team)
     }
@@ -82,7 +83,8 @@ public final class ClassifierLearner {
         if let matched { loss = graph.add(loss, matched.distance, scale: strategy.matchWeight) }
         if let distilled { loss = graph.add(loss, distilled.distance, scale: strategy.distillWeight) }
         return Rows(
-            features: features, logits: logits, weights: weights, loss: loss, targets: targets, mask: mask, matched: matched, distilled: distilled)
+            features: features, logits: logits, weights: weights, loss: loss, targets: targets, mask: mask, matched: matched,
+            distilled: distilled)
     }
 
     /// Predicts the samples' classes, then learns from them and remembers them.
@@ -163,7 +165,8 @@ public final class ClassifierLearner {
 
     private func setFeatures(_ row: Int, _ features: [Float]) {
         precondition(features.count == network.features, "\(features.count) features for a network of \(network.features)")
-        _ = UnsafeMutableBufferPointer(rebasing: rows.features.values[row * features.count..<(row + 1) * features.count]).update(from: features)
+        _ = UnsafeMutableBufferPointer(rebasing: rows.features.values[row * features.count..<(row + 1) * features.count]).update(
+            from: features)
     }
 
     private func remember(_ samples: [Sample]) {

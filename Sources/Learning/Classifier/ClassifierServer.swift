@@ -27,7 +27,8 @@ public final class ClassifierServer {
             let part = vectors[start..<min(start + features.rows, vectors.count)]
             for (row, vector) in part.enumerated() {
                 precondition(vector.count == network.features, "\(vector.count) features for a network of \(network.features)")
-                _ = UnsafeMutableBufferPointer(rebasing: features.values[row * vector.count..<(row + 1) * vector.count]).update(from: vector)
+                _ = UnsafeMutableBufferPointer(rebasing: features.values[row * vector.count..<(row + 1) * vector.count]).update(
+                    from: vector)
             }
             graph.forward()
             for row in 0..<part.count { answers.append(Array(logits.values[row * network.classes..<(row + 1) * network.classes])) }

@@ -49,7 +49,9 @@ struct AnchorSet: Sendable {
     /// A version has been published that lost so much on each. One that is worse is followed, and at once, only where that is the price of a new world.
     mutating func follow(_ losses: [Double], evenIfWorse: Bool) {
         guard evenIfWorse || losses.reduce(0, +) <= anchors.reduce(0, { $0 + $1.reference }) else { return }
-        for (index, loss) in losses.enumerated() { anchors[index].reference += (evenIfWorse ? 1 : Self.following) * (loss - anchors[index].reference) }
+        for (index, loss) in losses.enumerated() {
+            anchors[index].reference += (evenIfWorse ? 1 : Self.following) * (loss - anchors[index].reference)
+        }
     }
 }
 
@@ -64,7 +66,8 @@ extension AnchorSet {
 
     func packed(to numbers: inout [Float]) -> Packed {
         Packed(
-            moments: anchors.map { PackedMoment(RememberedMoment(moment: $0.input, logits: []), to: &numbers) }, ordinals: anchors.map(\.ordinal),
+            moments: anchors.map { PackedMoment(RememberedMoment(moment: $0.input, logits: []), to: &numbers) },
+            ordinals: anchors.map(\.ordinal),
             references: anchors.map(\.reference), random: random)
     }
 

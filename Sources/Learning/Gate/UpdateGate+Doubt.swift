@@ -39,9 +39,12 @@ extension UpdateGate {
         let pairs = surprisingPairs
         guard pairs.count >= Self.least else { return (since + "; it is too soon to tell why", false) }
         let gain = Self.meanProbability(pairs.map(\.candidate)) - Self.meanProbability(pairs.map(\.serving))
-        let paid = candidateOnAnchors.isEmpty ? 0 : Self.meanProbability(lossesOnAnchors(serving)) - Self.meanProbability(candidateOnAnchors)
+        let paid =
+            candidateOnAnchors.isEmpty ? 0 : Self.meanProbability(lossesOnAnchors(serving)) - Self.meanProbability(candidateOnAnchors)
         guard gain >= Self.leastGain, paid <= Self.mostPaid * gain else {
-            return (since + "; what was learned gains \(rounded(gain)) there and pays \(rounded(paid)) on old moments", gain >= Self.leastGain)
+            return (
+                since + "; what was learned gains \(rounded(gain)) there and pays \(rounded(paid)) on old moments", gain >= Self.leastGain
+            )
         }
         return nil
     }

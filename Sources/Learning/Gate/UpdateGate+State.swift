@@ -23,23 +23,31 @@ extension UpdateGate {
             probationServing: probation.serving, probationGood: probation.good, tallies: tallies,
             decisions: Dictionary(uniqueKeysWithValues: decisions.map { ($0.key.rawValue, $0.value) }),
             surprise: surprise, doubt: doubt)
-        return (progress, [
-            "anchors": numbers, "serving": Array(serving.values), "good": Array(good.values), "scheduled": Array(judges.scheduled.parameters.values),
-        ])
+        return (
+            progress,
+            [
+                "anchors": numbers, "serving": Array(serving.values), "good": Array(good.values),
+                "scheduled": Array(judges.scheduled.parameters.values),
+            ]
+        )
     }
 
     /// False where something is missing, misshapen or beyond what a gate can have come to; the gate is then as it was.
     public func restore(_ state: State, _ tensors: [String: [Float]]) -> Bool {
         var restored = anchors
         let stores = [("serving", serving), ("good", good), ("scheduled", judges.scheduled.parameters)]
-        guard [state.probationCount, state.labelled, state.contradicted, state.passed].allSatisfy({ (0...(1 << 53)).contains($0) }) else { return false }
-        guard restored.unpack(state.anchors, from: tensors["anchors"] ?? []), stores.allSatisfy({ tensors[$0]?.count == $1.values.count }) else { return false }
+        guard [state.probationCount, state.labelled, state.contradicted, state.passed].allSatisfy({ (0...(1 << 53)).contains($0) }) else {
+            return false
+        }
+        guard restored.unpack(state.anchors, from: tensors["anchors"] ?? []), stores.allSatisfy({ tensors[$0]?.count == $1.values.count })
+        else { return false }
         guard restored.inputs.allSatisfy(judges.scheduled.accepts) else { return false }
         for (name, store) in stores { _ = store.values.update(from: tensors[name] ?? []) }
         (anchors, pairs, labelled, tallies) = (restored, state.pairs, state.labelled, state.tallies)
         (contradicted, passed, surprise, doubt) = (state.contradicted, state.passed, state.surprise, state.doubt)
         probation = (state.probationCount, state.probationServing, state.probationGood)
-        decisions = Dictionary(uniqueKeysWithValues: state.decisions.compactMap { name, count in GateVerdict.Decision(rawValue: name).map { ($0, count) } })
+        decisions = Dictionary(
+            uniqueKeysWithValues: state.decisions.compactMap { name, count in GateVerdict.Decision(rawValue: name).map { ($0, count) } })
         return true
     }
 }

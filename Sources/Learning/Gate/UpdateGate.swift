@@ -37,12 +37,16 @@ public final class UpdateGate {
         public init() {}
 
         public func validate() throws(SettingsError) {
-            for (key, value, range) in [("anchors", anchors, 0...100_000), ("anchor_age", anchorAge, 1...1 << 30), ("recent", recent, 8...100_000),
-                                       ("disbelief_after", disbeliefAfter, 0...100_000), ("disbelief_reach", disbeliefReach, 0...100_000)] {
+            for (key, value, range) in [
+                ("anchors", anchors, 0...100_000), ("anchor_age", anchorAge, 1...1 << 30), ("recent", recent, 8...100_000),
+                ("disbelief_after", disbeliefAfter, 0...100_000), ("disbelief_reach", disbeliefReach, 0...100_000),
+            ] {
                 try SettingsError.require(range.contains(value), key, "\(value) is not within \(range.lowerBound)…\(range.upperBound)")
             }
-            for (key, value) in [("anchor_margin", anchorMargin), ("recent_margin", recentMargin), ("rollback_margin", rollbackMargin),
-                                 ("surprise_above", surpriseAbove)] {
+            for (key, value) in [
+                ("anchor_margin", anchorMargin), ("recent_margin", recentMargin), ("rollback_margin", rollbackMargin),
+                ("surprise_above", surpriseAbove),
+            ] {
                 try SettingsError.require(value >= 0 && value < 1e6, key, "\(value) is negative or absurd")
             }
         }
@@ -85,7 +89,10 @@ public final class UpdateGate {
     /// - Parameters:
     ///   - frozen: the twin that never learns; also what serves at first.
     ///   - candidate: the learner's; read anew at each observation.
-    public init(_ configuration: Configuration, _ model: MultimodalModel, frozen: ParameterStore<Float>, serving: ParameterStore<Float>, random: RandomSource) throws(SettingsError) {
+    public init(
+        _ configuration: Configuration, _ model: MultimodalModel, frozen: ParameterStore<Float>, serving: ParameterStore<Float>,
+        random: RandomSource
+    ) throws(SettingsError) {
         try configuration.validate()
         self.configuration = configuration
         self.model = model
@@ -106,7 +113,8 @@ public final class UpdateGate {
         guard moment.label != nil else { return }
         candidate.parameters.assign(from: weights)
         guard let tried = candidate.judge(moment), let served = judges.serving.judge(moment), let past = judges.good.judge(moment),
-              let frozen = judges.frozen.judge(moment), let scheduled = judges.scheduled.judge(moment) else { return }
+            let frozen = judges.frozen.judge(moment), let scheduled = judges.scheduled.judge(moment)
+        else { return }
         // Readings that are too large for what serves compare nothing; a candidate that they are too large for alone is worse than any.
         guard [served, past, frozen, scheduled].allSatisfy(\.loss.isFinite) else { return }
         labelled += 1
@@ -158,7 +166,9 @@ public final class UpdateGate {
         contradicted = verdict.isContradicted ? contradicted + 1 : 0
         if verdict.decision == .accepted { passed = learner.momentsOffered }
         let isOver = wasGrave && doubt == nil && verdict.decision != .accepted
-        guard isOver || configuration.disbeliefAfter > 0 && contradicted >= configuration.disbeliefAfter * (doubt?.patience ?? 1) else { return verdict }
+        guard isOver || configuration.disbeliefAfter > 0 && contradicted >= configuration.disbeliefAfter * (doubt?.patience ?? 1) else {
+            return verdict
+        }
         contradicted = 0
         doubt?.waitLonger()
         if !isOver, lossOnAnchors(good) < lossOnAnchors(serving) {  // some of it got through before it was seen for what it is
@@ -171,7 +181,8 @@ public final class UpdateGate {
         }
         learner.rollBack(to: serving)
         pairs.removeAll()
-        let forgotten = learner.forget(since: begun.map { learner.momentsOffered - (labelled - $0) } ?? passed - configuration.disbeliefReach)
+        let forgotten = learner.forget(
+            since: begun.map { learner.momentsOffered - (labelled - $0) } ?? passed - configuration.disbeliefReach)
         passed = learner.momentsOffered
         verdict.reason += "; the learner is put back and forgets \(forgotten) moments"
         return verdict
@@ -205,7 +216,9 @@ public final class UpdateGate {
             anchorLoss = verdict.anchorLoss
             if doubt == nil, !(verdict.anchorLoss - verdict.anchorReference <= configuration.anchorMargin) {
                 verdict.isContradicted = true
-                return verdict.refused("on \(verdict.anchors) old moments it loses \(rounded(verdict.anchorLoss)), published versions lost \(rounded(verdict.anchorReference))")
+                return verdict.refused(
+                    "on \(verdict.anchors) old moments it loses \(rounded(verdict.anchorLoss)), published versions lost \(rounded(verdict.anchorReference))"
+                )
             }
         }
         if let (reason, isContradicted) = unexplained(losses) {
@@ -214,7 +227,9 @@ public final class UpdateGate {
         }
         anchors.follow(losses, evenIfWorse: doubt != nil)
         if verdict.recent >= Self.least, !(verdict.candidateLoss - verdict.servingLoss <= configuration.recentMargin) {
-            return verdict.refused("on \(verdict.recent) recent moments it lost \(rounded(verdict.candidateLoss)), the serving version \(rounded(verdict.servingLoss))")
+            return verdict.refused(
+                "on \(verdict.recent) recent moments it lost \(rounded(verdict.candidateLoss)), the serving version \(rounded(verdict.servingLoss))"
+            )
         }
         return verdict
     }

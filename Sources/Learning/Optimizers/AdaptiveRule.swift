@@ -25,7 +25,8 @@ public struct AdaptiveRule: UpdateRule {
 
     public init() {}
 
-    public init(learningRate: Double = 1e-3, epsilon: Double = 1e-8, weightDecay: Double = 0, decoupled: Bool = false, trust: Bool = false) {
+    public init(learningRate: Double = 1e-3, epsilon: Double = 1e-8, weightDecay: Double = 0, decoupled: Bool = false, trust: Bool = false)
+    {
         self.learningRate = learningRate
         self.epsilon = epsilon
         self.weightDecay = weightDecay

@@ -120,10 +120,12 @@ public final class Optimizer {
             let gradient = gradients[parameter.name].baseAddress!
             let kept = moments.map { $0[parameter.name].baseAddress! }
             for start in stride(from: 0, to: parameter.count, by: longest) {
-                runs.append(WeightRun(
-                    parameter: index, count: min(longest, parameter.count - start), decays: rule.decayVectors || parameter.shape.count > 1,
-                    weights: weights + start, gradients: UnsafePointer(gradient + start),
-                    first: kept.first.map { $0 + start }, second: kept.dropFirst().first.map { $0 + start }))
+                runs.append(
+                    WeightRun(
+                        parameter: index, count: min(longest, parameter.count - start),
+                        decays: rule.decayVectors || parameter.shape.count > 1,
+                        weights: weights + start, gradients: UnsafePointer(gradient + start),
+                        first: kept.first.map { $0 + start }, second: kept.dropFirst().first.map { $0 + start }))
             }
         }
         return runs

@@ -23,8 +23,9 @@ public struct Schedule: Settings {
 
     public func validate() throws(SettingsError) {
         try SettingsError.require(warmupSteps >= 0, "schedule.warmup_steps", "\(warmupSteps) is negative")
-        try SettingsError.require(shape != .cosine || totalSteps > warmupSteps, "schedule.total_steps",
-                                  "\(totalSteps) leaves nothing after \(warmupSteps) warm-up steps")
+        try SettingsError.require(
+            shape != .cosine || totalSteps > warmupSteps, "schedule.total_steps",
+            "\(totalSteps) leaves nothing after \(warmupSteps) warm-up steps")
         try SettingsError.require((0...1).contains(finalShare), "schedule.final_share", "\(finalShare) is not in 0…1")
     }
 

@@ -13,7 +13,10 @@ public struct WeightRun {
     func inSixteens(_ body: (WeightRun) -> Void) {
         let whole = count / 16 * 16
         if whole > 0 {
-            body(WeightRun(parameter: parameter, count: whole, decays: decays, weights: weights, gradients: gradients, first: first, second: second))
+            body(
+                WeightRun(
+                    parameter: parameter, count: whole, decays: decays, weights: weights, gradients: gradients, first: first, second: second
+                ))
         }
         if whole < count { copyingRest(from: whole, body) }
     }
@@ -27,9 +30,10 @@ public struct WeightRun {
             (base + 16).update(from: gradients + start, count: rest)
             if let first { (base + 32).update(from: first + start, count: rest) }
             if let second { (base + 48).update(from: second + start, count: rest) }
-            body(WeightRun(
-                parameter: parameter, count: 16, decays: decays, weights: base, gradients: UnsafePointer(base + 16),
-                first: first.map { _ in base + 32 }, second: second.map { _ in base + 48 }))
+            body(
+                WeightRun(
+                    parameter: parameter, count: 16, decays: decays, weights: base, gradients: UnsafePointer(base + 16),
+                    first: first.map { _ in base + 32 }, second: second.map { _ in base + 48 }))
             (weights + start).update(from: base, count: rest)
             if let first { (first + start).update(from: base + 32, count: rest) }
             if let second { (second + start).update(from: base + 48, count: rest) }

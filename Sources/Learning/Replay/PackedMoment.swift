@@ -41,7 +41,8 @@ struct PackedMoment: Codable, Sendable {
         for sense in senses {
             let (count, overflows) = sense.rows.multipliedReportingOverflow(by: sense.columns)
             guard sense.rows >= 0, sense.columns >= 0, !overflows, let values = take(count) else { return nil }
-            inputs[sense.name] = SenseInput(rows: sense.rows, columns: sense.columns, values: values, age: sense.age, validity: sense.validity)
+            inputs[sense.name] = SenseInput(
+                rows: sense.rows, columns: sense.columns, values: values, age: sense.age, validity: sense.validity)
         }
         guard let logits = take(logits) else { return nil }
         return RememberedMoment(moment: MomentInput(text: text, senses: inputs, label: label, classes: classes), logits: logits)

@@ -43,7 +43,9 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
 
     /// Offers an item. True where it is kept. A priority that is not finite counts as 1.
     @discardableResult
-    public mutating func add(_ item: Item, source: String = "", label: Int? = nil, bytes: Int = MemoryLayout<Item>.size, priority: Double = 1) -> Bool {
+    public mutating func add(
+        _ item: Item, source: String = "", label: Int? = nil, bytes: Int = MemoryLayout<Item>.size, priority: Double = 1
+    ) -> Bool {
         precondition(bytes >= 0, "an item of \(bytes) bytes")
         let priority = priority.isFinite ? priority : 1
         let newcomer = ReplaySlot(serial: seen.total, source: source, label: label, bytes: bytes, priority: priority)
@@ -132,7 +134,8 @@ extension ReplayBuffer: Codable where Item: Codable {
         let isSound = slots.allSatisfy { $0.bytes >= 0 && $0.serial >= 0 && $0.serial < seen.total }
         guard isSound, slots.count == items.count, count <= capacity, bytes <= byteCapacity else {
             throw DecodingError.dataCorruptedError(
-                forKey: .items, in: container, debugDescription: "\(items.count) items of \(bytes) bytes in \(slots.count) slots do not fit the buffer")
+                forKey: .items, in: container,
+                debugDescription: "\(items.count) items of \(bytes) bytes in \(slots.count) slots do not fit the buffer")
         }
     }
 

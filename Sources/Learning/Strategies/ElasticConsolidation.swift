@@ -83,7 +83,9 @@ public final class ElasticConsolidation {
         let strength = Float(settings.strength)
         var penalty = 0.0
         for parameter in anchor.layout.parameters {
-            let (w, then, stiffness, g) = (weights[parameter.name], anchor[parameter.name], importance[parameter.name], gradients[parameter.name])
+            let (w, then, stiffness, g) = (
+                weights[parameter.name], anchor[parameter.name], importance[parameter.name], gradients[parameter.name]
+            )
             for place in w.indices {
                 let pull = strength * stiffness[place] * (w[place] - then[place])
                 g[place] += pull

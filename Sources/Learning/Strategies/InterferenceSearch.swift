@@ -19,7 +19,8 @@ final class InterferenceSearch {
     /// - Parameter gradients: of the new moment alone.
     /// - Returns: so many of the candidates, the most harmed first; equal ones in their order.
     func mostHarmed<Item>(
-        _ count: Int, of candidates: [ReplayBuffer<Item>.Drawn], moment: (Item) -> MomentInput, by gradients: ParameterStore<Float>, rate: Double
+        _ count: Int, of candidates: [ReplayBuffer<Item>.Drawn], moment: (Item) -> MomentInput, by gradients: ParameterStore<Float>,
+        rate: Double
     ) -> [ReplayBuffer<Item>.Drawn] {
         guard candidates.count > count else { return candidates }
         after.parameters.assign(from: now.parameters)

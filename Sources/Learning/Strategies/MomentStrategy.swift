@@ -56,13 +56,15 @@ public struct MomentStrategy: Settings {
 
     public func validate() throws(SettingsError) {
         for (key, value) in [
-            ("match_weight", matchWeight), ("distill_weight", distillWeight), ("elastic_strength", elasticStrength), ("candidate_rate", candidateRate),
+            ("match_weight", matchWeight), ("distill_weight", distillWeight), ("elastic_strength", elasticStrength),
+            ("candidate_rate", candidateRate),
         ] {
             try SettingsError.require(value >= 0 && value <= 1e9, key, "\(value) is not in 0…1e9")
         }
         try SettingsError.require((0...64).contains(candidates), "candidates", "\(candidates) is not in 0…64")
         try SettingsError.require(
-            momentScopes.contains { $0.key == scope }, "scope", "there is no '\(scope)'; there are \(momentScopes.map(\.key).joined(separator: ", "))")
+            momentScopes.contains { $0.key == scope }, "scope",
+            "there is no '\(scope)'; there are \(momentScopes.map(\.key).joined(separator: ", "))")
     }
 
     fileprivate static func with(_ change: (inout Self) -> Void) -> Self { Self(change) }
@@ -70,11 +72,17 @@ public struct MomentStrategy: Settings {
 
 /// Every strategy, by the name that configurations use.
 public let momentStrategies: KeyValuePairs<String, MomentStrategy> = [
-    "never": .with { $0.updates = false; $0.replays = true },  // remembers, so that a trigger's burst has something to learn
-    "always": .with { _ in },                                  // each moment one step, nothing of the past
+    "never": .with {
+        $0.updates = false; $0.replays = true
+    },  // remembers, so that a trigger's burst has something to learn
+    "always": .with { _ in },  // each moment one step, nothing of the past
     "er": .with { $0.replays = true },
-    "der++": .with { $0.replays = true; $0.matchWeight = 0.5 },
-    "mir": .with { $0.replays = true; $0.candidates = 3 },
+    "der++": .with {
+        $0.replays = true; $0.matchWeight = 0.5
+    },
+    "mir": .with {
+        $0.replays = true; $0.candidates = 3
+    },
     "lwf": .with { $0.distillWeight = 0.5 },
     "ewc": .with { $0.elasticStrength = 100 },
     "heads": .with { $0.scope = "heads" },

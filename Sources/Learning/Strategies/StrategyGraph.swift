@@ -11,7 +11,10 @@ final class StrategyGraph {
     /// - Parameters:
     ///   - trunk: what of the language trunk learns; nil: nothing.
     ///   - batch: the new row and the recalled ones.
-    init(_ model: MultimodalModel, parameters: ParameterStore<Float>, _ strategy: MomentStrategy, trunk: LearningScope?, batch: Int, languageRows: Int, team: Team) {
+    init(
+        _ model: MultimodalModel, parameters: ParameterStore<Float>, _ strategy: MomentStrategy, trunk: LearningScope?, batch: Int,
+        languageRows: Int, team: Team
+    ) {
         moments = MultimodalGraph(
             model, parameters: parameters, batch: batch, languageRows: languageRows,
             learning: { learns($0.name, in: strategy.scope) && model.learns($0, trunk: trunk) }, team: team)

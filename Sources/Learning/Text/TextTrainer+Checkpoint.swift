@@ -50,7 +50,8 @@ extension TextTrainer {
     public func restore(from path: String) throws -> String? {
         let (directory, name) = Self.place(path)
         guard let opened = try CheckpointDirectory(directory).recover(), let newest = opened[name] else {
-            throw Mismatch(description: "\(directory) has no \(FileDigests.name) that says whether \(name) is whole; move it away to begin anew")
+            throw Mismatch(
+                description: "\(directory) has no \(FileDigests.name) that says whether \(name) is whole; move it away to begin anew")
         }
         let archive = try TensorArchive(mapping: newest)
         let state: State

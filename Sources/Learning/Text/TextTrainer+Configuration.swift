@@ -34,11 +34,13 @@ extension TextTrainer {
         public func validate() throws(SettingsError) {
             _ = try learningScope
             for (key, value, range) in [
-                ("rank", rank, Self.ranks), ("batch", batch, Self.batches), ("time", time, Self.times), ("accumulate", accumulate, Self.accumulations),
+                ("rank", rank, Self.ranks), ("batch", batch, Self.batches), ("time", time, Self.times),
+                ("accumulate", accumulate, Self.accumulations),
             ] {
                 try SettingsError.require(range.contains(value), key, "\(value) is not within \(range.lowerBound)…\(range.upperBound)")
             }
-            try SettingsError.require(alpha > 0 && alpha <= Self.alphaLimit, "alpha", "\(alpha) is not above 0 and at most \(Self.alphaLimit)")
+            try SettingsError.require(
+                alpha > 0 && alpha <= Self.alphaLimit, "alpha", "\(alpha) is not above 0 and at most \(Self.alphaLimit)")
             try SettingsError.require(!targets.isEmpty, "targets", "names no projection")
             try SettingsError.require(seed >= 0, "seed", "\(seed) is negative")
             _ = try updateRule(optimizer, settings: optimizerSettings)
@@ -66,7 +68,8 @@ extension TextTrainer {
         /// What training a model of this shape takes, before anything is allocated.
         public func memory(of model: GPT2Configuration, members: Int) throws(SettingsError) -> TrainingMemory {
             TrainingMemory(
-                model, adapters: adapters, scope: try learningScope, moments: try updateRule(optimizer, settings: optimizerSettings).moments.count,
+                model, adapters: adapters, scope: try learningScope,
+                moments: try updateRule(optimizer, settings: optimizerSettings).moments.count,
                 batch: batch, time: min(time, model.positions), recomputing: recompute, members: members)
         }
     }

@@ -30,7 +30,8 @@ public final class TextTrainer {
         public var description: String {
             switch self {
             case .tooShort(let tokens): "a text of \(tokens) tokens tells nothing; it needs two"
-            case .outOfRange(let token, let size): "the text has the token \(token), but the model's vocabulary has \(size): this tokenizer is not the model's"
+            case .outOfRange(let token, let size):
+                "the text has the token \(token), but the model's vocabulary has \(size): this tokenizer is not the model's"
             case .noTarget(let targets): "no projection of this model is called \(targets.joined(separator: " or "))"
             }
         }

@@ -21,7 +21,9 @@ public struct FeatureShift: Codable, Sendable, Equatable {
     ///   - width: the kernel's, in units of the features; about their typical distance.
     ///   - features: D, random features; the signal's noise falls with it.
     public init(columns: Int, window: Int = 100, width: Double, features: Int = 64, random: inout RandomSource) {
-        precondition(columns > 0 && window > 0 && width > 0 && features > 0, "\(columns) columns, window \(window), width \(width), \(features) features")
+        precondition(
+            columns > 0 && window > 0 && width > 0 && features > 0,
+            "\(columns) columns, window \(window), width \(width), \(features) features")
         self.columns = columns
         self.window = window
         directions = (0..<columns * features).map { _ in Float(random.normal() / width) }

@@ -58,7 +58,8 @@ public struct TriggerLedger: Codable, Sendable, Equatable {
 
     /// A line that no rule wrote: a gate's verdict, an operator's word, a switch that was taken back.
     public mutating func append(
-        _ author: String, _ action: TriggerRule.Action, _ note: String, signal: Double? = nil, before: Double? = nil, after: Double? = nil, at time: Int64
+        _ author: String, _ action: TriggerRule.Action, _ note: String, signal: Double? = nil, before: Double? = nil, after: Double? = nil,
+        at time: Int64
     ) {
         var entry = TriggerEntry(serial: next, rule: author, action: action, verdict: .fired, time: time, signal: finite(signal))
         (entry.before, entry.after, entry.note) = (finite(before), finite(after), note)

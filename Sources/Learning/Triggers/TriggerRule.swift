@@ -81,7 +81,8 @@ public struct TriggerRule: Settings {
             try SettingsError.require(value >= 0 && value <= 1e9, key, "\(value) is not in 0…1e9")
         }
         try SettingsError.require(
-            action != .raiseRate && action != .lowerRate || amount > 1, "amount", "\(amount) is no factor to \(action.rawValue) by; it wants more than 1")
+            action != .raiseRate && action != .lowerRate || amount > 1, "amount",
+            "\(amount) is no factor to \(action.rawValue) by; it wants more than 1")
         let switches = action == .switchStrategy || action == .switchOptimizer
         try SettingsError.require(!switches || !target.isEmpty, "target", "is empty; \(action.rawValue) wants the name to switch to")
         switch action {

@@ -46,7 +46,8 @@ public struct TriggeredLearning {
     /// - Returns: whether the learner was rolled back.
     @discardableResult
     public mutating func observe(
-        _ outcome: LearnOutcome?, of moment: MomentInput, _ learner: OnlineLearner, signals: [(String, Double)] = [], good: ParameterStore<Float>? = nil,
+        _ outcome: LearnOutcome?, of moment: MomentInput, _ learner: OnlineLearner, signals: [(String, Double)] = [],
+        good: ParameterStore<Float>? = nil,
         at now: Int64
     ) -> Bool {
         if let reverted = outcome?.reverted { ledger.append("switch", .nothing, reverted, at: now) }
@@ -84,7 +85,9 @@ public struct TriggeredLearning {
         goodMoments += 1
     }
 
-    private mutating func act(_ firing: Triggers.Firing, _ moment: MomentInput, _ learner: OnlineLearner, _ good: ParameterStore<Float>?) -> Bool {
+    private mutating func act(_ firing: Triggers.Firing, _ moment: MomentInput, _ learner: OnlineLearner, _ good: ParameterStore<Float>?)
+        -> Bool
+    {
         let rule = firing.rule, stepsBefore = learner.steps
         let before = rule.action == .nothing ? nil : probeLoss(learner)
         var note: String?
@@ -143,7 +146,8 @@ extension TriggeredLearning {
         let packed = probe.map { PackedMoment(RememberedMoment(moment: $0, logits: []), to: &numbers) }
         return (
             State(triggers: triggers, probe: packed, shifts: shifts, goodMoments: goodMoments, pasts: past.count),
-            ["probe": numbers, "past": past.flatMap { Array($0.values) }])
+            ["probe": numbers, "past": past.flatMap { Array($0.values) }]
+        )
     }
 
     /// Goes on from a state. Where the rules are others than those that it was saved with, only the ledger goes on.

@@ -49,7 +49,8 @@ public struct PersonalConfiguration: Settings {
         try SettingsError.require(!parameters.isEmpty && !parameters.contains(""), "parameters", "needs a part of a parameter's name each")
         try SettingsError.require(!adapted.isEmpty && !adapted.contains(""), "adapted", "needs a part of a parameter's name each")
         try SettingsError.require(
-            proof == 0 || (PersonalGain.fewestTasks...100_000).contains(proof), "proof", "\(proof) is neither 0 nor in \(PersonalGain.fewestTasks) ... 100000")
+            proof == 0 || (PersonalGain.fewestTasks...100_000).contains(proof), "proof",
+            "\(proof) is neither 0 nor in \(PersonalGain.fewestTasks) ... 100000")
         for (key, value, most) in [
             ("maximum_numbers", maximumNumbers, 1 << 26), ("support", support, 1024), ("query", query, 1024), ("steps", steps, 1000),
             ("memory", memory, 1 << 20), ("maximum_sessions", maximumSessions, 100_000), ("expiry", expiry, 1 << 40),

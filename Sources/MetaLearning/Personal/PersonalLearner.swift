@@ -49,7 +49,8 @@ public final class PersonalLearner {
         try SettingsError.require(
             layout.parameters.contains(where: configuration.isAdapted), "adapted", "none of the parameters has such a name")
         try SettingsError.require(
-            layout.count <= configuration.maximumNumbers, "parameters", "\(layout.count) numbers a session, more than \(configuration.maximumNumbers)")
+            layout.count <= configuration.maximumNumbers, "parameters",
+            "\(layout.count) numbers a session, more than \(configuration.maximumNumbers)")
         meta = ParameterStore(all)
         start = ParameterStore(layout)
         rates = ParameterStore(layout)
@@ -57,7 +58,8 @@ public final class PersonalLearner {
         gradient = ParameterStore(layout)
         rateGradient = ParameterStore(layout)
         optimizer = Optimizer(
-            try updateRule("adam", settings: ["learning_rate": .number(configuration.outerRate), "clip_norm": 5]), parameters: start, gradients: gradient)
+            try updateRule("adam", settings: ["learning_rate": .number(configuration.outerRate), "clip_norm": 5]), parameters: start,
+            gradients: gradient)
         rateOptimizer = Optimizer(
             try updateRule("adam", settings: ["learning_rate": .number(configuration.rateShare * configuration.innerRate)]),
             parameters: rates, gradients: rateGradient)
@@ -91,9 +93,11 @@ public final class PersonalLearner {
             loss = metaGradient.query.differentiate()
             for (place, offset) in offsets(from: shared).enumerated() { gradient.values[place] = start.values[place] - offset }
         } else {
-            loss = metaGradient.add(
-                episode, from: meta, rates: rates, steps: configuration.steps, to: gradient,
-                rateGradient: configuration.rateShare > 0 ? rateGradient : nil).queryLoss
+            loss =
+                metaGradient.add(
+                    episode, from: meta, rates: rates, steps: configuration.steps, to: gradient,
+                    rateGradient: configuration.rateShare > 0 ? rateGradient : nil
+                ).queryLoss
         }
         guard loss.isFinite else { return loss }
         optimizer.step()

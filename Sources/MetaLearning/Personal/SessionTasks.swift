@@ -125,7 +125,10 @@ public final class SessionTasks {
     private func letGo(except name: String) {
         var silent = sessions.filter { $0.key != name && heard - $0.value.lastHeard > learner.configuration.expiry }.map(\.key).sorted()
         if sessions[name] == nil, sessions.count - silent.count >= learner.configuration.maximumSessions,
-           let oldest = sessions.min(by: { $0.value.lastHeard < $1.value.lastHeard })?.key, !silent.contains(oldest) { silent.append(oldest) }
+            let oldest = sessions.min(by: { $0.value.lastHeard < $1.value.lastHeard })?.key, !silent.contains(oldest)
+        {
+            silent.append(oldest)
+        }
         for name in silent {
             if let shared = sessions.removeValue(forKey: name)?.shared { spare.append(shared) }
             expired += 1

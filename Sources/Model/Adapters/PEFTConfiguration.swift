@@ -12,12 +12,15 @@ struct PEFTConfiguration {
 
     /// Members that change nothing about what saved adapters compute.
     private static let inert: Set = [
-        "task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision", "inference_mode", "lora_dropout", "fan_in_fan_out",
-        "megatron_core", "qalora_group_size", "runtime_config", "ensure_weight_tying", "loftq_config", "eva_config", "corda_config", "lora_ga_config",
+        "task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision", "inference_mode", "lora_dropout",
+        "fan_in_fan_out",
+        "megatron_core", "qalora_group_size", "runtime_config", "ensure_weight_tying", "loftq_config", "eva_config", "corda_config",
+        "lora_ga_config",
     ]
     /// Members that are read.
     private static let read: Set = [
-        "peft_type", "r", "lora_alpha", "bias", "use_rslora", "init_lora_weights", "target_modules", "exclude_modules", "layers_to_transform",
+        "peft_type", "r", "lora_alpha", "bias", "use_rslora", "init_lora_weights", "target_modules", "exclude_modules",
+        "layers_to_transform",
         "layers_pattern", "rank_pattern", "alpha_pattern",
     ]
     /// Starts of adapters that leave the base as it is; others (pissa, olora, loftq, corda) take a part out of it.
@@ -125,7 +128,8 @@ struct PEFTConfiguration {
         guard members["target_modules"]?.string == nil else { throw refuse("layers_to_transform") }
         let layers = members["layers_to_transform"]?.array ?? [members["layers_to_transform"] ?? .null]
         guard layers.allSatisfy({ $0.integer != nil }) else { throw refuse("layers_to_transform") }
-        let patterns = Self.isEmpty(members["layers_pattern"]) ? [] : members["layers_pattern"]?.array ?? [members["layers_pattern"] ?? .null]
+        let patterns =
+            Self.isEmpty(members["layers_pattern"]) ? [] : members["layers_pattern"]?.array ?? [members["layers_pattern"] ?? .null]
         let expressions = try patterns.map { pattern throws(CheckpointError) in
             guard let pattern = pattern.string else { throw refuse("layers_pattern") }
             return #"(?:|.*?\.)"# + pattern + #"\.(\d+)\..*"#
@@ -154,7 +158,9 @@ struct PEFTConfiguration {
     }
 
     private func match(_ expression: String, _ text: String, _ key: String) throws(CheckpointError) -> Regex<AnyRegexOutput>.Match? {
-        do { return try Regex(expression).wholeMatch(in: text) } catch { throw refuse(key, "holds a regular expression that is not understood: \(expression)") }
+        do { return try Regex(expression).wholeMatch(in: text) } catch {
+            throw refuse(key, "holds a regular expression that is not understood: \(expression)")
+        }
     }
 }
 

@@ -27,7 +27,8 @@ public final class BERT {
         tokenizer = try WordPiece(vocabulary: "\(directory)/vocab.txt")
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw CheckpointError.configuration(
-                file: "\(directory)/config.json", key: "vocab_size", "is \(configuration.vocabularySize), below the \(tokenizer.vocabularySize) lines of vocab.txt")
+                file: "\(directory)/config.json", key: "vocab_size",
+                "is \(configuration.vocabularySize), below the \(tokenizer.vocabularySize) lines of vocab.txt")
         }
         let store = try configuration.parameters(in: TensorArchive(directory: directory))
         (words, embedding) = Segment.embedding(configuration, T: T, store)
@@ -47,7 +48,9 @@ public final class BERT {
     /// The last layer's x, (tokens, width).
     /// - Parameter tokens: below the vocabulary's size, at most `length`.
     public func hidden(of tokens: [Int]) -> [Float] {
-        precondition(tokens.count <= length && tokens.allSatisfy { (0..<configuration.vocabularySize).contains($0) }, "\(tokens.count) tokens for \(length)")
+        precondition(
+            tokens.count <= length && tokens.allSatisfy { (0..<configuration.vocabularySize).contains($0) },
+            "\(tokens.count) tokens for \(length)")
         for place in 0..<length { words[place] = place < tokens.count ? tokens[place] : 0 }
         embedding.graph.forward()
         var x = embedding.output
@@ -81,8 +84,11 @@ private struct Segment {
     static func embedding(_ bert: BERTConfiguration, T: Int, _ store: ParameterStore<Float>) -> (Indices, Segment) {
         let graph = Graph.predicting(parameters: store)
         let words = graph.indices(T)
-        func rows(_ name: String, _ places: Indices) -> Tensor<Float> { graph.gatherRows(of: graph.parameter("embeddings.\(name)_embeddings.weight"), places) }
-        let sum = graph.add(graph.add(rows("word", words), rows("position", graph.indices(Array(0..<T)))), rows("token_type", graph.indices(T)))
+        func rows(_ name: String, _ places: Indices) -> Tensor<Float> {
+            graph.gatherRows(of: graph.parameter("embeddings.\(name)_embeddings.weight"), places)
+        }
+        let sum = graph.add(
+            graph.add(rows("word", words), rows("position", graph.indices(Array(0..<T)))), rows("token_type", graph.indices(T)))
         let x = norm(sum, "embeddings", bert, graph)
         return (words, Segment(graph: graph, input: x, beside: x, output: x, stream: x))
     }
@@ -116,13 +122,21 @@ private struct Segment {
 extension BERTConfiguration {
     /// Every parameter that is used, by Hugging Face's names; weights (outputs, inputs), as they are stored.
     var layout: ParameterLayout {
-        func dense(_ name: String, _ inputs: Int, _ outputs: Int) -> [Parameter] { [Parameter("\(name).weight", [outputs, inputs]), Parameter("\(name).bias", [outputs])] }
-        func norm(_ name: String) -> [Parameter] { [Parameter("\(name).LayerNorm.weight", [width]), Parameter("\(name).LayerNorm.bias", [width])] }
-        var parameters = [("word", vocabularySize), ("position", positions), ("token_type", types)].map { Parameter("embeddings.\($0)_embeddings.weight", [$1, width]) }
+        func dense(_ name: String, _ inputs: Int, _ outputs: Int) -> [Parameter] {
+            [Parameter("\(name).weight", [outputs, inputs]), Parameter("\(name).bias", [outputs])]
+        }
+        func norm(_ name: String) -> [Parameter] {
+            [Parameter("\(name).LayerNorm.weight", [width]), Parameter("\(name).LayerNorm.bias", [width])]
+        }
+        var parameters = [("word", vocabularySize), ("position", positions), ("token_type", types)].map {
+            Parameter("embeddings.\($0)_embeddings.weight", [$1, width])
+        }
         parameters += norm("embeddings")
         for layer in 0..<layers {
             let name = "encoder.layer.\(layer)"
-            for part in ["self.query", "self.key", "self.value", "output.dense"] { parameters += dense("\(name).attention.\(part)", width, width) }
+            for part in ["self.query", "self.key", "self.value", "output.dense"] {
+                parameters += dense("\(name).attention.\(part)", width, width)
+            }
             parameters += norm("\(name).attention.output")
             parameters += dense("\(name).intermediate.dense", width, hidden)
             parameters += dense("\(name).output.dense", hidden, width)
@@ -136,7 +150,9 @@ extension BERTConfiguration {
     func parameters(in archive: TensorArchive) throws(SafetensorsError) -> ParameterStore<Float> {
         let store = ParameterStore<Float>(layout)
         let prefix = archive.tensors.contains { $0.name.hasPrefix("bert.") } ? "bert." : ""
-        for parameter in store.layout.parameters { try archive.tensor(prefix + parameter.name, shape: parameter.shape).copy(into: store[parameter.name]) }
+        for parameter in store.layout.parameters {
+            try archive.tensor(prefix + parameter.name, shape: parameter.shape).copy(into: store[parameter.name])
+        }
         return store
     }
 }

@@ -13,7 +13,9 @@ public struct BERTConfiguration: Sendable, Equatable {
 
     /// - Throws: `CheckpointError`: not BERT, or a variant that computes something else.
     public init(json file: String) throws {
-        guard let members = try JSON(file: file).object else { throw CheckpointError.malformed(file: file, "at byte 0: an object was expected") }
+        guard let members = try JSON(file: file).object else {
+            throw CheckpointError.malformed(file: file, "at byte 0: an object was expected")
+        }
         func integer(_ key: String, _ plain: Int) throws(CheckpointError) -> Int {
             guard let member = members[key], member != .null else { return plain }
             guard let value = member.integer, (1...1 << 20).contains(value) else {
@@ -35,7 +37,8 @@ public struct BERTConfiguration: Sendable, Equatable {
         hidden = try integer("intermediate_size", 3072)
         epsilon = members["layer_norm_eps"]?.double ?? 1e-12
         guard width.isMultiple(of: heads) else {
-            throw CheckpointError.configuration(file: file, key: "num_attention_heads", "is \(heads), which does not divide the width \(width)")
+            throw CheckpointError.configuration(
+                file: file, key: "num_attention_heads", "is \(heads), which does not divide the width \(width)")
         }
     }
 }

@@ -10,7 +10,8 @@ struct ConfigurationJSON {
     /// - Throws: `CheckpointError` where it is no object.
     init(_ json: JSON, file: String, within: String = "") throws(CheckpointError) {
         guard let members = json.object else {
-            throw within.isEmpty ? .malformed(file: file, "at byte 0: an object was expected") : .configuration(file: file, key: within, "is no object")
+            throw within.isEmpty
+                ? .malformed(file: file, "at byte 0: an object was expected") : .configuration(file: file, key: within, "is no object")
         }
         self.members = members
         self.file = file

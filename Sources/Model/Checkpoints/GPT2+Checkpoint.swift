@@ -16,9 +16,12 @@ extension GPT2 {
         let archive = try TensorArchive(directory: directory)
         guard configuration.layers <= archive.tensors.count / GPT2Configuration.tensorsPerBlock else {
             throw CheckpointError.configuration(
-                file: file, key: "n_layer", "is \(configuration.layers), but \(archive.source) holds \(archive.tensors.count) tensors, which are fewer than that takes")
+                file: file, key: "n_layer",
+                "is \(configuration.layers), but \(archive.source) holds \(archive.tensors.count) tensors, which are fewer than that takes")
         }
-        if configuration.isTied, let table = archive.table, let head = archive.head { configuration.isTied = try table.floats() == head.floats() }
+        if configuration.isTied, let table = archive.table, let head = archive.head {
+            configuration.isTied = try table.floats() == head.floats()
+        }
         let model = GPT2(configuration, adapters: adapters)
         return (model, try model.parameters(in: archive))
     }

@@ -23,9 +23,13 @@ extension GPT2Configuration {
         self.init()
         let kind = try value("model_type", "a name", \.string) ?? "gpt2"
         guard kind == "gpt2" else { throw refuse("model_type", "is \(kind); only gpt2 is known") }
-        if let given = members["quantization_config"], given != .null { throw refuse("quantization_config", "is there; weights are read as floating-point numbers only") }
+        if let given = members["quantization_config"], given != .null {
+            throw refuse("quantization_config", "is there; weights are read as floating-point numbers only")
+        }
         for (key, plain) in [("scale_attn_weights", true), ("scale_attn_by_inverse_layer_idx", false), ("add_cross_attention", false)] {
-            if let given = try value(key, "true or false", \.bool), given != plain { throw refuse(key, "is \(given); only \(plain) is known") }
+            if let given = try value(key, "true or false", \.bool), given != plain {
+                throw refuse(key, "is \(given); only \(plain) is known")
+            }
         }
         try set(&vocabularySize, "vocab_size", "an integer", \.integer)
         /// A size may have several names; all that are there must agree.
@@ -59,7 +63,8 @@ extension GPT2Configuration {
 
     /// transformers' names of what GPT-2's MLP may apply; it writes the same approximation of GELU in several ways.
     private static let activations: [String: Activation] = [
-        "gelu_new": .gelu, "gelu_pytorch_tanh": .gelu, "gelu_python_tanh": .gelu, "gelu_fast": .gelu, "gelu_accurate": .gelu, "relu": .relu, "tanh": .tanh, "sigmoid": .sigmoid,
+        "gelu_new": .gelu, "gelu_pytorch_tanh": .gelu, "gelu_python_tanh": .gelu, "gelu_fast": .gelu, "gelu_accurate": .gelu, "relu": .relu,
+        "tanh": .tanh, "sigmoid": .sigmoid,
     ]
 
     /// The members of `config.json` that this configuration decides, and those that tell transformers what to open it with.

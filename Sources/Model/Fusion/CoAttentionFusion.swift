@@ -66,9 +66,10 @@ private struct Glance: Composite {
     ) -> Tensor<S> {
         let batch = percept.batch
         let (told, weights) = read.look(percept.tokens, at: other.tokens, batch: batch, keyMask: other.tokensPresent, in: graph)
-        maps.append(FusionMap(
-            name: "\(from).to.\(to)", rows: weights.rows / batch, columns: weights.columns,
-            weights: weights.reshaped([batch, weights.count / batch])))
+        maps.append(
+            FusionMap(
+                name: "\(from).to.\(to)", rows: weights.rows / batch, columns: weights.columns,
+                weights: weights.reshaped([batch, weights.count / batch])))
         return told
     }
 }

@@ -123,7 +123,9 @@ struct Projection {
     /// Up to so many vectors are multiplied one by one.
     private static let fewRows = 2
 
-    private func multiply(_ x: UnsafePointer<Float>, _ w: Matrix<Float>, _ rows: Int, into y: UnsafeMutablePointer<Float>, _ part: Range<Int>) {
+    private func multiply(
+        _ x: UnsafePointer<Float>, _ w: Matrix<Float>, _ rows: Int, into y: UnsafeMutablePointer<Float>, _ part: Range<Int>
+    ) {
         Float.multiply(
             Matrix(x, stride: inputs), w, into: y + part.lowerBound, stride: outputs, m: rows, n: part.count, k: inputs, alpha: 1, beta: 1)
     }

@@ -54,7 +54,8 @@ public final class Generation {
             switch self {
             case .emptyPrompt: "the prompt is empty, and neither model nor tokenizer has a token that begins a text"
             case .promptTooLong(let tokens, let positions): "the prompt has \(tokens) tokens; the model's context holds \(positions)"
-            case .outOfRange(let token, let size): "token \(token) is not in the model's vocabulary of \(size): this tokenizer is not the model's"
+            case .outOfRange(let token, let size):
+                "token \(token) is not in the model's vocabulary of \(size): this tokenizer is not the model's"
             case .setting(let key, let problem): "\(key) \(problem)"
             case .notFinite: "the model's logits are not finite"
             }
@@ -94,9 +95,10 @@ public final class Generation {
             guard !tokens.isEmpty else { throw .emptyPrompt }
             guard tokens.count <= positions else { throw .promptTooLong(tokens: tokens.count, positions: positions) }
             if let stray = tokens.first(where: { !(0..<size).contains($0) }) { throw .outOfRange(token: stray, vocabularySize: size) }
-            streams.append(Stream(
-                tokens: tokens, promptLength: tokens.count, random: RandomSource(seed: seed &+ UInt64(number)),
-                stop: StopFinder(settings.stops), end: settings.maximumTokens > 0 ? nil : .length))
+            streams.append(
+                Stream(
+                    tokens: tokens, promptLength: tokens.count, random: RandomSource(seed: seed &+ UInt64(number)),
+                    stop: StopFinder(settings.stops), end: settings.maximumTokens > 0 ? nil : .length))
         }
         readAgain()
     }

@@ -98,7 +98,11 @@ public final class MomentVoice {
             end = .endOfText
         } else {
             tokens.append(token)
-            if tokens.count - promptLength >= maximumTokens { end = .length } else if tokens.count > configuration.text.length { end = .context }
+            if tokens.count - promptLength >= maximumTokens {
+                end = .length
+            } else if tokens.count > configuration.text.length {
+                end = .context
+            }
         }
         isSpeaking = end == nil
         return end == .endOfText ? nil : token

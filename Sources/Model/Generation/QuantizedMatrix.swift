@@ -41,7 +41,8 @@ struct QuantizedMatrix {
             var sum: Float = 0
             for start in stride(from: 0, to: columns, by: Self.run) {
                 let count = min(columns - start, Self.run)
-                let dot = hasAVX2 ? CVectorDotAVX2(w + start, x.values + start, count) : CVectorDotBaseline(w + start, x.values + start, count)
+                let dot =
+                    hasAVX2 ? CVectorDotAVX2(w + start, x.values + start, count) : CVectorDotBaseline(w + start, x.values + start, count)
                 sum += Float(dot)
             }
             y[row] += sum * scales[row] * x.scale

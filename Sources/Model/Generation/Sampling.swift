@@ -26,7 +26,9 @@ public struct Sampling: Sendable, Equatable {
         if !(temperature >= 0 && temperature.isFinite) { return ("temperature", "is \(temperature); it must be 0 or more") }
         if topK < 0 { return ("topK", "is \(topK); it must be 0 or more") }
         if !(topP > 0 && topP <= 1) { return ("topP", "is \(topP); it must be above 0 and at most 1") }
-        if !(repetitionPenalty > 0 && repetitionPenalty.isFinite) { return ("repetitionPenalty", "is \(repetitionPenalty); it must be above 0") }
+        if !(repetitionPenalty > 0 && repetitionPenalty.isFinite) {
+            return ("repetitionPenalty", "is \(repetitionPenalty); it must be above 0")
+        }
         return nil
     }
 
@@ -59,10 +61,11 @@ public struct Sampling: Sendable, Equatable {
         if topK > 0 { candidates = Array(candidates.prefix(topK)) }
         let enough = topP * candidates.reduce(0) { $0 + $1.weight }
         var sum = 0.0
-        return Array(candidates.prefix { candidate in
-            defer { sum += candidate.weight }
-            return sum < enough || topP == 1
-        })
+        return Array(
+            candidates.prefix { candidate in
+                defer { sum += candidate.weight }
+                return sum < enough || topP == 1
+            })
     }
 
     private func draw(_ candidates: [(token: Int, weight: Double)], using random: inout RandomSource) -> Int? {

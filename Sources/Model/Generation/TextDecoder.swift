@@ -104,7 +104,8 @@ public final class TextDecoder {
     /// Puts embeddings (count, C), each of which sees all of them, before the tokens of a stream that has read none yet.
     public func read(prefix embeddings: [Float], stream: Int) {
         let C = configuration.width, count = embeddings.count / C
-        precondition(count <= prefixLimit && embeddings.count == count * C, "\(embeddings.count) numbers for \(prefixLimit) embeddings of \(C)")
+        precondition(
+            count <= prefixLimit && embeddings.count == count * C, "\(embeddings.count) numbers for \(prefixLimit) embeddings of \(C)")
         precondition(lengths[stream] == 0 && prefixLengths[stream] == 0, "stream \(stream) has begun")
         guard count > 0 else { return }
         for (place, number) in embeddings.enumerated() { prefix[place] = number }
@@ -238,11 +239,19 @@ extension TextDecoder: TeamWork {
         let C = configuration.width
         for row in rows {
             let x = x + row * C, y = y + row * C
-            let mean = sum(C) { SIMD16(load: x + $0) } one: { x[$0] } / Float(C)
-            let variance = sum(C) {
-                let d = SIMD16(load: x + $0) - mean
-                return d * d
-            } one: { (x[$0] - mean) * (x[$0] - mean) } / Float(C)
+            let mean =
+                sum(C) {
+                    SIMD16(load: x + $0)
+                } one: {
+                    x[$0]
+                } / Float(C)
+            let variance =
+                sum(C) {
+                    let d = SIMD16(load: x + $0) - mean
+                    return d * d
+                } one: {
+                    (x[$0] - mean) * (x[$0] - mean)
+                } / Float(C)
             let scale = 1 / (variance + Float(configuration.epsilon)).squareRoot()
             for i in 0..<C { y[i] = (x[i] - mean) * scale * norm.weight[i] + norm.bias[i] }
         }

@@ -47,7 +47,8 @@ extension LlamaConfiguration {
             throw refuse("\(architecture).rope.dimension_count is \(turned); only whole heads, of \(attention.headWidth), are turned here")
         }
         if let kind = file.metadata["\(architecture).rope.scaling.type"]?.string, kind != "none" {
-            guard kind == "linear", let factor = file.metadata["\(architecture).rope.scaling.factor"]?.double, factor > 0, factor.isFinite else {
+            guard kind == "linear", let factor = file.metadata["\(architecture).rope.scaling.factor"]?.double, factor > 0, factor.isFinite
+            else {
                 throw refuse("\(architecture).rope.scaling.type is \(kind); known are none, and linear with a factor")
             }
             rotaryScaling = .linear(factor: factor)
@@ -55,7 +56,9 @@ extension LlamaConfiguration {
         if let factors = file["rope_freqs.weight"] {
             let numbers: [Float]
             do { numbers = try factors.floats() } catch { throw refuse("\(error)") }
-            guard numbers.count == attention.headWidth / 2, numbers.allSatisfy({ $0 > 0 }) else { throw refuse("rope_freqs.weight has no positive factor for every pair") }
+            guard numbers.count == attention.headWidth / 2, numbers.allSatisfy({ $0 > 0 }) else {
+                throw refuse("rope_freqs.weight has no positive factor for every pair")
+            }
             rotaryScaling = .factors(numbers.map(Double.init))
         }
     }
@@ -99,7 +102,9 @@ extension Llama {
 
     /// What GGUF calls each parameter.
     private var storedNames: [String: String] {
-        var names = ["model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight", "lm_head.weight": "output.weight"]
+        var names = [
+            "model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight", "lm_head.weight": "output.weight",
+        ]
         let parts = [
             "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
             "self_attn.o_proj": "attn_output", "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",

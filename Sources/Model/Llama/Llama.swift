@@ -53,7 +53,9 @@ public struct Llama: Trunk {
 
     /// Token embeddings; places are told to the attention, not added. ids (batch·T); gives (batch·T, C).
     public func embed<S>(_ ids: Indices, batch: Int, firstPlace: Int, in graph: Graph<S>) -> Tensor<S> {
-        precondition(firstPlace + ids.count / batch <= configuration.positions, "\(firstPlace + ids.count / batch) tokens in \(configuration.positions) positions")
+        precondition(
+            firstPlace + ids.count / batch <= configuration.positions,
+            "\(firstPlace + ids.count / batch) tokens in \(configuration.positions) positions")
         return tokens(ids, in: graph)
     }
 
@@ -100,7 +102,8 @@ struct LlamaBlock: Layer {
     func callAsFunction<S>(
         _ x: Tensor<S>, batch: Int, rotation: Rotation<S>, visibility: Visibility, keyMask: Tensor<S>?, in graph: Graph<S>
     ) -> Tensor<S> {
-        let read = attention(normBefore(x, in: graph), batch: batch, rotation: rotation, visibility: visibility, keyMask: keyMask, in: graph)
+        let read = attention(
+            normBefore(x, in: graph), batch: batch, rotation: rotation, visibility: visibility, keyMask: keyMask, in: graph)
         let attended = graph.add(x, read)
         return graph.add(attended, mlp(normAfter(attended, in: graph), in: graph))
     }

@@ -70,7 +70,8 @@ extension LlamaConfiguration {
         case "llama3":
             let (low, high) = (try number("low_freq_factor"), try number("high_freq_factor"))
             guard high > low else { throw rope.refuse("high_freq_factor", "is \(high); it must be above low_freq_factor, \(low)") }
-            rotaryScaling = .llama3(factor: try number("factor"), low: low, high: high, originalPositions: try number("original_max_position_embeddings"))
+            rotaryScaling = .llama3(
+                factor: try number("factor"), low: low, high: high, originalPositions: try number("original_max_position_embeddings"))
         default: throw rope.refuse("rope_type", "is \(kind); known are default, linear, llama3")
         }
     }
@@ -98,7 +99,8 @@ extension LlamaConfiguration {
         case .linear(let factor): rope.merge(["rope_type": .string("linear"), "factor": .number(factor)]) { $1 }
         case .llama3(let factor, let low, let high, let originalPositions):
             rope.merge([
-                "rope_type": .string("llama3"), "factor": .number(factor), "low_freq_factor": .number(low), "high_freq_factor": .number(high),
+                "rope_type": .string("llama3"), "factor": .number(factor), "low_freq_factor": .number(low),
+                "high_freq_factor": .number(high),
                 "original_max_position_embeddings": .integer(Int(originalPositions)),
             ]) { $1 }
         }

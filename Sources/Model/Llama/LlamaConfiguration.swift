@@ -55,7 +55,8 @@ public struct LlamaConfiguration: Sendable, Equatable {
 
     var attention: GroupedAttention.Shape {
         GroupedAttention.Shape(
-            width: width, heads: heads, groups: groups, headWidth: headWidth ?? width / heads, hasInputBias: hasInputBias, hasOutputBias: hasOutputBias)
+            width: width, heads: heads, groups: groups, headWidth: headWidth ?? width / heads, hasInputBias: hasInputBias,
+            hasOutputBias: hasOutputBias)
     }
 
     /// What makes no sense, as the key and a sentence; nil if all is well.
@@ -65,12 +66,20 @@ public struct LlamaConfiguration: Sendable, Equatable {
             ("num_hidden_layers", layers), ("num_attention_heads", heads), ("num_key_value_heads", groups), ("head_dim", headWidth ?? 2),
             ("sliding_window", window ?? 1),
         ]
-        if let (key, size) = sizes.first(where: { $0.1 < 1 || $0.1 > 1 << 24 }) { return (key, "is \(size); it must be between 1 and \(1 << 24)") }
+        if let (key, size) = sizes.first(where: { $0.1 < 1 || $0.1 > 1 << 24 }) {
+            return (key, "is \(size); it must be between 1 and \(1 << 24)")
+        }
         if layers > Self.maximumLayers { return ("num_hidden_layers", "is \(layers); it must be at most \(Self.maximumLayers)") }
-        if headWidth == nil, !width.isMultiple(of: heads) { return ("num_attention_heads", "\(heads) heads do not divide a width of \(width)") }
+        if headWidth == nil, !width.isMultiple(of: heads) {
+            return ("num_attention_heads", "\(heads) heads do not divide a width of \(width)")
+        }
         if !heads.isMultiple(of: groups) { return ("num_key_value_heads", "\(groups) do not divide \(heads) heads") }
-        if heads * (headWidth ?? width / heads) > 1 << 24 { return ("head_dim", "\(heads) heads of \(headWidth ?? width / heads) are wider than \(1 << 24)") }
-        if !(headWidth ?? width / heads).isMultiple(of: 2) { return ("head_dim", "is \(headWidth ?? width / heads); rotary positions turn pairs, so it must be even") }
+        if heads * (headWidth ?? width / heads) > 1 << 24 {
+            return ("head_dim", "\(heads) heads of \(headWidth ?? width / heads) are wider than \(1 << 24)")
+        }
+        if !(headWidth ?? width / heads).isMultiple(of: 2) {
+            return ("head_dim", "is \(headWidth ?? width / heads); rotary positions turn pairs, so it must be even")
+        }
         if !(epsilon > 0 && epsilon < 1) { return ("rms_norm_eps", "is \(epsilon); it must be between 0 and 1") }
         if !(rotaryBase > 0 && rotaryBase.isFinite) { return ("rope_theta", "is \(rotaryBase); it must be positive") }
         if case .factors(let factors) = rotaryScaling, factors.count != (headWidth ?? width / heads) / 2 {

@@ -66,7 +66,9 @@ extension Trunk {
         let parts = stride(from: 0, to: hidden.rows, by: rowsOfLogits).map { start in
             let range = start..<min(hidden.rows, start + rowsOfLogits)
             let rows = graph.sliceRows(hidden, range)
-            return graph.recomputing { graph.crossEntropy(logits(rows, in: graph), targets: targets.slice(range)).rows.reshaped([range.count, 1]) }
+            return graph.recomputing {
+                graph.crossEntropy(logits(rows, in: graph), targets: targets.slice(range)).rows.reshaped([range.count, 1])
+            }
         }
         return graph.concatenateRows(parts).reshaped([hidden.rows])
     }

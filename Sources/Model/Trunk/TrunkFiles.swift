@@ -5,7 +5,9 @@ import StrictJSON
 import Tensors
 
 /// The families of trunks, by `model_type` of Hugging Face's `config.json`. A new one is a file and a line.
-let trunkFamilies: KeyValuePairs<String, TrunkReader> = ["gpt2": .gpt2, "llama": .llama(.llama), "mistral": .llama(.mistral), "qwen2": .llama(.qwen2)]
+let trunkFamilies: KeyValuePairs<String, TrunkReader> = [
+    "gpt2": .gpt2, "llama": .llama(.llama), "mistral": .llama(.mistral), "qwen2": .llama(.qwen2),
+]
 
 /// Opens a directory of one family.
 struct TrunkReader: Sendable {

@@ -17,15 +17,19 @@ extension ByteLevelBPE {
         guard kind == "gpt2" else { throw refuse("tokenizer.ggml.model is \(kind); only gpt2, byte-level BPE, is known") }
         let name = file.metadata["tokenizer.ggml.pre"]?.string ?? "default"
         guard let pattern = WordPattern(gguf: name) else { throw refuse("tokenizer.ggml.pre is \(name), which is not known") }
-        guard let words = file.metadata["tokenizer.ggml.tokens"]?.strings, let merges = file.metadata["tokenizer.ggml.merges"]?.strings else {
+        guard let words = file.metadata["tokenizer.ggml.tokens"]?.strings, let merges = file.metadata["tokenizer.ggml.merges"]?.strings
+        else {
             throw refuse("tokenizer.ggml.tokens or tokenizer.ggml.merges is missing")
         }
         let kinds = file.metadata["tokenizer.ggml.token_type"]?.integers ?? []
-        guard kinds.isEmpty || kinds.count == words.count else { throw refuse("tokenizer.ggml.token_type has \(kinds.count) kinds for \(words.count) words") }
+        guard kinds.isEmpty || kinds.count == words.count else {
+            throw refuse("tokenizer.ggml.token_type has \(kinds.count) kinds for \(words.count) words")
+        }
         let end = file.metadata["tokenizer.ggml.eos_token_id"]?.integer
         if let end, !words.indices.contains(end) { throw refuse("tokenizer.ggml.eos_token_id is \(end) of \(words.count) words") }
         try self.init(
-            words: words, special: kinds.indices.filter { kinds[$0] == Self.control || kinds[$0] == Self.userDefined }, merges: merges, endOfText: end,
+            words: words, special: kinds.indices.filter { kinds[$0] == Self.control || kinds[$0] == Self.userDefined }, merges: merges,
+            endOfText: end,
             pattern: pattern, addsPrefixSpace: file.metadata["tokenizer.ggml.add_space_prefix"]?.bool ?? false, source: file.source)
     }
 

@@ -12,9 +12,10 @@ struct ConfigurationMerge {
 
     /// `ACCRETE_LEARN__SEED` → `learn.seed`, for every key of the defaults.
     var keysByVariable: [String: String] {
-        Dictionary(Self.leaves(of: tree).map { leaf in
-            ("ACCRETE_" + leaf.key.split(separator: ".").map { $0.uppercased() }.joined(separator: "__"), leaf.key)
-        }, uniquingKeysWith: { first, _ in first })
+        Dictionary(
+            Self.leaves(of: tree).map { leaf in
+                ("ACCRETE_" + leaf.key.split(separator: ".").map { $0.uppercased() }.joined(separator: "__"), leaf.key)
+            }, uniquingKeysWith: { first, _ in first })
     }
 
     mutating func report(_ text: String, at origin: Origin) {
@@ -31,10 +32,13 @@ struct ConfigurationMerge {
             // A byte order mark is no part of the text.
             guard let node = try compose(yaml: text.hasPrefix("\u{feff}") ? String(text.dropFirst()) : text) else { return }
             guard !node.hasMoreNodes(than: Self.mostNodes) else {
-                return report("has more than \(Self.mostNodes) values, those that aliases repeat counted each time", at: .file(name, line: 1))
+                return report(
+                    "has more than \(Self.mostNodes) values, those that aliases repeat counted each time", at: .file(name, line: 1))
             }
             tree = merged(tree, with: node, path: [], from: { .file(name, line: $0.mark?.line ?? 1) })
-        } catch let YamlError.scanner(_, problem, mark, _), let YamlError.parser(_, problem, mark, _), let YamlError.composer(_, problem, mark, _) {
+        } catch let YamlError.scanner(_, problem, mark, _), let YamlError.parser(_, problem, mark, _), let YamlError.composer(
+            _, problem, mark, _)
+        {
             report("not YAML: \(problem)", at: .file(name, line: mark.line))
         } catch let YamlError.duplicatedKeysInMapping(duplicates, context) {
             let names = duplicates.sorted().map { $0.prefix(80) }.joined(separator: ", ")
@@ -54,7 +58,9 @@ struct ConfigurationMerge {
         let value: Node
         do {
             value = try compose(yaml: yaml) ?? Node("", Tag(.str), .doubleQuoted)
-            guard !value.hasMoreNodes(than: Self.mostNodes) else { return report("\(key) has more than \(Self.mostNodes) values", at: origin) }
+            guard !value.hasMoreNodes(than: Self.mostNodes) else {
+                return report("\(key) has more than \(Self.mostNodes) values", at: origin)
+            }
         } catch {
             return report("\(key): '\(yaml.prefix(80))' is not a YAML value", at: origin)
         }
@@ -91,7 +97,9 @@ struct ConfigurationMerge {
             } else {
                 let full = (path + [word]).joined(separator: ".")
                 let near = Spelling.nearest(to: word, among: mapping.keys.compactMap(\.string))
-                report("unknown key \(full)" + (near.map { "; did you mean \((path + [$0]).joined(separator: "."))?" } ?? ""), at: origin(name))
+                report(
+                    "unknown key \(full)" + (near.map { "; did you mean \((path + [$0]).joined(separator: "."))?" } ?? ""), at: origin(name)
+                )
             }
         }
         return .mapping(mapping)

@@ -35,8 +35,10 @@ public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
     ///     (`ACCRETE_LEARN__SEED`; words of a key are joined: `ACCRETE_FUSE__LATENESS`).
     ///   - overrides: `key=value`, as given to `--set`; the value is YAML.
     /// - Throws: `ConfigurationError` with every problem found, each with its place.
-    public func read(file: (name: String, text: String)? = nil, environment: [String: String] = [:],
-                     overrides: [String] = []) throws(ConfigurationError) -> Reading {
+    public func read(
+        file: (name: String, text: String)? = nil, environment: [String: String] = [:],
+        overrides: [String] = []
+    ) throws(ConfigurationError) -> Reading {
         var merge = ConfigurationMerge(tree: try tree(of: defaults))
         if let file { merge.overlay(text: file.text, of: file.name) }
         let known = merge.keysByVariable
@@ -87,11 +89,12 @@ public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
 extension DecodingError {
     /// What could not be read, with its key and its place.
     func problem(in merge: ConfigurationMerge) -> ConfigurationError.Problem {
-        let (context, missing): (Context, String?) = switch self {
-        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context): (context, nil)
-        case .keyNotFound(let key, let context): (context, key.stringValue)
-        @unknown default: (Context(codingPath: [], debugDescription: "\(self)"), nil)
-        }
+        let (context, missing): (Context, String?) =
+            switch self {
+            case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context): (context, nil)
+            case .keyNotFound(let key, let context): (context, key.stringValue)
+            @unknown default: (Context(codingPath: [], debugDescription: "\(self)"), nil)
+            }
         let node = context.codingPath.reduce(Optional(merge.tree)) { node, key in
             guard let index = key.intValue else { return node?.mapping?[key.stringValue] }
             return node?.sequence.flatMap { $0.indices.contains(index) ? $0[index] : nil }
@@ -99,11 +102,12 @@ extension DecodingError {
         let path = context.codingPath.reduce("") { path, key in
             key.intValue.map { "\(path)[\($0)]" } ?? (path.isEmpty ? key.stringValue : "\(path).\(key.stringValue)")
         }
-        let text = switch self {
-        case .typeMismatch(let type, _), .valueNotFound(let type, _):
-            "\(path) " + (node?.misfit(Self.kind(of: type)) ?? "wants \(Self.kind(of: type)), not '\(node?.shown ?? "")'")
-        default: missing.map { "\(path) wants the key \($0)" } ?? "\(path): \(context.debugDescription)"
-        }
+        let text =
+            switch self {
+            case .typeMismatch(let type, _), .valueNotFound(let type, _):
+                "\(path) " + (node?.misfit(Self.kind(of: type)) ?? "wants \(Self.kind(of: type)), not '\(node?.shown ?? "")'")
+            default: missing.map { "\(path) wants the key \($0)" } ?? "\(path): \(context.debugDescription)"
+            }
         return .init(origin: merge.place(of: path, node), text: text)
     }
 

@@ -15,7 +15,9 @@ enum ScalarForm {
 
     /// Why a plain scalar is no number.
     static func problemOfNumber(_ text: String) -> String? {
-        guard text.wholeMatch(of: /[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?/) != nil else { return ambiguity(of: text) ?? "" }
+        guard text.wholeMatch(of: /[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?/) != nil else {
+            return ambiguity(of: text) ?? ""
+        }
         guard let value = Double(text.hasPrefix("+") ? String(text.dropFirst()) : text) ?? Double(text + "0") else { return "" }
         if !value.isFinite { return ": it is larger than any 64-bit number" }
         let mantissa = text.prefix { $0 != "e" && $0 != "E" }
@@ -26,7 +28,8 @@ enum ScalarForm {
     static func problemOfBool(_ text: String) -> String? {
         switch text {
         case "true", "True", "TRUE", "false", "False", "FALSE": nil
-        case _ where ["yes", "y", "on", "no", "n", "off"].contains(text.lowercased()): ": YAML 1.1 and 1.2 differ on it; write true or false"
+        case _ where ["yes", "y", "on", "no", "n", "off"].contains(text.lowercased()):
+            ": YAML 1.1 and 1.2 differ on it; write true or false"
         default: ""
         }
     }
@@ -40,8 +43,12 @@ enum ScalarForm {
         }
         if digits.wholeMatch(of: /0[xXoObB][0-9a-fA-F_]+/) != nil { return ": write the number in decimal" }
         if digits.wholeMatch(of: /0[0-9]+\.[0-9]*([eE][-+]?[0-9]+)?/) != nil { return ": a number has no leading zeros" }
-        if digits.wholeMatch(of: /[0-9][0-9_]*(\.[0-9_]*)?/) != nil, digits.contains("_") { return ": write the number without underscores" }
-        if digits.wholeMatch(of: /[0-9][0-9_]*(:[0-9]+)+(\.[0-9]*)?/) != nil { return ": YAML 1.1 reads it in base 60; write the number in decimal" }
+        if digits.wholeMatch(of: /[0-9][0-9_]*(\.[0-9_]*)?/) != nil, digits.contains("_") {
+            return ": write the number without underscores"
+        }
+        if digits.wholeMatch(of: /[0-9][0-9_]*(:[0-9]+)+(\.[0-9]*)?/) != nil {
+            return ": YAML 1.1 reads it in base 60; write the number in decimal"
+        }
         if digits.wholeMatch(of: /\.?(inf|Inf|INF|nan|NaN|NAN|infinity)/) != nil { return ": it must be finite" }
         return nil
     }
@@ -62,7 +69,8 @@ enum ScalarForm {
             case UInt8(ascii: "]"), UInt8(ascii: "}"):
                 flow -= 1
                 isLeading = false
-            case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "-"), UInt8(ascii: "?"), UInt8(ascii: ":"): if isLeading { leading += 1 }
+            case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "-"), UInt8(ascii: "?"), UInt8(ascii: ":"):
+                if isLeading { leading += 1 }
             default: isLeading = false
             }
             if flow > deepest || leading > 4 * deepest { return true }
@@ -83,16 +91,19 @@ extension Node {
     /// Why this node cannot stand where a value of `kind` is wanted, as a sentence's end; nil where it can.
     func misfit(_ kind: String) -> String? {
         let plain = "wants \(kind), not '\(shown)'"
-        if kind == "a list" { return sequence != nil ? nil : isNull ? "wants a list, not null; an empty list is []" : mapping != nil ? plain : nil }
+        if kind == "a list" {
+            return sequence != nil ? nil : isNull ? "wants a list, not null; an empty list is []" : mapping != nil ? plain : nil
+        }
         guard let scalar else { return plain }
         if isNull { return kind == "a text" ? "wants a text, not null; an empty text is \"\"" : "wants \(kind), not null" }
         if kind == "a text" { return nil }
         guard isPlain else { return "wants \(kind), not the text '\(shown)'" }
-        let reason = switch kind {
-        case "true or false": ScalarForm.problemOfBool(scalar.string)
-        case "a whole number": ScalarForm.problemOfInteger(scalar.string)
-        default: ScalarForm.problemOfNumber(scalar.string)
-        }
+        let reason =
+            switch kind {
+            case "true or false": ScalarForm.problemOfBool(scalar.string)
+            case "a whole number": ScalarForm.problemOfInteger(scalar.string)
+            default: ScalarForm.problemOfNumber(scalar.string)
+            }
         return reason.map { plain + $0 }
     }
 

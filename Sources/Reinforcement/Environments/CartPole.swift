@@ -34,7 +34,8 @@ public struct CartPole: Environment {
         let force = decision.choice == 1 ? Self.force : -Self.force
         let cosine = cos(angle), sine = sin(angle)
         let temporary = (force + Self.poleMass * Self.halfLength * (spin * spin) * sine) / Self.totalMass
-        let angular = (Self.gravity * sine - cosine * temporary)
+        let angular =
+            (Self.gravity * sine - cosine * temporary)
             / (Self.halfLength * (4.0 / 3.0 - Self.poleMass * (cosine * cosine) / Self.totalMass))
         let linear = temporary - Self.poleMass * Self.halfLength * angular * cosine / Self.totalMass
         state = [x + Self.tau * speed, speed + Self.tau * linear, angle + Self.tau * spin, spin + Self.tau * angular]

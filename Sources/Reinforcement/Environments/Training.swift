@@ -41,9 +41,10 @@ public struct Training<World: Environment> {
         let outcome = worlds[index].step(decision)
         let ends = outcome.isTerminal || outcome.isTruncated
         let nextValue = outcome.isTerminal ? 0 : learner.policy.value(of: outcome.observation)
-        runs[index].append(Transition(
-            observation: observations[index], decision: decision, reward: outcome.reward, next: outcome.observation,
-            nextValue: nextValue, isTerminal: outcome.isTerminal, isLast: ends))
+        runs[index].append(
+            Transition(
+                observation: observations[index], decision: decision, reward: outcome.reward, next: outcome.observation,
+                nextValue: nextValue, isTerminal: outcome.isTerminal, isLast: ends))
         steps += 1
         totals[index] += outcome.reward
         observations[index] = outcome.observation

@@ -62,13 +62,14 @@ extension OffPolicyEstimate {
     public init(_ log: [LoggedDecision], choices: Int, ridge: Double = 1, of probabilities: (LoggedDecision) -> [Double]) {
         let usable = log.filter { $0.choice.map { (0..<choices).contains($0) } == true && $0.logProbability.isFinite }
         let models = RewardModels(usable, choices: choices, ridge: ridge)
-        self.init(usable.enumerated().map { index, one in
-            let target = probabilities(one), choice = one.choice ?? 0
-            let q = models.predictions(index, one.observation)
-            return Case(
-                weight: target[choice] / exp(one.logProbability), reward: one.reward, chosen: q[choice],
-                expected: zip(target, q).reduce(0) { $0 + $1.0 * $1.1 })
-        })
+        self.init(
+            usable.enumerated().map { index, one in
+                let target = probabilities(one), choice = one.choice ?? 0
+                let q = models.predictions(index, one.observation)
+                return Case(
+                    weight: target[choice] / exp(one.logProbability), reward: one.reward, chosen: q[choice],
+                    expected: zip(target, q).reduce(0) { $0 + $1.0 * $1.1 })
+            })
     }
 }
 

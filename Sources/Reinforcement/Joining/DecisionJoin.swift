@@ -110,7 +110,9 @@ public struct DecisionJoin: Sendable {
         case .overdue: return .lateFeedback
         case .open: break
         }
-        guard let index = sessions[told.session]?.firstIndex(where: { $0.made.id == told.id }), let since = sessions[told.session]?[index].since else {
+        guard let index = sessions[told.session]?.firstIndex(where: { $0.made.id == told.id }),
+            let since = sessions[told.session]?[index].since
+        else {
             return .orphanFeedback
         }
         if isOver(since, at: now) {
@@ -160,8 +162,10 @@ public struct DecisionJoin: Sendable {
             if !one.isDone || isPatient {
                 rest.append(one)
             } else {
-                settled.append(Settled(
-                    made: one.made, reward: one.told?.reward ?? configuration.defaultReward, wasTold: one.told != nil, ending: ending, next: next))
+                settled.append(
+                    Settled(
+                        made: one.made, reward: one.told?.reward ?? configuration.defaultReward, wasTold: one.told != nil, ending: ending,
+                        next: next))
             }
         }
         guard !settled.isEmpty else { return [] }
@@ -202,7 +206,9 @@ public struct DecisionID: Sendable, Hashable, CustomStringConvertible {
     /// - Returns: nil where the text is no such id.
     public init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 3, !parts[0].isEmpty, parts[0].utf8.count <= 64, let ordinal = UInt64(parts[1]), let secret = UInt64(parts[2], radix: 16) else { return nil }
+        guard parts.count == 3, !parts[0].isEmpty, parts[0].utf8.count <= 64, let ordinal = UInt64(parts[1]),
+            let secret = UInt64(parts[2], radix: 16)
+        else { return nil }
         self.init(session: String(parts[0]), ordinal: ordinal, secret: secret)
     }
 

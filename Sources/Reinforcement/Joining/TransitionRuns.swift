@@ -14,10 +14,11 @@ public struct TransitionRuns: Sendable {
         }
         // Where nothing is known of what follows, it is as good as what was expected here.
         let nextValue = settled.ending == .terminal ? 0 : settled.next?.decision.value ?? settled.made.decision.value
-        runs[session, default: []].append(Transition(
-            observation: settled.made.observation, decision: settled.made.decision, reward: settled.reward,
-            next: settled.next?.observation ?? settled.made.observation, nextValue: nextValue, isTerminal: settled.ending == .terminal,
-            isLast: settled.next == nil))
+        runs[session, default: []].append(
+            Transition(
+                observation: settled.made.observation, decision: settled.made.decision, reward: settled.reward,
+                next: settled.next?.observation ?? settled.made.observation, nextValue: nextValue, isTerminal: settled.ending == .terminal,
+                isLast: settled.next == nil))
         count += 1
     }
 

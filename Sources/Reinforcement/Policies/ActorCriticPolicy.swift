@@ -57,7 +57,8 @@ public final class ActorCriticPolicy: Policy {
             let z = (Double(u) - mean) / deviation
             // ln(1 − tanh² u) = 2 (ln 2 − u − softplus(−2u)), which does not overflow.
             let slope = 2 * (log(2) - abs(Double(u)) - log1p(exp(-2 * abs(Double(u)))))
-            logDensity += -0.5 * z * z - Double(spread[i]) - 0.5 * log(2 * .pi)
+            logDensity +=
+                -0.5 * z * z - Double(spread[i]) - 0.5 * log(2 * .pi)
                 - log((bounds.upperBound - bounds.lowerBound) / 2) - slope
             raw.append(u)
         }

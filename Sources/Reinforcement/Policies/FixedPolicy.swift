@@ -42,7 +42,8 @@ public final class FixedPolicy: ConfigurablePolicy, Policy {
             let middle = bounds.map { ($0.lowerBound + $0.upperBound) / 2 }
             let wanted = configuration.values.isEmpty ? middle : configuration.values
             try SettingsError.require(
-                wanted.count == bounds.count && zip(wanted, bounds).allSatisfy { $1.contains($0) }, "values", "\(wanted) is not within \(bounds)")
+                wanted.count == bounds.count && zip(wanted, bounds).allSatisfy { $1.contains($0) }, "values",
+                "\(wanted) is not within \(bounds)")
             for (i, value) in wanted.enumerated() { parameters.values[i] = Float(value) }
         }
     }

@@ -45,9 +45,10 @@ public final class LinearBandit: ConfigurablePolicy, Policy {
         self.actions = actions
         self.inputs = inputs
         models = Array(repeating: RidgeRegression(inputs: inputs, ridge: configuration.ridge), count: count)
-        parameters = ParameterStore(ParameterLayout([
-            Parameter("bandit.inverse", [count, inputs + 1, inputs + 1]), Parameter("bandit.reward", [count, inputs + 1]),
-        ]))
+        parameters = ParameterStore(
+            ParameterLayout([
+                Parameter("bandit.inverse", [count, inputs + 1, inputs + 1]), Parameter("bandit.reward", [count, inputs + 1]),
+            ]))
         for choice in 0..<count { write(choice) }
     }
 
@@ -91,7 +92,8 @@ public final class LinearBandit: ConfigurablePolicy, Policy {
     public func decide(on observation: [Float], explores: Bool, using random: inout RandomSource) -> Decision {
         let probabilities = probabilities(on: observation).map(Float.init)
         let choice = explores ? draw(from: probabilities, &random) : likeliest(probabilities)
-        return Decision(choice: choice, logProbability: log(max(1e-30, Double(probabilities[choice]))), value: expected(observation, choice))
+        return Decision(
+            choice: choice, logProbability: log(max(1e-30, Double(probabilities[choice]))), value: expected(observation, choice))
     }
 
     /// The published numbers, which are all that deciding needs, of one choice.

@@ -38,7 +38,8 @@ public final class PPO: ConfigurablePolicy {
             try SettingsError.require(clip > 0 && clip < 1, "clip", "\(clip) is not between 0 and 1")
             try SettingsError.require((0...1e6).contains(valueWeight), "value_weight", "\(valueWeight) is not in 0…1e6")
             try SettingsError.require((0...1e6).contains(entropyWeight), "entropy_weight", "\(entropyWeight) is not in 0…1e6")
-            try SettingsError.require((0...1e9).contains(maximumGradientNorm), "maximum_gradient_norm", "\(maximumGradientNorm) is not in 0…1e9")
+            try SettingsError.require(
+                (0...1e9).contains(maximumGradientNorm), "maximum_gradient_norm", "\(maximumGradientNorm) is not in 0…1e9")
             try SettingsError.require(targetDivergence >= 0, "target_divergence", "\(targetDivergence) is negative")
             try SettingsError.require(
                 hidden.count <= 16 && hidden.allSatisfy { (1...1024).contains($0) }, "hidden", "\(hidden): at most 16, each in 1…1024")

@@ -29,9 +29,11 @@ public struct PolicyState: Sendable, Equatable {
     /// Puts an optimiser back; one that is not there, or does not fit, begins anew.
     func restore(_ optimizer: Optimizer, as name: String) {
         guard let steps = numbers["\(name).steps"].flatMap(Int.init(exactly:)), (0...1 << 62).contains(steps),
-              let scale = numbers["\(name).rate_scale"], scale.isFinite else { return }
+            let scale = numbers["\(name).rate_scale"], scale.isFinite
+        else { return }
         let prefix = "\(name).", own = tensors.filter { $0.key.hasPrefix(prefix) }
         let moments = Dictionary(uniqueKeysWithValues: own.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
-        try? optimizer.restore(Optimizer.State(progress: .init(steps: steps, skipped: 0, rateScale: scale), tensors: moments))  // nothing changes unless all fits
+        // nothing changes unless all fits
+        try? optimizer.restore(Optimizer.State(progress: .init(steps: steps, skipped: 0, rateScale: scale), tensors: moments))
     }
 }

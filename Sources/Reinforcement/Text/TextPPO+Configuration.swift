@@ -38,7 +38,8 @@ extension TextPPO {
 
         public func validate() throws(SettingsError) {
             try SettingsError.require(TextPolicy.Scope(rawValue: learns) != nil, "learns", "'\(learns)' is neither adapters nor trunk")
-            try SettingsError.require((1...1024).contains(rank) && alpha > 0 && alpha <= 1e6, "rank", "rank is within 1…1024, alpha above 0 and at most 1e6")
+            try SettingsError.require(
+                (1...1024).contains(rank) && alpha > 0 && alpha <= 1e6, "rank", "rank is within 1…1024, alpha above 0 and at most 1e6")
             try SettingsError.require(
                 !projections.isEmpty && projections.allSatisfy { ["c_attn", "c_proj", "c_fc", "attn.c_proj", "mlp.c_proj"].contains($0) },
                 "projections", "\(projections) are not of c_attn, c_proj, c_fc, attn.c_proj, mlp.c_proj")
@@ -47,7 +48,8 @@ extension TextPPO {
                 (1...4096).contains(minibatch) && (1...65_536).contains(texts) && texts.isMultiple(of: minibatch), "minibatch",
                 "\(texts) texts are not so many times \(minibatch)")
             try SettingsError.require((1...1000).contains(epochs), "epochs", "\(epochs) is not in 1…1000")
-            try SettingsError.require((0...1).contains(discount) && (0...1).contains(lambda), "discount", "discount and lambda are within 0…1")
+            try SettingsError.require(
+                (0...1).contains(discount) && (0...1).contains(lambda), "discount", "discount and lambda are within 0…1")
             try SettingsError.require(clip > 0 && clip < 1, "clip", "\(clip) is not between 0 and 1")
             try SettingsError.require(
                 [valueWeight, entropyWeight, maximumGradientNorm].allSatisfy { (0...1e6).contains($0) }, "value_weight",
@@ -55,7 +57,8 @@ extension TextPPO {
             try SettingsError.require(
                 [penalty, adaptation, roundDivergence].allSatisfy { (0...1e6).contains($0) }, "penalty",
                 "penalty, adaptation and round_divergence are within 0…1e6")
-            try SettingsError.require(targetDivergence >= 1e-9 && targetDivergence <= 1e9, "target_divergence", "\(targetDivergence) is not in 1e-9…1e9")
+            try SettingsError.require(
+                targetDivergence >= 1e-9 && targetDivergence <= 1e9, "target_divergence", "\(targetDivergence) is not in 1e-9…1e9")
         }
 
         var adapters: Adapters? {
@@ -63,6 +66,8 @@ extension TextPPO {
         }
 
         /// The policy that these settings describe.
-        public func policy(_ model: MultimodalConfiguration) throws(ConfigurationProblem) -> TextPolicy { try TextPolicy(model, adapters: adapters) }
+        public func policy(_ model: MultimodalConfiguration) throws(ConfigurationProblem) -> TextPolicy {
+            try TextPolicy(model, adapters: adapters)
+        }
     }
 }

@@ -113,7 +113,9 @@ public final class TextPPO: PolicyLearner {
     /// The model beneath has learned meanwhile.
     private func standOnBase() {
         let base = base()
-        for parameter in base.layout.parameters where !policy.isOwn(parameter) { _ = whole[parameter.name].update(fromContentsOf: base[parameter.name]) }
+        for parameter in base.layout.parameters where !policy.isOwn(parameter) {
+            _ = whole[parameter.name].update(fromContentsOf: base[parameter.name])
+        }
         if !configuration.pinsReference { reference.assign(from: base) }
     }
 
@@ -138,7 +140,9 @@ public final class TextPPO: PolicyLearner {
                 let written = text.decision.text?.tokens ?? []
                 for row in rows(slot, written.count) {
                     let kept = row * V..<(row + 1) * V
-                    let agreement = zip(distribution.probabilities.values[kept], referenceLogs.values[kept]).reduce(0) { $0 + Double($1.0 * $1.1) }
+                    let agreement = zip(distribution.probabilities.values[kept], referenceLogs.values[kept]).reduce(0) {
+                        $0 + Double($1.0 * $1.1)
+                    }
                     divergence -= Double(distribution.entropy.values[row]) + agreement
                 }
                 count += written.count

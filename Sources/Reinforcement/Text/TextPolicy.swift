@@ -41,7 +41,9 @@ public struct TextPolicy: Layer {
     /// Makes the parameters of the model that the policy stands on those that it writes with.
     public func lay(_ own: ParameterStore<Float>, over model: ParameterStore<Float>) {
         if let adapters { return adapters.merge(own, into: model) }
-        for parameter in model.layout.parameters where isOwn(parameter) { _ = model[parameter.name].update(fromContentsOf: own[parameter.name]) }
+        for parameter in model.layout.parameters where isOwn(parameter) {
+            _ = model[parameter.name].update(fromContentsOf: own[parameter.name])
+        }
     }
 
     /// What a text is expected to come to where the trunk has made `hidden` (C) of what stands before it.
@@ -88,6 +90,7 @@ extension Decision {
     public init(_ voice: MomentVoice, of moment: MomentInput, _ policy: TextPolicy, _ own: ParameterStore<Float>) {
         let text = WrittenText(moment: moment, tokens: voice.written, logProbabilities: voice.logProbabilities)
         self.init(
-            text: text, logProbability: text.logProbabilities.reduce(0) { $0 + Double($1) }, value: policy.value(of: voice.firstHidden, own))
+            text: text, logProbability: text.logProbabilities.reduce(0) { $0 + Double($1) }, value: policy.value(of: voice.firstHidden, own)
+        )
     }
 }

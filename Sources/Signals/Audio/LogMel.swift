@@ -89,8 +89,9 @@ struct LogMel: Sendable {
 
     private func product(_ a: [Float], _ b: [Float], rows: Int, inner: Int, columns: Int) -> [Float] {
         var result = [Float](repeating: 0, count: rows * columns)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(rows), blasint(columns), blasint(inner),
-                    1, a, blasint(inner), b, blasint(columns), 0, &result, blasint(columns))
+        cblas_sgemm(
+            CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(rows), blasint(columns), blasint(inner),
+            1, a, blasint(inner), b, blasint(columns), 0, &result, blasint(columns))
         return result
     }
 }

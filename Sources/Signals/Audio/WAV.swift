@@ -33,7 +33,9 @@ enum WAV {
         let data = waveform.samples.count * 2
         var bytes: [UInt8] = []
         bytes.reserveCapacity(44 + data)
-        func append<Number: FixedWidthInteger>(_ number: Number) { withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) } }
+        func append<Number: FixedWidthInteger>(_ number: Number) {
+            withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
+        }
         bytes += "RIFF".utf8
         append(UInt32(36 + data))
         bytes += "WAVEfmt ".utf8

@@ -63,7 +63,9 @@ struct WAVChunks {
         func short(_ offset: Int) -> UInt16 { isBigEndian ? format.unsigned16(at: offset).byteSwapped : format.unsigned16(at: offset) }
         let isExtensible = short(0) == 0xFFFE && format.count >= 26
         let tag = isExtensible ? short(24) : short(0)
-        guard tag == 1 || tag == 3 else { throw SignalRefusal(.unknownFormat, "WAV: samples are neither PCM nor float, but of kind \(tag)") }
+        guard tag == 1 || tag == 3 else {
+            throw SignalRefusal(.unknownFormat, "WAV: samples are neither PCM nor float, but of kind \(tag)")
+        }
     }
 
     private static func file(_ format: ArraySlice<UInt8>, _ data: ArraySlice<UInt8>, isBigEndian: Bool) -> [UInt8] {

@@ -15,9 +15,12 @@ public struct Waveform: Sendable, Equatable {
 
     /// The mean of interleaved channels.
     init(interleaved: [Float], channels: Int, sampleRate: Int) {
-        let mixed = channels == 1 ? interleaved : stride(from: 0, to: interleaved.count, by: channels).map { start in
-            interleaved[start..<start + channels].reduce(0, +) / Float(channels)
-        }
+        let mixed =
+            channels == 1
+            ? interleaved
+            : stride(from: 0, to: interleaved.count, by: channels).map { start in
+                interleaved[start..<start + channels].reduce(0, +) / Float(channels)
+            }
         self.init(samples: mixed, sampleRate: sampleRate)
     }
 }
@@ -33,9 +36,12 @@ struct SoundLimits {
         guard sampleRates.contains(sampleRate) else {
             throw SignalRefusal(.wrongShape, "\(sampleRate) Hz, not within \(sampleRates.lowerBound)…\(sampleRates.upperBound)")
         }
-        guard self.channels.contains(channels) else { throw SignalRefusal(.wrongShape, "\(channels) channels, at most \(self.channels.upperBound)") }
+        guard self.channels.contains(channels) else {
+            throw SignalRefusal(.wrongShape, "\(channels) channels, at most \(self.channels.upperBound)")
+        }
         guard Double(frames) <= maximumSeconds * Double(sampleRate) else {
-            throw SignalRefusal(.tooLarge, "\(Double(frames) / Double(sampleRate)) seconds, at most \(maximumSeconds) (audio.maximumSeconds)")
+            throw SignalRefusal(
+                .tooLarge, "\(Double(frames) / Double(sampleRate)) seconds, at most \(maximumSeconds) (audio.maximumSeconds)")
         }
     }
 }

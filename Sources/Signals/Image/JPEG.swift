@@ -16,7 +16,8 @@ enum JPEG {
         var width: CInt = 0, height: CInt = 0, subsampling: CInt = 0, colours: CInt = -1
         // It fails for warnings, and for a sampling that it has no name for, but the sizes are there.
         if tjDecompressHeader3(decoder, bytes, CUnsignedLong(bytes.count), &width, &height, &subsampling, &colours) != 0,
-            width <= 0 || height <= 0 || colours < 0 {
+            width <= 0 || height <= 0 || colours < 0
+        {
             throw refusal(decoder, bytes)
         }
         guard width > 0, height > 0 else { throw SignalRefusal(.undecodable, "JPEG: tables without a picture") }
@@ -62,8 +63,9 @@ enum JPEG {
         var bytes = [UInt8](repeating: 0, count: Int(count))
         let outcome = bytes.withUnsafeMutableBufferPointer { buffer in
             var start = buffer.baseAddress
-            return tjCompress2(encoder, pixels.bytes, CInt(pixels.width), 0, CInt(pixels.height), CInt(isGrey ? TJPF_GRAY.rawValue : TJPF_RGB.rawValue),
-                               &start, &count, subsampling, CInt(quality), TJFLAG_NOREALLOC | TJFLAG_ACCURATEDCT)
+            return tjCompress2(
+                encoder, pixels.bytes, CInt(pixels.width), 0, CInt(pixels.height), CInt(isGrey ? TJPF_GRAY.rawValue : TJPF_RGB.rawValue),
+                &start, &count, subsampling, CInt(quality), TJFLAG_NOREALLOC | TJFLAG_ACCURATEDCT)
         }
         precondition(outcome == 0, "a JPEG of \(pixels.width) × \(pixels.height) does not encode")
         return Array(bytes.prefix(Int(count)))

@@ -35,8 +35,9 @@ public struct Pixels: Sendable, Equatable {
         let channels = raw.format == "image/x-rgb8" ? 3 : 1
         let expected = raw.width * raw.height * channels
         guard raw.payload.count == expected else {
-            throw SignalRefusal(raw.payload.count < expected ? .truncated : .wrongShape,
-                                "\(raw.payload.count) bytes for \(raw.width) × \(raw.height) × \(channels)")
+            throw SignalRefusal(
+                raw.payload.count < expected ? .truncated : .wrongShape,
+                "\(raw.payload.count) bytes for \(raw.width) × \(raw.height) × \(channels)")
         }
         self.init(width: raw.width, height: raw.height, channels: channels, bytes: raw.payload)
     }

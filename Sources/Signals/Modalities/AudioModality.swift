@@ -51,8 +51,9 @@ public struct AudioModality: Modality {
         let own = configuration.audio
         if let problem = own.problems.first { throw problem }
         self.configuration = own
-        logMel = LogMel(window: own.window, hop: own.hop, bands: own.bands, pooled: own.pooled, lowest: own.lowestFrequency,
-                        highest: own.highestFrequency, sampleRate: own.sampleRate)
+        logMel = LogMel(
+            window: own.window, hop: own.hop, bands: own.bands, pooled: own.pooled, lowest: own.lowestFrequency,
+            highest: own.highestFrequency, sampleRate: own.sampleRate)
     }
 
     public func features(of reading: RawReading) throws(SignalRefusal) -> Features {
@@ -63,9 +64,10 @@ public struct AudioModality: Modality {
         guard !samples.isEmpty else { throw SignalRefusal(.empty, "\(waveform.samples.count) samples at \(waveform.sampleRate) Hz") }
         let power = samples.reduce(0.0) { $0 + Double($1) * Double($1) } / Double(samples.count)
         let level = scalbn(power.squareRoot(), exponent)
-        return Features(modality: Self.name, version: Self.version, rows: logMel.rows(samples: samples.count), columns: configuration.bands,
-                        values: standardised(logMel(samples, exponent: exponent)), duration: waveform.duration,
-                        validity: Float(min(1, level / configuration.silence)))
+        return Features(
+            modality: Self.name, version: Self.version, rows: logMel.rows(samples: samples.count), columns: configuration.bands,
+            values: standardised(logMel(samples, exponent: exponent)), duration: waveform.duration,
+            validity: Float(min(1, level / configuration.silence)))
     }
 
     /// Samples that are too large to be squared in Float are brought below 1 by a power of two, which is told beside them. Those of any
@@ -82,7 +84,8 @@ public struct AudioModality: Modality {
         guard Self.formats.contains(reading.format) else { throw unknownFormat(reading) }
         guard !reading.payload.isEmpty else { throw SignalRefusal(.empty, "a sound without bytes") }
         let limits = SoundLimits(maximumSeconds: configuration.maximumSeconds)
-        return reading.format == "audio/wav" ? try WAV.decode(reading.payload, limits: limits) : try RawSound.decode(reading, limits: limits)
+        return reading.format == "audio/wav"
+            ? try WAV.decode(reading.payload, limits: limits) : try RawSound.decode(reading, limits: limits)
     }
 
     /// (x − mean) / max(deviation, 10⁻³), over the whole reading. Summed in Double, so that levels which are all the same give 0.

@@ -26,7 +26,8 @@ public struct ImageModality: Modality {
             [
                 .unless("size", size, in: 1...1024),
                 .unless("patch", patch, in: 1...1024),
-                patch > 0 && size % patch == 0 ? nil : SettingProblem(key: "patch", problem: "is \(patch), which does not divide the size \(size)"),
+                patch > 0 && size % patch == 0
+                    ? nil : SettingProblem(key: "patch", problem: "is \(patch), which does not divide the size \(size)"),
                 channels == 1 || channels == 3 ? nil : SettingProblem(key: "channels", problem: "is \(channels), not 1 or 3"),
                 .unless("mean", mean, in: -1...1),
                 .unless("scale", scale, in: 1e-3...1e3),
@@ -60,8 +61,9 @@ public struct ImageModality: Modality {
                 for index in start..<start + run { values.append((picture[index] / 255 - mean) * factor) }
             }
         }
-        return Features(modality: Self.name, version: Self.version, rows: side * side, columns: configuration.patch * run, values: values,
-                        validity: validity(of: resized, channels: pixels.channels))
+        return Features(
+            modality: Self.name, version: Self.version, rows: side * side, columns: configuration.patch * run, values: values,
+            validity: validity(of: resized, channels: pixels.channels))
     }
 
     private func decode(_ reading: RawReading) throws(SignalRefusal) -> Pixels {

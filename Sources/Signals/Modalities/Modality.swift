@@ -24,7 +24,8 @@ public let modalities: KeyValuePairs<String, any Modality.Type> = [
 
 /// The frontend of the modality called `name`.
 /// - Throws: a problem of the setting `modality` if there is none of that name, or of one of its settings.
-public func frontend(for name: String, _ configuration: SignalConfiguration = SignalConfiguration()) throws(SettingProblem) -> any Modality {
+public func frontend(for name: String, _ configuration: SignalConfiguration = SignalConfiguration()) throws(SettingProblem) -> any Modality
+{
     guard let type = modalities.first(where: { $0.key == name })?.value else {
         throw SettingProblem(key: "modality", problem: "is '\(name)', not one of \(modalities.map(\.key).joined(separator: ", "))")
     }

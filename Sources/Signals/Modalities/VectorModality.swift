@@ -24,7 +24,8 @@ public struct VectorModality: Modality {
                 mean.count > length ? SettingProblem(key: "mean", problem: "has \(mean.count) values for a length of \(length)") : nil,
                 mean.allSatisfy { Float($0).isFinite } ? nil : SettingProblem(key: "mean", problem: "is not finite"),
                 scale.count > length ? SettingProblem(key: "scale", problem: "has \(scale.count) values for a length of \(length)") : nil,
-                scale.allSatisfy { $0 > 0 && Float($0).isNormal } ? nil : SettingProblem(key: "scale", problem: "is not above zero, or no number of float32"),
+                scale.allSatisfy { $0 > 0 && Float($0).isNormal }
+                    ? nil : SettingProblem(key: "scale", problem: "is not above zero, or no number of float32"),
             ].compactMap(\.self)
         }
     }
@@ -51,7 +52,8 @@ public struct VectorModality: Modality {
         for index in 0..<bytes / 4 {
             let value = reading.payload.float32(at: 4 * index)
             guard value.isFinite else { throw SignalRefusal(.nonFinite, "component \(index) is \(value)") }
-            values[index] = asinh(max(-Float.greatestFiniteMagnitude, min(Float.greatestFiniteMagnitude, (value - mean[index]) / scale[index])))
+            values[index] = asinh(
+                max(-Float.greatestFiniteMagnitude, min(Float.greatestFiniteMagnitude, (value - mean[index]) / scale[index])))
         }
         return Features(modality: Self.name, version: Self.version, rows: 1, columns: length, values: values)
     }

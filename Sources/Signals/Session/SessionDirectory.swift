@@ -35,7 +35,12 @@ public struct SessionDirectory: Sendable {
 
     /// - Throws: `missingFile` if there is no such directory.
     public init(path: String, limits: Limits = Limits()) throws(SignalRefusal) {
-        guard let resolved = canonical(path) else { throw SignalRefusal(.missingFile, "there is no directory \(path); a session is a directory with session.jsonl and the files it names (`accrete-simulate --write DIR` writes one)") }
+        guard let resolved = canonical(path) else {
+            throw SignalRefusal(
+                .missingFile,
+                "there is no directory \(path); a session is a directory with session.jsonl and the files it names (`accrete-simulate --write DIR` writes one)"
+            )
+        }
         self.path = resolved
         self.limits = limits
     }
@@ -59,7 +64,8 @@ public struct SessionDirectory: Sendable {
         case .payload(let payload): return payload
         case .file(let name):
             let bytes = try contents(of: name, atMost: min(limit, limits.maximumFileBytes))
-            return RawReading(modality: reading.modality, format: try format(of: bytes, modality: reading.modality, name: name), payload: bytes)
+            return RawReading(
+                modality: reading.modality, format: try format(of: bytes, modality: reading.modality, name: name), payload: bytes)
         }
     }
 
@@ -74,7 +80,9 @@ public struct SessionDirectory: Sendable {
     private func contents(of name: String, atMost limit: Int) throws(SignalRefusal) -> [UInt8] {
         try Self.check(path: name)
         guard let resolved = canonical(path + "/" + name) else { throw SignalRefusal(.missingFile, name) }
-        guard resolved.hasPrefix(path == "/" ? path : path + "/") else { throw SignalRefusal(.pathOutside, "\(name) is a link that leads out") }
+        guard resolved.hasPrefix(path == "/" ? path : path + "/") else {
+            throw SignalRefusal(.pathOutside, "\(name) is a link that leads out")
+        }
         let bytes: [UInt8]
         do throws(FileError) {
             bytes = try readFile(resolved, atMost: limit)

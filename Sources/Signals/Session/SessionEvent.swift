@@ -16,7 +16,10 @@ public enum SessionEvent: Sendable, Equatable {
         /// Name of the domain or task, for evaluation.
         public var domain: String?
 
-        public init(time: Int64, session: String, source: String, modality: String, content: Content, endsMoment: Bool = false, domain: String? = nil) {
+        public init(
+            time: Int64, session: String, source: String, modality: String, content: Content, endsMoment: Bool = false,
+            domain: String? = nil
+        ) {
             self.time = time
             self.session = session
             self.source = source

@@ -87,7 +87,8 @@ public struct SessionEvents: Sequence, IteratorProtocol {
             switch line {
             case .tooLong(let bytes):
                 append(.failure(SignalRefusal(.tooLarge, "a line of \(bytes) bytes, at most \(maximumLineBytes) (maximumLineBytes)")))
-            case .unreadable(let problem): append(.failure(SignalRefusal(.missingFile, "session.jsonl cannot be read any further: \(problem)")))
+            case .unreadable(let problem):
+                append(.failure(SignalRefusal(.missingFile, "session.jsonl cannot be read any further: \(problem)")))
             case .whole(let bytes):
                 if bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\r") }) { continue }
                 append(Result { () throws(SignalRefusal) in try SessionLine(json: bytes).event() })

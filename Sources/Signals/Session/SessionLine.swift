@@ -71,12 +71,14 @@ struct SessionLine: Codable {
         case (nil, nil, let values?) where modality == "vector": content = .payload(RawReading(vector: values.map { Float($0) }))
         default: throw SignalRefusal(.brokenLine, "wants a file, a text of modality text, or values of modality vector")
         }
-        return .init(time: time, session: session, source: source, modality: modality, content: content, endsMoment: ends ?? false, domain: domain)
+        return .init(
+            time: time, session: session, source: source, modality: modality, content: content, endsMoment: ends ?? false, domain: domain)
     }
 
     private func labelled(_ label: Int, _ time: Int64) throws(SignalRefusal) -> SessionEvent.Label {
         guard let classes, (1...65_536).contains(classes), (0..<classes).contains(label) else {
-            throw SignalRefusal(.brokenLine, "the label \(label) is not one of \(classes.map(String.init) ?? "an untold number of") classes")
+            throw SignalRefusal(
+                .brokenLine, "the label \(label) is not one of \(classes.map(String.init) ?? "an untold number of") classes")
         }
         let known = try knownAt.map { seconds throws(SignalRefusal) in try nanoseconds(seconds, "known_at") }
         guard known ?? time >= time else { throw SignalRefusal(.brokenLine, "known_at lies before t") }
@@ -95,7 +97,8 @@ struct SessionLine: Codable {
         let isPlain = name.utf8.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-                 UInt8(ascii: "-"), UInt8(ascii: "_"): true
+                UInt8(ascii: "-"), UInt8(ascii: "_"):
+                true
             default: false
             }
         }
@@ -119,7 +122,8 @@ extension SessionLine {
             case .file(let path): self.file = path
             case .payload where file != nil: self.file = file
             case .payload(let raw) where raw.modality == "text": text = String(decoding: raw.payload, as: UTF8.self)
-            case .payload(let raw): values = stride(from: 0, to: raw.payload.count / 4 * 4, by: 4).map { Double(raw.payload.float32(at: $0)) }
+            case .payload(let raw):
+                values = stride(from: 0, to: raw.payload.count / 4 * 4, by: 4).map { Double(raw.payload.float32(at: $0)) }
             }
         case .label(let label):
             self.init(t: seconds(label.time), session: label.session, domain: label.domain)

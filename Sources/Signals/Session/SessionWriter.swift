@@ -19,7 +19,9 @@ public struct SessionWriter {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         let descriptor = open(path + "/session.jsonl", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw Failure(description: "\(path)/session.jsonl cannot be made: \(String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else {
+            throw Failure(description: "\(path)/session.jsonl cannot be made: \(String(cString: strerror(errno)))")
+        }
         lines = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }
 

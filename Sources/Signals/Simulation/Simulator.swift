@@ -39,7 +39,8 @@ public struct Simulator: Sendable {
 
         public var problems: [SettingProblem] {
             [
-                Simulator.isName(session) ? nil : SettingProblem(key: "session", problem: "'\(session.prefix(64))' is not 1 to 48 letters, digits, '-' and '_'"),
+                Simulator.isName(session)
+                    ? nil : SettingProblem(key: "session", problem: "'\(session.prefix(64))' is not 1 to 48 letters, digits, '-' and '_'"),
                 .unless("user", user, in: 0...1_000_000_000),
                 .unless("momentsPerSession", momentsPerSession, in: 0...1_000_000_000),
                 .unless("plainSessions", plainSessions, in: 0...1_000_000_000),
@@ -59,13 +60,15 @@ public struct Simulator: Sendable {
 
     /// Whether it can be a session's name, with the number of a session behind it.
     private static func isName(_ text: String) -> Bool {
-        (1...48).contains(text.utf8.count) && text.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-                 UInt8(ascii: "-"), UInt8(ascii: "_"): true
-            default: false
+        (1...48).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                    UInt8(ascii: "-"), UInt8(ascii: "_"):
+                    true
+                default: false
+                }
             }
-        }
     }
 
     /// One moment: what its sensors publish, in time order, and what is behind it.
@@ -105,14 +108,19 @@ public struct Simulator: Sendable {
         var events = frames(of: scene, in: world, until: end)
         let sound = TableSounds.sound(of: scene, speaker: world.speaker, user: wearer.user, random: &sounds)
         if world.hearsSound {
-            let heard = reading(at: time.clampedAdding(60_000_000), "microphone", RawReading(modality: "audio", format: "audio/wav", payload: WAV.encode(sound)))
+            let heard = reading(
+                at: time.clampedAdding(60_000_000), "microphone",
+                RawReading(modality: "audio", format: "audio/wav", payload: WAV.encode(sound)))
             events.insert(heard, at: events.firstIndex { $0.time > heard.time } ?? events.endIndex)
         }
         let utterance = TableTalk.utterance(about: scene, in: world, random: &words)
         events.append(reading(at: end, "speech", RawReading(text: utterance), endsMoment: true))
         if let answer = scene.answer {
-            events.append(.label(.init(time: end, session: wearer.session, label: answer, classes: Self.answers.count,
-                                       knownAt: end.clampedAdding(Int64(clamping: configuration.labelDelay * 1e9)))))
+            events.append(
+                .label(
+                    .init(
+                        time: end, session: wearer.session, label: answer, classes: Self.answers.count,
+                        knownAt: end.clampedAdding(Int64(clamping: configuration.labelDelay * 1e9)))))
         }
         let changes = index == 0 ? [] : world.changes(since: schedule.world(at: index - 1))
         defer {
@@ -136,7 +144,8 @@ public struct Simulator: Sendable {
         return stride(from: first, to: end, by: Int64.Stride(clamping: 1e9 / configuration.framesPerSecond)).flatMap { time in
             for axis in pose.indices { pose[axis] = 0.9 * pose[axis] + 0.1 * pictures.normal() }
             let shake = SIMD2(Float(pose[0]), Float(pose[1])) * 2
-            let picture = world.camera == .open
+            let picture =
+                world.camera == .open
                 ? TableCamera.frame(of: scene, setting, shake: shake, random: &pictures) : TableCamera.darkness(random: &pictures)
             let raw = RawReading(modality: "image", format: "image/jpeg", payload: JPEG.encode(picture, quality: 92))
             let headset = reading(at: time, "headset", RawReading(vector: pose.map { Float($0) }))
@@ -145,6 +154,9 @@ public struct Simulator: Sendable {
     }
 
     private func reading(at time: Int64, _ source: String, _ raw: RawReading, endsMoment: Bool = false) -> SessionEvent {
-        .reading(.init(time: time, session: wearer.session, source: source, modality: raw.modality, content: .payload(raw), endsMoment: endsMoment))
+        .reading(
+            .init(
+                time: time, session: wearer.session, source: source, modality: raw.modality, content: .payload(raw), endsMoment: endsMoment)
+        )
     }
 }

@@ -18,7 +18,8 @@ enum TableTalk {
         case .shape: return isFirst ? "what shape" : "tell me the shape"
         case nil:
             let thing = scene.things[scene.meant]
-            return "\(isFirst ? "a" : "look the") \(names.colours[thing.colour.rawValue]) \(names.shapes[thing.shape.rawValue]) \(places[scene.meant])"
+            return
+                "\(isFirst ? "a" : "look the") \(names.colours[thing.colour.rawValue]) \(names.shapes[thing.shape.rawValue]) \(places[scene.meant])"
         }
     }
 }

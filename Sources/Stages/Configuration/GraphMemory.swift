@@ -50,7 +50,10 @@ extension Settings {
     /// Why a published model cannot travel; nil where it can.
     var updateProblem: (key: String, text: String)? {
         guard updateBytes > messaging.updateBytes else { return nil }
-        return ("messaging.frameBytes", "\(messaging.frameBytes) lets updates of \(messaging.updateBytes) bytes through, and this model's have \(updateBytes)")
+        return (
+            "messaging.frameBytes",
+            "\(messaging.frameBytes) lets updates of \(messaging.updateBytes) bytes through, and this model's have \(updateBytes)"
+        )
     }
 
     /// What the settings take against what there is, by key.
@@ -58,7 +61,9 @@ extension Settings {
         let memory = GraphMemory(self)
         if memory.total > memory.limit {
             let whose = supervise.memoryLimit > 0 ? "supervise.memoryLimit allows" : "this machine has"
-            return [("supervise.memoryLimit", "the graph takes about \(memory.sentence), and \(whose) \(GraphMemory.megabytes(memory.limit))")]
+            return [
+                ("supervise.memoryLimit", "the graph takes about \(memory.sentence), and \(whose) \(GraphMemory.megabytes(memory.limit))")
+            ]
         }
         if let updateProblem { return [updateProblem] }
         return personalProblems
@@ -66,7 +71,8 @@ extension Settings {
 
     /// Adapters that are of nothing, or too many; asked of a model that fits into memory.
     private var personalProblems: [(key: String, text: String)] {
-        guard personal.enabled, let layout = try? MultimodalModel(model).layout else { return [] }  // a model that makes no sense was told before
+        // a model that makes no sense was told before
+        guard personal.enabled, let layout = try? MultimodalModel(model).layout else { return [] }
         let own = layout.parameters.filter(personal.isPersonal), numbers = own.reduce(0) { $0 + $1.count }
         if own.isEmpty { return [("personal.parameters", "no parameter of the model has such a name")] }
         if !own.contains(where: personal.isAdapted) { return [("personal.adapted", "none of the parameters has such a name")] }
@@ -122,7 +128,8 @@ private struct Sketch {
         let task = Double(own.support + own.query) * moment
         let graphs = graph(own.support, learning: true) + graph(own.query, learning: true)
         let exact = own.method == "maml" ? 2 * (P + graph(own.support, learning: true)) : 0
-        return 3 * P + graphs + exact + 8 * 4 * Double(own.maximumNumbers) + Double(own.maximumSessions) * (P + task) + Double(own.memory) * task
+        return 3 * P + graphs + exact + 8 * 4 * Double(own.maximumNumbers) + Double(own.maximumSessions) * (P + task) + Double(own.memory)
+            * task
     }
 
     private var policy: Double {
@@ -147,7 +154,8 @@ private struct Sketch {
 
     var evaluate: Double {
         let players = s.model.modalities.count + 3, own = s.evaluate
-        var bytes = 2 * P + graph(1 + s.model.modalities.count, language: 1 + s.model.modalities.count) + graph(1, language: 1) + updates * P
+        var bytes =
+            2 * P + graph(1 + s.model.modalities.count, language: 1 + s.model.modalities.count) + graph(1, language: 1) + updates * P
         bytes += 3 * P + graph(8) + Double(own.domainSample) * Double(own.maximumDomains) * moment
         bytes += Double(players) * Double(own.window) * (logits + 64) + Double(own.labelPatience) * (moment + Double(players) * logits)
         return bytes + adapters + (s.personal.enabled ? P + graph(1, language: 1) : 0)

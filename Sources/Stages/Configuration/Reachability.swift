@@ -13,7 +13,8 @@ extension ConfigurationReader<Settings>.Reading {
             for modality in key == "extract" ? settings.extracted : [""] {
                 for text in settings.endpoints.resolved(list, modality: modality, environment: environment) {
                     guard let reason = reason(text) else { continue }
-                    let problem = ConfigurationError.Problem(origin: origin(of: "endpoints.\(key)"), text: "endpoints.\(key): \(text) \(reason)")
+                    let problem = ConfigurationError.Problem(
+                        origin: origin(of: "endpoints.\(key)"), text: "endpoints.\(key): \(text) \(reason)")
                     if !found.contains(problem) { found.append(problem) }
                 }
             }
@@ -55,7 +56,9 @@ extension ConfigurationReader<Settings>.Reading {
         guard !directory.isEmpty else { return nil }
         do {
             let width = try BERTConfiguration(json: "\(directory)/config.json").width
-            guard let sense = settings.model.senses.first(where: { $0.name == MomentAssembly.sentence }), sense.columns != width else { return nil }
+            guard let sense = settings.model.senses.first(where: { $0.name == MomentAssembly.sentence }), sense.columns != width else {
+                return nil
+            }
             return ("model.senses", "sentence has \(sense.columns) columns, but the encoder of \(directory) makes \(width)")
         } catch {
             return ("fuse.sentence", "\(error)")
@@ -68,12 +71,16 @@ extension ConfigurationReader<Settings>.Reading {
         var place = URL(fileURLWithPath: settings.learn.directory).standardizedFileURL.path
         var status = stat()
         while stat(place, &status) != 0 {
-            guard errno == ENOENT || errno == ENOTDIR, place != "/" else { return ("learn.directory", "\(place): \(String(cString: strerror(errno)))") }
+            guard errno == ENOENT || errno == ENOTDIR, place != "/" else {
+                return ("learn.directory", "\(place): \(String(cString: strerror(errno)))")
+            }
             place = URL(fileURLWithPath: place).deletingLastPathComponent().path
         }
         guard status.st_mode & S_IFMT == S_IFDIR else { return ("learn.directory", "\(place) is no directory") }
         var name = Array("\(place)/.accrete-XXXXXX".utf8CString)
-        guard mkdtemp(&name) != nil else { return ("learn.directory", "nothing can be made in \(place): \(String(cString: strerror(errno)))") }
+        guard mkdtemp(&name) != nil else {
+            return ("learn.directory", "nothing can be made in \(place): \(String(cString: strerror(errno)))")
+        }
         rmdir(name)
         return nil
     }

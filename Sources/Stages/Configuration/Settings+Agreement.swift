@@ -15,8 +15,12 @@ extension Settings {
         for sense in model.senses {
             if sense.name == MomentAssembly.sentence, !fuse.sentence.isEmpty { continue }
             guard names.contains(sense.name) else {
-                found.append(("model.senses", "nothing extracts '\(sense.name.prefix(80))'; there are \(names.joined(separator: ", "))"
-                    + " and, where fuse.sentence is set, \(MomentAssembly.sentence)"))
+                found.append(
+                    (
+                        "model.senses",
+                        "nothing extracts '\(sense.name.prefix(80))'; there are \(names.joined(separator: ", "))"
+                            + " and, where fuse.sentence is set, \(MomentAssembly.sentence)"
+                    ))
                 continue
             }
             if let problem = problem(of: sense) { found.append(("model.senses", problem)) }
@@ -35,7 +39,8 @@ extension Settings {
             guard image.problems.isEmpty else { return nil }  // told already
             let side = image.size / image.patch, rows = side * side, columns = image.patch * image.patch * image.channels
             guard sense.columns != columns || sense.rows < rows else { return nil }
-            return "image is \(sense.rows) × \(sense.columns), but signals.image (size \(image.size), patch \(image.patch), channels \(image.channels)) makes "
+            return
+                "image is \(sense.rows) × \(sense.columns), but signals.image (size \(image.size), patch \(image.patch), channels \(image.channels)) makes "
                 + "rows: \(rows), columns: \(columns)"
         case AudioModality.name where sense.columns != signals.audio.bands:
             return "audio has \(sense.columns) columns, but signals.audio.bands makes \(signals.audio.bands)"
@@ -49,13 +54,17 @@ extension Settings {
     private var triggerProblems: [(key: String, text: String)] {
         let known = ["loss", "error", "anchor_loss", "loss_over_frozen", "join_rate"] + model.modalities.map { "shift.\($0)" }
         return learn.triggers.filter { !known.contains($0.signal) }.map { rule in
-            ("learn.triggers", "rule '\(rule.name)' listens to '\(rule.signal.prefix(80))', which nothing tells; there are \(known.joined(separator: ", "))")
+            (
+                "learn.triggers",
+                "rule '\(rule.name)' listens to '\(rule.signal.prefix(80))', which nothing tells; there are \(known.joined(separator: ", "))"
+            )
         }
     }
 
     private var pathProblems: [(key: String, text: String)] {
         let paths = [
-            ("learn.directory", learn.directory), ("endpoints.runtime", endpoints.runtime), ("signals.text.tokenizer", signals.text.tokenizer),
+            ("learn.directory", learn.directory), ("endpoints.runtime", endpoints.runtime),
+            ("signals.text.tokenizer", signals.text.tokenizer),
             ("model.gpt2", model.gpt2), ("fuse.sentence", fuse.sentence),
         ]
         return paths.compactMap { key, path in
@@ -78,7 +87,11 @@ extension Settings {
         }
         if evaluate.holdOut == 1 { found.append(("evaluate.holdOut", "1 leaves no moment to learn from; 0 holds none out")) }
         if mode == .lockstep, fuse.maximumPending < lockstep.window {
-            found.append(("fuse.maximumPending", "\(fuse.maximumPending) is below lockstep.window \(lockstep.window): moments on their way would be refused"))
+            found.append(
+                (
+                    "fuse.maximumPending",
+                    "\(fuse.maximumPending) is below lockstep.window \(lockstep.window): moments on their way would be refused"
+                ))
         }
         return found
     }

@@ -20,7 +20,8 @@ extension Settings {
     /// Publishers of this machine take the last of the sensors' endpoints, at the loopback address where it stands for every one; listeners the first.
     private func unconnectable(_ key: String, _ list: [String]) -> String? {
         let isForPublishers = key == "sensors"
-        guard let text = isForPublishers ? list.last : list.first, let endpoint = try? Endpoint(text) else { return nil }  // local: is connectable
+        // local: is connectable
+        guard let text = isForPublishers ? list.last : list.first, let endpoint = try? Endpoint(text) else { return nil }
         let reason = (isForPublishers ? endpoint.onThisHost : endpoint).whyNobodyConnects
         return reason.map { "\(text): \($0); \(isForPublishers ? "publishers of this machine use the last" : "listeners use the first")" }
     }
@@ -33,12 +34,17 @@ extension Settings {
         for (key, list) in endpoints.lists {
             for text in list {
                 for modality in key == "extract" ? extracted : [""] {
-                    guard let endpoint = try? endpoints.endpoints([text], modality: modality, environment: environment).first else { continue }  // too long for this machine
+                    guard let endpoint = try? endpoints.endpoints([text], modality: modality, environment: environment).first else {
+                        continue
+                    }  // too long for this machine
                     defer { places.append((key, text, endpoint)) }
                     guard let other = places.first(where: { $0.endpoint.clashes(with: endpoint) }) else { continue }
                     let what = other.text == text ? text : "\(text), one place with \(other.text),"
-                    let problem = other.key != key ? "\(what) is endpoints.\(other.key)' too"
-                        : key == "extract" && other.text == text ? "\(text) is for one extractor; {modality} tells them apart" : "\(what) stands there twice"
+                    let problem =
+                        other.key != key
+                        ? "\(what) is endpoints.\(other.key)' too"
+                        : key == "extract" && other.text == text
+                            ? "\(text) is for one extractor; {modality} tells them apart" : "\(what) stands there twice"
                     if !found.contains(where: { $0.text == problem }) { found.append(("endpoints.\(key)", problem)) }
                 }
             }

@@ -92,7 +92,10 @@ extension Settings {
         if mode == .lockstep {
             // Smaller queues would have stages wait for each other in a circle.
             let least = lockstep.window.clampedMultiplying(by: 8)
-            for (key, queue) in [("sendQueue", messaging.sendQueue), ("receiveQueue", messaging.receiveQueue), ("waitingMessages", messaging.waitingMessages)]
+            for (key, queue) in [
+                ("sendQueue", messaging.sendQueue), ("receiveQueue", messaging.receiveQueue),
+                ("waitingMessages", messaging.waitingMessages),
+            ]
             where queue < least {
                 found.append(("messaging.\(key)", "\(queue) is less than eight times lockstep.window, \(least), which lockstep wants"))
             }
@@ -148,7 +151,9 @@ extension Settings {
         wants("simulate.moments", simulate.moments, in: 0...1_000_000_000)
         wants("simulate.rate", simulate.rate, in: 0.01...1000)
         wants("supervise.restartDelay", supervise.restartDelay, in: 0.01...3600)
-        wants("supervise.maximumRestartDelay", supervise.maximumRestartDelay, in: (0.01...3600).contains(supervise.restartDelay) ? supervise.restartDelay...86_400 : 0.01...86_400)
+        wants(
+            "supervise.maximumRestartDelay", supervise.maximumRestartDelay,
+            in: (0.01...3600).contains(supervise.restartDelay) ? supervise.restartDelay...86_400 : 0.01...86_400)
         wants("supervise.maximumRestarts", supervise.maximumRestarts, in: 0...1_000_000)
         wants("supervise.healthyAfter", supervise.healthyAfter, in: 0...86_400)
         wants("supervise.stopGrace", supervise.stopGrace, in: 0.1...3600)
@@ -202,7 +207,10 @@ extension Endpoints {
     }
 
     var lists: [(key: String, list: [String])] {
-        [("sensors", sensors), ("ingest", ingest), ("extract", extract), ("fuse", fuse), ("learn", learn), ("evaluate", evaluate), ("orders", orders), ("play", play)]
+        [
+            ("sensors", sensors), ("ingest", ingest), ("extract", extract), ("fuse", fuse), ("learn", learn), ("evaluate", evaluate),
+            ("orders", orders), ("play", play),
+        ]
     }
 
     /// What an endpoint in the runtime directory begins with.

@@ -15,7 +15,9 @@ extension Settings {
                 throw ConfigurationError(problems: [.init(origin: .file(path, line: 1), text: "cannot be read")])
             }
             guard data.count <= maximumFileSize, let text = String(data: data, encoding: .utf8) else {
-                throw ConfigurationError(problems: [.init(origin: .file(path, line: 1), text: "is not UTF-8 text of at most \(maximumFileSize) bytes")])
+                throw ConfigurationError(problems: [
+                    .init(origin: .file(path, line: 1), text: "is not UTF-8 text of at most \(maximumFileSize) bytes")
+                ])
             }
             file = (path, text)
         }
@@ -26,7 +28,8 @@ extension Settings {
         let problems = reading.settings.problems.map { key, text in
             // What does not go together is told where somebody set a part of it.
             let places = [key] + related(to: key)
-            return ConfigurationError.Problem(origin: places.lazy.map { reading.origin(of: $0) }.first { $0 != .defaults } ?? .defaults, text: "\(key): \(text)")
+            return ConfigurationError.Problem(
+                origin: places.lazy.map { reading.origin(of: $0) }.first { $0 != .defaults } ?? .defaults, text: "\(key): \(text)")
         }
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         return reading
@@ -36,7 +39,8 @@ extension Settings {
     private static func related(to key: String) -> [String] {
         switch key {
         case "model.senses": ["signals.image", "signals.audio", "signals.vector", "fuse.sentence"]
-        case "supervise.memoryLimit", "messaging.frameBytes": ["model", "learner", "learn", "personal", "decide", "evaluate", "fuse", "signals"]
+        case "supervise.memoryLimit", "messaging.frameBytes":
+            ["model", "learner", "learn", "personal", "decide", "evaluate", "fuse", "signals"]
         case _ where key.hasPrefix("endpoints."): ["endpoints", "model.senses"]
         case _ where key.hasPrefix("personal."): ["model"]
         case "fuse.maximumPending": ["lockstep.window", "mode"]

@@ -16,7 +16,11 @@ extension Settings {
 
     /// Ingest is bound where publishers connect.
     public func ingestHears(_ environment: [String: String]) throws -> [Subscription] {
-        [Subscription(try named(endpoints.sensors, environment), topics: [Topics.sensor.prefix, Topics.cut.prefix, Topics.feedback.prefix, Topics.explain.prefix], attachment: .bind)]
+        [
+            Subscription(
+                try named(endpoints.sensors, environment),
+                topics: [Topics.sensor.prefix, Topics.cut.prefix, Topics.feedback.prefix, Topics.explain.prefix], attachment: .bind)
+        ]
     }
 
     /// Who must be there before ingest lets anything in, in lockstep.
@@ -41,16 +45,20 @@ extension Settings {
     }
 
     public func learnHears(_ environment: [String: String]) throws -> [Subscription] {
-        [Subscription(try first(endpoints.fuse, environment), topics: [Topics.moment.prefix]),
-         Subscription(try named(endpoints.orders, environment), topics: [Topics.order.prefix], attachment: .bind)]
+        [
+            Subscription(try first(endpoints.fuse, environment), topics: [Topics.moment.prefix]),
+            Subscription(try named(endpoints.orders, environment), topics: [Topics.order.prefix], attachment: .bind),
+        ]
     }
 
     /// Where an operator's orders reach the learner.
     public func orders(_ environment: [String: String]) throws -> [Endpoint] { try first(endpoints.orders, environment) }
 
     public func evaluateHears(_ environment: [String: String]) throws -> [Subscription] {
-        [Subscription(try first(endpoints.fuse, environment), topics: [Topics.moment.prefix]),
-         Subscription(try first(endpoints.learn, environment), topics: modelTopics)]
+        [
+            Subscription(try first(endpoints.fuse, environment), topics: [Topics.moment.prefix]),
+            Subscription(try first(endpoints.learn, environment), topics: modelTopics),
+        ]
     }
 
     /// What tells of the model: sessions' own adapters too, where they have some.
@@ -58,12 +66,16 @@ extension Settings {
 
     /// Where every stage tells what it tells; for tools that look on.
     public func allEndpoints(_ environment: [String: String]) throws -> [Endpoint] {
-        let single = try [endpoints.learn, endpoints.evaluate, endpoints.fuse, endpoints.ingest, endpoints.play].flatMap { try first($0, environment) }
+        let single = try [endpoints.learn, endpoints.evaluate, endpoints.fuse, endpoints.ingest, endpoints.play].flatMap {
+            try first($0, environment)
+        }
         return try single + extracted.flatMap { try first(endpoints.extract, environment, $0) }
     }
 
     /// Where publishers on this host reach ingest.
-    public func sensors(_ environment: [String: String]) throws -> [Endpoint] { try first(endpoints.sensors.reversed(), environment).map(\.onThisHost) }
+    public func sensors(_ environment: [String: String]) throws -> [Endpoint] {
+        try first(endpoints.sensors.reversed(), environment).map(\.onThisHost)
+    }
 
     /// Where the evaluator tells how far it is.
     func evaluateTells(_ environment: [String: String]) throws -> [Endpoint] { try first(endpoints.evaluate, environment) }

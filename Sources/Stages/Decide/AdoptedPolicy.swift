@@ -35,7 +35,7 @@ struct AdoptedPolicy {
             let adopted = ParameterStore<Float>(parameters.layout)
             try archive.copy(into: adopted)
             parameters.assign(from: adopted)
-        } catch where error.isNonFinite {
+        } catch let error where error.isNonFinite {
             throw Refusal(.nonFinite, error.description)
         } catch {
             throw Refusal(.wrongPolicy, error.description)

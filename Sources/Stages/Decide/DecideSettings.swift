@@ -76,7 +76,9 @@ extension Settings {
         let d = decide
         require((0...1024).contains(d.choices), "choices", "\(d.choices) is not within 0…1024")
         require(d.controls.count <= 64, "controls", "\(d.controls.count) are more than 64")
-        require(d.controls.allSatisfy { $0.low < $0.high && abs($0.low) <= 1e6 && abs($0.high) <= 1e6 }, "controls", "each wants low below high, within ±1e6")
+        require(
+            d.controls.allSatisfy { $0.low < $0.high && abs($0.low) <= 1e6 && abs($0.high) <= 1e6 }, "controls",
+            "each wants low below high, within ±1e6")
         require(["vector", "model"].contains(d.observation), "observation", "'\(d.observation)' is neither vector nor model")
         require((1...4096).contains(d.inputs), "inputs", "\(d.inputs) is not within 1…4096")
         require((0.01...86_400).contains(d.window), "window", "\(d.window) is not within 0.01…86400")
@@ -89,9 +91,11 @@ extension Settings {
         require((0...100_000_000).contains(d.logLines), "logLines", "\(d.logLines) is not within 0…100000000")
         guard d.isOn else { return found }
         require(mode == .live, "policy", "decisions need mode live: in lockstep nothing waits for what comes of them")
-        require([d.choices > 0, !d.controls.isEmpty, d.text].count { $0 } == 1, "choices", "a policy wants either choices or controls or text")
+        require(
+            [d.choices > 0, !d.controls.isEmpty, d.text].count { $0 } == 1, "choices", "a policy wants either choices or controls or text")
         require(d.choices != 1, "choices", "one is no choice")
-        require(d.observation != "model" || !d.alone, "alone", "goes with observation vector only: alone, the model does not look at moments")
+        require(
+            d.observation != "model" || !d.alone, "alone", "goes with observation vector only: alone, the model does not look at moments")
         require(!d.text || d.policy == "ppo", "policy", "'\(d.policy)' does not write; text wants ppo")
         require(!d.text || !d.alone, "alone", "goes with choices and controls only: a text wants the model to look at moments")
         require(!d.text || !answer.after.isEmpty, "text", "wants answer.after to say which moments are answered")
@@ -101,10 +105,19 @@ extension Settings {
         guard found.isEmpty else { return found }
         let bytes = policyBytes, limit = GraphMemory(self).limit
         guard bytes <= Double(limit) else {
-            return [("decide.settings", "the policy takes \(GraphMemory.megabytes(Int(clamping: bytes))), and there are \(GraphMemory.megabytes(limit))")]
+            return [
+                (
+                    "decide.settings",
+                    "the policy takes \(GraphMemory.megabytes(Int(clamping: bytes))), and there are \(GraphMemory.megabytes(limit))"
+                )
+            ]
         }
         do {
-            if d.text { try TextPPO.Configuration(d.settings).validate() } else { try checkPolicy(d.policy, actions: d.actions, settings: d.settings) }
+            if d.text {
+                try TextPPO.Configuration(d.settings).validate()
+            } else {
+                try checkPolicy(d.policy, actions: d.actions, settings: d.settings)
+            }
         } catch {
             found.append((error.key == "policy" ? "decide.policy" : "decide.settings", error.description))
         }
@@ -114,11 +127,13 @@ extension Settings {
     /// Numbers of an observation.
     var observationSize: Int {
         guard !decide.text else { return 0 }
-        return decide.observation == "vector" ? decide.inputs : model.modalities.count.clampedMultiplying(by: model.tokens).clampedMultiplying(by: model.width)
+        return decide.observation == "vector"
+            ? decide.inputs : model.modalities.count.clampedMultiplying(by: model.tokens).clampedMultiplying(by: model.width)
     }
 
     /// The bytes that the policy and its learner take.
     var policyBytes: Double {
-        decide.text ? 0 : Reinforcement.policyBytes(decide.policy, inputs: observationSize, actions: decide.actions, settings: decide.settings)
+        decide.text
+            ? 0 : Reinforcement.policyBytes(decide.policy, inputs: observationSize, actions: decide.actions, settings: decide.settings)
     }
 }

@@ -33,7 +33,9 @@ struct Decider {
     var policyVersion: UInt64 { adopted.version }
 
     /// - Throws: `wrongShape`, `wrongDigest`, `wrongPolicy`, `sequenceRunsBack`.
-    mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) { try adopted.adopt(update, payload: message) }
+    mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
+        try adopted.adopt(update, payload: message)
+    }
 
     /// - Parameters:
     ///   - representation: what the model makes of the moment, where the policy looks through it.
@@ -68,7 +70,8 @@ struct Decider {
             $0.observation = observation
             $0.raw = decision.raw
         }
-        guard let topic = try? Topics.action(moment.session), let moments = Topics.moments(of: moment.session) else { return [] }  // checked on its way in
+        // checked on its way in
+        guard let topic = try? Topics.action(moment.session), let moments = Topics.moments(of: moment.session) else { return [] }
         decided += 1
         return [Outgoing(action, on: topic), Outgoing(MomentEvent.with { $0.decision = record }, on: moments)]
     }

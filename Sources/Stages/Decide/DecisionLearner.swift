@@ -57,14 +57,17 @@ struct DecisionLearner {
         inputs = settings.observationSize
         maximumTokens = settings.maximumTextTokens
         frameBytes = settings.messaging.frameBytes
-        learner = settings.decide.text
+        learner =
+            settings.decide.text
             ? try settings.makeTextLearner(serving) : try settings.decide.makeLearner(inputs: inputs, seed: settings.seed)
         versions = ReservedNumbers(directory: settings.learn.directory, name: "policies.reserved")
         join = DecisionJoin(settings.decide.join)
         log = DecisionLog(directory: settings.learn.directory, capacity: settings.decide.logLines)
         var isRestored = false
         if let kept = try PolicyStore(in: opened)?.restore(learner, described: PolicyDescription(settings.decide, inputs: inputs)) {
-            guard kept.progress.isPlausible else { throw CheckpointMismatch("\(settings.learn.directory) holds a policy whose counts cannot be; move it away") }
+            guard kept.progress.isPlausible else {
+                throw CheckpointMismatch("\(settings.learn.directory) holds a policy whose counts cannot be; move it away")
+            }
             (progress, isRestored) = (kept.progress, true)
             // Its numbers stay known, so that no version is told twice.
             if let problem = kept.problem { drops.count(.checkpointDamaged, because: "\(problem); the policy begins anew") }
@@ -76,9 +79,12 @@ struct DecisionLearner {
     var isAlone: Bool { settings.alone }
 
     var gauges: [String: Double] {
-        ["decisionsOpen": Double(join.open), "decisionsLearned": Double(progress.decisions), "decisionsTold": Double(progress.told),
-         "decisionsUntold": Double(progress.untold), "policyVersion": Double(progress.version), "policyDivergence": newest.divergence, "decisionReward": newestReward.mean]
-            .merging(settings.text ? ["referenceDivergence": newest.fromReference, "referencePenalty": newest.penalty] : [:]) { $1 }
+        [
+            "decisionsOpen": Double(join.open), "decisionsLearned": Double(progress.decisions), "decisionsTold": Double(progress.told),
+            "decisionsUntold": Double(progress.untold), "policyVersion": Double(progress.version), "policyDivergence": newest.divergence,
+            "decisionReward": newestReward.mean,
+        ]
+        .merging(settings.text ? ["referenceDivergence": newest.fromReference, "referencePenalty": newest.penalty] : [:]) { $1 }
     }
 
     /// The policy as it stands, first of all.
@@ -92,20 +98,26 @@ struct DecisionLearner {
     /// - Parameter moment: what a text answers.
     mutating func take(_ record: DecisionRecord, _ moment: MomentInput? = nil, at now: Instant) throws(Refusal) -> [Outgoing] {
         let made = try made(record, moment)
-        if let refusal = join.insert(made, at: now.nanoseconds) { throw Refusal(Reason(rawValue: refusal.rawValue), "decision \(made.id.place)") }
+        if let refusal = join.insert(made, at: now.nanoseconds) {
+            throw Refusal(Reason(rawValue: refusal.rawValue), "decision \(made.id.place)")
+        }
         return learn(from: join.settle(session: made.session, at: now.nanoseconds))
     }
 
     /// - Throws: `orphanFeedback`, `lateFeedback`, `duplicateFeedback`, `forgedFeedback`, `emptyFeedback`, `rewardOutOfRange`.
     mutating func take(_ feedback: Feedback, at now: Instant) throws(Refusal) -> [Outgoing] {
         guard feedback.hasReward, feedback.reward.isFinite else { throw Refusal(.emptyFeedback, "a decision's feedback without a reward") }
-        guard let id = DecisionID(feedback.decision) else { throw Refusal(.orphanFeedback, "no decision is called '\(feedback.decision.prefix(96))'") }
+        guard let id = DecisionID(feedback.decision) else {
+            throw Refusal(.orphanFeedback, "no decision is called '\(feedback.decision.prefix(96))'")
+        }
         guard abs(feedback.reward) <= settings.rewardLimit else {
             throw Refusal(.rewardOutOfRange, "a reward of \(feedback.reward) for \(id.place), beyond ±\(settings.rewardLimit)")
         }
         let ending: DecisionJoin.Ending? = feedback.terminal ? .terminal : feedback.truncated ? .truncated : nil
         let told = DecisionJoin.Told(id: id, session: feedback.session, reward: feedback.reward, ending: ending)
-        if let refusal = join.insert(told, at: now.nanoseconds) { throw Refusal(Reason(rawValue: refusal.rawValue), "feedback for \(id.place)") }
+        if let refusal = join.insert(told, at: now.nanoseconds) {
+            throw Refusal(Reason(rawValue: refusal.rawValue), "feedback for \(id.place)")
+        }
         return learn(from: join.settle(session: told.session, at: now.nanoseconds))
     }
 
@@ -150,7 +162,8 @@ struct DecisionLearner {
             drops.count(.checkpointFailed)
         }
         let store = learner.parameters
-        let file = TensorArchive.encode(flat: store.layout.parameters.map { ($0.name, $0.shape) }, values: UnsafeBufferPointer(store.values))
+        let file = TensorArchive.encode(
+            flat: store.layout.parameters.map { ($0.name, $0.shape) }, values: UnsafeBufferPointer(store.values))
         var hash = SHA256()
         file.withUnsafeBytes { hash.update($0) }
         let digest = Data(hash.digest())
@@ -190,7 +203,9 @@ struct DecisionLearner {
 
     private func made(_ record: DecisionRecord, _ moment: MomentInput?) throws(Refusal) -> DecisionJoin.Made {
         let action = record.action
-        guard let id = DecisionID(action.decision), id.place.session == action.session else { throw Refusal(.undecodable, "a decision '\(action.decision.prefix(96))'") }
+        guard let id = DecisionID(action.decision), id.place.session == action.session else {
+            throw Refusal(.undecodable, "a decision '\(action.decision.prefix(96))'")
+        }
         if settings.text {
             let text = try written(record, moment, id)
             let decision = Decision(text: text, logProbability: action.logProbability, value: action.value)
@@ -198,15 +213,21 @@ struct DecisionLearner {
         }
         let isChoice = settings.actions.isDiscrete, width = settings.actions.width
         guard record.observation.count == inputs,
-              isChoice ? action.hasChoice && Int(action.choice) < width : action.values.count == width && record.raw.count <= width else {
+            isChoice ? action.hasChoice && Int(action.choice) < width : action.values.count == width && record.raw.count <= width
+        else {
             throw Refusal(.wrongShape, "decision \(id.place): \(record.observation.count) numbers observed, \(action.values.count) set")
         }
-        guard (record.observation + record.raw + action.values).allSatisfy(\.isFinite), action.logProbability.isFinite, action.value.isFinite else {
+        guard (record.observation + record.raw + action.values).allSatisfy(\.isFinite), action.logProbability.isFinite,
+            action.value.isFinite
+        else {
             throw Refusal(.nonFinite, "decision \(id.place)")
         }
-        guard record.observation.allSatisfy({ abs($0) <= Decider.observationLimit }) else { throw Refusal(.tooLarge, "decision \(id.place)") }
-        let decision = Decision(choice: isChoice ? Int(action.choice) : nil, values: action.values, raw: record.raw,
-                                logProbability: action.logProbability, value: action.value)
+        guard record.observation.allSatisfy({ abs($0) <= Decider.observationLimit }) else {
+            throw Refusal(.tooLarge, "decision \(id.place)")
+        }
+        let decision = Decision(
+            choice: isChoice ? Int(action.choice) : nil, values: action.values, raw: record.raw,
+            logProbability: action.logProbability, value: action.value)
         return .init(id: id, session: action.session, version: action.policyVersion, observation: record.observation, decision: decision)
     }
 }
@@ -215,8 +236,9 @@ extension DecisionLearner {
     private func written(_ record: DecisionRecord, _ moment: MomentInput?, _ id: DecisionID) throws(Refusal) -> WrittenText {
         let action = record.action, tokens = action.tokens.map { Int($0) }, end = model.text.vocabulary - 1
         guard let moment, model.accepts(moment), !tokens.isEmpty, tokens.count == record.logProbabilities.count,
-              tokens.allSatisfy({ $0 <= end }), !tokens.dropLast().contains(end), moment.text.count + tokens.count <= model.text.length,
-              tokens.count <= maximumTokens else {
+            tokens.allSatisfy({ $0 <= end }), !tokens.dropLast().contains(end), moment.text.count + tokens.count <= model.text.length,
+            tokens.count <= maximumTokens
+        else {
             throw Refusal(.wrongShape, "decision \(id.place): a text of \(tokens.count) tokens")
         }
         guard record.logProbabilities.allSatisfy(\.isFinite), action.logProbability.isFinite, action.value.isFinite else {
@@ -234,7 +256,8 @@ extension Settings {
     fileprivate func makeTextLearner(_ serving: @escaping () -> ParameterStore<Float>) throws -> TextPPO {
         let configuration = try TextPPO.Configuration(decide.settings)
         return try TextPPO(
-            configuration.policy(model), configuration, maximumTokens: maximumTextTokens, temperature: answer.temperature, seed: UInt64(seed),
+            configuration.policy(model), configuration, maximumTokens: maximumTextTokens, temperature: answer.temperature,
+            seed: UInt64(seed),
             base: serving)
     }
 }
@@ -244,7 +267,8 @@ extension LoggedDecision {
         let decision = settled.made.decision
         self.init(
             decision: settled.made.id.description, policy: policy, version: settled.made.version, observation: settled.made.observation,
-            choice: decision.choice, values: decision.choice == nil && decision.text == nil ? decision.values : nil, tokens: decision.text?.tokens, logProbability: decision.logProbability,
+            choice: decision.choice, values: decision.choice == nil && decision.text == nil ? decision.values : nil,
+            tokens: decision.text?.tokens, logProbability: decision.logProbability,
             value: decision.value, reward: settled.reward, wasTold: settled.wasTold)
     }
 }

@@ -26,7 +26,8 @@ struct DecisionLog {
         guard !self.directory.isEmpty, let text = try? Self.read(Self.path(directory)) else { return }  // none yet is none
         lines = text.count { $0 == UInt8(ascii: "\n") }
         // A line that a killed process had begun is ended, so that the next one stands alone.
-        if let last = text.last, last != UInt8(ascii: "\n") { try? Self.append(Array("\n".utf8), to: Self.path(directory)) }  // else the next flush says why
+        // else the next flush says why
+        if let last = text.last, last != UInt8(ascii: "\n") { try? Self.append(Array("\n".utf8), to: Self.path(directory)) }
     }
 
     static func path(_ directory: String) -> String { "\(directory)/decisions.jsonl" }
@@ -96,7 +97,11 @@ struct DecisionLog {
         var log: [LoggedDecision] = [], unreadable = 0
         for path in [oldPath(directory), path(directory)] where fileExists(path) {
             for line in try read(path).split(separator: UInt8(ascii: "\n")) {
-                if isWhole(line), let one = try? JSONDecoder().decode(LoggedDecision.self, from: Data(line)) { log.append(one) } else { unreadable += 1 }
+                if isWhole(line), let one = try? JSONDecoder().decode(LoggedDecision.self, from: Data(line)) {
+                    log.append(one)
+                } else {
+                    unreadable += 1
+                }
             }
         }
         return (log, unreadable)

@@ -30,7 +30,8 @@ public struct DecisionReport: Codable, Sendable {
         let (lines, damaged) = try DecisionLog.decisions(of: directory)
         let log = lines.filter(Self.isPossible), unreadable = damaged + lines.count - log.count  // what cannot be read is counted
         guard !log.isEmpty || unreadable > 0 else {
-            throw DecisionReportError("no decisions in \(directory)/decisions.jsonl; a graph with decide.policy writes them into its checkpoint directory")
+            throw DecisionReportError(
+                "no decisions in \(directory)/decisions.jsonl; a graph with decide.policy writes them into its checkpoint directory")
         }
         let kept = try PolicyStore(in: CheckpointDirectory(directory).open())?.policy()
         try self.init(log, unreadable: unreadable, choices: kept?.description.choices) { one in
@@ -77,9 +78,12 @@ public struct DecisionReport: Codable, Sendable {
         let half = usable.count / 2
         let bandit = try LinearBandit(inputs: inputs, actions: .choices(choices), LinearBandit.Configuration(), seed: 1)
         for one in usable[..<half] {
-            _ = bandit.learn(from: [Transition(
-                observation: one.observation, decision: Decision(choice: one.choice, logProbability: one.logProbability, value: one.value),
-                reward: one.reward, next: one.observation, nextValue: 0, isTerminal: true, isLast: true)])
+            _ = bandit.learn(from: [
+                Transition(
+                    observation: one.observation,
+                    decision: Decision(choice: one.choice, logProbability: one.logProbability, value: one.value),
+                    reward: one.reward, next: one.observation, nextValue: 0, isTerminal: true, isLast: true)
+            ])
         }
         add("bandit", Array(usable[half...]), choices) { bandit.probabilities(on: $0.observation) }
         if let first = usable.first, kept(first)?.count == choices {
@@ -121,11 +125,14 @@ public struct DecisionReport: Codable, Sendable {
             return lines.joined(separator: "\n")
         }
         lines += [
-            "would earn       IPS                SNIPS              DR                 worth as many of its own",
+            "would earn       IPS                SNIPS              DR                 worth as many of its own"
         ]
         for one in candidates {
-            lines.append(one.name.padding(toLength: 14, withPad: " ", startingAt: 0) + [one.estimate.inversePropensity, one.estimate.selfNormalized, one.estimate.doublyRobust]
-                .map(figure).joined(separator: " ") + String(format: " %9.0f of %d%@", one.estimate.effectiveCount, one.estimate.count, one.isBetter ? "  better" : ""))
+            lines.append(
+                one.name.padding(toLength: 14, withPad: " ", startingAt: 0)
+                    + [one.estimate.inversePropensity, one.estimate.selfNormalized, one.estimate.doublyRobust]
+                    .map(figure).joined(separator: " ")
+                    + String(format: " %9.0f of %d%@", one.estimate.effectiveCount, one.estimate.count, one.isBetter ? "  better" : ""))
         }
         lines += ["", recommendation.isEmpty ? "none is better beyond doubt: stay" : "\(recommendation) is better: switch"]
         return lines.joined(separator: "\n")

@@ -64,7 +64,9 @@ struct PolicyStore {
         let numbers = store.layout.parameters.map {
             TensorContent(name: "policy.\($0.name)", shape: $0.shape, values: UnsafeBufferPointer(store[$0.name]))
         }
-        let rest = state.tensors.sorted { $0.key < $1.key }.map { TensorContent(name: "state.\($0.key)", shape: [$0.value.count], floats: $0.value) }
+        let rest = state.tensors.sorted { $0.key < $1.key }.map {
+            TensorContent(name: "state.\($0.key)", shape: [$0.value.count], floats: $0.value)
+        }
         return .init(name, numbers + rest + [TensorContent(name: "state", bytes: text)])
     }
 
@@ -77,7 +79,9 @@ struct PolicyStore {
         guard state.description == description else { throw CheckpointMismatch("\(path) holds another policy than decide describes") }
         do throws(SafetensorsError) {
             let (values, remembered) = try (values(for: learner.parameters), remembered())
-            if let (name, _) = remembered.numbers.first(where: { !$0.value.isFinite }) { return (state.progress, "\(path): \(name) is not finite") }
+            if let (name, _) = remembered.numbers.first(where: { !$0.value.isFinite }) {
+                return (state.progress, "\(path): \(name) is not finite")
+            }
             _ = learner.parameters.values.update(from: values)
             learner.resume(from: remembered)
             return (state.progress, nil)
@@ -92,19 +96,23 @@ struct PolicyStore {
         let told = state.description
         guard told.text != true else { return nil }
         guard (0...1024).contains(told.choices), (0...1 << 20).contains(told.inputs), told.controls.count <= 64,
-            told.controls.allSatisfy({ $0.low.isFinite && $0.high.isFinite && $0.low <= $0.high }), told.choices > 0 || !told.controls.isEmpty
+            told.controls.allSatisfy({ $0.low.isFinite && $0.high.isFinite && $0.low <= $0.high }),
+            told.choices > 0 || !told.controls.isEmpty
         else { throw CheckpointMismatch("\(path) describes a policy that nothing could be decided by") }
         var settings = DecideSettings()
         (settings.choices, settings.controls) = (state.description.choices, state.description.controls)
         let learner = try policyLearner(
-            state.description.policy, inputs: state.description.inputs, actions: settings.actions, settings: state.description.settings, seed: 1)
+            state.description.policy, inputs: state.description.inputs, actions: settings.actions, settings: state.description.settings,
+            seed: 1)
         _ = learner.policy.parameters.values.update(from: try values(for: learner.policy.parameters))
         return (learner.policy, state.description, state.progress.version)
     }
 
     private func values(for store: ParameterStore<Float>) throws(SafetensorsError) -> [Float] {
         var values: [Float] = []
-        for parameter in store.layout.parameters { values += try archive.tensor("policy.\(parameter.name)", shape: parameter.shape).floats() }
+        for parameter in store.layout.parameters {
+            values += try archive.tensor("policy.\(parameter.name)", shape: parameter.shape).floats()
+        }
         return values
     }
 

@@ -23,7 +23,9 @@ struct TextDecider {
 
     var version: UInt64 { adopted.version }
 
-    mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) { try adopted.adopt(update, payload: message) }
+    mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
+        try adopted.adopt(update, payload: message)
+    }
 
     /// Makes a model's parameters those that the policy writes with, once there is one.
     func lay(over model: ParameterStore<Float>) {
@@ -70,7 +72,8 @@ struct TextDecider {
             $0.moment = moment
             $0.muted = ended.muted.sorted()
         }
-        guard let topic = try? Topics.action(moment.session), let moments = Topics.moments(of: moment.session) else { return [] }  // checked on its way in
+        // checked on its way in
+        guard let topic = try? Topics.action(moment.session), let moments = Topics.moments(of: moment.session) else { return [] }
         decided += 1
         let payload = ended.input.payload(of: moment).map { Payload($0) }
         return [Outgoing(action, on: topic), Outgoing(MomentEvent.with { $0.decision = record }, on: moments, payload: payload)]

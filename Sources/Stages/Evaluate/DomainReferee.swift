@@ -107,17 +107,18 @@ struct DomainReferee {
 
     var message: Outgoing {
         let matrix = scores.matrix
-        return Outgoing(.with {
-            $0.domains = scores.domains
-            $0.rows = scores.rows.map { row in .with { $0.accuracy = row } }
-            ($0.before, $0.initial) = (scores.before, scores.initial)
-            if let value = matrix.averageAccuracy { $0.averageAccuracy = value }
-            if let value = matrix.backwardTransfer { $0.backwardTransfer = value }
-            if let value = matrix.forwardTransfer { $0.forwardTransfer = value }
-            if let value = matrix.forgetting { $0.forgetting = value }
-            if let value = matrix.anytimeAccuracy { $0.anytimeAccuracy = value }
-            $0.heldOut = settings.holdOut > 0
-            $0.starts = Array(starts.prefix(scores.domains.count))
-        }, on: Topics.evaluationDomains.only)
+        return Outgoing(
+            .with {
+                $0.domains = scores.domains
+                $0.rows = scores.rows.map { row in .with { $0.accuracy = row } }
+                ($0.before, $0.initial) = (scores.before, scores.initial)
+                if let value = matrix.averageAccuracy { $0.averageAccuracy = value }
+                if let value = matrix.backwardTransfer { $0.backwardTransfer = value }
+                if let value = matrix.forwardTransfer { $0.forwardTransfer = value }
+                if let value = matrix.forgetting { $0.forgetting = value }
+                if let value = matrix.anytimeAccuracy { $0.anytimeAccuracy = value }
+                $0.heldOut = settings.holdOut > 0
+                $0.starts = Array(starts.prefix(scores.domains.count))
+            }, on: Topics.evaluationDomains.only)
     }
 }

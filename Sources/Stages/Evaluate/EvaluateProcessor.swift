@@ -128,7 +128,9 @@ public struct EvaluateProcessor: Processor {
 
     public mutating func tick(at now: Instant) -> [Outgoing] {
         var outputs = advance(at: now)
-        if settings.mode == .live, scored > 0, !toldOver, lastTold.map({ now.nanoseconds.clampedSubtracting($0.nanoseconds) >= 1_000_000_000 }) ?? true {
+        if settings.mode == .live, scored > 0, !toldOver,
+            lastTold.map({ now.nanoseconds.clampedSubtracting($0.nanoseconds) >= 1_000_000_000 }) ?? true
+        {
             outputs.append(summary(at: now))
         }
         return outputs
@@ -140,7 +142,10 @@ public struct EvaluateProcessor: Processor {
         var done = 0
         for one in waiting {
             if case .event(.moment(let moment, _)) = one, settings.mode == .lockstep || models.versions.isEmpty && serving == nil,
-               !models.isCurrent(for: moment.ordinal, step: settings.learn.publishEvery) { break }
+                !models.isCurrent(for: moment.ordinal, step: settings.learn.publishEvery)
+            {
+                break
+            }
             done += 1
             switch one {
             case .refused(let ordinal):
@@ -148,7 +153,9 @@ public struct EvaluateProcessor: Processor {
                 outputs.append(progress())
             case .event(.moment(let moment, let input)):
                 adopt(for: moment.ordinal)
-                if serving != nil, domains.open(moment.domain, at: moment.ordinal, serving: server.parameters) { outputs.append(domains.message) }
+                if serving != nil, domains.open(moment.domain, at: moment.ordinal, serving: server.parameters) {
+                    outputs.append(domains.message)
+                }
                 score(moment, input)
                 watermark = moment.ordinal
                 first = first ?? moment.ordinal
@@ -166,7 +173,8 @@ public struct EvaluateProcessor: Processor {
         }
         if isOver, lastUpdateHeard, !toldOver {
             toldOver = true
-            if let last = models.versions.last, (try? last.archive.copy(into: server.parameters)) != nil {  // an update was checked when it came
+            // an update was checked when it came
+            if let last = models.versions.last, (try? last.archive.copy(into: server.parameters)) != nil {
                 if domains.end(serving: server.parameters) { outputs.append(domains.message) }
             }
             outputs.append(summary(at: now))
@@ -183,7 +191,8 @@ public struct EvaluateProcessor: Processor {
         }
         let (masks, server) = (settings.model.modalities, server)
         let shared = server.predict([.init(input)] + masks.map { .init(input, without: [$0]) })
-        let answers = shared + twin.predict([.init(input)])
+        let answers =
+            shared + twin.predict([.init(input)])
             + (personal?.answers(to: input, of: moment, serving: serving, server, words: shared[0]) ?? [])
         guard answers.allSatisfy(\.isFinite) else {  // readings that are too large for a model: no player is scored
             told.drops.count(.nonFinite)
@@ -239,18 +248,22 @@ public struct EvaluateProcessor: Processor {
         let played = zip(names, scores).filter { name, _ in
             !name.hasPrefix("masked.") || perceived.contains(String(name.dropFirst("masked.".count)))
         }
-        return Outgoing(.with {
-            $0.moments = scored
-            $0.setAside = setAside
-            $0.modelVersion = serving?.version ?? 0
-            $0.running = played.map { $1.running.message(named: $0) }
-            $0.window = played.map { $1.windowed.message(named: $0) }
-            $0.last = toldOver
-            $0.watermark = watermark
-        }, on: Topics.evaluationSummary.only)
+        return Outgoing(
+            .with {
+                $0.moments = scored
+                $0.setAside = setAside
+                $0.modelVersion = serving?.version ?? 0
+                $0.running = played.map { $1.running.message(named: $0) }
+                $0.window = played.map { $1.windowed.message(named: $0) }
+                $0.last = toldOver
+                $0.watermark = watermark
+            }, on: Topics.evaluationSummary.only)
     }
 
     private func progress() -> Outgoing {
-        Outgoing(.with { $0.ordinal = watermark; $0.last = toldOver }, on: Topics.evaluationProgress.only)
+        Outgoing(
+            .with {
+                $0.ordinal = watermark; $0.last = toldOver
+            }, on: Topics.evaluationProgress.only)
     }
 }

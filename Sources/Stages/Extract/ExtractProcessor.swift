@@ -37,9 +37,16 @@ public struct ExtractProcessor: Processor {
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
         switch input.sample.content {
         case .boundary(let boundary):
-            return [Outgoing(.with { $0.arrived = input.sample.arrived; $0.boundary = boundary }, on: topic)]
+            return [
+                Outgoing(
+                    .with {
+                        $0.arrived = input.sample.arrived; $0.boundary = boundary
+                    }, on: topic)
+            ]
         case .reading(let reading):
-            if let patience, now.nanoseconds.clampedSubtracting(input.sample.arrived) > patience { throw Refusal(.shed, "a reading that came too long ago") }
+            if let patience, now.nanoseconds.clampedSubtracting(input.sample.arrived) > patience {
+                throw Refusal(.shed, "a reading that came too long ago")
+            }
             let features = try features(of: reading, input.message)
             let feature = FeatureFrame.with {
                 $0.arrived = input.sample.arrived
@@ -56,8 +63,9 @@ public struct ExtractProcessor: Processor {
         guard reading.modality == modality, message.payload.count == 1 else {
             throw Refusal(.wrongShape, "\(reading.modality) with \(message.payload.count) payload frames")
         }
-        let raw = RawReading(modality: reading.modality, format: reading.format, width: Int(reading.width), height: Int(reading.height),
-                             channels: Int(reading.channels), sampleRate: Int(reading.sampleRate), payload: Array(message.payload[0]))
+        let raw = RawReading(
+            modality: reading.modality, format: reading.format, width: Int(reading.width), height: Int(reading.height),
+            channels: Int(reading.channels), sampleRate: Int(reading.sampleRate), payload: Array(message.payload[0]))
         do {
             return try frontend.features(of: raw)
         } catch {

@@ -37,7 +37,10 @@ public struct AnswerSettings: Codable, Sendable, Equatable {
         var found = after.filter { name in !Self.kinds.contains { $0.key == name } }.map { name in
             ("after", "'\(name)' is none of \(Self.kinds.map(\.key).joined(separator: ", "))")
         }
-        for (key, value, limit) in [("maximumTokens", maximumTokens, 1 << 20), ("tokensPerTick", tokensPerTick, 1 << 20), ("maximumWaiting", maximumWaiting, 100_000)]
+        for (key, value, limit) in [
+            ("maximumTokens", maximumTokens, 1 << 20), ("tokensPerTick", tokensPerTick, 1 << 20),
+            ("maximumWaiting", maximumWaiting, 100_000),
+        ]
         where !(1...limit).contains(value) {
             found.append((key, "\(value) is not within 1…\(limit)"))
         }

@@ -52,7 +52,8 @@ struct Answers {
         decider = try TextDecider(all)
         self.clock = clock
         self.tokenizer = tokenizer.isEmpty ? ByteTokenizer() : try openTokenizer(directory: tokenizer)
-        voice = MomentVoice(try MultimodalModel(model), sampling: settings.sampling, maximumTokens: settings.maximumTokens, measures: decider != nil)
+        voice = MomentVoice(
+            try MultimodalModel(model), sampling: settings.sampling, maximumTokens: settings.maximumTokens, measures: decider != nil)
     }
 
     var gauges: [String: Double] {
@@ -60,7 +61,9 @@ struct Answers {
         return decisions.merging(["answers": Double(answered)]) { $1 }
     }
 
-    mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) { try decider?.adopt(update, payload: message) }
+    mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
+        try decider?.adopt(update, payload: message)
+    }
 
     /// Notes a moment, if it asks.
     /// - Parameter muted: senses that are left out of what is answered.
@@ -96,7 +99,9 @@ struct Answers {
     private mutating func begin(_ speaker: Speaker) {
         guard !waiting.isEmpty else { return }
         let asked = waiting.removeFirst()
-        voice.begin(asked.input.without(asked.muted), with: speaker.parameters, seed: seed &+ asked.moment.ordinal) { decider?.lay(over: $0) }
+        voice.begin(asked.input.without(asked.muted), with: speaker.parameters, seed: seed &+ asked.moment.ordinal) {
+            decider?.lay(over: $0)
+        }
         (version, policyVersion) = (speaker.version, decider?.version ?? 0)
         (pieces, text) = (0, [])
         current = asked
@@ -109,7 +114,8 @@ struct Answers {
         while tokens.count < count, let token = voice.next() { tokens.append(token) }
         let answer = answer(to: asked.moment, tokens)
         pieces += 1
-        let told = (try? Topics.answer(asked.moment.session)).map { [Outgoing(answer, on: $0)] } ?? []  // the session was checked on its way in
+        // the session was checked on its way in
+        let told = (try? Topics.answer(asked.moment.session)).map { [Outgoing(answer, on: $0)] } ?? []
         return voice.isSpeaking ? told : told + end(asked, answer)
     }
 
@@ -137,6 +143,7 @@ struct Answers {
         guard var decider else { return [] }
         defer { self.decider = decider }
         return decider.outgoing(
-            .init(moment: asked.moment, input: asked.input, muted: asked.muted, policyVersion: policyVersion, answer: answer, text: text), voice)
+            .init(moment: asked.moment, input: asked.input, muted: asked.muted, policyVersion: policyVersion, answer: answer, text: text),
+            voice)
     }
 }

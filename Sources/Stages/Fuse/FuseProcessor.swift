@@ -25,7 +25,8 @@ public struct FuseProcessor: Processor {
                 var values: [Float] = []
                 if case .frame(let frame) = feature.content {
                     guard TopicComponent.isValid(frame.session), frame.modality == names[0], message.payload.count == 1 else {
-                        throw Refusal(.undecodable, "a frame of '\(frame.modality.prefix(64))' in '\(frame.session.prefix(64))' on \(topic)")
+                        throw Refusal(
+                            .undecodable, "a frame of '\(frame.modality.prefix(64))' in '\(frame.session.prefix(64))' on \(topic)")
                     }
                     values = try Array(message.payload[0])
                     guard values.count == Int(frame.rows).clampedMultiplying(by: Int(frame.columns)), frame.validity.isFinite else {
@@ -95,7 +96,10 @@ public struct FuseProcessor: Processor {
         var telemetry = predictor.telemetry
         telemetry.drops.add(told.drops.counts)
         telemetry.modelVersion = predictor.serving?.version ?? 0
-        telemetry.gauges = ["moments": Double(ordinal), "early": Double(aligner.early), "outOfOrder": Double(aligner.outOfOrder), "missedVersions": Double(models.missed)]
+        telemetry.gauges = [
+            "moments": Double(ordinal), "early": Double(aligner.early), "outOfOrder": Double(aligner.outOfOrder),
+            "missedVersions": Double(models.missed),
+        ]
         telemetry.gauges.merge(predictor.gauges) { own, _ in own }
         return telemetry
     }
@@ -123,8 +127,12 @@ public struct FuseProcessor: Processor {
     private mutating func take(_ feature: FeatureFrame, of modality: String, _ values: [Float], at now: Instant) throws(Refusal) {
         switch feature.content {
         case .frame(let frame):
-            guard let columns = extents[frame.modality] else { throw Refusal(.unknownModality, "the model has no sense '\(frame.modality)'") }
-            guard Int(frame.columns) == columns else { throw Refusal(.wrongShape, "\(frame.columns) columns of \(frame.modality), not \(columns)") }
+            guard let columns = extents[frame.modality] else {
+                throw Refusal(.unknownModality, "the model has no sense '\(frame.modality)'")
+            }
+            guard Int(frame.columns) == columns else {
+                throw Refusal(.wrongShape, "\(frame.columns) columns of \(frame.modality), not \(columns)")
+            }
             if let reason = aligner.insert(.init(frame: frame, values: values), at: now.nanoseconds) {
                 throw Refusal(Reason(rawValue: reason.rawValue), "\(frame.modality) of \(frame.source) at \(frame.time)")
             }
@@ -162,7 +170,8 @@ public struct FuseProcessor: Processor {
     }
 
     /// An event of the stream that goes on to learn and evaluate.
-    private mutating func tell(_ session: String, payload: [[Float]] = [], into outputs: inout [Outgoing], _ event: MomentEvent.OneOf_Event) {
+    private mutating func tell(_ session: String, payload: [[Float]] = [], into outputs: inout [Outgoing], _ event: MomentEvent.OneOf_Event)
+    {
         guard let topic = Topics.moments(of: session) else { return told.drops.count(.badSession) }
         outputs.append(Outgoing(.with { $0.event = event }, on: topic, payload: payload.map { Payload($0) }))
     }
@@ -200,7 +209,8 @@ public struct FuseProcessor: Processor {
 
     /// Live, feedback does not wait for a boundary that ingest lost in a restart.
     private func isOverdue(_ heard: Int64, at now: Instant) -> Bool {
-        settings.mode == .live && now.nanoseconds.clampedSubtracting(heard) > Int64(clamping: (settings.fuse.lateness + settings.fuse.sourceTimeout) * 1e9)
+        settings.mode == .live
+            && now.nanoseconds.clampedSubtracting(heard) > Int64(clamping: (settings.fuse.lateness + settings.fuse.sourceTimeout) * 1e9)
     }
 }
 

@@ -90,17 +90,24 @@ public struct MomentAligner: Sendable {
         let source = "\(frame.modality).\(frame.source)"
         let newest = session.sources[source]?.newest ?? .min
         session.sources[source] = Source(modality: frame.modality, newest: max(newest, frame.time), heard: now)
-        if session.sources.count > configuration.maximumSources, let oldest = session.sources.min(by: { $0.value.heard < $1.value.heard })?.key {
+        if session.sources.count > configuration.maximumSources,
+            let oldest = session.sources.min(by: { $0.value.heard < $1.value.heard })?.key
+        {
             session.sources[oldest] = nil
         }
         if let start = session.start, frame.time <= start { return .late }
         let passed = session.passed[frame.modality]
         if waitsForAll, let passed, frame.time <= passed.end { return .late }
         if frame.time < newest { outOfOrder += 1 }
-        if pending.contains(where: { $0.boundary.session == frame.session && $0.boundary.timeline == frame.timeline && $0.boundary.end < frame.time }) { early += 1 }
+        if pending.contains(where: {
+            $0.boundary.session == frame.session && $0.boundary.timeline == frame.timeline && $0.boundary.end < frame.time
+        }) {
+            early += 1
+        }
 
         var frames = session.frames[frame.modality] ?? []
-        if frames.contains(where: { $0.frame.source == frame.source && $0.frame.sequence == frame.sequence && $0.frame.time == frame.time }) {
+        if frames.contains(where: { $0.frame.source == frame.source && $0.frame.sequence == frame.sequence && $0.frame.time == frame.time })
+        {
             return .duplicate
         }
         let place = frames.lastIndex { ($0.frame.time, $0.frame.source, $0.frame.sequence) <= (frame.time, frame.source, frame.sequence) }
@@ -168,7 +175,8 @@ public struct MomentAligner: Sendable {
         if waited >= rules.values.map(\.lateness).max() ?? 0 { return true }
         guard hasAll || modalities.allSatisfy({ moment.confirmed.contains($0) || waited >= lateness(of: $0) }) else { return false }
         let timeout = Int64(clamping: configuration.sourceTimeout * 1e9)
-        let sources = sessions[key(moment.boundary.session, moment.boundary.timeline)]?.sources.values
+        let sources =
+            sessions[key(moment.boundary.session, moment.boundary.timeline)]?.sources.values
             .filter { now.clampedSubtracting($0.heard) <= timeout } ?? []
         return sources.allSatisfy { source in
             let disorder = rules[source.modality]?.disorder ?? 0
@@ -186,7 +194,8 @@ public struct MomentAligner: Sendable {
         for (modality, frames) in session.frames {
             let within = frames.filter { $0.frame.time <= boundary.end }, rest = frames.filter { $0.frame.time > boundary.end }
             let beyond = waitsForAll ? rest.filter { $0.boundary < boundary.ordinal } : rest
-            chosen[modality] = rules[modality]?.choose(from: AlignmentFrames(within: within, beyond: beyond), held: session.held[modality], at: boundary.end)
+            chosen[modality] = rules[modality]?.choose(
+                from: AlignmentFrames(within: within, beyond: beyond), held: session.held[modality], at: boundary.end)
             times += within.map(\.frame.time)
             session.frames[modality] = rest
             if let last = within.last { session.held[modality] = last }
@@ -201,7 +210,8 @@ public struct MomentAligner: Sendable {
 
     private mutating func keep(_ session: Session, as name: String) {
         if sessions[name] == nil, sessions.count >= configuration.maximumSessions,
-           let oldest = sessions.min(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) })?.key {
+            let oldest = sessions.min(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) })?.key
+        {
             sessions[oldest] = nil
         }
         sessions[name] = session

@@ -26,9 +26,11 @@ public struct MomentAssembly {
         words = try TextBytes(tokenizer: reader == nil ? "" : settings.signals.text.tokenizer)
         if let reader, let sense = model.senses.first(where: { $0.name == Self.sentence }), sense.columns != reader.configuration.width {
             throw ConfigurationProblem(
-                key: "senses.sentence.columns", problem: "\(sense.columns) columns for the \(reader.configuration.width) features of \(settings.fuse.sentence)")
+                key: "senses.sentence.columns",
+                problem: "\(sense.columns) columns for the \(reader.configuration.width) features of \(settings.fuse.sentence)")
         }
-        extents = model.senses.map { ($0.name, Extent(rows: $0.rows, columns: $0.columns)) }
+        extents =
+            model.senses.map { ($0.name, Extent(rows: $0.rows, columns: $0.columns)) }
             + [(MultimodalConfiguration.textName, Extent(rows: model.text.length, columns: 1))]
     }
 
@@ -47,7 +49,8 @@ public struct MomentAssembly {
             moment.arrived = boundary.arrived
             for (modality, extent) in extents {
                 if let reader, modality == Self.sentence {
-                    moment.senses.append(read(slice.frames[MultimodalConfiguration.textName] ?? [], reader, end: boundary.end, into: &payload))
+                    moment.senses.append(
+                        read(slice.frames[MultimodalConfiguration.textName] ?? [], reader, end: boundary.end, into: &payload))
                     continue
                 }
                 let frames = (slice.frames[modality] ?? []).filter { Int($0.frame.columns) == extent.columns }
@@ -60,7 +63,9 @@ public struct MomentAssembly {
     /// What a pretrained encoder makes of the words, which are bytes.
     private func read(_ frames: [MomentAligner.Arrival], _ reader: BERT, end: Int64, into payload: inout [[Float]]) -> Sense {
         guard let newest = frames.last?.frame else {
-            return .with { $0.modality = Self.sentence; $0.age = -1 }
+            return .with {
+                $0.modality = Self.sentence; $0.age = -1
+            }
         }
         let bytes = words.bytes(of: frames.flatMap(\.values).map { Int(clamping: Double($0)) })
         payload.append(reader.features(of: String(decoding: bytes, as: UTF8.self)))
@@ -76,9 +81,13 @@ public struct MomentAssembly {
         }
     }
 
-    private func sense(_ modality: String, _ frames: [MomentAligner.Arrival], _ extent: Extent, end: Int64, into payload: inout [[Float]]) -> Sense {
+    private func sense(_ modality: String, _ frames: [MomentAligner.Arrival], _ extent: Extent, end: Int64, into payload: inout [[Float]])
+        -> Sense
+    {
         guard let newest = frames.last?.frame else {
-            return .with { $0.modality = modality; $0.age = -1 }
+            return .with {
+                $0.modality = modality; $0.age = -1
+            }
         }
         let values = Array(frames.flatMap(\.values).suffix(extent.rows * extent.columns))
         payload.append(values)
@@ -115,14 +124,17 @@ extension MomentInput {
         self.init()
         var remaining = payload[...]
         for sense in moment.senses where sense.present {
-            guard let values = remaining.popFirst(), values.count == Int(sense.rows).clampedMultiplying(by: Int(sense.columns)), values.allSatisfy(\.isFinite),
-                  sense.validity.isFinite else { return nil }
+            guard let values = remaining.popFirst(), values.count == Int(sense.rows).clampedMultiplying(by: Int(sense.columns)),
+                values.allSatisfy(\.isFinite),
+                sense.validity.isFinite
+            else { return nil }
             if sense.modality == MultimodalConfiguration.textName {
                 guard values.allSatisfy({ $0 >= 0 && $0 < 16_777_216 && $0 == $0.rounded() }) else { return nil }
                 text = values.map { Int($0) }
             } else {
-                senses[sense.modality] = SenseInput(rows: Int(sense.rows), columns: Int(sense.columns), values: values,
-                                                    age: Float(sense.age) / 1e9, validity: min(max(sense.validity, 0), 1))
+                senses[sense.modality] = SenseInput(
+                    rows: Int(sense.rows), columns: Int(sense.columns), values: values,
+                    age: Float(sense.age) / 1e9, validity: min(max(sense.validity, 0), 1))
             }
         }
         guard remaining.isEmpty else { return nil }
@@ -130,6 +142,8 @@ extension MomentInput {
 
     /// The numbers of the moment that it came from, one list for each present sense, in order.
     func payload(of moment: Moment) -> [[Float]] {
-        moment.senses.filter(\.present).map { $0.modality == MultimodalConfiguration.textName ? text.map { Float($0) } : senses[$0.modality]?.values ?? [] }
+        moment.senses.filter(\.present).map {
+            $0.modality == MultimodalConfiguration.textName ? text.map { Float($0) } : senses[$0.modality]?.values ?? []
+        }
     }
 }

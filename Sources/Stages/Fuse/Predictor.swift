@@ -57,7 +57,9 @@ struct Predictor {
         try answers?.adopt(update, payload: message)
     }
 
-    mutating func adopt(_ update: SessionUpdate, payload message: WireMessage) throws(Refusal) { try adapters?.insert(update, payload: message) }
+    mutating func adopt(_ update: SessionUpdate, payload message: WireMessage) throws(Refusal) {
+        try adapters?.insert(update, payload: message)
+    }
 
     func models() -> AdoptedModels { AdoptedModels(layout: server.layout, capacity: settings.updateCapacity) }
 
@@ -115,8 +117,11 @@ struct Predictor {
     private var speaker: Answers.Speaker? { serving.map { .init(parameters: server.parameters, version: $0.version) } }
 
     /// - Returns: nil where there is no prediction; and what the model makes of the moment, where a policy looks through it.
-    private mutating func predict(_ moment: Moment, _ input: MomentInput, at now: Instant) -> (outputs: [Outgoing], representation: [Float])? {
-        if settings.mode == .live, now.nanoseconds.clampedSubtracting(moment.arrived) > Int64(clamping: settings.fuse.maximumLatency * 1e9) {
+    private mutating func predict(_ moment: Moment, _ input: MomentInput, at now: Instant) -> (
+        outputs: [Outgoing], representation: [Float]
+    )? {
+        if settings.mode == .live, now.nanoseconds.clampedSubtracting(moment.arrived) > Int64(clamping: settings.fuse.maximumLatency * 1e9)
+        {
             told.drops.count(.shed)
             return nil
         }
@@ -136,8 +141,13 @@ struct Predictor {
             return nil
         }
         let attention = settings.fuse.attention ? server.attention(row: 0) : []
-        remember(Remembered(moment: moment, input: input, experts: whole.experts, version: serving.version, label: answer.label, muted: judgement.muted))
-        let explanation = settings.fuse.explain == .none ? nil
+        remember(
+            Remembered(
+                moment: moment, input: input, experts: whole.experts, version: serving.version, label: answer.label, muted: judgement.muted)
+        )
+        let explanation =
+            settings.fuse.explain == .none
+            ? nil
             : server.explain(input.without(judgement.muted), class: answer.label, exhaustively: settings.fuse.explain == .shapley)
         let latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
         told.latencies["prediction", default: QuantileSketch()].add(latency)
@@ -157,7 +167,8 @@ struct Predictor {
             $0.contributions.muted = judgement.muted.sorted()
         }
         let changes = judgement.changes.compactMap { self.change($0, moment) }
-        let predictions = (try? Topics.prediction(moment.session)).map { [Outgoing(prediction, on: $0)] } ?? []  // the session was checked on its way in
+        // the session was checked on its way in
+        let predictions = (try? Topics.prediction(moment.session)).map { [Outgoing(prediction, on: $0)] } ?? []
         return (predictions + changes, representation)
     }
 
@@ -166,7 +177,8 @@ struct Predictor {
         guard let looksThroughModel = decider?.looksThroughModel, !looksThroughModel || representation != nil else { return [] }
         let latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
         do throws(Refusal) {
-            return try decider?.decide(on: moment, input, representation: representation ?? [], modelVersion: serving?.version ?? 0, latency: latency) ?? []
+            return try decider?.decide(
+                on: moment, input, representation: representation ?? [], modelVersion: serving?.version ?? 0, latency: latency) ?? []
         } catch {
             told.drops.count(error.reason)
             return []
@@ -175,15 +187,16 @@ struct Predictor {
 
     private func change(_ change: ReliabilityBook.Change, _ moment: Moment) -> Outgoing? {
         guard let topic = try? Topics.reliability(moment.session) else { return nil }  // the session was checked on its way in
-        return Outgoing(.with {
-            $0.session = moment.session
-            $0.moment = moment.id
-            $0.ordinal = moment.ordinal
-            $0.modality = change.modality
-            $0.muted = change.isMuted
-            $0.reliability = Float(change.reliability)
-            $0.cause = change.cause.rawValue
-        }, on: topic)
+        return Outgoing(
+            .with {
+                $0.session = moment.session
+                $0.moment = moment.id
+                $0.ordinal = moment.ordinal
+                $0.modality = change.modality
+                $0.muted = change.isMuted
+                $0.reliability = Float(change.reliability)
+                $0.cause = change.cause.rawValue
+            }, on: topic)
     }
 
     private mutating func remember(_ one: Remembered) {
@@ -193,20 +206,26 @@ struct Predictor {
 
     /// A label tells what each modality's opinion was worth.
     private mutating func join(_ feedback: Feedback) {
-        guard let one = remembered.last(where: { feedback.cites($0.moment) }) else { return }  // the learner counts labels of unknown moments,
-        guard feedback.isWithin(settings.model.classes) else { return }                        // and those that are none
+        // the learner counts labels of unknown moments,
+        guard let one = remembered.last(where: { feedback.cites($0.moment) }) else { return }
+        guard feedback.isWithin(settings.model.classes) else { return }  // and those that are none
         judged += 1
         if one.label == Int(feedback.label) { right += 1 }
-        reliability.learn(one.experts, label: Int(feedback.label), classes: feedback.classes > 0 ? Int(feedback.classes) : settings.model.classes,
-                          session: one.moment.session)
+        reliability.learn(
+            one.experts, label: Int(feedback.label), classes: feedback.classes > 0 ? Int(feedback.classes) : settings.model.classes,
+            session: one.moment.session)
     }
 
     /// The answer to a request.
     mutating func explain(_ request: ExplainRequest) throws(Refusal) -> Outgoing {
         guard let topic = try? Topics.explanation(request.session) else { throw Refusal(.badSession, String(request.session.prefix(64))) }
-        var explained = MomentExplanation.with { $0.session = request.session; $0.moment = request.moment }
-        guard let one = remembered.last(where: { $0.moment.id == request.moment && $0.moment.session == request.session }), let serving else {
-            explained.problem = "moment \(request.moment.prefix(128)) is not among the newest \(remembered.count) that were predicted (fuse.remembered)"
+        var explained = MomentExplanation.with {
+            $0.session = request.session; $0.moment = request.moment
+        }
+        guard let one = remembered.last(where: { $0.moment.id == request.moment && $0.moment.session == request.session }), let serving
+        else {
+            explained.problem =
+                "moment \(request.moment.prefix(128)) is not among the newest \(remembered.count) that were predicted (fuse.remembered)"
             return Outgoing(explained, on: topic)
         }
         let explanation = server.explain(one.input.without(one.muted), class: nil, exhaustively: true)

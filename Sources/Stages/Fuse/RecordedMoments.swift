@@ -71,7 +71,8 @@ public struct RecordedMoments: Sequence, IteratorProtocol {
 
     private mutating func insert(_ reading: SessionEvent.Reading, _ raw: RawReading, timeline: UInt64) {
         steps += 1
-        guard let frontend = frontends[raw.modality], let features = try? frontend.features(of: raw) else { return }  // what the graph would refuse
+        // what the graph would refuse
+        guard let frontend = frontends[raw.modality], let features = try? frontend.features(of: raw) else { return }
         var frame = frame(of: reading, features)
         frame.sequence = UInt64(steps)
         frame.timeline = timeline

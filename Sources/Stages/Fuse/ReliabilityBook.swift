@@ -58,9 +58,13 @@ struct ReliabilityBook {
     }
 
     /// Mutes and readmits; the most reliable of the modalities that are there always speaks.
-    private mutating func decide(_ session: inout Session, _ present: [String], _ judgement: inout Judgement, _ causes: [String: SenseReliability.Cause]) {
+    private mutating func decide(
+        _ session: inout Session, _ present: [String], _ judgement: inout Judgement, _ causes: [String: SenseReliability.Cause]
+    ) {
         for modality in present {
-            guard let value = judgement.reliability[modality], let cause = causes[modality], let wasMuted = session.senses[modality]?.isMuted else { continue }
+            guard let value = judgement.reliability[modality], let cause = causes[modality],
+                let wasMuted = session.senses[modality]?.isMuted
+            else { continue }
             let isMuted = wasMuted ? value <= settings.readmitAbove : value < settings.muteBelow
             guard isMuted != wasMuted else { continue }
             session.senses[modality]?.isMuted = isMuted
@@ -69,7 +73,8 @@ struct ReliabilityBook {
         }
         guard settings.mutes else { return }
         let muted = present.filter { session.senses[$0]?.isMuted == true }
-        let spared = muted.count == present.count ? present.max { (judgement.reliability[$0] ?? 0) < (judgement.reliability[$1] ?? 0) } : nil
+        let spared =
+            muted.count == present.count ? present.max { (judgement.reliability[$0] ?? 0) < (judgement.reliability[$1] ?? 0) } : nil
         judgement.muted = Set(muted.filter { $0 != spared })
     }
 
@@ -84,7 +89,8 @@ struct ReliabilityBook {
 
     private mutating func keep(_ session: Session, as name: String) {
         if sessions[name] == nil, sessions.count >= maximumSessions,
-           let oldest = sessions.min(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) })?.key {
+            let oldest = sessions.min(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) })?.key
+        {
             sessions[oldest] = nil
         }
         sessions[name] = session

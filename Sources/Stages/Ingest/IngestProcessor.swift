@@ -78,7 +78,8 @@ public struct IngestProcessor: Processor {
     public init(_ settings: Settings, epoch: UInt64, wallOffset: Int64, closer: String) {
         cutter = MomentCutter(settings.cut, epoch: epoch, doubts: settings.mode == .live)
         clocks = settings.mode == .live ? SourceClocks(settings.cut) : nil
-        topics = Dictionary(uniqueKeysWithValues: modalities.compactMap { name, _ in (try? Topics.sample(name)).map { (name, $0) } })  // names in the list are valid
+        // names in the list are valid
+        topics = Dictionary(uniqueKeysWithValues: modalities.compactMap { name, _ in (try? Topics.sample(name)).map { (name, $0) } })
         self.closer = closer
         cutsInSilence = settings.mode == .live
         clockTolerance = Int64(clamping: settings.cut.maximumJump * 1e9)
@@ -143,7 +144,9 @@ public struct IngestProcessor: Processor {
         var reading = reading
         reading.stamp.time = event.time
         var outputs = outcome.before.flatMap { told($0, at: now) }
-        let sample = Sample.with { $0.arrived = now.nanoseconds; $0.reading = reading; $0.timeline = outcome.timeline }
+        let sample = Sample.with {
+            $0.arrived = now.nanoseconds; $0.reading = reading; $0.timeline = outcome.timeline
+        }
         outputs.append(.sample(sample, to: topic, payload: [Payload(message.payload[0])]))
         if let boundary = outcome.boundary { outputs += told(boundary, at: now) }
         return outputs
@@ -154,12 +157,13 @@ public struct IngestProcessor: Processor {
             guard !closer.isEmpty, cut.stamp.source == closer else { return [] }  // one of several publishers is done
             ended = true
             var boundaries = cutter.finish()
-            boundaries.append(.with {
-                $0.ordinal = cutter.newestBoundary + 1
-                $0.epoch = cutter.epoch
-                $0.arrived = now.nanoseconds
-                $0.last = true
-            })
+            boundaries.append(
+                .with {
+                    $0.ordinal = cutter.newestBoundary + 1
+                    $0.epoch = cutter.epoch
+                    $0.arrived = now.nanoseconds
+                    $0.last = true
+                })
             return boundaries.flatMap { told($0, at: now) }
         }
         try check(session: cut.session)
@@ -199,7 +203,12 @@ public struct IngestProcessor: Processor {
         var boundary = boundary
         boundary.feedback = passedFeedback
         return modalities.compactMap { name, _ in
-            topics[name].map { .sample(.with { $0.arrived = now.nanoseconds; $0.boundary = boundary }, to: $0, payload: []) }
+            topics[name].map {
+                .sample(
+                    .with {
+                        $0.arrived = now.nanoseconds; $0.boundary = boundary
+                    }, to: $0, payload: [])
+            }
         }
     }
 
@@ -216,6 +225,8 @@ public struct IngestProcessor: Processor {
     }
 
     private func check(range time: Int64) throws(Refusal) {
-        guard (-SessionEvent.furthestTime...SessionEvent.furthestTime).contains(time) else { throw Refusal(.clockInFuture, "a time of \(time) ns") }
+        guard (-SessionEvent.furthestTime...SessionEvent.furthestTime).contains(time) else {
+            throw Refusal(.clockInFuture, "a time of \(time) ns")
+        }
     }
 }

@@ -145,7 +145,8 @@ public struct MomentCutter: Sendable {
 
     private mutating func cutAll(where isDue: (Timeline) -> Bool) -> [Boundary] {
         var boundaries: [Boundary] = []
-        for (name, state) in sessions.sorted(by: { $0.key < $1.key }) where state.times.all.contains(where: { $0.opened != nil && isDue($0) }) {
+        for (name, state) in sessions.sorted(by: { $0.key < $1.key })
+        where state.times.all.contains(where: { $0.opened != nil && isDue($0) }) {
             var session = state
             boundaries += close(name, &session, where: isDue)
             sessions[name] = session
@@ -192,7 +193,8 @@ public struct MomentCutter: Sendable {
     /// Forgets the session unheard for longest where there are as many as may be, and ends its open moments.
     private mutating func makeRoom() -> [Boundary] {
         guard sessions.count >= configuration.maximumSessions,
-              let (name, oldest) = sessions.min(by: { $0.value.order < $1.value.order }) else { return [] }
+            let (name, oldest) = sessions.min(by: { $0.value.order < $1.value.order })
+        else { return [] }
         var session = oldest
         let boundaries = closeAll(name, &session)
         sessions[name] = nil

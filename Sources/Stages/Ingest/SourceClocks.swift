@@ -40,7 +40,9 @@ public struct SourceClocks: Sendable {
         func x(_ arrived: Int64) -> Double { Double(arrived.clampedSubtracting(origin.arrived)) / 1e9 }
 
         /// Seconds of arrival − stamp, but for a constant of the session.
-        func y(_ stamp: Int64, _ arrived: Int64) -> Double { Double(arrived.clampedSubtracting(origin.arrived).clampedSubtracting(stamp.clampedSubtracting(origin.stamp))) / 1e9 }
+        func y(_ stamp: Int64, _ arrived: Int64) -> Double {
+            Double(arrived.clampedSubtracting(origin.arrived).clampedSubtracting(stamp.clampedSubtracting(origin.stamp))) / 1e9
+        }
     }
 
     private let configuration: Configuration
@@ -60,7 +62,8 @@ public struct SourceClocks: Sendable {
     /// The session's time of a stamp that arrives now.
     func time(of stamp: Stamp, session name: String, arrived: Int64) -> Int64 {
         guard configuration.corrects, !stamp.clock.isEmpty, let session = sessions[name], session.own != stamp.clock,
-              let own = session.clocks[session.own]?.envelope.line(at: session.x(arrived)) else { return stamp.time }
+            let own = session.clocks[session.own]?.envelope.line(at: session.x(arrived))
+        else { return stamp.time }
         let delay = session.y(stamp.time, arrived)
         let other = session.clocks[stamp.clock].flatMap { value(of: $0, at: session.x(arrived), stamp, delay) } ?? delay
         return stamp.time.clampedAdding(Int64(clamping: ((other - own.value) * 1e9).rounded()))
@@ -86,11 +89,14 @@ public struct SourceClocks: Sendable {
         session.heard = arrived
         if stamp.clock != session.own { corrected += 1 }
         if session.clocks.count > configuration.maximumClocks,
-           let oldest = session.clocks.filter({ $0.key != session.own }).min(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) })?.key {
+            let oldest = session.clocks.filter({ $0.key != session.own }).min(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) })?
+                .key
+        {
             session.clocks[oldest] = nil
         }
         if sessions[name] == nil, sessions.count >= maximumSessions,
-           let oldest = sessions.min(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) })?.key {
+            let oldest = sessions.min(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) })?.key
+        {
             sessions[oldest] = nil
         }
         sessions[name] = session
@@ -99,7 +105,8 @@ public struct SourceClocks: Sendable {
     /// Seconds that a clock is ahead of the session's, and how many millionths faster it runs; nil while one of them is unknown.
     func difference(of clock: String, session name: String, at arrived: Int64) -> (offset: Double, drift: Double)? {
         guard let session = sessions[name], let own = session.clocks[session.own]?.envelope.line(at: session.x(arrived)),
-              let other = session.clocks[clock]?.envelope.line(at: session.x(arrived)) else { return nil }
+            let other = session.clocks[clock]?.envelope.line(at: session.x(arrived))
+        else { return nil }
         return (own.value - other.value, 1e6 * (own.slope - other.slope))
     }
 
@@ -116,7 +123,9 @@ public struct SourceClocks: Sendable {
     }
 
     private func fresh(_ arrived: Int64) -> Clock {
-        Clock(envelope: LowerEnvelope(bucket: configuration.span, capacity: configuration.spans, steepest: Self.greatestDrift), heard: arrived)
+        Clock(
+            envelope: LowerEnvelope(bucket: configuration.span, capacity: configuration.spans, steepest: Self.greatestDrift), heard: arrived
+        )
     }
 
     /// No clock that works gains or loses more than a thousandth against another.

@@ -47,7 +47,9 @@ public struct CheckpointStore: Sendable {
         try prepareDirectory(at: directory)
         opened = try CheckpointDirectory(directory).recover()
         if opened == nil, fileExists("\(directory)/\(Self.training)") {
-            throw CheckpointMismatch("\(directory) holds \(Self.training) without \(FileDigests.name), which says whether it is whole; move it away, or write the list by `sha256sum`")
+            throw CheckpointMismatch(
+                "\(directory) holds \(Self.training) without \(FileDigests.name), which says whether it is whole; move it away, or write the list by `sha256sum`"
+            )
         }
     }
 
@@ -72,19 +74,24 @@ public struct CheckpointStore: Sendable {
         }
         for (name, numbers) in state.tensors.sorted(by: { $0.key < $1.key }) { try requireFinite(numbers, name) }
         for parameter in store.layout.parameters { try requireFinite(store[parameter.name], parameter.name) }
-        let rest = state.tensors.sorted { $0.key < $1.key }.map { TensorContent(name: "state.\($0.key)", shape: [$0.value.count], floats: $0.value) }
+        let rest = state.tensors.sorted { $0.key < $1.key }.map {
+            TensorContent(name: "state.\($0.key)", shape: [$0.value.count], floats: $0.value)
+        }
 
         let served = guided.serving, model = guided.learner.model
         func plain(_ isWanted: (Parameter) -> Bool, _ name: (String) -> String) -> [TensorContent] {
-            served.layout.parameters.filter(isWanted).map { TensorContent(name: name($0.name), shape: $0.shape, values: UnsafeBufferPointer(served[$0.name])) }
+            served.layout.parameters.filter(isWanted).map {
+                TensorContent(name: name($0.name), shape: $0.shape, values: UnsafeBufferPointer(served[$0.name]))
+            }
         }
-        try CheckpointDirectory(directory).write([
-            .init(Self.training, parameters + rest + [TensorContent(name: "state", bytes: text)]),
-            .init("model.safetensors", plain(model.isTrunk, GPT2.savedName), metadata: ["format": "pt"]),
-            .init(Self.senses, plain({ !model.isTrunk($0) }, { $0 })),
-            .init("config.json", text: configuration + "\n"),
-            .init(LedgerFile.name, text: LedgerFile.text(of: guided.ledger.entries)),
-        ] + tokenizer.sorted { $0.key < $1.key }.map { .init($0.key, bytes: $0.value) } + others)
+        try CheckpointDirectory(directory).write(
+            [
+                .init(Self.training, parameters + rest + [TensorContent(name: "state", bytes: text)]),
+                .init("model.safetensors", plain(model.isTrunk, GPT2.savedName), metadata: ["format": "pt"]),
+                .init(Self.senses, plain({ !model.isTrunk($0) }, { $0 })),
+                .init("config.json", text: configuration + "\n"),
+                .init(LedgerFile.name, text: LedgerFile.text(of: guided.ledger.entries)),
+            ] + tokenizer.sorted { $0.key < $1.key }.map { .init($0.key, bytes: $0.value) } + others)
     }
 
     /// Puts a learner where the newest checkpoint left off.
@@ -96,7 +103,8 @@ public struct CheckpointStore: Sendable {
         let text = try archive.tensor("state").withUnsafeBytes { Data($0) }
         let version = try StateCoding.decode(Version.self, from: text, of: path).version
         guard version == State.newest else {
-            throw CheckpointMismatch("\(directory) holds a checkpoint of version \(version), not \(State.newest); choose another directory, or move it away")
+            throw CheckpointMismatch(
+                "\(directory) holds a checkpoint of version \(version), not \(State.newest); choose another directory, or move it away")
         }
         let state = try StateCoding.decode(State.self, from: text, of: path)
         if let problem = state.labels.problem(for: guided.learner.model.configuration) { throw CheckpointMismatch("\(path): \(problem)") }
@@ -114,20 +122,26 @@ public struct CheckpointStore: Sendable {
 
     /// What the newest checkpoint of a directory remembers, without the moments themselves.
     public static func memory(of directory: String) throws -> [ReplaySlot] {
-        guard let path = try CheckpointDirectory(directory).open()?[training] else { throw CheckpointMismatch("\(directory) holds no checkpoint") }
+        guard let path = try CheckpointDirectory(directory).open()?[training] else {
+            throw CheckpointMismatch("\(directory) holds no checkpoint")
+        }
         let text = try TensorArchive(mapping: path).tensor("state").withUnsafeBytes { Data($0) }
         return try StateCoding.decode(Remembered.self, from: text, of: path).learner.learner.memory.slots
     }
 
     /// Copies the model that serves in the newest checkpoint of a directory into a store that holds its parameters.
     static func copyModel(of directory: String, into store: ParameterStore<Float>) throws {
-        guard let opened = try CheckpointDirectory(directory).open(), let trunk = opened["model.safetensors"], let senses = opened[Self.senses] else {
+        guard let opened = try CheckpointDirectory(directory).open(), let trunk = opened["model.safetensors"],
+            let senses = opened[Self.senses]
+        else {
             throw CheckpointMismatch("\(directory) holds no checkpoint")
         }
         let archives = (try TensorArchive(mapping: trunk), try TensorArchive(mapping: senses))
         for parameter in store.layout.parameters {
             let tensor = try archives.0[GPT2.savedName(parameter.name)].map { $0 } ?? archives.1.tensor(parameter.name)
-            guard tensor.shape == parameter.shape else { throw SafetensorsError(trunk, .wrongShape(tensor: parameter.name, found: tensor.shape, expected: parameter.shape)) }
+            guard tensor.shape == parameter.shape else {
+                throw SafetensorsError(trunk, .wrongShape(tensor: parameter.name, found: tensor.shape, expected: parameter.shape))
+            }
             try tensor.copy(into: store[parameter.name])
         }
     }

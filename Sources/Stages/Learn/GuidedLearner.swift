@@ -21,7 +21,8 @@ final class GuidedLearner {
         learner = try OnlineLearner(model, settings.learner, seed: seed)
         if !settings.model.gpt2.isEmpty { try model.takeTrunk(from: settings.model.gpt2, into: learner.parameters) }
         let start = learner.parameters.copy()
-        gate = settings.learn.gate.enabled
+        gate =
+            settings.learn.gate.enabled
             ? try UpdateGate(settings.learn.gate, model, frozen: start, serving: start, random: RandomSource(seed: seed)) : nil
         rules = try TriggeredLearning(settings.learn.triggers, model, frozen: start, seed: seed)
     }
@@ -52,7 +53,8 @@ final class GuidedLearner {
         tell("anchor_loss", gate.anchorLoss)
         if verdict.decision != .accepted {
             rules.ledger.append(
-                "gate", verdict.decision == .rolledBack ? .rollBack : .nothing, verdict.reason, signal: verdict.anchorLoss, before: verdict.servingLoss,
+                "gate", verdict.decision == .rolledBack ? .rollBack : .nothing, verdict.reason, signal: verdict.anchorLoss,
+                before: verdict.servingLoss,
                 after: verdict.candidateLoss, at: time)
         }
         return verdict
@@ -96,7 +98,9 @@ final class GuidedLearner {
 
 extension JSONValue {
     fileprivate init(text: String) throws(SettingsError) {
-        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)) else { throw SettingsError("settings", "not JSON") }
+        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)) else {
+            throw SettingsError("settings", "not JSON")
+        }
         self = value
     }
 }
@@ -130,7 +134,9 @@ extension GuidedLearner {
     func restore(_ progress: Progress, _ tensors: [String: [Float]]) throws {
         func part(_ name: String) -> [String: [Float]] {
             let prefix = name + "."
-            return Dictionary(uniqueKeysWithValues: tensors.filter { $0.key.hasPrefix(prefix) }.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
+            return Dictionary(
+                uniqueKeysWithValues: tensors.filter { $0.key.hasPrefix(prefix) }.map { (String($0.key.dropFirst(prefix.count)), $0.value) }
+            )
         }
         try learner.restore(.init(progress: progress.learner, tensors: tensors))
         rules.restore(progress.rules, part("rules"))

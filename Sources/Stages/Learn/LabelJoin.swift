@@ -119,7 +119,8 @@ extension LabelJoin: Codable {
         let moments = try container.decode([[UInt8]].self, forKey: .moments).map { try Moment(serializedBytes: $0) }
         let inputs = try container.decode([MomentInput].self, forKey: .inputs), due = try container.decode([Bool].self, forKey: .due)
         guard moments.count == inputs.count, moments.count == due.count else {
-            throw DecodingError.dataCorruptedError(forKey: .inputs, in: container, debugDescription: "\(moments.count) moments, \(inputs.count) inputs")
+            throw DecodingError.dataCorruptedError(
+                forKey: .inputs, in: container, debugDescription: "\(moments.count) moments, \(inputs.count) inputs")
         }
         waiting = moments.indices.map { Waiting(moment: moments[$0], input: inputs[$0], isDue: due[$0]) }
         givenUp = try container.decode([String].self, forKey: .givenUp)

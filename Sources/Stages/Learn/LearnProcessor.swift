@@ -57,10 +57,13 @@ public struct LearnProcessor: Processor {
         store = try CheckpointStore(directory: settings.learn.directory, model: settings.model, tokenizer: settings.signals.text.tokenizer)
         guided = try GuidedLearner(settings)
         (progress, labels) = (LearnProgress(), LabelJoin(patience: settings.learn.labelPatience))
-        versions = ReservedNumbers(directory: settings.learn.directory, name: "versions.reserved", owner: isLive ? "" : settings.learn.stream)
+        versions = ReservedNumbers(
+            directory: settings.learn.directory, name: "versions.reserved", owner: isLive ? "" : settings.learn.stream)
         var isRestored = false, goesOn = false
         if let (saved, waiting) = try store.restore(guided) {
-            guard saved.isPlausible else { throw CheckpointMismatch("\(settings.learn.directory) holds a checkpoint whose counts cannot be; move it away") }
+            guard saved.isPlausible else {
+                throw CheckpointMismatch("\(settings.learn.directory) holds a checkpoint whose counts cannot be; move it away")
+            }
             (progress, isRestored) = (saved, true)
             if !isLive, saved.goesOn(with: settings.learn.stream, run: settings.learn.run) {
                 (known, labels, goesOn) = (saved.events, waiting, true)
@@ -72,8 +75,12 @@ public struct LearnProcessor: Processor {
             progress.begin(settings.learn.stream, run: settings.learn.run)
         }
         // What was published after the checkpoint, or learned after it was published, has its number.
-        if !goesOn, isLive && isRestored || versions.reserved > progress.version { progress.version = max(progress.version, versions.reserved) + 1 }
-        if let damage = store.opened?.damage { told.drops.count(.checkpointDamaged, because: "\(damage); goes on from the checkpoint before") }
+        if !goesOn, isLive && isRestored || versions.reserved > progress.version {
+            progress.version = max(progress.version, versions.reserved) + 1
+        }
+        if let damage = store.opened?.damage {
+            told.drops.count(.checkpointDamaged, because: "\(damage); goes on from the checkpoint before")
+        }
         decisions = try DecisionLearner(settings, from: store.opened) { [guided] in guided.serving }
         sessions = try SessionPublisher(settings, guided.learner.model, clock: clock, from: store.opened)
         if let problem = sessions?.problem { told.drops.count(.checkpointDamaged, because: "\(problem); sessions begin anew") }
@@ -113,7 +120,8 @@ public struct LearnProcessor: Processor {
             if !feedback.decision.isEmpty { outputs += try decisions?.take(feedback, at: now) ?? [] }
         case .event(.decision(let record, let input), _):
             defer { progress.events += 1 }
-            if record.action.ordinal.clampedSubtracting(progress.momentsSeen) <= Self.widestGap {  // where it is all that is told of moments
+            // where it is all that is told of moments
+            if record.action.ordinal.clampedSubtracting(progress.momentsSeen) <= Self.widestGap {
                 progress.momentsSeen = max(progress.momentsSeen, record.action.ordinal)
             }
             outputs += try decisions?.take(record, input, at: now) ?? []
@@ -132,7 +140,9 @@ public struct LearnProcessor: Processor {
         }
         let isDue = seconds(from: lastStored, to: now) >= max(settings.checkpointInterval, Self.storingShare * storing)
         if isDue, progress.events != eventsStored || isOrdered { save(at: now) }
-        if learned > 0, isMoved, seconds(from: lastPublished, to: now) >= settings.publishInterval { outputs += publish("interval", at: now) }
+        if learned > 0, isMoved, seconds(from: lastPublished, to: now) >= settings.publishInterval {
+            outputs += publish("interval", at: now)
+        }
         return outputs
     }
 
@@ -202,7 +212,8 @@ public struct LearnProcessor: Processor {
             if let delay = feedback.delay(of: complete.moment) { told.latencies["label", default: QuantileSketch()].add(delay) }
             guided.tell("join_rate", labels.joinRate)
             learn(complete)
-        case .tooLate: throw Refusal(.labelTooLate, "the moment of \(feedback.session) at \(feedback.momentEnd) was learned without its label")
+        case .tooLate:
+            throw Refusal(.labelTooLate, "the moment of \(feedback.session) at \(feedback.momentEnd) was learned without its label")
         case .orphan:
             if holdOut > 0 { return }  // it may be of a moment that is the referee's
             throw Refusal(.orphanLabel, "no moment waits for the label of \(feedback.session) at \(feedback.momentEnd)")
@@ -214,7 +225,8 @@ public struct LearnProcessor: Processor {
         sessions?.hear(complete.moment, complete.input, watermark: watermark, shared: serving)
         progress.watermark = max(progress.watermark, complete.moment.ordinal)
         do {
-            guard let outcome = try guided.learn(complete.input, source: complete.moment.session, at: progress.time) else { return }  // nothing to learn from
+            // nothing to learn from
+            guard let outcome = try guided.learn(complete.input, source: complete.moment.session, at: progress.time) else { return }
             guard outcome.stepped else { return told.drops.count(.nonFinite) }
             losses += outcome.losses.total.isFinite ? outcome.losses.total : 0
             learned += 1
@@ -232,12 +244,15 @@ public struct LearnProcessor: Processor {
         if isAccepted { progress.servingWatermark = progress.watermark }
         let version = progress.version
         var outputs = sessions?.updates(before: version) ?? []
-        outputs.append(update(verdict.map { $0.decision == .accepted ? reason : "\(reason); \($0.decision.rawValue): \($0.reason)" } ?? reason))
+        outputs.append(
+            update(verdict.map { $0.decision == .accepted ? reason : "\(reason); \($0.decision.rawValue): \($0.reason)" } ?? reason))
         if let verdict { outputs.append(Outgoing(verdict.message(guided.gate, progress), on: Topics.modelVerdict.only)) }
         outputs += newLines()
         progress.momentsPublished = progress.momentsSeen
         lastPublished = now
-        if learned > 0 { told.latencies["update", default: QuantileSketch()].add(Double(clock.now.nanoseconds.clampedSubtracting(newestArrival)) / 1e9) }
+        if learned > 0 {
+            told.latencies["update", default: QuantileSketch()].add(Double(clock.now.nanoseconds.clampedSubtracting(newestArrival)) / 1e9)
+        }
         (losses, learned) = (0, 0)
         (stepsPublished, isOrdered) = (guided.learner.steps, false)
         let isStoringDue = !isLive && progress.momentsSeen.clampedSubtracting(progress.momentsStored) >= UInt64(settings.checkpointEvery)
@@ -277,10 +292,13 @@ public struct LearnProcessor: Processor {
         let new = ledger.entries.filter { $0.serial >= lines.serial || $0.verdict == .quiet && $0.time > lines.time }
         guard let last = ledger.entries.last, !new.isEmpty else { return [] }
         lines = (last.serial + 1, progress.time)
-        return [Outgoing(.with {
-            $0.lines = new.map { $0.message(at: progress.momentsSeen) }
-            $0.dropped = UInt64(ledger.dropped)
-        }, on: Topics.triggerLedger.only)]
+        return [
+            Outgoing(
+                .with {
+                    $0.lines = new.map { $0.message(at: progress.momentsSeen) }
+                    $0.dropped = UInt64(ledger.dropped)
+                }, on: Topics.triggerLedger.only)
+        ]
     }
 
     /// So many moments are never lost at once: who names a later one is not the numbering's owner.
@@ -313,5 +331,7 @@ public struct LearnProcessor: Processor {
         }
     }
 
-    private func seconds(from start: Instant, to end: Instant) -> Double { Double(end.nanoseconds.clampedSubtracting(start.nanoseconds)) / 1e9 }
+    private func seconds(from start: Instant, to end: Instant) -> Double {
+        Double(end.nanoseconds.clampedSubtracting(start.nanoseconds)) / 1e9
+    }
 }

@@ -24,7 +24,9 @@ public struct LearnProgress: Codable, Sendable, Equatable {
 
     /// Whether a stream can go on behind these numbers: no run gets anywhere near the bound, so what is beyond it is damage.
     var isPlausible: Bool {
-        [version, watermark, servingWatermark, momentsSeen, momentsPublished, momentsStored, streamBase, events].allSatisfy { $0 <= ReservedNumbers.most }
+        [version, watermark, servingWatermark, momentsSeen, momentsPublished, momentsStored, streamBase, events].allSatisfy {
+            $0 <= ReservedNumbers.most
+        }
             && momentsPublished <= momentsSeen && momentsStored <= momentsSeen && streamBase <= momentsSeen
     }
 

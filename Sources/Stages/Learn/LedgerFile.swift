@@ -12,7 +12,8 @@ public enum LedgerFile {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return entries.map(\.finite).compactMap { try? encoder.encode($0) }.map { String(decoding: $0, as: UTF8.self) + "\n" }.joined()  // a finite entry is encoded
+        // a finite entry is encoded
+        return entries.map(\.finite).compactMap { try? encoder.encode($0) }.map { String(decoding: $0, as: UTF8.self) + "\n" }.joined()
     }
 
     /// The ledger's lines. One that cannot be read costs itself only.
@@ -21,7 +22,9 @@ public enum LedgerFile {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         _ = try FileDigests.checked(URL(filePath: path).deletingLastPathComponent().path) { $0 == name }
-        return try readFile(path, atMost: largest).split(separator: UInt8(ascii: "\n")).compactMap { try? decoder.decode(TriggerEntry.self, from: Data($0)) }
+        return try readFile(path, atMost: largest).split(separator: UInt8(ascii: "\n")).compactMap {
+            try? decoder.decode(TriggerEntry.self, from: Data($0))
+        }
     }
 
     /// A ledger is never longer than this, in bytes.
@@ -32,7 +35,8 @@ extension TriggerEntry {
     /// The same without numbers that are not finite, which JSON does not have.
     fileprivate var finite: TriggerEntry {
         var entry = self
-        for number in [\.signal, \.cost, \.before, \.after] as [WritableKeyPath<TriggerEntry, Double?>] where entry[keyPath: number]?.isFinite == false {
+        for number in [\.signal, \.cost, \.before, \.after] as [WritableKeyPath<TriggerEntry, Double?>]
+        where entry[keyPath: number]?.isFinite == false {
             entry[keyPath: number] = nil
         }
         return entry

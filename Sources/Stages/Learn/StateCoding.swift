@@ -7,7 +7,8 @@ enum StateCoding {
     static func encode(_ state: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(positiveInfinity: infinite, negativeInfinity: "-" + infinite, nan: undefined)
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: infinite, negativeInfinity: "-" + infinite, nan: undefined)
         return Array(try encoder.encode(state))
     }
 
@@ -15,7 +16,8 @@ enum StateCoding {
     /// - Throws: `CheckpointMismatch` with a sentence.
     static func decode<State: Decodable>(_: State.Type, from text: Data, of path: String) throws(CheckpointMismatch) -> State {
         let decoder = JSONDecoder()
-        decoder.nonConformingFloatDecodingStrategy = .convertFromString(positiveInfinity: infinite, negativeInfinity: "-" + infinite, nan: undefined)
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+            positiveInfinity: infinite, negativeInfinity: "-" + infinite, nan: undefined)
         do {
             if let key = try overflowing(JSON(parsing: text), "state") { throw CheckpointMismatch("\(path): \(key) is beyond all bounds") }
             return try decoder.decode(State.self, from: text)

@@ -16,7 +16,8 @@ func tokenizerFiles(of directory: String, vocabulary: Int) throws(FileError) -> 
 }
 
 private let tokenizerFileNames = [
-    "tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json",
+    "tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "tokenizer_config.json", "special_tokens_map.json",
+    "generation_config.json",
 ]
 
 /// In bytes.

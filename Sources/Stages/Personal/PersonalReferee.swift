@@ -39,7 +39,9 @@ extension WireMessage {
     /// An update of the session that its topic names.
     func sessionUpdate(of session: String) throws(Refusal) -> SessionUpdate {
         let update: SessionUpdate = try decode()
-        guard update.session == session else { throw Refusal(.undecodable, "adapters of '\(update.session.prefix(64))' on the topic of \(session)") }
+        guard update.session == session else {
+            throw Refusal(.undecodable, "adapters of '\(update.session.prefix(64))' on the topic of \(session)")
+        }
         return update
     }
 }

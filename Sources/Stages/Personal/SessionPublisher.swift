@@ -55,7 +55,8 @@ struct SessionPublisher {
     /// What is to be sent now.
     /// - Parameter version: of the model that is sent after it, or live of the one that was.
     mutating func updates(before version: UInt64) -> [Outgoing] {
-        let updates = tasks.takeReleased().compactMap { ended($0, version) } + waiting.compactMap { update($0.adapted, $0.watermark, version) }
+        let updates =
+            tasks.takeReleased().compactMap { ended($0, version) } + waiting.compactMap { update($0.adapted, $0.watermark, version) }
         waiting.removeAll()
         told += updates.count
         return updates
@@ -87,7 +88,8 @@ struct SessionPublisher {
             $0.steps = UInt32(adapted.adaptation.steps)
             $0.loss = Double(adapted.adaptation.loss)
         }
-        return (try? Topics.sessionUpdate(adapted.session)).map { Outgoing(update, on: $0, payload: Payload(file).cut(into: frameBytes)) }  // the session was checked on its way in
+        // the session was checked on its way in
+        return (try? Topics.sessionUpdate(adapted.session)).map { Outgoing(update, on: $0, payload: Payload(file).cut(into: frameBytes)) }
     }
 
     private func digest(of file: [UInt8]) -> Data {
@@ -114,7 +116,9 @@ struct SessionPublisher {
     var files: [CheckpointDirectory.Content] {
         guard stores.allSatisfy({ $0.store.values.allSatisfy(\.isFinite) }), tasks.gain.tasks.allSatisfy(\.isFinite) else { return [] }
         let parts = stores.flatMap { part, store in
-            store.layout.parameters.map { TensorContent(name: "\(part).\($0.name)", shape: $0.shape, values: UnsafeBufferPointer(store[$0.name])) }
+            store.layout.parameters.map {
+                TensorContent(name: "\(part).\($0.name)", shape: $0.shape, values: UnsafeBufferPointer(store[$0.name]))
+            }
         }
         let gain = tasks.gain.tasks
         return [.init(Self.name, parts + [TensorContent(name: "gain", shape: [gain.count], floats: gain)])]
@@ -134,7 +138,8 @@ struct SessionPublisher {
             tasks.gain = PersonalGain(capacity: settings.proof, tasks: gain)
         } catch {
             if case .nonFinite = error.reason { return problem = error.description }
-            throw CheckpointMismatch("\(error): it belongs to other settings of personal; move the checkpoint away, and sessions begin anew")
+            throw CheckpointMismatch(
+                "\(error): it belongs to other settings of personal; move the checkpoint away, and sessions begin anew")
         }
     }
 

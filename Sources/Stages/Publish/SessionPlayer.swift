@@ -56,7 +56,8 @@ public final class SessionPlayer {
     /// - Throws: `MessagingError`, `PlayFailure` where the graph does not answer.
     public func play(_ events: some Sequence<Result<SessionEvent, SessionRefusal>>) async throws {
         guard try await publisher.waitForSubscribers(to: Topics.sensor.prefix, within: .seconds(settings.supervise.startTimeout)) else {
-            throw PlayFailure("ingest did not subscribe within \(settings.supervise.startTimeout) s; is the graph up, and is this its configuration?")
+            throw PlayFailure(
+                "ingest did not subscribe within \(settings.supervise.startTimeout) s; is the graph up, and is this its configuration?")
         }
         if ProcessInfo.processInfo.environment["ACCRETE_SUPERVISOR"] != nil {  // somebody wants to know what was refused
             _ = try await teller.waitForSubscribers(to: Topics.status.prefix, within: .seconds(3))
@@ -79,7 +80,12 @@ public final class SessionPlayer {
             try await tellStatus()
         }
         for publication in script.finish() { try await send(publication) }
-        let end = Cut.with { $0.kind = .end; $0.session = source; $0.stamp = .with { $0.time = newest; $0.clock = "session" } }
+        let end = Cut.with {
+            $0.kind = .end; $0.session = source;
+            $0.stamp = .with {
+                $0.time = newest; $0.clock = "session"
+            }
+        }
         try await send(Outgoing(end, on: try Topics.cut(source)))
         try await tellStatus(last: true)
         publisher.close()
@@ -133,7 +139,8 @@ public final class SessionPlayer {
         while !window.hasRoom {
             while let batch = progress.takeIfReady() {
                 for index in 0..<batch.count {
-                    if let message: EvaluationProgress = try? batch[index].decode() { window.progress(message.ordinal) }  // the evaluator's own
+                    // the evaluator's own
+                    if let message: EvaluationProgress = try? batch[index].decode() { window.progress(message.ordinal) }
                 }
             }
             if window.hasRoom { return }

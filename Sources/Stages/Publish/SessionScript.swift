@@ -87,7 +87,8 @@ struct SessionScript {
             return [.reading(reading, try load(reading), ends: ends)]
         } catch {
             let refused = Publication.refused(reading, error)
-            return ends == .none ? [refused] : [refused, .cut(.init(time: reading.time, session: reading.session, domain: reading.domain), ends)]
+            return ends == .none
+                ? [refused] : [refused, .cut(.init(time: reading.time, session: reading.session, domain: reading.domain), ends)]
         }
     }
 
@@ -114,7 +115,9 @@ extension SessionScript.Publication {
         switch self {
         case .refused: return nil
         case .reading(let reading, let raw, let ends):
-            guard let topic = try? Topics.sensor(reading.modality, reading.source) else { throw Refusal(.badSource, String(reading.source.prefix(64))) }
+            guard let topic = try? Topics.sensor(reading.modality, reading.source) else {
+                throw Refusal(.badSource, String(reading.source.prefix(64)))
+            }
             let message = SensorReading.with {
                 $0.stamp = Self.stamp(at: reading.time, source: reading.source)
                 $0.session = reading.session
@@ -173,7 +176,9 @@ extension SessionScript.Publication {
     }
 
     private static func stamp(at time: Int64, source: String) -> Stamp {
-        .with { $0.source = source; $0.time = time; $0.clock = "session" }
+        .with {
+            $0.source = source; $0.time = time; $0.clock = "session"
+        }
     }
 }
 

@@ -15,8 +15,9 @@ public struct KSWIN: DriftDetector {
         public func validate() throws(SettingsError) {
             try SettingsError.require(alpha >= 0 && alpha <= 1, "alpha", "\(alpha) is not in 0…1")
             try SettingsError.require((1...10_000).contains(statSize), "stat_size", "\(statSize) is not in 1…10000")
-            try SettingsError.require(windowSize >= 2 * statSize && windowSize <= 1_000_000, "window_size",
-                                      "\(windowSize) is not between twice stat_size (\(2 * statSize)) and 1000000")
+            try SettingsError.require(
+                windowSize >= 2 * statSize && windowSize <= 1_000_000, "window_size",
+                "\(windowSize) is not between twice stat_size (\(2 * statSize)) and 1000000")
         }
     }
 

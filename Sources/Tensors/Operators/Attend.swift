@@ -206,9 +206,10 @@ extension Graph {
         let Tq = queries / batch, Tk = keys / batch
         let y = output([queries, C], of: [q.input, k.input, v.input])
         let P = memory(batch * heads * Tq * Tk)
-        let read = record(AttendOperator(
-            q: q, k: k, v: v, keyMask: keyMask, y: y, P: P, dP: memory(y.needsGradient ? team.count * Tq * Tk : 1),
-            B: batch, H: heads, G: groups, Tq: Tq, Tk: Tk, D: C / heads, visibility: visibility))
+        let read = record(
+            AttendOperator(
+                q: q, k: k, v: v, keyMask: keyMask, y: y, P: P, dP: memory(y.needsGradient ? team.count * Tq * Tk : 1),
+                B: batch, H: heads, G: groups, Tq: Tq, Tk: Tk, D: C / heads, visibility: visibility))
         return (read, Tensor(shape: [batch * heads * Tq, Tk], storage: P))
     }
 }

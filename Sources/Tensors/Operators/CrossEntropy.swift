@@ -64,9 +64,10 @@ extension Graph {
         precondition(logits.rows == targets.count, "\(targets.count) targets for logits \(logits.shape)")
         let x = Input(logits), count = targets.count
         let loss = output([count], of: [x]), counts = input([count])
-        record(CrossEntropyOperator(
-            x: x, targets: targets, loss: loss, counts: counts, level: memory(count),
-            V: logits.columns))
+        record(
+            CrossEntropyOperator(
+                x: x, targets: targets, loss: loss, counts: counts, level: memory(count),
+                V: logits.columns))
         let weights = weights.map { multiply(counts, $0) } ?? counts
         return CrossEntropy(mean: mean(loss, weights: weights), rows: loss)
     }

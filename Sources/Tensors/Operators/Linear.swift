@@ -74,8 +74,9 @@ extension Graph {
         precondition(x.storage !== weight.storage, "a tensor times itself has no gradient here; copy it first")
         let inputs = (x: Input(x), weight: Input(weight), bias: bias.map { Input($0) })
         let y = output(x.shape.dropLast() + [N], of: [inputs.x, inputs.weight] + (inputs.bias.map { [$0] } ?? []))
-        return record(LinearOperator(
-            x: inputs.x, weight: inputs.weight, bias: inputs.bias, y: y, isTransposed: transposed, K: K, N: N))
+        return record(
+            LinearOperator(
+                x: inputs.x, weight: inputs.weight, bias: inputs.bias, y: y, isTransposed: transposed, K: K, N: N))
     }
 
     /// The sum of every row. x (…, C); gives (…, 1).

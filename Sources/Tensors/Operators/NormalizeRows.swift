@@ -93,8 +93,9 @@ extension Graph {
         precondition(weight.count == C && bias.count == C, "weight \(weight.shape), bias \(bias.shape) for rows of \(x.shape)")
         let x = Input(x), weight = Input(weight), bias = Input(bias)
         let y = output(x.tensor.shape, of: [x, weight, bias])
-        return record(NormalizeRowsOperator(
-            x: x, weight: weight, bias: bias, y: y, mean: memory(y.rows),
-            rstd: memory(y.rows), epsilon: S(epsilon), C: C))
+        return record(
+            NormalizeRowsOperator(
+                x: x, weight: weight, bias: bias, y: y, mean: memory(y.rows),
+                rstd: memory(y.rows), epsilon: S(epsilon), C: C))
     }
 }

@@ -78,7 +78,9 @@ extension Graph {
         let T = rotation.cosine.rows, D = 2 * rotation.cosine.columns
         precondition(x.rows.isMultiple(of: T) && x.columns == heads * D, "\(x.shape): \(heads) heads of \(D) at \(T) positions")
         let x = Input(x)
-        return record(RotateOperator(
-            x: x, y: output(x.tensor.shape, of: [x]), cosine: rotation.cosine.storage, sine: rotation.sine.storage, T: T, H: heads, D: D))
+        return record(
+            RotateOperator(
+                x: x, y: output(x.tensor.shape, of: [x]), cosine: rotation.cosine.storage, sine: rotation.sine.storage, T: T, H: heads, D: D
+            ))
     }
 }

@@ -65,7 +65,9 @@ struct AV3MNIST: ParsableCommand {
         for name in fusion.isEmpty ? fusions.map(\.key) : fusion {
             var result = try result(of: name, name, moments, masks: lost ? AV3MNISTData.modalities : [])
             for modality in lost ? AV3MNISTData.modalities : [] {
-                result.never[modality] = try self.result(of: "\(name), trained without \(modality)", name, moments.map { $0.leaving(out: [modality]) }).accuracy
+                result.never[modality] = try self.result(
+                    of: "\(name), trained without \(modality)", name, moments.map { $0.leaving(out: [modality]) }
+                ).accuracy
             }
             results.append(result)
         }
@@ -99,7 +101,9 @@ struct AV3MNIST: ParsableCommand {
         }
         result.millisecondsPerMoment = 1000 * ((ContinuousClock.now - start) / .seconds(1)) / Double(max(1, seeds) * moments.count)
         if !json {
-            print("| \(label) | \(told(result.accuracy.all)) | \(told(result.accuracy.last500)) | \(String(format: "%.1f", result.millisecondsPerMoment)) |")
+            print(
+                "| \(label) | \(told(result.accuracy.all)) | \(told(result.accuracy.last500)) | \(String(format: "%.1f", result.millisecondsPerMoment)) |"
+            )
         }
         return result
     }
@@ -111,7 +115,9 @@ struct AV3MNIST: ParsableCommand {
             for modality in AV3MNISTData.modalities {
                 guard let without = result.without[modality], let never = result.never[modality] else { continue }
                 let ratio = (100 - without.last500.mean) / max(0.1, 100 - never.last500.mean)
-                print("| \(result.name) | \(modality) | \(told(without.last500)) | \(told(never.last500)) | \(String(format: "%.2f", ratio)) |")
+                print(
+                    "| \(result.name) | \(modality) | \(told(without.last500)) | \(told(never.last500)) | \(String(format: "%.2f", ratio)) |"
+                )
             }
         }
     }

@@ -44,17 +44,20 @@ struct AV3MNISTData {
                 (name, (row["t_\(name)_ms"].flatMap(Double.init) ?? 0) / 1000 - Self.period * Double(number))
             }
             return Sample(
-                pixels: Array(images[16 + 784 * index..<16 + 784 * (index + 1)]), wave: try [UInt8](Data(contentsOf: url.appending(path: sound))),
+                pixels: Array(images[16 + 784 * index..<16 + 784 * (index + 1)]),
+                wave: try [UInt8](Data(contentsOf: url.appending(path: sound))),
                 text: text, label: label, drop: row["drop"] ?? "", arrivals: Dictionary(uniqueKeysWithValues: arrivals), fields: row)
         }
     }
 
     /// What a model is given of a sample.
     func moment(_ sample: Sample) throws -> MomentInput {
-        let seen = try image.features(of: RawReading(modality: "image", format: "image/x-gray8", width: 28, height: 28, payload: sample.pixels))
+        let seen = try image.features(
+            of: RawReading(modality: "image", format: "image/x-gray8", width: 28, height: 28, payload: sample.pixels))
         let heard = try audio.features(of: RawReading(modality: "audio", format: "audio/wav", payload: sample.wave))
         return MomentInput(
-            text: sample.text.utf8.map(Int.init), senses: ["image": SenseInput(seen), "audio": SenseInput(heard)], label: sample.label, classes: 10)
+            text: sample.text.utf8.map(Int.init), senses: ["image": SenseInput(seen), "audio": SenseInput(heard)], label: sample.label,
+            classes: 10)
     }
 
     /// All of them.

@@ -46,7 +46,9 @@ struct CorruptionBench: ParsableCommand {
         for name in names {
             var sums = Array(repeating: 0.0, count: settings.count)
             for seed in 1...max(1, seeds) {
-                for (index, share) in try right(name, seed: UInt64(seed), clean, disturbed, from: first).enumerated() { sums[index] += share }
+                for (index, share) in try right(name, seed: UInt64(seed), clean, disturbed, from: first).enumerated() {
+                    sums[index] += share
+                }
             }
             accuracies[name] = sums.map { 100 * $0 / Double(max(1, seeds)) }
         }
@@ -55,7 +57,9 @@ struct CorruptionBench: ParsableCommand {
     }
 
     /// The share of right answers by setting.
-    private func right(_ fusion: String, seed: UInt64, _ clean: [MomentInput], _ disturbed: [[MomentInput]], from first: Int) throws -> [Double] {
+    private func right(_ fusion: String, seed: UInt64, _ clean: [MomentInput], _ disturbed: [[MomentInput]], from first: Int) throws
+        -> [Double]
+    {
         var configuration = MultimodalConfiguration()
         configuration.fusion = fusion
         configuration.senses = [.image, .audio]
@@ -86,9 +90,16 @@ struct CorruptionBench: ParsableCommand {
 
     private func page(_ settings: [Corruption], _ names: [String], _ accuracies: [String: [Double]]) -> String {
         let plots = Corruption.Kind.allCases.map { kind in
-            LinePlot(title: kind.rawValue.hasSuffix("Delay") ? "\(kind.modality), late" : "\(kind.modality), noisy", across: kind.unit, up: "right, %", curves: names.map { name in
-                .init(name: name, points: settings.indices.filter { settings[$0].kind == kind }.map { (settings[$0].level, accuracies[name]?[$0] ?? 0) })
-            }, range: 0...100)
+            LinePlot(
+                title: kind.rawValue.hasSuffix("Delay") ? "\(kind.modality), late" : "\(kind.modality), noisy", across: kind.unit,
+                up: "right, %",
+                curves: names.map { name in
+                    .init(
+                        name: name,
+                        points: settings.indices.filter { settings[$0].kind == kind }.map {
+                            (settings[$0].level, accuracies[name]?[$0] ?? 0)
+                        })
+                }, range: 0...100)
         }
         return LinePlot.page(plots, columns: 3)
     }

@@ -46,19 +46,22 @@ struct MessagingBench: AsyncParsableCommand {
     private func describe(_ report: Report) {
         print("throughput            ours          C  ratio   processor time a message: ours, C")
         for result in report.throughput {
-            print(String(
-                format: "%@ %8d B %10.0f/s %8.0f/s  %.2f   %.2f µs, %.2f µs", result.transport.rawValue, result.size,
-                result.ours, result.c, result.ratio, result.oursCPU * 1e6, result.cCPU * 1e6))
+            print(
+                String(
+                    format: "%@ %8d B %10.0f/s %8.0f/s  %.2f   %.2f µs, %.2f µs", result.transport.rawValue, result.size,
+                    result.ours, result.c, result.ratio, result.oursCPU * 1e6, result.cCPU * 1e6))
         }
         print("idle round trip, p50")
         for result in report.roundTrip {
-            print(String(
-                format: "%@ %8.1f µs %8.1f µs  %.2f", result.transport.rawValue, result.ours * 1e6, result.c * 1e6, result.ratio))
+            print(
+                String(
+                    format: "%@ %8.1f µs %8.1f µs  %.2f", result.transport.rawValue, result.ours * 1e6, result.c * 1e6, result.ratio))
         }
         for (name, result) in [("50,000 a second of 1 KB", report.steady), ("twice the bearable load, 64 KB", report.overload)] {
-            print(String(
-                format: "%@: %d of %d read, age p50 %.2f ms, p99 %.2f ms, memory +%.1f MB", name, result.read, result.sent,
-                result.p50 * 1e3, result.p99 * 1e3, Double(result.memoryGrowth) / 1e6))
+            print(
+                String(
+                    format: "%@: %d of %d read, age p50 %.2f ms, p99 %.2f ms, memory +%.1f MB", name, result.read, result.sent,
+                    result.p50 * 1e3, result.p99 * 1e3, Double(result.memoryGrowth) / 1e6))
         }
     }
 }

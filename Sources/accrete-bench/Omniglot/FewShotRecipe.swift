@@ -21,7 +21,8 @@ struct FewShotRecipe: ParsableArguments {
     @Option(help: "Classes in a task.")
     var ways = 5
 
-    @Option(help: "Where heads begin at prototypes: what else to ask of the same trained network, as ways and shots (5x5); repeat for several.")
+    @Option(
+        help: "Where heads begin at prototypes: what else to ask of the same trained network, as ways and shots (5x5); repeat for several.")
     var also: [TaskShape] = []
 
     @Option(help: "Channels of each convolution.")
@@ -75,7 +76,9 @@ struct FewShotRecipe: ParsableArguments {
     @Flag(inversion: .prefixedNo, help: "Warp the images of training a little.")
     var warped = true
 
-    func network(classes: Int) -> FewShotNetwork { FewShotNetwork(side: OmniglotData.side, channels: channels, classes: classes, norm: norm) }
+    func network(classes: Int) -> FewShotNetwork {
+        FewShotNetwork(side: OmniglotData.side, channels: channels, classes: classes, norm: norm)
+    }
 
     func metaConfiguration(_ method: Method) -> MetaConfiguration {
         var configuration = MetaConfiguration()

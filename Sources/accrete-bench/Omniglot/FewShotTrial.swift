@@ -33,7 +33,8 @@ struct FewShotTrial {
             var tests = EpisodeSource(classes: testing, ways: shape.ways, warp: nil, copies: copies, random: drawn.split())
             let queries = min(15, (testing.map(\.count).min() ?? 0) - shape.shots)
             let count = max(1, testTasks * 5 / shape.ways)
-            return Test(shape: shape, queries: queries, episodes: (0..<count).map { _ in tests.episode(shots: shape.shots, queries: queries) })
+            return Test(
+                shape: shape, queries: queries, episodes: (0..<count).map { _ in tests.episode(shots: shape.shots, queries: queries) })
         }
         var source = EpisodeSource(
             classes: training, ways: trainWays, warp: recipe.warped ? Warp() : nil, copies: copies, random: random.split())
@@ -87,12 +88,14 @@ struct FewShotTrial {
         let network = recipe.network(classes: trainWays), meta: ParameterStore<Float> = network.initialStore(using: &random)
         let task = ParameterStore<Float>(network.layout), supportImages = trainWays * recipe.shots * (1 + copies)
         let start = prototypes(network, supportImages)
-        let second = method == .maml ? FewShotLoss(network, parameters: ParameterStore<Dual<Float>>(network.layout), images: supportImages) : nil
+        let second =
+            method == .maml ? FewShotLoss(network, parameters: ParameterStore<Dual<Float>>(network.layout), images: supportImages) : nil
         let support = FewShotLoss(network, parameters: task, images: supportImages)
         let learner = try MetaLearner(
             recipe.metaConfiguration(method), meta: meta,
             metaGradient: MetaGradient(
-                support: support, query: FewShotLoss(network, parameters: task, images: trainWays * recipe.queries), second: second, start: start))
+                support: support, query: FewShotLoss(network, parameters: task, images: trainWays * recipe.queries), second: second,
+                start: start))
         var recent = WindowedMean(capacity: 100)
         for iteration in 1...max(1, recipe.iterations) {
             recent.add(learner.learn((0..<recipe.tasks).map { _ in source.episode(shots: recipe.shots, queries: recipe.queries) }))
@@ -108,16 +111,18 @@ struct FewShotTrial {
             recipe.metaConfiguration(method), meta: meta, loss: FewShotLoss(network, parameters: task, images: size))
         var recent = WindowedMean(capacity: 100)
         for iteration in 1...max(1, recipe.iterations) {
-            recent.add(learner.learn((0..<recipe.tasks).map { _ in
-                source.batches(recipe.steps, of: size, shots: recipe.shots + recipe.queries)
-            }))
+            recent.add(
+                learner.learn(
+                    (0..<recipe.tasks).map { _ in
+                        source.batches(recipe.steps, of: size, shots: recipe.shots + recipe.queries)
+                    }))
             if iteration.isMultiple(of: 100) { progress("meta-step \(iteration): loss \(recent.mean ?? 0)") }
         }
         return accuracies(of: test, meta, learner.rates)
     }
 
     private func prototypes(_ network: FewShotNetwork, _ images: Int) -> PrototypeStart<Float>? {
-        isMAML && recipe.head == .prototypes 
+        isMAML && recipe.head == .prototypes
             ? PrototypeStart(network, images: images, sharpness: recipe.sharpness / Double(network.features)) : nil
     }
 

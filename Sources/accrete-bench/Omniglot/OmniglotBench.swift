@@ -78,9 +78,10 @@ struct OmniglotBench: ParsableCommand {
             }
             for (shape, moments) in zip(shapes, accuracies) where !json {
                 let interval = 1.96 * moments.standardDeviation / Double(max(1, moments.count)).squareRoot()
-                print(String(
-                    format: "%@ %d-way %d-shot: %.1f ± %.1f over %d models, %.0f s a model", method.rawValue, shape.ways, shape.shots,
-                    moments.mean, interval, moments.count, seconds / Double(max(1, moments.count))))
+                print(
+                    String(
+                        format: "%@ %d-way %d-shot: %.1f ± %.1f over %d models, %.0f s a model", method.rawValue, shape.ways, shape.shots,
+                        moments.mean, interval, moments.count, seconds / Double(max(1, moments.count))))
             }
         }
     }
@@ -94,7 +95,8 @@ struct OmniglotBench: ParsableCommand {
         }
         let start = ContinuousClock.now
         var trial = FewShotTrial(
-            method: method, recipe: recipe, training: omniglot.classes(of: trained, turned: recipe.turned, mirrored: recipe.mirrored), testing: testing,
+            method: method, recipe: recipe, training: omniglot.classes(of: trained, turned: recipe.turned, mirrored: recipe.mirrored),
+            testing: testing,
             seed: UInt64(seed), testTasks: testTasks)
         if !json { trial.progress = { FileHandle.standardError.write(Data("  \($0)\n".utf8)) } }
         let accuracies = try trial.accuracies(), seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -111,9 +113,10 @@ struct OmniglotBench: ParsableCommand {
         if json {
             print(String(decoding: try JSONEncoder().encode(result), as: UTF8.self))
         } else {
-            print(String(
-                format: "%@ %d-way %d-shot, %@, seed %d: %.1f ± %.1f, %.0f s", result.method.rawValue, result.ways, result.shots,
-                result.heldOut.joined(separator: " and "), result.seed, result.accuracy, result.interval, result.seconds))
+            print(
+                String(
+                    format: "%@ %d-way %d-shot, %@, seed %d: %.1f ± %.1f, %.0f s", result.method.rawValue, result.ways, result.shots,
+                    result.heldOut.joined(separator: " and "), result.seed, result.accuracy, result.interval, result.seconds))
         }
     }
 }

@@ -152,7 +152,8 @@ struct PersonalTrial {
         return part.new.map { session in
             Judged(ways: [
                 "shared": judge(plainOne, session, 0), "plain 1": judge(plainOne, session, 1), "plain 5": judge(plainFive, session, 5),
-                "start 0": judge(tasks.learner, session, 0), "start 1": judge(tasks.learner, session, 1), "start 5": judge(tasks.learner, session, 5),
+                "start 0": judge(tasks.learner, session, 0), "start 1": judge(tasks.learner, session, 1),
+                "start 5": judge(tasks.learner, session, 5),
                 "served": tasks.gain.isTrusted ? judge(tasks.learner, session, personal.steps) : judge(plainOne, session, 0),
             ])
         }
@@ -174,12 +175,13 @@ struct PersonalResults: CustomStringConvertible {
     mutating func add(_ more: [PersonalTrial.Judged]) { judged += more }
 
     var rows: [Row] {
-        Self.ways.map { way in row(way) { $0.ways[way] ?? (.nan, .nan) } } + Self.differences.map { one, other in
-            row("\(one) − \(other)") { judged in
-                guard let a = judged.ways[one], let b = judged.ways[other] else { return (.nan, .nan) }
-                return (a.loss - b.loss, a.accuracy - b.accuracy)
+        Self.ways.map { way in row(way) { $0.ways[way] ?? (.nan, .nan) } }
+            + Self.differences.map { one, other in
+                row("\(one) − \(other)") { judged in
+                    guard let a = judged.ways[one], let b = judged.ways[other] else { return (.nan, .nan) }
+                    return (a.loss - b.loss, a.accuracy - b.accuracy)
+                }
             }
-        }
     }
 
     private func row(_ name: String, _ value: (PersonalTrial.Judged) -> (loss: Double, accuracy: Double)) -> Row {
@@ -190,13 +192,15 @@ struct PersonalResults: CustomStringConvertible {
         }
         func interval(_ moments: RunningMoments) -> Double { 1.96 * moments.standardDeviation / Double(max(1, moments.count)).squareRoot() }
         return Row(
-            name: name, loss: loss.mean, lossInterval: interval(loss), accuracy: accuracy.mean, accuracyInterval: interval(accuracy), sessions: judged.count)
+            name: name, loss: loss.mean, lossInterval: interval(loss), accuracy: accuracy.mean, accuracyInterval: interval(accuracy),
+            sessions: judged.count)
     }
 
     var description: String {
-        "adapted, steps        loss, nats           right, %        over \(judged.count) sessions\n" + rows.map { row in
-            row.name.padding(toLength: 20, withPad: " ", startingAt: 0)
-                + String(format: "%7.3f ± %5.3f    %6.1f ± %4.1f", row.loss, row.lossInterval, row.accuracy, row.accuracyInterval)
-        }.joined(separator: "\n")
+        "adapted, steps        loss, nats           right, %        over \(judged.count) sessions\n"
+            + rows.map { row in
+                row.name.padding(toLength: 20, withPad: " ", startingAt: 0)
+                    + String(format: "%7.3f ± %5.3f    %6.1f ± %4.1f", row.loss, row.lossInterval, row.accuracy, row.accuracyInterval)
+            }.joined(separator: "\n")
     }
 }

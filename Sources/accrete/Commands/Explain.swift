@@ -71,10 +71,13 @@ struct Explain: AsyncParsableCommand {
         let environment = ProcessInfo.processInfo.environment
         let settings = try StageArguments.load(config, overrides)
         let bus = try ZeroMQBus()
-        let request = ExplainRequest.with { $0.session = String(moment.split(separator: "/")[0]); $0.moment = moment }
+        let request = ExplainRequest.with {
+            $0.session = String(moment.split(separator: "/")[0]); $0.moment = moment
+        }
         let topic = try Topics.explain(request.session)
         let listener = try bus.subscriber(
-            to: [Subscription(try settings.allEndpoints(environment), topics: [try Topics.explanation(request.session).name])], limits: settings.messaging)
+            to: [Subscription(try settings.allEndpoints(environment), topics: [try Topics.explanation(request.session).name])],
+            limits: settings.messaging)
         let publisher = try bus.publisher(.connect, try settings.sensors(environment), options: PublisherOptions())
         var outbox = Outbox(source: "explain-\(getpid())", epoch: UInt64(clamping: WallClock().now.nanoseconds), clock: MonotonicClock())
         defer {
@@ -88,11 +91,13 @@ struct Explain: AsyncParsableCommand {
             try await Task.sleep(for: .milliseconds(50))
             guard let batch = listener.takeIfReady() else { continue }
             for index in 0..<batch.count {
-                guard let answer: MomentExplanation = try? batch[index].decode(), answer.moment == moment else { continue }  // to somebody else
+                // to somebody else
+                guard let answer: MomentExplanation = try? batch[index].decode(), answer.moment == moment else { continue }
                 return answer
             }
         }
-        throw StartFailure("no answer within \(seconds) s; is the graph up, and is this its configuration? A run that has ended wants --directory.")
+        throw StartFailure(
+            "no answer within \(seconds) s; is the graph up, and is this its configuration? A run that has ended wants --directory.")
     }
 }
 
@@ -102,17 +107,24 @@ extension MomentExplanation {
         func percent(_ share: Float) -> String { String(format: "%5.1f %%", 100 * share) }
         func nats(_ number: Double?) -> String { number.map { String(format: "%+7.3f", $0) } ?? "      –" }
         let sure = Int(label) < probabilities.count ? probabilities[Int(label)] : 0
-        var lines = ["\(printable(moment)): class \(label), \(percent(sure).trimmingCharacters(in: .whitespaces)) sure"
-            + (modelVersion > 0 ? ", model \(modelVersion)" : "")
-            + (predictedVersion != modelVersion ? "; predicted by model \(predictedVersion) as class \(predictedLabel)" : "")]
+        var lines = [
+            "\(printable(moment)): class \(label), \(percent(sure).trimmingCharacters(in: .whitespaces)) sure"
+                + (modelVersion > 0 ? ", model \(modelVersion)" : "")
+                + (predictedVersion != modelVersion ? "; predicted by model \(predictedVersion) as class \(predictedLabel)" : "")
+        ]
         lines.append("modality   weight   without it  Shapley  alone")
-        let names = experts.keys.sorted { (contributions.shapley[$0] ?? contributions.marginal[$0] ?? 0, $0) > (contributions.shapley[$1] ?? contributions.marginal[$1] ?? 0, $1) }
+        let names = experts.keys.sorted {
+            (contributions.shapley[$0] ?? contributions.marginal[$0] ?? 0, $0) > (
+                contributions.shapley[$1] ?? contributions.marginal[$1] ?? 0, $1
+            )
+        }
         for name in names {
             let opinion = experts[name]?.probabilities ?? []
             let says = opinion.indices.max { opinion[$0] < opinion[$1] } ?? 0
-            lines.append(printable(name).padding(toLength: 10, withPad: " ", startingAt: 0) + percent(weights[name] ?? 0) + "     "
-                + nats(contributions.marginal[name]) + "  " + nats(contributions.shapley[name]) + "  class \(says)"
-                + (opinion.isEmpty ? "" : ", " + percent(opinion[says]).trimmingCharacters(in: .whitespaces)))
+            lines.append(
+                printable(name).padding(toLength: 10, withPad: " ", startingAt: 0) + percent(weights[name] ?? 0) + "     "
+                    + nats(contributions.marginal[name]) + "  " + nats(contributions.shapley[name]) + "  class \(says)"
+                    + (opinion.isEmpty ? "" : ", " + percent(opinion[says]).trimmingCharacters(in: .whitespaces)))
         }
         for name in contributions.muted { lines.append("\(printable(name)) was muted: its reliability had sunk") }
         for map in contributions.attention {

@@ -88,10 +88,11 @@ struct Generate: ParsableCommand {
             }
         }
         if json {
-            print(JSON.object([
-                "text": .string(String(decoding: text, as: UTF8.self)), "end": end.map { .string($0.rawValue) } ?? .null,
-                "tokens": .array(generation.added(to: 0).map(JSON.integer)),
-            ]).text())
+            print(
+                JSON.object([
+                    "text": .string(String(decoding: text, as: UTF8.self)), "end": end.map { .string($0.rawValue) } ?? .null,
+                    "tokens": .array(generation.added(to: 0).map(JSON.integer)),
+                ]).text())
         } else {
             try show([UInt8(ascii: "\n")])
         }

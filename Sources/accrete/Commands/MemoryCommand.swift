@@ -23,7 +23,8 @@ struct MemoryCommand: ParsableCommand {
     func run() throws {
         let slots: [ReplaySlot]
         do {
-            slots = try CheckpointStore.memory(of: FileManager.default.fileExists(atPath: "\(directory)/checkpoint") ? "\(directory)/checkpoint" : directory)
+            slots = try CheckpointStore.memory(
+                of: FileManager.default.fileExists(atPath: "\(directory)/checkpoint") ? "\(directory)/checkpoint" : directory)
         } catch {
             throw StartFailure("\(directory) holds no checkpoint that can be read: \((error as? DecodingError)?.sentence ?? "\(error)")")
         }
@@ -36,8 +37,9 @@ struct MemoryCommand: ParsableCommand {
         print("\(slots.count) moments, \(slots.reduce(0) { $0.clampedAdding($1.bytes) }) bytes")
         for (source, own) in Dictionary(grouping: slots, by: \.source).sorted(by: { $0.key < $1.key }) {
             let labels = Dictionary(grouping: own, by: \.label).map { ($0.key.map(String.init) ?? "none", $0.value.count) }
-            print("  \(source.isEmpty ? "(unnamed)" : printable(source)): \(own.count), \(own.reduce(0) { $0.clampedAdding($1.bytes) }) bytes, by label "
-                + labels.sorted { $0.0 < $1.0 }.map { "\($0.0): \($0.1)" }.joined(separator: ", "))
+            print(
+                "  \(source.isEmpty ? "(unnamed)" : printable(source)): \(own.count), \(own.reduce(0) { $0.clampedAdding($1.bytes) }) bytes, by label "
+                    + labels.sorted { $0.0 < $1.0 }.map { "\($0.0): \($0.1)" }.joined(separator: ", "))
         }
     }
 }

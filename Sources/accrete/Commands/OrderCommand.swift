@@ -38,8 +38,11 @@ struct OrderCommand: AsyncParsableCommand {
     private static let factorLimit = 1e6
 
     private var orders: [Order.OneOf_Order] {
-        [forget.map { .forgetSource($0) }, strategy.map { .switchStrategy($0) }, optimizer.map { .switchOptimizer($0) }, rate.map { .scaleRate($0) },
-         rollBack ? .rollBack(true) : nil].compactMap { $0 }
+        [
+            forget.map { .forgetSource($0) }, strategy.map { .switchStrategy($0) }, optimizer.map { .switchOptimizer($0) },
+            rate.map { .scaleRate($0) },
+            rollBack ? .rollBack(true) : nil,
+        ].compactMap { $0 }
     }
 
     func run() async throws {
@@ -50,7 +53,11 @@ struct OrderCommand: AsyncParsableCommand {
             throw StartFailure("no learner was heard within 5 s; is the graph up, and is this its configuration?")
         }
         var outbox = Outbox(source: "operator", epoch: UInt64(clamping: WallClock().now.nanoseconds), clock: MonotonicClock())
-        try outbox.append(Outgoing(.with { $0.order = orders[0]; $0.settings = settings }, on: try Topics.order("learn")))
+        try outbox.append(
+            Outgoing(
+                .with {
+                    $0.order = orders[0]; $0.settings = settings
+                }, on: try Topics.order("learn")))
         repeat {
             try outbox.flush(to: publisher)
             try await Task.sleep(for: .milliseconds(5))

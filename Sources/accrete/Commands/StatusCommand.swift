@@ -41,7 +41,9 @@ struct StatusCommand: AsyncParsableCommand {
             }
         }
         await timer.value
-        guard !last.isEmpty else { throw StartFailure("no stage was heard within \(seconds) s; is the graph up, and is this its configuration?") }
+        guard !last.isEmpty else {
+            throw StartFailure("no stage was heard within \(seconds) s; is the graph up, and is this its configuration?")
+        }
         for name in last.keys.sorted() {
             guard let status = last[name], let before = first[name] else { continue }
             print(json ? try status.jsonString() : status.line(since: before))
@@ -54,14 +56,20 @@ extension Status {
     func line(since earlier: Status) -> String {
         let span = Double(stamp.time.clampedSubtracting(earlier.stamp.time)) / 1e9
         func rate(_ now: [String: UInt64], _ then: [String: UInt64]) -> Double {
-            let (sum, before) = (now.values.reduce(UInt64(0)) { $0.clampedAdding($1) }, then.values.reduce(UInt64(0)) { $0.clampedAdding($1) })
+            let (sum, before) = (
+                now.values.reduce(UInt64(0)) { $0.clampedAdding($1) }, then.values.reduce(UInt64(0)) { $0.clampedAdding($1) }
+            )
             return span > 0 ? Double(sum - min(before, sum)) / span : 0
         }
-        let lost = drops.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { "\(printable($0.key)) \($0.value)" }.joined(separator: ", ")
+        let lost = drops.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { "\(printable($0.key)) \($0.value)" }.joined(
+            separator: ", ")
         let trust = gauges.filter { $0.key.hasPrefix("reliability.") }.sorted { $0.key < $1.key }
-            .map { "\(printable(String($0.key.dropFirst("reliability.".count)))) " + String(format: "%.2f", $0.value) }.joined(separator: ", ")
+            .map { "\(printable(String($0.key.dropFirst("reliability.".count)))) " + String(format: "%.2f", $0.value) }.joined(
+                separator: ", ")
         return printable(stage).padding(toLength: 16, withPad: " ", startingAt: 0)
-            + String(format: "in %8.1f/s  out %8.1f/s  model %6llu  memory %5llu MB  ", rate(received, earlier.received), rate(sent, earlier.sent), modelVersion, peakMemory >> 20)
+            + String(
+                format: "in %8.1f/s  out %8.1f/s  model %6llu  memory %5llu MB  ", rate(received, earlier.received),
+                rate(sent, earlier.sent), modelVersion, peakMemory >> 20)
             + "drops " + (lost.isEmpty ? "none" : lost) + (trust.isEmpty ? "" : "  reliability " + trust)
     }
 }

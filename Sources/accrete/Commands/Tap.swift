@@ -47,7 +47,9 @@ struct Tap: AsyncParsableCommand {
     private func text(of message: WireMessage) throws -> String {
         let name = message.topic
         let payload = message.payload.map(\.count)
-        guard let family = Topics.family(of: name) else { return json ? "{\"topic\":\"unknown\"}" : "unknown topic, \(payload.reduce(0, +)) bytes" }
+        guard let family = Topics.family(of: name) else {
+            return json ? "{\"topic\":\"unknown\"}" : "unknown topic, \(payload.reduce(0, +)) bytes"
+        }
         let quoted = JSON.string(name).text(), shown = printable(name)
         let content: any Stamped
         do {

@@ -26,13 +26,16 @@ struct Up: AsyncParsableCommand {
     @Option(help: "Draw the loss over the stream, with updates and drifts marked, as an SVG into this file.") var plot: String?
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
     @Option(help: "Fixes every random choice.") var seed: Int?
-    @Option(help: "Keep settings, logs, checkpoint and report of this run here; a run in the same place goes on from its newest checkpoint.")
+    @Option(
+        help: "Keep settings, logs, checkpoint and report of this run here; a run in the same place goes on from its newest checkpoint.")
     var directory: String?
     @Flag(help: "Start no publisher: wait for yours.") var outside = false
     @Flag(help: "Print the report as JSON on standard output, and progress on standard error.") var json = false
 
     func validate() throws {
-        if outside, session != nil { throw ValidationError("--outside and --session exclude each other: a session brings its own publisher.") }
+        if outside, session != nil {
+            throw ValidationError("--outside and --session exclude each other: a session brings its own publisher.")
+        }
     }
 
     func run() async throws {
@@ -53,7 +56,9 @@ struct Up: AsyncParsableCommand {
         let (outcome, report, drawing) = try await told { try await run.run(view: view, until: stop) }
         let unwritten = write(report, drawing, of: plan)
         if json || unwritten != nil { try await told { try StandardOutput.writeNow(report.json) } }
-        say(report.summary + "report:     \(unwritten == nil ? self.report ?? plan.reportFile : "printed, because it could not be written")\n")
+        say(
+            report.summary
+                + "report:     \(unwritten == nil ? self.report ?? plan.reportFile : "printed, because it could not be written")\n")
         if let unwritten { throw StartFailure("\(unwritten)") }
         switch outcome {
         case .complete:
@@ -72,7 +77,9 @@ struct Up: AsyncParsableCommand {
         if let seed { overrides.append("seed=\(seed)") }
         do {
             let plan = try GraphPlan.make(source, config: config, overrides: overrides, directory: directory, environment: environment)
-            for path in [report, plot, plan.reportFile].compactMap(\.self) where !isInNewDirectory(path, of: plan) { try checkReplaceable(path) }
+            for path in [report, plot, plan.reportFile].compactMap(\.self) where !isInNewDirectory(path, of: plan) {
+                try checkReplaceable(path)
+            }
             return plan
         } catch let refusal as SignalRefusal {
             throw StartFailure("--session: \(refusal.detail)")

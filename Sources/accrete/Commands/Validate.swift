@@ -17,7 +17,10 @@ struct Validate: AsyncParsableCommand {
 
     @Argument(help: "The configuration file; without it, the defaults.") var config: String?
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
-    @Flag(help: "Print {\"problems\": [...], \"memory\": {...}} on standard output; memory in bytes, by process, where the settings make sense.") var json = false
+    @Flag(
+        help:
+            "Print {\"problems\": [...], \"memory\": {...}} on standard output; memory in bytes, by process, where the settings make sense."
+    ) var json = false
 
     @Flag(help: "Print the JSON Schema of configuration files instead.") var schema = false
 

@@ -65,7 +65,10 @@ public struct HeaderMutator: Sendable {
 
     /// A number as its bits: small, at the ends of a type, or any.
     public mutating func number() -> UInt64 {
-        let ends: [UInt64] = [0, 1, 2, 3, 7, 64, 255, 1 << 31, (1 << 31) - 1, (1 << 32) - 1, 1 << 32, 1 << 52, 1 << 53, 1 << 62, 1 << 63, (1 << 63) - 1, .max, .max - 1]
+        let ends: [UInt64] = [
+            0, 1, 2, 3, 7, 64, 255, 1 << 31, (1 << 31) - 1, (1 << 32) - 1, 1 << 32, 1 << 52, 1 << 53, 1 << 62, 1 << 63, (1 << 63) - 1, .max,
+            .max - 1,
+        ]
         switch random.uniform(below: 4) {
         case 0: return random.next()
         case 1: return random.next() >> UInt64(random.uniform(below: 64))
@@ -74,7 +77,10 @@ public struct HeaderMutator: Sendable {
     }
 
     public mutating func double() -> Double {
-        let ends = [0, -0.0, 1, -1, 0.5, 1e-300, 1e30, -1e30, 1e38, 1e39, 1e300, -1e300, 1e308, -1e308, .nan, .infinity, -.infinity, .leastNonzeroMagnitude]
+        let ends = [
+            0, -0.0, 1, -1, 0.5, 1e-300, 1e30, -1e30, 1e38, 1e39, 1e300, -1e300, 1e308, -1e308, .nan, .infinity, -.infinity,
+            .leastNonzeroMagnitude,
+        ]
         return chance(0.3) ? random.normal() : any(of: ends)
     }
 
@@ -86,7 +92,10 @@ public struct HeaderMutator: Sendable {
         case 3: "\(number())"
         case 4: "\(any(of: ["a", "b", "kitchen"]))/\(Int64(bitPattern: number()))"
         case 5: "\(any(of: ["a", "b"]))/\(number())/\(String(number(), radix: 16))"
-        default: any(of: ["a", "b", "kitchen", "unix", "monotonic", "text", "image", "audio", "vector", "text/utf-8", "vector/f32le", "image/png"])
+        default:
+            any(of: [
+                "a", "b", "kitchen", "unix", "monotonic", "text", "image", "audio", "vector", "text/utf-8", "vector/f32le", "image/png",
+            ])
         }
     }
 

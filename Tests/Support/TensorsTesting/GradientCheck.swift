@@ -42,7 +42,8 @@ public struct GradientCheck: Sendable {
         let everyOther = Set(layout.parameters.enumerated().filter { $0.offset.isMultiple(of: 2) }.map(\.element.name))
         let partly = Probe(composition, layout, weights, learning: { everyOther.contains($0.name) })
         let learned = zip(layout.parameters, layout.ranges).filter { everyOther.contains($0.0.name) }.flatMap { gradient[$0.1] }
-        isRepeatable = double.gradient(u) == gradient && partly.gradient(u) == learned
+        isRepeatable =
+            double.gradient(u) == gradient && partly.gradient(u) == learned
             && zip(double.gradient(u, accumulating: true), gradient).allSatisfy { abs($0 - 2 * $1) <= 1e-12 * largest }
     }
 }

@@ -55,8 +55,9 @@ struct Alignment: Sendable {
             preconditionFailure("no alignment policy is called \(policy)")
         }
         // Interpolated frames have the end's own time: how far their neighbours may be is asked before.
-        let near = AlignmentFrames(within: frames.within.filter { end.clampedSubtracting($0.frame.time) <= tolerance },
-                                   beyond: frames.beyond.filter { $0.frame.time.clampedSubtracting(end) <= tolerance })
+        let near = AlignmentFrames(
+            within: frames.within.filter { end.clampedSubtracting($0.frame.time) <= tolerance },
+            beyond: frames.beyond.filter { $0.frame.time.clampedSubtracting(end) <= tolerance })
         let chosen = type.choose(from: near, at: end)
         guard chosen.isEmpty, let held, end.clampedSubtracting(held.frame.time) <= hold else { return chosen }
         return [held]

@@ -30,7 +30,9 @@ struct Merge: ParsableCommand {
         let (model, parameters) = try GPT2.open(directory: model)
         let (adapters, adapted) = try Adapters.open(directory: adapter, for: model)
         adapters.merge(adapted, into: parameters)
-        guard parameters.values.allSatisfy(\.isFinite) else { throw StartFailure("merged with \(adapter), weights of \(self.model) are no longer finite numbers") }
+        guard parameters.values.allSatisfy(\.isFinite) else {
+            throw StartFailure("merged with \(adapter), weights of \(self.model) are no longer finite numbers")
+        }
         try model.save(parameters, to: output, origin: self.model)
         print("\(output) holds the merged model.")
     }

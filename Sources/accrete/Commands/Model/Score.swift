@@ -54,12 +54,17 @@ struct Score: ParsableCommand {
             of: openTokenizer(path: model).encode(bytes), bytes: bytes.count, model: opened.trunk, parameters: opened.parameters,
             window: positions, stride: stride, team: Team(count: ProcessInfo.processInfo.activeProcessorCount))
         if json {
-            print(JSON.object([
-                "tokens": .integer(score.tokens), "nll": .number(score.nll), "perplexity": score.perplexity.isFinite ? .number(score.perplexity) : .null,
-                "bitsPerByte": .number(score.bitsPerByte),
-            ]).text())
+            print(
+                JSON.object([
+                    "tokens": .integer(score.tokens), "nll": .number(score.nll),
+                    "perplexity": score.perplexity.isFinite ? .number(score.perplexity) : .null,
+                    "bitsPerByte": .number(score.bitsPerByte),
+                ]).text())
         } else {
-            print(String(format: "%d tokens, %.4f nats each: perplexity %.3f, %.4f bits per byte", score.tokens, score.nll, score.perplexity, score.bitsPerByte))
+            print(
+                String(
+                    format: "%d tokens, %.4f nats each: perplexity %.3f, %.4f bits per byte", score.tokens, score.nll, score.perplexity,
+                    score.bitsPerByte))
         }
     }
 }

@@ -118,16 +118,20 @@ struct Train: ParsableCommand {
     private func refuseUnlessItFits(_ memory: TrainingMemory) throws {
         let limit = memoryLimit.map { $0 << 20 } ?? ProcessMemory.available
         if estimate, json {
-            print(JSON.object([
-                "parametersBytes": .integer(memory.parameters), "gradientsBytes": .integer(memory.gradients), "momentsBytes": .integer(memory.moments),
-                "activationsBytes": .integer(memory.activations), "totalBytes": .integer(memory.total), "availableBytes": limit.map(JSON.integer) ?? .null,
-            ]).text())
+            print(
+                JSON.object([
+                    "parametersBytes": .integer(memory.parameters), "gradientsBytes": .integer(memory.gradients),
+                    "momentsBytes": .integer(memory.moments),
+                    "activationsBytes": .integer(memory.activations), "totalBytes": .integer(memory.total),
+                    "availableBytes": limit.map(JSON.integer) ?? .null,
+                ]).text())
         } else if !json {
             TrainingProgress.tell("Training takes \(memory.sentence).")
         }
         guard let limit, memory.total > limit else { return }
         throw ValidationError(
-            "Training takes \(memory.sentence), but \(limit >> 20) MiB \(memoryLimit == nil ? "are free" : "are allowed"). A smaller --batch or --time, --recompute, --scope or --optimizer takes less.")
+            "Training takes \(memory.sentence), but \(limit >> 20) MiB \(memoryLimit == nil ? "are free" : "are allowed"). A smaller --batch or --time, --recompute, --scope or --optimizer takes less."
+        )
     }
 }
 
@@ -142,6 +146,7 @@ private final class Stop: Sendable {
 extension TrainingMemory {
     fileprivate var sentence: String {
         func mebibytes(_ bytes: Int) -> String { String(format: "%.1f", Double(bytes) / 1_048_576) }
-        return "\(mebibytes(total)) MiB: \(mebibytes(parameters)) parameters, \(mebibytes(gradients)) gradients, \(mebibytes(moments)) the optimiser's, \(mebibytes(activations)) activations"
+        return
+            "\(mebibytes(total)) MiB: \(mebibytes(parameters)) parameters, \(mebibytes(gradients)) gradients, \(mebibytes(moments)) the optimiser's, \(mebibytes(activations)) activations"
     }
 }

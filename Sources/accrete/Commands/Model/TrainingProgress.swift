@@ -39,9 +39,11 @@ struct TrainingProgress {
         if json {
             print(JSON.object(members).text())
         } else {
-            Self.tell(String(
-                format: "step %d of %d, epoch %d: loss %.4f, gradient %.3f, rate %.2e, %.1f steps a second, %.0f s to go", trainer.steps, total,
-                trainer.epoch + 1, loss, outcome.gradientNorm, outcome.learningRate, rate, Double(total - trainer.steps) / rate))
+            Self.tell(
+                String(
+                    format: "step %d of %d, epoch %d: loss %.4f, gradient %.3f, rate %.2e, %.1f steps a second, %.0f s to go",
+                    trainer.steps, total,
+                    trainer.epoch + 1, loss, outcome.gradientNorm, outcome.learningRate, rate, Double(total - trainer.steps) / rate))
         }
         (losses, counted) = (0, 0)
     }
@@ -50,9 +52,11 @@ struct TrainingProgress {
         if json {
             print(JSON.object(members.merging(["memoryBytes": .integer(memory.total)]) { $1 }).text())
         } else {
-            print(String(
-                format: "%@ after %d of %d steps, %d skipped because something was not finite; last loss %.4f; %.1f s.", directory, trainer.steps, total,
-                trainer.skipped, last?.loss ?? .nan, seconds))
+            print(
+                String(
+                    format: "%@ after %d of %d steps, %d skipped because something was not finite; last loss %.4f; %.1f s.", directory,
+                    trainer.steps, total,
+                    trainer.skipped, last?.loss ?? .nan, seconds))
         }
     }
 

@@ -28,12 +28,14 @@ struct Verify: ParsableCommand {
     var json = false
 
     func run() throws {
-        let verification = try ModelVerification(model: model, expected: expected, team: Team(count: ProcessInfo.processInfo.activeProcessorCount))
+        let verification = try ModelVerification(
+            model: model, expected: expected, team: Team(count: ProcessInfo.processInfo.activeProcessorCount))
         if json {
             let kinds = verification.differences.map { ($0.kind, $0.json) }
-            print(JSON.object([
-                "agrees": .bool(verification.agrees), "differences": .object(Dictionary(uniqueKeysWithValues: kinds)),
-            ]).text())
+            print(
+                JSON.object([
+                    "agrees": .bool(verification.agrees), "differences": .object(Dictionary(uniqueKeysWithValues: kinds)),
+                ]).text())
         } else {
             for difference in verification.differences { print(difference.line) }
             print(verification.agrees ? "The model agrees." : "The model does not agree.")
