@@ -1,9 +1,10 @@
+import Configuration
 import Files
 import Foundation
 import Pipeline
 import Safetensors
 import Signals
-import Stages
+import Wiring
 
 /// The processes that make up a graph on one machine, and where they are told apart.
 public struct GraphPlan: Sendable {
@@ -35,14 +36,14 @@ public struct GraphPlan: Sendable {
         }
     }
 
-    public var settings: Settings
+    public var settings: GraphSettings
     public var source: Source
     /// The directory of the executables.
     public var executables: String
     /// The directory that holds everything of this run: settings, logs, checkpoint, report.
     public var directory: String
 
-    public init(settings: Settings, source: Source, executables: String, directory: String) {
+    public init(settings: GraphSettings, source: Source, executables: String, directory: String) {
         self.settings = settings
         self.source = source
         self.executables = executables
@@ -94,7 +95,7 @@ extension GraphPlan {
     public static func make(
         _ source: Source, config: String?, overrides: [String], directory: String?, environment: [String: String]
     ) throws -> GraphPlan {
-        let reading = try Settings.read(path: config, environment: environment, overrides: overrides)
+        let reading = try GraphSettings.read(path: config, environment: environment, overrides: overrides)
         let lacking = reading.lacking()
         guard lacking.isEmpty else { throw ConfigurationError(problems: lacking) }
         var settings = reading.settings

@@ -3,9 +3,9 @@ import Foundation
 import Messaging
 import Pipeline
 import Schema
-import Stages
 import Statistics
 import Synchronization
+import Wiring
 
 /// Runs a whole graph on this machine, from its start to its report.
 public struct GraphRun: Sendable {

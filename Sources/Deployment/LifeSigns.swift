@@ -1,6 +1,6 @@
+import Configuration
 import Files
 import Foundation
-import Stages
 
 /// When each process of a graph was last heard of, and which of them hang.
 ///

@@ -1,8 +1,8 @@
 import Foundation
 import Safetensors
 import Schema
-import Stages
 import Statistics
+import Wiring
 
 /// What a run came to, as `schemas/report.schema.json` describes it.
 public struct RunReport: Codable, Sendable, Equatable {

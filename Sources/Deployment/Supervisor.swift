@@ -1,9 +1,10 @@
+import Configuration
 import Files
 import Foundation
 import Pipeline
-import Stages
 import Subprocess
 import SystemPackage
+import Wiring
 
 /// Keeps the processes of a graph running on one machine: starts them, restarts what dies, stops them all.
 ///

@@ -3,7 +3,6 @@ import Foundation
 import Messaging
 import Pipeline
 import Schema
-import Stages
 
 /// What is seen of a running graph.
 actor Watch {

@@ -3,7 +3,7 @@ import Foundation
 import Logging
 import Messaging
 import Pipeline
-import Stages
+import Wiring
 
 /// What every stage takes on its command line.
 public struct StageArguments: ParsableArguments {
@@ -20,11 +20,13 @@ public struct StageArguments: ParsableArguments {
 
     /// The settings that these arguments ask for.
     /// - Throws: `StartFailure` with a sentence for each thing that makes no sense.
-    public func settings() throws -> Settings { try Self.load(config, overrides) }
+    public func settings<S: StageSettings>(_ type: S.Type = S.self) throws -> S { try Self.load(config, overrides) }
 
-    public static func load(_ config: String?, _ overrides: [String]) throws -> Settings {
+    /// The settings that a configuration file, the environment and overrides (`key=value`) make.
+    /// - Throws: `StartFailure` with a sentence for each thing that makes no sense.
+    public static func load<S: StageSettings>(_ config: String?, _ overrides: [String], as type: S.Type = S.self) throws -> S {
         do {
-            return try Settings.read(path: config, environment: ProcessInfo.processInfo.environment, overrides: overrides).settings
+            return try S.read(path: config, environment: ProcessInfo.processInfo.environment, overrides: overrides).settings
         } catch {
             throw StartFailure(error.description)
         }
@@ -33,7 +35,7 @@ public struct StageArguments: ParsableArguments {
     /// Runs a stage until it is done or told to stop.
     public func run<P: Processor>(
         _ name: String, _ makeProcessor: () throws -> sending P, hears subscriptions: [Subscription], at endpoints: [Endpoint],
-        settings: Settings,
+        settings: some StageSettings,
         keepsLast: [String] = [], awaits: [String: Int] = [:]
     ) async throws {
         let processor: P

@@ -2,7 +2,7 @@ import ArgumentParser
 import Files
 import Foundation
 import Glibc
-import Stages
+import Wiring
 
 /// An executable of the graph: it runs, or says in one sentence why it cannot.
 public protocol StageCommand: AsyncParsableCommand {

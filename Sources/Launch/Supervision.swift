@@ -1,7 +1,7 @@
 import Files
 import Foundation
 import Glibc
-import Stages
+import Wiring
 import Synchronization
 
 /// A process that a supervisor started does not outlive it, whatever it is at.

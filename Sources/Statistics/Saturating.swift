@@ -33,6 +33,11 @@ extension FixedWidthInteger {
     }
 }
 
+extension Int64 {
+    /// No time of a reading lies further from 0 than this, in nanoseconds: some 285 years.
+    public static let furthestTime: Int64 = 9_000_000_000_000_000_000
+}
+
 extension Duration {
     /// Seconds as a duration, within some 292 years; zero for what is not a number.
     public static func seconds(clamping seconds: Double) -> Duration { .nanoseconds(Int64(clamping: seconds * 1e9)) }

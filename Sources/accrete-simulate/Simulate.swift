@@ -2,8 +2,8 @@ import ArgumentParser
 import Files
 import Foundation
 import Launch
+import Playback
 import Signals
-import Stages
 
 /// An AR session made from a seed, published as any sensor's readings are.
 @main struct Simulate: StageCommand {
@@ -20,7 +20,7 @@ import Stages
     @Option(help: "Write the session into this directory instead of publishing it.") var write: String?
 
     func launch() async throws {
-        var settings = try arguments.settings()
+        var settings = try arguments.settings(GraphSettings.self)
         let world = settings.simulate.world
         let events = try SimulatedSession(seed: UInt64(settings.seed), world, moments: settings.simulate.moments)
         if let write {

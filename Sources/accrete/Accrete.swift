@@ -1,7 +1,7 @@
 import ArgumentParser
 import CLinux
 import Launch
-import Stages
+import Wiring
 
 /// The operator's command.
 @main struct Accrete: AsyncParsableCommand {

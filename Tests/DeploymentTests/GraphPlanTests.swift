@@ -1,10 +1,11 @@
+import Configuration
 import Files
 import FilesTesting
 import Foundation
 import Pipeline
-import Stages
 import Testing
 @testable import Deployment
+import Wiring
 
 struct GraphPlanTests {
     private let folder = Folder()
@@ -51,7 +52,7 @@ struct GraphPlanTests {
     /// As the children do, but without the bounds: those were checked when the parent read its settings.
     private func readBack(_ plan: GraphPlan) throws {
         let text = try plan.settings.yaml
-        let read = try ConfigurationReader(defaults: Settings()).read(file: ("settings.yaml", text)).settings
+        let read = try ConfigurationReader(defaults: GraphSettings()).read(file: ("settings.yaml", text)).settings
         #expect(read == plan.settings, "\(text)")
     }
 

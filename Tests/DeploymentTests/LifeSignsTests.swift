@@ -1,5 +1,5 @@
+import Configuration
 import Foundation
-import Stages
 import Testing
 @testable import Deployment
 

@@ -1,15 +1,16 @@
+import Configuration
 import Foundation
-#if canImport(FoundationXML)
-    import FoundationXML
-#endif
 import Schema
-import Stages
 import Statistics
 import Testing
 @testable import Deployment
 
+#if canImport(FoundationXML)
+    import FoundationXML
+#endif
+
 struct RunReportTests {
-    private let plan = GraphPlan(settings: Settings(), source: .simulator, executables: "", directory: "")
+    private let plan = GraphPlan(settings: GraphSettings(), source: .simulator, executables: "", directory: "")
     private let schema: JSONSchema
 
     init() throws {

@@ -1,8 +1,8 @@
+import Configuration
 import Files
 import FilesTesting
 import Foundation
 import Pipeline
-import Stages
 import Testing
 @testable import Deployment
 

@@ -1,11 +1,17 @@
 import Foundation
-import Messaging
 import MessageFuzzing
+import Messaging
 import Pipeline
 import PipelineTesting
 import Schema
+@testable import Configuration
+@testable import Evaluate
+@testable import Extract
+@testable import Fuse
+@testable import Ingest
+@testable import Learn
+
 import struct Statistics.RandomSource
-@testable import Stages
 
 /// A stage as it stands in a fuzzed graph: what it does with a message is what `Stage` does with it, without a bus.
 private final class Station<P: Processor>: FuzzedStation {
@@ -82,7 +88,7 @@ struct FuzzedGraph {
     private let trace: FileHandle?
 
     /// - Parameter trace: a file that gets every message before it is taken, to tell which one stopped the program.
-    init(_ settings: Settings, seed: UInt64, trace: String? = nil) throws {
+    init(_ settings: GraphSettings, seed: UInt64, trace: String? = nil) throws {
         mutator = HeaderMutator(seed: seed)
         self.trace = trace.flatMap { path in
             FileManager.default.createFile(atPath: path, contents: nil) ? FileHandle(forWritingAtPath: path) : nil

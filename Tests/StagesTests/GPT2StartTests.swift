@@ -7,11 +7,14 @@ import Pipeline
 import PipelineTesting
 import Schema
 import Signals
-import struct Statistics.RandomSource
 import Tensors
 import Testing
 import Tokenization
-@testable import Stages
+@testable import Configuration
+@testable import Learn
+@testable import Serving
+
+import struct Statistics.RandomSource
 
 /// A GPT-2's directory is where the graph's model may start: its shape, its weights, its tokenizer.
 struct GPT2StartTests {
@@ -28,8 +31,8 @@ struct GPT2StartTests {
         for (name, text) in ByteTokenizer().files { try text.write(toFile: "\(directory)/\(name)", atomically: true, encoding: .utf8) }
     }
 
-    private func settings(_ overrides: [String] = []) throws -> Settings {
-        try Settings.read(path: nil, environment: [:], overrides: ["model.gpt2=\(directory)", "model.text.length=12"] + overrides).settings
+    private func settings(_ overrides: [String] = []) throws -> GraphSettings {
+        try GraphSettings.read(path: nil, environment: [:], overrides: ["model.gpt2=\(directory)", "model.text.length=12"] + overrides).settings
     }
 
     @Test func whatNobodyHasSetFollowsFromTheDirectory() throws {
@@ -39,7 +42,7 @@ struct GPT2StartTests {
         let error = #expect(throws: ConfigurationError.self) { try self.settings(["model.width=32"]) }
         #expect(error?.problems.map(\.text) == ["model.width: is 32, but the GPT-2's n_embd is 16"])
         #expect(throws: ConfigurationError.self) { try self.settings(["model.text.length=25"]) }
-        #expect(throws: ConfigurationError.self) { try Settings.read(path: nil, environment: [:], overrides: ["model.gpt2=/none"]) }
+        #expect(throws: ConfigurationError.self) { try GraphSettings.read(path: nil, environment: [:], overrides: ["model.gpt2=/none"]) }
     }
 
     @Test func theFirstUpdateHoldsTheTrunk() throws {

@@ -8,14 +8,15 @@ import PipelineTesting
 import Safetensors
 import Schema
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Learn
 
 /// The learner as a stage: labels that come late, what is not learned, what is published, and going on after it was killed.
 struct LearnProcessorTests {
     private let folder = Folder()
 
-    private func settings(in directory: String = "") -> Settings {
-        var settings = Settings()
+    private func settings(in directory: String = "") -> GraphSettings {
+        var settings = GraphSettings()
         (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
         (settings.model.text.length, settings.model.text.buckets, settings.model.classes) = (8, 16, 4)
         (settings.learner.replayed, settings.learner.languageRows) = (1, 1)
@@ -26,7 +27,7 @@ struct LearnProcessorTests {
         return settings
     }
 
-    private func harness(_ settings: Settings) throws -> Harness<LearnProcessor> {
+    private func harness(_ settings: GraphSettings) throws -> Harness<LearnProcessor> {
         Harness(try LearnProcessor(settings, clock: VirtualClock()))
     }
 
@@ -98,7 +99,7 @@ struct LearnProcessorTests {
         var held = settings(), plain = settings()
         held.evaluate.holdOut = 1
         plain.evaluate.holdOut = 0
-        func weights(_ settings: Settings) throws -> [Data] {
+        func weights(_ settings: GraphSettings) throws -> [Data] {
             var learner = try harness(settings), told: [Outgoing] = []
             for input in try stream(8) { told += learner.send(input) }
             return updates(told).map(\.sha256)

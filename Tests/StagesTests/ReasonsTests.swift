@@ -1,7 +1,7 @@
 import Foundation
 import Signals
 import Testing
-@testable import Stages
+@testable import Timing
 
 struct ReasonsTests {
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -70,9 +70,6 @@ public enum SessionEvent: Sendable, Equatable {
         }
     }
 
-    /// No time lies further from 0 than this, in nanoseconds: some 285 years.
-    public static let furthestTime: Int64 = 9_000_000_000_000_000_000
-
     /// Session time in nanoseconds.
     public var time: Int64 {
         switch self {

@@ -86,7 +86,7 @@ struct SessionLine: Codable {
     }
 
     private func nanoseconds(_ seconds: Double, _ key: String) throws(SignalRefusal) -> Int64 {
-        let nanoseconds = (seconds * 1e9).rounded(), furthest = Double(SessionEvent.furthestTime)
+        let nanoseconds = (seconds * 1e9).rounded(), furthest = Double(Int64.furthestTime)
         guard abs(nanoseconds) <= furthest else {
             throw SignalRefusal(.brokenLine, "\(key) is \(seconds) seconds, at most \(furthest / 1e9) either way")
         }

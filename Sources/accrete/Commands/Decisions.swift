@@ -1,7 +1,8 @@
 import ArgumentParser
 import Foundation
 import Launch
-import Stages
+import Learn
+import Wiring
 
 /// Which policy would earn more, told from the log before anybody switches.
 struct Decisions: ParsableCommand {

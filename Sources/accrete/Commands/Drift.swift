@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Statistics
+import Wiring
 
 /// Runs a drift detector over one column of a file.
 struct Drift: ParsableCommand {

@@ -1,11 +1,13 @@
+import Configuration
 import ArgumentParser
 import Foundation
 import Launch
 import Messaging
 import Pipeline
+import Playback
 import Schema
 import Signals
-import Stages
+import Wiring
 
 /// `accrete explain`: what each sense gave to a prediction.
 struct Explain: AsyncParsableCommand {
@@ -45,7 +47,7 @@ struct Explain: AsyncParsableCommand {
 
     /// Plays the session over, to the moment, and explains it with the run's last checkpoint.
     private func recorded(_ directory: String) throws -> MomentExplanation {
-        let settings = try StageArguments.load(directory + "/settings.yaml", overrides)
+        let settings: GraphSettings = try StageArguments.load(directory + "/settings.yaml", overrides)
         let place = try session.map { try SessionDirectory(path: $0) }
         let events: AnySequence<Result<SessionEvent, SessionRefusal>>
         if let place {
@@ -69,7 +71,7 @@ struct Explain: AsyncParsableCommand {
     /// Asks the running graph, again now and then: what is published before ingest has subscribed is lost.
     private func asked() async throws -> MomentExplanation {
         let environment = ProcessInfo.processInfo.environment
-        let settings = try StageArguments.load(config, overrides)
+        let settings: GraphSettings = try StageArguments.load(config, overrides)
         let bus = try ZeroMQBus()
         let request = ExplainRequest.with {
             $0.session = String(moment.split(separator: "/")[0]); $0.moment = moment

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
 import Launch
+import Learn
 import Learning
-import Stages
 import Statistics
 
 /// `accrete memory`: what a learner remembers.

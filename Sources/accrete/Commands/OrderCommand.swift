@@ -1,10 +1,11 @@
+import Configuration
 import ArgumentParser
 import Foundation
 import Launch
 import Messaging
 import Pipeline
 import Schema
-import Stages
+import Wiring
 
 /// `accrete order`: an operator's word to a running learner.
 struct OrderCommand: AsyncParsableCommand {
@@ -46,7 +47,7 @@ struct OrderCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let loaded = try StageArguments.load(config, overrides)
+        let loaded: GraphSettings = try StageArguments.load(config, overrides)
         let bus = try ZeroMQBus()
         let publisher = try bus.publisher(.connect, try loaded.orders(ProcessInfo.processInfo.environment), options: PublisherOptions())
         guard try await publisher.waitForSubscribers(to: Topics.order.prefix, within: .seconds(5)) else {

@@ -1,9 +1,10 @@
+import Configuration
 import ArgumentParser
 import Foundation
 import Launch
 import Messaging
+import Playback
 import Signals
-import Stages
 
 /// `accrete play`: a session directory as a publisher.
 struct Play: StageCommand {
@@ -20,7 +21,7 @@ struct Play: StageCommand {
 
     func launch() async throws {
         beginProcess()
-        let settings = try arguments.settings()
+        let settings = try arguments.settings(GraphSettings.self)
         let session: SessionDirectory
         do {
             session = try SessionDirectory(path: directory)

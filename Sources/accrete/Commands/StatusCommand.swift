@@ -1,10 +1,11 @@
+import Configuration
 import ArgumentParser
 import Foundation
 import Launch
 import Messaging
 import Schema
-import Stages
 import Statistics
+import Wiring
 
 /// `accrete status`: how a running graph is.
 struct StatusCommand: AsyncParsableCommand {
@@ -25,7 +26,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
-        let settings = try StageArguments.load(config, overrides)
+        let settings: GraphSettings = try StageArguments.load(config, overrides)
         let listener = try ZeroMQBus().subscriber(
             to: [Subscription(try settings.allEndpoints(environment), topics: [Topics.status.prefix])], limits: settings.messaging)
         let timer = Task {

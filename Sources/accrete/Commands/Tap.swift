@@ -1,11 +1,12 @@
+import Configuration
 import ArgumentParser
 import Files
 import Foundation
 import Launch
 import Messaging
 import Schema
-import Stages
 import StrictJSON
+import Wiring
 
 /// `accrete tap`: messages of a running graph, to read.
 struct Tap: AsyncParsableCommand {
@@ -28,7 +29,7 @@ struct Tap: AsyncParsableCommand {
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
-        let settings = try StageArguments.load(config, overrides)
+        let settings: GraphSettings = try StageArguments.load(config, overrides)
         let listener = try ZeroMQBus().subscriber(
             to: [Subscription(try settings.allEndpoints(environment), topics: [topic])], limits: settings.messaging)
         let signals = Interrupts { listener.cancel() }

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
 import Launch
+import Learn
 import Learning
-import Stages
 
 /// `accrete triggers`: the ledger of a learner.
 struct TriggersCommand: ParsableCommand {

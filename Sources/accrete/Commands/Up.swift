@@ -5,7 +5,6 @@ import Foundation
 import Launch
 import Pipeline
 import Signals
-import Stages
 
 /// `accrete up`: the whole graph on this machine.
 struct Up: AsyncParsableCommand {

@@ -1,8 +1,8 @@
 import ArgumentParser
+import Configuration
 import Foundation
 import Launch
 import Messaging
-import Stages
 
 /// `accrete validate`: what is wrong with a configuration, before anything is started.
 struct Validate: AsyncParsableCommand {
@@ -24,6 +24,8 @@ struct Validate: AsyncParsableCommand {
 
     @Flag(help: "Print the JSON Schema of configuration files instead.") var schema = false
 
+    @Flag(help: "Print every setting with its default, as YAML.") var defaults = false
+
     /// What `--json` prints.
     private struct Verdict: Encodable {
         var problems: [String] = []
@@ -31,11 +33,12 @@ struct Validate: AsyncParsableCommand {
     }
 
     func run() async throws {
-        if schema { return print(try Settings.jsonSchema, terminator: "") }
+        if defaults { return print(try GraphSettings.defaults, terminator: "") }
+        if schema { return print(try GraphSettings.jsonSchema, terminator: "") }
         let environment = ProcessInfo.processInfo.environment
         var verdict = Verdict()
         do {
-            let reading = try Settings.read(path: config, environment: environment, overrides: overrides)
+            let reading = try GraphSettings.read(path: config, environment: environment, overrides: overrides)
             verdict.problems = (reading.unreachable(environment: environment) + reading.lacking()).map(\.description)
             verdict.memory = GraphMemory(reading.settings)
         } catch {
