@@ -176,8 +176,8 @@ public struct EvaluateProcessor: Processor {
         }
         if isOver, lastUpdateHeard, !toldOver {
             toldOver = true
-            // an update was checked when it came
-            if let last = models.versions.last, (try? last.archive.copy(into: server.parameters)) != nil {
+            if let last = models.versions.last {
+                last.parameters.copy(into: server.parameters)
                 if domains.end(serving: server.parameters) { outputs.append(domains.message) }
             }
             outputs.append(summary(at: now))
@@ -238,12 +238,8 @@ public struct EvaluateProcessor: Processor {
             return
         }
         guard version.update.version != serving?.version || version.update.stamp.epoch != serving?.stamp.epoch else { return }
-        do {
-            try version.archive.copy(into: server.parameters)
-            serving = version.update
-        } catch {
-            told.drops.count(.nonFinite)
-        }
+        version.parameters.copy(into: server.parameters)
+        serving = version.update
     }
 
     private mutating func summary(at now: Instant) -> Outgoing {

@@ -29,8 +29,8 @@ struct PersonalReferee {
             server.parameters.assign(from: shared.parameters)
             version = (serving.version, serving.stamp.epoch)
         }
-        _ = adapters.wear(moment.session, ordinal: moment.ordinal, version: serving.version, on: server.parameters)
-        defer { adapters.takeOff(server.parameters) }
+        _ = adapters.apply(moment.session, ordinal: moment.ordinal, version: serving.version, on: server.parameters)
+        defer { adapters.revert(server.parameters) }
         var answer = server.predict([.init(input)])[0]
         (answer.tokenNLL, answer.tokens) = (words.tokenNLL, words.tokens)
         return [answer]

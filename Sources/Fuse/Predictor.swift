@@ -133,8 +133,8 @@ struct Predictor {
         }
         let judgement = reliability.judge(input, session: moment.session, ordinal: moment.ordinal)
         let parameters = server.parameters
-        let revision = adapters?.wear(moment.session, ordinal: moment.ordinal, version: serving.version, on: parameters)
-        defer { adapters?.takeOff(parameters) }
+        let revision = adapters?.apply(moment.session, ordinal: moment.ordinal, version: serving.version, on: parameters)
+        defer { adapters?.revert(parameters) }
         let whole = server.predict([.init(input)])[0]
         let representation = decider?.looksThroughModel == true ? server.representation(row: 0) : []
         let answer = judgement.muted.isEmpty ? whole : server.predict([.init(input, without: judgement.muted)])[0]
@@ -243,11 +243,7 @@ struct Predictor {
     private mutating func adopt(for ordinal: UInt64, _ models: inout AdoptedModels) {
         let wanted = settings.mode == .live ? models.versions.last : models.version(before: ordinal)
         guard let wanted, wanted.update.version != serving?.version || wanted.update.stamp.epoch != serving?.stamp.epoch else { return }
-        do {
-            try wanted.archive.copy(into: server.parameters)
-            serving = wanted.update
-        } catch {
-            told.drops.count(.nonFinite)
-        }
+        wanted.parameters.copy(into: server.parameters)
+        serving = wanted.update
     }
 }

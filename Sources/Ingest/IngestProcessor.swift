@@ -136,7 +136,8 @@ public struct IngestProcessor: Processor {
     private mutating func take(_ reading: SensorReading, _ message: WireMessage, at now: Instant) throws(Refusal) -> [Output] {
         try check(session: reading.session)
         guard let topic = topics.first(where: { $0.modality == reading.modality })?.topic else {
-            throw Refusal(.unknownModality, "'\(reading.modality.prefix(64))' is none of \(topics.map(\.modality).sorted().joined(separator: ", "))")
+            throw Refusal(
+                .unknownModality, "'\(reading.modality.prefix(64))' is none of \(topics.map(\.modality).sorted().joined(separator: ", "))")
         }
         var event = MomentCutter.Event(session: reading.session, time: try time(of: reading.stamp, session: reading.session, at: now))
         event.domain = reading.domain

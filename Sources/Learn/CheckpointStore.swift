@@ -53,15 +53,6 @@ public struct CheckpointStore: Sendable {
         }
     }
 
-    /// Parameters as a safetensors file, and its SHA-256.
-    func encode(_ parameters: ParameterStore<Float>) -> (payload: Payload, digest: Data) {
-        let tensors = parameters.layout.parameters.map { ($0.name, $0.shape) }
-        let file = TensorArchive.encode(flat: tensors, values: UnsafeBufferPointer(parameters.values))
-        var hash = SHA256()
-        file.withUnsafeBytes { hash.update($0) }
-        return (Payload(file), Data(hash.digest()))
-    }
-
     /// Writes everything. Whoever reads meanwhile finds the old checkpoint or the new one.
     /// - Parameter others: files of other parts of the learner, which belong to the same checkpoint.
     func save(_ guided: GuidedLearner, _ progress: LearnProgress, _ labels: LabelJoin, others: [CheckpointDirectory.Content] = []) throws {

@@ -267,7 +267,7 @@ public struct LearnProcessor: Processor {
 
     /// What serves, as a message.
     private mutating func update(_ reason: String) -> Outgoing {
-        let (payload, digest) = store.encode(guided.serving)
+        let published = PublishedParameters(guided.serving)
         told.modelVersion = progress.version
         told.gauges["remembered"] = Double(guided.learner.memorySlots.count)
         told.gauges["rememberedBytes"] = Double(guided.learner.memoryBytes)
@@ -276,7 +276,7 @@ public struct LearnProcessor: Processor {
             $0.parent = progress.version > 0 ? progress.version - 1 : 0
             $0.momentWatermark = progress.servingWatermark
             $0.momentsSeen = progress.momentsSeen
-            $0.sha256 = digest
+            $0.sha256 = published.digest
             $0.configuration = store.configuration
             $0.reason = reason
             $0.loss = learned > 0 ? losses / Double(learned) : 0
@@ -284,7 +284,7 @@ public struct LearnProcessor: Processor {
             $0.arrived = newestArrival
             if known > 0 { $0.streamBase = progress.streamBase }
         }
-        return Outgoing(update, on: Topics.modelUpdate.only, payload: payload.cut(into: frameBytes))
+        return Outgoing(update, on: Topics.modelUpdate.only, payload: published.payload.cut(into: frameBytes))
     }
 
     /// The ledger's lines that were added or went on since they were last told.

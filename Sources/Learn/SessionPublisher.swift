@@ -28,7 +28,8 @@ struct SessionPublisher {
 
     /// Nil where sessions have no adapters of their own.
     /// - Parameter opened: the checkpoint to go on from.
-    init?(_ settings: GraphSettings, _ model: MultimodalModel, clock: any TimeSource, from opened: CheckpointDirectory.Opened? = nil) throws {
+    init?(_ settings: GraphSettings, _ model: MultimodalModel, clock: any TimeSource, from opened: CheckpointDirectory.Opened? = nil) throws
+    {
         guard settings.personal.enabled else { return nil }
         self.settings = settings.personal
         self.clock = clock
@@ -77,26 +78,20 @@ struct SessionPublisher {
     }
 
     private func update(_ adapted: SessionTasks.Adapted, _ watermark: UInt64, _ version: UInt64) -> Outgoing? {
-        let tensors = tasks.learner.layout.parameters.map { ($0.name, $0.shape) }
-        let file = adapted.adaptation.offsets.withUnsafeBufferPointer { TensorArchive.encode(flat: tensors, values: $0) }
-        let digest = digest(of: file)
+        let published = adapted.adaptation.offsets.withUnsafeBufferPointer { PublishedParameters(tasks.learner.layout, $0) }
         let update = SessionUpdate.with {
             $0.session = adapted.session
             $0.revision = adapted.revision
             $0.version = version
             $0.momentWatermark = watermark
-            $0.sha256 = digest
+            $0.sha256 = published.digest
             $0.steps = UInt32(adapted.adaptation.steps)
             $0.loss = Double(adapted.adaptation.loss)
         }
         // the session was checked on its way in
-        return (try? Topics.sessionUpdate(adapted.session)).map { Outgoing(update, on: $0, payload: Payload(file).cut(into: frameBytes)) }
-    }
-
-    private func digest(of file: [UInt8]) -> Data {
-        var hash = SHA256()
-        file.withUnsafeBytes { hash.update($0) }
-        return Data(hash.digest())
+        return (try? Topics.sessionUpdate(adapted.session)).map {
+            Outgoing(update, on: $0, payload: published.payload.cut(into: frameBytes))
+        }
     }
 
     private func ended(_ session: String, _ version: UInt64) -> Outgoing? {

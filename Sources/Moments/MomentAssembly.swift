@@ -25,7 +25,9 @@ public struct MomentAssembly {
         let model = settings.model
         reader = settings.fuse.sentence.isEmpty ? nil : try BERT(directory: settings.fuse.sentence, length: model.text.length)
         words = try TextBytes(tokenizer: reader == nil ? "" : settings.signals.text.tokenizer)
-        if let reader, let sense = model.senses.first(where: { $0.name == ModelSenses.sentence }), sense.columns != reader.configuration.width {
+        if let reader, let sense = model.senses.first(where: { $0.name == ModelSenses.sentence }),
+            sense.columns != reader.configuration.width
+        {
             throw ConfigurationProblem(
                 key: "senses.sentence.columns",
                 problem: "\(sense.columns) columns for the \(reader.configuration.width) features of \(settings.fuse.sentence)")

@@ -23,7 +23,9 @@ public struct RecordedMoments: Sequence, IteratorProtocol {
 
     /// - Parameter directory: where the files are that readings name.
     /// - Throws: the first setting of a frontend that makes no sense, or what is wrong with a pretrained encoder.
-    public init(_ events: some Sequence<Result<SessionEvent, SessionRefusal>>, directory: SessionDirectory?, _ settings: GraphSettings) throws {
+    public init(_ events: some Sequence<Result<SessionEvent, SessionRefusal>>, directory: SessionDirectory?, _ settings: GraphSettings)
+        throws
+    {
         self.events = events.makeIterator()
         script = SessionScript(directory: directory, maximumBytes: settings.messaging.frameBytes)
         modalities = settings.extracted

@@ -10,9 +10,27 @@ public struct StoredTensor: Sendable {
     /// Elements.
     public var count: Int { shape.reduce(1, *) }
 
-    /// The stored bytes, which may not be aligned.
+    /// The stored bytes, which may not be aligned; a copy of them, where they lie in several frames of a message.
     public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
-        try body(UnsafeRawBufferPointer(rebasing: storage.bytes[range]))
+        let pieces = storage.pieces(range)
+        if pieces.count == 1 { return try body(pieces[0]) }
+        return try pieces.flatMap { Array($0) }.withUnsafeBytes(body)
+    }
+
+    /// - Throws: what `floats` throws.
+    public func checkFinite() throws(SafetensorsError) {
+        guard type == .float32 else {
+            _ = try floats()
+            return
+        }
+        let exponent = Float.infinity.bitPattern
+        for bytes in storage.pieces(range) {
+            var found = false
+            for place in stride(from: 0, to: bytes.count, by: 4) {
+                found = found || bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self) & exponent == exponent
+            }
+            if found { _ = try floats() }
+        }
     }
 
     /// The same bytes under another name.
@@ -39,13 +57,17 @@ public struct StoredTensor: Sendable {
 
     private func fill<S: BinaryFloatingPoint>(_ destination: UnsafeMutableBufferPointer<S>) throws(SafetensorsError) {
         precondition(destination.count == count, "\(name) has \(count) elements, the destination \(destination.count)")
-        let bytes = UnsafeRawBufferPointer(rebasing: storage.bytes[range])
-        switch type {
-        case .float32: convert(bytes, Float.self, to: destination) { S($0) }
-        case .float64: convert(bytes, Double.self, to: destination) { S($0) }
-        case .float16: convert(bytes, Float16.self, to: destination) { S(Float($0)) }
-        case .bfloat16: convert(bytes, UInt16.self, to: destination) { S(Float(bitPattern: UInt32($0) << 16)) }
-        default: throw SafetensorsError(source, .notConvertible(tensor: name, type: type, to: "\(S.self)"))
+        var done = 0
+        for bytes in storage.pieces(range) {
+            let place = UnsafeMutableBufferPointer(rebasing: destination[done..<done + bytes.count / type.size])
+            switch type {
+            case .float32: convert(bytes, Float.self, to: place) { S($0) }
+            case .float64: convert(bytes, Double.self, to: place) { S($0) }
+            case .float16: convert(bytes, Float16.self, to: place) { S(Float($0)) }
+            case .bfloat16: convert(bytes, UInt16.self, to: place) { S(Float(bitPattern: UInt32($0) << 16)) }
+            default: throw SafetensorsError(source, .notConvertible(tensor: name, type: type, to: "\(S.self)"))
+            }
+            done += place.count
         }
         if let index = firstNonFinite(in: destination) {
             throw SafetensorsError(source, .nonFinite(tensor: name, index: index))
@@ -55,16 +77,17 @@ public struct StoredTensor: Sendable {
     /// The elements of an integer type, or of booleans as 0 and 1. Throws `SafetensorsError` for other types and for
     /// what does not fit in `Int`.
     public func integers() throws(SafetensorsError) -> [Int] {
-        let bytes = UnsafeRawBufferPointer(rebasing: storage.bytes[range])
         func read<T: FixedWidthInteger>(_: T.Type) -> [Int]? {
-            var result: [Int] = []
-            result.reserveCapacity(count)
-            for i in 0..<count {
-                let value = bytes.loadUnaligned(fromByteOffset: i * MemoryLayout<T>.size, as: T.self)
-                guard let value = Int(exactly: T(littleEndian: value)) else { return nil }
-                result.append(value)
+            withUnsafeBytes { bytes in
+                var result: [Int] = []
+                result.reserveCapacity(count)
+                for i in 0..<count {
+                    let value = bytes.loadUnaligned(fromByteOffset: i * MemoryLayout<T>.size, as: T.self)
+                    guard let value = Int(exactly: T(littleEndian: value)) else { return nil }
+                    result.append(value)
+                }
+                return result
             }
-            return result
         }
         let result: [Int]? =
             switch type {

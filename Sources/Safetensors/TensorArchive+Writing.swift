@@ -29,22 +29,6 @@ extension TensorArchive {
         header(tensors.map { ($0.name, .float32, $0.shape) }, metadata: metadata)
     }
 
-    /// An archive of one block of memory that holds these Float tensors in this order, copied once.
-    public static func encode(
-        flat tensors: [(name: String, shape: [Int])], values: UnsafeBufferPointer<Float>, metadata: [String: String] = [:]
-    ) -> [UInt8] {
-        let count = tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
-        precondition(count == values.count, "the tensors have \(count) elements, the block \(values.count)")
-        let header = header(flat: tensors, metadata: metadata)
-        let bytes = UnsafeRawBufferPointer(values)
-        return [UInt8](unsafeUninitializedCapacity: header.count + bytes.count) { buffer, count in
-            let memory = UnsafeMutableRawBufferPointer(buffer)
-            memory.copyBytes(from: header)
-            UnsafeMutableRawBufferPointer(rebasing: memory[header.count...]).copyMemory(from: bytes)
-            count = header.count + bytes.count
-        }
-    }
-
     /// Writes an archive tensor by tensor beside `path` and renames it into place, so that a reader finds the old
     /// file or the new one, whole. Throws `SafetensorsError`.
     public static func write(

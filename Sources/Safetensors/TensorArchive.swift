@@ -19,17 +19,35 @@ public struct TensorArchive: Sendable {
 
     /// Copies a message's bytes. Throws `SafetensorsError`.
     public init(bytes: UnsafeRawBufferPointer, source: String = "safetensors in memory") throws(SafetensorsError) {
-        try self.init(source: source, storage: ByteStorage(copying: bytes))
+        try self.init(source: source, storage: ByteStorage(copying: [bytes]))
     }
 
     /// Copies a message's bytes. Throws `SafetensorsError`.
     public init(bytes: [UInt8], source: String = "safetensors in memory") throws(SafetensorsError) {
-        let storage = bytes.withUnsafeBytes { ByteStorage(copying: $0) }
+        let storage = bytes.withUnsafeBytes { ByteStorage(copying: [$0]) }
         try self.init(source: source, storage: storage)
     }
 
+    /// An archive that came as the frames of a message, read where they lie. Where a tensor's elements would lie across two frames, which
+    /// frames that `owner` cut for this purpose do not do, the frames are copied.
+    /// - Parameters:
+    ///   - frames: its bytes, in order; they neither move nor change while `owner` lives.
+    ///   - owner: what keeps the frames; the archive and its tensors hold it.
+    /// - Throws: `SafetensorsError`.
+    public init(
+        borrowing frames: [UnsafeRawBufferPointer], from owner: any Sendable, source: String = "safetensors in memory"
+    ) throws(SafetensorsError) {
+        let borrowed = ByteStorage(borrowing: frames, from: owner)
+        guard frames.count > 1 else { return try self.init(source: source, storage: borrowed) }
+        if let header = try? Header(reading: borrowed.first, of: borrowed.count, source: source), header.isWhole(in: frames) {
+            try self.init(source: source, storage: borrowed)
+        } else {
+            try self.init(source: source, storage: ByteStorage(copying: frames))
+        }
+    }
+
     private init(source: String, storage: ByteStorage) throws(SafetensorsError) {
-        let header = try Header(reading: storage.bytes, source: source)
+        let header = try Header(reading: storage.first, of: storage.count, source: source)
         try self.init(
             source: source, metadata: header.metadata,
             tensors: header.entries.map { entry in

@@ -6,25 +6,22 @@ import Safetensors
 import Schema
 import Tensors
 
-/// The adapters of sessions as they come in, checked, and put on the shared model for one of their moments at a time.
+/// The adapters of sessions as they are published, applied to the shared model for one moment of their session at a time.
 ///
-/// They are offsets: few numbers are added, and what was there is put back afterwards, to the bit.
+/// They are offsets: they are added to a few parameters, whose numbers are restored afterwards, to the bit.
 package struct SessionAdapters {
-    private struct Revision {
-        var update: SessionUpdate
-        var offsets: [Float]
-    }
-
     private let layout: ParameterLayout
     private let capacity: Int
     private let revisions: Int
-    private var sessions: [String: [Revision]] = [:]
+    private var sessions: [String: AdoptedParameters<SessionUpdate>] = [:]
     /// Sessions from the one that was heard of least recently.
     private var order: [String] = []
     private var epoch: UInt64 = 0
-    /// What the shared model holds where adapters are on.
+    /// The offsets that are applied.
+    private let offsets: ParameterStore<Float>
+    /// The shared model's own numbers where offsets are applied.
     private var plain: [Float]
-    private var isWorn = false
+    private var isApplied = false
 
     /// Nil where sessions have no adapters of their own.
     package init?(_ settings: GraphSettings, _ model: ParameterLayout) {
@@ -32,6 +29,7 @@ package struct SessionAdapters {
         layout = ParameterLayout(model.parameters.filter(settings.personal.isPersonal))
         capacity = settings.personal.maximumSessions
         revisions = settings.updateCapacity
+        offsets = ParameterStore(layout)
         plain = Array(repeating: 0, count: layout.count)
     }
 
@@ -45,29 +43,12 @@ package struct SessionAdapters {
             order.removeAll()
         }
         if update.ended { return forget(update.session) }
-        if let newest = sessions[update.session]?.last?.update.revision, update.revision <= newest {
-            throw Refusal(.sequenceRunsBack, "revision \(update.revision) of \(update.session) after \(newest)")
-        }
-        let offsets = try read(update, message)
+        var session = sessions[update.session] ?? AdoptedParameters(layout: layout, capacity: revisions)
+        try session.insert(update, payload: message)
+        sessions[update.session] = session
         order.removeAll { $0 == update.session }
         order.append(update.session)
-        sessions[update.session, default: []].append(Revision(update: update, offsets: offsets))
-        if let count = sessions[update.session]?.count, count > revisions { sessions[update.session]?.removeFirst() }
         if order.count > capacity { forget(order[0]) }
-    }
-
-    private func read(_ update: SessionUpdate, _ message: WireMessage) throws(Refusal) -> [Float] {
-        let payload = try message.joinedPayload()
-        guard SHA256.hex(of: payload) == SHA256.hex(Array(update.sha256)) else {
-            throw Refusal(.wrongDigest, "revision \(update.revision) of \(update.session)")
-        }
-        let store = ParameterStore<Float>(layout)
-        do throws(SafetensorsError) {
-            try TensorArchive(bytes: payload, source: "model.update.\(update.session)").copy(into: store)
-        } catch {
-            throw Refusal(.wrongModel, error.description)
-        }
-        return Array(store.values)
     }
 
     private mutating func forget(_ session: String) {
@@ -77,24 +58,25 @@ package struct SessionAdapters {
 
     /// Adds a session's newest adapters that go with a model's version and have learned from nothing at or after moment `ordinal`.
     /// - Returns: their revision, or nil where the session has none.
-    package mutating func wear(_ session: String, ordinal: UInt64, version: UInt64, on model: ParameterStore<Float>) -> UInt64? {
-        guard let revision = sessions[session]?.last(where: { $0.update.momentWatermark < ordinal && $0.update.version <= version })
-        else { return nil }
+    package mutating func apply(_ session: String, ordinal: UInt64, version: UInt64, on model: ParameterStore<Float>) -> UInt64? {
+        let revision = sessions[session]?.versions.last { $0.update.momentWatermark < ordinal && $0.update.version <= version }
+        guard let revision else { return nil }
+        revision.parameters.copy(into: offsets)
         for (parameter, range) in zip(layout.parameters, layout.ranges) {
             let values = model[parameter.name]
             for (place, index) in range.enumerated() {
                 plain[index] = values[place]
-                values[place] += revision.offsets[index]
+                values[place] += offsets.values[index]
             }
         }
-        isWorn = true
+        isApplied = true
         return revision.update.revision
     }
 
-    /// Puts back what `wear` changed.
-    package mutating func takeOff(_ model: ParameterStore<Float>) {
-        guard isWorn else { return }
-        isWorn = false
+    /// Restores the numbers that `apply` changed.
+    package mutating func revert(_ model: ParameterStore<Float>) {
+        guard isApplied else { return }
+        isApplied = false
         for (parameter, range) in zip(layout.parameters, layout.ranges) {
             let values = model[parameter.name]
             for (place, index) in range.enumerated() { values[place] = plain[index] }

@@ -35,7 +35,9 @@ extension StageSettings {
         let queues = [
             ("sendQueue", messaging.sendQueue), ("receiveQueue", messaging.receiveQueue), ("waitingMessages", messaging.waitingMessages),
         ]
-        return queues.filter { $0.1 < least }.map { ($0.0, "\($0.1) is less than eight times lockstep.window, \(least), which lockstep wants") }
+        return queues.filter { $0.1 < least }.map {
+            ($0.0, "\($0.1) is less than eight times lockstep.window, \(least), which lockstep wants")
+        }
     }
 
     private var lockstepProblems: [(key: String, text: String)] {

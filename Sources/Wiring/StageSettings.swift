@@ -55,9 +55,9 @@ public struct ModelSenses: Codable, Sendable {
     private enum CodingKeys: CodingKey { case senses }
 
     /// In the order of the configuration.
-    public private(set) var names: [String] = []
+    public let names: [String]
 
-    public init() {}
+    public init(_ names: [String] = []) { self.names = names }
 
     public init(from decoder: any Decoder) throws {
         names = try decoder.container(keyedBy: CodingKeys.self).decode([Sense].self, forKey: .senses).map(\.name)
@@ -89,9 +89,9 @@ public struct SectionNames: Codable, Sendable {
     }
 
     /// In the order of the configuration.
-    public private(set) var names: [String] = []
+    public let names: [String]
 
-    public init() {}
+    public init(_ names: [String] = []) { self.names = names }
 
     public init(from decoder: any Decoder) throws {
         names = try decoder.container(keyedBy: Key.self).allKeys.map(\.stringValue)

@@ -71,7 +71,7 @@ struct CheckpointStoreTests {
         let message = try #require(update.message as? ModelUpdate)
         var models = AdoptedModels(layout: try MultimodalModel(settings().model).layout, capacity: 2)
         try models.insert(message, payload: WireMessage(message, on: Topics.modelUpdate.only, payload: update.payload))
-        return try #require(models.versions.last?.archive)
+        return try #require(models.versions.last?.parameters.archive)
     }
 
     @Test func theTrunkIsAGPT2ForEverybodyAndTheRestStandsBeside() throws {

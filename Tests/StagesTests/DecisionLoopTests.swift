@@ -26,8 +26,10 @@ private struct Loop {
 
     init(_ settings: GraphSettings) throws {
         let clock = VirtualClock()
-        ingest = IngestProcessor(settings, epoch: 1, wallOffset: 0, closer: "")
-        for modality in settings.model.modalities { extract[modality] = try ExtractProcessor(settings, modality: modality) }
+        ingest = IngestProcessor(IngestSettings(settings), epoch: 1, wallOffset: 0, closer: "")
+        for modality in settings.model.modalities {
+            extract[modality] = try ExtractProcessor(ExtractSettings(settings), modality: modality)
+        }
         fuse = try FuseProcessor(settings, clock: clock)
         learn = try LearnProcessor(settings, clock: clock)
         try pass(learn.tick(at: now))

@@ -96,9 +96,11 @@ struct FuzzedGraph {
         func add<P: Processor>(_ name: String, _ prefixes: [String], _ processor: P) {
             stations.append(Station(name, hears: prefixes, processor, mode: settings.mode, clock: clock))
         }
-        add("ingest", ["sensor.", "cut.", "feedback.", "explain."], IngestProcessor(settings, epoch: 1, wallOffset: 0, closer: "closer"))
+        add(
+            "ingest", ["sensor.", "cut.", "feedback.", "explain."],
+            IngestProcessor(IngestSettings(settings), epoch: 1, wallOffset: 0, closer: "closer"))
         for modality in settings.extracted {
-            add("extract-\(modality)", ["sample.\(modality)/"], try ExtractProcessor(settings, modality: modality))
+            add("extract-\(modality)", ["sample.\(modality)/"], try ExtractProcessor(ExtractSettings(settings), modality: modality))
         }
         add("fuse", ["feedback.", "explain.", "feature.", "model.update", "policy.update/"], try FuseProcessor(settings, clock: clock))
         add("learn", ["moment.", "order."], try LearnProcessor(settings, clock: clock))

@@ -32,7 +32,8 @@ struct GPT2StartTests {
     }
 
     private func settings(_ overrides: [String] = []) throws -> GraphSettings {
-        try GraphSettings.read(path: nil, environment: [:], overrides: ["model.gpt2=\(directory)", "model.text.length=12"] + overrides).settings
+        try GraphSettings.read(path: nil, environment: [:], overrides: ["model.gpt2=\(directory)", "model.text.length=12"] + overrides)
+            .settings
     }
 
     @Test func whatNobodyHasSetFollowsFromTheDirectory() throws {
@@ -51,7 +52,7 @@ struct GPT2StartTests {
         let message = try #require(update.message as? ModelUpdate)
         var models = AdoptedModels(layout: try MultimodalModel(settings().model).layout, capacity: 2)
         try models.insert(message, payload: WireMessage(message, on: Topics.modelUpdate.only, payload: update.payload))
-        let archive = try #require(models.versions.first?.archive)
+        let archive = try #require(models.versions.first?.parameters.archive)
         for name in ["wte.weight", "h.0.attn.c_attn.weight", "ln_f.bias"] {
             #expect(try archive.tensor(name).floats() == Array(parameters[name]))
         }

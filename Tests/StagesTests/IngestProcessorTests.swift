@@ -8,7 +8,7 @@ import Testing
 
 struct IngestProcessorTests {
     private func harness(closer: String = "") -> Harness<IngestProcessor> {
-        Harness(IngestProcessor(GraphSettings(), epoch: 1, wallOffset: 0, closer: closer))
+        Harness(IngestProcessor(IngestSettings(GraphSettings()), epoch: 1, wallOffset: 0, closer: closer))
     }
 
     private func reading(_ modality: String, at seconds: Double, session: String = "kitchen", clock: String = "own", ends: CutKind = .none)

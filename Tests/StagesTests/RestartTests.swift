@@ -27,7 +27,9 @@ struct RestartTests {
         return settings
     }
 
-    private func fuse(_ settings: GraphSettings) throws -> Harness<FuseProcessor> { Harness(try FuseProcessor(settings, clock: VirtualClock())) }
+    private func fuse(_ settings: GraphSettings) throws -> Harness<FuseProcessor> {
+        Harness(try FuseProcessor(settings, clock: VirtualClock()))
+    }
     private func learner(_ settings: GraphSettings) throws -> Harness<LearnProcessor> {
         Harness(try LearnProcessor(settings, clock: VirtualClock()))
     }

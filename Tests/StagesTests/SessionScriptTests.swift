@@ -114,9 +114,11 @@ struct SessionScriptTests {
 
     /// The moments that ingest, the extractors and fuse make of a session, and what they refuse.
     private func graph(_ directory: SessionDirectory, _ settings: GraphSettings) throws -> (moments: [Moment], refusals: [String]) {
-        var ingest = Harness(IngestProcessor(settings, epoch: 1, wallOffset: 0, closer: "replay"))
+        var ingest = Harness(IngestProcessor(IngestSettings(settings), epoch: 1, wallOffset: 0, closer: "replay"))
         var extracts: [String: Harness<ExtractProcessor>] = [:]
-        for modality in settings.extracted { extracts[modality] = Harness(try ExtractProcessor(settings, modality: modality)) }
+        for modality in settings.extracted {
+            extracts[modality] = Harness(try ExtractProcessor(ExtractSettings(settings), modality: modality))
+        }
         var fuse = Harness(try FuseProcessor(settings, clock: MonotonicClock()))
         let (payload, digest) = try CheckpointStore(directory: "", model: settings.model)
             .encode(OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)

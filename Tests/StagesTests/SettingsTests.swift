@@ -3,6 +3,7 @@ import Foundation
 import Pipeline
 import Testing
 @testable import Configuration
+import Wiring
 
 struct SettingsTests {
     private let folder = Folder()

@@ -23,7 +23,9 @@ struct SourceClockTests {
         return try .init(WireMessage(message, on: try Topics.sensor("vector", source), payload: [Payload([1] as [Float])]))
     }
 
-    private func live() -> Harness<IngestProcessor> { Harness(IngestProcessor(GraphSettings(), epoch: 1, wallOffset: 0, closer: "")) }
+    private func live() -> Harness<IngestProcessor> {
+        Harness(IngestProcessor(IngestSettings(GraphSettings()), epoch: 1, wallOffset: 0, closer: ""))
+    }
 
     private func times(_ outputs: [IngestProcessor.Output]) -> [Double] {
         outputs.compactMap {
@@ -141,7 +143,8 @@ struct SourceClockTests {
         }
         if seed % 3 == 1 { (settings.cut.clocks.span, settings.cut.clocks.maximumClocks, settings.cut.maximumJump) = (3600, 1, 1e9) }
         var ingest = Harness(
-            IngestProcessor(settings, epoch: .max, wallOffset: seed % 2 == 0 ? .max : 1_700_000_000_000_000_000, closer: ""))
+            IngestProcessor(IngestSettings(settings), epoch: .max, wallOffset: seed % 2 == 0 ? .max : 1_700_000_000_000_000_000, closer: "")
+        )
         let stamps: [Int64] = [
             .min, .min + 1, -9_000_000_000_000_000_000, -1, 0, 1, 1_700_000_000_000_000_000, 9_000_000_000_000_000_000, .max - 1, .max,
         ]
@@ -190,7 +193,7 @@ struct SourceClockTests {
     @Test func aRecordingsTimesAreTakenAsTheyAre() throws {
         var settings = GraphSettings()
         settings.mode = .lockstep
-        var ingest = Harness(IngestProcessor(settings, epoch: 1, wallOffset: 0, closer: ""))
+        var ingest = Harness(IngestProcessor(IngestSettings(settings), epoch: 1, wallOffset: 0, closer: ""))
         #expect(times(ingest.send(try reading("a", at: 1, clock: "one", sequence: 1))) == [1])
         #expect(times(ingest.send(try reading("b", at: 900, clock: "two", sequence: 1))) == [900])
         #expect(ingest.refusals.isEmpty)

@@ -52,7 +52,8 @@ struct DecisionLearner {
     ///   - serving: the model that texts are written with beside the policy, whenever it is asked for.
     /// - Returns: nil where nothing is decided.
     /// - Throws: what is wrong with the settings, or with the checkpoint.
-    init?(_ settings: GraphSettings, from opened: CheckpointDirectory.Opened? = nil, serving: @escaping () -> ParameterStore<Float>) throws {
+    init?(_ settings: GraphSettings, from opened: CheckpointDirectory.Opened? = nil, serving: @escaping () -> ParameterStore<Float>) throws
+    {
         guard settings.decide.isOn else { return nil }
         self.settings = settings.decide
         model = settings.model
@@ -163,16 +164,11 @@ struct DecisionLearner {
         } catch {
             drops.count(.checkpointFailed)
         }
-        let store = learner.parameters
-        let file = TensorArchive.encode(
-            flat: store.layout.parameters.map { ($0.name, $0.shape) }, values: UnsafeBufferPointer(store.values))
-        var hash = SHA256()
-        file.withUnsafeBytes { hash.update($0) }
-        let digest = Data(hash.digest())
+        let published = PublishedParameters(learner.parameters)
         let update = PolicyUpdate.with {
             $0.version = progress.version
             $0.policy = settings.policy
-            $0.sha256 = digest
+            $0.sha256 = published.digest
             $0.decisions = progress.decisions
             $0.reward = rewards.mean
             $0.loss = newest.loss
@@ -180,7 +176,7 @@ struct DecisionLearner {
             $0.referenceDivergence = newest.fromReference
             $0.penalty = newest.penalty
         }
-        return Outgoing(update, on: Topics.policyUpdate.only, payload: Payload(file).cut(into: frameBytes))
+        return Outgoing(update, on: Topics.policyUpdate.only, payload: published.payload.cut(into: frameBytes))
     }
 
     /// Writes what of the log waits.
