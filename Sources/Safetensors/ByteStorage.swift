@@ -1,7 +1,7 @@
 import Files
 import Glibc
 
-/// Read-only bytes that live as long as anyone holds them: a mapped file, a copy, or frames of a message that somebody else keeps.
+/// Immutable bytes, of a mapped file, a copy in memory or the frames of a message, that are released with the object.
 /// `Sendable` holds because nothing writes to the memory between `init` and `deinit`.
 final class ByteStorage: @unchecked Sendable {
     private enum Owner {
@@ -22,8 +22,8 @@ final class ByteStorage: @unchecked Sendable {
         count = segments.reduce(0) { $0 + $1.count }
     }
 
-    /// Maps a file. Whoever replaces it must rename a new file over it, as `replaceFile` does: the pages of a
-    /// file that is shortened in place are gone.
+    /// Maps a file. While it is mapped, the file may only be replaced by renaming another over it, as `replaceFile` does: reading a page
+    /// of a file that was truncated in place ends the process with SIGBUS.
     convenience init(mapping path: String) throws(SafetensorsError) {
         let file: InputFile
         do { file = try InputFile(path) } catch { throw SafetensorsError(path, .cannotOpen(error.cause)) }

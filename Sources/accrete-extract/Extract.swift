@@ -17,8 +17,8 @@ import Wiring
         let settings = try arguments.settings(ExtractSettings.self), environment = ProcessInfo.processInfo.environment
         try await arguments.run(
             "extract-\(modality)", { try ExtractProcessor(settings, modality: modality) },
-            hears: settings.extractHears(modality, environment),
-            at: settings.tells(settings.endpoints.extract, environment, modality: modality), settings: settings,
+            subscribesTo: settings.extractHears(modality, environment),
+            publishesAt: settings.tells(settings.endpoints.extract, environment, modality: modality), settings: settings,
             awaits: settings.extractAwaits(modality))
     }
 }

@@ -1,4 +1,4 @@
-"""Sends a few readings of a small session to Accrete.   usage: python3 publish.py [ENDPOINT]"""
+"""Publishes some readings of a small session to Accrete.   usage: python3 publish.py [ENDPOINT]"""
 import struct
 import sys
 import time
@@ -8,7 +8,7 @@ import zmq
 from accrete.v1 import sensor_pb2
 
 endpoint = sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:7400"
-socket = zmq.Context().socket(zmq.XPUB)  # a PUB that is told who listens
+socket = zmq.Context().socket(zmq.XPUB)  # a PUB socket that receives subscriptions
 socket.linger = 2000
 socket.connect(endpoint)
 while True:
