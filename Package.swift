@@ -15,8 +15,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: "\(name)Tests", dependencies: dependencies)
 }
 
-func command(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: dependencies)
+func command(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, exclude: exclude)
 }
 
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
@@ -78,7 +78,7 @@ let floor6: [Target] = [
     command("accrete-evaluate", ["Launch", "Stages", "Pipeline", arguments]),
     command("accrete-simulate", ["Files", "Launch", "Stages", "Pipeline", arguments]),
     command("accrete", ["CLinux", "Files", "Deployment", "Launch", "Learning", "Stages", "Pipeline", "Messaging", "Schema", "Signals", "OnlineLanguage", "Statistics", arguments, yaml]),
-    command("accrete-bench", ["CLinux", "Files", "Deployment", "Stages", "Evaluation", "Learning", "Model", "Signals", "Statistics", "Reinforcement", "OnlineLanguage", "MetaLearning", "CBaseline", arguments]),
+    command("accrete-bench", ["CLinux", "Files", "Deployment", "Stages", "Evaluation", "Learning", "Model", "Signals", "Statistics", "Reinforcement", "OnlineLanguage", "MetaLearning", "CBaseline", arguments], exclude: ["Reports"]),
 ]
 
 let checks: [Target] = [
