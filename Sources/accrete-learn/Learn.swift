@@ -3,9 +3,10 @@ import Files
 import Foundation
 import Launch
 import Pipeline
+import Schema
 import Stages
 
-/// Hears `moment.*`; tells `model.update/` and, where decisions are configured, `policy.update/`.
+/// Subscribes to `moment.*` and `order.*`; publishes `model.update/`, an answer to each order and, where decisions are configured, `policy.update/`.
 @main struct Learn: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-learn", abstract: "Learns from each moment once and publishes the model as it changes.",
@@ -18,7 +19,8 @@ import Stages
         let lock = try claim(settings.learn.directory)
         try await arguments.run(
             "learn", { try LearnProcessor(settings, clock: MonotonicClock()) }, hears: settings.learnHears(environment),
-            at: settings.tells(settings.endpoints.learn, environment), settings: settings, keepsLast: ["model.update/", "policy.update/"])
+            at: settings.tells(settings.endpoints.learn, environment), settings: settings,
+            keepsLast: ["model.update/", "policy.update/", Topics.orderAnswer.prefix])
         _ = consume lock
     }
 

@@ -25,7 +25,7 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-/// Topic action.<session>/ — fuse: what was decided for a moment. Feedback that cites `decision` tells what came of it. No payload.
+/// Topic action.<session>/ — fuse: what was decided for a moment. Feedback that cites `decision` brings its reward. No payload.
 public nonisolated struct Action: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for

@@ -89,7 +89,7 @@ public nonisolated struct EvaluationSummary: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
-/// Topic evaluation.progress/ — how far the referee is; replays in lockstep keep within a window of it.
+/// Topic evaluation.progress/ — how far the evaluator is; replays in lockstep keep within a window of it.
 public nonisolated struct EvaluationProgress: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -116,7 +116,7 @@ public nonisolated struct EvaluationProgress: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
-/// Topic evaluation.domains/ — what is known of every domain, told whenever one ends. Shares in 0 … 1.
+/// Topic evaluation.domains/ — what is known of every domain, published whenever one ends. Shares in 0 … 1.
 public nonisolated struct DomainSummary: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for

@@ -159,13 +159,13 @@ public nonisolated struct Verdict: @unchecked Sendable {
     set {_uniqueStorage()._servingLoss = newValue}
   }
 
-  /// the twin that never learns
+  /// the frozen baseline, which never learns
   public var frozenLoss: Double {
     get {_storage._frozenLoss}
     set {_uniqueStorage()._frozenLoss = newValue}
   }
 
-  /// the dummy that is renewed on a fixed schedule
+  /// the ungated baseline, renewed on a fixed schedule
   public var scheduledLoss: Double {
     get {_storage._scheduledLoss}
     set {_uniqueStorage()._scheduledLoss = newValue}
