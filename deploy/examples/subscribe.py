@@ -1,10 +1,14 @@
-"""Listens to the model as it learns.   usage: python3 subscribe.py [ENDPOINT [COUNT]]"""
+"""Follows the model as it learns: every update whole, its digest compared.
+
+usage: python3 subscribe.py [ENDPOINT [COUNT]]
+"""
 import hashlib
 import sys
 
 import zmq
 from safetensors.numpy import load
 
+import clients  # noqa: F401
 from accrete.v1 import model_pb2
 
 endpoint = sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:7402"

@@ -18,8 +18,10 @@ try:
     import gymnasium
     import numpy
 except ImportError as error:
-    sys.exit(f"gymnasium_bridge.py: {error}; pip install -r requirements-gymnasium.txt")
+    sys.exit(f"gymnasium_bridge.py: {error}; pip install -r deploy/clients/python/requirements-gymnasium.txt, or run deploy/bootstrap")
 
+import clients  # noqa: F401
+from accrete.publisher import Publisher
 from accrete.v1 import decision_pb2, sensor_pb2
 
 parser = argparse.ArgumentParser(description="Connects a Gymnasium environment to a running graph.")
@@ -28,8 +30,8 @@ parser.add_argument("--episodes", type=int, default=100, help="how many, over al
 parser.add_argument("--copies", type=int, default=4, help="environments at once, each a session (default 4)")
 parser.add_argument("--seed", type=int, default=1)
 parser.add_argument("--until", type=float, help="stop when the mean return of the newest 100 episodes reaches this")
-parser.add_argument("--sensors", default="tcp://127.0.0.1:7400", help="where ingest listens")
-parser.add_argument("--fuse", default="tcp://127.0.0.1:7401", help="where fuse tells actions")
+parser.add_argument("--sensors", default="tcp://127.0.0.1:7400", help="where ingest receives")
+parser.add_argument("--fuse", default="tcp://127.0.0.1:7401", help="where fuse publishes actions")
 parser.add_argument("--patience", type=float, default=2.0, help="seconds until an observation that nobody answers is sent again")
 parser.add_argument("--rate", type=float, default=0.0, help="the most steps a second, over all copies (default 0: as fast as they are answered)")
 parser.add_argument("--json", action="store_true", help="one JSON object an episode")
@@ -41,29 +43,20 @@ if not isinstance(probe.observation_space, gymnasium.spaces.Box):
 if not isinstance(probe.action_space, (gymnasium.spaces.Discrete, gymnasium.spaces.Box)):
     sys.exit(f"gymnasium_bridge.py: {arguments.env_id} is acted on by {probe.action_space}, neither choices nor a box")
 
-context = zmq.Context()
-sender, hearer = context.socket(zmq.XPUB), context.socket(zmq.SUB)
-sender.linger = 2000
-hearer.subscribe(b"action.gym-")
-sender.connect(arguments.sensors)
-hearer.connect(arguments.fuse)
-if not sender.poll(10_000):
-    sys.exit(f"gymnasium_bridge.py: nobody has subscribed at {arguments.sensors} within 10 seconds; is the graph running?")
-epoch, sequences = time.time_ns(), {}
-
-
-def send(topic, message, source, moment, payload=None):
-    sequences[topic] = sequences.get(topic, 0) + 1
-    message.stamp.schema_version, message.stamp.source, message.stamp.clock = 1, source, "steps"
-    message.stamp.epoch, message.stamp.sequence, message.stamp.time = epoch, sequences[topic], moment
-    sender.send_multipart([topic.encode(), message.SerializeToString()] + ([payload] if payload is not None else []))
+publisher, actions = Publisher(arguments.sensors, clock="steps"), zmq.Context.instance().socket(zmq.SUB)
+actions.subscribe(b"action.gym-")
+actions.connect(arguments.fuse)
+try:
+    publisher.wait()
+except TimeoutError as error:
+    sys.exit(f"gymnasium_bridge.py: {error}")
 
 
 class Copy:
     """One environment and its session."""
 
     def __init__(self, number):
-        self.name = f"gym-{epoch}-{number}"
+        self.name = f"gym-{publisher.epoch}-{number}"
         self.world, self.clock, self.total, self.steps = gymnasium.make(arguments.env_id), 0, 0.0, 0
         self.observation, _ = self.world.reset(seed=arguments.seed + number)
 
@@ -73,10 +66,10 @@ class Copy:
         self.sent = time.monotonic()
         numbers = numpy.asarray(self.observation, dtype="<f4").ravel()
         reading = sensor_pb2.SensorReading(session=self.name, modality="vector", format="vector/f32le", ends=sensor_pb2.CUT_KIND_EXPLICIT)
-        send(f"sensor.vector.{self.name}/", reading, self.name, self.clock, numbers.tobytes())
+        publisher.send(f"sensor.vector.{self.name}/", reading, self.name, self.clock, numbers.tobytes())
 
     def act(self, action):
-        """Does what was decided and tells what came of it; gives the return of an episode that ended."""
+        """Does what was decided and publishes the reward; gives the return of an episode that ended."""
         space = self.world.action_space
         if isinstance(space, gymnasium.spaces.Discrete):
             given = int(action.choice) + int(space.start)
@@ -86,7 +79,7 @@ class Copy:
         self.total, self.steps = self.total + float(reward), self.steps + 1
         feedback = sensor_pb2.Feedback(session=self.name, decision=action.decision, reward=float(reward), terminal=bool(terminated),
                                        truncated=bool(truncated and not terminated), known_at=self.clock)
-        send(f"feedback.{self.name}/", feedback, self.name, self.clock)
+        publisher.send(f"feedback.{self.name}/", feedback, self.name, self.clock)
         if not (terminated or truncated):
             return None
         ended, self.total, self.steps = (self.total, self.steps), 0.0, 0
@@ -96,16 +89,16 @@ class Copy:
 
 copies = {copy.name: copy for copy in map(Copy, range(arguments.copies))}
 started, returns, steps = time.monotonic(), [], 0
-time.sleep(0.5)  # until fuse knows that somebody listens
+time.sleep(0.5)  # until fuse knows of the subscription
 for copy in copies.values():
     copy.observe()
 while len(returns) < arguments.episodes:
-    if not hearer.poll(100):
+    if not actions.poll(100):
         for copy in copies.values():
             if time.monotonic() - copy.sent > arguments.patience:
                 copy.observe()  # lost on its way, or the graph is still starting
         continue
-    _, header = hearer.recv_multipart()[:2]
+    _, header = actions.recv_multipart()[:2]
     action = decision_pb2.Action.FromString(header)
     copy = copies.get(action.session)
     if copy is None or action.moment != f"{copy.name}/{copy.clock}":
@@ -127,4 +120,4 @@ while len(returns) < arguments.episodes:
               f"{steps} steps in {seconds:.0f} s, policy {action.policy_version}", flush=True)
     if arguments.until is not None and len(newest) == 100 and mean >= arguments.until:
         break
-sender.close()
+publisher.close()

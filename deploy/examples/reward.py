@@ -1,4 +1,4 @@
-"""Rewards what a running graph says, so that it learns to say what is wanted.
+"""Rewards a running graph's answers in words, so that it learns to write what is wanted.
 
 usage: python3 reward.py [--letter e] [--answers N] [--json]
 
@@ -13,44 +13,38 @@ import time
 
 import zmq
 
+import clients  # noqa: F401
+from accrete.publisher import Publisher
 from accrete.v1 import decision_pb2, sensor_pb2
 
-parser = argparse.ArgumentParser(description="Rewards what a running graph says.")
+parser = argparse.ArgumentParser(description="Rewards a running graph's answers in words.")
 parser.add_argument("--letter", default="e", help="the letter that is wanted (default e)")
 parser.add_argument("--answers", type=int, default=0, help="stop after so many (default 0: when the graph falls silent)")
 parser.add_argument("--every", type=int, default=100, help="answers between two lines (default 100)")
 parser.add_argument("--patience", type=float, default=30.0, help="seconds of silence until it stops (default 30)")
-parser.add_argument("--sensors", default="tcp://127.0.0.1:7400", help="where ingest listens")
-parser.add_argument("--fuse", default="tcp://127.0.0.1:7401", help="where fuse tells actions")
+parser.add_argument("--sensors", default="tcp://127.0.0.1:7400", help="where ingest receives")
+parser.add_argument("--fuse", default="tcp://127.0.0.1:7401", help="where fuse publishes actions")
 parser.add_argument("--json", action="store_true", help="one JSON object a line")
 arguments = parser.parse_args()
 if len(arguments.letter.encode()) != 1:
     sys.exit(f"reward.py: --letter wants one letter, not '{arguments.letter}'")
 
-context = zmq.Context()
-sender, hearer = context.socket(zmq.XPUB), context.socket(zmq.SUB)
-sender.linger = 2000
-hearer.subscribe(b"action.")
-sender.connect(arguments.sensors)
-hearer.connect(arguments.fuse)
-epoch, sequences, rewards, newest, started = time.time_ns(), {}, [], b"", time.monotonic()
+publisher, actions = Publisher(arguments.sensors), zmq.Context.instance().socket(zmq.SUB)
+actions.subscribe(b"action.")
+actions.connect(arguments.fuse)
+rewards, newest, started = [], b"", time.monotonic()
 
 while arguments.answers == 0 or len(rewards) < arguments.answers:
-    if not hearer.poll(int(arguments.patience * 1000)):
-        print(f"reward.py: nothing was said for {arguments.patience:g} seconds at {arguments.fuse}; {len(rewards)} answers rewarded", file=sys.stderr)
+    if not actions.poll(int(arguments.patience * 1000)):
+        print(f"reward.py: no action came for {arguments.patience:g} seconds at {arguments.fuse}; {len(rewards)} answers rewarded", file=sys.stderr)
         sys.exit(0 if rewards else 1)
-    _, header = hearer.recv_multipart()[:2]
+    _, header = actions.recv_multipart()[:2]
     action = decision_pb2.Action.FromString(header)
     if not action.tokens:
         continue  # not a text
     reward = action.text.count(arguments.letter.encode()) / len(action.tokens)
-    topic = f"feedback.{action.session}/"
-    sequences[topic] = sequences.get(topic, 0) + 1
     feedback = sensor_pb2.Feedback(session=action.session, decision=action.decision, reward=reward)
-    stamp = feedback.stamp
-    stamp.schema_version, stamp.source, stamp.clock = 1, "reward", "wall"
-    stamp.epoch, stamp.sequence, stamp.time = epoch, sequences[topic], time.time_ns()
-    sender.send_multipart([topic.encode(), feedback.SerializeToString()])
+    publisher.send(f"feedback.{action.session}/", feedback, "reward")
     rewards.append(reward)
     newest = action.text
     if len(rewards) % arguments.every == 0:
@@ -61,4 +55,4 @@ while arguments.answers == 0 or len(rewards) < arguments.answers:
         else:
             print(f"{len(rewards)} answers: newest {arguments.every}: {mean:.3f}, policy {action.policy_version}, model {action.model_version}; {text!r}",
                   flush=True)
-sender.close()
+publisher.close()
