@@ -35,7 +35,25 @@ struct ContractTests {
 
     private static func name(of family: some AnyTopicFamily) -> String { type(of: family).Message.protoMessageName }
 
-    // MARK: The bounds of a header
+    // MARK: Bounds
+
+    @Test func theBoundsOfAMessageAreTheDefaults() throws {
+        let limits = Limits()
+        func binary(_ bytes: Int) -> String {
+            bytes % (1 << 20) == 0 ? "\(bytes >> 20) MiB" : bytes % (1 << 10) == 0 ? "\(bytes >> 10) KiB" : "\(bytes) bytes"
+        }
+        let expected: [String: String] = [
+            "parts": "\(limits.parts)", "entries": "\(limits.entries)", "frameBytes": binary(limits.frameBytes),
+            "headerBytes": binary(limits.headerBytes), "nameBytes": binary(limits.nameBytes), "textBytes": binary(limits.textBytes),
+            "frameBytes × cutFactor": binary(limits.frameBytes * limits.cutFactor),
+            "subscriptionBytes": binary(limits.subscriptionBytes), "sendBytes": binary(limits.sendBytes),
+        ]
+        let told = try rows(below: "| Bound | Default |").map { row in
+            row.split(separator: "|").prefix(2).map { $0.filter { $0 != "`" }.trimmingCharacters(in: .whitespaces) }
+        }
+        for row in told { #expect(expected[row[0]] == row[1]) }
+        #expect(Set(told.map { $0[0] }) == Set(expected.keys))
+    }
 
     /// A field of a message that has a bound.
     private struct Field {

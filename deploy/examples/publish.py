@@ -1,4 +1,4 @@
-"""Sends a few readings of a small session: a picture, a vector and words make a moment, and the words end it.
+"""Publishes some readings of a small session to Accrete: a picture, a vector and words make a moment, and the words end it.
 
 usage: python3 publish.py [ENDPOINT]
 """

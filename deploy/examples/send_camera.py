@@ -21,12 +21,12 @@ from accrete.v1 import moment_pb2, sensor_pb2
 
 parser = argparse.ArgumentParser(description="Sends a camera's pictures with their labels.")
 parser.add_argument("--directory", type=pathlib.Path, help="a directory for each label, with PNG or JPEG files (default: pictures are drawn)")
-parser.add_argument("--pictures", type=int, default=200, help="how many (default 200)")
-parser.add_argument("--rate", type=float, default=10.0, help="pictures a second (default 10)")
+parser.add_argument("--pictures", type=int, default=200, help="number of pictures (default 200)")
+parser.add_argument("--rate", type=float, default=10.0, help="pictures per second (default 10)")
 parser.add_argument("--session", default="camera")
 parser.add_argument("--seed", type=int, default=1)
-parser.add_argument("--sensors", default="tcp://127.0.0.1:7400", help="where ingest receives")
-parser.add_argument("--fuse", default="tcp://127.0.0.1:7401", help="where fuse publishes predictions")
+parser.add_argument("--sensors", default="tcp://127.0.0.1:7400", help="endpoint of ingest")
+parser.add_argument("--fuse", default="tcp://127.0.0.1:7401", help="endpoint at which fuse publishes predictions")
 arguments = parser.parse_args()
 chance = random.Random(arguments.seed)
 SIDE = 32
@@ -64,7 +64,7 @@ try:
     publisher.wait()
 except TimeoutError as error:
     sys.exit(f"send_camera.py: {error}")
-time.sleep(0.5)  # until fuse knows of the subscription
+time.sleep(0.5)  # until fuse has received the subscription
 
 labels, right = {}, []
 for number in range(1, arguments.pictures + 1):

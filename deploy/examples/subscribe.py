@@ -1,7 +1,4 @@
-"""Follows the model as it learns: every update whole, its digest compared.
-
-usage: python3 subscribe.py [ENDPOINT [COUNT]]
-"""
+"""Receives the updates of the model.   usage: python3 subscribe.py [ENDPOINT [COUNT]]"""
 import hashlib
 import sys
 
@@ -14,20 +11,20 @@ from accrete.v1 import model_pb2
 endpoint = sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:7402"
 count = int(sys.argv[2]) if len(sys.argv) > 2 else 0  # 0: until the stream ends
 socket = zmq.Context().socket(zmq.SUB)
-socket.subscribe(b"model.update/")  # the newest update comes at once
+socket.subscribe(b"model.update/")  # the newest update is sent immediately
 socket.connect(endpoint)
 
 seen = received = 0
 while count == 0 or received < count:
     topic, header, *frames = socket.recv_multipart()
-    payload = b"".join(frames)  # a large model's file comes in several frames
+    payload = b"".join(frames)  # the file of a large model is sent in several frames
     update = model_pb2.ModelUpdate.FromString(header)
     position = (update.stamp.epoch, update.stamp.sequence)
     if seen and position <= seen:
-        continue  # sent again for somebody who has just subscribed
+        continue  # sent again for a new subscriber
     seen, received = position, received + 1
     if hashlib.sha256(payload).digest() != update.sha256:
-        sys.exit(f"subscribe.py: version {update.version} is not what its digest says")
+        sys.exit(f"subscribe.py: version {update.version} does not match its digest")
     tensors = load(payload)
     numbers = sum(t.size for t in tensors.values())
     print(f"version {update.version} from {update.parent}: {len(tensors)} tensors, {numbers} numbers, "

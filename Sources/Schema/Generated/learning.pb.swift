@@ -20,13 +20,14 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-/// One evaluation of a rule, or several in a row that stayed quiet; or a line that the gate, an operator or the learner itself wrote.
+/// A line of the ledger: an evaluation of a trigger rule, or several consecutive ones that did not fire, or an entry of the gate, an
+/// operator or the learner.
 public nonisolated struct TriggerLine: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// a later line of the same serial replaces an earlier one
+  /// a later line with the same serial replaces an earlier one
   public var serial: UInt64 = 0
 
   public var rule: String = String()
@@ -36,7 +37,7 @@ public nonisolated struct TriggerLine: Sendable {
   /// quiet, fired, cooling_down, over_budget, no_signal
   public var verdict: String = String()
 
-  /// nanoseconds of the learner's clock: in lockstep the session's
+  /// nanoseconds by the learner's clock; in lockstep mode by that of the session
   public var time: Int64 = 0
 
   public var signal: Double {
@@ -50,7 +51,7 @@ public nonisolated struct TriggerLine: Sendable {
 
   public var evaluations: UInt64 = 0
 
-  /// optimiser steps
+  /// number of optimiser steps
   public var cost: Double {
     get {_cost ?? 0}
     set {_cost = newValue}
@@ -60,7 +61,7 @@ public nonisolated struct TriggerLine: Sendable {
   /// Clears the value of `cost`. Subsequent reads from it will return its default value.
   public mutating func clearCost() {self._cost = nil}
 
-  /// the loss on recent moments, before and after the action
+  /// loss on recent moments before the action
   public var before: Double {
     get {_before ?? 0}
     set {_before = newValue}
@@ -70,6 +71,7 @@ public nonisolated struct TriggerLine: Sendable {
   /// Clears the value of `before`. Subsequent reads from it will return its default value.
   public mutating func clearBefore() {self._before = nil}
 
+  /// loss on recent moments after the action
   public var after: Double {
     get {_after ?? 0}
     set {_after = newValue}
@@ -81,7 +83,7 @@ public nonisolated struct TriggerLine: Sendable {
 
   public var note: String = String()
 
-  /// of the newest moment
+  /// ordinal of the newest moment
   public var ordinal: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -94,7 +96,7 @@ public nonisolated struct TriggerLine: Sendable {
   fileprivate var _after: Double? = nil
 }
 
-/// Topic trigger.ledger/ — the learner's: what has been added to its ledger.
+/// Topic trigger.ledger/, published by learn: lines added to its ledger.
 public nonisolated struct TriggerLedgerPart: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -111,7 +113,7 @@ public nonisolated struct TriggerLedgerPart: Sendable {
 
   public var lines: [TriggerLine] = []
 
-  /// old lines that the ledger let go
+  /// number of old lines removed from the ledger
   public var dropped: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -121,7 +123,7 @@ public nonisolated struct TriggerLedgerPart: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
-/// Topic order.<stage>/ — an operator to a stage, which answers each on order.answer.<stage>/.
+/// Topic order.<stage>/, published by an operator: an order to a stage.
 public nonisolated struct Order: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -138,7 +140,7 @@ public nonisolated struct Order: Sendable {
 
   public var order: Order.OneOf_Order? = nil
 
-  /// forget every remembered moment of this session
+  /// remove all moments of this session from the replay memory
   public var forgetSource: String {
     get {
       if case .forgetSource(let v)? = order {return v}
@@ -147,7 +149,7 @@ public nonisolated struct Order: Sendable {
     set {order = .forgetSource(newValue)}
   }
 
-  /// names separated by commas
+  /// change to these strategies, names separated by commas
   public var switchStrategy: String {
     get {
       if case .switchStrategy(let v)? = order {return v}
@@ -156,6 +158,7 @@ public nonisolated struct Order: Sendable {
     set {order = .switchStrategy(newValue)}
   }
 
+  /// change to this optimiser
   public var switchOptimizer: String {
     get {
       if case .switchOptimizer(let v)? = order {return v}
@@ -164,7 +167,7 @@ public nonisolated struct Order: Sendable {
     set {order = .switchOptimizer(newValue)}
   }
 
-  /// a factor on the learning rate
+  /// multiply the learning rate by this factor
   public var scaleRate: Double {
     get {
       if case .scaleRate(let v)? = order {return v}
@@ -173,7 +176,7 @@ public nonisolated struct Order: Sendable {
     set {order = .scaleRate(newValue)}
   }
 
-  /// to the last good version
+  /// restore the parameters of the last good version
   public var rollBack: Bool {
     get {
       if case .rollBack(let v)? = order {return v}
@@ -182,20 +185,21 @@ public nonisolated struct Order: Sendable {
     set {order = .rollBack(newValue)}
   }
 
-  /// JSON, laid over the defaults of what is switched to
+  /// JSON object that overrides the default settings of the new strategy or optimiser
   public var settings: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Order: Equatable, Sendable {
-    /// forget every remembered moment of this session
+    /// remove all moments of this session from the replay memory
     case forgetSource(String)
-    /// names separated by commas
+    /// change to these strategies, names separated by commas
     case switchStrategy(String)
+    /// change to this optimiser
     case switchOptimizer(String)
-    /// a factor on the learning rate
+    /// multiply the learning rate by this factor
     case scaleRate(Double)
-    /// to the last good version
+    /// restore the parameters of the last good version
     case rollBack(Bool)
 
   }
@@ -205,7 +209,7 @@ public nonisolated struct Order: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
-/// Topic order.answer.<stage>/ — a stage: what became of an order. It cites the order by its stamp.
+/// Topic order.answer.<stage>/, published by the stage: the answer to an order, which it cites by its stamp.
 public nonisolated struct OrderAnswer: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -220,7 +224,7 @@ public nonisolated struct OrderAnswer: Sendable {
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
   public mutating func clearStamp() {self._stamp = nil}
 
-  /// the order's stamp: its source, epoch and sequence
+  /// source, epoch and sequence number of the order's stamp
   public var orderSource: String = String()
 
   public var orderEpoch: UInt64 = 0
@@ -229,16 +233,16 @@ public nonisolated struct OrderAnswer: Sendable {
 
   public var accepted: Bool = false
 
-  /// why it was refused; else empty
+  /// why the order was refused; else empty
   public var reason: String = String()
 
-  /// what was done; empty where it was refused
+  /// what was done; empty if the order was refused
   public var done: String = String()
 
   /// ordinal of the newest moment that the stage had received
   public var momentsSeen: UInt64 = 0
 
-  /// newest published by then; what was done shows in a later one
+  /// newest version published by then; the effect is in a later one
   public var modelVersion: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()

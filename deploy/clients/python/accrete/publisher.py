@@ -16,7 +16,7 @@ class Publisher:
     def __init__(self, endpoint, clock="unix"):
         self.endpoint, self.clock = endpoint, clock
         self.epoch, self.sequences = time.time_ns(), {}
-        self.socket = zmq.Context.instance().socket(zmq.XPUB)  # a PUB that is told who listens
+        self.socket = zmq.Context.instance().socket(zmq.XPUB)  # a PUB socket that receives subscriptions
         self.socket.linger = 2000
         self.socket.connect(endpoint)
 
@@ -27,7 +27,7 @@ class Publisher:
             event = self.socket.recv()  # 1 and a prefix: a subscription; 0 and a prefix: its end
             if event[:1] == b"\x01" and prefix.encode().startswith(event[1:]):
                 return
-        raise TimeoutError(f"nobody has subscribed at {self.endpoint} within {seconds} seconds; is the graph running?")
+        raise TimeoutError(f"nobody has subscribed at {self.endpoint} within {seconds} seconds; check that the graph is running")
 
     def send(self, topic, message, source, at=None, payload=None):
         """Stamps the message and sends it with one payload frame or none. `at`: nanoseconds on the clock; None: now, on the wall clock."""
