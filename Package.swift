@@ -15,8 +15,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: "\(name)Tests", dependencies: dependencies)
 }
 
-func command(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: dependencies)
+func command(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, exclude: exclude)
 }
 
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
@@ -96,11 +96,11 @@ let floor7: [Target] = [
     command("accrete-ingest", ["Ingest", "Launch", "Pipeline", "Wiring", arguments]),
     command("accrete-extract", ["Extract", "Launch", "Pipeline", "Wiring", arguments]),
     command("accrete-fuse", ["Configuration", "Fuse", "Launch", "Pipeline", "Wiring", arguments]),
-    command("accrete-learn", ["Configuration", "Files", "Launch", "Learn", "Pipeline", "Wiring", arguments]),
+    command("accrete-learn", ["Configuration", "Files", "Launch", "Learn", "Pipeline", "Schema", "Wiring", arguments]),
     command("accrete-evaluate", ["Configuration", "Evaluate", "Launch", "Pipeline", "Wiring", arguments]),
     command("accrete-simulate", ["Configuration", "Files", "Launch", "Playback", "Pipeline", arguments]),
     command("accrete", ["CLinux", "Configuration", "Deployment", "Files", "Launch", "Learn", "Learning", "Messaging", "OnlineLanguage", "Pipeline", "Playback", "Schema", "Serving", "Signals", "Statistics", "Wiring", arguments, yaml]),
-    command("accrete-bench", ["CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Files", "Learning", "MetaLearning", "Model", "OnlineLanguage", "Playback", "Reinforcement", "Signals", "Statistics", "Wiring", arguments]),
+    command("accrete-bench", ["CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Files", "Learning", "MetaLearning", "Model", "OnlineLanguage", "Playback", "Reinforcement", "Signals", "Statistics", "Wiring", arguments], exclude: ["Reports"]),
 ]
 
 let checks: [Target] = [
@@ -116,7 +116,7 @@ let checks: [Target] = [
     tests("Safetensors", ["Files", "Safetensors", "FilesTesting"]),
     tests("GGUF", ["GGUF", "Files", "FilesTesting"]),
     tests("Tokenization", ["Files", "Tokenization", "FilesTesting"]),
-    tests("Messaging", ["Messaging", "Schema", "PipelineTesting", "FilesTesting"]),
+    tests("Messaging", ["Messaging", "Schema", "PipelineTesting", "FilesTesting", protobuf]),
     tests("Model", ["Files", "GGUF", "Model", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "TensorsTesting", "Tokenization", "FilesTesting"]),
     tests("Signals", ["Files", "Signals", "Statistics", "FilesTesting"]),
     tests("Pipeline", ["Files", "Pipeline", "Schema", "PipelineTesting", "FilesTesting", "Statistics"]),

@@ -66,8 +66,10 @@ final class GuidedLearner {
         if accepted { learner.consolidate() }
     }
 
-    /// Does what an operator wants.
-    func obey(_ order: Order, at time: Int64) throws(Refusal) {
+    /// Carries out an operator's order.
+    /// - Returns: what was done.
+    /// - Throws: `badOrder`; nothing has been changed then.
+    func obey(_ order: Order, at time: Int64) throws(Refusal) -> String {
         let note: String, action: TriggerRule.Action
         do throws(SettingsError) {
             let settings = try order.settings.isEmpty ? .object([:]) : JSONValue(text: order.settings)
@@ -76,7 +78,7 @@ final class GuidedLearner {
                 (note, action) = ("forgot \(learner.forget(source: source)) remembered moments of \(source.prefix(64))", .nothing)
             case .switchStrategy(let names)?:
                 try learner.switchStrategy(to: names, settings: settings)
-                (note, action) = ("learns by \(names), on trial", .switchStrategy)
+                (note, action) = ("learns by \(names.prefix(256)), on trial", .switchStrategy)
             case .switchOptimizer(let name)?:
                 try learner.switchOptimizer(to: name, settings: settings)
                 (note, action) = ("steps by \(name), on trial", .switchOptimizer)
@@ -94,6 +96,7 @@ final class GuidedLearner {
             throw Refusal(.badOrder, error.description)
         }
         rules.ledger.append("operator", action, note, at: time)
+        return note
     }
 }
 

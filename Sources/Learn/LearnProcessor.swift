@@ -9,7 +9,7 @@ import Statistics
 /// The learner: learns from each moment once, lets its rules act, and publishes the model as it changes, past a gate where one is configured.
 ///
 /// Hears `moment.*` (moments and the feedback that cites them, in one order) and an operator's `order.*`; tells `model.update/`, `model.verdict/`,
-/// `trigger.ledger/` and, where they are configured, `policy.update/` for decisions and `model.update.<session>/` for sessions' own adapters. A moment that asks
+/// `trigger.ledger/`, an answer to each order and, where they are configured, `policy.update/` for decisions and `model.update.<session>/` for sessions' own adapters. A moment that asks
 /// for a label waits for it; the order of learning is the order in which moments are complete, so equal streams give equal models.
 public struct LearnProcessor: Processor {
     private let settings: LearnSettings
@@ -100,9 +100,7 @@ public struct LearnProcessor: Processor {
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
         var outputs = begin(at: now)
         switch input {
-        case .order(let order):
-            try guided.obey(order, at: progress.time)
-            isOrdered = true
+        case .order(let order): outputs.append(contentsOf: answer(order))
         case .event(.end, _) where progress.isFinished:  // the checkpoint has dealt with it, and nobody was told
             hasEnded = true
             outputs.append(update("end of the stream"))
@@ -162,6 +160,26 @@ public struct LearnProcessor: Processor {
         cover()
         return [update("start")] + (decisions?.begin() ?? [])
     }
+
+    /// Carries out an order and says what was done, or why nothing was.
+    private mutating func answer(_ order: Order) -> [Outgoing] {
+        var answer = OrderAnswer.with {
+            ($0.orderSource, $0.orderEpoch, $0.orderSequence) = (order.stamp.source, order.stamp.epoch, order.stamp.sequence)
+            ($0.momentsSeen, $0.modelVersion) = (progress.momentsSeen, progress.version)
+        }
+        do throws(Refusal) {
+            answer.done = try guided.obey(order, at: progress.time).printable(atMost: Self.answerLength)
+            answer.accepted = true
+            isOrdered = true
+        } catch {
+            answer.reason = error.detail.printable(atMost: Self.answerLength)
+            told.drops.count(error.reason, because: answer.reason)
+        }
+        return (try? Topics.orderAnswer("learn")).map { [Outgoing(answer, on: $0)] } ?? []  // the name is valid
+    }
+
+    /// Characters of an answer's text: what an order says comes from outside, and may be longer than an answer is.
+    private static let answerLength = 512
 
     private mutating func take(_ moment: Moment, _ input: MomentInput, at now: Instant) throws(Refusal) -> [Outgoing] {
         guard moment.ordinal > progress.momentsSeen else {

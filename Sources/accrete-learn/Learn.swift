@@ -5,9 +5,10 @@ import Foundation
 import Launch
 import Learn
 import Pipeline
+import Schema
 import Wiring
 
-/// Hears `moment.*`; tells `model.update/` and, where decisions are configured, `policy.update/`.
+/// Subscribes to `moment.*` and `order.*`; publishes `model.update/`, an answer to each order and, where decisions are configured, `policy.update/`.
 @main struct LearnCommand: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-learn", abstract: "Learns from each moment once and publishes the model as it changes.",
@@ -21,7 +22,7 @@ import Wiring
         try await arguments.run(
             "learn", { try LearnProcessor(settings, clock: MonotonicClock()) }, subscribesTo: settings.learnHears(environment),
             publishesAt: settings.tells(settings.endpoints.learn, environment), settings: settings,
-            keepsLast: ["model.update/", "policy.update/"])
+            keepsLast: ["model.update/", "policy.update/", Topics.orderAnswer.prefix])
         _ = consume lock
     }
 

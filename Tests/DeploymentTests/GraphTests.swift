@@ -292,6 +292,24 @@ struct GraphTests {
         #expect(nothing.status != 0 && why.came >= 20 && nothing.output.contains("nothing was learned: \(why.why)"), "\(nothing.output)")
     }
 
+    @Test func anOperatorIsToldWhatBecameOfAnOrder() async throws {
+        let folder = Folder(), own = try Graph.isolated(folder) + ["--set", "endpoints.orders=[local:orders]"]
+        func order(_ arguments: String...) async throws -> Graph.Result {
+            try await Graph.start(["order", "--seconds", "20"] + arguments + own).finished()
+        }
+        let nobody = try await Graph.start(["order", "--seconds", "0.2", "--rate", "0.5"] + own).finished()
+        #expect(nobody.status == 1 && nobody.output.contains("no learner was found within 0.2 s"), "\(nobody.output)")
+        let running = try Graph.start(["up", "--directory", folder.path("run"), "--set", "simulate.moments=0"] + own)
+        _ = try await Graph.process(of: "learn", in: folder.path("run"))
+        let halved = try await order("--rate", "0.5"), refused = try await order("--roll-back")
+        #expect(halved.status == 0 && halved.output.contains("rate at 0.5 of its rule's; after moment "), "\(halved.output)")
+        #expect(refused.status == 1 && refused.output.contains("refused: setting 'roll_back': there is no gate"), "\(refused.output)")
+        let unknown = try await order("--optimizer", "magic", "--json")
+        #expect(unknown.status == 1 && unknown.output.contains("\"reason\":\"setting 'optimizer': there is no 'magic'"))
+        running.process.interrupt()
+        _ = await running.finished()
+    }
+
     @Test func whatCannotStartSaysWhyInOneSentence() async throws {
         let nowhere = try await Graph.run("up", "--session", "/nonexistent/session")
         #expect(nowhere.status != 0 && nowhere.output.contains("/nonexistent/session"))
@@ -299,7 +317,7 @@ struct GraphTests {
         #expect(unknown.status != 0 && unknown.output.contains("model.fusion") && unknown.output.contains("co-attention"))
     }
 
-    @Test(.enabled(if: Graph.hasClients, "the example clients' Python packages are absent: run deploy/bootstrap"))
+    @Test(.enabled(if: Graph.triesClients, "the examples' Python packages are absent: run deploy/bootstrap"))
     func outsidersPublishAndSubscribe() async throws {
         let folder = Folder()
         let sensors = "ipc://\(folder.path("sensors"))", updates = "ipc://\(folder.path("updates"))"
@@ -320,8 +338,39 @@ struct GraphTests {
         #expect(try Graph.report(folder.path("report.json")).moments == 5)
     }
 
+    /// Pictures asked for their labels: each is predicted under the id that its sender expects, and every label finds its moment.
+    @Test(.enabled(if: Graph.triesClients, "the examples' Python packages are absent: run deploy/bootstrap"))
+    func aCameraIsPredictedAndLearned() async throws {
+        let folder = Folder()
+        let sensors = "ipc://\(folder.path("sensors"))", predictions = "ipc://\(folder.path("predictions"))"
+        let running = try Graph.start(
+            ["up", "--outside", "--directory", folder.path("run"), "--report", folder.path("report.json")]
+                + Graph.isolated(folder, also: ["sensors": sensors, "fuse": predictions]))
+        _ = try await Graph.process(of: "fuse", in: folder.path("run"))
+        let camera = try await Graph.python(
+            "send_camera.py", "--pictures", "50", "--rate", "20", "--sensors", sensors, "--fuse", predictions)
+        #expect(camera.status == 0 && camera.output.contains("50 pictures: "), "\(camera.output)")
+        let predicted = try #require(camera.output.firstMatch(of: /pictures: ([0-9]+) predicted/).flatMap { Int($0.1) })
+        #expect(predicted >= 45, "all but the first, sent while fuse was getting to know of the subscription: \(camera.output)")
+        try await Task.sleep(for: .seconds(3))  // so that the evaluator, too, has dealt with what was published before it is told to stop
+        running.process.interrupt()
+        let result = await running.finished()
+        let report = try Graph.report(folder.path("report.json"))
+        #expect(result.status == 0 && report.moments == 50, "\(result.output)")
+        #expect(report.drops.values.allSatisfy { $0.isEmpty }, "\(report.drops)")
+        #expect(report.metrics.model.labelled >= 48, "the newest label may still be on its way: \(report.metrics.model.labelled)")
+    }
+
+    @Test func anExampleReplaysARecordingToTheSameModel() async throws {
+        let replayed = try await Graph.start(
+            ["\(Graph.root)/deploy/examples/replay_recording", "20"], executable: "/bin/bash",
+            environment: ["ACCRETE_BIN": Graph.executables]
+        ).finished()
+        #expect(replayed.status == 0 && replayed.output.hasSuffix("equal streams give equal models\n"), "\(replayed.output)")
+    }
+
     /// The real Gymnasium outside, two copies at once: every step is decided on and every reward finds its decision.
-    @Test(.enabled(if: Graph.hasGymnasium, "Gymnasium is absent: run deploy/bootstrap"))
+    @Test(.enabled(if: Graph.triesGymnasium, "Gymnasium is absent: run deploy/bootstrap"))
     func aGymnasiumEnvironmentIsPlayedAndLearnedFrom() async throws {
         let folder = Folder()
         let sensors = "ipc://\(folder.path("sensors"))", actions = "ipc://\(folder.path("actions"))"
@@ -355,7 +404,7 @@ struct GraphTests {
     }
 
     /// Answers in words are rewarded by somebody outside.
-    @Test(.enabled(if: Graph.hasClients, "the example clients' Python packages are absent: run deploy/bootstrap"))
+    @Test(.enabled(if: Graph.triesClients, "the examples' Python packages are absent: run deploy/bootstrap"))
     func answersAreRewardedByAnOutsideClient() async throws {
         let folder = Folder()
         let sensors = "ipc://\(folder.path("sensors"))", actions = "ipc://\(folder.path("actions"))"

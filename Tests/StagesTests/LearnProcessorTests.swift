@@ -199,26 +199,44 @@ struct LearnProcessorTests {
         #expect(try archive.tensor("transformer.wte.weight").shape == [try #require(said?["vocab_size"] as? Int), width])
     }
 
-    @Test func anOrderThatMakesNoSenseIsRefusedAndOneThatDoesIsInTheLedger() throws {
-        var learner = try harness(settings())
-        func order(_ change: (inout Order) -> Void) throws -> LearnProcessor.Input {
-            try .init(
-                WireMessage(
-                    Order.with {
-                        $0.stamp = Stamp(from: "operator", sequence: 1); change(&$0)
-                    }, on: try Topics.order("learn")))
+    @Test func everyOrderIsAnsweredAndOneThatIsCarriedOutIsInTheLedger() throws {
+        var learner = try harness(settings()), sequence: UInt64 = 0
+        func answer(_ change: (inout Order) -> Void) throws -> OrderAnswer {
+            sequence += 1
+            let order = Order.with {
+                $0.stamp = Stamp(from: "operator", sequence: sequence, epoch: 9); change(&$0)
+            }
+            let told = learner.send(try .init(WireMessage(order, on: try Topics.order("learn"))))
+            let answers = told.filter { $0.topic == "order.answer.learn/" }.compactMap { $0.message as? OrderAnswer }
+            let answer = try #require(answers.first)
+            #expect(answers.count == 1)
+            #expect((answer.orderSource, answer.orderEpoch, answer.orderSequence) == ("operator", 9, sequence))
+            // What somebody else will decode has its bounds, whatever was ordered.
+            var sent = answer
+            sent.stamp = Stamp(from: "learn", sequence: sequence)
+            #expect(try WireMessage(sent, on: try Topics.orderAnswer("learn")).decode(OrderAnswer.self) == sent)
+            return answer
         }
-        _ = learner.send(try order { $0.switchOptimizer = "magic" })
-        _ = learner.send(try order { $0.scaleRate = -1 })
-        _ = learner.send(try order { $0.rollBack = true })
-        #expect(learner.refusals.map(\.reason) == [.badOrder, .badOrder, .badOrder])
-        _ = learner.send(
-            try order {
-                $0.switchOptimizer = "momentum"; $0.settings = #"{"learning_rate": 0.01}"#
-            })
-        #expect(learner.refusals.count == 3)
+        for refused in [
+            try answer { $0.switchOptimizer = "magic" }, try answer { $0.scaleRate = -1 }, try answer { $0.rollBack = true },
+            try answer { _ in }, try answer { $0.switchStrategy = String(repeating: "é\u{1B}", count: 20_000) },
+        ] {
+            #expect(!refused.accepted && !refused.reason.isEmpty && refused.done.isEmpty && refused.momentsSeen == 0)
+        }
+        #expect(try answer { $0.switchOptimizer = "magic" }.reason.contains("there is no 'magic'; there are sgd"))
+        #expect(learner.processor.telemetry.drops[.badOrder] == 6 && learner.refusals.isEmpty)
+        for input in try stream(2).dropLast() { _ = learner.send(input) }
+        let forgotten = try answer { $0.forgetSource = "nobody" }
+        #expect(forgotten.accepted && forgotten.done == "forgot 0 remembered moments of nobody" && forgotten.momentsSeen == 2)
+        let many = try answer { $0.switchStrategy = String(repeating: "er,", count: 20_000) }
+        #expect(many.accepted && many.done.utf8.count < 1_000, "\(many.done.utf8.count)")
+        let switched = try answer {
+            $0.switchOptimizer = "momentum"; $0.settings = #"{"learning_rate": 0.01}"#
+        }
+        #expect(switched.accepted && switched.done == "steps by momentum, on trial" && switched.reason.isEmpty)
+        #expect(learner.processor.telemetry.drops[.badOrder] == 6)
         var told: [Outgoing] = []
-        for input in try stream(8) { told += learner.send(input) }
+        for input in try stream(8).dropFirst(2) { told += learner.send(input) }
         let lines = told.compactMap { $0.message as? TriggerLedgerPart }.flatMap(\.lines)
         #expect(lines.contains { $0.rule == "operator" && $0.note.contains("momentum") })
     }

@@ -209,6 +209,49 @@ public nonisolated struct Order: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
+/// Topic order.answer.<stage>/, published by the stage: the answer to an order, which it cites by its stamp.
+public nonisolated struct OrderAnswer: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var stamp: Stamp {
+    get {_stamp ?? Stamp()}
+    set {_stamp = newValue}
+  }
+  /// Returns true if `stamp` has been explicitly set.
+  public var hasStamp: Bool {self._stamp != nil}
+  /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
+  public mutating func clearStamp() {self._stamp = nil}
+
+  /// source, epoch and sequence number of the order's stamp
+  public var orderSource: String = String()
+
+  public var orderEpoch: UInt64 = 0
+
+  public var orderSequence: UInt64 = 0
+
+  public var accepted: Bool = false
+
+  /// why the order was refused; else empty
+  public var reason: String = String()
+
+  /// what was done; empty if the order was refused
+  public var done: String = String()
+
+  /// ordinal of the newest moment that the stage had received
+  public var momentsSeen: UInt64 = 0
+
+  /// newest version published by then; the effect is in a later one
+  public var modelVersion: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _stamp: Stamp? = nil
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "accrete.v1"
@@ -444,6 +487,80 @@ nonisolated extension Order: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
     if lhs._stamp != rhs._stamp {return false}
     if lhs.order != rhs.order {return false}
     if lhs.settings != rhs.settings {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension OrderAnswer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".OrderAnswer"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{3}order_source\0\u{3}order_epoch\0\u{3}order_sequence\0\u{1}accepted\0\u{1}reason\0\u{1}done\0\u{3}moments_seen\0\u{3}model_version\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderSource) }()
+      case 3: try { try decoder.decodeSingularFixed64Field(value: &self.orderEpoch) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.orderSequence) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.accepted) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.done) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.momentsSeen) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.modelVersion) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._stamp {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.orderSource.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderSource, fieldNumber: 2)
+    }
+    if self.orderEpoch != 0 {
+      try visitor.visitSingularFixed64Field(value: self.orderEpoch, fieldNumber: 3)
+    }
+    if self.orderSequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.orderSequence, fieldNumber: 4)
+    }
+    if self.accepted != false {
+      try visitor.visitSingularBoolField(value: self.accepted, fieldNumber: 5)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 6)
+    }
+    if !self.done.isEmpty {
+      try visitor.visitSingularStringField(value: self.done, fieldNumber: 7)
+    }
+    if self.momentsSeen != 0 {
+      try visitor.visitSingularUInt64Field(value: self.momentsSeen, fieldNumber: 8)
+    }
+    if self.modelVersion != 0 {
+      try visitor.visitSingularUInt64Field(value: self.modelVersion, fieldNumber: 9)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: OrderAnswer, rhs: OrderAnswer) -> Bool {
+    if lhs._stamp != rhs._stamp {return false}
+    if lhs.orderSource != rhs.orderSource {return false}
+    if lhs.orderEpoch != rhs.orderEpoch {return false}
+    if lhs.orderSequence != rhs.orderSequence {return false}
+    if lhs.accepted != rhs.accepted {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.done != rhs.done {return false}
+    if lhs.momentsSeen != rhs.momentsSeen {return false}
+    if lhs.modelVersion != rhs.modelVersion {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

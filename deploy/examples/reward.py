@@ -13,6 +13,8 @@ import time
 
 import zmq
 
+import clients  # noqa: F401
+from accrete.publisher import Publisher
 from accrete.v1 import decision_pb2, sensor_pb2
 
 parser = argparse.ArgumentParser(description="Rewards the answers of a running graph.")
@@ -27,13 +29,10 @@ arguments = parser.parse_args()
 if len(arguments.letter.encode()) != 1:
     sys.exit(f"reward.py: --letter must be one ASCII letter, not '{arguments.letter}'")
 
-context = zmq.Context()
-publisher, subscriber = context.socket(zmq.XPUB), context.socket(zmq.SUB)
-publisher.linger = 2000
+publisher, subscriber = Publisher(arguments.sensors), zmq.Context.instance().socket(zmq.SUB)
 subscriber.subscribe(b"action.")
-publisher.connect(arguments.sensors)
 subscriber.connect(arguments.fuse)
-epoch, sequences, rewards, newest, started = time.time_ns(), {}, [], b"", time.monotonic()
+rewards, newest, started = [], b"", time.monotonic()
 
 while arguments.answers == 0 or len(rewards) < arguments.answers:
     if not subscriber.poll(int(arguments.patience * 1000)):
@@ -45,13 +44,8 @@ while arguments.answers == 0 or len(rewards) < arguments.answers:
     if not action.tokens:
         continue  # not a text
     reward = action.text.count(arguments.letter.encode()) / len(action.tokens)
-    topic = f"feedback.{action.session}/"
-    sequences[topic] = sequences.get(topic, 0) + 1
     feedback = sensor_pb2.Feedback(session=action.session, decision=action.decision, reward=reward)
-    stamp = feedback.stamp
-    stamp.schema_version, stamp.source, stamp.clock = 1, "reward", "wall"
-    stamp.epoch, stamp.sequence, stamp.time = epoch, sequences[topic], time.time_ns()
-    publisher.send_multipart([topic.encode(), feedback.SerializeToString()])
+    publisher.send(f"feedback.{action.session}/", feedback, "reward")
     rewards.append(reward)
     newest = action.text
     if len(rewards) % arguments.every == 0:

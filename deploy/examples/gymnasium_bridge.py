@@ -18,8 +18,10 @@ try:
     import gymnasium
     import numpy
 except ImportError as error:
-    sys.exit(f"gymnasium_bridge.py: {error}; pip install -r requirements-gymnasium.txt")
+    sys.exit(f"gymnasium_bridge.py: {error}; pip install -r deploy/clients/python/requirements-gymnasium.txt, or run deploy/bootstrap")
 
+import clients  # noqa: F401
+from accrete.publisher import Publisher
 from accrete.v1 import decision_pb2, sensor_pb2
 
 parser = argparse.ArgumentParser(description="Connects a Gymnasium environment to a running graph.")
@@ -41,29 +43,20 @@ if not isinstance(probe.observation_space, gymnasium.spaces.Box):
 if not isinstance(probe.action_space, (gymnasium.spaces.Discrete, gymnasium.spaces.Box)):
     sys.exit(f"gymnasium_bridge.py: the action space of {arguments.env_id} is {probe.action_space}, neither discrete nor a box")
 
-context = zmq.Context()
-publisher, subscriber = context.socket(zmq.XPUB), context.socket(zmq.SUB)
-publisher.linger = 2000
+publisher, subscriber = Publisher(arguments.sensors, clock="steps"), zmq.Context.instance().socket(zmq.SUB)
 subscriber.subscribe(b"action.gym-")
-publisher.connect(arguments.sensors)
 subscriber.connect(arguments.fuse)
-if not publisher.poll(10_000):
-    sys.exit(f"gymnasium_bridge.py: nobody has subscribed at {arguments.sensors} within 10 seconds; check that the graph is running")
-epoch, sequences = time.time_ns(), {}
-
-
-def send(topic, message, source, moment, payload=None):
-    sequences[topic] = sequences.get(topic, 0) + 1
-    message.stamp.schema_version, message.stamp.source, message.stamp.clock = 1, source, "steps"
-    message.stamp.epoch, message.stamp.sequence, message.stamp.time = epoch, sequences[topic], moment
-    publisher.send_multipart([topic.encode(), message.SerializeToString()] + ([payload] if payload is not None else []))
+try:
+    publisher.wait()
+except TimeoutError as error:
+    sys.exit(f"gymnasium_bridge.py: {error}")
 
 
 class Copy:
     """An environment and its session."""
 
     def __init__(self, number):
-        self.name = f"gym-{epoch}-{number}"
+        self.name = f"gym-{publisher.epoch}-{number}"
         self.world, self.clock, self.total, self.steps = gymnasium.make(arguments.env_id), 0, 0.0, 0
         self.observation, _ = self.world.reset(seed=arguments.seed + number)
 
@@ -73,7 +66,7 @@ class Copy:
         self.sent = time.monotonic()
         numbers = numpy.asarray(self.observation, dtype="<f4").ravel()
         reading = sensor_pb2.SensorReading(session=self.name, modality="vector", format="vector/f32le", ends=sensor_pb2.CUT_KIND_EXPLICIT)
-        send(f"sensor.vector.{self.name}/", reading, self.name, self.clock, numbers.tobytes())
+        publisher.send(f"sensor.vector.{self.name}/", reading, self.name, self.clock, numbers.tobytes())
 
     def act(self, action):
         """Performs an action and publishes its reward; returns (return, length) of the episode if it ended, else None."""
@@ -86,7 +79,7 @@ class Copy:
         self.total, self.steps = self.total + float(reward), self.steps + 1
         feedback = sensor_pb2.Feedback(session=self.name, decision=action.decision, reward=float(reward), terminal=bool(terminated),
                                        truncated=bool(truncated and not terminated), known_at=self.clock)
-        send(f"feedback.{self.name}/", feedback, self.name, self.clock)
+        publisher.send(f"feedback.{self.name}/", feedback, self.name, self.clock)
         if not (terminated or truncated):
             return None
         ended, self.total, self.steps = (self.total, self.steps), 0.0, 0

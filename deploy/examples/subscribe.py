@@ -5,6 +5,7 @@ import sys
 import zmq
 from safetensors.numpy import load
 
+import clients  # noqa: F401
 from accrete.v1 import model_pb2
 
 endpoint = sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:7402"
