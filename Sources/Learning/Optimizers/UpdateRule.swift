@@ -56,6 +56,6 @@ public func updateRule(_ name: String, settings: JSONValue = .object([:])) throw
     guard var rule = optimizers.first(where: { $0.key == name })?.value else {
         throw SettingsError("optimizer", "there is no '\(name)'; there are \(optimizers.map(\.key).joined(separator: ", "))")
     }
-    try rule.lay(settings)
+    try rule.merge(settings)
     return rule
 }

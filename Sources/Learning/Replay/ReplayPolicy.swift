@@ -58,6 +58,6 @@ public func replayPolicy(_ name: String, settings: JSONValue = .object([:])) thr
     guard var policy = replayPolicies.first(where: { $0.key == name })?.value else {
         throw SettingsError("replay", "there is no '\(name)'; there are \(replayPolicies.map(\.key).joined(separator: ", "))")
     }
-    try policy.lay(settings)
+    try policy.merge(settings)
     return policy
 }

@@ -75,6 +75,6 @@ public func strategy(_ name: String, settings: JSONValue = .object([:])) throws(
     guard var strategy = strategies.first(where: { $0.key == name })?.value else {
         throw SettingsError("strategy", "there is no '\(name)'; there are \(strategies.map(\.key).joined(separator: ", "))")
     }
-    try strategy.lay(settings)
+    try strategy.merge(settings)
     return strategy
 }
