@@ -1,14 +1,14 @@
 import Files
 import Glibc
 
-/// Read-only bytes that live as long as anyone holds them: a mapped file, or an array.
+/// Immutable bytes, of a mapped file or a copy in memory, that are released with the object.
 /// `Sendable` holds because nothing writes to the memory between `init` and `deinit`.
 final class ByteStorage: @unchecked Sendable {
     let bytes: UnsafeRawBufferPointer
     private let isMapped: Bool
 
-    /// Maps a file. Whoever replaces it must rename a new file over it, as `replaceFile` does: the pages of a
-    /// file that is shortened in place are gone.
+    /// Maps a file. While it is mapped, the file may only be replaced by renaming another over it, as `replaceFile` does: reading a page
+    /// of a file that was truncated in place ends the process with SIGBUS.
     init(mapping path: String) throws(SafetensorsError) {
         let file: InputFile
         do { file = try InputFile(path) } catch { throw SafetensorsError(path, .cannotOpen(error.cause)) }
@@ -22,7 +22,7 @@ final class ByteStorage: @unchecked Sendable {
         bytes = UnsafeRawBufferPointer(start: memory, count: file.size)
     }
 
-    /// Holds a copy of bytes in memory, aligned for vectors.
+    /// Copies bytes in memory, aligned to 64 bytes for vector instructions.
     init(copying source: UnsafeRawBufferPointer) {
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: source.count, alignment: 64)
         copy.copyMemory(from: source)

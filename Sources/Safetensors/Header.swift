@@ -1,17 +1,18 @@
 import StrictJSON
 
-/// The front of a safetensors file: eight bytes of length, then JSON; the tensors' bytes follow.
+/// The header of a safetensors file: its length in eight bytes, then JSON; the tensors' bytes follow.
+/// https://huggingface.co/docs/safetensors/index#format
 struct Header {
     struct Entry {
         let name: String
         let type: ElementType
         let shape: [Int]
-        /// Bytes, from the header's end.
+        /// Byte offsets, counted from the end of the header.
         let range: Range<Int>
     }
 
     let metadata: [String: String]
-    /// In the order of their bytes, which they cover without overlap or hole.
+    /// In the order of their bytes; they cover the data without overlap or gap.
     let entries: [Entry]
     let dataStart: Int
 

@@ -1,4 +1,4 @@
-/// One tensor of an archive: a name, a shape and a view of the archive's bytes, row-major and little-endian.
+/// A tensor of an archive: its name, its shape and a view of its bytes, row-major and little-endian.
 public struct StoredTensor: Sendable {
     public let name: String
     public let type: ElementType
@@ -7,32 +7,37 @@ public struct StoredTensor: Sendable {
     let storage: ByteStorage
     let range: Range<Int>
 
-    /// Elements.
+    /// The number of elements.
     public var count: Int { shape.reduce(1, *) }
 
-    /// The stored bytes, which may not be aligned.
+    /// Calls `body` with the stored bytes, which may be unaligned.
     public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try body(UnsafeRawBufferPointer(rebasing: storage.bytes[range]))
     }
 
-    /// The same bytes under another name.
+    /// The same tensor under another name.
     public func renamed(_ name: String) -> StoredTensor {
         StoredTensor(name: name, type: type, shape: shape, source: source, storage: storage, range: range)
     }
 
-    /// The elements as `Float`, from any floating type. Throws `SafetensorsError`: a value that is not finite, another type.
+    /// The elements as `Float`, converted from float16, bfloat16, float32 or float64.
+    /// - Throws: `notConvertible` for other types; `nonFinite`.
     public func floats() throws(SafetensorsError) -> [Float] { try elements() }
 
-    /// The elements as `Double`, from any floating type. Throws as `floats` does.
+    /// The elements as `Double`, converted from float16, bfloat16, float32 or float64.
+    /// - Throws: `notConvertible` for other types; `nonFinite`.
     public func doubles() throws(SafetensorsError) -> [Double] { try elements() }
 
-    /// Writes the elements to `destination`, whose count must be this tensor's. Throws as `floats` does, and then
-    /// leaves `destination` partly written.
+    /// Writes the elements to `destination`, converted from float16, bfloat16, float32 or float64.
+    /// - Parameter destination: a buffer of `count` elements; after an error its contents are unspecified.
+    /// - Throws: `notConvertible` for other types; `nonFinite`.
     public func copy(into destination: UnsafeMutableBufferPointer<Float>) throws(SafetensorsError) {
         try fill(destination)
     }
 
-    /// Writes the elements to `destination` as the function above does.
+    /// Writes the elements to `destination`, converted from float16, bfloat16, float32 or float64.
+    /// - Parameter destination: a buffer of `count` elements; after an error its contents are unspecified.
+    /// - Throws: `notConvertible` for other types; `nonFinite`.
     public func copy(into destination: UnsafeMutableBufferPointer<Double>) throws(SafetensorsError) {
         try fill(destination)
     }
@@ -52,8 +57,8 @@ public struct StoredTensor: Sendable {
         }
     }
 
-    /// The elements of an integer type, or of booleans as 0 and 1. Throws `SafetensorsError` for other types and for
-    /// what does not fit in `Int`.
+    /// The elements of an integer type, or booleans as 0 and 1.
+    /// - Throws: `notConvertible` for other types and for numbers that do not fit in `Int`.
     public func integers() throws(SafetensorsError) -> [Int] {
         let bytes = UnsafeRawBufferPointer(rebasing: storage.bytes[range])
         func read<T: FixedWidthInteger>(_: T.Type) -> [Int]? {
@@ -108,7 +113,7 @@ private func convert<Stored, S>(
     }
 }
 
-/// Nearly always there is none, and one pass without branches says so.
+/// The index of the first value that is not finite. Usually there is none, so one pass without branches checks that first.
 private func firstNonFinite<S: BinaryFloatingPoint>(in values: UnsafeMutableBufferPointer<S>) -> Int? {
     var found: UInt8 = 0
     for value in values { found |= value.isFinite ? 0 : 1 }
