@@ -114,7 +114,7 @@ struct DecisionLearner {
             throw Refusal(.rewardOutOfRange, "a reward of \(feedback.reward) for \(id.place), beyond ±\(settings.rewardLimit)")
         }
         let ending: DecisionJoin.Ending? = feedback.terminal ? .terminal : feedback.truncated ? .truncated : nil
-        let told = DecisionJoin.Told(id: id, session: feedback.session, reward: feedback.reward, ending: ending)
+        let told = DecisionJoin.Feedback(id: id, session: feedback.session, reward: feedback.reward, ending: ending)
         if let refusal = join.insert(told, at: now.nanoseconds) {
             throw Refusal(Reason(rawValue: refusal.rawValue), "feedback for \(id.place)")
         }
@@ -141,7 +141,7 @@ struct DecisionLearner {
             log.append(LoggedDecision(settled, policy: settings.policy))
             if log.isFull { flush() }
         }
-        guard runs.count >= learner.appetite else { return [] }
+        guard runs.count >= learner.batchSize else { return [] }
         let steps = runs.takeAll()
         progress.decisions += UInt64(steps.count)
         guard let learned = learner.learn(from: steps) else { return [] }

@@ -29,7 +29,7 @@ struct TextDecider {
 
     /// Makes a model's parameters those that the policy writes with, once there is one.
     func lay(over model: ParameterStore<Float>) {
-        if adopted.isKnown { policy.lay(adopted.parameters, over: model) }
+        if adopted.isKnown { policy.apply(adopted.parameters, to: model) }
     }
 
     /// An answer that has ended.
