@@ -1,8 +1,8 @@
 import Tensors
 
-/// Where the parameters that learn lie among all of them, and the arithmetic between both.
-struct LearnedPlaces {
-    /// The same numbers in a store of all parameters and in one of those that learn.
+/// The positions of the learned parameters among all parameters, and arithmetic between stores of both layouts.
+struct LearnedSubset {
+    /// Runs of numbers: their offsets in a store of all parameters and in a store of the learned ones.
     private let runs: [(all: Int, learned: Int, count: Int)]
 
     init(_ learned: ParameterLayout, among all: ParameterLayout) {
@@ -12,27 +12,30 @@ struct LearnedPlaces {
         }
     }
 
-    /// Copies what learns out of all parameters.
+    /// learned ← the learned parameters of all
     func gather<S>(_ all: ParameterStore<S>, into learned: ParameterStore<S>) {
         each(all, learned) { all, learned, count, _ in learned.update(from: all, count: count) }
     }
 
     /// all ← all − rates ⊙ gradients
     func descend<S>(_ all: ParameterStore<S>, along gradients: ParameterStore<S>, rates: ParameterStore<S>) {
-        each(all, gradients) { all, gradient, count, place in descendRun(all, gradient, rates.values.baseAddress! + place, count) }
+        each(all, gradients) { all, gradient, count, offset in descendRun(all, gradient, rates.values.baseAddress! + offset, count) }
     }
 
     /// sum ← sum + from − to
-    func addWay<S>(from: ParameterStore<S>, to: ParameterStore<S>, into sum: ParameterStore<S>) {
+    func addDifference<S>(from: ParameterStore<S>, to: ParameterStore<S>, into sum: ParameterStore<S>) {
         for run in runs {
-            wayRun(from.values.baseAddress! + run.all, to.values.baseAddress! + run.all, sum.values.baseAddress! + run.learned, run.count)
+            differenceRun(
+                from.values.baseAddress! + run.all, to.values.baseAddress! + run.all, sum.values.baseAddress! + run.learned, run.count)
         }
     }
 
     /// dual ← values, with tangents rates ⊙ v
-    func direct<S>(_ dual: ParameterStore<Dual<S>>, at values: ParameterStore<S>, along v: ParameterStore<S>, rates: ParameterStore<S>) {
+    func setTangents<S>(
+        _ dual: ParameterStore<Dual<S>>, at values: ParameterStore<S>, along v: ParameterStore<S>, rates: ParameterStore<S>
+    ) {
         each(dual, values) { dual, values, count, place in
-            directRun(dual, values, v.values.baseAddress! + place, rates.values.baseAddress! + place, count)
+            setTangentsRun(dual, values, v.values.baseAddress! + place, rates.values.baseAddress! + place, count)
         }
     }
 
@@ -59,7 +62,7 @@ extension ParameterStore {
         descendRun(sum, a, b, values.count)
     }
 
-    /// rates ← rates − v ⊙ the values of a gradient, then v ← v − its tangents; v is self.
+    /// rates ← rates − v ⊙ the values of a gradient, then v ← v − its tangents, where v is self.
     func subtractTangents(of gradient: ParameterStore<Dual<S>>, rates: ParameterStore?) {
         guard let v = values.baseAddress, let dual = gradient.values.baseAddress else { return }
         if let rates = rates?.values.baseAddress { rateRun(rates, v, dual, values.count) }
@@ -75,14 +78,14 @@ private func descendRun<S: Scalar>(
 }
 
 @specialized(where S == Float)
-private func wayRun<S: Scalar>(
+private func differenceRun<S: Scalar>(
     _ from: UnsafeMutablePointer<S>, _ to: UnsafeMutablePointer<S>, _ sum: UnsafeMutablePointer<S>, _ count: Int
 ) {
     for place in 0..<count { sum[place] = sum[place] + (from[place] - to[place]) }
 }
 
 @specialized(where S == Float)
-private func directRun<S: Scalar>(
+private func setTangentsRun<S: Scalar>(
     _ dual: UnsafeMutablePointer<Dual<S>>, _ values: UnsafeMutablePointer<S>, _ v: UnsafeMutablePointer<S>,
     _ rates: UnsafeMutablePointer<S>, _ count: Int
 ) {
@@ -107,7 +110,7 @@ private func tangentRun<S: Scalar>(_ v: UnsafeMutablePointer<S>, _ dual: UnsafeM
 }
 
 extension ParameterStore {
-    /// All numbers, with no tangent.
+    /// dual ← self, with zero tangents
     func constants(into dual: ParameterStore<Dual<S>>) {
         guard let values = values.baseAddress, let dual = dual.values.baseAddress else { return }
         constantRun(values, dual, layout.count)

@@ -42,7 +42,7 @@ struct SessionPublisher {
     ///   - shared: as it is before it learns from the moment.
     mutating func hear(_ moment: Moment, _ input: MomentInput, watermark: UInt64, shared: ParameterStore<Float>) {
         let start = clock.now
-        let adapted = tasks.hear(input, of: moment.session, shared: shared) { [settings, isLive, clock] in
+        let adapted = tasks.add(input, of: moment.session, shared: shared) { [settings, isLive, clock] in
             !isLive || Double(clock.now.nanoseconds - start.nanoseconds) / 1e9 < settings.budget
         }
         if !tasks.gain.isTrusted { waiting.removeAll() }
