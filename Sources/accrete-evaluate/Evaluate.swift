@@ -14,7 +14,7 @@ import Stages
     func launch() async throws {
         let settings = try arguments.settings(), environment = ProcessInfo.processInfo.environment
         try await arguments.run(
-            "evaluate", { try EvaluateProcessor(settings) }, hears: settings.evaluateHears(environment),
-            at: settings.tells(settings.endpoints.evaluate, environment), settings: settings, keepsLast: ["evaluation.summary/"])
+            "evaluate", { try EvaluateProcessor(settings) }, subscribesTo: settings.evaluateHears(environment),
+            publishesAt: settings.tells(settings.endpoints.evaluate, environment), settings: settings, keepsLast: ["evaluation.summary/"])
     }
 }

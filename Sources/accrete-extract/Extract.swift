@@ -16,8 +16,8 @@ import Stages
         let settings = try arguments.settings(), environment = ProcessInfo.processInfo.environment
         try await arguments.run(
             "extract-\(modality)", { try ExtractProcessor(settings, modality: modality) },
-            hears: settings.extractHears(modality, environment),
-            at: settings.tells(settings.endpoints.extract, environment, modality: modality), settings: settings,
+            subscribesTo: settings.extractHears(modality, environment),
+            publishesAt: settings.tells(settings.endpoints.extract, environment, modality: modality), settings: settings,
             awaits: settings.extractAwaits(modality))
     }
 }

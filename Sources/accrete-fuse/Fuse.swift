@@ -15,7 +15,7 @@ import Stages
     func launch() async throws {
         let settings = try arguments.settings(), environment = ProcessInfo.processInfo.environment
         try await arguments.run(
-            "fuse", { try FuseProcessor(settings, clock: MonotonicClock()) }, hears: settings.fuseHears(environment),
-            at: settings.tells(settings.endpoints.fuse, environment), settings: settings, awaits: ["moment.": 2])
+            "fuse", { try FuseProcessor(settings, clock: MonotonicClock()) }, subscribesTo: settings.fuseHears(environment),
+            publishesAt: settings.tells(settings.endpoints.fuse, environment), settings: settings, awaits: ["moment.": 2])
     }
 }

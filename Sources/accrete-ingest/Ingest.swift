@@ -18,7 +18,7 @@ import Stages
         let now = MonotonicClock().now, wall = WallClock().now
         try await arguments.run(
             "ingest", { IngestProcessor(settings, epoch: UInt64(wall.nanoseconds), wallOffset: (wall - now).nanoseconds, closer: closer) },
-            hears: settings.ingestHears(environment), at: settings.tells(settings.endpoints.ingest, environment),
+            subscribesTo: settings.ingestHears(environment), publishesAt: settings.tells(settings.endpoints.ingest, environment),
             settings: settings, awaits: settings.ingestAwaits)
     }
 }

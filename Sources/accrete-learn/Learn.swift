@@ -17,8 +17,9 @@ import Stages
         let settings = try arguments.settings(), environment = ProcessInfo.processInfo.environment
         let lock = try claim(settings.learn.directory)
         try await arguments.run(
-            "learn", { try LearnProcessor(settings, clock: MonotonicClock()) }, hears: settings.learnHears(environment),
-            at: settings.tells(settings.endpoints.learn, environment), settings: settings, keepsLast: ["model.update/", "policy.update/"])
+            "learn", { try LearnProcessor(settings, clock: MonotonicClock()) }, subscribesTo: settings.learnHears(environment),
+            publishesAt: settings.tells(settings.endpoints.learn, environment), settings: settings,
+            keepsLast: ["model.update/", "policy.update/"])
         _ = consume lock
     }
 
