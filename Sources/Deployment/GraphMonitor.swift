@@ -5,26 +5,27 @@ import Pipeline
 import Schema
 import Stages
 
-/// What is seen of a running graph.
-actor Watch {
+/// Monitors a running graph: collects its messages, shows progress, and detects its end and its failures.
+actor GraphMonitor {
     private let plan: GraphPlan
     private let began: ContinuousClock.Instant
     private let say: @Sendable (String) -> Void
     private var view: ProgressView
     private var record = RunRecord()
-    private var life: LifeSigns
+    private var hangs: HangDetector
 
     init(_ plan: GraphPlan, view: ProgressView, began: ContinuousClock.Instant, say: @escaping @Sendable (String) -> Void) {
         self.plan = plan
         self.view = view
         self.began = began
         self.say = say
-        life = LifeSigns(plan.settings.supervise)
+        hangs = HangDetector(plan.settings.supervise)
     }
 
     private var seconds: Double { (ContinuousClock.now - began).inSeconds }
 
-    /// Takes in what the stages tell, until the evaluator has seen the end.
+    /// Receives the messages of the stages until the evaluator has finished.
+    /// - Parameter untilAllAreDone: whether to wait for the last status of every stage instead.
     func listen(to subscriber: Subscriber, untilAllAreDone: Bool = false) async -> GraphRun.Outcome? {
         for await batch in subscriber {
             for index in 0..<batch.count { take(batch[index]) }
@@ -40,7 +41,7 @@ actor Watch {
             if Topics.status.components(of: topic) != nil {
                 let status: Status = try message.decode()
                 record.take(status)
-                life.heard(process: Int32(clamping: status.process))
+                hangs.receivedStatus(from: Int32(clamping: status.process))
             }
             if Topics.evaluationSummary.components(of: topic) != nil { record.take(try message.decode() as EvaluationSummary) }
             if Topics.modelUpdate.components(of: topic) != nil { record.take(try message.decode() as ModelUpdate) }
@@ -48,27 +49,28 @@ actor Watch {
             if Topics.triggerLedger.components(of: topic) != nil { record.take(try message.decode() as TriggerLedgerPart) }
             if Topics.evaluationDomains.components(of: topic) != nil { record.take(try message.decode() as DomainSummary) }
         } catch {
-            note("a stage said what cannot be read: \(error)")
+            note("a message of a stage cannot be decoded: \(error)")
         }
     }
 
-    /// Says aloud what becomes of the processes.
+    /// Shows the events of the supervisor.
     func follow(_ supervisor: Supervisor) async -> GraphRun.Outcome? {
         for await event in supervisor.events {
             switch event {
             case .started(let name, let process, let restarts):
-                life.started(name, process)
-                if restarts > 0 { note("\(name) is back (process \(process), start \(restarts + 1))") }
-            case .finished(let name): life.ended(name)
-            case .died(let name, let how, let message, let words, let delay):
-                life.ended(name)
-                let cause = message.map { " by \($0), which is passed over from now on" } ?? ""
+                hangs.started(name, process)
+                if restarts > 0 { note("\(name) was restarted (process \(process), start \(restarts + 1))") }
+            case .finished(let name): hangs.ended(name)
+            case .failed(let name, let how, let message, let words, let delay):
+                hangs.ended(name)
+                let cause = message.map { " while processing \($0), which is skipped from now on" } ?? ""
                 if plan.isRepeatable {
-                    note("\(name) died (\(how))\(cause). Its last words: \(words)")
+                    note("\(name) failed (\(how))\(cause). Last line of its log: \(words)")
                     return .interrupted(name, byInput: message != nil)
                 }
-                note("\(name) died (\(how))\(cause); it starts again in \(delay) s. Its last words: \(words)")
-            case .gaveUp(let name, let how, let words): return .failed("\(name) was given up (\(how)): \(words.onOneLine)\(see)")
+                note("\(name) failed (\(how))\(cause); it is restarted in \(delay) s. Last line of its log: \(words)")
+            case .gaveUp(let name, let how, let words):
+                return .failed("\(name) failed and is not restarted (\(how)): \(words.onOneLine)\(see)")
             }
         }
         return nil
@@ -76,28 +78,29 @@ actor Watch {
 
     private var see: String { " (see \(plan.logs))" }
 
-    /// Starts the publisher when every stage is there; draws; ends the run when told, or when nothing moves.
+    /// Starts the publisher when all stages have started, and updates the progress view.
+    /// - Returns: the outcome when `stop` is set, a stage does not start in time, or no message is processed for too long.
     func keepTime(starting publisher: Supervisor.Child?, by supervisor: Supervisor, until stop: StopSignal) async -> GraphRun.Outcome? {
         let stages = plan.stages.map(\.name), timeout = plan.settings.supervise.startTimeout
         var hasBegun = false
         var newest: (activity: UInt64, at: Double) = (0, 0)
         while !Task.isCancelled {
             if stop.isSet { return .stopped }
-            life.look(at: seconds)
+            hangs.update(at: seconds)
             if !hasBegun, stages.allSatisfy({ record.statuses[$0] != nil }) {
                 hasBegun = true
-                newest.at = life.watched
-                note("all \(stages.count) stages are up after \(String(format: "%.1f", seconds)) s")
+                newest.at = hangs.elapsed
+                note("all \(stages.count) stages have started after \(String(format: "%.1f", seconds)) s")
                 if let publisher { await supervisor.start(publisher) }
             }
-            if !hasBegun, life.watched > timeout {
+            if !hasBegun, hangs.elapsed > timeout {
                 let missing = stages.filter { record.statuses[$0] == nil }
-                return .failed("\(missing.joined(separator: ", ")) did not come up within \(timeout) s\(see)")
+                return .failed("\(missing.joined(separator: ", ")) did not start within \(timeout) s\(see)")
             }
             if hasBegun {
-                if record.activity != newest.activity || record.isPausing { newest = (record.activity, life.watched) }
-                if publisher != nil, life.watched - newest.at > plan.settings.lockstep.patience {
-                    return .failed("nothing has moved for \(plan.settings.lockstep.patience) s\(see)")
+                if record.activity != newest.activity || record.isPausing { newest = (record.activity, hangs.elapsed) }
+                if publisher != nil, hangs.elapsed - newest.at > plan.settings.lockstep.patience {
+                    return .failed("no message has been processed for \(plan.settings.lockstep.patience) s\(see)")
                 }
                 draw()
             }
@@ -106,10 +109,10 @@ actor Watch {
         return nil
     }
 
-    /// Kills processes that tell nothing any more, so that they are started again.
-    func endWhatHangs(by supervisor: Supervisor) async -> GraphRun.Outcome? {
+    /// Kills hung processes, so that they are restarted.
+    func killHung(by supervisor: Supervisor) async -> GraphRun.Outcome? {
         while !Task.isCancelled {
-            for (name, process, hang) in life.hanging { await supervisor.kill(name, process: process, because: hang) }
+            for (name, process, hang) in hangs.hanging { await supervisor.kill(name, process: process, because: hang) }
             try? await Task.sleep(for: .seconds(1))  // cancellation ends the loop
         }
         return nil
@@ -125,7 +128,9 @@ actor Watch {
         view.keep()
     }
 
-    var plot: StreamPlot { record.plot(title: "\(plan.source.name): loss of the model and of its frozen twin, seed \(plan.settings.seed)") }
+    var plot: StreamPlot {
+        record.plot(title: "\(plan.source.name): loss of the model and of the frozen baseline, seed \(plan.settings.seed)")
+    }
 
     func report(after seconds: Double, restarts: [String: Int]) -> RunReport {
         RunReport(record, plan, seconds: seconds, restarts: restarts)
@@ -133,6 +138,6 @@ actor Watch {
 }
 
 extension String {
-    /// The text as it can be shown in a line: without anything that would move the cursor or end the line, and bounded.
+    /// The text for output in one line: without control characters and line ends, and bounded.
     var onOneLine: String { printable(atMost: 2000) }
 }

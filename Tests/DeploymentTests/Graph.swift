@@ -106,7 +106,7 @@ enum Graph {
             }
             try await Task.sleep(for: .milliseconds(50))
         }
-        throw Failure(description: "\(stage) did not come up")
+        throw Failure(description: "\(stage) did not start")
     }
 
     /// What a shell makes of a command; `accrete` stands for the executable.

@@ -22,8 +22,8 @@ struct GraphPlanTests {
     }
 
     @Test(arguments: [
-        "yes", "~", "null", "0x10", "1e3", "012", "1:30", " a ", "a: b", "# a", "- a", "'", "\"", "\\", "a\\nb", "ä é 漢", "@", "%", "{a}",
-        "[a]", "!a", "&a", "*a", "|", "=", "<<", "2026-11-29",
+        "yes", "~", "null", "0x10", "1e3", "012", "1:30", " a ", "a: b", "# a", "- a", "'", "\"", "\\", "a\\nb", "ä é 漢", "@", "%",
+        "{a}", "[a]", "!a", "&a", "*a", "|", "=", "<<", "2026-11-29",
     ])
     func childrenReadBackEveryText(text: String) throws {
         var plan = try plan([])
@@ -55,7 +55,7 @@ struct GraphPlanTests {
         #expect(read == plan.settings, "\(text)")
     }
 
-    @Test func aReplayMeetsInPrivateUnlessEndpointsAreConfigured() throws {
+    @Test func aReplayUsesPrivateSocketsUnlessEndpointsAreConfigured() throws {
         try makeDirectory(folder.path("session"))
         try replaceFile(at: folder.path("session/session.jsonl"), with: "{\"t\": 1, \"session\": \"a\", \"cut\": true}\n")
         let source = GraphPlan.Source.session(folder.path("session"))
@@ -66,7 +66,7 @@ struct GraphPlanTests {
         #expect(byVariable.fuse == ["local:other"])
     }
 
-    @Test func anUnfinishedRunGoesOnAndAnythingElseInItsPlaceIsNone() throws {
+    @Test func anUnfinishedRunIsContinuedAndOtherContentsOfItsFileAreIgnored() throws {
         try makeDirectory(folder.path("run"))
         let first = try plan([])
         try first.begin()
