@@ -3,7 +3,7 @@ import CLinux
 import Launch
 import Stages
 
-/// The operator's command.
+/// The command line tool `accrete`.
 @main struct Accrete: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete",

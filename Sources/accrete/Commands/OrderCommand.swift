@@ -6,12 +6,14 @@ import Pipeline
 import Schema
 import Stages
 
-/// `accrete order`: an operator's word to a running learner.
+/// `accrete order`: sends an operator's order to a running learner.
 struct OrderCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "order", abstract: "Tell a running learner to forget a source, to learn or to step otherwise, or to go back.",
+        commandName: "order",
+        abstract: "Make a running learner forget a source, change its strategy, optimiser or learning rate, or roll back.",
         discussion: """
-            What a learner did is in its ledger: accrete triggers. A switch is on trial, and taken back where the loss rises.
+            The effect of an order is recorded in the learner's ledger, see accrete triggers. A change of strategy or optimiser is on \
+            trial at first, and is reverted if the loss rises.
 
             Examples:
               accrete order --forget kitchen
@@ -20,13 +22,13 @@ struct OrderCommand: AsyncParsableCommand {
               accrete order --rate 0.5
             """)
 
-    @Option(help: "Forget every remembered moment of this session.") var forget: String?
-    @Option(help: "Learn by this strategy, or several joined by commas.") var strategy: String?
-    @Option(help: "Step by this optimiser.") var optimizer: String?
+    @Option(help: "Remove all moments of this session from the replay memory.") var forget: String?
+    @Option(help: "Change to this strategy, or to several separated by commas.") var strategy: String?
+    @Option(help: "Change to this optimiser.") var optimizer: String?
     @Option(help: "Multiply the learning rate by this factor.") var rate: Double?
-    @Flag(help: "Go back to the weights of the version that serves; the learner needs a gate.") var rollBack = false
-    @Option(help: "JSON, laid over the defaults of what is switched to.") var settings = ""
-    @Option(help: "The configuration file of the running graph; without it, the defaults.") var config: String?
+    @Flag(help: "Restore the parameters of the version that is serving; requires a gate.") var rollBack = false
+    @Option(help: "A JSON object that overrides the default settings of the new strategy or optimiser.") var settings = ""
+    @Option(help: "The configuration file of the running graph; without it, the default settings.") var config: String?
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
 
     func validate() throws {
@@ -34,7 +36,7 @@ struct OrderCommand: AsyncParsableCommand {
         guard orders.count == 1 else { throw ValidationError("Give one of --forget, --strategy, --optimizer, --rate, --roll-back.") }
     }
 
-    /// Most by which a rate is multiplied at once.
+    /// The maximum of `--rate`.
     private static let factorLimit = 1e6
 
     private var orders: [Order.OneOf_Order] {
@@ -50,7 +52,7 @@ struct OrderCommand: AsyncParsableCommand {
         let bus = try ZeroMQBus()
         let publisher = try bus.publisher(.connect, try loaded.orders(ProcessInfo.processInfo.environment), options: PublisherOptions())
         guard try await publisher.waitForSubscribers(to: Topics.order.prefix, within: .seconds(5)) else {
-            throw StartFailure("no learner was heard within 5 s; is the graph up, and is this its configuration?")
+            throw StartFailure("no learner has subscribed within 5 s; check that the graph is running and that this is its configuration")
         }
         var outbox = Outbox(source: "operator", epoch: UInt64(clamping: WallClock().now.nanoseconds), clock: MonotonicClock())
         try outbox.append(
@@ -64,6 +66,6 @@ struct OrderCommand: AsyncParsableCommand {
         } while !outbox.isEmpty
         publisher.close()
         await bus.end()
-        print("told; accrete triggers shows what became of it, after the next checkpoint")
+        print("sent; accrete triggers shows the effect after the next checkpoint")
     }
 }

@@ -5,10 +5,10 @@ import Messaging
 import Signals
 import Stages
 
-/// `accrete play`: a session directory as a publisher.
+/// `accrete play`: publishes a recorded session.
 struct Play: StageCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Publish a recorded session into a running graph, as any publisher would.",
+        abstract: "Publish a recorded session to a running graph.",
         discussion: """
             Examples:
               accrete play DIR

@@ -7,10 +7,10 @@ import Schema
 import Stages
 import StrictJSON
 
-/// `accrete tap`: messages of a running graph, to read.
+/// `accrete tap`: prints messages of a running graph.
 struct Tap: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print the messages of a topic, or of all topics that begin so, as they come.",
+        abstract: "Print the messages of all topics with a given prefix as they arrive.",
         discussion: """
             Examples:
               accrete tap prediction.
@@ -18,11 +18,11 @@ struct Tap: AsyncParsableCommand {
             Topics: \(Topics.all.map(\.pattern).joined(separator: " "))
             """)
 
-    @Argument(help: "A topic, or the beginning of one; nothing taps everything.") var topic = ""
-    @Option(help: "The configuration file of the running graph; without it, the defaults.") var config: String?
+    @Argument(help: "A topic, or a prefix of topics; without it, all topics.") var topic = ""
+    @Option(help: "The configuration file of the running graph; without it, the default settings.") var config: String?
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
-    @Option(help: "Stop after so many messages.") var count: Int?
-    @Flag(help: "One JSON object a message.") var json = false
+    @Option(help: "Exit after this number of messages.") var count: Int?
+    @Flag(help: "Print one JSON object for each message.") var json = false
 
     func validate() throws { try check("--count", count, within: 1...countLimit) }
 
