@@ -26,7 +26,7 @@ struct GraphTests {
         #expect(reports[0].metrics.model.bitsPerByte < reports[0].metrics.frozen.bitsPerByte)
     }
 
-    /// The second run learns nothing, so that what it publishes is what it started from.
+    /// The second run learns nothing, so that it publishes the parameters with which it started.
     @Test func startingAgainGoesOnFromTheNewestCheckpoint() async throws {
         let folder = Folder()
         try await Graph.writeSession(to: folder.path("session"), moments: 30)
@@ -139,7 +139,7 @@ struct GraphTests {
         #expect(try Graph.processes(in: folder.path("run")).isEmpty)
     }
 
-    /// Waits, with patience for a busy machine; what follows finds out whether it was in vain.
+    /// Waits with a limit that suffices on a busy machine; if it is exceeded, the expectations that follow fail.
     private func wait(until isSo: () throws -> Bool) async throws {
         for _ in 0..<1200 {
             if try isSo() { return }
@@ -164,7 +164,7 @@ struct GraphTests {
     func noProcessOutlivesItsSupervisor(publisher: String) async throws {
         let folder = Folder()
         let running = try await running(publisher, folder)
-        // One that is stopped cannot look after itself.
+        // A stopped process (SIGSTOP) cannot end itself.
         kill(try #require(Graph.processes(in: folder.path("run"))["evaluate"]), SIGSTOP)
         kill(running.process.processIdentifier, SIGKILL)
         _ = await running.finished()
@@ -320,7 +320,7 @@ struct GraphTests {
         #expect(try Graph.report(folder.path("report.json")).moments == 5)
     }
 
-    /// The real Gymnasium outside, two copies at once: every step is decided on and every reward finds its decision.
+    /// Gymnasium as an outside client with two copies: every step gets a decision, and every reward is joined to its decision.
     @Test(.enabled(if: Graph.hasGymnasium, "Gymnasium is absent: run deploy/bootstrap"))
     func aGymnasiumEnvironmentIsPlayedAndLearnedFrom() async throws {
         let folder = Folder()
@@ -354,7 +354,7 @@ struct GraphTests {
             "\(learn)")
     }
 
-    /// Answers in words are rewarded by somebody outside.
+    /// An outside client rewards answers in words.
     @Test(.enabled(if: Graph.hasClients, "the example clients' Python packages are absent: run deploy/bootstrap"))
     func answersAreRewardedByAnOutsideClient() async throws {
         let folder = Folder()
