@@ -69,9 +69,8 @@ public struct Subscriber: AsyncSequence, Sendable {
             guard let receiver, !Task.isCancelled else { return await channel.next(isolation: actor) }
             turns += 1
             if turns % Self.turnsBetweenYields == 0 { await Task.yield() }
-            if let batch = receiver.take() { return batch }
             let start = ContinuousClock.now
-            if isBrisk, actor != nil, let batch = receiver.take(waiting: Self.patience) { return batch }
+            if let batch = receiver.take(waiting: isBrisk && actor != nil ? Self.patience : 0) { return batch }
             let batch = await channel.next(isolation: actor)
             isBrisk = .now - start < .microseconds(Self.patience)
             return batch
