@@ -1,8 +1,10 @@
+#define _GNU_SOURCE
 #include "CConnections.h"
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #ifndef SO_COOKIE
 #define SO_COOKIE 57
@@ -23,5 +25,14 @@ int64_t connection_bytes_received(int descriptor) {
 }
 
 void cut_connection(int descriptor, uint64_t identity) {
-    if (identity != 0 && connection_identity(descriptor) == identity) shutdown(descriptor, SHUT_RDWR);
+    if (identity == 0 || connection_identity(descriptor) != identity) return;
+    // A peer whose window is shut would hear of the end only minutes later: when the owner closes, the connection is reset.
+    struct linger at_once = {1, 0};
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    shutdown(descriptor, SHUT_RDWR);
+}
+
+int poll_for_microseconds(struct pollfd *items, uint32_t count, int64_t microseconds) {
+    struct timespec time = {microseconds / 1000000, microseconds % 1000000 * 1000};
+    return ppoll(items, count, microseconds < 0 ? NULL : &time, NULL);
 }

@@ -49,8 +49,8 @@ public struct ZeroMQBus: Bus {
             }
             sources.append(Receiver.Source(socket: socket, unfinished: unfinished))
         }
-        Receiver.start(sources, into: channel, wakeup: wakeup, limits: limits)
-        return Subscriber(channel, endpoints: bound)
+        let receiver = try Receiver(sources, into: channel, wakeup: wakeup, limits: limits)
+        return Subscriber(channel, receiver: receiver, endpoints: bound)
     }
 
     public func end() async { await context.end() }

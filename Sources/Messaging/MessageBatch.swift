@@ -1,25 +1,27 @@
 import CZeroMQ
-import Statistics
 
-/// Messages received together. One thread fills it and hands it over; nobody changes it afterwards, which is why it
+/// Messages received together. One thread at a time fills it, and hands it over; nobody changes it afterwards, which is why it
 /// is Sendable. A channel may take messages out of it while it waits there, under the channel's lock.
 ///
-/// ZeroMQ keeps messages of up to 33 bytes inside `zmq_msg_t` itself, so a received part never moves: parts live in
-/// blocks that are allocated as the batch grows.
+/// ZeroMQ keeps messages of up to 33 bytes inside `zmq_msg_t` itself, so the parts of a message that is whole never move:
+/// they lie side by side in blocks that are allocated as the batch grows.
 public final class MessageBatch: @unchecked Sendable {
     private struct Message {
-        let slots: Range<Int>
+        let parts: UnsafeMutablePointer<zmq_msg_t>
+        let count: Int
         let bytes: Int
         let flow: Flow?
+
+        func close() { for index in 0..<count { zmq_msg_close(parts + index) } }
     }
 
-    private var blocks: [UnsafeMutablePointer<zmq_msg_t>] = []
-    private var messages: [Message] = []
-    private var slots = 0
+    // Whoever fills it has it alone, and later nothing changes: to check each access would cost a tenth of what a small message does.
+    @exclusivity(unchecked) private var slots = Slots()
+    @exclusivity(unchecked) private var messages: [Message] = []
     let limits: Limits
 
     /// All parts together, bytes.
-    public private(set) var byteCount = 0
+    @exclusivity(unchecked) public private(set) var byteCount = 0
 
     /// - Parameter limits: the bounds of its messages, for whoever decodes them.
     public init(limits: Limits = Limits()) { self.limits = limits }
@@ -27,84 +29,105 @@ public final class MessageBatch: @unchecked Sendable {
     public var count: Int { messages.count }
 
     public subscript(index: Int) -> WireMessage {
-        precondition(messages.indices.contains(index), "message \(index) of \(count)")
-        return WireMessage(batch: self, slots: messages[index].slots)
+        let message = messages[index]
+        return WireMessage(batch: self, parts: message.parts, count: message.count)
     }
 
     deinit {
-        for index in 0..<slots { zmq_msg_close(slot(index)) }
-        for block in blocks { block.deallocate() }
+        for message in messages { message.close() }
+        slots.deallocate()
     }
 
     // MARK: Filling
 
-    /// What came of taking one message from a socket.
-    enum Receipt: Equatable {
-        case message, nothing
+    /// What came of taking messages from a socket.
+    struct Receipt {
+        /// Whether there were no more.
+        var isDrained = false
+        var refused: [Reason] = []
+    }
+
+    /// Takes messages from the socket, without waiting, until there are none or the batch is full.
+    /// - Parameters:
+    ///   - messages, bytes: it is full when it has so many.
+    ///   - watch: hears on which connections they came, where it is not nil.
+    ///   - hasFlows: whether it is to be known whose they are.
+    func fill(
+        from socket: Socket, upTo messages: Int, bytes: Int, watchedBy watch: UnfinishedMessages?, hasFlows: Bool
+    ) -> Receipt {
+        var receipt = Receipt()
+        while count + receipt.refused.count < messages, byteCount < bytes {
+            var connection: Int32? = watch == nil ? nil : -1
+            switch receive(from: socket.pointer, over: &connection) {
+            case .nothing:
+                receipt.isDrained = true
+                return receipt
+            case .refused(let reason): receipt.refused.append(reason)
+            case .parts(let count, let bytes):
+                close(count, bytes: bytes, flow: hasFlows ? .some(connection) : nil)
+            }
+            if let watch, let connection, connection >= 0 { watch.noteMessage(on: connection) }
+        }
+        return receipt
+    }
+
+    private enum Taken {
+        case parts(Int, bytes: Int), nothing
         case refused(Reason)
     }
 
-    /// The descriptor of the connection on which the newest message came, taken or refused; -1 where it did not come from who has connected to us.
-    private(set) var newestConnection: Int32 = -1
-
-    /// Takes the next message from the socket, if there is one, without waiting.
-    /// - Parameter hasFlows: whether it is to be known whose it is.
-    func receive(from socket: Socket, hasFlows: Bool) -> Receipt {
-        let start = slots
+    /// Takes the next message's parts into the slots; none where it is refused.
+    /// - Parameter connection: where it is not nil, becomes the descriptor of the connection on which the message came.
+    private func receive(from socket: UnsafeMutableRawPointer, over connection: inout Int32?) -> Taken {
+        var index = 0
         var bytes = 0
         var refusal: Reason?
         var more = false
-        var index = 0
         repeat {
-            let part = newSlot()
-            let size = Int(zmq_msg_recv(part, socket.pointer, ZMQ_DONTWAIT))
+            // What is refused already is not kept.
+            let part = slots.slot(refusal == nil ? index : 0)
+            let size = Int(zmq_msg_recv(part, socket, ZMQ_DONTWAIT))
             guard size >= 0 else {
-                removeSlots(from: start)
+                slots.empty(refusal == nil ? index + 1 : 1)
                 return .nothing
             }
-            if index == 0 { newestConnection = socket.isBound ? zmq_msg_get(part, ZMQ_SRCFD) : -1 }
-            bytes = bytes.clampedAdding(size)
+            if index == 0, connection != nil { connection = zmq_msg_get(part, ZMQ_SRCFD) }
             more = zmq_msg_more(part) != 0
-            if size > limits.bound(ofPart: index) {
-                refusal = refusal ?? .oversize
-            } else if index >= limits.parts {
-                refusal = refusal ?? .tooManyParts
+            if refusal != nil {
+                slots.empty(1)
+            } else if size > limits.bound(ofPart: index) || index >= limits.parts {
+                refusal = size > limits.bound(ofPart: index) ? .oversize : .tooManyParts
+                slots.empty(index + 1)
+            } else {
+                bytes += size
             }
             index += 1
-            // What is refused already is not kept.
-            if refusal != nil { removeSlots(from: start) }
         } while more
-        if refusal == nil, index < 2 { refusal = .tooFewParts }
-        if let refusal {
-            removeSlots(from: start)
-            return .refused(refusal)
+        if let refusal { return .refused(refusal) }
+        guard index >= 2 else {
+            slots.empty(index)
+            return .refused(.tooFewParts)
         }
-        let message = WireMessage(batch: self, slots: start..<slots)
-        close(message, bytes: bytes, hasFlows ? newestConnection < 0 ? Flow(of: message) : Flow(connection: newestConnection) : nil)
-        return .message
+        return .parts(index, bytes: bytes)
     }
 
     /// Appends a message made in this process; only before the batch is handed over.
     public func append(topic: String, header: [UInt8], payload: [Payload]) {
-        let start = slots
         let bytes = topic.utf8.count + header.count + payload.reduce(0) { $0 + $1.count }
-        topic.utf8.withContiguousStorageIfAvailable { copy(UnsafeRawBufferPointer($0)) } ?? copy(Array(topic.utf8))
-        copy(header)
-        for part in payload { part.fill(newSlot()) }
-        let message = WireMessage(batch: self, slots: start..<slots)
-        close(message, bytes: bytes, Flow(of: message))
+        topic.withBytes { slots.slot(0).fill(with: $0) }
+        header.withUnsafeBytes { slots.slot(1).fill(with: $0) }
+        for (index, part) in payload.enumerated() { part.fill(slots.slot(2 + index)) }
+        close(2 + payload.count, bytes: bytes, flow: .some(nil))
     }
 
-    private func copy(_ bytes: [UInt8]) { bytes.withUnsafeBytes { copy($0) } }
-
-    private func copy(_ bytes: UnsafeRawBufferPointer) {
-        let part = newSlot()
-        zmq_msg_init_size(part, bytes.count)
-        if let start = bytes.baseAddress { zmq_msg_data(part).copyMemory(from: start, byteCount: bytes.count) }
-    }
-
-    private func close(_ message: WireMessage, bytes: Int, _ flow: Flow?) {
-        messages.append(Message(slots: message.slots, bytes: bytes, flow: flow))
+    /// The message whose parts are in the slots is whole.
+    /// - Parameter connection: that of its flow; without one, the message tells its flow.
+    private func close(_ count: Int, bytes: Int, flow connection: Int32??) {
+        let parts = slots.keep(count)
+        let flow = connection.map { connection in
+            connection.map(Flow.init) ?? Flow(of: WireMessage(batch: self, parts: parts, count: count))
+        }
+        messages.append(Message(parts: parts, count: count, bytes: bytes, flow: flow))
         byteCount += bytes
     }
 
@@ -117,37 +140,75 @@ public final class MessageBatch: @unchecked Sendable {
     func remove(where isDropped: (_ flow: Flow?, _ bytes: Int) -> Bool) {
         messages.removeAll { message in
             guard isDropped(message.flow, message.bytes) else { return false }
-            for index in message.slots {
-                zmq_msg_close(slot(index))
-                zmq_msg_init(slot(index))
-            }
+            message.close()
             byteCount -= message.bytes
             return true
         }
     }
+}
 
-    // MARK: Slots
+/// Room for the parts of messages, each a ZeroMQ message. Those of the message that is being received lie side by side,
+/// and may move until it is kept.
+private struct Slots {
+    private var blocks: [UnsafeMutablePointer<zmq_msg_t>] = []
+    /// The first slot of the message that is being received, and how many are free from there on.
+    private var next: UnsafeMutablePointer<zmq_msg_t>?
+    private var room = 0
 
     private static let firstBlock = 32
     private static let laterBlocks = 256
 
-    func slot(_ index: Int) -> UnsafeMutablePointer<zmq_msg_t> {
-        if index < Self.firstBlock { return blocks[0] + index }
-        let later = index - Self.firstBlock
-        return blocks[1 + later / Self.laterBlocks] + later % Self.laterBlocks
+    /// An empty slot for a part of the message that is being received; those before it are filled.
+    mutating func slot(_ part: Int) -> UnsafeMutablePointer<zmq_msg_t> {
+        guard part < room, let next else { return slotInNewBlock(part) }
+        zmq_msg_init(next + part)
+        return next + part
     }
 
-    private func newSlot() -> UnsafeMutablePointer<zmq_msg_t> {
-        let capacity = blocks.isEmpty ? 0 : Self.firstBlock + (blocks.count - 1) * Self.laterBlocks
-        if slots == capacity { blocks.append(.allocate(capacity: blocks.isEmpty ? Self.firstBlock : Self.laterBlocks)) }
-        slots += 1
-        let part = slot(slots - 1)
-        zmq_msg_init(part)
-        return part
+    private mutating func slotInNewBlock(_ part: Int) -> UnsafeMutablePointer<zmq_msg_t> {
+        let size = blocks.isEmpty ? Self.firstBlock : max(Self.laterBlocks, 2 * (part + 1))
+        let block = UnsafeMutablePointer<zmq_msg_t>.allocate(capacity: size)
+        if let next {
+            for index in 0..<part {
+                zmq_msg_init(block + index)
+                zmq_msg_move(block + index, next + index)
+            }
+        }
+        blocks.append(block)
+        next = block
+        room = size
+        zmq_msg_init(block + part)
+        return block + part
     }
 
-    private func removeSlots(from start: Int) {
-        for index in start..<slots { zmq_msg_close(slot(index)) }
-        slots = start
+    /// Empties the first `count` slots of the message that is being received.
+    func empty(_ count: Int) {
+        guard let next else { return }
+        for index in 0..<count { zmq_msg_close(next + index) }
+    }
+
+    /// The message is whole: its first part. Its slots stay where they are.
+    mutating func keep(_ count: Int) -> UnsafeMutablePointer<zmq_msg_t> {
+        guard let parts = next else { preconditionFailure("a message without a part") }
+        next = parts + count
+        room -= count
+        return parts
+    }
+
+    func deallocate() { for block in blocks { block.deallocate() } }
+}
+
+extension UnsafeMutablePointer<zmq_msg_t> {
+    /// Makes it a message that holds a copy of these bytes.
+    func fill(with bytes: UnsafeRawBufferPointer) {
+        zmq_msg_init_size(self, bytes.count)
+        if let start = bytes.baseAddress { zmq_msg_data(self).copyMemory(from: start, byteCount: bytes.count) }
+    }
+}
+
+extension String {
+    /// Calls with the text's UTF-8, which is copied only where the text does not keep it so.
+    func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        utf8.withContiguousStorageIfAvailable { body(UnsafeRawBufferPointer($0)) } ?? Array(utf8).withUnsafeBytes(body)
     }
 }

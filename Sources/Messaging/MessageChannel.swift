@@ -18,6 +18,8 @@ public final class MessageChannel: Sendable {
         var bytes = 0
         var consumer: CheckedContinuation<MessageBatch?, Never>?
         var ended = false
+        /// Whether the receiver leaves the consumer to take messages itself for a while.
+        var receiverRests = false
         var refusals: [Reason: UInt64] = [:]
         /// What waits of each source; of nobody where nothing is dropped.
         var held: [Flow?: Held] = [:]
@@ -62,7 +64,7 @@ public final class MessageChannel: Sendable {
     private let overflow: Overflow
     private let roomAgain: @Sendable () -> Void
 
-    /// `roomAgain` is called when a consumer has made room in a full channel, or has ended it.
+    /// `roomAgain` is called when a consumer has made room in a full channel, has ended it, or begins to wait while the receiver rests.
     public init(limits: Limits, overflow: Overflow, roomAgain: @escaping @Sendable () -> Void = {}) {
         self.limits = limits
         self.overflow = overflow
@@ -102,6 +104,22 @@ public final class MessageChannel: Sendable {
             return nil
         }
         consumer?.resume(returning: batch)
+    }
+
+    /// True where the consumer is awake: the receiver may leave the next messages to it. It is told when the consumer begins to wait.
+    func beginRest() -> Bool {
+        state.withLock { state in
+            state.receiverRests = state.consumer == nil && !state.ended
+            return state.receiverRests
+        }
+    }
+
+    /// Whether the consumer is still awake.
+    func endRest() -> Bool {
+        state.withLock { state in
+            state.receiverRests = false
+            return state.consumer == nil && !state.ended
+        }
     }
 
     func count(_ reason: Reason, _ number: UInt64 = 1) {
@@ -201,20 +219,23 @@ public final class MessageChannel: Sendable {
     }
 
     private func take(orWait consumer: CheckedContinuation<MessageBatch?, Never>?) -> Taken {
-        var hasRoomAgain = false
+        var isNews = false
         let taken = state.withLock { state -> Taken in
             if state.ended { return .ended }
             guard !state.isEmpty else {
-                precondition(consumer == nil || state.consumer == nil, "a channel has one consumer")
+                guard let consumer else { return .waiting }
+                precondition(state.consumer == nil, "a channel has one consumer")
                 state.consumer = consumer
+                isNews = state.receiverRests
+                state.receiverRests = false
                 return .waiting
             }
             let wasOver = isOver(state)
             let batch = state.removeFirst()
-            hasRoomAgain = overflow == .backpressure && wasOver && !isOver(state)
+            isNews = !dropsOldest && wasOver && !isOver(state)
             return .batch(batch)
         }
-        if hasRoomAgain { roomAgain() }
+        if isNews { roomAgain() }
         return taken
     }
 }

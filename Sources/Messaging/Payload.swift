@@ -5,78 +5,68 @@ import Synchronization
 /// has been served.
 ///
 /// Sendable because the bytes do not change after `init`.
-public final class Payload: @unchecked Sendable {
+public struct Payload: @unchecked Sendable {
     public let count: Int
     private let start: UnsafeRawPointer?
-    private let owner: Owner
+    /// Keeps the bytes where they are: memory of its own, or the batch that they came in.
+    private let owner: AnyObject
 
-    private enum Owner {
-        case this
-        case batch(MessageBatch)
-        case payload(Payload)
+    /// Bytes in the object itself, aligned as for any number.
+    private final class Memory: ManagedBuffer<Void, UInt8> {
+        static func make(_ count: Int) -> (owner: AnyObject, bytes: UnsafeMutableRawBufferPointer) {
+            let memory = create(minimumCapacity: count) { _ in }
+            return (memory, memory.withUnsafeMutablePointerToElements { UnsafeMutableRawBufferPointer(start: $0, count: count) })
+        }
+    }
+
+    private init(_ bytes: UnsafeRawBufferPointer, of owner: AnyObject) {
+        (start, count, self.owner) = (bytes.baseAddress, bytes.count, owner)
     }
 
     /// `count` bytes that `fill` writes.
     public init<Failure: Error>(
         count: Int, fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
-        self.count = count
-        start = UnsafeRawPointer(memory.baseAddress)
-        owner = .this
-        try fill(memory)
+        let memory = Memory.make(count)
+        try fill(memory.bytes)
+        self.init(UnsafeRawBufferPointer(memory.bytes), of: memory.owner)
     }
 
     /// A copy of these bytes.
-    public convenience init(_ bytes: UnsafeRawBufferPointer) {
+    public init(_ bytes: UnsafeRawBufferPointer) {
         self.init(count: bytes.count) { $0.copyMemory(from: bytes) }
     }
 
     /// A copy of these bytes.
-    public convenience init(_ bytes: [UInt8]) {
-        self.init(count: bytes.count) { $0.copyBytes(from: bytes) }
+    public init(_ bytes: [UInt8]) {
+        self = bytes.withUnsafeBytes { Payload($0) }
     }
 
     /// Little-endian float32.
-    public convenience init(_ values: [Float]) {
-        self.init(count: values.count * MemoryLayout<Float>.size) { memory in
-            values.withUnsafeBytes { memory.copyMemory(from: $0) }
-        }
+    public init(_ values: [Float]) {
+        self = values.withUnsafeBytes { Payload($0) }
     }
 
     /// A part received, passed on as it is. Its batch stays alive meanwhile, so a part that is little of its batch is copied.
     public init(_ part: MessagePart) {
-        count = part.count
         if part.count >= part.batch.byteCount / Self.batchShare {
-            start = part.bytes.baseAddress
-            owner = .batch(part.batch)
+            self.init(part.bytes, of: part.batch)
         } else {
-            let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: part.count, alignment: 16)
-            part.withUnsafeBytes { memory.copyMemory(from: $0) }
-            start = UnsafeRawPointer(memory.baseAddress)
-            owner = .this
+            self = part.withUnsafeBytes { Payload($0) }
         }
     }
 
     private static let batchShare = 4
-
-    private init(_ range: Range<Int>, of whole: Payload) {
-        count = range.count
-        start = whole.start.map { $0 + range.lowerBound }
-        owner = .payload(whole)
-    }
 
     /// The same bytes as frames of at most `size` bytes, in order; at least one. Nothing is copied. No number of up to eight bytes that lies
     /// at a multiple of its size is cut in two.
     public func cut(into size: Int) -> [Payload] {
         precondition(size >= 8, "frames of \(size) bytes")
         guard count > size else { return [self] }
-        let size = size / 8 * 8
-        return stride(from: 0, to: count, by: size).map { Payload($0..<min(count, $0 + size), of: self) }
-    }
-
-    deinit {
-        if case .this = owner { start?.deallocate() }
+        let bytes = UnsafeRawBufferPointer(start: start, count: count), size = size / 8 * 8
+        return stride(from: 0, to: count, by: size).map {
+            Payload(UnsafeRawBufferPointer(rebasing: bytes[$0..<min(count, $0 + size)]), of: owner)
+        }
     }
 
     public func withUnsafeBytes<Result, Failure: Error>(
@@ -84,7 +74,7 @@ public final class Payload: @unchecked Sendable {
     ) throws(Failure) -> Result {
         let result: Result
         do { result = try body(UnsafeRawBufferPointer(start: start, count: count)) } catch { throw error }
-        withExtendedLifetime(self) {}
+        withExtendedLifetime(owner) {}
         return result
     }
 
@@ -113,16 +103,22 @@ public final class Payload: @unchecked Sendable {
 
     /// Makes `message` a part of ZeroMQ's that holds these bytes.
     func fill(_ message: UnsafeMutablePointer<zmq_msg_t>, from loans: Loans? = nil) {
-        if count >= Self.lendingThreshold {
-            let hint = Unmanaged.passRetained(Loan(self, loans)).toOpaque()
-            zmq_msg_init_data(
-                message, UnsafeMutableRawPointer(mutating: start), count,
-                { _, hint in
-                    if let hint { Unmanaged<Loan>.fromOpaque(hint).release() }
-                }, hint)
-        } else {
-            zmq_msg_init_size(message, count)
-            if let start { zmq_msg_data(message).copyMemory(from: start, byteCount: count) }
-        }
+        guard count >= Self.lendingThreshold else { return withUnsafeBytes { message.fill(with: $0) } }
+        let hint = Unmanaged.passRetained(Loan(self, loans)).toOpaque()
+        zmq_msg_init_data(
+            message, UnsafeMutableRawPointer(mutating: start), count,
+            { _, hint in
+                if let hint { Unmanaged<Loan>.fromOpaque(hint).release() }
+            }, hint)
+    }
+
+    /// Sends these bytes as a part of a message; false where ZeroMQ says why not.
+    func send(to socket: UnsafeMutableRawPointer, _ flags: Int32, from loans: Loans) -> Bool {
+        guard count >= Self.lendingThreshold else { return withUnsafeBytes { zmq_send(socket, $0.baseAddress, $0.count, flags) >= 0 } }
+        var message = zmq_msg_t()
+        fill(&message, from: loans)
+        if zmq_msg_send(&message, socket, flags) >= 0 { return true }
+        zmq_msg_close(&message)
+        return false
     }
 }

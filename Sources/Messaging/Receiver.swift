@@ -1,111 +1,200 @@
+import CConnections
 import CZeroMQ
 import Foundation
 import Glibc
+import Synchronization
 
-/// Takes messages from sockets as soon as they are there, on a thread of its own, and hands them to a channel in
-/// batches. It never waits for the channel: while that is full it leaves messages where they are, in ZeroMQ's queues.
-final class Receiver {
+/// Takes messages from sockets, in batches, on two threads that take turns.
+///
+/// A consumer that is awake takes its messages from the sockets itself: between two threads each batch would cost a
+/// wake-up. While it waits, or is busy, a thread of the receiver's own takes them and hands them to the channel. It never
+/// waits for the channel: while that is full it leaves messages where they are, in ZeroMQ's queues.
+final class Receiver: Sendable {
     /// A socket, and what watches the connections made to it, if any are.
     struct Source {
         let socket: Socket
         let unfinished: UnfinishedMessages?
     }
 
-    private let sockets: [Socket]
+    /// Nil when the sockets are closed.
+    private let intake: Mutex<Intake?>
     private let channel: MessageChannel
     private let wakeup: Wakeup
+    /// Readable when ZeroMQ has news for a socket, until whoever has the intake looks.
+    private let sockets: [Int32]
+    private let monitors: [Int32]
+
+    /// How often sockets are serviced while the channel is full, milliseconds.
+    private static let servicePeriod = 50
+
+    /// How long a consumer that is awake is left to take messages itself, milliseconds.
+    private static let restPeriod = 1
+
+    /// Begins to receive, until the channel ends.
+    /// - Parameter wakeup: tells of that, of new room in the channel, and of a consumer that begins to wait.
+    init(_ sources: sending [Source], into channel: MessageChannel, wakeup: Wakeup, limits: Limits) throws(MessagingError) {
+        var sockets: [Int32] = [], monitors: [Int32] = []
+        for source in sources {
+            sockets.append(try source.socket.newsDescriptor())
+            if let unfinished = source.unfinished { monitors.append(try unfinished.events.newsDescriptor()) }
+        }
+        (self.sockets, self.monitors) = (sockets, monitors)
+        self.channel = channel
+        self.wakeup = wakeup
+        intake = Mutex(Intake(sources, channel: channel, limits: limits))
+        let thread = Thread { self.run() }
+        thread.name = "receiver"
+        thread.start()
+    }
+
+    // MARK: The consumer's thread
+
+    /// What has come: from the channel, else from the sockets.
+    /// - Parameter patience: how long to wait for something, microseconds.
+    func take(waiting patience: Int = 0) -> MessageBatch? {
+        if let batch = channel.takeIfReady() { return batch }
+        if !intake.withLock({ $0?.hasMore ?? false }), !wait(for: sockets, microseconds: patience) { return nil }
+        // Who has the intake will hand over what there is.
+        let batch = intake.withLockIfAvailable { intake -> MessageBatch? in
+            if let batch = channel.takeIfReady() { return batch }
+            return channel.isEnded ? nil : intake?.next()
+        }
+        return batch ?? nil
+    }
+
+    // MARK: The thread of its own
+
+    private func run() {
+        var isWatching = false, hasMore = true
+        while !channel.isEnded {
+            if channel.isFull {
+                wait(for: [wakeup.descriptor], microseconds: Self.servicePeriod * 1_000)
+                wakeup.clear()
+                intake.withLock { $0?.service() }
+                hasMore = true
+                continue
+            }
+            if !hasMore {
+                wait(for: [wakeup.descriptor] + sockets + monitors, microseconds: isWatching ? UnfinishedMessages.period * 1_000 : -1)
+            }
+            var isConsumerAwake = channel.beginRest()
+            if isConsumerAwake {
+                wait(for: [wakeup.descriptor], microseconds: Self.restPeriod * 1_000)
+                isConsumerAwake = channel.endRest()
+            }
+            wakeup.clear()
+            // Where the consumer has the intake it is about to take what there is.
+            hasMore = true
+            intake.withLockIfAvailable { intake in
+                guard let intake else { return }
+                intake.look(whileConsumerIsAwake: isConsumerAwake)
+                (hasMore, isWatching) = (intake.hasMore, intake.isWatching)
+            }
+        }
+        intake.withLock { $0 = nil }
+    }
+
+    /// Whether one of the descriptors is readable within this time; below zero: whenever that is.
+    @discardableResult
+    private func wait(for descriptors: [Int32], microseconds: Int) -> Bool {
+        withUnsafeTemporaryAllocation(of: pollfd.self, capacity: descriptors.count) { items in
+            for (index, descriptor) in descriptors.enumerated() {
+                items.initializeElement(at: index, to: pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
+            }
+            return poll_for_microseconds(items.baseAddress, UInt32(descriptors.count), Int64(microseconds)) > 0
+        }
+    }
+}
+
+/// The sockets of a receiver. Who takes from them has it to himself meanwhile.
+private final class Intake {
+    private let sources: [Receiver.Source]
+    private let channel: MessageChannel
     private let limits: Limits
-    /// By socket, of those to which publishers connect.
-    private let unfinished: [UnfinishedMessages?]
-    private var items: [zmq_pollitem_t]
+    /// By socket, whether it may hold messages of which its descriptor does not tell.
+    private var mayHaveMore: [Bool]
+    /// The socket whose turn it is.
+    private var turn = 0
+    /// A batch that has stayed empty.
+    private var spare: MessageBatch?
+    /// Whether the consumer has come since the last look.
+    private var consumerHasCome = false
 
     /// A batch is closed when it has this many messages or bytes.
     private static let batchMessages = 256
     private static let batchBytes = 512 << 10
 
-    /// How often sockets are serviced while the channel is full, milliseconds.
-    private static let servicePeriod = 50
+    /// Batches that are taken from each socket at one look.
+    private static let batchesPerLook = 4
 
-    private init(sources: [Source], channel: MessageChannel, wakeup: Wakeup, limits: Limits) {
-        self.sockets = sources.map(\.socket)
+    init(_ sources: [Receiver.Source], channel: MessageChannel, limits: Limits) {
+        self.sources = sources
         self.channel = channel
-        self.wakeup = wakeup
         self.limits = limits
-        unfinished = sources.map(\.unfinished)
-        items = [zmq_pollitem_t(socket: nil, fd: wakeup.descriptor, events: Int16(ZMQ_POLLIN), revents: 0)]
-        for socket in sockets + unfinished.compactMap({ $0?.events }) {
-            items.append(zmq_pollitem_t(socket: socket.pointer, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0))
+        mayHaveMore = sources.map { _ in true }
+    }
+
+    /// Whether there may be messages of which no descriptor tells.
+    var hasMore: Bool { mayHaveMore.contains(true) }
+
+    /// Whether there are connections that are watched.
+    var isWatching: Bool { sources.contains { $0.unfinished?.isEmpty == false } }
+
+    /// For the consumer: the next batch of the sockets, which take turns; nil when there is nothing.
+    func next() -> MessageBatch? {
+        consumerHasCome = true
+        for _ in sources.indices {
+            let index = turn
+            turn = (turn + 1) % sources.count
+            if let batch = drain(index) { return batch }
+        }
+        return nil
+    }
+
+    /// Hands what there is to the channel, as far as that has room, and looks after connections.
+    ///
+    /// A consumer that is awake and comes by itself is left alone, unless it cannot keep up and the oldest are to be dropped.
+    func look(whileConsumerIsAwake isAwake: Bool) {
+        let isLeftAlone = isAwake && consumerHasCome && !(hasMore && channel.dropsOldest)
+        consumerHasCome = false
+        for source in sources { source.unfinished?.noteArrivals() }
+        if !isLeftAlone { handOver() }
+        for (index, source) in sources.enumerated() {
+            let cuts = source.unfinished?.check(isDrained: !isLeftAlone && !mayHaveMore[index]) ?? 0
+            if cuts > 0 { channel.count(.oversize, UInt64(cuts)) }
         }
     }
 
-    /// Runs until the channel ends; `wakeup` tells of that, and of new room in the channel.
-    static func start(_ sources: sending [Source], into channel: MessageChannel, wakeup: Wakeup, limits: Limits) {
-        let receiver = Receiver(sources: sources, channel: channel, wakeup: wakeup, limits: limits)
-        let start = Handover(receiver)
-        let thread = Thread { start.take().run() }
-        thread.name = "receiver"
-        thread.start()
-    }
-
-    private func run() {
-        while !channel.isEnded {
-            if channel.isFull {
-                poll(items: 1, milliseconds: Self.servicePeriod)
-                for socket in sockets { socket.service() }
-                for watch in unfinished {
-                    watch?.noteArrivals()
-                    watch?.settle()
-                }
-            } else {
-                let isWatching = unfinished.contains { $0?.isEmpty == false }
-                poll(items: items.count, milliseconds: isWatching ? UnfinishedMessages.period : -1)
-                for watch in unfinished { watch?.noteArrivals() }
-                for index in sockets.indices {
-                    let isDrained = items[index + 1].revents == 0 || drain(sockets[index], unfinished[index])
-                    let cuts = unfinished[index]?.check(isDrained: isDrained) ?? 0
-                    if cuts > 0 { channel.count(.oversize, UInt64(cuts)) }
-                }
+    private func handOver() {
+        for round in 1...Self.batchesPerLook {
+            for index in sources.indices where (round == 1 || mayHaveMore[index]) && !channel.isFull {
+                if let batch = drain(index) { channel.append(batch) }
             }
-            if items[0].revents != 0 { wakeup.clear() }
+            if !hasMore || channel.isFull { break }
         }
     }
 
-    private func poll(items count: Int, milliseconds: Int) {
-        items.withUnsafeMutableBufferPointer { items in
-            for index in items.indices { items[index].revents = 0 }
-            zmq_poll(items.baseAddress, Int32(count), milliseconds)
+    /// Lets sockets deal with their peers while nothing is taken from them.
+    func service() {
+        for (index, source) in sources.enumerated() {
+            source.socket.service()
+            mayHaveMore[index] = true
+            source.unfinished?.noteArrivals()
+            source.unfinished?.settle()
         }
     }
 
     /// Takes one batch at most, so that sockets take turns.
-    /// - Returns: whether that was all there is.
-    private func drain(_ socket: Socket, _ unfinished: UnfinishedMessages?) -> Bool {
-        let batch = MessageBatch(limits: limits)
-        var isDrained = false
-        var refused = 0
-        while !isDrained, batch.count + refused < Self.batchMessages, batch.byteCount < Self.batchBytes {
-            switch batch.receive(from: socket, hasFlows: channel.dropsOldest) {
-            case .message: break
-            case .nothing: isDrained = true
-            case .refused(let reason):
-                channel.count(reason)
-                refused += 1
-            }
-            if !isDrained, batch.newestConnection >= 0 { unfinished?.noteMessage(on: batch.newestConnection) }
-        }
-        if batch.count > 0 { channel.append(batch) }
-        return isDrained
-    }
-
-    /// Carries the receiver to its thread, once. Sendable because whoever made it gives it away.
-    private final class Handover: @unchecked Sendable {
-        private var receiver: Receiver?
-        init(_ receiver: Receiver) { self.receiver = receiver }
-
-        func take() -> Receiver {
-            guard let receiver else { preconditionFailure("a receiver runs once") }
-            self.receiver = nil
-            return receiver
-        }
+    private func drain(_ index: Int) -> MessageBatch? {
+        let batch = spare ?? MessageBatch(limits: limits)
+        spare = nil
+        let receipt = batch.fill(
+            from: sources[index].socket, upTo: Self.batchMessages, bytes: Self.batchBytes, watchedBy: sources[index].unfinished,
+            hasFlows: channel.dropsOldest)
+        for reason in receipt.refused { channel.count(reason) }
+        mayHaveMore[index] = !receipt.isDrained
+        if batch.count > 0 { return batch }
+        spare = batch
+        return nil
     }
 }

@@ -19,9 +19,6 @@ final class Socket {
 
     let pointer: UnsafeMutableRawPointer
     private let context: Context
-    /// Whether others connect to it.
-    private(set) var isBound = false
-
     /// The largest frame that a subscriber may send: one subscription, or the description of itself with which it begins. Bytes.
     private static let subscriptionFrame = 512
 
@@ -78,7 +75,6 @@ final class Socket {
             if zmq_errno() == ENODEV { throw MessagingError("bind \(endpoint)", "this machine has no address or interface of that name") }
             throw .zeroMQ("bind \(endpoint)")
         }
-        isBound = true
         var name = [CChar](repeating: 0, count: 512)
         var size = name.count
         guard zmq_getsockopt(pointer, ZMQ_LAST_ENDPOINT, &name, &size) == 0 else { throw .zeroMQ("bind \(endpoint)") }
@@ -106,6 +102,15 @@ final class Socket {
         let value = bytes.count >= 6 ? bytes.loadUnaligned(fromByteOffset: 2, as: Int32.self) : -1
         while zmq_msg_more(&message) != 0, zmq_msg_recv(&message, pointer, ZMQ_DONTWAIT) >= 0 {}
         return value
+    }
+
+    /// Becomes readable when the I/O thread has news for the socket: messages, room, peers. It tells of each once:
+    /// whoever has waited for it takes everything, until there is nothing.  ZMQ_FD, zmq_getsockopt(3)
+    func newsDescriptor() throws(MessagingError) -> Int32 {
+        var descriptor: Int32 = -1
+        var size = MemoryLayout<Int32>.size
+        guard zmq_getsockopt(pointer, ZMQ_FD, &descriptor, &size) == 0 else { throw .zeroMQ("watch a socket") }
+        return descriptor
     }
 
     /// Lets the socket deal with what its I/O thread has told it: new peers get a bound subscriber's subscriptions.

@@ -5,7 +5,10 @@ import CZeroMQ
 final class SocketPublisher: Publisher {
     let endpoints: [Endpoint]
     private var socket: Socket?
+    /// The socket's, at hand for each message.
+    private var pointer: UnsafeMutableRawPointer?
     private let options: PublisherOptions
+    private let mayLose: Bool, keepsSome: Bool
     private var subscribers: SubscriberTable
     private var kept: [String: (header: [UInt8], payload: [Payload])] = [:]
     /// Topics that somebody has subscribed to and of which the last message is still to be sent again.
@@ -38,30 +41,37 @@ final class SocketPublisher: Publisher {
         }
         self.endpoints = bound
         self.socket = socket
+        pointer = socket.pointer
         self.options = options
+        mayLose = options.overflow == .dropOldest
+        keepsSome = !options.keepsLast.isEmpty
         subscribers = SubscriberTable(prefixBytes: options.limits.nameBytes, subscriptionBytes: options.limits.subscriptionBytes)
     }
 
     func publish(_ topic: String, header: [UInt8], payload: [Payload]) throws(MessagingError) -> Bool {
-        let limits = options.limits
-        if let large = payload.map(\.count).max(), large > limits.frameBytes {
-            throw MessagingError("publish on \(topic)", "a frame of \(large) bytes exceeds frameBytes = \(limits.frameBytes)")
+        try check(topic, header, payload)
+        if mayLose, payload.contains(where: { $0.count > 0 }) { try boundQueues() }
+        guard try send(topic, header, payload) else { return false }
+        if keepsSome, options.keepsLast.contains(where: topic.hasPrefix), kept[topic] != nil || kept.count < options.keptTopics {
+            kept[topic] = (header, payload)
+            owed.remove(topic)
         }
-        guard header.count <= limits.bound(ofPart: 1) else {
+        return true
+    }
+
+    /// Throws for what no subscriber would take.
+    private func check(_ topic: String, _ header: [UInt8], _ payload: [Payload]) throws(MessagingError) {
+        for part in payload where part.count > options.limits.frameBytes {
+            throw MessagingError("publish on \(topic)", "a frame of \(part.count) bytes exceeds frameBytes = \(options.limits.frameBytes)")
+        }
+        guard header.count <= options.limits.bound(ofPart: 1) else {
             throw MessagingError(
-                "publish on \(topic)", "a header of \(header.count) bytes exceeds headerBytes = \(limits.bound(ofPart: 1))")
+                "publish on \(topic)", "a header of \(header.count) bytes exceeds headerBytes = \(options.limits.bound(ofPart: 1))")
         }
         guard 2 + payload.count <= options.limits.parts else {
             throw MessagingError(
                 "publish on \(topic)", "\(2 + payload.count) parts exceed parts = \(options.limits.parts)")
         }
-        if payload.contains(where: { $0.count > 0 }) { try boundQueues() }
-        guard try send(topic, header, payload) else { return false }
-        if options.keepsLast.contains(where: topic.hasPrefix), kept[topic] != nil || kept.count < options.keptTopics {
-            kept[topic] = (header, payload)
-            owed.remove(topic)
-        }
-        return true
     }
 
     func service() throws(MessagingError) {
@@ -97,7 +107,7 @@ final class SocketPublisher: Publisher {
     /// ZeroMQ bounds messages, not bytes. Where too many bytes wait, those who do not read get shorter queues until they have read: they lose the newest,
     /// and nobody else does. Where nothing may be lost, messages bound it.
     private func boundQueues() throws(MessagingError) {
-        guard let socket, options.overflow == .dropOldest else { return }
+        guard let socket, mayLose else { return }
         let limit = options.limits.sendBytes
         if !isNarrow, loans.bytes > limit {
             isNarrow = true
@@ -110,30 +120,30 @@ final class SocketPublisher: Publisher {
 
     func subscriberCount(of topic: String) -> Int { subscribers.count(of: topic) }
 
-    func close() { socket = nil }
+    func close() {
+        pointer = nil
+        socket = nil
+    }
 
     /// False when a subscriber's queue is full and nothing may be lost.
     private func send(_ topic: String, _ header: [UInt8], _ payload: [Payload]) throws(MessagingError) -> Bool {
-        guard let socket else { throw MessagingError("publish on \(topic)", "the publisher is closed") }
+        guard let pointer else { throw MessagingError("publish on \(topic)", "the publisher is closed") }
         let more = ZMQ_DONTWAIT | ZMQ_SNDMORE
         // The first part decides whether there is room; the others follow it. When there is none, ZeroMQ looks for
         // news of room about once a millisecond only, unless it is asked to.
-        if zmq_send(socket.pointer, topic, topic.utf8.count, more) < 0 {
+        if topic.withBytes({ zmq_send(pointer, $0.baseAddress, $0.count, more) }) < 0 {
             guard zmq_errno() == EAGAIN else { throw .zeroMQ("publish on \(topic)") }
-            socket.service()
-            if zmq_send(socket.pointer, topic, topic.utf8.count, more) < 0 {
+            socket?.service()
+            if topic.withBytes({ zmq_send(pointer, $0.baseAddress, $0.count, more) }) < 0 {
                 guard zmq_errno() == EAGAIN else { throw .zeroMQ("publish on \(topic)") }
                 return false
             }
         }
-        guard zmq_send(socket.pointer, header, header.count, payload.isEmpty ? ZMQ_DONTWAIT : more) >= 0 else {
+        guard zmq_send(pointer, header, header.count, payload.isEmpty ? ZMQ_DONTWAIT : more) >= 0 else {
             throw .zeroMQ("publish on \(topic)")
         }
-        for (index, part) in payload.enumerated() {
-            var message = zmq_msg_t()
-            part.fill(&message, from: loans)
-            guard zmq_msg_send(&message, socket.pointer, index + 1 < payload.count ? more : ZMQ_DONTWAIT) >= 0 else {
-                zmq_msg_close(&message)
+        for index in payload.indices {
+            guard payload[index].send(to: pointer, index + 1 < payload.count ? more : ZMQ_DONTWAIT, from: loans) else {
                 throw .zeroMQ("publish on \(topic)")
             }
         }

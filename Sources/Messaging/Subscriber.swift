@@ -21,11 +21,18 @@ public struct Subscription: Sendable {
 /// It has one consumer. It ends when it is cancelled, or when the task that waits for it is.
 public struct Subscriber: AsyncSequence, Sendable {
     private let channel: MessageChannel
+    /// Where messages come from sockets.
+    private let receiver: Receiver?
     /// Where it is bound; empty when it connects.
     public let endpoints: [Endpoint]
 
     public init(_ channel: MessageChannel, endpoints: [Endpoint] = []) {
+        self.init(channel, receiver: nil, endpoints: endpoints)
+    }
+
+    init(_ channel: MessageChannel, receiver: Receiver?, endpoints: [Endpoint]) {
         self.channel = channel
+        self.receiver = receiver
         self.endpoints = endpoints
     }
 
@@ -33,20 +40,40 @@ public struct Subscriber: AsyncSequence, Sendable {
     public var refusals: [Reason: UInt64] { channel.refusals }
 
     /// What has come already, if anything has.
-    public func takeIfReady() -> MessageBatch? { channel.takeIfReady() }
+    public func takeIfReady() -> MessageBatch? { receiver?.take() ?? channel.takeIfReady() }
 
     /// Ends the sequence and closes its sockets.
     public func cancel() { channel.end() }
 
-    public func makeAsyncIterator() -> Iterator { Iterator(channel: channel) }
+    public func makeAsyncIterator() -> Iterator { Iterator(channel: channel, receiver: receiver) }
 
     public struct Iterator: AsyncIteratorProtocol {
         let channel: MessageChannel
+        let receiver: Receiver?
+        /// Whether the consumer has had to wait for the last batch for a moment only: then the next one comes as soon, most likely.
+        private var isBrisk = false
+        private var turns = 0
 
-        public mutating func next() async -> MessageBatch? { await channel.next(isolation: nil) }
+        init(channel: MessageChannel, receiver: Receiver?) { (self.channel, self.receiver) = (channel, receiver) }
+
+        /// How long an actor that messages come to briskly keeps its thread and waits, microseconds: to suspend and to be
+        /// resumed costs more.
+        private static let patience = 200
+
+        /// After so many batches an actor lets its other jobs run, even if it never had to wait.
+        private static let turnsBetweenYields = 64
+
+        public mutating func next() async -> MessageBatch? { await next(isolation: nil) }
 
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(Never) -> MessageBatch? {
-            await channel.next(isolation: actor)
+            guard let receiver, !Task.isCancelled else { return await channel.next(isolation: actor) }
+            turns += 1
+            if turns % Self.turnsBetweenYields == 0 { await Task.yield() }
+            let start = ContinuousClock.now
+            if let batch = receiver.take(waiting: isBrisk && actor != nil ? Self.patience : 0) { return batch }
+            let batch = await channel.next(isolation: actor)
+            isBrisk = .now - start < .microseconds(Self.patience)
+            return batch
         }
     }
 }

@@ -21,6 +21,7 @@ final class UnfinishedMessages {
     private var connections: [Int32: Connection] = [:]
     /// Connections on which whole messages have come since they were looked at last, and how many messages on all.
     private var heard: Set<Int32> = []
+    private var newest: Int32 = -1
     private var taken = 0
     private var nextCheck = ContinuousClock.now
 
@@ -42,8 +43,10 @@ final class UnfinishedMessages {
 
     /// Takes note of a whole message.
     func noteMessage(on connection: Int32) {
-        heard.insert(connection)
         taken += 1
+        guard connection != newest else { return }
+        newest = connection
+        heard.insert(connection)
     }
 
     /// Cuts the connections on which too much has come since their last whole message; now and then only.
@@ -79,6 +82,7 @@ final class UnfinishedMessages {
 
     private func forgetHeard() {
         heard = []
+        newest = -1
         taken = 0
     }
 }

@@ -3,9 +3,16 @@ import Schema
 import SwiftProtobuf
 
 /// A message as it came: `[topic][header][payload…]`. It keeps its whole batch alive; copy what is to be kept for long.
-public struct WireMessage: Sendable {
+///
+/// Sendable because its parts never change, and its batch keeps them where they are.
+public struct WireMessage: @unchecked Sendable {
     let batch: MessageBatch
-    let slots: Range<Int>
+    private let parts: UnsafeMutablePointer<zmq_msg_t>
+    private let count: Int
+
+    init(batch: MessageBatch, parts: UnsafeMutablePointer<zmq_msg_t>, count: Int) {
+        (self.batch, self.parts, self.count) = (batch, parts, count)
+    }
 
     public var topic: String {
         part(0).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
@@ -14,10 +21,10 @@ public struct WireMessage: Sendable {
     public var header: MessagePart { part(1) }
 
     /// The payload's frames.
-    public var payload: [MessagePart] { (2..<slots.count).map(part) }
+    public var payload: [MessagePart] { (2..<count).map(part) }
 
     /// All parts together, bytes.
-    public var byteCount: Int { slots.indices.reduce(0) { $0 + zmq_msg_size(batch.slot($1)) } }
+    public var byteCount: Int { (0..<count).reduce(0) { $0 + zmq_msg_size(parts + $1) } }
 
     /// The stamp alone, whatever the message is. Throws as `decode` does.
     public func stamp() throws(Refusal) -> Stamp { try decode(Envelope.self).stamp }
@@ -46,9 +53,7 @@ public struct WireMessage: Sendable {
     var topicBytes: UnsafeRawBufferPointer { part(0).bytes }
 
     private func part(_ index: Int) -> MessagePart {
-        let slot = batch.slot(slots.lowerBound + index)
-        return MessagePart(
-            batch: batch, bytes: UnsafeRawBufferPointer(start: zmq_msg_data(slot), count: zmq_msg_size(slot)))
+        MessagePart(batch: batch, bytes: UnsafeRawBufferPointer(start: zmq_msg_data(parts + index), count: zmq_msg_size(parts + index)))
     }
 }
 

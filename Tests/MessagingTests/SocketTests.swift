@@ -99,7 +99,13 @@ struct SocketTests {
         for _ in 1...2 {
             let late = try bus.subscriber(to: [Subscription(publisher.endpoints, topics: ["model."])])
             #expect(try await publisher.waitForSubscribers(to: "model.update/", within: .seconds(30)))
-            #expect(await numbers(late, count: 1) == [5])
+            var batch: MessageBatch?
+            while batch == nil {
+                try publisher.service()
+                try await Task.sleep(for: .milliseconds(1))
+                batch = late.takeIfReady()
+            }
+            #expect(batch.map { [UInt8]($0[0].header) } == header(5))
             late.cancel()
             while publisher.subscriberCount(of: "model.update/") > 0 {
                 try publisher.service()
@@ -139,6 +145,54 @@ struct SocketTests {
         publisher.close()
         slow.cancel()
         late.cancel()
+        await bus.end()
+    }
+
+    private actor Reader {
+        nonisolated let executor = StageExecutor("reader")
+        nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+        private(set) var count = 0
+        private(set) var missed = 0
+
+        /// Reads messages whose headers count from one.
+        func read(_ subscriber: Subscriber) async {
+            for await batch in subscriber {
+                for index in 0..<batch.count {
+                    count += 1
+                    if String(decoding: [UInt8](batch[index].header), as: UTF8.self) != "\(count)" { missed += 1 }
+                }
+            }
+        }
+    }
+
+    /// The actor takes messages on its own queue, on which its other callers wait.
+    @Test func anActorToWhichMessagesKeepComingDoesItsOtherWorkToo() async throws {
+        let directory = Folder()
+        let endpoint = try directory.endpoint("bus")
+        let bus = try ZeroMQBus()
+        let subscriber = try bus.subscriber(
+            to: [Subscription([endpoint], topics: ["t/"])], limits: .lossless, overflow: .backpressure)
+        let sending = Task {
+            var options = PublisherOptions()
+            options.overflow = .backpressure
+            let publisher = try bus.publisher(.bind, [endpoint], options: options)
+            _ = try await publisher.waitForSubscribers(to: "t/", within: .seconds(30))
+            var number = 1
+            while !Task.isCancelled {
+                if try publisher.publish("t/", header: header(number), payload: []) { number += 1 } else { usleep(100) }
+            }
+            publisher.close()
+        }
+        let reader = Reader()
+        let reading = Task(executorPreference: reader.executor) { await reader.read(subscriber) }
+        for goal in [1, 100_000, 200_000] {
+            while await reader.count < goal { try await Task.sleep(for: .milliseconds(1)) }
+        }
+        #expect(await reader.missed == 0)
+        sending.cancel()
+        try await sending.value
+        subscriber.cancel()
+        await reading.value
         await bus.end()
     }
 

@@ -122,6 +122,21 @@ struct WireMessageTests {
         #expect(decoded > 1_000 && refused > 1_000, "seed \(seed): \(decoded) decoded, \(refused) refused")
     }
 
+    /// Small parts live where the batch keeps them, in blocks; no message is torn where a block ends.
+    @Test func partsStayWhatTheyAreHoweverManyThereAre() {
+        func bytes(_ message: Int, _ part: Int) -> [UInt8] { [UInt8](repeating: UInt8(message), count: part * 7 % 60) + [UInt8(part)] }
+        let batch = MessageBatch()
+        let sizes = [0, 1, 13, 40, 300]
+        for message in 0..<100 {
+            let payload = (0..<sizes[message % 5]).map { Payload(bytes(message, $0 % 200)) }
+            batch.append(topic: "t\(message)/", header: [UInt8(message)], payload: payload)
+        }
+        for message in 0..<100 {
+            #expect(batch[message].topic == "t\(message)/" && [UInt8](batch[message].header) == [UInt8(message)])
+            #expect(batch[message].payload.map { [UInt8]($0) } == (0..<sizes[message % 5]).map { bytes(message, $0 % 200) })
+        }
+    }
+
     @Test func aMessageOutlivesItsBatchAndCanBePassedOn() throws {
         let large = [UInt8](repeating: 42, count: 100_000)
         var part = WireMessage(topic: "t/", header: [9], payload: [Payload(large)]).payload[0]

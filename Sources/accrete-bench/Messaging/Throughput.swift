@@ -101,7 +101,7 @@ struct Throughput {
             let bytes = [UInt8](repeating: 0, count: size)
             for _ in 0..<count {
                 let payload = [Payload(bytes)]
-                while try !publisher.publish("t/", header: header, payload: payload) { usleep(20) }
+                while try !publisher.publish("t/", header: header, payload: payload) { usleep(200) }
             }
         }
 
