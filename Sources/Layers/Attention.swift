@@ -24,11 +24,12 @@ public struct Attention: Layer {
         [project, join].initialize(store, using: &generator)
     }
 
-    /// x (batch·T, width), the same shape back; keyMask (batch, T), 1 where present.
+    /// x (batch·T, width), the same shape back; keyMask (batch, T), 1 where present. Of sequences that are packed, T is the longest's.
     public func callAsFunction<S>(
-        _ x: Tensor<S>, batch: Int, visibility: Visibility, keyMask: Tensor<S>? = nil, in graph: Graph<S>
+        _ x: Tensor<S>, batch: Int, visibility: Visibility, keyMask: Tensor<S>? = nil, packing: PackedSequences? = nil, in graph: Graph<S>
     ) -> Tensor<S> {
-        let read = graph.attend(project(x, in: graph), heads: heads, batch: batch, visibility: visibility, keyMask: keyMask)
+        let read = graph.attend(
+            project(x, in: graph), heads: heads, batch: batch, visibility: visibility, keyMask: keyMask, packing: packing)
         return join(read, in: graph)
     }
 }

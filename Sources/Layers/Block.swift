@@ -32,11 +32,12 @@ public struct Block: Layer {
         mlp.initialize(store, using: &generator)
     }
 
-    /// x (batch·T, width), the same shape back; keyMask (batch, T), 1 where present.
+    /// x (batch·T, width), the same shape back; keyMask (batch, T), 1 where present. Of sequences that are packed, T is the longest's.
     public func callAsFunction<S>(
-        _ x: Tensor<S>, batch: Int, visibility: Visibility, keyMask: Tensor<S>? = nil, in graph: Graph<S>
+        _ x: Tensor<S>, batch: Int, visibility: Visibility, keyMask: Tensor<S>? = nil, packing: PackedSequences? = nil, in graph: Graph<S>
     ) -> Tensor<S> {
-        let read = attention(normBefore(x, in: graph), batch: batch, visibility: visibility, keyMask: keyMask, in: graph)
+        let read = attention(
+            normBefore(x, in: graph), batch: batch, visibility: visibility, keyMask: keyMask, packing: packing, in: graph)
         let attended = graph.add(x, read)
         return graph.add(attended, mlp(normAfter(attended, in: graph), in: graph))
     }
