@@ -8,10 +8,13 @@ final class ServingModel {
     struct Question {
         var input: MomentInput
         var without: Set<String> = []
+        /// Whether its words are judged, by a model that can.
+        var tellsText = true
 
-        init(_ input: MomentInput, without: Set<String> = []) {
+        init(_ input: MomentInput, without: Set<String> = [], tellsText: Bool = true) {
             self.input = input
             self.without = without
+            self.tellsText = tellsText
         }
     }
 
@@ -59,7 +62,9 @@ final class ServingModel {
     /// - Parameter questions: as many as there are rows.
     func predict(_ questions: [Question]) -> [Answer] {
         precondition(questions.count == graph.batch, "\(questions.count) questions for \(graph.batch) rows")
-        for (row, question) in questions.enumerated() { graph.set(question.input, row: row, hiding: question.without) }
+        for (row, question) in questions.enumerated() {
+            graph.set(question.input, row: row, hiding: question.without, tellsText: question.tellsText)
+        }
         graph.forward()
         return questions.indices.map { row in
             let prediction = graph.prediction(row: row)
@@ -70,6 +75,26 @@ final class ServingModel {
                 tokenNLL: prediction.tokenNLL.reduce(0) { $0 + Double($1) }, tokens: prediction.tokenNLL.count)
         }
     }
+
+    /// The answer to a moment, then those without each modality in turn, in one pass that computes nothing twice: without a modality
+    /// that is not there the answer is the same, and words stand behind the senses alone, so they are as likely where the fusion does
+    /// not hear them.
+    func answers(to input: MomentInput, withoutEachOf modalities: [String]) -> [Answer] {
+        let text = MultimodalConfiguration.textName
+        let masked = modalities.map {
+            input.has($0) ? Question(input, without: [$0], tellsText: $0 != text) : Question(MomentInput(), tellsText: false)
+        }
+        var answers = predict([Question(input)] + masked)
+        for (index, modality) in modalities.enumerated() {
+            if !input.has(modality) {
+                answers[1 + index] = answers[0]
+            } else if modality == text {
+                (answers[1 + index].tokenNLL, answers[1 + index].tokens) = (answers[0].tokenNLL, answers[0].tokens)
+            }
+        }
+        return answers
+    }
+
     /// Where the fusion looked in the last prediction's row.
     func attention(row: Int) -> [AttentionMap] { graph.attention(row: row) }
 

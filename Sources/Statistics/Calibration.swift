@@ -19,7 +19,7 @@ public struct Calibration: Codable, Sendable, Equatable {
     }
 
     /// `probabilities` sum to one; `label` is the index of what was true.
-    public mutating func add(probabilities: some Collection<Float>, label: Int) {
+    public mutating func add(probabilities: [Float], label: Int) {
         precondition((0..<probabilities.count).contains(label), "label \(label) of \(probabilities.count) classes")
         var (answer, confidence, square) = (0, -1.0, 0.0)
         for (k, p) in probabilities.enumerated() {
