@@ -31,7 +31,7 @@ let floor0: [Target] = [
     .target(name: "CLinux"),   // eventfd, flock: not in Glibc's module; standard output, which Swift 6 does not let be named
     .target(name: "CBaseline", dependencies: ["CZeroMQ"]),  // plain libzmq, what messages are measured against
     .target(name: "CConnections"),  // sockets: their identity and what has come on them, which Glibc's module lacks
-    .target(name: "CVector"),  // header only: SIMD functions the compiler does not offer by itself
+    .target(name: "CVector"),  // SIMD functions the compiler does not offer by itself, and small kernels that the processor chooses
 ]
 
 let floor1: [Target] = [

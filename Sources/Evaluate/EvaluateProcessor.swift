@@ -193,7 +193,7 @@ public struct EvaluateProcessor: Processor {
             return
         }
         let (masks, server) = (settings.model.modalities, server)
-        let shared = server.predict([.init(input)] + masks.map { .init(input, without: [$0]) })
+        let shared = server.answers(to: input, withoutEachOf: masks)
         let answers =
             shared + twin.predict([.init(input)])
             + (personal?.answers(to: input, of: moment, serving: serving, server, words: shared[0]) ?? [])

@@ -29,11 +29,12 @@ public struct Attention: Layer {
         [project, output].initialize(store, using: &generator)
     }
 
-    /// x (batch·T, width); returns the same shape. keyMask (batch, T), 1 where a key is present.
+    /// x (batch·T, width); returns the same shape. keyMask (batch, T), 1 where a key is present. Of packed sequences, T is the longest's.
     public func callAsFunction<S>(
-        _ x: Tensor<S>, batch: Int, visibility: Visibility, keyMask: Tensor<S>? = nil, in graph: Graph<S>
+        _ x: Tensor<S>, batch: Int, visibility: Visibility, keyMask: Tensor<S>? = nil, packing: PackedSequences? = nil, in graph: Graph<S>
     ) -> Tensor<S> {
-        let attended = graph.attend(project(x, in: graph), heads: heads, batch: batch, visibility: visibility, keyMask: keyMask)
+        let attended = graph.attend(
+            project(x, in: graph), heads: heads, batch: batch, visibility: visibility, keyMask: keyMask, packing: packing)
         return output(attended, in: graph)
     }
 }

@@ -36,11 +36,12 @@ public struct Block: Layer {
         mlp.initialize(store, using: &generator)
     }
 
-    /// x (batch·T, width); returns the same shape. keyMask (batch, T), 1 where a key is present.
+    /// x (batch·T, width); returns the same shape. keyMask (batch, T), 1 where a key is present. Of packed sequences, T is the longest's.
     public func callAsFunction<S>(
-        _ x: Tensor<S>, batch: Int, visibility: Visibility, keyMask: Tensor<S>? = nil, in graph: Graph<S>
+        _ x: Tensor<S>, batch: Int, visibility: Visibility, keyMask: Tensor<S>? = nil, packing: PackedSequences? = nil, in graph: Graph<S>
     ) -> Tensor<S> {
-        let attended = attention(normBefore(x, in: graph), batch: batch, visibility: visibility, keyMask: keyMask, in: graph)
+        let attended = attention(
+            normBefore(x, in: graph), batch: batch, visibility: visibility, keyMask: keyMask, packing: packing, in: graph)
         let afterAttention = graph.add(x, attended)
         return graph.add(afterAttention, mlp(normAfter(afterAttention, in: graph), in: graph))
     }

@@ -26,6 +26,7 @@ public final class MultimodalGraph<S: Scalar> {
     private let classification: CrossEntropy<S>
     private let experts: [CrossEntropy<S>]
     private let language: CrossEntropy<S>?
+    private let text: PackedText?
     /// classification + expertWeight · Σ experts + languageWeight · language
     public let loss: Tensor<S>
 
@@ -49,11 +50,14 @@ public final class MultimodalGraph<S: Scalar> {
         let experts = zip(percepts, inputs.modalities).map { graph.crossEntropy($0.opinion, targets: $1.labels) }
         var loss = experts.reduce(classification.mean) { graph.add($0, $1.mean, scale: configuration.expertWeight) }
         if languageRows > 0 {
-            let logits = model.nextTokens(percepts, inputs, languageRows: languageRows, in: graph)
-            let language = graph.crossEntropy(logits, targets: inputs.nextTokens)
+            let text = PackedText(configuration, rows: languageRows, in: graph)
+            let logits = model.nextTokens(percepts, inputs, text, languageRows: languageRows, in: graph)
+            let language = graph.crossEntropy(logits, targets: text.targets)
             loss = graph.add(loss, language.mean, scale: configuration.languageWeight)
             self.language = language
+            self.text = text
         } else {
+            text = nil
             language = nil
         }
         self.model = model
@@ -68,6 +72,7 @@ public final class MultimodalGraph<S: Scalar> {
         self.classification = classification
         self.experts = experts
         self.loss = loss
+        if let text { inputs.begin(packing: text) }
     }
 
     /// A graph that learns nothing and needs no memory for it.
@@ -85,8 +90,9 @@ public final class MultimodalGraph<S: Scalar> {
     /// - Parameters:
     ///   - hiding: modalities to leave out although the moment has them. The text's tokens stay what language is judged by.
     ///   - turns: by how many rows to turn a sense's readings, in the order of the senses.
-    public func set(_ moment: MomentInput, row: Int, hiding: Set<String> = [], turns: [Int] = []) {
-        inputs.set(moment, row: row, hiding: hiding, turns: turns)
+    ///   - scoresText: whether the likelihood of the tokens of the text is computed, in a row with language.
+    public func set(_ moment: MomentInput, row: Int, hiding: Set<String> = [], turns: [Int] = [], scoresText: Bool = true) {
+        inputs.set(moment, row: row, hiding: hiding, turns: turns, scoresText: scoresText)
     }
 
     /// An empty row: it counts in no loss.
@@ -99,19 +105,25 @@ public final class MultimodalGraph<S: Scalar> {
 
     /// The parts of the last forward's loss.
     public var losses: MultimodalLosses {
-        MultimodalLosses(
-            total: loss.value.primal, classification: classification.mean.value.primal,
-            experts: experts.map(\.mean.value.primal), language: language?.mean.value.primal ?? 0)
+        @specialized(where S == Float)
+        get {
+            MultimodalLosses(
+                total: loss.value.primal, classification: classification.mean.value.primal,
+                experts: experts.map(\.mean.value.primal), language: language?.mean.value.primal ?? 0)
+        }
     }
 
     /// A row's cross entropy of the label in the last forward, in nats; 0 without a label.
+    @specialized(where S == Float)
     public func classificationLoss(row: Int) -> Double { classification.rows.values[row].primal }
 
     /// What the last forward thinks of a row.
+    @specialized(where S == Float)
     public func prediction(row: Int) -> MultimodalPrediction {
         let names = model.configuration.modalities
         let nll = (language?.rows.values).flatMap { row < languageRows ? $0 : nil }
-        let places = row * inputs.length..<row * inputs.length + inputs.textLengths[row]
+        let first = row < languageRows ? text?.firstTold(of: row) ?? 0 : 0
+        let places = first..<first + inputs.textLengths[row]
         return MultimodalPrediction(
             probabilities: numbers(probabilities, row), weights: Dictionary(uniqueKeysWithValues: zip(names, weights(row: row))),
             experts: Dictionary(
@@ -135,6 +147,7 @@ public final class MultimodalGraph<S: Scalar> {
         verdict.maps.map { AttentionMap(name: $0.name, rows: $0.rows, columns: $0.columns, weights: numbers($0.weights, row)) }
     }
 
+    @specialized(where S == Float)
     private func numbers(_ tensor: Tensor<S>, _ row: Int) -> [Float] {
         (row * tensor.columns..<(row + 1) * tensor.columns).map { Float(tensor.values[$0].primal) }
     }

@@ -25,8 +25,10 @@ final class MultimodalInputs<S: Scalar> {
     /// (languageRows, prefixLength + length)
     let keyMask: Tensor<S>
     let labels: Indices
-    /// Tokens of each row's text that the language head is asked for.
-    private(set) var textLengths: [Int]
+    /// Tokens of each row's text that the language head is asked for, and those that it learns, which may count the end.
+    private(set) var textLengths: [Int], toldLengths: [Int]
+    /// The texts of the first rows without what is missing in each, where they are read so.
+    private(set) var packed: PackedText?
 
     private let configuration: MultimodalConfiguration
     private let hashing: WordHashing
@@ -54,6 +56,7 @@ final class MultimodalInputs<S: Scalar> {
         keyMask = graph.input([max(1, languageRows), configuration.prefixLength + text.length])
         labels = graph.indices(batch)
         textLengths = Array(repeating: 0, count: batch)
+        toldLengths = textLengths
         for row in 0..<batch { set(MomentInput(), row: row, hiding: [], turns: []) }
     }
 
@@ -61,7 +64,17 @@ final class MultimodalInputs<S: Scalar> {
         configuration.modalities.firstIndex(of: modality).map { modalities[$0].present.values[row].primal > 0 } ?? false
     }
 
-    func set(_ moment: MomentInput, row: Int, hiding: Set<String>, turns: [Int]) {
+    /// Packs texts from now on: the graph has been recorded.
+    func begin(packing text: PackedText) {
+        packed = text
+        pack()
+    }
+
+    private func pack() { packed?.pack({ toldLengths[$0] }, read: tokens, next: nextTokens) }
+
+    /// - Parameter scoresText: whether the language head is evaluated on the text, in a row with language.
+    @specialized(where S == Float)
+    func set(_ moment: MomentInput, row: Int, hiding: Set<String>, turns: [Int], scoresText: Bool = true) {
         labels[row] = moment.label ?? Self.none
         for (modality, name) in zip(modalities, configuration.modalities) {
             let isPresent = moment.has(name) && !hiding.contains(name)
@@ -79,7 +92,9 @@ final class MultimodalInputs<S: Scalar> {
             write(reading, to: senses[index], of: sense, row: row, turn: turns.isEmpty ? 0 : turns[index])
         }
         writeWords(hiding.contains(MultimodalConfiguration.textName) ? [] : moment.text, row: row)
-        if row < languageRows { writeTokens(moment.text, row: row, tellsEnd: configuration.text.endings && !moment.text.isEmpty) }
+        guard row < languageRows else { return }
+        writeTokens(scoresText ? moment.text : [], row: row, tellsEnd: scoresText && configuration.text.endings && !moment.text.isEmpty)
+        pack()
     }
 
     /// Puts a moment and what was written after its words into a row; the vocabulary's last token ends what was written.
@@ -95,23 +110,28 @@ final class MultimodalInputs<S: Scalar> {
     }
 
     /// Row after row; what is too long or too wide is cut, what is missing is zero and masked.
+    @inline(__always)
     private func write(
         _ reading: SenseInput?, to input: Sense, of sense: MultimodalConfiguration.Sense, row: Int, turn: Int
     ) {
         let rows = min(sense.rows, reading?.rows ?? 0), columns = min(sense.columns, reading?.columns ?? 0)
+        let values = input.values.values, mask = input.mask.values
         for r in 0..<sense.rows {
             let place = (row * sense.rows + r) * sense.columns
-            input.mask.values[row * sense.rows + r] = S(r < rows ? 1 : 0)
+            mask[row * sense.rows + r] = S(r < rows ? 1 : 0)
             guard let reading, r < rows else {
-                for c in 0..<sense.columns { input.values.values[place + c] = .zero }
+                for c in 0..<sense.columns { values[place + c] = .zero }
                 continue
             }
             let source = ((r + turn) % rows + rows) % rows * reading.columns
-            for c in 0..<columns { input.values.values[place + c] = S(Double(reading.values[source + c])) }
-            for c in columns..<sense.columns { input.values.values[place + c] = .zero }
+            reading.values.withUnsafeBufferPointer { numbers in
+                for c in 0..<columns { values[place + c] = S(Double(numbers[source + c])) }
+            }
+            for c in columns..<sense.columns { values[place + c] = .zero }
         }
     }
 
+    @inline(__always)
     private func writeWords(_ text: [Int], row: Int) {
         let limit = configuration.text.words
         let buckets = hashing.buckets(of: text, limit: limit)
@@ -122,12 +142,14 @@ final class MultimodalInputs<S: Scalar> {
     }
 
     /// The vocabulary's last token, GPT-2's `<|endoftext|>`, opens every text; the token told at a place is the next one.
+    @inline(__always)
     private func writeTokens(_ text: [Int], row: Int, tellsEnd: Bool) {
         let count = min(length, text.count), prefix = configuration.prefixLength
         let end = configuration.text.vocabulary - 1
         textLengths[row] = count
         // Where its end is told, a text that is not cut is read to its last token, and the end is told there.
         let told = tellsEnd ? min(length, text.count + 1) : count
+        toldLengths[row] = told
         for place in 0..<length {
             tokens[row * length + place] = place == 0 ? end : place < told ? text[place - 1] : end
             nextTokens[row * length + place] = place < count ? text[place] : place < told ? end : Self.none
@@ -159,11 +181,19 @@ extension MultimodalModel {
         }
     }
 
-    /// Logits of the next token at every place of the first rows' texts, (languageRows·length, vocabulary).
+    /// Logits of the tokens that are told of the first rows' texts, (told, vocabulary).
     func nextTokens<S>(
-        _ percepts: [Percept<S>], _ inputs: MultimodalInputs<S>, languageRows: Int, in graph: Graph<S>
+        _ percepts: [Percept<S>], _ inputs: MultimodalInputs<S>, _ text: PackedText, languageRows: Int, in graph: Graph<S>
     ) -> Tensor<S> {
-        trunk.logits(read(percepts, inputs, languageRows: languageRows, in: graph), in: graph)
+        let senses = percepts.dropLast().map { $0.first(languageRows, tokens: configuration.tokens, in: graph) }
+        var sequences = trunk.embed(text.tokens, at: text.places, in: graph)
+        // Without a sense, nothing stands before the text.
+        if !senses.isEmpty {
+            sequences = graph.add(sequences, graph.gatherRows(of: fusion.condition(senses, in: graph), text.prefixRows))
+        }
+        let read = trunk.trunk(
+            sequences, packing: text.sequences, prefix: configuration.prefixLength, keyMask: inputs.keyMask, in: graph)
+        return trunk.logits(graph.gatherRows(of: read, text.told), in: graph)
     }
 
     /// What the trunk makes of every place of the first rows' texts, (languageRows·length, C).

@@ -8,10 +8,13 @@ package final class ServingModel {
     package struct Question {
         package var input: MomentInput
         package var without: Set<String> = []
+        /// Whether the likelihood of its words is computed, by a model that can.
+        var scoresText = true
 
-        package init(_ input: MomentInput, without: Set<String> = []) {
+        package init(_ input: MomentInput, without: Set<String> = [], scoresText: Bool = true) {
             self.input = input
             self.without = without
+            self.scoresText = scoresText
         }
     }
 
@@ -59,7 +62,9 @@ package final class ServingModel {
     /// - Parameter questions: as many as there are rows.
     package func predict(_ questions: [Question]) -> [Answer] {
         precondition(questions.count == graph.batch, "\(questions.count) questions for \(graph.batch) rows")
-        for (row, question) in questions.enumerated() { graph.set(question.input, row: row, hiding: question.without) }
+        for (row, question) in questions.enumerated() {
+            graph.set(question.input, row: row, hiding: question.without, scoresText: question.scoresText)
+        }
         graph.forward()
         return questions.indices.map { row in
             let prediction = graph.prediction(row: row)
@@ -70,6 +75,26 @@ package final class ServingModel {
                 tokenNLL: prediction.tokenNLL.reduce(0) { $0 + Double($1) }, tokens: prediction.tokenNLL.count)
         }
     }
+
+    /// The answer to a moment, then those without each modality in turn, in one pass that computes nothing twice: without a modality
+    /// that is absent the answer is the same, and words follow the senses alone, so their likelihood does not depend on whether the fusion
+    /// has them.
+    package func answers(to input: MomentInput, withoutEachOf modalities: [String]) -> [Answer] {
+        let text = MultimodalConfiguration.textName
+        let masked = modalities.map {
+            input.has($0) ? Question(input, without: [$0], scoresText: $0 != text) : Question(MomentInput(), scoresText: false)
+        }
+        var answers = predict([Question(input)] + masked)
+        for (index, modality) in modalities.enumerated() {
+            if !input.has(modality) {
+                answers[1 + index] = answers[0]
+            } else if modality == text {
+                (answers[1 + index].tokenNLL, answers[1 + index].tokens) = (answers[0].tokenNLL, answers[0].tokens)
+            }
+        }
+        return answers
+    }
+
     /// Where the fusion looked in the last prediction's row.
     package func attention(row: Int) -> [AttentionMap] { graph.attention(row: row) }
 

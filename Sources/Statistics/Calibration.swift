@@ -22,7 +22,7 @@ public struct Calibration: Codable, Sendable, Equatable {
     /// - Parameters:
     ///   - probabilities: one for each class; they sum to one.
     ///   - label: the index of the true class.
-    public mutating func add(probabilities: some Collection<Float>, label: Int) {
+    public mutating func add(probabilities: [Float], label: Int) {
         precondition((0..<probabilities.count).contains(label), "label \(label) of \(probabilities.count) classes")
         var (answer, confidence, square) = (0, -1.0, 0.0)
         for (k, p) in probabilities.enumerated() {

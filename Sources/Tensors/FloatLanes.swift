@@ -48,17 +48,16 @@ extension SIMD16: Lanes where Scalar == Float {
         self = UnsafeRawPointer(pointer).loadUnaligned(as: Self.self)
     }
 
-    public init(load pointer: UnsafePointer<Float>, count: Int, filling: Float) {
-        self.init(repeating: filling)
-        for i in 0..<count { self[i] = pointer[i] }
+    @inline(__always) public init(load pointer: UnsafePointer<Float>, count: Int, filling: Float) {
+        self = CVectorLoadFirst(pointer, count, filling)
     }
 
     @inline(__always) public func store(to pointer: UnsafeMutablePointer<Float>) {
         UnsafeMutableRawPointer(pointer).storeBytes(of: self, as: Self.self)
     }
 
-    public func store(to pointer: UnsafeMutablePointer<Float>, count: Int) {
-        for i in 0..<count { pointer[i] = self[i] }
+    @inline(__always) public func store(to pointer: UnsafeMutablePointer<Float>, count: Int) {
+        CVectorStoreFirst(self, pointer, count)
     }
 
     @inline(__always) public var total: Float {

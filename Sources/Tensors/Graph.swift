@@ -57,27 +57,35 @@ public final class Graph<S: Scalar> {
     }
 
     /// Numbers from outside, zero until set; with a gradient only if asked for.
-    public func input(_ shape: [Int], needsGradient: Bool = false) -> Tensor<S> {
-        Tensor(shape: shape, storage: own(shape.reduce(1, *), needsGradient))
+    public func input(_ shape: [Int], needsGradient: Bool = false, along extent: Extent? = nil) -> Tensor<S> {
+        Tensor(shape: shape, storage: own(shape.reduce(1, *), needsGradient, extent))
     }
 
     /// Whole numbers from outside, zero until set.
     public func indices(_ count: Int) -> Indices { Indices(Array(repeating: 0, count: count)) }
     public func indices(_ numbers: [Int]) -> Indices { Indices(numbers) }
+    /// As many as the extent tells.
+    public func indices(along extent: Extent) -> Indices { Indices(Array(repeating: 0, count: extent.capacity), extent: extent) }
 
-    /// Memory for what an operator makes of its inputs.
+    /// Memory for what an operator makes of inputs of which all rows are in use.
     public func output(_ shape: [Int], of inputs: [Input<S>]) -> Tensor<S> {
-        Tensor(shape: shape, storage: memory(shape.reduce(1, *), needsGradient: inputs.contains { $0.gradient != nil }))
+        precondition(inputs.allSatisfy { $0.tensor.extent == nil }, "this operator does not work on rows whose number varies")
+        return output(shape, of: inputs, along: nil)
+    }
+
+    /// Memory for what an operator makes of its inputs, of which so many rows are in use as the extent tells; nil: all.
+    public func output(_ shape: [Int], of inputs: [Input<S>], along extent: Extent?) -> Tensor<S> {
+        Tensor(shape: shape, storage: memory(shape.reduce(1, *), needsGradient: inputs.contains { $0.gradient != nil }, along: extent))
     }
 
     /// Memory that an operator keeps from forward to backward.
-    func memory(_ count: Int, needsGradient: Bool = false) -> Storage<S> {
-        shared?.storage(count: count, needsGradient: needsGradient) ?? own(count, needsGradient)
+    func memory(_ count: Int, needsGradient: Bool = false, along extent: Extent? = nil) -> Storage<S> {
+        shared?.storage(count: count, needsGradient: needsGradient, extent: extent) ?? own(count, needsGradient, extent)
     }
 
-    private func own(_ count: Int, _ needsGradient: Bool) -> Storage<S> {
+    private func own(_ count: Int, _ needsGradient: Bool, _ extent: Extent?) -> Storage<S> {
         ownCount += count * (needsGradient ? 2 : 1)
-        return Storage(count: count, needsGradient: needsGradient)
+        return Storage(count: count, needsGradient: needsGradient, extent: extent)
     }
 
     /// Numbers in the graph's memory beside parameters and their gradients: what operators compute, with its gradients.
@@ -156,7 +164,7 @@ extension Graph: TeamWork {
             switch plan?.steps[round] {
             case .zero(let gradient, let count):
                 let part = share.of(count, multiple: 16, grain: 16_384)
-                (gradient + part.lowerBound).update(repeating: .zero, count: part.count)
+                S.clear(gradient + part.lowerBound, count: part.count)
             case .compute(let operation, let isNewest):
                 if !(isNewest && isIntact) { operation.forward(share) }
             case .run(let operation):

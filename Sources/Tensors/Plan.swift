@@ -45,7 +45,7 @@ final class Plan<S: Scalar> {
     }
 
     private func zero(_ storage: Storage<S>) {
-        if let gradient = storage.gradient { steps.append(.zero(gradient, count: storage.count)) }
+        if let gradient = storage.gradient { steps.append(.zero(gradient, count: storage.capacity)) }
     }
 
     func fits(_ seeds: [Tensor<S>], _ accumulating: Bool) -> Bool {

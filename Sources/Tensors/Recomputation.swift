@@ -22,7 +22,7 @@ extension Graph {
     /// The same numbers in memory of their own.
     private func keep(_ x: Tensor<S>) -> Tensor<S> {
         let x = Input(x)
-        return record(KeepOperator(x: x, y: output(x.tensor.shape, of: [x])))
+        return record(KeepOperator(x: x, y: output(x.tensor.shape, of: [x], along: x.tensor.extent)))
     }
 }
 
@@ -40,12 +40,12 @@ final class SharedMemory<S: Scalar> {
 
     func begin() { next = 0 }
 
-    func storage(count: Int, needsGradient: Bool) -> Storage<S> {
+    func storage(count: Int, needsGradient: Bool, extent: Extent?) -> Storage<S> {
         if next == slots.count { slots.append(Slot()) }
         let values = buffer(&slots[next].values, count)
         let gradient = needsGradient ? buffer(&slots[next].gradient, count) : nil
         next += 1
-        return Storage(count: count, values: values, gradient: gradient)
+        return Storage(count: count, values: values, gradient: gradient, extent: extent)
     }
 
     /// A larger buffer takes a smaller one's place; earlier parts hold on to theirs.

@@ -12,6 +12,10 @@ extension Scalar {
         if place < range.upperBound { body(place, range.upperBound - place) }
     }
 
+    /// Makes numbers 0.
+    @specialized(where Self == Float)
+    static func clear(_ x: UnsafeMutablePointer<Self>, count: Int) { x.update(repeating: .zero, count: count) }
+
     @inline(__always)
     static func load(_ x: UnsafePointer<Self>, _ place: Int, _ count: Int, filling: Self = .zero) -> Vector {
         count == Vector.width ? Vector(load: x + place) : Vector(load: x + place, count: count, filling: filling)

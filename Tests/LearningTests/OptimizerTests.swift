@@ -1,9 +1,9 @@
 import CAllocations
 import Foundation
-import Learning
 import Statistics
 import Tensors
 import Testing
+@testable import Learning
 
 /// Weights and gradients of three parameters, two of which end between sixteens.
 private struct Toy {
@@ -36,6 +36,57 @@ private struct Toy {
 }
 
 @Suite struct OptimizerTests {
+    #if arch(x86_64)
+        /// Of the weights, sixteen have neither gradients nor moments.
+        @Test(.enabled(if: WeightRun.hasAVX2), arguments: [(0, false), (0.1, false), (0.1, true)])
+        func adamTakesTheSameStepOnEveryProcessor(_ decay: Double, _ isDecoupled: Bool) throws {
+            let rule = AdaptiveRule(learningRate: 0.01, weightDecay: decay, decoupled: isDecoupled)
+            let numbers = (0..<2).map { _ in
+                let toy = Toy(), still = [Float](repeating: 0, count: 16)
+                let moments = ([Float](repeating: 0.25, count: 32) + still) + ([Float](repeating: 0.25, count: 32) + still)
+                return (toy.weights.values[0..<48].map { $0 }, toy.target.prefix(32) + still, moments)
+            }
+            let stepped = zip(numbers, [rule.updateInSixteens, rule.updateInEights]).map { start, update in
+                var (weights, gradients, moments) = start
+                for number in 1...3 {
+                    weights.withUnsafeMutableBufferPointer { weights in
+                        gradients.withUnsafeMutableBufferPointer { gradients in
+                            moments.withUnsafeMutableBufferPointer { moments in
+                                let run = WeightRun(
+                                    parameter: 0, count: 48, decays: true, weights: weights.baseAddress!,
+                                    gradients: UnsafePointer(gradients.baseAddress!), first: moments.baseAddress!,
+                                    second: moments.baseAddress! + 48)
+                                update(run, OptimizerStep(number: number, learningRate: 0.01, gradientScale: 0.7))
+                            }
+                        }
+                    }
+                }
+                return weights + moments
+            }
+            #expect(stepped[0] == stepped[1] && stepped[0] != numbers[0].0 + numbers[0].2)
+        }
+
+        @Test(.enabled(if: WeightRun.hasAVX2), arguments: [0, 7, 8, 19])
+        func oneWeightThatIsNotFiniteIsFound(at place: Int) {
+            for count in [20, 33] {
+                for broken in [Float.nan, .infinity, -.infinity, .greatestFiniteMagnitude] {
+                    var weights = [Float](repeating: 1, count: count)
+                    weights[place] = broken
+                    let gradients = weights
+                    weights.withUnsafeMutableBufferPointer { weights in
+                        gradients.withUnsafeBufferPointer { gradients in
+                            WeightRun(
+                                parameter: 0, count: count, decays: true, weights: weights.baseAddress!, gradients: gradients.baseAddress!,
+                                first: nil, second: nil
+                            ).beginAgainWhereNotFinite()
+                        }
+                    }
+                    #expect(weights.enumerated().allSatisfy { $1 == ($0 == place ? (broken.isFinite ? broken : 0) : 1) })
+                }
+            }
+        }
+    #endif
+
     /// PyTorch's and timm's numbers, written by `Golden/optimizers.py`.
     @Test func stepsAsPyTorchSteps() throws {
         struct Golden: Decodable {

@@ -70,6 +70,28 @@ struct RefereeTests {
         #expect(referee.processor.telemetry.gauges["setAside"] == 1)
     }
 
+    /// In one pass, as one by one.
+    @Test(arguments: [["image", "vector"], ["vector"], []])
+    func whatIsSaidWithoutEachModalityIsWhatAModelWithoutItSays(_ senses: [String]) throws {
+        var moment = MomentInput()
+        moment.text = [104, 105, 33]
+        for sense in settings.model.senses where senses.contains(sense.name) {
+            moment.senses[sense.name] = SenseInput(
+                rows: sense.rows, columns: sense.columns, values: (0..<sense.rows * sense.columns).map { Float($0 % 7) / 7 })
+        }
+        let modalities = settings.model.modalities
+        let server = try ServingModel(settings.model, rows: 1 + modalities.count, language: true)
+        let single = try ServingModel(settings.model, rows: 1, language: true)
+        try server.initialize(seed: 5)
+        try single.initialize(seed: 5)
+        let answers = server.answers(to: moment, withoutEachOf: modalities)
+        for (answer, masked) in zip(answers, [Set()] + modalities.map { [$0] }) {
+            let alone = single.predict([.init(moment, without: masked)])[0]
+            #expect(zip(answer.probabilities, alone.probabilities).allSatisfy { abs($0 - $1) < 1e-5 })
+            #expect(answer.tokens == 3 && abs(answer.tokenNLL - alone.tokenNLL) < 1e-4, "\(masked)")
+        }
+    }
+
     @Test func anUpdateThatIsNotWhatItsDigestSaysIsRefused() throws {
         var referee = Harness(try EvaluateProcessor(settings))
         _ = referee.send(try update(0, learnedFrom: 0, tampered: true))

@@ -14,7 +14,7 @@ let operatorCases: [any Composition] =
         AttendToCase(isMasked: true),
         SoftmaxCase(), SoftmaxCase(isLogarithm: true), CrossEntropyCase(), CrossEntropyCase(isWeighted: true), CrossEntropyRowsCase(),
         MeanSquaredErrorCase(), PoolRowsCase(), PoolRowsCase(isMasked: true), ConcatenateCase(), SliceCase(), UnfoldCase(), TiedCase(),
-        UnusedCase(), RecomputingCase(),
+        UnusedCase(), RecomputingCase(), PackedCase(lengths: [3, 0, 5]), PackedCase(lengths: [5, 5, 5]), PackedCase(lengths: [0, 1, 0]),
     ] + Activation.allCases.map { ActivateCase(function: $0) }
 
 struct LinearCase: Composition {
@@ -112,6 +112,36 @@ struct AttendCase: Composition {
         let mask = graph.constant([2, 7], [0, 1, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0])
         return graph.attend(
             graph.parameter("qkv"), heads: 3, batch: 2, visibility: visibility, keyMask: isMasked ? mask : nil)
+    }
+}
+
+/// Sequences of three lengths without padding: rows gathered, attended to, normed, and told at the places of some.
+struct PackedCase: Composition {
+    let lengths: [Int]
+    var name: String { "packed, \(lengths)" }
+    let parameters = [
+        Parameter("table", [6, 12]), Parameter("more", [4, 12]), Parameter("w", [12, 36]), Parameter("b", [36]), Parameter("norm", [12]),
+        Parameter("bias", [12]), Parameter("head", [7, 12]),
+    ]
+
+    func record<S>(in graph: Graph<S>) -> Tensor<S> {
+        let sequences = PackedSequences(3, longest: 5), tellings = Extent(15)
+        let order = graph.indices(along: sequences.rows), other = graph.indices(along: sequences.rows)
+        let places = graph.indices(along: tellings), targets = graph.indices(along: tellings)
+        let mask = graph.constant([3, 5], [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1])
+        let x = graph.add(graph.gatherRows(of: graph.parameter("table"), order), graph.gatherRows(of: graph.parameter("more"), other))
+        let qkv = graph.linear(x, weight: graph.parameter("w"), bias: graph.parameter("b"))
+        let read = graph.attend(qkv, heads: 3, batch: 3, visibility: .causal(prefix: 2), keyMask: mask, packing: sequences)
+        let stream = graph.affine(graph.add(x, graph.activate(read, .gelu)), scale: 1.3)
+        let y = graph.normalizeRows(stream, weight: graph.parameter("norm"), bias: graph.parameter("bias"))
+        let logits = graph.linear(graph.gatherRows(of: y, places), weight: graph.parameter("head"), transposed: true)
+        let loss = graph.crossEntropy(logits, targets: targets).mean
+        sequences.set { lengths[$0] }
+        tellings.count = sequences.rows.count / 2
+        for row in 0..<sequences.rows.count { (order[row], other[row]) = (row % 7 - 1, row % 5 - 1) }
+        for row in 0..<tellings.count { (places[row], targets[row]) = (2 * row, row % 3 == 2 ? -100 : row % 7) }
+        // What the table gives by itself keeps the sum from being 0 where no sequence has a row.
+        return graph.add(loss, graph.mean(graph.activate(graph.parameter("table"), .tanh)))
     }
 }
 

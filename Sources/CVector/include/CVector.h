@@ -12,6 +12,31 @@ static inline __attribute__((always_inline)) CVectorFloat16 CVectorSquareRoot(CV
     return __builtin_elementwise_sqrt(x);
 }
 
+/// The first `count` numbers, at most fifteen, in pieces of a fixed size: a copy whose size is known only then is a call.
+static inline __attribute__((always_inline)) CVectorFloat16 CVectorLoadFirst(const float *x, long count, float filling) {
+    float lanes[16];
+    CVectorFloat16 y = filling;
+    __builtin_memcpy(lanes, &y, sizeof lanes);
+    long i = 0;
+    if (count & 8) { __builtin_memcpy(lanes, x, 32); i = 8; }
+    if (count & 4) { __builtin_memcpy(lanes + i, x + i, 16); i += 4; }
+    if (count & 2) { __builtin_memcpy(lanes + i, x + i, 8); i += 2; }
+    if (count & 1) lanes[i] = x[i];
+    __builtin_memcpy(&y, lanes, sizeof y);
+    return y;
+}
+
+/// The other way round.
+static inline __attribute__((always_inline)) void CVectorStoreFirst(CVectorFloat16 y, float *x, long count) {
+    float lanes[16];
+    __builtin_memcpy(lanes, &y, sizeof lanes);
+    long i = 0;
+    if (count & 8) { __builtin_memcpy(x, lanes, 32); i = 8; }
+    if (count & 4) { __builtin_memcpy(x + i, lanes + i, 16); i += 4; }
+    if (count & 2) { __builtin_memcpy(x + i, lanes + i, 8); i += 2; }
+    if (count & 1) x[i] = lanes[i];
+}
+
 /// Tells the processor that this loop waits for another core.
 static inline __attribute__((always_inline)) void CVectorSpinHint(void) {
 #if defined(__x86_64__)
@@ -57,6 +82,29 @@ static inline float CVectorDotFloatBaseline(const float *w, const float *x, long
 }
 
 #if defined(__x86_64__)
+/// The greatest k of the product below, whose panels lie on the stack.
+enum { CVectorDeepestProduct = 1024 };
+
+/// C = α·op(A)·op(B) + β·C, for matrices that are small: C (m, n), k ≤ CVectorDeepestProduct,
+/// op(A)[i][p] = a[i·aRow + p·aColumn], op(B)[p][j] = b[p·bRow + j·bColumn]. With β = 0 what C held before does not matter.
+void CVectorProductAVX2(
+    const float *a, long aRow, long aColumn, const float *b, long bRow, long bColumn, float *c, long stride, long m, long n, long k,
+    float alpha, float beta);
+
+/// What one step of Adam multiplies and adds: for every weight w with gradient g and moments m, v
+///     g ← scale·g + added·w;  m ← m + towardsGradient·(g − m);  v ← keepSecond·v + addSecond·g²
+///     w ← keep·w − rate·m / (secondCorrection·√v + epsilon)
+struct CVectorAdaptiveTerms {
+    float scale, added, towardsGradient, keepSecond, addSecond, secondCorrection, epsilon, keep, rate;
+};
+
+/// `count` is a multiple of 8. A weight without a gradient and moments stays as it is where nothing decays.
+void CVectorAdaptiveStepAVX2(
+    float *weights, const float *gradients, float *first, float *second, long count, const struct CVectorAdaptiveTerms *terms);
+
+/// Whether all numbers are finite.
+int CVectorIsFiniteAVX2(const float *x, long count);
+
 __attribute__((target("avx2,fma"))) static inline float CVectorDotFloatAVX2(const float *w, const float *x, long count) {
     __m256 a = _mm256_setzero_ps(), b = a, c = a, d = a;
     long i = 0;

@@ -50,6 +50,13 @@ public struct AdaptiveRule: UpdateRule {
     public var layerwise: (any LayerwiseRule)? { trust ? self : nil }
 
     public func update(_ run: WeightRun, _ step: OptimizerStep) {
+        #if arch(x86_64)
+            if WeightRun.hasAVX2 { return updateInEights(run, step) }
+        #endif
+        updateInSixteens(run, step)
+    }
+
+    func updateInSixteens(_ run: WeightRun, _ step: OptimizerStep) {
         let terms = Terms(self, run, step)
         let keep = SIMD16<Float>(repeating: Float(1 - (decoupled && run.decays ? step.learningRate * weightDecay : 0)))
         let added = SIMD16<Float>(repeating: decoupled || !run.decays ? 0 : Float(weightDecay))
@@ -63,6 +70,22 @@ public struct AdaptiveRule: UpdateRule {
         }
     }
 }
+
+#if arch(x86_64)
+    extension AdaptiveRule {
+        /// The same to the bit.
+        func updateInEights(_ run: WeightRun, _ step: OptimizerStep) {
+            let terms = Terms(self, run, step)
+            var numbers = CVectorAdaptiveTerms(
+                scale: terms.scale[0], added: decoupled || !run.decays ? 0 : Float(weightDecay),
+                towardsGradient: terms.towardsGradient[0], keepSecond: terms.keepSecond[0], addSecond: terms.addSecond[0],
+                secondCorrection: terms.secondCorrection[0], epsilon: terms.epsilon[0],
+                keep: Float(1 - (decoupled && run.decays ? step.learningRate * weightDecay : 0)),
+                rate: Float(step.learningRate / terms.firstCorrection))
+            CVectorAdaptiveStepAVX2(run.weights, run.gradients, terms.first, terms.second, run.count, &numbers)
+        }
+    }
+#endif
 
 extension AdaptiveRule: LayerwiseRule {
     public func measure(_ run: WeightRun, _ step: OptimizerStep) -> (weights: Double, directions: Double) {

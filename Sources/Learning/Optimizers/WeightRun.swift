@@ -1,3 +1,5 @@
+import CVector
+
 /// A run of weights that belong to one parameter, with their gradients and moments.
 public struct WeightRun {
     let parameter: Int
@@ -42,6 +44,8 @@ public struct WeightRun {
 }
 
 extension WeightRun {
+    static let hasAVX2 = CVectorHasAVX2() != 0
+
     /// A weight that is not finite, or of which something that is not is remembered, begins again at 0, and what is remembered with it.
     func beginAgainWhereNotFinite() {
         guard !(isFinite(weights) && isFinite(first) && isFinite(second)) else { return }
@@ -55,6 +59,9 @@ extension WeightRun {
     /// The run is still in the cache: looking at it once more costs little.
     private func isFinite(_ x: UnsafeMutablePointer<Float>?) -> Bool {
         guard let x else { return true }
+        #if arch(x86_64)
+            if Self.hasAVX2 { return CVectorIsFiniteAVX2(x, count) != 0 }
+        #endif
         var zeros = SIMD16<Float>.zero, rest: Float = 0
         let whole = count / 16 * 16
         for place in stride(from: 0, to: whole, by: 16) { zeros += load(x, place) * 0 }

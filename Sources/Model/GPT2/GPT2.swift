@@ -75,6 +75,20 @@ public struct GPT2: Trunk {
         return graph.add(tokens(ids, in: graph), places(order, in: graph))
     }
 
+    /// The embeddings of tokens at places of any order, (ids, C); a row of zeros where both are negative.
+    func embed<S>(_ ids: Indices, at places: Indices, in graph: Graph<S>) -> Tensor<S> {
+        graph.add(tokens(ids, in: graph), self.places(places, in: graph))
+    }
+
+    /// The blocks and the last norm, over embeddings of any origin in packed sequences, whose first `prefix` rows are seen by all.
+    /// x (rows, C), the same shape back; keyMask (sequences, longest), 1 where present.
+    func trunk<S>(_ x: Tensor<S>, packing: PackedSequences, prefix: Int, keyMask: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
+        let y = blocks.reduce(x) { x, block in
+            block(x, batch: packing.count, visibility: .causal(prefix: prefix), keyMask: keyMask, packing: packing, in: graph)
+        }
+        return norm(y, in: graph)
+    }
+
     /// The blocks and the last norm, over embeddings of any origin.
     /// x (batch·T, C), the same shape back; the first `prefix` of every T are seen by all; keyMask (batch, T), 1 where present.
     /// With `recomputing`, blocks share their memory and are computed twice.

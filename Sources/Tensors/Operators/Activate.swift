@@ -72,6 +72,6 @@ extension Graph {
     /// A function of every number.
     public func activate(_ x: Tensor<S>, _ function: Activation) -> Tensor<S> {
         let x = Input(x)
-        return record(ActivateOperator(x: x, y: output(x.tensor.shape, of: [x]), function: function))
+        return record(ActivateOperator(x: x, y: output(x.tensor.shape, of: [x], along: x.tensor.extent), function: function))
     }
 }

@@ -14,6 +14,7 @@ struct AddOperator<S: Scalar>: Operator {
     func forward(_ share: Share) {
         let a = S.Vector(repeating: alpha), m = y.count
         let z = self.z.storage.values
+        guard m > 0 else { return }
         for start in stride(from: 0, to: x.count, by: m) {
             S.sweep(share.of(m, multiple: 16, grain: 8_192)) { i, count in
                 S.store(S.load(x.values + start, i, count) + a * S.load(y.values, i, count), to: z + start, i, count)
@@ -25,6 +26,7 @@ struct AddOperator<S: Scalar>: Operator {
     @specialized(where S == Dual<Float>)
     func backward(_ share: Share) {
         let dz = z.storage.gradient!, a = S.Vector(repeating: alpha), m = y.count
+        guard m > 0 else { return }
         if let dx = x.gradient {
             S.sweep(share.of(x.count, multiple: 16, grain: 8_192)) { i, count in
                 S.store(S.load(dz, i, count), to: dx, i, count, adding: x.accumulates)
@@ -41,11 +43,12 @@ struct AddOperator<S: Scalar>: Operator {
 }
 
 extension Graph {
-    /// x + scale · y; y is repeated until x ends.
+    /// x + scale · y; y is repeated until x ends. Where x has rows along an extent, y has the same or all of its own in use.
     public func add(_ x: Tensor<S>, _ y: Tensor<S>, scale: Double = 1) -> Tensor<S> {
+        precondition(y.extent == nil || y.extent === x.extent, "rows whose number varies, added to others")
         precondition(x.count.isMultiple(of: y.count), "\(y.shape) does not repeat into \(x.shape)")
         let x = Input(x), y = Input(y)
-        return record(AddOperator(x: x, y: y, z: output(x.tensor.shape, of: [x, y]), alpha: S(scale)))
+        return record(AddOperator(x: x, y: y, z: output(x.tensor.shape, of: [x, y], along: x.tensor.extent), alpha: S(scale)))
     }
 
     public func subtract(_ x: Tensor<S>, _ y: Tensor<S>) -> Tensor<S> { add(x, y, scale: -1) }

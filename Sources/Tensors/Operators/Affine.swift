@@ -31,6 +31,6 @@ extension Graph {
     /// scale · x + offset, with constants.
     public func affine(_ x: Tensor<S>, scale: Double = 1, offset: Double = 0) -> Tensor<S> {
         let x = Input(x)
-        return record(AffineOperator(x: x, y: output(x.tensor.shape, of: [x]), alpha: S(scale), beta: S(offset)))
+        return record(AffineOperator(x: x, y: output(x.tensor.shape, of: [x], along: x.tensor.extent), alpha: S(scale), beta: S(offset)))
     }
 }

@@ -11,8 +11,10 @@ struct AttendOperator<S: Scalar>: Operator {
     let P: Storage<S>
     /// (shares, Tq, Tk)
     let dP: Storage<S>
-    let B: Int, H: Int, G: Int, Tq: Int, Tk: Int, D: Int
+    let B: Int, H: Int, G: Int, longestQuery: Int, longestKey: Int, D: Int
     let visibility: Visibility
+    /// Where sequences lie that are packed; nil: each is as long as the others.
+    let packing: PackedSequences?
 
     /// Heads that lie side by side share one input, and write different columns of one gradient.
     var inputs: [Input<S>] {
@@ -28,22 +30,34 @@ struct AttendOperator<S: Scalar>: Operator {
         let alpha = S(1 / Double(D).squareRoot()), C = H * D
         for unit in share.of(B * H) {
             let (b, h) = unit.quotientAndRemainder(dividingBy: H)
-            let P = self.P.values + unit * Tq * Tk, g = h / (H / G)
+            let (queries, keys) = rows(b)
+            guard !queries.isEmpty else { continue }
+            let Tq = queries.count, Tk = keys.count
+            let P = self.P.values + unit * longestQuery * longestKey, g = h / (H / G)
             S.multiply(
-                q.matrix(b, Tq, h, D), k.matrix(b, Tk, g, D, transposed: true), into: P, stride: Tk, m: Tq, n: Tk, k: D,
+                q.matrix(queries, h, D), k.matrix(keys, g, D, transposed: true), into: P, stride: Tk, m: Tq, n: Tk, k: D,
                 alpha: alpha, beta: .zero)
-            for i in 0..<Tq {
-                softmax(P + i * Tk, seeing: visibility.keys(seenBy: i, of: Tq, keys: Tk), mask: keyMask.map { $0.storage.values + b * Tk })
-            }
+            let mask = keyMask.map { $0.storage.values + b * longestKey }
+            for i in 0..<Tq { softmax(P + i * Tk, Tk, seeing: visibility.keys(seenBy: i, of: Tq, keys: Tk), mask: mask) }
             S.multiply(
-                Matrix(P, stride: Tk), v.matrix(b, Tk, g, D), into: y.storage.values + b * Tq * C + h * D, stride: C,
+                Matrix(P, stride: Tk), v.matrix(keys, g, D), into: y.storage.values + queries.lowerBound * C + h * D, stride: C,
                 m: Tq, n: D, k: Tk, alpha: S(1), beta: .zero)
         }
     }
 
+    /// The rows of sequence b.
+    @inline(__always)
+    private func rows(_ b: Int) -> (queries: Range<Int>, keys: Range<Int>) {
+        guard let packing else {
+            return (b * longestQuery..<(b + 1) * longestQuery, b * longestKey..<(b + 1) * longestKey)
+        }
+        let start = packing.start(b), rows = start..<start + packing.length(b)
+        return (rows, rows)
+    }
+
     /// Scores to probabilities, in place; all zero where nothing may be seen.
     @inline(__always)
-    private func softmax(_ p: UnsafeMutablePointer<S>, seeing keys: Range<Int>, mask: UnsafeMutablePointer<S>?) {
+    private func softmax(_ p: UnsafeMutablePointer<S>, _ Tk: Int, seeing keys: Range<Int>, mask: UnsafeMutablePointer<S>?) {
         let lowest = S(-1e30), none = S.Vector(repeating: lowest), zero = S.Vector(repeating: .zero)
         var top = none
         S.sweep(keys) { j, lanes in
@@ -72,31 +86,35 @@ struct AttendOperator<S: Scalar>: Operator {
     @specialized(where S == Dual<Float>)
     func backward(_ share: Share) {
         let alpha = S(1 / Double(D).squareRoot()), C = H * D
-        let dP = self.dP.values + share.index * Tq * Tk
+        let dP = self.dP.values + share.index * longestQuery * longestKey
         // Heads that share keys and values add to one gradient, so they are one share's.
         for unit in share.of(B * G) {
             let (b, g) = unit.quotientAndRemainder(dividingBy: G)
+            let (queries, keys) = rows(b)
+            guard !queries.isEmpty else { continue }
+            let Tq = queries.count, Tk = keys.count
             for h in g * (H / G)..<(g + 1) * (H / G) {
-                let P = self.P.values + (b * H + h) * Tq * Tk, dO = y.storage.gradient! + b * Tq * C + h * D
+                let P = self.P.values + (b * H + h) * longestQuery * longestKey
+                let dO = y.storage.gradient! + queries.lowerBound * C + h * D
                 let isFirst = h == g * (H / G)
-                if let dV = v.gradient(b, Tk, g, D) {
+                if let dV = v.gradient(keys, g, D) {
                     S.multiply(
                         Matrix(P, stride: Tk, transposed: true), Matrix(dO, stride: C), into: dV, stride: v.stride,
                         m: Tk, n: D, k: Tq, alpha: S(1), beta: isFirst ? v.input.beta : S(1))
                 }
                 guard q.input.gradient != nil || k.input.gradient != nil else { continue }
                 S.multiply(
-                    Matrix(dO, stride: C), v.matrix(b, Tk, g, D, transposed: true), into: dP, stride: Tk, m: Tq, n: Tk, k: D,
+                    Matrix(dO, stride: C), v.matrix(keys, g, D, transposed: true), into: dP, stride: Tk, m: Tq, n: Tk, k: D,
                     alpha: S(1), beta: .zero)
-                for i in 0..<Tq { differentiateSoftmax(dP + i * Tk, P + i * Tk) }
-                if let dQ = q.gradient(b, Tq, h, D) {
+                for i in 0..<Tq { differentiateSoftmax(dP + i * Tk, P + i * Tk, Tk) }
+                if let dQ = q.gradient(queries, h, D) {
                     S.multiply(
-                        Matrix(dP, stride: Tk), k.matrix(b, Tk, g, D), into: dQ, stride: q.stride, m: Tq, n: D, k: Tk,
+                        Matrix(dP, stride: Tk), k.matrix(keys, g, D), into: dQ, stride: q.stride, m: Tq, n: D, k: Tk,
                         alpha: alpha, beta: q.input.beta)
                 }
-                if let dK = k.gradient(b, Tk, g, D) {
+                if let dK = k.gradient(keys, g, D) {
                     S.multiply(
-                        Matrix(dP, stride: Tk, transposed: true), q.matrix(b, Tq, h, D), into: dK, stride: k.stride, m: Tk, n: D,
+                        Matrix(dP, stride: Tk, transposed: true), q.matrix(queries, h, D), into: dK, stride: k.stride, m: Tk, n: D,
                         k: Tq, alpha: alpha, beta: isFirst ? k.input.beta : S(1))
                 }
             }
@@ -104,7 +122,7 @@ struct AttendOperator<S: Scalar>: Operator {
     }
 
     @inline(__always)
-    private func differentiateSoftmax(_ d: UnsafeMutablePointer<S>, _ p: UnsafeMutablePointer<S>) {
+    private func differentiateSoftmax(_ d: UnsafeMutablePointer<S>, _ p: UnsafeMutablePointer<S>, _ Tk: Int) {
         var sum = S.Vector(repeating: .zero)
         S.sweep(0..<Tk) { j, lanes in sum = sum + S.load(d, j, lanes) * S.load(p, j, lanes) }
         let mean = S.Vector(repeating: sum.total)
@@ -138,31 +156,31 @@ struct Heads<S: Scalar> {
     let stride: Int
 
     @inline(__always)
-    private func place(_ b: Int, _ T: Int, _ h: Int, _ D: Int) -> Int { b * T * stride + offset + h * D }
+    private func place(_ rows: Range<Int>, _ h: Int, _ D: Int) -> Int { rows.lowerBound * stride + offset + h * D }
 
-    /// (T, D) of one sequence and head.
+    /// (T, D) of one sequence's rows and one head.
     @inline(__always)
-    func matrix(_ b: Int, _ T: Int, _ h: Int, _ D: Int, transposed: Bool = false) -> Matrix<S> {
-        Matrix(input.values + place(b, T, h, D), stride: stride, transposed: transposed)
+    func matrix(_ rows: Range<Int>, _ h: Int, _ D: Int, transposed: Bool = false) -> Matrix<S> {
+        Matrix(input.values + place(rows, h, D), stride: stride, transposed: transposed)
     }
 
     @inline(__always)
-    func gradient(_ b: Int, _ T: Int, _ h: Int, _ D: Int) -> UnsafeMutablePointer<S>? {
-        input.gradient.map { $0 + place(b, T, h, D) }
+    func gradient(_ rows: Range<Int>, _ h: Int, _ D: Int) -> UnsafeMutablePointer<S>? {
+        input.gradient.map { $0 + place(rows, h, D) }
     }
 }
 
 extension Graph {
     /// Self-attention over queries, keys and values that lie side by side.
-    /// qkv (batch·T, 3C); keyMask (batch, T), 1 where present; gives (batch·T, C).
+    /// qkv (batch·T, 3C); keyMask (batch, T), 1 where present; gives (batch·T, C). Of sequences that are packed, T is the longest's.
     public func attend(
-        _ qkv: Tensor<S>, heads: Int, batch: Int, visibility: Visibility, keyMask: Tensor<S>? = nil
+        _ qkv: Tensor<S>, heads: Int, batch: Int, visibility: Visibility, keyMask: Tensor<S>? = nil, packing: PackedSequences? = nil
     ) -> Tensor<S> {
         let C = qkv.columns / 3
         precondition(qkv.columns == 3 * C, "\(qkv.shape) is not queries, keys and values side by side")
         let input = Input(qkv)
         let part = { Heads(input: input, offset: $0 * C, stride: 3 * C) }
-        return attend(part(0), part(1), part(2), C: C, heads: heads, batch: batch, visibility, keyMask).read
+        return attend(part(0), part(1), part(2), C: C, heads: heads, batch: batch, visibility, keyMask, packing).read
     }
 
     /// Self-attention over queries, keys and values of their own.
@@ -196,20 +214,24 @@ extension Graph {
 
     private func attend(
         _ q: Heads<S>, _ k: Heads<S>, _ v: Heads<S>, C: Int, heads: Int, groups: Int? = nil, batch: Int, _ visibility: Visibility,
-        _ keyMask: Tensor<S>?
+        _ keyMask: Tensor<S>?, _ packing: PackedSequences? = nil
     ) -> (read: Tensor<S>, weights: Tensor<S>) {
         let groups = groups ?? heads
         let queries = q.input.tensor.rows, keys = k.input.tensor.rows
         precondition(C.isMultiple(of: heads) && heads.isMultiple(of: groups), "\(heads) heads in \(groups) groups, of width \(C)")
         precondition(queries.isMultiple(of: batch) && keys.isMultiple(of: batch), "\(queries) queries, \(keys) keys, batch \(batch)")
         precondition(keyMask == nil || keyMask!.count == keys, "a mask \(keyMask!.shape) for \(keys) keys")
+        precondition(
+            [q, k, v].allSatisfy { $0.input.tensor.extent === packing?.rows },
+            "rows whose number varies, but not as those of packed sequences")
+        precondition(packing == nil || packing!.count == batch && keys == queries, "other sequences than those packed")
         let Tq = queries / batch, Tk = keys / batch
-        let y = output([queries, C], of: [q.input, k.input, v.input])
+        let y = output([queries, C], of: [q.input, k.input, v.input], along: packing?.rows)
         let P = memory(batch * heads * Tq * Tk)
         let read = record(
             AttendOperator(
                 q: q, k: k, v: v, keyMask: keyMask, y: y, P: P, dP: memory(y.needsGradient ? team.count * Tq * Tk : 1),
-                B: batch, H: heads, G: groups, Tq: Tq, Tk: Tk, D: C / heads, visibility: visibility))
+                B: batch, H: heads, G: groups, longestQuery: Tq, longestKey: Tk, D: C / heads, visibility: visibility, packing: packing))
         return (read, Tensor(shape: [batch * heads * Tq, Tk], storage: P))
     }
 }

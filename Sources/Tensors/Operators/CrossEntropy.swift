@@ -62,8 +62,9 @@ extension Graph {
     /// logits (rows, V); weights (rows), 1 if not given.
     public func crossEntropy(_ logits: Tensor<S>, targets: Indices, weights: Tensor<S>? = nil) -> CrossEntropy<S> {
         precondition(logits.rows == targets.count, "\(targets.count) targets for logits \(logits.shape)")
+        precondition(logits.extent === targets.extent, "targets along another extent than logits")
         let x = Input(logits), count = targets.count
-        let loss = output([count], of: [x]), counts = input([count])
+        let loss = output([count], of: [x], along: targets.extent), counts = input([count], along: targets.extent)
         record(
             CrossEntropyOperator(
                 x: x, targets: targets, loss: loss, counts: counts, level: memory(count),

@@ -44,6 +44,7 @@ extension Graph {
     /// Rows of a table by number: an embedding. table (V, C); gives (n, C), zeros where the number is negative.
     public func gatherRows(of table: Tensor<S>, _ rows: Indices) -> Tensor<S> {
         let table = Input(table, coversAll: false), C = table.tensor.columns
-        return record(GatherRowsOperator(table: table, rows: rows, y: output([rows.count, C], of: [table]), C: C))
+        let y = output([rows.count, C], of: [table], along: rows.extent)
+        return record(GatherRowsOperator(table: table, rows: rows, y: y, C: C))
     }
 }

@@ -19,6 +19,7 @@ struct LinearOperator<S: Scalar>: Operator {
         let part = share.of(N, multiple: 16, grain: 64)
         guard !part.isEmpty else { return }
         let y = self.y.storage.values, rows = self.y.rows
+        guard rows > 0 else { return }
         if let bias = bias?.values {
             for row in 0..<rows { (y + row * N + part.lowerBound).update(from: bias + part.lowerBound, count: part.count) }
         }
@@ -34,6 +35,7 @@ struct LinearOperator<S: Scalar>: Operator {
     @specialized(where S == Dual<Double>)
     func backward(_ share: Share) {
         let dy = y.storage.gradient!, rows = y.rows
+        guard rows > 0 else { return differentiateNothing(share) }
         if let dx = x.gradient {
             let part = share.of(K, multiple: 16, grain: 64)
             let W = weight.values + part.lowerBound * (isTransposed ? 1 : N)
@@ -62,6 +64,14 @@ struct LinearOperator<S: Scalar>: Operator {
             }
         }
     }
+
+    /// Without a row, the gradients of weight and bias are 0.
+    private func differentiateNothing(_ share: Share) {
+        guard share.isFirst else { return }
+        for input in [weight, bias].compactMap({ $0 }) where !input.accumulates {
+            input.gradient?.update(repeating: .zero, count: input.count)
+        }
+    }
 }
 
 extension Graph {
@@ -73,7 +83,7 @@ extension Graph {
         precondition(bias == nil || bias!.count == N, "bias \(bias!.shape) for \(N) columns")
         precondition(x.storage !== weight.storage, "a tensor times itself has no gradient here; copy it first")
         let inputs = (x: Input(x), weight: Input(weight), bias: bias.map { Input($0) })
-        let y = output(x.shape.dropLast() + [N], of: [inputs.x, inputs.weight] + (inputs.bias.map { [$0] } ?? []))
+        let y = output(x.shape.dropLast() + [N], of: [inputs.x, inputs.weight] + (inputs.bias.map { [$0] } ?? []), along: x.extent)
         return record(
             LinearOperator(
                 x: inputs.x, weight: inputs.weight, bias: inputs.bias, y: y, isTransposed: transposed, K: K, N: N))

@@ -47,8 +47,9 @@ extension Graph {
     /// The mean of all numbers, weighted if weights are given; they are constants to the gradient.
     public func mean(_ x: Tensor<S>, weights: Tensor<S>? = nil) -> Tensor<S> {
         precondition(weights == nil || weights!.count == x.count, "weights \(weights!.shape) for \(x.shape)")
+        precondition(weights == nil || weights!.extent === x.extent, "weights along another extent")
         let x = Input(x)
-        return record(MeanOperator(x: x, weights: weights, y: output([1], of: [x])))
+        return record(MeanOperator(x: x, weights: weights, y: output([1], of: [x], along: nil)))
     }
 
     /// The mean of (x − target)².

@@ -92,7 +92,7 @@ extension Graph {
         let C = x.columns
         precondition(weight.count == C && bias.count == C, "weight \(weight.shape), bias \(bias.shape) for rows of \(x.shape)")
         let x = Input(x), weight = Input(weight), bias = Input(bias)
-        let y = output(x.tensor.shape, of: [x, weight, bias])
+        let y = output(x.tensor.shape, of: [x, weight, bias], along: x.tensor.extent)
         return record(
             NormalizeRowsOperator(
                 x: x, weight: weight, bias: bias, y: y, mean: memory(y.rows),
