@@ -39,7 +39,7 @@ public struct MomentStrategy: Settings {
             }
             join(part)
         }
-        try lay(settings)
+        try merge(settings)
     }
 
     private init(_ change: (inout Self) -> Void) { change(&self) }
