@@ -75,7 +75,8 @@ struct OrderCommand: AsyncParsableCommand {
             publisher.close()
         }
         guard try await publisher.waitForSubscribers(to: Topics.order.prefix, within: .seconds(seconds)) else {
-            throw StartFailure("no learner has subscribed within \(seconds) s; check that the graph is running and that this is its configuration")
+            throw StartFailure(
+                "no learner has subscribed within \(seconds) s; check that the graph is running and that this is its configuration")
         }
         let source = "operator-\(getpid())", epoch = UInt64(clamping: WallClock().now.nanoseconds)
         var outbox = Outbox(source: source, epoch: epoch, clock: MonotonicClock())
