@@ -91,8 +91,8 @@ struct ExtremeNumbersTests {
 
     @Test(arguments: counts, counts) func anUpdateOfAnyNumbersIsRefusedOrTaken(version: UInt64, seen: UInt64) throws {
         let settings = settings()
-        let (payload, digest) = try CheckpointStore(directory: "", model: settings.model)
-            .encode(OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
+        let published = PublishedParameters(try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
+        let (payload, digest) = (published.payload, published.digest)
         var fuse = Harness(try FuseProcessor(settings, clock: VirtualClock())), referee = Harness(try EvaluateProcessor(settings))
         for version in [0, version, version.addingReportingOverflow(1).partialValue] {
             let update = ModelUpdate.with {

@@ -35,8 +35,8 @@ struct FuseProcessorTests {
 
         init(_ settings: GraphSettings, clock: any TimeSource = MonotonicClock()) throws {
             fuse = Harness(try FuseProcessor(settings, clock: clock))
-            let (payload, digest) = try CheckpointStore(directory: "", model: settings.model)
-                .encode(OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
+            let published = PublishedParameters(try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
+            let (payload, digest) = (published.payload, published.digest)
             let update = ModelUpdate.with {
                 $0.stamp = Stamp(from: "learn", sequence: 1); $0.version = 7; $0.sha256 = digest
             }

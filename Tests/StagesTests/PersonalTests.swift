@@ -121,19 +121,19 @@ struct PersonalTests {
         #expect(again.map { ($0.message as? SessionUpdate)?.sha256 } == told.map { ($0.message as? SessionUpdate)?.sha256 })
     }
 
-    @Test func adaptersAreWornForTheirSessionAlone() throws {
+    @Test func adaptersAreAppliedToTheirSessionAlone() throws {
         let told = try told(), model = try MultimodalModel(settings.model), store = ParameterStore<Float>(model.layout)
         var adapters = try #require(SessionAdapters(settings, model.layout))
         store.values.fill(0.1)
         let before = Array(store.values)
         try adapters.insert(try #require(told[1].message as? SessionUpdate), payload: wire(told[1]))
-        #expect(adapters.wear("b", ordinal: 9, version: 1, on: store) == nil)
-        #expect(adapters.wear("a", ordinal: 9, version: 0, on: store) == nil, "not with an older model")
-        #expect(adapters.wear("a", ordinal: 3, version: 1, on: store) == nil, "not for what it has learned from")
+        #expect(adapters.apply("b", ordinal: 9, version: 1, on: store) == nil)
+        #expect(adapters.apply("a", ordinal: 9, version: 0, on: store) == nil, "not with an older model")
+        #expect(adapters.apply("a", ordinal: 3, version: 1, on: store) == nil, "not for what it has learned from")
         #expect(Array(store.values) == before)
-        #expect(adapters.wear("a", ordinal: 4, version: 1, on: store) == 1)
+        #expect(adapters.apply("a", ordinal: 4, version: 1, on: store) == 1)
         #expect(Array(store.values) != before)
-        adapters.takeOff(store)
+        adapters.revert(store)
         #expect(Array(store.values) == before)
     }
 

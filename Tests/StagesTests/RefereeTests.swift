@@ -26,8 +26,8 @@ struct RefereeTests {
     }
 
     private func update(_ version: UInt64, learnedFrom watermark: UInt64, tampered: Bool = false) throws -> EvaluateProcessor.Input {
-        let store = try CheckpointStore(directory: "", model: settings.model)
-        let (payload, digest) = store.encode(try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
+        let published = PublishedParameters(try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
+        let (payload, digest) = (published.payload, published.digest)
         let message = ModelUpdate.with {
             $0.stamp = Stamp(from: "learn", sequence: version + 1)
             $0.version = version

@@ -120,8 +120,8 @@ struct SessionScriptTests {
             extracts[modality] = Harness(try ExtractProcessor(ExtractSettings(settings), modality: modality))
         }
         var fuse = Harness(try FuseProcessor(settings, clock: MonotonicClock()))
-        let (payload, digest) = try CheckpointStore(directory: "", model: settings.model)
-            .encode(OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
+        let published = PublishedParameters(try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
+        let (payload, digest) = (published.payload, published.digest)
         let update = ModelUpdate.with {
             $0.stamp = Stamp(from: "learn", sequence: 1); $0.version = 1; $0.sha256 = digest
         }
