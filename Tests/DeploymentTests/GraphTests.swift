@@ -298,7 +298,7 @@ struct GraphTests {
             try await Graph.start(["order", "--seconds", "20"] + arguments + own).finished()
         }
         let nobody = try await Graph.start(["order", "--seconds", "0.2", "--rate", "0.5"] + own).finished()
-        #expect(nobody.status == 1 && nobody.output.contains("no learner was found within 0.2 s"), "\(nobody.output)")
+        #expect(nobody.status == 1 && nobody.output.contains("no learner has subscribed within 0.2 s"), "\(nobody.output)")
         let running = try Graph.start(["up", "--directory", folder.path("run"), "--set", "simulate.moments=0"] + own)
         _ = try await Graph.process(of: "learn", in: folder.path("run"))
         let halved = try await order("--rate", "0.5"), refused = try await order("--roll-back")

@@ -1,5 +1,5 @@
-import Configuration
 import ArgumentParser
+import Configuration
 import Foundation
 import Launch
 import Messaging
@@ -13,8 +13,8 @@ struct OrderCommand: AsyncParsableCommand {
         commandName: "order",
         abstract: "Make a running learner forget a source, change its strategy, optimiser or learning rate, or roll back.",
         discussion: """
-            Waits for the learner's answer and prints it; the status is 1 where the order was refused or nobody answered. A switch is on trial, and
-            taken back where the loss rises: accrete triggers shows it after the next checkpoint.
+            Prints the learner's answer; the exit status is 1 if the order was refused or not answered. A change of strategy or optimiser \
+            is on trial at first, and is reverted if the loss rises: see accrete triggers.
 
             Examples:
               accrete order --forget kitchen
@@ -29,8 +29,8 @@ struct OrderCommand: AsyncParsableCommand {
     @Option(help: "Multiply the learning rate by this factor.") var rate: Double?
     @Flag(help: "Restore the parameters of the version that is serving; requires a gate.") var rollBack = false
     @Option(help: "A JSON object that overrides the default settings of the new strategy or optimiser.") var settings = ""
-    @Option(help: "How long to wait for the learner, and then for its answer, in seconds.") var seconds = 5.0
-    @Flag(help: "Print the answer as a JSON object, whatever it says.") var json = false
+    @Option(help: "Seconds to wait for the learner, and then for its answer.") var seconds = 5.0
+    @Flag(help: "Print the answer as a JSON object.") var json = false
     @Option(help: "The configuration file of the running graph; without it, the default settings.") var config: String?
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
 
@@ -75,7 +75,8 @@ struct OrderCommand: AsyncParsableCommand {
             publisher.close()
         }
         guard try await publisher.waitForSubscribers(to: Topics.order.prefix, within: .seconds(seconds)) else {
-            throw StartFailure("no learner was found within \(seconds) s; is the graph up, and is this its configuration?")
+            throw StartFailure(
+                "no learner has subscribed within \(seconds) s; check that the graph is running and that this is its configuration")
         }
         let source = "operator-\(getpid())", epoch = UInt64(clamping: WallClock().now.nanoseconds)
         var outbox = Outbox(source: source, epoch: epoch, clock: MonotonicClock())
