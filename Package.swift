@@ -2,7 +2,7 @@
 import PackageDescription
 
 // The floors of the house, bottom-up: a module imports only from modules above it in this file.
-// Two towers meet at `Stages`: numbers (Tensors … Learning) and messages (Schema … Pipeline).
+// Two towers meet in the stages: numbers (Tensors … Learning) and messages (Schema … Pipeline).
 
 /// A Debian library behind a module map.
 func system(_ name: String) -> Target { .systemLibrary(name: name, path: "Sources/System/\(name)") }
@@ -15,8 +15,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: "\(name)Tests", dependencies: dependencies)
 }
 
-func command(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: dependencies)
+func command(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, exclude: exclude)
 }
 
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
@@ -65,20 +65,42 @@ let floor4: [Target] = [
 ]
 
 let floor5: [Target] = [
-    module("Stages", ["Files", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization", "Pipeline", "Messaging", "Schema", "Signals", "Model", "Learning", "Reinforcement", "MetaLearning", "Evaluation"]),
-    module("Launch", ["Files", "Stages", "Pipeline", "Messaging", arguments, logging]),
-    module("Deployment", ["Files", "Stages", "Safetensors", "Pipeline", "Messaging", "Schema", "Statistics", subprocess, filePaths]),
+    module("Wiring", ["Messaging", "Pipeline", "Schema", "Statistics"]),
+    module("Timing", ["Schema", "Statistics"]),
+    module(
+        "Configuration",
+        ["Learning", "Messaging", "MetaLearning", "Model", "Pipeline", "Reinforcement", "Schema", "Signals", "Statistics", "Timing", "Tokenization", "Wiring", yaml]),
+    module("Moments", ["Configuration", "Messaging", "Model", "Schema", "Statistics", "Timing", "Tokenization"]),
+    module(
+        "Serving",
+        ["Configuration", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline", "Reinforcement", "Safetensors", "Schema", "Statistics", "Tensors", "Tokenization", "Wiring"]),
 ]
 
+// One module a stage, and what plays recordings to them.
 let floor6: [Target] = [
-    command("accrete-ingest", ["Launch", "Stages", "Pipeline", arguments]),
-    command("accrete-extract", ["Launch", "Stages", "Pipeline", arguments]),
-    command("accrete-fuse", ["Launch", "Stages", "Pipeline", arguments]),
-    command("accrete-learn", ["Files", "Launch", "Stages", "Pipeline", arguments]),
-    command("accrete-evaluate", ["Launch", "Stages", "Pipeline", arguments]),
-    command("accrete-simulate", ["Files", "Launch", "Stages", "Pipeline", arguments]),
-    command("accrete", ["CLinux", "Files", "Deployment", "Launch", "Learning", "Stages", "Pipeline", "Messaging", "Schema", "Signals", "OnlineLanguage", "Statistics", arguments, yaml]),
-    command("accrete-bench", ["CLinux", "Files", "Deployment", "Stages", "Evaluation", "Learning", "Model", "Signals", "Statistics", "Reinforcement", "OnlineLanguage", "MetaLearning", "CBaseline", arguments]),
+    module("Ingest", ["Messaging", "Pipeline", "Schema", "Statistics", "Timing", "Wiring"]),
+    module("Extract", ["Messaging", "Pipeline", "Schema", "Signals", "Statistics", "Timing", "Wiring"]),
+    module("Fuse", ["Configuration", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics", "Timing", "Wiring"]),
+    module(
+        "Learn",
+        ["Configuration", "Files", "Learning", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline", "Reinforcement", "Safetensors", "Schema", "Serving", "Statistics", "StrictJSON", "Tensors", "Tokenization", "Wiring"]),
+    module("Evaluate", ["Configuration", "Evaluation", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics", "Tensors", "Wiring"]),
+    module("Playback", ["Configuration", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Signals", "Statistics", "Timing", "Wiring", logging]),
+]
+
+let floor7: [Target] = [
+    module("Launch", ["Files", "Messaging", "Pipeline", "Wiring", arguments, logging]),
+    module(
+        "Deployment",
+        ["Configuration", "Files", "Learn", "Messaging", "Model", "Pipeline", "Playback", "Safetensors", "Schema", "Serving", "Statistics", "Wiring", filePaths, subprocess]),
+    command("accrete-ingest", ["Ingest", "Launch", "Pipeline", "Wiring", arguments]),
+    command("accrete-extract", ["Extract", "Launch", "Pipeline", "Wiring", arguments]),
+    command("accrete-fuse", ["Configuration", "Fuse", "Launch", "Pipeline", "Wiring", arguments]),
+    command("accrete-learn", ["Configuration", "Files", "Launch", "Learn", "Pipeline", "Schema", "Wiring", arguments]),
+    command("accrete-evaluate", ["Configuration", "Evaluate", "Launch", "Pipeline", "Wiring", arguments]),
+    command("accrete-simulate", ["Configuration", "Files", "Launch", "Playback", "Pipeline", arguments]),
+    command("accrete", ["CLinux", "Configuration", "Deployment", "Files", "Launch", "Learn", "Learning", "Messaging", "OnlineLanguage", "Pipeline", "Playback", "Schema", "Serving", "Signals", "Statistics", "Wiring", arguments, yaml]),
+    command("accrete-bench", ["CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Files", "Learning", "MetaLearning", "Model", "OnlineLanguage", "Playback", "Reinforcement", "Signals", "Statistics", "Wiring", arguments], exclude: ["Reports"]),
 ]
 
 let checks: [Target] = [
@@ -94,7 +116,7 @@ let checks: [Target] = [
     tests("Safetensors", ["Files", "Safetensors", "FilesTesting"]),
     tests("GGUF", ["GGUF", "Files", "FilesTesting"]),
     tests("Tokenization", ["Files", "Tokenization", "FilesTesting"]),
-    tests("Messaging", ["Messaging", "Schema", "PipelineTesting", "FilesTesting"]),
+    tests("Messaging", ["Messaging", "Schema", "PipelineTesting", "FilesTesting", protobuf]),
     tests("Model", ["Files", "GGUF", "Model", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "TensorsTesting", "Tokenization", "FilesTesting"]),
     tests("Signals", ["Files", "Signals", "Statistics", "FilesTesting"]),
     tests("Pipeline", ["Files", "Pipeline", "Schema", "PipelineTesting", "FilesTesting", "Statistics"]),
@@ -103,8 +125,8 @@ let checks: [Target] = [
     tests("Evaluation", ["Evaluation"]),
     tests("OnlineLanguage", ["OnlineLanguage", "FilesTesting"]),
     tests("MetaLearning", ["MetaLearning", "Statistics", "Tensors", "TensorsTesting"]),
-    tests("Stages", ["Files", "Stages", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting", "Deployment", "Schema", "Messaging", "MessageFuzzing", "Model", "Tensors"]),
-    tests("Deployment", ["Files", "Deployment", "Pipeline", "Stages", "Schema", "Statistics", "FilesTesting", "Model", "Tensors"]),
+    tests("Stages", ["Configuration", "Evaluate", "Extract", "Fuse", "Ingest", "Learn", "Moments", "Playback", "Serving", "Timing", "Wiring", "Files", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting", "Deployment", "Schema", "Messaging", "MessageFuzzing", "Model", "Tensors"]),
+    tests("Deployment", ["Configuration", "Files", "Deployment", "Learn", "Pipeline", "Playback", "Wiring", "Schema", "Statistics", "FilesTesting", "Model", "Tensors"]),
 ]
 
 let package = Package(
@@ -117,6 +139,6 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
-    targets: floor0 + floor1 + floor2 + floor3 + floor4 + floor5 + floor6 + checks,
+    targets: floor0 + floor1 + floor2 + floor3 + floor4 + floor5 + floor6 + floor7 + checks,
     swiftLanguageModes: [.v6]
 )

@@ -1,6 +1,6 @@
 import Statistics
 
-/// Numbers as JSON knows them: what is not finite is written as null, and null is read as not a number.
+/// Numbers in JSON: a number that is not finite is encoded as null, and null is decoded as NaN.
 @propertyWrapper
 public struct Finite<Value: Reportable>: Codable, Sendable, Equatable {
     public var wrappedValue: Value
@@ -10,7 +10,7 @@ public struct Finite<Value: Reportable>: Codable, Sendable, Equatable {
     public init(from decoder: any Decoder) throws {
         let json = try JSONValue(from: decoder)
         guard let value = Value(json) else {
-            let what = "\(json) is none of a report's numbers"
+            let what = "\(json) is not a number or a collection of numbers"
             throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: what))
         }
         wrappedValue = value
@@ -19,7 +19,7 @@ public struct Finite<Value: Reportable>: Codable, Sendable, Equatable {
     public func encode(to encoder: any Encoder) throws { try wrappedValue.json.encode(to: encoder) }
 }
 
-/// A number, or numbers by place or name.
+/// A number, or an array or dictionary of numbers.
 public protocol Reportable: Sendable, Equatable {
     init?(_ json: JSONValue)
     var json: JSONValue { get }

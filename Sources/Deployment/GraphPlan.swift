@@ -1,22 +1,23 @@
+import Configuration
 import Files
 import Foundation
 import Pipeline
 import Safetensors
 import Signals
-import Stages
+import Wiring
 
-/// The processes that make up a graph on one machine, and where they are told apart.
+/// The processes of a graph on one machine, with their settings and directories.
 public struct GraphPlan: Sendable {
-    /// What sends readings into the graph.
+    /// The publisher of readings.
     public enum Source: Sendable, Equatable {
-        /// `accrete-simulate`: the embedded default.
+        /// `accrete-simulate`, the default.
         case simulator
-        /// A session directory, played by `accrete play`.
+        /// A session directory, replayed by `accrete play`.
         case session(String)
-        /// Publishers that are started by somebody else.
+        /// Publishers that are started by the user.
         case outside
 
-        /// What a plot calls it.
+        /// Its name in the title of a plot.
         var name: String {
             switch self {
             case .simulator: "simulated session"
@@ -25,7 +26,7 @@ public struct GraphPlan: Sendable {
             }
         }
 
-        /// The name under which it publishes, and whose end is the end of the stream.
+        /// The name under which it publishes; its end is the end of the stream. Empty for publishers of the user.
         var publisher: String {
             switch self {
             case .simulator: "simulator"
@@ -35,31 +36,31 @@ public struct GraphPlan: Sendable {
         }
     }
 
-    public var settings: Settings
+    public var settings: GraphSettings
     public var source: Source
     /// The directory of the executables.
     public var executables: String
-    /// The directory that holds everything of this run: settings, logs, checkpoint, report.
+    /// The directory of the run: settings, logs, checkpoint, report.
     public var directory: String
 
-    public init(settings: Settings, source: Source, executables: String, directory: String) {
+    public init(settings: GraphSettings, source: Source, executables: String, directory: String) {
         self.settings = settings
         self.source = source
         self.executables = executables
         self.directory = directory
     }
 
-    /// Whether the stream can be begun again without loss: a session in lockstep.
+    /// Whether the stream can be repeated without loss, as a session in lockstep mode can.
     var isRepeatable: Bool {
         if case .session = source { settings.mode == .lockstep } else { false }
     }
 
     public var settingsFile: String { directory + "/settings.yaml" }
     public var reportFile: String { directory + "/report.json" }
-    /// The directory of what the processes say.
+    /// The directory of the processes' logs.
     public var logs: String { directory + "/logs" }
 
-    /// The stages, in the order in which they start: each after those that it tells.
+    /// The stages in the order in which they are started: each after its subscribers.
     public var stages: [Supervisor.Child] {
         let common = ["--config", settingsFile]
         return [child("learn", common), child("evaluate", common), child("fuse", common)]
@@ -67,7 +68,7 @@ public struct GraphPlan: Sendable {
             + [child("ingest", common + ["--closer", source.publisher])]
     }
 
-    /// The process that sends readings, if it is one of ours.
+    /// The process that publishes readings; nil for publishers of the user.
     public var publisher: Supervisor.Child? {
         switch source {
         case .simulator: child("simulate", ["--config", settingsFile], named: "simulate", restarts: false)
@@ -85,16 +86,22 @@ public struct GraphPlan: Sendable {
 }
 
 extension GraphPlan {
-    /// A plan from what the operator asked for.
+    /// Makes a plan from the arguments of a command.
     ///
-    /// A replay is a world of its own: unless endpoints are configured, it meets in a private directory and opens no port, so that it can run beside a
-    /// live graph. A run without a directory gets one under `runs/`: the embedded default always the same one, so that it goes on from its newest
-    /// checkpoint; everything else a new one.
-    /// - Throws: `ConfigurationError`, or what is wrong with the session directory.
+    /// Unless endpoints are configured, the replay of a session uses sockets in a private directory and opens no port, so that it can run
+    /// at the same time as a live graph. The default directory is `runs/default` for the simulator and `runs/live` for publishers of the
+    /// user, so that a further run continues from their newest checkpoint, and a new directory under `runs/` for a session.
+    /// - Parameters:
+    ///   - source: the publisher of readings.
+    ///   - config: the path of the configuration file; nil for the defaults.
+    ///   - overrides: `key=value` each.
+    ///   - directory: the directory of the run; nil for the default.
+    ///   - environment: the environment, which may contain settings too.
+    /// - Throws: `ConfigurationError`; `SignalRefusal` for a session directory that is not valid.
     public static func make(
         _ source: Source, config: String?, overrides: [String], directory: String?, environment: [String: String]
     ) throws -> GraphPlan {
-        let reading = try Settings.read(path: config, environment: environment, overrides: overrides)
+        let reading = try GraphSettings.read(path: config, environment: environment, overrides: overrides)
         let lacking = reading.lacking()
         guard lacking.isEmpty else { throw ConfigurationError(problems: lacking) }
         var settings = reading.settings
@@ -111,19 +118,20 @@ extension GraphPlan {
             if settings.learn.stream.isEmpty { settings.learn.stream = try digest(of: path + "/session.jsonl") }
             name = URL(fileURLWithPath: path).lastPathComponent + "-" + UUID().uuidString.prefix(8).lowercased()
         }
-        let place = URL(fileURLWithPath: directory ?? "runs/\(name)").standardizedFileURL.path
-        if settings.learn.directory.isEmpty { settings.learn.directory = place + "/checkpoint" }
-        // A session may want more classes than were checked, and so more memory.
+        let runDirectory = URL(fileURLWithPath: directory ?? "runs/\(name)").standardizedFileURL.path
+        if settings.learn.directory.isEmpty { settings.learn.directory = runDirectory + "/checkpoint" }
+        // A session may have more classes than were checked before, and thus need more memory.
         let problems = settings.problems.map {
             ConfigurationError.Problem(origin: reading.origin(of: $0.key), text: "\($0.key): \($0.text)")
         }
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
-        if settings.learn.run.isEmpty { settings.learn.run = unfinishedRun(in: place) ?? UUID().uuidString.lowercased() }
+        if settings.learn.run.isEmpty { settings.learn.run = unfinishedRun(in: runDirectory) ?? UUID().uuidString.lowercased() }
         let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        return GraphPlan(settings: settings, source: source, executables: executable.deletingLastPathComponent().path, directory: place)
+        return GraphPlan(
+            settings: settings, source: source, executables: executable.deletingLastPathComponent().path, directory: runDirectory)
     }
 
-    /// SHA-256 of a file, read piece by piece.
+    /// The SHA-256 digest of a file, which is read in pieces.
     private static func digest(of path: String) throws -> String {
         let file = try InputFile(path)
         var hash = SHA256(), buffer = [UInt8](repeating: 0, count: 1 << 20)
@@ -135,25 +143,25 @@ extension GraphPlan {
         }
     }
 
-    /// The run that was begun in a directory and has not come to its report: whoever starts it again goes on with it.
+    /// The identifier of a run in a directory that has been started but has no report yet; it is continued. Nil if there is none.
     private static func unfinishedRun(in directory: String) -> String? {
         guard let bytes = try? readFile(directory + "/" + unfinished, atMost: 256) else { return nil }  // the usual case: there is none
         let text = String(decoding: bytes, as: UTF8.self)
         return UUID(uuidString: text) == nil ? nil : text
     }
 
-    /// Notes that the run has begun.
+    /// Records that the run has been started.
     func begin() throws(FileError) { try replaceFile(at: directory + "/" + Self.unfinished, with: settings.learn.run) }
 
-    /// Writes the run's report; the run is over then, and the next in this directory is another.
+    /// Writes the report and thus ends the run: the next run in this directory has a new identifier.
     public func finish(with report: RunReport) throws {
         try replaceFile(at: reportFile, with: report.json)
-        unlink(directory + "/" + Self.unfinished)  // what never began has none
+        unlink(directory + "/" + Self.unfinished)  // missing if the run was never started
     }
 
     private static let unfinished = "unfinished"
 
-    /// What is said before anything starts.
+    /// The text shown before the graph is started.
     public var introduction: String {
         let what =
             switch source {

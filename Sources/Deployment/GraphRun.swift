@@ -3,22 +3,22 @@ import Foundation
 import Messaging
 import Pipeline
 import Schema
-import Stages
 import Statistics
 import Synchronization
+import Wiring
 
-/// Runs a whole graph on this machine, from its start to its report.
+/// Runs a graph on this machine, from its start to its report.
 public struct GraphRun: Sendable {
     /// How a run ended.
     public enum Outcome: Sendable, Equatable {
-        /// Everything that came was dealt with, and what was learned is written.
+        /// The whole stream was processed, and the last checkpoint was written.
         case complete
-        /// Told to stop.
+        /// The stop signal was raised.
         case stopped
         case failed(String)
-        /// A process of a replay died: what it had heard is lost, so the whole graph begins the stream again, and the learner goes on where its newest
-        /// checkpoint stands. No run ends so.
-        /// - Parameter byInput: whether a message killed it, which is passed over from then on.
+        /// A process of a replay has failed, and the messages in its memory are lost: the graph repeats the stream, and the learner
+        /// continues from its newest checkpoint. `run` never returns this outcome.
+        /// - Parameter byInput: whether the failure was caused by a message, which is skipped from then on.
         case interrupted(String, byInput: Bool)
     }
 
@@ -26,15 +26,19 @@ public struct GraphRun: Sendable {
     private let environment: [String: String]
     private let say: @Sendable (String) -> Void
 
-    /// - Parameter say: takes text for the terminal.
+    /// - Parameters:
+    ///   - plan: the processes.
+    ///   - environment: the environment.
+    ///   - say: outputs text for the user.
     public init(_ plan: GraphPlan, environment: [String: String], say: @escaping @Sendable (String) -> Void) {
         self.plan = plan
         self.environment = environment
         self.say = say
     }
 
-    /// Starts the graph, watches it until it is done or `stop` says so, stops it, and reports. A replay that loses a process is begun again.
-    /// - Throws: `FileError`, where another run works in the directory or it cannot be written to; nothing in it is touched then.
+    /// Starts the graph, monitors it until it has finished or `stop` is raised, stops it, and makes the report. A replay is repeated when a
+    /// process fails.
+    /// - Throws: `FileError` if another run uses the directory or it cannot be written to; nothing in it is changed then.
     public func run(view: ProgressView, until stop: StopSignal) async throws -> (outcome: Outcome, report: RunReport, plot: StreamPlot) {
         let lock = try claimDirectory()
         let end = try await runToItsEnd(view: view, until: stop)
@@ -46,7 +50,7 @@ public struct GraphRun: Sendable {
         outcome: Outcome, report: RunReport, plot: StreamPlot
     ) {
         try prepareDirectory()
-        var restarts: [String: Int] = [:], deaths = 0
+        var restarts: [String: Int] = [:], failures = 0
         while true {
             var (outcome, report, plot) = try await runOnce(view: view, until: stop)
             guard case .interrupted(let name, let byInput) = outcome else {
@@ -54,13 +58,13 @@ public struct GraphRun: Sendable {
                 return (outcome, report, plot)
             }
             restarts[name, default: 0] += 1
-            if !byInput { deaths += 1 }
-            if deaths > plan.settings.supervise.maximumRestarts {
+            if !byInput { failures += 1 }
+            if failures > plan.settings.supervise.maximumRestarts {
                 report.restarts.merge(restarts, uniquingKeysWith: +)
-                return (.failed("\(name) keeps dying; see \(plan.directory)/logs"), report, plot)
+                return (.failed("\(name) has failed too often; see \(plan.directory)/logs"), report, plot)
             }
             if stop.isSet { return (.stopped, report, plot) }
-            say("\(name) died: the replay begins again, and learning goes on from the newest checkpoint\n")
+            say("\(name) failed: the replay is repeated, and learning continues from the newest checkpoint\n")
         }
     }
 
@@ -79,44 +83,45 @@ public struct GraphRun: Sendable {
                     ])
             ],
             limits: plan.settings.stageOptions.limits)
-        let watch = Watch(plan, view: view, began: began, say: say)
+        let monitor = GraphMonitor(plan, view: view, began: began, say: say)
         for child in plan.stages { await supervisor.start(child) }
 
         let outcome = await withTaskGroup(of: Outcome?.self) { group in
-            group.addTask { await watch.listen(to: listener) }
-            group.addTask { await watch.follow(supervisor) }
-            group.addTask { await watch.keepTime(starting: plan.publisher, by: supervisor, until: stop) }
-            group.addTask { await watch.endWhatHangs(by: supervisor) }
+            group.addTask { await monitor.listen(to: listener) }
+            group.addTask { await monitor.follow(supervisor) }
+            group.addTask { await monitor.keepTime(starting: plan.publisher, by: supervisor, until: stop) }
+            group.addTask { await monitor.killHung(by: supervisor) }
             let first = await group.compactMap { $0 }.first { _ in true }
             group.cancelAll()
-            return first ?? .failed("the graph ended without a word")
+            return first ?? .failed("the graph ended without an outcome")
         }
-        // The last words of every stage are still to come.
-        let last = Task { _ = await watch.listen(to: listener, untilAllAreDone: true) }
+        // The last status of every stage is still to arrive.
+        let last = Task { _ = await monitor.listen(to: listener, untilAllAreDone: true) }
         await supervisor.stopAll()
         await Self.wait(for: last, atMost: .seconds(2))
         listener.cancel()
         let seconds = (ContinuousClock.now - began).inSeconds
-        let report = await watch.report(after: seconds, restarts: supervisor.restarts)
-        return (outcome, report, await watch.plot)
+        let report = await monitor.report(after: seconds, restarts: supervisor.restarts)
+        return (outcome, report, await monitor.plot)
     }
 
     private static func wait(for task: Task<Void, Never>, atMost limit: Duration) async {
         let timer = Task {
-            try? await Task.sleep(for: limit)  // cancelled when the task is done first
+            try? await Task.sleep(for: limit)  // cancelled if the task finishes first
             task.cancel()
         }
         await task.value
         timer.cancel()
     }
 
-    /// Keeps the run's directory, and the checkpoint's, from every other run.
+    /// Locks the directories of the run and of the checkpoint against other runs.
     private func claimDirectory() throws(FileError) -> DirectoryLock {
         let lock = try DirectoryLock(plan.directory)
-        // Children of a run whose supervisor was killed end by themselves, within a moment.
+        // Children of a run whose supervisor was killed exit by themselves after a short time.
         let patience = Int(clamping: 1000 * (plan.settings.supervise.stopGrace + 2))
         _ = try DirectoryLock(plan.logs, name: Supervised.lock, patience: patience)
-        _ = try DirectoryLock(plan.settings.learn.directory, name: Supervised.learnerLock)  // the learner takes it when it starts
+        // Only checked here: the learner locks its directory when it starts.
+        _ = try DirectoryLock(plan.settings.learn.directory, name: Supervised.learnerLock)
         return lock
     }
 
@@ -127,7 +132,7 @@ public struct GraphRun: Sendable {
     }
 }
 
-/// Told once, from a signal handler or a test, that a run shall end.
+/// Requests the end of a run, for example from a signal handler; it cannot be reset.
 public final class StopSignal: Sendable {
     private let isRaised = Mutex(false)
 

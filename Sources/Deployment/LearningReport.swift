@@ -1,36 +1,39 @@
 import Schema
 
-/// What became of learning over a stream: what was kept of earlier domains, what the gate let through, which rules fired.
+/// The part of a report about learning: accuracies by domain, decisions of the gate, and firings of trigger rules.
 public struct LearningReport: Codable, Sendable, Equatable {
     public struct Domains: Codable, Sendable, Equatable {
         public var names: [String]
-        /// Row i: shares right on domains 0 … i after domain i.
+        /// Row i: the accuracies on domains 0 … i after domain i.
         @Finite public var accuracy: [[Double]]
-        /// On each domain, by the model as it was when the domain began, and as it was at the start.
+        /// The accuracy on each domain of the model at the beginning of the domain.
         @Finite public var before: [Double]
+        /// The accuracy on each domain of the initial model.
         @Finite public var initial: [Double]
         public var averageAccuracy: Double?
         public var anytimeAccuracy: Double?
         public var backwardTransfer: Double?
         public var forwardTransfer: Double?
         public var forgetting: Double?
-        /// Whether the moments tested on were never learned from.
+        /// Whether the accuracies were measured on moments from which the model has not learned.
         public var heldOut: Bool
     }
 
     public struct Gate: Codable, Sendable, Equatable {
-        /// Publications, by what was decided.
+        /// The number of decisions on publications, by kind.
         public var decisions: [String: UInt64]
-        /// By player: the version on duty, the twin that never learns, the dummy renewed on a fixed schedule; each judged before a moment was learned.
+        /// The prequential accuracy of the serving version, of the frozen baseline and of the ungated baseline, which is updated on a fixed
+        /// schedule.
         @Finite public var accuracy: [String: Double]
+        /// Their prequential losses, in nats per label.
         @Finite public var loss: [String: Double]
     }
 
-    /// Absent where no domain was told or found.
+    /// Nil if no domain was given or detected.
     public var domains: Domains?
-    /// Absent without a gate.
+    /// Nil without a gate.
     public var gate: Gate?
-    /// Firings by rule, and lines that the gate, an operator or the learner wrote.
+    /// The number of firings by rule, and of ledger lines of the gate, an operator or the learner.
     public var fired: [String: UInt64]
 }
 
@@ -51,26 +54,27 @@ extension LearningReport {
         fired = record.fired
     }
 
-    /// A few lines, or none where there is nothing to tell.
+    /// A summary in a few lines; empty if there is nothing to report.
     var summary: String {
         var text = ""
         if let domains {
             func percent(_ value: Double?) -> String { value.map { shown(100 * $0, "%.1f") + " %" } ?? "none" }
-            text +=
-                "domains:    \(domains.names.map(\.onOneLine).joined(separator: ", ")), tested on moments that were \(domains.heldOut ? "never " : "")learned\n"
+            let tested = domains.heldOut ? "held-out moments" : "moments that were learned too"
+            text += "domains:    \(domains.names.map(\.onOneLine).joined(separator: ", ")), tested on \(tested)\n"
             for (name, row) in zip(domains.names.map(\.onOneLine), domains.accuracy) {
                 text +=
                     "  after \(name.padding(toLength: max(12, name.count), withPad: " ", startingAt: 0)) "
                     + row.map { shown(100 * $0, "%5.1f") }.joined(separator: " ") + "\n"
             }
             text +=
-                "  average \(percent(domains.averageAccuracy)), at any time \(percent(domains.anytimeAccuracy)), forgetting \(percent(domains.forgetting)), "
-                + "transfer back \(percent(domains.backwardTransfer)), forward \(percent(domains.forwardTransfer))\n"
+                "  average \(percent(domains.averageAccuracy)), anytime \(percent(domains.anytimeAccuracy)), "
+                + "forgetting \(percent(domains.forgetting)), backward transfer \(percent(domains.backwardTransfer)), "
+                + "forward transfer \(percent(domains.forwardTransfer))\n"
         }
         if let gate {
-            let players = gate.accuracy.sorted { $0.key < $1.key }.map { "\($0.key.onOneLine) \(shown(100 * $0.value, "%.1f")) %" }
-            text +=
-                "gate:       \(gate.decisions.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key.onOneLine)" }.joined(separator: ", ")); right: \(players.joined(separator: ", "))\n"
+            let decisions = gate.decisions.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key.onOneLine)" }
+            let accuracies = gate.accuracy.sorted { $0.key < $1.key }.map { "\($0.key.onOneLine) \(shown(100 * $0.value, "%.1f")) %" }
+            text += "gate:       \(decisions.joined(separator: ", ")); accuracy: \(accuracies.joined(separator: ", "))\n"
         }
         if !fired.isEmpty {
             text += "ledger:     \(fired.sorted { $0.key < $1.key }.map { "\($0.key.onOneLine) \($0.value)" }.joined(separator: ", "))\n"

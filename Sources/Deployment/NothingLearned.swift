@@ -3,60 +3,63 @@ import Statistics
 
 /// Why a run learned nothing.
 public struct NothingLearned: Codable, Sendable, Equatable {
-    /// In words, with what to do.
+    /// The reason and advice, as text.
     public var why: String
-    /// Readings and moments that had come; 0 where the run had nothing to learn from.
+    /// The number of readings, moments and rejected session lines received; 0 if there was nothing to learn from.
     public var came: UInt64
 }
 
 extension RunRecord {
-    /// Nil where something was learned.
+    /// Why nothing was learned; nil if something was.
     var nothingLearned: NothingLearned? {
         guard !hasLearned else { return nil }
         let readings = statuses["ingest"]?.received["sensor"] ?? 0, made = UInt64(clamping: statuses["fuse"]?.gauges["moments"] ?? 0)
         let lines = drops(of: "play").values.reduce(UInt64(0)) { $0.clampedAdding($1) }
-        let what = "\(readings) readings and \(made) moments came"
-        func told(_ why: String) -> NothingLearned { .init(why: why, came: readings.clampedAdding(made).clampedAdding(lines)) }
-        guard readings > 0 || made > 0 || lines > 0 else { return told("nothing came") }
+        let what = "\(readings) readings and \(made) moments were received"
+        func reason(_ why: String) -> NothingLearned { .init(why: why, came: readings.clampedAdding(made).clampedAdding(lines)) }
+        guard readings > 0 || made > 0 || lines > 0 else { return reason("no readings were received") }
         let decided = UInt64(clamping: statuses["fuse"]?.gauges["decisions"] ?? 0)
         if decided > 0 {
-            return told("\(what) and \(decided) decisions were made, but of none was the reward told: publish feedback.* that cites them")
+            return reason("\(what) and \(decided) decisions were made, but no feedback was received: publish feedback.* that cites them")
         }
-        if let (stage, reason, count) = mostDropped {
-            let advice = advices[reason] ?? "schemas/README.md explains it in section 10"
-            return told("\(what); most were refused by \(stage) as \(reason.onOneLine) (\(count)): \(advice)")
+        if let (stage, cause, count) = mostDropped {
+            let advice = advices[cause] ?? "see section 10 of schemas/README.md"
+            return reason("\(what); most were rejected by \(stage) as \(cause.onOneLine) (\(count)): \(advice)")
         }
-        if made == 0 { return told("\(what); moments end with a reading that says so, a cut, a label or cut.timeLimit: none did") }
-        return told("\(what), without a label or a text to learn from")
+        if made == 0 {
+            return reason(
+                "\(what), but no moment ended: a moment ends with a reading marked as its end, a cut, a label or after cut.timeLimit")
+        }
+        return reason("\(what), without a label or a text to learn from")
     }
 
-    /// What was refused most often, and where.
+    /// The most frequent reason for rejection, with the stage and the count.
     private var mostDropped: (stage: String, reason: String, count: UInt64)? {
         statuses.keys.sorted().flatMap { stage in drops(of: stage).sorted { $0.key < $1.key }.map { (stage, $0.key, $0.value) } }
             .max { $0.2 < $1.2 }
     }
 }
 
-/// What to do about what is refused.
+/// Advice by reason for rejection.
 private let advices: [String: String] = [
-    "wrongShape": "readings or features do not fit the model; make signals.*, model.senses and model.text agree",
-    "unknownModality": "model.senses has no such sense, or no stage takes it; add it, or name the modality as the model does",
+    "wrongShape": "readings or features do not match the model; make signals.*, model.senses and model.text consistent",
+    "unknownModality": "model.senses has no such sense, or no stage processes it; add it, or use the model's name of the modality",
     "unknownFormat": "see section 3 of schemas/README.md for the formats",
-    "clockInFuture": "times jump further than cut.maximumJump; correct the clocks or raise it",
-    "cutRunsBack": "moments end before earlier ones; correct the clocks, or give each recording a session of its own",
+    "clockInFuture": "times jump by more than cut.maximumJump; correct the clocks or raise it",
+    "cutRunsBack": "moments end before earlier ones; correct the clocks, or use a separate session for each recording",
     "timeRunsBack": "lines are out of order; sort the session by t",
-    "late": "features come after their moment has closed; raise fuse.lateness, or replay with --mode lockstep",
-    "shed": "the machine does not keep up; raise fuse.maximumLatency, lower play.speed or simulate.rate, or replay with --mode lockstep",
-    "overflow": "the machine does not keep up; raise the queues under messaging, or replay with --mode lockstep",
-    "labelOutOfRange": "labels are beyond model.classes; raise it",
-    "orphanLabel": "labels name no moment; their time must be that of the moment's end",
-    "labelNeverCame": "moments wait for labels that do not come; see learn.labelPatience",
-    "nonFinite": "numbers are not finite, of readings or of gradients; look at the readings, lower learner.optimizerSettings.learning_rate",
-    "missingFile": "the session names files that are not there",
+    "late": "features arrive after their moment has been closed; raise fuse.lateness, or replay with --mode lockstep",
+    "shed": "the machine is too slow; raise fuse.maximumLatency, lower play.speed or simulate.rate, or replay with --mode lockstep",
+    "overflow": "the machine is too slow; raise the queue limits under messaging, or replay with --mode lockstep",
+    "labelOutOfRange": "labels are not below model.classes; raise it",
+    "orphanLabel": "labels match no moment; their time must be that of the moment's end",
+    "labelNeverCame": "the labels that moments wait for do not arrive; see learn.labelPatience",
+    "nonFinite": "numbers of readings or gradients are not finite; check the readings, lower learner.optimizerSettings.learning_rate",
+    "missingFile": "the session names files that do not exist or cannot be read",
     "pathOutside": "the session names files outside its directory",
-    "brokenLine": "lines of the session are not as section 11 of schemas/README.md says",
-    "tooLarge": "payloads are beyond a bound; make them smaller",
-    "noModel": "the learner's updates did not come; see its log",
-    "wrongModel": "updates are of another model; every stage must read the same settings",
-    "passedOver": "messages that killed a stage were passed over; see the logs",
+    "brokenLine": "lines of the session are not in the format of section 11 of schemas/README.md",
+    "tooLarge": "payloads exceed a limit; make them smaller",
+    "noModel": "the learner's updates have not arrived; see its log",
+    "wrongModel": "updates belong to another model; all stages must read the same settings",
+    "passedOver": "messages that caused a stage to fail were skipped; see the logs",
 ]

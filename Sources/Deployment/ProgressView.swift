@@ -1,20 +1,22 @@
 import Foundation
 import Statistics
 
-/// How a run looks in a terminal: a few lines, written over each time; or a line now and then where output is not a terminal.
+/// The progress of a run: in a terminal a few lines that are redrawn, otherwise a line at intervals.
 public struct ProgressView: Sendable {
     private let isTerminal: Bool
     private let interval: Double
     private var drawn = 0
     private var lastLine = -Double.infinity
 
-    /// - Parameter interval: seconds between lines where output is not a terminal.
+    /// - Parameters:
+    ///   - isTerminal: whether the output is a terminal.
+    ///   - interval: seconds between lines if it is not.
     public init(isTerminal: Bool, interval: Double = 5) {
         self.isTerminal = isTerminal
         self.interval = interval
     }
 
-    /// The text to write for the state of a run after `seconds`, or nothing if it is too early for another line.
+    /// The text to output for the state of a run after `seconds`; empty if it is too early for another line.
     public mutating func draw(_ record: RunRecord, after seconds: Double) -> String {
         let lines = Self.lines(record, after: seconds)
         guard isTerminal else {
@@ -27,7 +29,7 @@ public struct ProgressView: Sendable {
         return up + lines.map { "\u{1B}[2K" + $0 + "\n" }.joined()
     }
 
-    /// Forgets the lines on the screen, so that a message printed since stays.
+    /// Must be called after other text was printed: the lines drawn before are not overwritten.
     public mutating func keep() {
         drawn = 0
     }
@@ -44,8 +46,10 @@ public struct ProgressView: Sendable {
         if let now, let first = record.firstWindow {
             func bits(_ scores: RunReport.Scores) -> String { shown(scores.bitsPerByte, "%.3f") }
             func right(_ scores: RunReport.Scores) -> String { shown(100 * scores.accuracy, "%.1f") }
-            lines.append("  words   \(bits(now.model)) bits a byte now, \(bits(first.model)) at the start, \(bits(now.frozen)) frozen")
-            lines.append("  labels  \(right(now.model)) % right now, \(right(first.model)) % at the start, \(right(now.frozen)) % frozen")
+            lines.append(
+                "  words   \(bits(now.model)) bits per byte now, \(bits(first.model)) at the start, \(bits(now.frozen)) frozen baseline")
+            lines.append(
+                "  labels  \(right(now.model)) % correct now, \(right(first.model)) % at the start, \(right(now.frozen)) % frozen baseline")
         }
         if let decisions = decisionLine(fuse: record.statuses["fuse"]?.gauges ?? [:], learn: record.statuses["learn"]?.gauges ?? [:]) {
             lines.append("  " + decisions)

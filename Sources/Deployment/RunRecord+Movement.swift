@@ -2,7 +2,7 @@ import Schema
 import Statistics
 
 extension RunRecord {
-    /// Changes with every message that any process has received or sent, but for statuses, and with every moment that was dealt with.
+    /// A number that changes whenever a process receives or sends a message other than a status, and whenever a moment is evaluated.
     var activity: UInt64 {
         statuses.values.reduce(summary?.watermark ?? 0) { sum, status in
             let sent = status.sent.filter { $0.key != "status" }.values, all = [UInt64](sent) + status.received.values
@@ -10,12 +10,12 @@ extension RunRecord {
         }
     }
 
-    /// Whether the player waits for the time of what comes next, as it does where a recording pauses.
+    /// Whether the player is waiting for the time of the next event, as in pauses of a recording.
     var isPausing: Bool { statuses["play"].map { !$0.last && $0.gauges["nextIn", default: 0] > 0 } ?? false }
 }
 
 extension RunRecord {
-    /// Moments that the evaluators dealt with, or that fuse has made since it started, whichever is more.
+    /// The number of moments processed by the evaluators; if the evaluator was restarted, at least the number made by fuse since its start.
     var moments: UInt64 {
         let evaluated = evaluatedBefore.clampedAdding(summary?.moments ?? 0).clampedAdding(summary?.setAside ?? 0)
         return evaluatedBefore > 0 ? max(evaluated, UInt64(clamping: statuses["fuse"]?.gauges["moments"] ?? 0)) : evaluated

@@ -1,32 +1,34 @@
 import Schema
 import Statistics
 
-/// What is known of a running graph, from what its stages tell.
+/// The state of a running graph, collected from the messages of its stages.
 public struct RunRecord: Sendable {
     public private(set) var statuses: [String: Status] = [:]
     public private(set) var summary: EvaluationSummary?
-    /// The first summary that scored anything: how good the model was at the start.
+    /// The scores of the first summary with any: those of the model at the start.
     public private(set) var firstWindow: RunReport.Metrics?
+    /// The newest model update.
     public private(set) var update: ModelUpdate?
+    /// Whether the evaluator has published its last summary.
     public private(set) var isComplete = false
-    /// Counts of processes that ended, kept when a stage starts again.
+    /// Drops counted by earlier processes of restarted stages.
     private var earlier: [String: [String: UInt64]] = [:]
     private var earlierMemory: [String: UInt64] = [:]
-    /// Moments that evaluators dealt with before the newest one started.
+    /// The number of moments processed by evaluators before the newest one was started.
     public private(set) var evaluatedBefore: UInt64 = 0
-    /// Whether the learner has told of anything that it learned, or had learned from this stream before.
+    /// Whether the learner has reported that it learned anything in this run, or from this stream before.
     public private(set) var hasLearned = false
 
     public private(set) var domains: DomainSummary?
     public private(set) var verdict: Verdict?
     private var verdicts: UInt64 = 0
-    /// Model updates published: what the learner sent under `model.` without the verdicts on them and the adapters of sessions.
+    /// The number of model updates published: the learner's messages under `model.` without verdicts and adapters of sessions.
     public var updates: UInt64 {
         let sent = statuses["learn"]?.sent["model"] ?? 0
         let others = verdicts.clampedAdding(UInt64(clamping: statuses["learn"]?.gauges["personalUpdates"] ?? 0))
         return sent - min(sent, others)
     }
-    /// The newest lines of the learner's ledger, by serial.
+    /// The lines of the learner's ledger, by serial.
     private var lines: [UInt64: TriggerLine] = [:]
     public private(set) var points: [StreamPlot.Point] = []
     private var marks: [StreamPlot.Mark] = []
@@ -52,11 +54,12 @@ public struct RunRecord: Sendable {
         if marks.count < Self.capacity { marks.append(.init(ordinal: ordinal, kind: kind, label: label)) }
     }
 
-    /// Firings and written lines by who fired or wrote.
+    /// The number of ledger lines with the verdict `fired`, by rule.
     public var fired: [String: UInt64] {
         lines.values.reduce(into: [:]) { counts, line in if line.verdict == "fired" { counts[line.rule, default: 0] += 1 } }
     }
 
+    /// The plot of the losses so far.
     public func plot(title: String) -> StreamPlot {
         let fired = lines.values.filter { $0.verdict == "fired" && $0.rule != "gate" }.sorted { $0.serial < $1.serial }
         let domains = zip(self.domains?.domains ?? [], self.domains?.starts ?? []).map {
@@ -70,7 +73,7 @@ public struct RunRecord: Sendable {
                 })
     }
 
-    /// What the labels since the summary before lost on average.
+    /// Adds a point with the mean losses of the labels since the preceding summary.
     private mutating func addPoint(_ summary: EvaluationSummary) {
         func mean(_ name: String) -> Double? {
             guard let now = summary.running.first(where: { $0.name == name }) else { return nil }
@@ -110,22 +113,25 @@ public struct RunRecord: Sendable {
         if self.update.map({ update.version >= $0.version || update.stamp.epoch > $0.stamp.epoch }) ?? true { self.update = update }
     }
 
+    /// The number of items dropped by a stage, by reason, including its earlier processes.
     public func drops(of stage: String) -> [String: UInt64] {
         (statuses[stage]?.drops ?? [:]).merging(earlier[stage] ?? [:]) { $0.clampedAdding($1) }.filter { $0.value > 0 }
     }
 
+    /// The peak memory of a stage in bytes, including its earlier processes.
     public func peakMemory(of stage: String) -> UInt64 {
         max(statuses[stage]?.peakMemory ?? 0, earlierMemory[stage] ?? 0)
     }
 
+    /// The number of items dropped by all stages and of messages lost between them.
     public var totalDrops: UInt64 {
         statuses.reduce(0) { total, stage in
             drops(of: stage.key).values.reduce(stage.value.gaps.values.reduce(total) { $0.clampedAdding($1) }) { $0.clampedAdding($1) }
         }
     }
 
-    /// Seconds from a moment's end at ingest to its prediction and to the update that learned from it; by the stream's clock, to its label; and of adapting to
-    /// a session.
+    /// Latencies in seconds: from the arrival of a moment's end at ingest to its prediction (`prediction`) and to the update that learned
+    /// from it (`update`); from a moment to its label by the clock of the stream (`label`); and of adapting to a session (`adapting`).
     public var latencies: [String: RunReport.Quantiles] {
         let named = [
             ("prediction", statuses["fuse"]?.latency["prediction"]), ("update", statuses["learn"]?.latency["update"]),

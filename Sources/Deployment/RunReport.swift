@@ -1,19 +1,19 @@
 import Foundation
 import Safetensors
 import Schema
-import Stages
 import Statistics
+import Wiring
 
-/// What a run came to, as `schemas/report.schema.json` describes it.
+/// The report of a run, in the format described by `schemas/report.schema.json`.
 public struct RunReport: Codable, Sendable, Equatable {
     public struct Scores: Codable, Sendable, Equatable {
         public var labelled: UInt64
         @Finite public var accuracy: Double
         public var tokens: UInt64
-        /// Nats a token.
+        /// Mean negative log-likelihood in nats per token.
         @Finite public var tokenNLL: Double
         @Finite public var bitsPerByte: Double
-        /// Nats a label.
+        /// Mean negative log-likelihood in nats per label.
         @Finite public var classNLL: Double
         /// Expected calibration error.
         @Finite public var calibration: Double
@@ -21,9 +21,11 @@ public struct RunReport: Codable, Sendable, Equatable {
 
     public struct Metrics: Codable, Sendable, Equatable {
         public var model: Scores
+        /// Of the frozen baseline: the model with its initial parameters.
         public var frozen: Scores
-        /// With each session's own adapters, where they are on.
+        /// Of the model with each session's adapters; nil if personalisation is off.
         public var personal: Scores?
+        /// Of the model without one sense, by the sense's name.
         public var masked: [String: Scores]
     }
 
@@ -40,24 +42,26 @@ public struct RunReport: Codable, Sendable, Equatable {
     public var seed: Int
     public var moments: UInt64
     public var predictions: UInt64
-    /// Moments that were not scored because the model had learned from them.
+    /// The number of moments that were not scored because the model had already learned from them.
     public var setAside: UInt64
-    /// Over the whole run.
+    /// The scores over the whole run.
     public var metrics: Metrics
-    /// Over the newest moments.
+    /// The scores over the newest moments.
     public var window: Metrics
     /// The first scores of the run.
     public var start: Metrics?
-    /// By stage and reason.
+    /// The number of dropped items, by stage and reason.
     public var drops: [String: [String: UInt64]]
-    /// Messages missed between stages, by stage and topic.
+    /// The number of messages lost between stages, by receiving stage and topic.
     public var gaps: [String: [String: UInt64]]
-    /// What stages noted without dropping it, by stage: early and out-of-order readings, moments set aside, versions missed.
+    /// Gauges of the stages that are not zero, by stage, such as early and out-of-order readings, moments set aside, versions missed.
     @Finite public var noted: [String: [String: Double]]
-    /// Seconds from the arrival of a moment's end at ingest.
+    /// Latencies in seconds; of predictions and updates, from the arrival of a moment's end at ingest.
     public var latencySeconds: [String: Quantiles]
     public var learning: LearningReport
+    /// The number of model updates published.
     public var updates: UInt64
+    /// The version of the last update.
     public var version: UInt64
     public var sha256: String
     public var checkpoint: String
@@ -65,11 +69,12 @@ public struct RunReport: Codable, Sendable, Equatable {
     @Finite public var wallSeconds: Double
     public var peakMemoryBytes: [String: UInt64]
     public var settings: [String: String]
-    /// Moments that the scores are made of: where the evaluator was started again, those since.
+    /// The number of moments scored; if the evaluator was restarted, since its last start.
     public var scored: UInt64
-    /// Why nothing was learned; absent where something was.
+    /// Why nothing was learned; nil if something was.
     public var nothingLearned: NothingLearned?
 
+    /// The report as JSON text.
     public var json: String {
         get throws {
             let encoder = JSONEncoder()

@@ -2,9 +2,11 @@ import Foundation
 import Schema
 import Statistics
 
-/// The loss over a stream as an SVG: the model's and the frozen twin's, with updates, drifts and what the gate held back marked.
+/// A plot, in SVG, of the loss over a stream of the model and of the frozen baseline, with marks at updates, drifts and decisions of the
+/// gate.
 public struct StreamPlot: Sendable {
-    /// Mean loss over the moments since the point before, in nats a label; nil where none was labelled. What is not finite is not drawn.
+    /// The mean losses over the moments since the preceding point, in nats per label; nil without labels. A loss that is not finite is not
+    /// drawn.
     public struct Point: Sendable, Equatable {
         public var ordinal: UInt64
         public var model: Double?
@@ -34,6 +36,7 @@ public struct StreamPlot: Sendable {
         .domain: "#888888", .fired: "#d62728", .refused: "#ff9f0e", .rolledBack: "#9467bd", .update: "#2ca02c",
     ]
 
+    /// The plot as an SVG document.
     public var svg: String {
         let last = Double(max(1, points.last?.ordinal ?? 1))
         let losses = points.flatMap { [$0.model, $0.frozen] }.compactMap { $0 }.filter(\.isFinite)
@@ -42,7 +45,7 @@ public struct StreamPlot: Sendable {
         func y(_ loss: Double) -> Double {
             Self.height - Self.bottom - (Self.height - Self.bottom - Self.top) * min(loss, highest) / highest
         }
-        func places(_ loss: KeyPath<Point, Double?>) -> [(Double, Double)] {
+        func coordinates(_ loss: KeyPath<Point, Double?>) -> [(Double, Double)] {
             points.compactMap { point in point[keyPath: loss].flatMap { $0.isFinite ? (x(point.ordinal), y($0)) : nil } }
         }
         var body = ""
@@ -53,11 +56,12 @@ public struct StreamPlot: Sendable {
             let isHigh = mark.kind != .refused
             body += line(x(mark.ordinal), isHigh ? Self.top : Self.height - Self.bottom - 12, Self.height - Self.bottom, mark)
         }
-        body += curve(places(\.frozen), "#bbbbbb", "frozen twin")
-        body += curve(places(\.model), "#1f77b4", "model")
+        body += curve(coordinates(\.frozen), "#bbbbbb", "frozen baseline")
+        body += curve(coordinates(\.model), "#1f77b4", "model")
         body += axes(last, highest, x, y) + legend
         return """
-            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Int(Self.width)) \(Int(Self.height))" font-family="sans-serif" font-size="12">
+            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Int(Self.width)) \(Int(Self.height))" \
+            font-family="sans-serif" font-size="12">
             <rect width="100%" height="100%" fill="white"/>
             <text x="\(Self.left)" y="22" font-size="14">\(escaped(title))</text>
             \(body)</svg>
@@ -66,12 +70,13 @@ public struct StreamPlot: Sendable {
     }
 
     private func line(_ x: Double, _ from: Double, _ to: Double, _ mark: Mark) -> String {
-        "<line x1=\"\(fixed(x))\" x2=\"\(fixed(x))\" y1=\"\(fixed(from))\" y2=\"\(fixed(to))\" stroke=\"\(Self.colours[mark.kind] ?? "black")\""
+        "<line x1=\"\(fixed(x))\" x2=\"\(fixed(x))\" y1=\"\(fixed(from))\" y2=\"\(fixed(to))\""
+            + " stroke=\"\(Self.colours[mark.kind] ?? "black")\""
             + (mark.kind == .domain ? " stroke-dasharray=\"4 3\"" : "") + "><title>\(escaped(mark.label))</title></line>\n"
     }
 
-    private func curve(_ places: [(Double, Double)], _ colour: String, _ name: String) -> String {
-        let text = places.map { "\(fixed($0.0)),\(fixed($0.1))" }.joined(separator: " ")
+    private func curve(_ coordinates: [(Double, Double)], _ colour: String, _ name: String) -> String {
+        let text = coordinates.map { "\(fixed($0.0)),\(fixed($0.1))" }.joined(separator: " ")
         return "<polyline fill=\"none\" stroke=\"\(colour)\" stroke-width=\"1.2\" points=\"\(text)\"><title>\(name)</title></polyline>\n"
     }
 
@@ -79,17 +84,17 @@ public struct StreamPlot: Sendable {
         let base = Self.height - Self.bottom
         var text = "<path d=\"M\(Self.left) \(Self.top)V\(base)H\(Self.width - 20)\" fill=\"none\" stroke=\"black\"/>\n"
         for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
-            text +=
-                "<text x=\"\(Self.left - 8)\" y=\"\(fixed(y(highest * share) + 4))\" text-anchor=\"end\">\(String(format: "%.2g", highest * share))</text>\n"
-            text +=
-                "<text x=\"\(fixed(x(UInt64(clamping: last * share))))\" y=\"\(base + 20)\" text-anchor=\"middle\">\(UInt64(clamping: last * share))</text>\n"
+            let loss = String(format: "%.2g", highest * share), ordinal = UInt64(clamping: last * share)
+            text += "<text x=\"\(Self.left - 8)\" y=\"\(fixed(y(highest * share) + 4))\" text-anchor=\"end\">\(loss)</text>\n"
+            text += "<text x=\"\(fixed(x(ordinal)))\" y=\"\(base + 20)\" text-anchor=\"middle\">\(ordinal)</text>\n"
         }
         return text + "<text x=\"\(Self.width / 2)\" y=\"\(base + 36)\" text-anchor=\"middle\">moments</text>\n"
-            + "<text x=\"14\" y=\"\(Self.height / 2)\" transform=\"rotate(-90 14 \(Self.height / 2))\" text-anchor=\"middle\">nats a label</text>\n"
+            + "<text x=\"14\" y=\"\(Self.height / 2)\" transform=\"rotate(-90 14 \(Self.height / 2))\" "
+            + "text-anchor=\"middle\">nats per label</text>\n"
     }
 
     private var legend: String {
-        var entries: [(String, String)] = [("model", "#1f77b4"), ("frozen twin", "#bbbbbb")]
+        var entries: [(String, String)] = [("model", "#1f77b4"), ("frozen baseline", "#bbbbbb")]
         for kind in Mark.Kind.allCases where marks.contains(where: { $0.kind == kind }) {
             entries.append((kind.rawValue, Self.colours[kind] ?? "black"))
         }

@@ -1,22 +1,24 @@
+import Configuration
 import Files
 import Foundation
 import Pipeline
-import Stages
 import Subprocess
 import SystemPackage
+import Wiring
 
-/// Keeps the processes of a graph running on one machine: starts them, restarts what dies, stops them all.
+/// Supervises the processes of a graph on one machine: starts them, restarts those that fail, and stops them all.
 ///
-/// A child that dies is started again after a delay that doubles with every death in a row, up to a bound; one that dies too often in a row is
-/// given up, which ends the graph; so is one that says it cannot start at all. A child that ran long enough counts as healthy again. Deaths by a
-/// message are not counted: it is noted, and passed over by the child that is started again.
+/// A child that fails is restarted after a delay that doubles with every consecutive failure, up to a limit. If it fails too often
+/// consecutively, or reports that it cannot start at all, the supervisor gives up, which ends the graph. A child that has run long enough
+/// counts as healthy, and its failures are counted anew. Failures caused by a message are not counted: the message is recorded, and
+/// skipped by the restarted child.
 public actor Supervisor {
-    /// One process of the graph.
+    /// A process of the graph.
     public struct Child: Sendable {
         public var name: String
         public var executable: String
         public var arguments: [String]
-        /// Whether it is started again when it ends by itself with status 0.
+        /// Whether it is restarted after it has exited with status 0.
         public var restartsAfterSuccess: Bool
 
         public init(name: String, executable: String, arguments: [String], restartsAfterSuccess: Bool = true) {
@@ -27,13 +29,19 @@ public actor Supervisor {
         }
     }
 
-    /// What happened to a child.
+    /// A change of the state of a child.
     public enum Event: Sendable, Equatable {
         case started(String, process: Int32, restarts: Int)
         case finished(String)
-        /// - Parameter by: the message that killed it, where one did.
-        case died(String, how: String, by: PassedOver?, lastWords: String, nextIn: Double)
-        case gaveUp(String, how: String, lastWords: String)
+        /// The child has failed and is restarted.
+        /// - Parameters:
+        ///   - how: how it ended.
+        ///   - by: the message that caused the failure, if one did.
+        ///   - lastLogLine: the last line of its log.
+        ///   - nextIn: seconds until the restart.
+        case failed(String, how: String, by: PassedOver?, lastLogLine: String, nextIn: Double)
+        /// The child has failed and is not restarted.
+        case gaveUp(String, how: String, lastLogLine: String)
     }
 
     private let configuration: SuperviseSettings
@@ -41,44 +49,46 @@ public actor Supervisor {
     private let isRepeatable: Bool
     private var tasks: [String: Task<Void, Never>] = [:]
     private var processes: [String: Int32] = [:]
-    /// Why a child was killed from here, until its end is dealt with.
+    /// The reason why the supervisor has killed a child, until its end is handled.
     private var killed: [String: Hang] = [:]
     public private(set) var restarts: [String: Int] = [:]
     public nonisolated let events: AsyncStream<Event>
-    private nonisolated let tell: AsyncStream<Event>.Continuation
+    private nonisolated let continuation: AsyncStream<Event>.Continuation
 
     /// - Parameters:
-    ///   - logs: an existing directory; each child's output goes to `<name>.log` in it.
-    ///   - isRepeatable: whether a message that killed a child comes again from a sender that has started again.
+    ///   - configuration: the settings.
+    ///   - logs: an existing directory; each child's output is appended to `<name>.log` in it.
+    ///   - isRepeatable: whether a message that caused a failure is sent again after a restart of its sender.
     public init(_ configuration: SuperviseSettings, logs: String, isRepeatable: Bool = false) {
         self.configuration = configuration
         self.logs = logs
         self.isRepeatable = isRepeatable
-        (events, tell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(256))
+        (events, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(256))
     }
 
+    /// Starts a child and keeps it running.
     public func start(_ child: Child) {
         precondition(tasks[child.name] == nil, "\(child.name) is running already")
         tasks[child.name] = Task { await self.keepRunning(child) }
     }
 
-    /// Stops a child: asks it, waits for the grace period, then kills it.
+    /// Stops a child: sends SIGTERM, waits for the grace period, then sends SIGKILL.
     public func stop(_ name: String) async {
         guard let task = tasks.removeValue(forKey: name) else { return }
         task.cancel()
         await task.value
     }
 
-    /// Stops every child, all at once.
+    /// Stops all children concurrently.
     public func stopAll() async {
         let running = tasks.values
         tasks.removeAll()
         for task in running { task.cancel() }
         for task in running { await task.value }
-        tell.finish()
+        continuation.finish()
     }
 
-    /// Kills a child that hangs; what comes next is as with every death.
+    /// Kills a hung child, which is then handled like any other failure.
     public func kill(_ name: String, process: Int32, because hang: Hang) {
         guard processes[name] == process else { return }
         killed[name] = hang
@@ -86,52 +96,53 @@ public actor Supervisor {
     }
 
     private func keepRunning(_ child: Child) async {
-        var deaths = 0
+        var failures = 0
         while !Task.isCancelled {
             let began = ContinuousClock.now
             let end = await run(child)
             if Task.isCancelled { return }
-            if end == nil, !child.restartsAfterSuccess { return tell(.finished(child.name)) }
+            if end == nil, !child.restartsAfterSuccess { return emit(.finished(child.name)) }
             let how = end?.description ?? "ended by itself"
             let message = end.flatMap { messageThatKilled(child, $0) }
             if message == nil {
-                if ContinuousClock.now - began > .seconds(configuration.healthyAfter) { deaths = 0 }
-                deaths += 1
+                if ContinuousClock.now - began > .seconds(configuration.healthyAfter) { failures = 0 }
+                failures += 1
             }
-            guard deaths <= configuration.maximumRestarts, end?.isFinal != true else {
-                return tell(.gaveUp(child.name, how: how, lastWords: lastWords(of: child)))
+            guard failures <= configuration.maximumRestarts, end?.isFinal != true else {
+                return emit(.gaveUp(child.name, how: how, lastLogLine: lastLogLine(of: child)))
             }
-            let delay = message == nil ? delay(after: deaths) : configuration.restartDelay
-            tell(.died(child.name, how: how, by: message, lastWords: lastWords(of: child), nextIn: delay))
+            let delay = message == nil ? delay(after: failures) : configuration.restartDelay
+            emit(.failed(child.name, how: how, by: message, lastLogLine: lastLogLine(of: child), nextIn: delay))
             restarts[child.name, default: 0] += 1
-            try? await Task.sleep(for: .seconds(delay))  // cut short by cancellation alone, which the loop sees
+            try? await Task.sleep(for: .seconds(delay))  // throws only if cancelled, which the loop checks
         }
     }
 
-    /// Seconds until the next start after so many deaths in a row.
-    private func delay(after deaths: Int) -> Double {
-        min(configuration.restartDelay * pow(2, Double(deaths - 1)), configuration.maximumRestartDelay)
+    /// Seconds until the restart after a number of consecutive failures.
+    private func delay(after failures: Int) -> Double {
+        min(configuration.restartDelay * pow(2, Double(failures - 1)), configuration.maximumRestartDelay)
     }
 
-    /// The message that killed a stage, noted as one to pass over; nil where none did, or where it did so although it was to be passed over.
+    /// The message that caused the failure of a stage, after recording it as one to skip; nil if there is none, or if it was to be skipped
+    /// already.
     private func messageThatKilled(_ child: Child, _ end: End) -> PassedOver? {
         guard end.isByInput, var message = NewestMessage.read(of: child.name, in: logs) else { return nil }
         if isRepeatable { message.epoch = nil }
         do {
             return try PassedOver.add(message, of: child.name, in: logs) ? message : nil
         } catch {
-            return nil  // it could not be noted, so it would come again: a death like any other
+            return nil  // not recorded, so it would be processed again: counts as an ordinary failure
         }
     }
 
     /// Runs the child once. Returns how it ended, or nil for status 0.
     private func run(_ child: Child) async -> End? {
         var options = PlatformOptions()
-        options.processGroupID = 0  // an interrupt of the terminal reaches the supervisor alone
+        options.processGroupID = 0  // so that control-C in the terminal is sent to the supervisor only
         options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(configuration.stopGrace))]
         let count = restarts[child.name] ?? 0
         guard access(child.executable, X_OK) == 0 else { return .missing(child.executable, String(cString: strerror(errno))) }
-        unlink(NewestMessage.path(of: child.name, in: logs))  // what an earlier process took says nothing of this one
+        unlink(NewestMessage.path(of: child.name, in: logs))  // belongs to an earlier process
         defer { (processes[child.name], killed[child.name]) = (nil, nil) }
         do {
             let log = try FileDescriptor.open(
@@ -146,7 +157,7 @@ public actor Supervisor {
             ) { execution in
                 let process = execution.processIdentifier.value
                 note(child.name, process)
-                tell(.started(child.name, process: process, restarts: count))
+                emit(.started(child.name, process: process, restarts: count))
             }
             if let hang = killed[child.name] { return .hung(hang) }
             return switch result.terminationStatus {
@@ -162,7 +173,7 @@ public actor Supervisor {
 
     private func note(_ name: String, _ process: Int32) { processes[name] = process }
 
-    /// The supervisor's own, without its settings: children read those from the file that holds what it made of them.
+    /// The supervisor's environment without settings, because children read the effective settings from a file.
     private var environment: Environment {
         var changes: [Environment.Key: String?] = [:]
         for name in ProcessInfo.processInfo.environment.keys where name.hasPrefix("ACCRETE_") {
@@ -174,28 +185,26 @@ public actor Supervisor {
         return .inherit.updating(changes)
     }
 
-    private func tell(_ event: Event) {
-        tell.yield(event)
-    }
+    private func emit(_ event: Event) { continuation.yield(event) }
 
     private func logPath(of child: Child) -> String { "\(logs)/\(child.name).log" }
 
-    /// The end of a child's log: what it said before it died.
-    private func lastWords(of child: Child) -> String {
+    /// The last line of a child's log.
+    private func lastLogLine(of child: Child) -> String {
         guard let file = FileHandle(forReadingAtPath: logPath(of: child)) else { return "" }
-        defer { try? file.close() }  // it was only read
+        defer { try? file.close() }  // closing a file that was only read cannot lose data
         let size = (try? file.seekToEnd()) ?? 0
-        try? file.seek(toOffset: size > 2048 ? size - 2048 : 0)  // a failed seek reads from where it stands
-        let text = String(decoding: (try? file.read(upToCount: 2048)) ?? Data(), as: UTF8.self)  // a disk that fails has no last words
+        try? file.seek(toOffset: size > 2048 ? size - 2048 : 0)  // after an error, reading starts at the current position
+        let text = String(decoding: (try? file.read(upToCount: 2048)) ?? Data(), as: UTF8.self)  // after an error the text is empty
         return text.split(separator: "\n").last.map(String.init) ?? ""
     }
 }
 
-/// Why a process counts as hung.
+/// A process that has sent no status for too long.
 public struct Hang: Sendable, Equatable {
-    /// Seconds since it was last heard of.
+    /// Seconds since its last status.
     public var seconds: Int
-    /// Whether it used processor time meanwhile: it is then at a message that does not end.
+    /// Whether it has used processor time since, and is thus processing a message without end.
     public var isBusy: Bool
 }
 
@@ -208,7 +217,7 @@ enum End: Equatable, CustomStringConvertible {
     case notStarted(String)
     case hung(Hang)
 
-    /// Whether the message that a stage was at may have been the cause: the program stopped itself, or did not come to an end.
+    /// Whether the message that a stage was processing may be the cause: the program trapped, or did not finish.
     var isByInput: Bool {
         switch self {
         case .signaled(let signal): [SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV].contains(signal)
@@ -217,7 +226,7 @@ enum End: Equatable, CustomStringConvertible {
         }
     }
 
-    /// Whether starting it again would not help.
+    /// Whether restarting cannot help.
     var isFinal: Bool {
         switch self {
         case .cannotStart, .missing: true
@@ -232,7 +241,7 @@ enum End: Equatable, CustomStringConvertible {
         case .exited(let status): "status \(status)"
         case .signaled(let signal): "signal \(signal), \(String(cString: strsignal(signal)))"
         case .notStarted(let why): "could not be started: \(why)"
-        case .hung(let hang): "told nothing for \(hang.seconds) s\(hang.isBusy ? "" : " and did nothing"), and was killed"
+        case .hung(let hang): "sent no status for \(hang.seconds) s\(hang.isBusy ? "" : " and used no processor time"), and was killed"
         }
     }
 }

@@ -1,14 +1,16 @@
-/// What is known of every domain after each was learned: accuracy[i][j] on domain j after learning domain i, and what follows from it.
+/// The accuracy matrix of continual learning, accuracy[i][j] on domain j after learning domain i, and the measures derived from it.
 ///
 /// Lopez-Paz and Ranzato 2017, https://arxiv.org/abs/1706.08840; forgetting by Chaudhry et al. 2018, https://arxiv.org/abs/1801.10112
 public struct AccuracyMatrix: Codable, Sendable, Equatable {
     public let domains: [String]
-    /// Before anything was learned, by domain; nil where not measured.
+    /// The accuracies of the untrained model, by domain; nil if not measured.
     public private(set) var initial: [Double]?
-    /// One row a domain learned so far; shares in 0…1.
+    /// One row for each domain learned so far; numbers in 0…1.
     public private(set) var accuracy: [[Double]] = []
 
-    /// - Parameter initial: accuracies of the untrained model, for forward transfer.
+    /// - Parameters:
+    ///   - domains: the names of all domains.
+    ///   - initial: the accuracies of the untrained model by domain, needed for forward transfer.
     public init(domains: [String], initial: [Double]? = nil) {
         precondition(
             initial == nil || initial?.count == domains.count, "\(initial?.count ?? 0) initial accuracies of \(domains.count) domains")
@@ -16,34 +18,36 @@ public struct AccuracyMatrix: Codable, Sendable, Equatable {
         self.initial = initial
     }
 
-    /// The accuracies on all domains, after the next one was learned.
+    /// Adds the accuracies on all domains after learning the next one.
     public mutating func append(_ row: [Double]) {
         precondition(row.count == domains.count, "\(row.count) accuracies of \(domains.count) domains")
         precondition(accuracy.count < domains.count, "all \(domains.count) domains are learned")
         accuracy.append(row)
     }
 
-    /// Over the domains learned so far, now. Nil before the first.
+    /// The mean of the current accuracies on the domains learned so far. Nil before the first.
     public var averageAccuracy: Double? { accuracy.last.flatMap { mean($0.prefix(accuracy.count)) } }
 
-    /// The mean over time of the average accuracy on the domains learned until then.
+    /// The mean, over all domains learned, of the average accuracy after each of them. Nil before the first.
     public var anytimeAccuracy: Double? {
         mean(accuracy.enumerated().map { index, row in mean(row.prefix(index + 1)) ?? 0 })
     }
 
-    /// What learning later domains did to earlier ones: below 0 where it harmed. Nil before the second.
+    /// Backward transfer: the mean change of the accuracy on earlier domains by learning later ones; negative for forgetting. Nil before
+    /// the second domain.
     public var backwardTransfer: Double? {
         guard let last = accuracy.last else { return nil }
         return mean((0..<accuracy.count - 1).map { last[$0] - accuracy[$0][$0] })
     }
 
-    /// What earlier domains taught of later ones. Nil before the second, or without initial accuracies.
+    /// Forward transfer: the mean gain over the initial accuracy on domains not yet learned by learning earlier ones. Nil before the second
+    /// domain, or without initial accuracies.
     public var forwardTransfer: Double? {
         guard let initial else { return nil }
         return mean((1..<max(1, accuracy.count)).map { accuracy[$0 - 1][$0] - initial[$0] })
     }
 
-    /// The mean loss from each earlier domain's best. Nil before the second.
+    /// Forgetting: the mean decrease from the best accuracy on each earlier domain. Nil before the second domain.
     public var forgetting: Double? {
         guard let last = accuracy.last else { return nil }
         return mean(

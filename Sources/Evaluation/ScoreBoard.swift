@@ -1,7 +1,7 @@
 import Foundation
 import Statistics
 
-/// Prequential scores of one player: over everything so far, and over the newest moments.
+/// Prequential scores of one predictor: over all moments so far, and over a window of the newest.
 public struct ScoreBoard: Codable, Sendable, Equatable {
     public private(set) var running = Scores()
     private var labels: [LabelScore] = []
@@ -21,16 +21,17 @@ public struct ScoreBoard: Codable, Sendable, Equatable {
         var bytes: Int
     }
 
-    /// - Parameter window: labels, and texts, that the windowed scores look back on.
+    /// - Parameter window: the number of labels, and of texts, in the windowed scores.
     public init(window: Int) {
         precondition(window > 0, "a window of \(window)")
         self.window = window
     }
 
-    /// A text, judged before it was learned.
+    /// Adds a text that was predicted before it was learned; ignored without tokens, or if the number is not finite.
     /// - Parameters:
-    ///   - tokenNLL: nats over all its tokens.
-    ///   - bytes: what the tokens stand for.
+    ///   - tokenNLL: the negative log-likelihood of all tokens, in nats.
+    ///   - tokens: the number of tokens.
+    ///   - bytes: the number of bytes that the tokens represent.
     public mutating func add(tokenNLL: Double, tokens: Int, bytes: Int) {
         guard tokens > 0, tokenNLL.isFinite else { return }
         let score = TextScore(nll: tokenNLL, tokens: tokens, bytes: bytes)
@@ -39,7 +40,10 @@ public struct ScoreBoard: Codable, Sendable, Equatable {
         nextText = (nextText + 1) % window
     }
 
-    /// A distribution over classes, judged by the class that it should have been; one with a number that is not finite is passed over.
+    /// Adds a predicted distribution over classes; ignored if a number is not finite.
+    /// - Parameters:
+    ///   - probabilities: one for each class.
+    ///   - label: the index of the true class.
     public mutating func add(probabilities: [Float], label: Int) {
         precondition(probabilities.indices.contains(label), "label \(label) of \(probabilities.count) classes")
         guard probabilities.allSatisfy(\.isFinite) else { return }
@@ -49,6 +53,7 @@ public struct ScoreBoard: Codable, Sendable, Equatable {
         nextLabel = (nextLabel + 1) % window
     }
 
+    /// The scores over the newest `window` labels and texts.
     public var windowed: Scores {
         var scores = Scores()
         for label in labels { scores.add(label) }
@@ -57,7 +62,7 @@ public struct ScoreBoard: Codable, Sendable, Equatable {
     }
 }
 
-/// Sums from which the usual scores follow.
+/// Accumulated sums, and the scores derived from them.
 public struct Scores: Codable, Sendable, Equatable {
     public private(set) var labelled = 0
     public private(set) var tokens = 0
@@ -83,14 +88,15 @@ public struct Scores: Codable, Sendable, Equatable {
         bytes += score.bytes
     }
 
-    /// Share of labels that were the likeliest class; 0 without labels.
+    /// The fraction of labels that were the most probable class; 0 without labels.
     public var accuracy: Double { labelled > 0 ? Double(right) / Double(labelled) : 0 }
-    /// Nats a label.
+    /// The mean negative log-likelihood of labels in nats; 0 without labels.
     public var classNLL: Double { labelled > 0 ? labelNLL / Double(labelled) : 0 }
-    /// Nats a token.
+    /// The mean negative log-likelihood of tokens in nats; 0 without tokens.
     public var tokenNLL: Double { tokens > 0 ? textNLL / Double(tokens) : 0 }
+    /// The negative log-likelihood of texts in bits per byte; 0 without texts.
     public var bitsPerByte: Double { bytes > 0 ? textNLL / Double(bytes) / log(2) : 0 }
 
-    /// Expected calibration error; 0 without labels.
+    /// The expected calibration error; 0 without labels.
     public var calibration: Double { confidence.expectedCalibrationError ?? 0 }
 }

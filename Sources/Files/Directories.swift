@@ -1,7 +1,7 @@
 import Glibc
 
-/// Makes a directory, and those above it, unless they are there.
-/// - Throws: `cannotWrite`, also where something that is no directory stands in the way.
+/// Creates a directory and its missing parents; does nothing if it exists.
+/// - Throws: `cannotWrite`, also if a component of the path exists and is not a directory.
 public func makeDirectory(at path: String) throws(FileError) {
     if FileKind(of: path) == .directory { return }
     if let slash = path.lastIndex(of: "/"), slash > path.startIndex { try makeDirectory(at: String(path[..<slash])) }

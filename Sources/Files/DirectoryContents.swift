@@ -1,17 +1,17 @@
 import Glibc
 
-/// Makes a directory, and those that it lies in, unless they are there, and says whether files may be made in it.
-/// - Throws: `cannotWrite`, also where something that is no directory stands in the way.
+/// Creates a directory and its missing parents, and checks that files can be created in it.
+/// - Throws: `cannotWrite`, also if a component of the path exists and is not a directory.
 public func prepareDirectory(at path: String) throws(FileError) {
     if let kind = FileKind(of: path), kind != .directory { throw FileError(path, .cannotWrite("it is \(kind.rawValue), not a directory")) }
     try makeDirectory(at: path)
     guard access(path, W_OK | X_OK) == 0 else { throw FileError(path, .cannotWrite(systemError())) }
 }
 
-/// Whether anything is at a path, symbolic links followed.
+/// Whether a path exists; symbolic links are followed.
 public func fileExists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-/// The names of what a directory holds, in order; none where it is no directory.
+/// The names of a directory's entries, sorted, without `.` and `..`; empty if the path is not a readable directory.
 public func fileNames(in directory: String) -> [String] {
     guard let entries = opendir(directory) else { return [] }
     defer { closedir(entries) }
@@ -23,12 +23,13 @@ public func fileNames(in directory: String) -> [String] {
     return names.sorted()
 }
 
-/// Removes what processes that have ended left unfinished in a directory, whatever they were replacing.
+/// Removes the temporary files of `replaceFile` that processes which no longer run have left in a directory.
 public func removeUnfinished(in directory: String) {
     for name in fileNames(in: directory) where isAbandoned(name) { unlink("\(directory)/\(name)") }
 }
 
-/// Waits until what was renamed, linked and removed in a directory is on the disk. A file system that cannot sync directories keeps its own promise.
+/// Waits until the renames, links and removals in a directory are on disk (`fsync` of the directory).
+/// Does nothing on a file system that cannot sync directories.
 public func syncDirectory(_ path: String) {
     let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { return }

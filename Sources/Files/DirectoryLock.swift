@@ -1,18 +1,19 @@
 import CLinux
 import Glibc
 
-/// Keeps a directory for one process, or for those that share it, until the lock is released or the process ends, however it ends.
+/// An exclusive or shared lock on a directory, held until this value is destroyed or the process ends, even by a crash.
 ///
-/// The lock is one on the file `lock` in it, which stays; the directory is made where it is missing.
+/// The lock is `flock` on a file in the directory, which is not removed afterwards. The directory is created if it is missing.
 public struct DirectoryLock: ~Copyable, Sendable {
     private let descriptor: Int32
 
+    /// Acquires the lock.
     /// - Parameters:
-    ///   - directory: what is kept.
-    ///   - name: the file that carries the lock.
-    ///   - isShared: whether others may share it.
-    ///   - patience: how long to wait for whoever holds it, in milliseconds.
-    /// - Throws: `cannotWrite` where the directory cannot be made or written to, or another process holds it.
+    ///   - directory: the directory to lock.
+    ///   - name: the name of the lock file.
+    ///   - isShared: true for a shared lock, false for an exclusive one.
+    ///   - patience: how long to wait while another process holds the lock, in milliseconds.
+    /// - Throws: `cannotWrite` if the directory cannot be created or written to, or another process still holds the lock.
     public init(_ directory: String, name: String = "lock", isShared: Bool = false, patience: Int = 0) throws(FileError) {
         try makeDirectory(directory)
         let path = "\(directory)/\(name)"
@@ -21,7 +22,7 @@ public struct DirectoryLock: ~Copyable, Sendable {
         var waited = 0
         while flock(descriptor, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 {
             guard errno == EWOULDBLOCK || errno == EINTR, waited < patience else {
-                let why = errno == EWOULDBLOCK ? "another process\(Self.holder(descriptor)) works in it" : systemError()
+                let why = errno == EWOULDBLOCK ? "another process\(Self.holder(descriptor)) is using it" : systemError()
                 close(descriptor)
                 throw FileError(directory, .cannotWrite(why))
             }
@@ -30,7 +31,7 @@ public struct DirectoryLock: ~Copyable, Sendable {
         }
         if !isShared {
             let text = Array("\(getpid())\n".utf8)
-            _ = ftruncate(descriptor, 0)  // the number only tells whom to ask
+            _ = ftruncate(descriptor, 0)  // the process number is only for the error message of another process
             _ = pwrite(descriptor, text, text.count, 0)
         }
         self.descriptor = descriptor
@@ -38,7 +39,7 @@ public struct DirectoryLock: ~Copyable, Sendable {
 
     deinit { close(descriptor) }
 
-    /// Who wrote its number into the file, if anybody did.
+    /// The number of the process that holds the lock, in parentheses; empty if the lock file names none.
     private static func holder(_ descriptor: Int32) -> String {
         var buffer = [UInt8](repeating: 0, count: 16)
         let count = pread(descriptor, &buffer, buffer.count, 0)
@@ -47,8 +48,8 @@ public struct DirectoryLock: ~Copyable, Sendable {
     }
 }
 
-/// Makes a directory, and those above it, where they are missing.
-/// - Throws: `cannotWrite`, also where something else stands there.
+/// Creates a directory and its missing parents; does nothing if it exists.
+/// - Throws: `cannotWrite`, also if a component of the path exists and is not a directory; the message names it.
 public func makeDirectory(_ path: String) throws(FileError) {
     var missing: [String] = []
     var place = path[...]

@@ -1,13 +1,13 @@
 import Glibc
 
-/// Why a file could not be read or written: the path, and what the system or a bound said of it.
+/// Why a file could not be read or written: the path, and the system's error message or the limit that was exceeded.
 public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
     public let path: String
     public let reason: Reason
 
     public enum Reason: Equatable, Sendable {
         case cannotOpen(String)
-        /// A directory, a pipe or a device stands where a regular file is wanted.
+        /// The path leads to a directory, a pipe or a device, and a regular file is required.
         case wrongKind(FileKind)
         case tooLarge(limit: Int)
         case cannotRead(String)
@@ -21,7 +21,7 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
 
     public var description: String { "\(path) \(sentence)" }
 
-    /// What the system said, or the whole sentence where it said nothing.
+    /// The system's error message, or a sentence about the file if the error did not come from the system.
     public var cause: String {
         switch reason {
         case .cannotOpen(let why), .cannotRead(let why), .cannotWrite(let why): why
@@ -29,7 +29,7 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The reason without the path.
+    /// The description without the path.
     public var sentence: String {
         switch reason {
         case .cannotOpen(let why): "cannot be opened: \(why)"
@@ -41,7 +41,7 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 }
 
-/// What a path leads to.
+/// The kind of file at a path.
 public enum FileKind: String, Sendable {
     case regular = "a regular file"
     case directory = "a directory"
@@ -51,7 +51,7 @@ public enum FileKind: String, Sendable {
     case socket = "a socket"
     case unknown = "something unknown"
 
-    /// Reads and writes of it go on from where the last one ended, as through a pipe.
+    /// Whether the file is read and written sequentially only, such as a pipe, and has no size.
     public var isStream: Bool { self == .pipe || self == .characterDevice || self == .socket }
 
     init(mode: mode_t) {
@@ -67,7 +67,7 @@ public enum FileKind: String, Sendable {
             }
     }
 
-    /// The kind of what `path` leads to, symbolic links followed; nil where there is nothing.
+    /// The kind of the file at `path`, symbolic links followed; nil if it does not exist.
     public init?(of path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
@@ -75,5 +75,5 @@ public enum FileKind: String, Sendable {
     }
 }
 
-/// The system's words for the last failed call.
+/// The system's message for the current `errno`.
 func systemError() -> String { String(cString: strerror(errno)) }

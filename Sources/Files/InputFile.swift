@@ -1,23 +1,25 @@
 import CLinux
 import Glibc
 
-/// A file opened for reading, closed when it is released.
+/// A file opened for reading, and closed when this value is destroyed.
 ///
-/// Only regular files are taken unless `streams` says otherwise, so that a pipe without a writer or an endless device
-/// neither blocks nor fills the memory of whoever was given its path.
+/// Only regular files are accepted unless `streams` is true, so that a pipe without a writer cannot block the caller
+/// and an endless device cannot fill its memory.
 public struct InputFile: ~Copyable {
     public let path: String
     public let descriptor: Int32
     public let kind: FileKind
-    /// Bytes of a regular file when it was opened; zero of a stream.
+    /// The size of a regular file in bytes when it was opened; zero for a stream.
     public let size: Int
 
+    /// Opens a file.
     /// - Parameters:
-    ///   - path: what to open; `-` is a file's name like any other.
-    ///   - streams: whether pipes, devices and sockets are taken too.
-    /// - Throws: `cannotOpen`, `wrongKind`.
+    ///   - path: the file; `-` has no special meaning.
+    ///   - streams: whether pipes, devices and sockets are accepted too.
+    /// - Throws: `cannotOpen`; `wrongKind` for a directory, and for a stream unless `streams` is true; `cannotRead` for a named pipe
+    ///   that has no writer within ten seconds.
     public init(_ path: String, streams: Bool = false) throws(FileError) {
-        // Opening a pipe that nobody writes to would block; its kind is known only afterwards.
+        // Opening a pipe without a writer would block, and the kind of the file is known only once it is open.
         let opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard opened >= 0 else { throw FileError(path, .cannotOpen(systemError())) }
         do throws(FileError) {
@@ -47,11 +49,11 @@ public struct InputFile: ~Copyable {
         return (kind, kind == .regular ? status.st_size : 0)
     }
 
-    /// The writer of a pipe may come this much later than its reader, in milliseconds.
+    /// How long to wait for the writer of a named pipe, in milliseconds.
     private static let writerPatience: Int32 = 10_000
 
-    /// Waits until a pipe that has a name has a writer, for before the first one comes a read would tell its end. One without a name
-    /// has had its writer.
+    /// Waits until a named pipe has a writer: before the first one opens it, a read returns end of file. An anonymous pipe already
+    /// has its writer.
     private static func awaitWriter(of descriptor: Int32, _ path: String) throws(FileError) {
         var buffer = [CChar](repeating: 0, count: 8)
         let count = readlink("/proc/self/fd/\(descriptor)", &buffer, buffer.count)
@@ -61,33 +63,34 @@ public struct InputFile: ~Copyable {
             let ready = poll(&wanted, 1, writerPatience)
             if ready < 0, errno == EINTR { continue }
             guard ready != 0 || pipe_has_writer_or_bytes(descriptor) != 0 else {
-                throw FileError(path, .cannotRead("nobody has written to it for \(writerPatience / 1000) s"))
+                throw FileError(path, .cannotRead("no process has written to it for \(writerPatience / 1000) s"))
             }
             return
         }
     }
 
-    /// Everything up to the end.
-    /// - Parameter limit: the most bytes to be read.
-    /// - Throws: `tooLarge`, before anything is read where a regular file tells its size; `cannotRead`.
+    /// Reads the file to its end.
+    /// - Parameter limit: the maximum number of bytes.
+    /// - Throws: `tooLarge`, for a regular file before anything is read; `cannotRead`.
     public func readAll(atMost limit: Int) throws(FileError) -> [UInt8] {
         guard size <= limit else { throw FileError(path, .tooLarge(limit: limit)) }
         return try Files.readAll(of: descriptor, path, expecting: size, atMost: limit)
     }
 }
 
-/// The bytes of a file.
+/// Reads a whole file.
 /// - Parameters:
 ///   - path: the file.
-///   - limit: the most bytes to be read; a larger file is refused.
-///   - streams: whether pipes (`<(…)`), `/dev/stdin` and devices are read too, up to their end or the limit.
+///   - limit: the maximum number of bytes; a larger file is an error.
+///   - streams: whether pipes (`<(…)`), `/dev/stdin` and devices are accepted too; they are read to their end.
 /// - Throws: `FileError`.
 public func readFile(_ path: String, atMost limit: Int, streams: Bool = false) throws(FileError) -> [UInt8] {
     try InputFile(path, streams: streams).readAll(atMost: limit)
 }
 
-/// Everything that comes on standard input, up to its end.
-/// - Throws: `tooLarge`; `cannotRead`, where it is closed or a directory.
+/// Reads standard input to its end.
+/// - Parameter limit: the maximum number of bytes.
+/// - Throws: `tooLarge`; `cannotRead`, also if standard input is closed or a directory.
 public func readStandardInput(atMost limit: Int) throws(FileError) -> [UInt8] {
     try readAll(of: STDIN_FILENO, "standard input", expecting: 0, atMost: limit)
 }

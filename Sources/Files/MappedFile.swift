@@ -1,14 +1,16 @@
 import Glibc
 
-/// A regular file's bytes, mapped for reading for as long as anyone holds them.
+/// A regular file mapped into memory for reading; unmapped when the object is released.
 ///
-/// Whoever replaces the file must rename a new one over it, as `replaceFile` does: the pages of a file that is shortened in place are gone.
+/// While it is mapped, the file may only be replaced by renaming another over it, as `replaceFile` does: reading a page of a file that
+/// was truncated in place ends the process with SIGBUS.
 /// `Sendable` holds because nothing writes to the memory between `init` and `deinit`.
 public final class MappedFile: @unchecked Sendable {
     public let path: String
     public let bytes: UnsafeRawBufferPointer
 
-    /// - Throws: `cannotOpen`, `wrongKind`.
+    /// Opens and maps a file.
+    /// - Throws: `cannotOpen`; `wrongKind` if it is not a regular file.
     public init(_ path: String) throws(FileError) {
         let file = try InputFile(path)
         self.path = path

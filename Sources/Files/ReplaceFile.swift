@@ -1,12 +1,14 @@
 import Glibc
 
-/// Writes a file whole or not at all.
+/// Replaces a file atomically.
 ///
-/// A regular file is written beside `path` and renamed over it when it is complete and on the disk: a reader, or a crash at
-/// any moment, finds the old file or the new one, whole. A symbolic link stays, and what it leads to is replaced. A pipe
-/// or a device is written to as it is. What earlier processes left unfinished beside `path` is removed.
-/// - Parameter fill: gets a function that appends bytes; what it throws counts as unable to write.
-/// - Throws: `cannotWrite`, `wrongKind` for a directory.
+/// The new contents are written to a temporary file in the same directory, synced to disk and renamed over `path`: a reader, also
+/// after a crash at any time, finds either the complete old file or the complete new one. A symbolic link is kept and its target
+/// replaced. A pipe or a device is written to directly. Temporary files that earlier processes have left for `path` are removed.
+/// - Parameters:
+///   - path: the file.
+///   - fill: writes the contents by calling the function that it is given; an error that it throws becomes `cannotWrite`.
+/// - Throws: `cannotWrite`; `wrongKind` for a directory.
 public func replaceFile(
     at path: String, fill: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
 ) throws(FileError) {
@@ -18,13 +20,14 @@ public func replaceFile(
     }
 }
 
-/// Writes text as `replaceFile(at:fill:)` does.
+/// Replaces a file atomically with text in UTF-8, as `replaceFile(at:fill:)` does.
+/// - Throws: `cannotWrite`; `wrongKind` for a directory.
 public func replaceFile(at path: String, with text: String) throws(FileError) {
     try replaceFile(at: path) { append in try Array(text.utf8).withUnsafeBytes(append) }
 }
 
-/// Says beforehand whether `replaceFile` could write to `path`: its directory is there and may be written to, and it is no directory itself.
-/// - Throws: `cannotWrite`, `wrongKind`.
+/// Checks that `replaceFile` could write to `path`: that its directory exists and is writable, and that it is not a directory itself.
+/// - Throws: `cannotWrite`; `wrongKind` for a directory.
 public func checkReplaceable(_ path: String) throws(FileError) {
     let target = try target(of: path)
     switch FileKind(of: target) {
@@ -34,7 +37,7 @@ public func checkReplaceable(_ path: String) throws(FileError) {
     }
 }
 
-/// Removes what processes that have ended left unfinished beside `path` when they were killed while they replaced it.
+/// Removes the temporary files that processes which no longer run have left while replacing `path`.
 public func removeUnfinished(of path: String) {
     let directory = directory(of: path)
     let prefix = "\(path.split(separator: "/").last ?? "")."
@@ -43,8 +46,8 @@ public func removeUnfinished(of path: String) {
     }
 }
 
-/// Whether a name is `….<process>.partial` of a process that has ended.
-/// - Parameter start: characters before the process; nil: as many as stand before the last but one dot.
+/// Whether a file name has the form `….<process>.partial` and that process no longer runs.
+/// - Parameter start: the number of characters before the process number; nil for everything up to the second-to-last dot.
 func isAbandoned(_ name: String, after start: Int? = nil) -> Bool {
     guard name.hasSuffix(unfinishedSuffix) else { return false }
     let rest = name.dropLast(unfinishedSuffix.count)
@@ -82,10 +85,10 @@ private func replaceRegularFile(
 private func writeStream(
     at path: String, fill: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
 ) throws(FileError) {
-    // Opening a pipe that nobody reads would block for ever; so it fails with ENXIO.
+    // Opening a pipe without a reader would block for ever; with O_NONBLOCK it fails with ENXIO.
     let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
-        throw FileError(path, .cannotWrite(errno == ENXIO ? "nobody reads from it" : systemError()))
+        throw FileError(path, .cannotWrite(errno == ENXIO ? "no process reads from it" : systemError()))
     }
     defer { close(descriptor) }
     do {
@@ -96,10 +99,10 @@ private func writeStream(
     }
 }
 
-/// A reader of a pipe may take this long, in milliseconds, to make room.
+/// How long to wait for the reader of a full pipe, in milliseconds.
 private let pipePatience: Int32 = 10_000
 
-/// Writes all bytes, however many calls that takes.
+/// Writes all bytes, with as many calls of `write` as that takes.
 func append(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: String) throws(FileError) {
     var rest = bytes
     while let start = rest.baseAddress, !rest.isEmpty {
@@ -108,7 +111,7 @@ func append(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: Strin
         if written < 0, errno == EAGAIN {
             var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
             guard poll(&room, 1, pipePatience) > 0 else {
-                throw FileError(path, .cannotWrite("nobody has read from it for \(pipePatience / 1000) s"))
+                throw FileError(path, .cannotWrite("no process has read from it for \(pipePatience / 1000) s"))
             }
             continue
         }
@@ -121,7 +124,7 @@ private func require(_ success: Bool, _ path: String) throws(FileError) {
     guard success else { throw FileError(path, .cannotWrite(systemError())) }
 }
 
-/// Where writing to `path` ends: symbolic links are followed, also to what is not there yet.
+/// The path that a write to `path` goes to: symbolic links are followed, also if their target does not exist yet.
 private func target(of path: String) throws(FileError) -> String {
     var path = path
     for _ in 0..<maximumLinks {
@@ -129,7 +132,7 @@ private func target(of path: String) throws(FileError) -> String {
         let count = readlink(path, &buffer, buffer.count)
         if count < 0 { return path }  // no link
         let link = String(decoding: buffer[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
-        // `/dev/fd/63` leads to `pipe:[…]`, which is no path: such a link is opened as it stands.
+        // `/dev/fd/63` links to `pipe:[…]`, which is not a path: such a link is opened itself.
         let next = link.hasPrefix("/") ? link : "\(directory(of: path))/\(link)"
         if FileKind(of: path)?.isStream == true { return path }
         path = next
@@ -137,7 +140,7 @@ private func target(of path: String) throws(FileError) -> String {
     throw FileError(path, .cannotWrite("too many symbolic links"))
 }
 
-/// As many as Linux itself follows.
+/// Linux follows as many (path_resolution(7)).
 private let maximumLinks = 40
 
 func directory(of path: String) -> String {

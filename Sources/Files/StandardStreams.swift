@@ -1,23 +1,23 @@
 import CLinux
 import Glibc
 
-/// Writes to standard output and standard error that never trap: a full disk or a closed descriptor is an error of the first and is passed
-/// over on the second.
+/// Writes to standard output; a full disk or a closed descriptor is thrown as an error and does not end the process.
 public enum StandardOutput {
-    /// Writes all bytes through the buffer that `print` uses too, so that both keep their order.
+    /// Writes bytes to the buffer that `print` uses too, so that the order of both is kept.
     /// - Throws: `cannotWrite`.
     public static func write(_ bytes: [UInt8]) throws(FileError) {
         try check(bytes.withUnsafeBytes { write_standard_output($0.baseAddress, $0.count) })
     }
 
-    /// Writes text and sends it on its way at once, as a terminal or a reader of a pipe wants it.
+    /// Writes text and flushes it, so that a terminal or the reader of a pipe receives it immediately.
+    /// - Throws: `cannotWrite`.
     public static func writeNow(_ text: String) throws(FileError) {
         try write(Array(text.utf8))
         try flush()
     }
 
-    /// Sends everything on its way, `print`'s output as well, and says whether all of it, from the beginning, got there.
-    /// - Throws: `cannotWrite`, also where an earlier write failed unnoticed.
+    /// Flushes the buffer, including the output of `print`.
+    /// - Throws: `cannotWrite`, also if any earlier write of this process to standard output has failed unnoticed.
     public static func flush() throws(FileError) { try check(flush_standard_output()) }
 
     private static func check(_ error: Int32) throws(FileError) {
@@ -27,16 +27,17 @@ public enum StandardOutput {
     }
 }
 
+/// Writes to standard error.
 public enum StandardError {
-    /// Says something to whoever watches. What cannot be said, also because a pipe's reader has gone, is lost; the work goes on.
+    /// Writes text; if it cannot be written, for example because the reader of a pipe has gone, it is lost without an error.
     public static func write(_ text: String) {
         withoutPipeSignal {
-            // there is nowhere left to complain
+            // There is nowhere left to report a failure to.
             try? Array(text.utf8).withUnsafeBytes { try append($0, to: STDERR_FILENO, "standard error") }
         }
     }
 
-    /// Runs `body` with SIGPIPE held back on this thread, and forgets one that it has caused.
+    /// Runs `body` with SIGPIPE blocked on this thread, and discards a SIGPIPE that it has caused.
     private static func withoutPipeSignal(_ body: () -> Void) {
         var pipe = sigset_t(), before = sigset_t(), pending = sigset_t()
         sigemptyset(&pipe)

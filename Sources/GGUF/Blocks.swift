@@ -1,8 +1,9 @@
-/// The numbers of stored blocks, after ggml's formulas.
+/// Dequantisation of the block formats of GGUF files, by the formulas of ggml.
+/// https://github.com/ggml-org/ggml/blob/master/src/ggml-quants.c
 ///
-/// In all of them d is a block's scale, m or min its offset; q are the quantised numbers, low nibbles first.
+/// d is a block's scale, m or min its offset; q are the quantised numbers, low nibbles first.
 enum Blocks {
-    /// Writes `count` numbers, a whole number of blocks, from `bytes`.
+    /// Decodes `count` numbers, a multiple of the type's block count, from `bytes` into `y`.
     static func decode(_ bytes: UnsafeRawPointer, _ type: GGUFType, count: Int, into y: UnsafeMutablePointer<Float>) {
         switch type {
         case .float32: for i in 0..<count { y[i] = Float(bitPattern: bytes.loadUnaligned(fromByteOffset: 4 * i, as: UInt32.self)) }
@@ -50,7 +51,7 @@ enum Blocks {
         }
     }
 
-    /// 32 numbers: the low nibbles of 16 bytes, then the high ones, with a fifth bit each where `high` has them.
+    /// 32 numbers: the low nibbles of 16 bytes, then their high nibbles; bit i of `high` is the fifth bit of number i.
     @inline(__always)
     private static func nibbles(
         _ q: UnsafeRawPointer, high: UInt32 = 0, d: Float, m: Float, zero: Int32, into y: UnsafeMutablePointer<Float>
@@ -62,7 +63,7 @@ enum Blocks {
         }
     }
 
-    /// 256 numbers in eight runs of 32, each with a scale and an offset of six bits.
+    /// 256 numbers in eight runs of 32, each run with a scale and an offset of six bits.
     @inline(__always)
     private static func superblock(
         _ block: UnsafeRawPointer, low: UnsafeRawPointer, high: UnsafeRawPointer?, into y: UnsafeMutablePointer<Float>
@@ -85,7 +86,7 @@ enum Blocks {
         }
     }
 
-    /// 256 numbers of six bits in sixteen runs, each with a scale of eight bits.
+    /// 256 numbers of six bits in sixteen runs, each run with a scale of eight bits.
     @inline(__always)
     private static func sixBits(_ block: UnsafeRawPointer, into y: UnsafeMutablePointer<Float>) {
         let d = half(block, 208)

@@ -1,6 +1,6 @@
-/// Why a GGUF file was refused.
+/// Why a GGUF file is not valid or not supported.
 public struct GGUFError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// The file's path, or what the bytes in memory are.
+    /// The path of the file.
     public let source: String
     public let reason: Reason
 
@@ -8,9 +8,9 @@ public struct GGUFError: Error, Equatable, Sendable, CustomStringConvertible {
         case cannotOpen(String)
         case noMagic
         case version(UInt32)
-        /// Something ends beyond the file's end.
+        /// A part of the header extends beyond the end of the file.
         case cutOff(what: String, at: Int)
-        /// A count or a length above what is read.
+        /// A count or a length exceeds its limit.
         case tooMany(what: String, count: UInt64, limit: Int)
         case badText(what: String, at: Int)
         case unknownValueType(key: String, type: UInt32)
@@ -37,7 +37,7 @@ extension GGUFError.Reason {
     var sentence: String {
         switch self {
         case .cannotOpen(let why): "cannot be opened: \(why)"
-        case .noMagic: "is no GGUF file: it does not begin with GGUF"
+        case .noMagic: "is not a GGUF file: it does not begin with GGUF"
         case .version(let version): "is GGUF of version \(version); versions 2 and 3, little-endian, are read"
         case .cutOff(let what, let place): "\(what) at byte \(place) goes beyond the file's end; it may be truncated"
         case .tooMany(let what, let count, let limit): "\(what) claims \(count), more than the allowed \(limit)"

@@ -1,6 +1,6 @@
 import Files
 
-/// A GGUF file: metadata and tensors of a model, mapped and not copied.
+/// A GGUF file, mapped into memory: the metadata and tensors of a model.
 /// https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 public struct GGUFFile: Sendable {
     public let source: String
@@ -10,7 +10,8 @@ public struct GGUFFile: Sendable {
     public let tensors: [GGUFTensor]
     private let indexOfName: [String: Int]
 
-    /// Opens a file. Offsets, alignment, overlaps, sizes, counts and lengths are checked before anything is allocated by them.
+    /// Maps a file and reads its header. Offsets, alignment, overlaps, sizes, counts and lengths are checked before memory is allocated
+    /// according to them.
     /// - Throws: `GGUFError`.
     public init(mapping path: String) throws(GGUFError) {
         let file: MappedFile
@@ -29,7 +30,7 @@ public struct GGUFFile: Sendable {
 
     public subscript(_ name: String) -> GGUFTensor? { indexOfName[name].map { tensors[$0] } }
 
-    /// A tensor that must be there, of a shape.
+    /// The tensor of a name and a shape.
     /// - Throws: `missing`, `wrongShape`.
     public func tensor(_ name: String, shape: [Int]) throws(GGUFError) -> GGUFTensor {
         guard let tensor = self[name] else { throw GGUFError(source, .missing(tensor: name)) }
@@ -38,7 +39,7 @@ public struct GGUFFile: Sendable {
     }
 }
 
-/// One tensor: a name, a shape and a view of the file's bytes.
+/// A tensor of a GGUF file: its name, its shape and a view of its bytes.
 public struct GGUFTensor: Sendable {
     public let name: String
     public let type: GGUFType
@@ -55,16 +56,17 @@ public struct GGUFTensor: Sendable {
         self.range = range
     }
 
-    /// Elements.
+    /// The number of elements.
     public var count: Int { shape.reduce(1, *) }
 
-    /// The stored bytes, block after block.
+    /// Calls `body` with the stored bytes, one block after the other.
     public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try body(UnsafeRawBufferPointer(rebasing: file.bytes[range]))
     }
 
-    /// Writes the numbers to `destination`, whose count must be this tensor's.
-    /// - Throws: `nonFinite`; then `destination` is partly written.
+    /// Decodes the elements to `destination`.
+    /// - Parameter destination: a buffer of `count` elements.
+    /// - Throws: `nonFinite`, after all elements have been written.
     public func copy(into destination: UnsafeMutableBufferPointer<Float>) throws(GGUFError) {
         precondition(destination.count == count, "\(name) has \(count) elements, the destination \(destination.count)")
         guard let start = destination.baseAddress else { return }
@@ -74,7 +76,8 @@ public struct GGUFTensor: Sendable {
         for i in 0..<destination.count where !destination[i].isFinite { throw GGUFError(file.path, .nonFinite(tensor: name, index: i)) }
     }
 
-    /// The numbers as an array. Throws as `copy(into:)` does.
+    /// The decoded elements.
+    /// - Throws: `nonFinite`.
     public func floats() throws(GGUFError) -> [Float] {
         let count = count
         var floats = [Float](repeating: 0, count: count)

@@ -1,7 +1,7 @@
-/// The front of a GGUF file: magic, version, counts, metadata, tensor descriptions; the tensors' bytes follow, aligned.
+/// The header of a GGUF file: magic, version, counts, metadata and tensor descriptions; the tensors' bytes follow, aligned.
 /// https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 struct GGUFHeader {
-    /// What is read of a file at most. Every bound is above what models have.
+    /// The limits beyond which a file is refused; all of them are above what existing models need.
     enum Limits {
         static let keys = 1 << 16
         static let tensors = 1 << 18
@@ -15,9 +15,9 @@ struct GGUFHeader {
     struct Entry {
         let name: String
         let type: GGUFType
-        /// Outermost dimension first, as everywhere else here; the file has them the other way round.
+        /// Outermost dimension first; in the file the innermost comes first.
         let shape: [Int]
-        /// Bytes, from the beginning of the data.
+        /// Byte offsets, counted from the beginning of the data.
         let range: Range<Int>
     }
 
@@ -51,7 +51,7 @@ struct GGUFHeader {
             guard entry.range.lowerBound.isMultiple(of: alignment) else {
                 throw GGUFError(
                     source,
-                    .misplaced(tensor: entry.name, problem: "begins at \(entry.range.lowerBound), which is no multiple of \(alignment)"))
+                    .misplaced(tensor: entry.name, problem: "begins at \(entry.range.lowerBound), which is not a multiple of \(alignment)"))
             }
             entries.append(entry)
         }
@@ -63,7 +63,7 @@ struct GGUFHeader {
     private static func alignment(_ metadata: [String: GGUFValue], source: String) throws(GGUFError) -> Int {
         guard let given = metadata["general.alignment"] else { return 32 }
         guard let alignment = given.integer, alignment > 0, alignment <= Limits.alignment, alignment & (alignment - 1) == 0 else {
-            throw GGUFError(source, .badKey("general.alignment", problem: "is no power of two up to \(Limits.alignment)"))
+            throw GGUFError(source, .badKey("general.alignment", problem: "is not a power of two up to \(Limits.alignment)"))
         }
         return alignment
     }
@@ -86,7 +86,7 @@ struct GGUFHeader {
     }
 }
 
-/// Reads a GGUF file's front from its beginning, and never beyond its end.
+/// Reads the header of a GGUF file sequentially, and never beyond the end of the file.
 struct GGUFReader {
     private let bytes: UnsafeRawBufferPointer
     private let source: String
@@ -127,7 +127,7 @@ struct GGUFReader {
         guard type == Self.array else { return try scalar(type, key) }
         let element = try number(UInt32.self, "the type of \"\(key)\"")
         let count = try count("the list \"\(key)\"", limit: GGUFHeader.Limits.elements)
-        // Every element takes a byte at least, so that a lying count ends here and reserves nothing.
+        // Every element takes at least one byte, so a count that is too large is rejected here, before memory is allocated for it.
         guard count <= bytes.count - place else { throw GGUFError(source, .cutOff(what: "the list \"\(key)\"", at: place)) }
         var integers: [Int] = [], numbers: [Double] = [], bools: [Bool] = [], strings: [String] = []
         for _ in 0..<count {
@@ -190,14 +190,14 @@ struct GGUFReader {
         guard let type = GGUFType(rawValue: number) else { throw GGUFError(source, .unknownType(tensor: name, type: number)) }
         guard extents[0].isMultiple(of: UInt64(type.blockCount)) else {
             throw GGUFError(
-                source, .badShape(tensor: name, shape: extents, problem: "whose rows are no whole blocks of \(type.blockCount)"))
+                source, .badShape(tensor: name, shape: extents, problem: "whose rows are not whole blocks of \(type.blockCount)"))
         }
         var blocks: UInt64 = 1
         for (index, extent) in extents.enumerated() {
             let factor = index == 0 ? extent / UInt64(type.blockCount) : extent
             let (product, overflow) = blocks.multipliedReportingOverflow(by: factor)
             guard !overflow, extent > 0, extent <= UInt64(Int32.max), product <= UInt64(Int64.max) / 256 else {
-                throw GGUFError(source, .badShape(tensor: name, shape: extents, problem: "which no file holds"))
+                throw GGUFError(source, .badShape(tensor: name, shape: extents, problem: "which is empty or too large"))
             }
             blocks = product
         }

@@ -1,4 +1,4 @@
-/// How a GGUF tensor's numbers are stored: by themselves, or in blocks with scales of their own.
+/// The storage format of a GGUF tensor's numbers: single numbers, or blocks of quantised numbers with their scales.
 /// https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 public enum GGUFType: UInt32, Sendable, CaseIterable {
     case float32 = 0
@@ -13,7 +13,7 @@ public enum GGUFType: UInt32, Sendable, CaseIterable {
     case q6_K = 14
     case bfloat16 = 30
 
-    /// Numbers in a block.
+    /// The number of elements in a block.
     public var blockCount: Int {
         switch self {
         case .float32, .float16, .bfloat16: 1
@@ -22,7 +22,7 @@ public enum GGUFType: UInt32, Sendable, CaseIterable {
         }
     }
 
-    /// Bytes of a block.
+    /// The size of a block in bytes.
     public var blockBytes: Int {
         switch self {
         case .float32: 4

@@ -18,7 +18,7 @@ public enum GGUFValue: Equatable, Sendable {
     public var strings: [String]? { if case .strings(let value) = self { value } else { nil } }
     public var integers: [Int]? { if case .integers(let value) = self { value } else { nil } }
 
-    /// A number of any type.
+    /// The value of an integer or a floating-point number.
     public var double: Double? {
         switch self {
         case .integer(let value): Double(value)

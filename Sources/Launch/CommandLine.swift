@@ -4,8 +4,8 @@ import Foundation
 import Glibc
 
 extension ParsableCommand {
-    /// Runs what the command line asks for. Whatever fails ends the process with a sentence on standard error and its status, and so does
-    /// output that could not be written.
+    /// Parses the command line and runs the command. An error ends the process with a message on standard error and an exit status other
+    /// than 0; so does output that could not be written.
     public static func runCommandLine() async {
         do {
             var command = try parseAsRoot()
@@ -20,7 +20,7 @@ extension ParsableCommand {
         var code = exitCode(for: error)
         let message = fullMessage(for: error)
         do {
-            // Help and the version are what was asked for.
+            // A successful exit with a message is that of `--help` or `--version`.
             if code.isSuccess, !message.isEmpty { try StandardOutput.write(Array("\(message)\n".utf8)) }
             try StandardOutput.flush()
         } catch let lost {
@@ -31,13 +31,12 @@ extension ParsableCommand {
         Glibc.exit(code.rawValue)
     }
 
-    /// Errors of Foundation in a sentence that names the file.
+    /// Replaces errors of Foundation by a sentence that names the file.
     private static func reworded(_ error: any Error) -> any Error {
         switch error {
         case let error as CocoaError:
-            return StartFailure(
-                "\(error.filePath ?? error.url?.path ?? "a file"): \(error.underlying.map { "\($0.localizedDescription)" } ?? error.localizedDescription)"
-            )
+            let reason = error.underlying.map { "\($0.localizedDescription)" } ?? error.localizedDescription
+            return StartFailure("\(error.filePath ?? error.url?.path ?? "a file"): \(reason)")
         case let error as DecodingError:
             return StartFailure(error.sentence)
         default:
@@ -47,17 +46,17 @@ extension ParsableCommand {
 }
 
 extension DecodingError {
-    /// What was not as expected, and where.
+    /// The problem and its position in the data, as a sentence.
     public var sentence: String {
         let (context, what): (Context, String) =
             switch self {
-            case .typeMismatch(_, let context): (context, "is of another kind than expected")
+            case .typeMismatch(_, let context): (context, "has another type than expected")
             case .valueNotFound(_, let context): (context, "is missing")
             case .keyNotFound(let key, let context): (context, "lacks \(key.stringValue)")
             case .dataCorrupted(let context): (context, "is malformed")
             @unknown default: (Context(codingPath: [], debugDescription: ""), "is malformed")
             }
         let path = context.codingPath.map(\.stringValue).joined(separator: ".")
-        return "what was read \(path.isEmpty ? "" : "at \(path) ")\(what)"
+        return "the value read \(path.isEmpty ? "" : "at \(path) ")\(what)"
     }
 }

@@ -1,7 +1,7 @@
 import Dispatch
 import Glibc
 
-/// Calls a handler at SIGINT and SIGTERM, instead of ending the process.
+/// Calls a handler on SIGINT and SIGTERM instead of ending the process.
 public final class Interrupts {
     private let sources: [any DispatchSourceSignal]
 

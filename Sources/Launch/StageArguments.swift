@@ -3,38 +3,51 @@ import Foundation
 import Logging
 import Messaging
 import Pipeline
-import Stages
+import Wiring
 
-/// What every stage takes on its command line.
+/// The command line arguments of every stage.
 public struct StageArguments: ParsableArguments {
-    @Option(help: "The configuration file; without it, the defaults.")
+    @Option(help: "The configuration file; without it, all settings have their defaults.")
     public var config: String?
 
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.")
     public var overrides: [String] = []
 
-    @Option(help: "Say more (debug) or less (warning, error) on standard error.")
+    @Option(help: "Minimum level of log messages on standard error: trace, debug, info, notice, warning, error or critical.")
     public var logLevel: Logger.Level = .info
 
     public init() {}
 
-    /// The settings that these arguments ask for.
-    /// - Throws: `StartFailure` with a sentence for each thing that makes no sense.
-    public func settings() throws -> Settings { try Self.load(config, overrides) }
+    /// The settings given by these arguments.
+    /// - Throws: `StartFailure` with a sentence for each invalid setting.
+    public func settings<S: StageSettings>(_ type: S.Type = S.self) throws -> S { try Self.load(config, overrides) }
 
-    public static func load(_ config: String?, _ overrides: [String]) throws -> Settings {
+    /// The settings of a configuration file, the environment and overrides.
+    /// - Parameters:
+    ///   - config: the path of the file; nil for the defaults.
+    ///   - overrides: `key=value` each.
+    /// - Throws: `StartFailure` with a sentence for each invalid setting.
+    public static func load<S: StageSettings>(_ config: String?, _ overrides: [String], as type: S.Type = S.self) throws -> S {
         do {
-            return try Settings.read(path: config, environment: ProcessInfo.processInfo.environment, overrides: overrides).settings
+            return try S.read(path: config, environment: ProcessInfo.processInfo.environment, overrides: overrides).settings
         } catch {
             throw StartFailure(error.description)
         }
     }
 
-    /// Runs a stage until it is done or told to stop.
+    /// Runs a stage until it has finished or is stopped.
+    /// - Parameters:
+    ///   - name: the name of the stage.
+    ///   - makeProcessor: creates its processor.
+    ///   - subscriptions: the topics that it subscribes to.
+    ///   - endpoints: the endpoints at which it publishes.
+    ///   - settings: the settings.
+    ///   - keepsLast: prefixes of topics whose last message is sent to new subscribers.
+    ///   - awaits: the number of subscribers to wait for before the stage begins, by topic; in lockstep mode only.
+    /// - Throws: `StartFailure`.
     public func run<P: Processor>(
-        _ name: String, _ makeProcessor: () throws -> sending P, hears subscriptions: [Subscription], at endpoints: [Endpoint],
-        settings: Settings,
-        keepsLast: [String] = [], awaits: [String: Int] = [:]
+        _ name: String, _ makeProcessor: () throws -> sending P, subscribesTo subscriptions: [Subscription],
+        publishesAt endpoints: [Endpoint], settings: some StageSettings, keepsLast: [String] = [], awaits: [String: Int] = [:]
     ) async throws {
         let processor: P
         do {
@@ -50,7 +63,7 @@ public struct StageArguments: ParsableArguments {
         options.newestMessage = try record(of: name)
         let stage = Stage(
             name: name, processor: processor, subscriptions: subscriptions, publish: endpoints, options: options, logger: logger)
-        Supervision.atItsEnd { stage.stop() }
+        Supervision.onSupervisorExit { stage.stop() }
         do {
             try await stage.run()
         } catch {
@@ -59,7 +72,7 @@ public struct StageArguments: ParsableArguments {
     }
 }
 
-/// Where a supervised stage notes the message that it is at.
+/// The file in which a supervised stage records the message that it is processing; nil without a supervisor.
 private func record(of name: String) throws(StartFailure) -> NewestMessage? {
     guard let logs = ProcessInfo.processInfo.environment[Supervised.logs] else { return nil }
     do {
@@ -69,7 +82,7 @@ private func record(of name: String) throws(StartFailure) -> NewestMessage? {
     }
 }
 
-/// One sentence on why a process cannot start.
+/// Why a process cannot start, in one sentence.
 public struct StartFailure: Error, CustomStringConvertible {
     public let description: String
 

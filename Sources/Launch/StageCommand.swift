@@ -2,10 +2,12 @@ import ArgumentParser
 import Files
 import Foundation
 import Glibc
-import Stages
+import Wiring
 
-/// An executable of the graph: it runs, or says in one sentence why it cannot.
+/// An executable of the graph. If it cannot start, it writes one sentence about the reason to standard error and exits.
 public protocol StageCommand: AsyncParsableCommand {
+    /// Runs the command.
+    /// - Throws: `StartFailure` if it cannot start.
     func launch() async throws
 }
 
@@ -25,8 +27,8 @@ extension StageCommand {
     }
 }
 
-/// What every process of the graph does first: a reader of its output that goes away does not end it, and it does not
-/// outlive its supervisor.
+/// Must be called first in every process of the graph: ignores SIGPIPE, so that a closed pipe is an error of writing and does not end the
+/// process, and ends the process when its supervisor has ended.
 public func beginProcess() {
     signal(SIGPIPE, SIG_IGN)
     Supervision.begin()

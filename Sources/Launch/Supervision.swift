@@ -1,28 +1,29 @@
 import Files
 import Foundation
 import Glibc
-import Stages
+import Wiring
 import Synchronization
 
-/// A process that a supervisor started does not outlive it, whatever it is at.
+/// Ends a supervised process when its supervisor has ended.
 public enum Supervision {
-    /// Seconds that a process may take to end by itself when its supervisor has gone.
+    /// The time that a process has to stop by itself after its supervisor has ended, in seconds.
     private static let grace: UInt32 = 10
-    /// How often it looks, in microseconds.
+    /// How often the process checks for its supervisor, in microseconds.
     private static let interval: UInt32 = 200_000
 
-    private static let farewell = Mutex<(@Sendable () -> Void)?>(nil)
+    private static let stopHandler = Mutex<(@Sendable () -> Void)?>(nil)
 
-    /// Begins to watch, where there is a supervisor; called once, first of all.
+    /// Starts a thread that checks for the supervisor, if there is one. Must be called once, at the start of the process.
     public static func begin() {
         let environment = ProcessInfo.processInfo.environment
         guard let supervisor = environment[Supervised.supervisor].flatMap({ Int32($0) }) else { return }
-        // A thread of its own, which runs however busy the others are.
+        // A separate thread, so that the check does not depend on the load of other queues.
         Thread.detachNewThread {
-            // The next run in the same directory waits until this process has gone too. Where there is no lock to be had, it finds out by itself.
+            // The shared lock makes the next run in the same directory wait until this process has ended too. Without the lock the process
+            // still ends, but the next run does not wait for it.
             let lock = environment[Supervised.logs].flatMap { try? DirectoryLock($0, name: Supervised.lock, isShared: true) }
             while getppid() == supervisor { usleep(interval) }
-            if let stop = farewell.withLock({ $0 }) {
+            if let stop = stopHandler.withLock({ $0 }) {
                 stop()
                 sleep(grace)
             }
@@ -31,6 +32,6 @@ public enum Supervision {
         }
     }
 
-    /// What is done when the supervisor has gone, in place of ending at once.
-    public static func atItsEnd(_ stop: @escaping @Sendable () -> Void) { farewell.withLock { $0 = stop } }
+    /// Sets the handler that stops the process when the supervisor has ended; without one the process exits at once.
+    public static func onSupervisorExit(_ stop: @escaping @Sendable () -> Void) { stopHandler.withLock { $0 = stop } }
 }

@@ -1,19 +1,26 @@
 import Tensors
 
-/// Low-rank adapters beside chosen projections: y = x · W + b + α/r · (x · Aᵀ) · Bᵀ, where only A (r, inputs) and B (outputs, r) learn.
+/// Low-rank adapters (LoRA) of chosen projections: y = x · W + b + α/r · (x · Aᵀ) · Bᵀ, where only A (r, inputs) and
+/// B (outputs, r) are learned.  https://arxiv.org/abs/2106.09685
 ///
-/// https://arxiv.org/abs/2106.09685. Named and shaped as PEFT saves them: `NAME.lora_A.weight`, `NAME.lora_B.weight`.
+/// Parameters have the names and shapes of the Python package PEFT: `NAME.lora_A.weight`, `NAME.lora_B.weight`.
 public struct Adapters: Sendable, Equatable {
     public let rank: Int
     public let alpha: Double
-    /// Ends of projections' names: `c_attn` is every block's, `mlp.c_proj` the second of every MLP. PEFT's `target_modules`.
+    /// Suffixes of the names of the adapted projections, PEFT's `target_modules`: `c_attn` matches one in every block, `mlp.c_proj` the
+    /// second projection of every MLP.
     public let projections: [String]
-    /// Ranks and alphas of single projections, by their names, where they are not those of all.
+    /// Ranks of single projections, by name; the others have `rank`.
     public var ranks: [String: Int] = [:]
+    /// Values of α of single projections, by name; the others have `alpha`.
     public var alphas: [String: Double] = [:]
-    /// α/√r instead of α/r.  https://arxiv.org/abs/2312.03732
+    /// Whether the factor is α/√r instead of α/r.  https://arxiv.org/abs/2312.03732
     public var isRankStabilized = false
 
+    /// - Parameters:
+    ///   - rank: r, positive.
+    ///   - alpha: α.
+    ///   - projections: suffixes of the names of the adapted projections.
     public init(rank: Int, alpha: Double, projections: [String] = ["c_attn"]) {
         precondition(rank > 0, "adapters of rank \(rank)")
         self.rank = rank
@@ -23,21 +30,23 @@ public struct Adapters: Sendable, Equatable {
 
     public func rank(of projection: String) -> Int { ranks[projection] ?? rank }
 
-    /// By what a projection's product is multiplied: α/r.
+    /// The factor of a projection's adapter: α/r, or α/√r if rank-stabilised.
     public func scale(of projection: String) -> Double {
         let rank = Double(rank(of: projection))
         return (alphas[projection] ?? alpha) / (isRankStabilized ? rank.squareRoot() : rank)
     }
 
+    /// Whether the projection of this name has an adapter.
     public func adapts(_ projection: String) -> Bool {
         projections.contains { projection == $0 || projection.hasSuffix(".\($0)") }
     }
 
-    /// Whether a parameter belongs to an adapter: for `Graph(parameters:learning:)`.
+    /// Whether a parameter belongs to an adapter; selects the learned parameters for `Graph(parameters:learning:)`.
     public static func contains(_ parameter: Parameter) -> Bool { parameter.name.contains(".lora_") }
 
-    /// Adapters that change nothing yet: A normal with deviation 1/√(3 · inputs), that of PEFT's uniform start, and B zero.
-    public func begin<S: Scalar>(in store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
+    /// Initialises all adapters of a store so that they do not change the output: A is normal with deviation 1/√(3 · inputs), which is
+    /// that of PEFT's uniform distribution, and B is zero.
+    public func initialize<S: Scalar>(in store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
         for parameter in store.layout.parameters where Self.contains(parameter) {
             if parameter.name.hasSuffix(".lora_A.weight") {
                 store[parameter.name].fillNormal(deviation: 1 / Double(3 * parameter.shape[1]).squareRoot(), using: &generator)
@@ -47,19 +56,19 @@ public struct Adapters: Sendable, Equatable {
         }
     }
 
-    /// Adds adapters that stand in a store of their own to the weights of a model without any.
+    /// Adds adapters, given in a separate store, to the weights of a model that has no adapters.
     public func merge<S: Scalar>(_ adapted: ParameterStore<S>, into store: ParameterStore<S>) { add(1, in: store, adapted) }
 
-    /// Takes them off again, which restores the weights up to rounding.
+    /// Subtracts adapters that were merged from a separate store; restores the weights up to rounding.
     public func unmerge<S: Scalar>(_ adapted: ParameterStore<S>, from store: ParameterStore<S>) { add(-1, in: store, adapted) }
 
-    /// Adds every adapter to the weight beside it, which then does the work of both; B becomes zero.
+    /// Merges every adapter into the weight that it adapts, and sets its B to zero, so that the output stays the same.
     public func merge<S: Scalar>(in store: ParameterStore<S>) {
         add(1, in: store, store)
         for parameter in store.layout.parameters where parameter.name.hasSuffix(".lora_B.weight") { store[parameter.name].fill(0) }
     }
 
-    /// Takes the adapters of `adapted` out of the weights of `store` that they were merged into, to rounding, and puts them back beside.
+    /// Reverts a merge: subtracts the adapters of `adapted` from the weights of `store`, up to rounding, and copies them into `store`.
     public func unmerge<S: Scalar>(_ adapted: ParameterStore<S>, in store: ParameterStore<S>) {
         add(-1, in: store, adapted)
         for parameter in adapted.layout.parameters where Self.contains(parameter) {

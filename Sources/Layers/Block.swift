@@ -1,24 +1,28 @@
 import Tensors
 
-/// GPT-2's block: x + attention(norm(x)), then x + MLP(norm(x)).  https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf
+/// GPT-2's transformer block: x + attention(norm(x)), then x + MLP(norm(x)).
+/// https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf
 public struct Block: Layer {
     private let normBefore: LayerNorm, attention: Attention
     private let normAfter: LayerNorm, mlp: MLP
 
     /// - Parameters:
-    ///   - hidden: 4 · width if not given.
-    ///   - joinDeviation: of what is added to the stream; GPT-2's is 0.02/√(2·layers).
+    ///   - name: prefix of the parameters' names.
+    ///   - width: width of the residual stream.
+    ///   - hidden: width between the MLP's projections; 4 · width if nil.
+    ///   - deviation: standard deviation of the initial weights.
+    ///   - outputDeviation: that of the projections added to the residual stream; GPT-2's is 0.02/√(2·layers).
     public init(
         _ name: String, _ width: Int, heads: Int, hidden: Int? = nil, activation: Activation = .gelu, epsilon: Double = 1e-5,
-        deviation: Double = 0.02, joinDeviation: Double = 0.02, adapters: Adapters? = nil
+        deviation: Double = 0.02, outputDeviation: Double = 0.02, adapters: Adapters? = nil
     ) {
         normBefore = LayerNorm("\(name).ln_1", width, epsilon: epsilon)
         attention = Attention(
-            "\(name).attn", width, heads: heads, deviation: deviation, joinDeviation: joinDeviation, adapters: adapters)
+            "\(name).attn", width, heads: heads, deviation: deviation, outputDeviation: outputDeviation, adapters: adapters)
         normAfter = LayerNorm("\(name).ln_2", width, epsilon: epsilon)
         mlp = MLP(
             "\(name).mlp", width, hidden: hidden ?? 4 * width, activation: activation, deviation: deviation,
-            joinDeviation: joinDeviation, adapters: adapters)
+            outputDeviation: outputDeviation, adapters: adapters)
     }
 
     public var parameters: [Parameter] {
@@ -32,12 +36,12 @@ public struct Block: Layer {
         mlp.initialize(store, using: &generator)
     }
 
-    /// x (batch·T, width), the same shape back; keyMask (batch, T), 1 where present.
+    /// x (batch·T, width); returns the same shape. keyMask (batch, T), 1 where a key is present.
     public func callAsFunction<S>(
         _ x: Tensor<S>, batch: Int, visibility: Visibility, keyMask: Tensor<S>? = nil, in graph: Graph<S>
     ) -> Tensor<S> {
-        let read = attention(normBefore(x, in: graph), batch: batch, visibility: visibility, keyMask: keyMask, in: graph)
-        let attended = graph.add(x, read)
-        return graph.add(attended, mlp(normAfter(attended, in: graph), in: graph))
+        let attended = attention(normBefore(x, in: graph), batch: batch, visibility: visibility, keyMask: keyMask, in: graph)
+        let afterAttention = graph.add(x, attended)
+        return graph.add(afterAttention, mlp(normAfter(afterAttention, in: graph), in: graph))
     }
 }

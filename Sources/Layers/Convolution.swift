@@ -1,11 +1,11 @@
 import Tensors
 
-/// A convolution as a product over windows; with a window of height 1 over a sequence.
+/// A two-dimensional convolution, computed as a matrix product over unfolded windows; with a window of height 1 a one-dimensional one.
 public struct Convolution: Layer {
     public let window: Window
     private let linear: Linear
 
-    /// The weight starts normal with deviation √(2 / fan-in).  https://arxiv.org/abs/1502.01852
+    /// The weight is initialised normally with deviation √(2 / fan-in).  https://arxiv.org/abs/1502.01852
     public init(_ name: String, channels: Int, outputs: Int, window: Window) {
         let inputs = window.height * window.width * channels
         self.window = window
@@ -18,7 +18,7 @@ public struct Convolution: Layer {
         linear.initialize(store, using: &generator)
     }
 
-    /// x (B, height, width, channels); gives (B, rows, columns, outputs).
+    /// x (B, height, width, channels); returns (B, rows, columns, outputs).
     public func callAsFunction<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
         let (rows, columns) = (window.rows(of: x.shape[1]), window.columns(of: x.shape[2]))
         let y = linear(graph.unfold(x, window), in: graph)

@@ -1,6 +1,6 @@
 import Tensors
 
-/// A row of its own for every number below `count`.
+/// An embedding table: a learned vector of `width` numbers for each index below `count`.
 public struct Embedding: Layer {
     public let name: String
     public let count: Int, width: Int
@@ -19,7 +19,7 @@ public struct Embedding: Layer {
         store["\(name).weight"].fillNormal(deviation: deviation, using: &generator)
     }
 
-    /// Gives (rows, width); a negative number gives zeros.
+    /// Returns (rows, width); a negative index gives zeros.
     public func callAsFunction<S>(_ rows: Indices, in graph: Graph<S>) -> Tensor<S> {
         graph.gatherRows(of: graph.parameter("\(name).weight"), rows)
     }

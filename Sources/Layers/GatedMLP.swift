@@ -1,6 +1,6 @@
 import Tensors
 
-/// SwiGLU: down(silu(gate(x)) ⊙ up(x)), by the names of Hugging Face's Llama.  https://arxiv.org/abs/2002.05202
+/// SwiGLU: down(silu(gate(x)) ⊙ up(x)), with the parameter names of Hugging Face's Llama.  https://arxiv.org/abs/2002.05202
 public struct GatedMLP: Layer {
     private let gate: Linear
     private let up: Linear
@@ -21,7 +21,7 @@ public struct GatedMLP: Layer {
         [gate, up, down].initialize(store, using: &generator)
     }
 
-    /// x (…, width), the same shape back.
+    /// x (…, width); returns the same shape.
     public func callAsFunction<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
         down(graph.multiply(graph.activate(gate(x, in: graph), .silu), up(x, in: graph)), in: graph)
     }

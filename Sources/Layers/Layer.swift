@@ -1,12 +1,12 @@
 import Tensors
 
-/// A named composition of operators with parameters of its own: it says which, how they start, and holds no numbers.
+/// A composition of operators with named parameters. It describes the parameters and their initial values, and holds no numbers.
 ///
-/// A layer is called with its input and a graph to record into; it has no backward, for its operators do.
+/// A layer is called with its input and the graph to record into. It has no backward pass of its own: its operators have.
 public protocol Layer: Sendable {
     var parameters: [Parameter] { get }
 
-    /// Writes the values that learning starts from into a store that holds these parameters.
+    /// Writes initial values into a store that contains these parameters.
     func initialize<S: Scalar>(_ store: ParameterStore<S>, using generator: inout some RandomNumberGenerator)
 }
 
@@ -14,7 +14,7 @@ extension Layer {
     /// A layout of this layer's parameters alone.
     public var layout: ParameterLayout { ParameterLayout(parameters) }
 
-    /// A store of its own, with starting values.
+    /// A new store of this layer's parameters with initial values.
     public func initialStore<S: Scalar>(
         of scalar: S.Type = S.self, using generator: inout some RandomNumberGenerator
     ) -> ParameterStore<S> {

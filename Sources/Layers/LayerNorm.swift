@@ -19,7 +19,7 @@ public struct LayerNorm: Layer {
         store["\(name).bias"].fill(0)
     }
 
-    /// x (…, width), the same shape back.
+    /// x (…, width); returns the same shape.
     public func callAsFunction<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
         graph.normalizeRows(
             x, weight: graph.parameter("\(name).weight"), bias: graph.parameter("\(name).bias"), epsilon: epsilon)

@@ -1,17 +1,24 @@
 import Tensors
 
-/// y = x · weight + bias; weight (inputs, outputs), as GPT-2 keeps its projections, or (outputs, inputs), as PyTorch and Llama do.
+/// A linear projection: y = x · weight + bias; weight (inputs, outputs), as in GPT-2, or (outputs, inputs), as in PyTorch and Llama.
 public struct Linear: Layer {
     public let name: String
     public let inputs: Int, outputs: Int
     public let hasBias: Bool
-    /// Whether the weight lies (outputs, inputs).
+    /// Whether the weight is stored as (outputs, inputs).
     public let isTransposed: Bool
-    /// Of the weight's starting values; GPT-2's is 0.02.
+    /// Standard deviation of the weight's initial values; GPT-2's is 0.02.
     public let deviation: Double
     private let adapters: Adapters?
 
-    /// - Parameter adapters: learned beside the weight, if they name this projection.
+    /// - Parameters:
+    ///   - name: prefix of the parameters' names: `NAME.weight`, `NAME.bias`.
+    ///   - inputs: width of the input.
+    ///   - outputs: width of the output.
+    ///   - bias: whether a bias is added.
+    ///   - isTransposed: whether the weight is stored as (outputs, inputs).
+    ///   - deviation: standard deviation of the weight's initial values.
+    ///   - adapters: low-rank adapters, used if they name this projection.
     public init(
         _ name: String, _ inputs: Int, _ outputs: Int, bias: Bool = true, isTransposed: Bool = false, deviation: Double = 0.02,
         adapters: Adapters? = nil
@@ -44,7 +51,7 @@ public struct Linear: Layer {
         }
     }
 
-    /// x (…, inputs); gives (…, outputs).
+    /// x (…, inputs); returns (…, outputs).
     public func callAsFunction<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
         let y = graph.linear(
             x, weight: graph.parameter("\(name).weight"), bias: hasBias ? graph.parameter("\(name).bias") : nil,

@@ -1,18 +1,22 @@
 import Tensors
 
-/// Two projections with a function between, by GPT-2's names.
+/// A multilayer perceptron of two projections with an activation between them, with GPT-2's parameter names.
 public struct MLP: Layer {
     private let widen: Linear
     private let narrow: Linear
     private let activation: Activation
 
-    /// - Parameter outputs: the same as inputs if not given.
+    /// - Parameters:
+    ///   - hidden: width between the two projections.
+    ///   - outputs: width of the output; nil for that of the input.
+    ///   - deviation: standard deviation of the first projection's initial weights.
+    ///   - outputDeviation: that of the second projection's.
     public init(
         _ name: String, _ inputs: Int, hidden: Int, outputs: Int? = nil, activation: Activation = .gelu,
-        deviation: Double = 0.02, joinDeviation: Double = 0.02, adapters: Adapters? = nil
+        deviation: Double = 0.02, outputDeviation: Double = 0.02, adapters: Adapters? = nil
     ) {
         widen = Linear("\(name).c_fc", inputs, hidden, deviation: deviation, adapters: adapters)
-        narrow = Linear("\(name).c_proj", hidden, outputs ?? inputs, deviation: joinDeviation, adapters: adapters)
+        narrow = Linear("\(name).c_proj", hidden, outputs ?? inputs, deviation: outputDeviation, adapters: adapters)
         self.activation = activation
     }
 
@@ -22,7 +26,7 @@ public struct MLP: Layer {
         [widen, narrow].initialize(store, using: &generator)
     }
 
-    /// x (…, inputs); gives (…, outputs).
+    /// x (…, inputs); returns (…, outputs).
     public func callAsFunction<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
         narrow(graph.activate(widen(x, in: graph), activation), in: graph)
     }

@@ -18,7 +18,7 @@ public struct RMSNorm: Layer {
         store["\(name).weight"].fill(1)
     }
 
-    /// x (…, width), the same shape back.
+    /// x (…, width); returns the same shape.
     public func callAsFunction<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
         graph.scaleByRMS(x, weight: graph.parameter("\(name).weight"), epsilon: epsilon)
     }

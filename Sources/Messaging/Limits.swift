@@ -83,3 +83,8 @@ public struct Limits: Sendable, Equatable, Codable {
         }
     }
 }
+
+extension Limits {
+    /// The largest file that travels cut into frames, in bytes: the frames of one message, of which a connection takes so much without its end.
+    public var updateBytes: Int { min(frameBytes.clampedMultiplying(by: parts - 2), frameBytes.clampedMultiplying(by: cutFactor)) }
+}

@@ -66,10 +66,12 @@ public final class Payload: @unchecked Sendable {
         owner = .payload(whole)
     }
 
-    /// The same bytes as frames of at most `size` bytes, in order; at least one. Nothing is copied.
+    /// The same bytes as frames of at most `size` bytes, in order; at least one. Nothing is copied. No number of up to eight bytes that lies
+    /// at a multiple of its size is cut in two.
     public func cut(into size: Int) -> [Payload] {
-        precondition(size > 0, "frames of \(size) bytes")
+        precondition(size >= 8, "frames of \(size) bytes")
         guard count > size else { return [self] }
+        let size = size / 8 * 8
         return stride(from: 0, to: count, by: size).map { Payload($0..<min(count, $0 + size), of: self) }
     }
 

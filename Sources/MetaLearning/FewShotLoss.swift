@@ -1,9 +1,10 @@
 import Tensors
 
-/// Images with their classes in one episode, as one run of numbers.
+/// Images with their class labels in an episode.
 public struct LabelledImages: Sendable {
-    /// (images, side, side).
+    /// (images, side, side)
     public var pixels: [Float]
+    /// One label for each image.
     public var labels: [Int]
 
     public init(pixels: [Float], labels: [Int]) {
@@ -44,7 +45,7 @@ public final class FewShotLoss<S: Scalar>: TaskLoss {
         return loss.value
     }
 
-    /// The share of images whose likeliest class is theirs, forward only.
+    /// The fraction of images whose most probable class is their label; runs forward only.
     public func accuracy() -> Double {
         graph.forward()
         let classes = logits.columns

@@ -1,16 +1,17 @@
 import Layers
 import Tensors
 
-/// What keeps the channels of a few-shot network in range.
+/// The normalisation of the convolutions of a few-shot network.
 public enum ChannelNorm: String, Sendable, Codable, CaseIterable {
     case none
-    /// Over all numbers of one image: an image's answer depends on no other image.  https://arxiv.org/abs/1607.06450
+    /// Layer normalisation over all numbers of one image: an image's answer depends on no other image.  https://arxiv.org/abs/1607.06450
     case layer
-    /// Over the images that are asked together, as MAML was published with: a query is answered with the others in view.
+    /// Batch normalisation over the images evaluated together, as in the paper on MAML: an image's answer depends on the others.
     case batch
 }
 
-/// Images to classes: convolutions with stride two, then one linear head, weight (classes, features), as in MAML's Omniglot network.
+/// An image classifier: convolutions with stride two, then one linear head, weight (classes, features), as in MAML's Omniglot network.
+/// https://arxiv.org/abs/1703.03400
 public struct FewShotNetwork: Layer {
     public let side: Int
     public let channels: [Int]
@@ -36,7 +37,7 @@ public struct FewShotNetwork: Layer {
 
     public static let headWeight = "head.weight", headBias = "head.bias"
 
-    /// Numbers of an embedding.
+    /// The width of an embedding.
     public var features: Int { sides[sides.count - 1] * sides[sides.count - 1] * channels[channels.count - 1] }
 
     public var parameters: [Parameter] {
@@ -45,7 +46,7 @@ public struct FewShotNetwork: Layer {
         ]
     }
 
-    /// Weight and bias after each convolution: of every number of an image, or of every channel.
+    /// Weight and bias of the normalisation after each convolution: one for every number of an image, or for every channel.
     private var norms: [[Parameter]] {
         guard norm != .none else { return [] }
         return channels.indices.map { index in
@@ -64,18 +65,18 @@ public struct FewShotNetwork: Layer {
         store[Self.headBias].fill(0)
     }
 
-    /// x (B, side, side, 1); gives (B, features).
+    /// x (B, side, side, 1); returns embeddings (B, features).
     public func embed<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
         let B = x.shape[0]
         var y = x
         for (index, convolution) in convolutions.enumerated() {
-            let made = convolution(y, in: graph)
-            y = graph.activate(normalize(made, index, in: graph), .relu).reshaped(made.shape)
+            let convolved = convolution(y, in: graph)
+            y = graph.activate(normalize(convolved, index, in: graph), .relu).reshaped(convolved.shape)
         }
         return y.reshaped([B, features])
     }
 
-    /// Embeddings (B, features) to logits (B, classes).
+    /// x (B, features), embeddings; returns logits (B, classes).
     public func classify<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
         graph.linear(x, weight: graph.parameter(Self.headWeight), bias: graph.parameter(Self.headBias), transposed: true)
     }

@@ -1,16 +1,18 @@
 import Tensors
 
-/// The gradient of "adapt to the support, then be asked the query" with respect to where adapting starts.
+/// The meta-gradient: the gradient of the query loss after adapting to the support, with respect to the initial parameters.
 ///
 ///     θ₀ = start(φ),  θⱼ₊₁ = θⱼ − α ⊙ ∇Lₛ(θⱼ),  objective = L_q(θₖ)
-///     v ← ∇L_q(θₖ);  for j = k−1 … 0:  dα ← dα − v ⊙ ∇Lₛ(θⱼ),  v ← v − Hⱼ (α ⊙ v);  dφ = v through the start
+///     v ← ∇L_q(θₖ)
+///     for j = k−1 … 0:  dα ← dα − v ⊙ ∇Lₛ(θⱼ),  v ← v − Hⱼ (α ⊙ v)
+///     dφ = v back-propagated through the start
 ///
-/// Hⱼ is the Hessian of the support's loss at θⱼ: its products are exact, for the hand-written backward runs over dual numbers.
-/// MAML, https://arxiv.org/abs/1703.03400; its first order leaves Hⱼ out. α may be learned: https://arxiv.org/abs/1707.09835.
+/// Hⱼ is the Hessian of the support's loss at θⱼ. Products with it are exact: the backward pass is run over dual numbers.
+/// MAML, https://arxiv.org/abs/1703.03400; its first-order variant omits Hⱼ. α may be learned: https://arxiv.org/abs/1707.09835.
 public final class MetaGradient<Loss: TaskLoss> {
     public typealias S = Loss.S
 
-    /// What a task brought: the loss of its support before each step, and of its query after all.
+    /// The losses of an episode: of its support before each step, and of its query after all steps.
     public struct Outcome {
         public var supportLosses: [S]
         public var queryLoss: S
@@ -19,19 +21,20 @@ public final class MetaGradient<Loss: TaskLoss> {
     public let support: Loss, query: Loss
     private let second: (any TaskLoss<Dual<S>, Loss.Examples>)?
     private let start: (any TaskStart<S, Loss.Examples>)?
-    /// θ, which support and query are computed from.
+    /// θ, the parameters of support and query.
     public let task: ParameterStore<S>
-    private let places: LearnedPlaces
+    private let learnedSubset: LearnedSubset
     private let v: ParameterStore<S>
     /// The learned parameters before each inner step.
     private var path: [ParameterStore<S>] = []
-    /// Σ ∇Lₛ(θⱼ) over the steps of the last adapting: what first order needs for the rates.
+    /// Σ ∇Lₛ(θⱼ) over the steps of the last adaptation, used by the first-order gradient of the rates.
     private let slopes: ParameterStore<S>
 
     /// - Parameters:
-    ///   - support, query: over the same task parameters.
-    ///   - second: the support's loss over dual numbers, with parameters of its own; first order without it.
-    ///   - start: the meta-parameters themselves if not given.
+    ///   - support: the loss of the support.
+    ///   - query: the loss of the query, over the same parameters.
+    ///   - second: the support's loss over dual numbers, with its own parameters; nil for first order.
+    ///   - start: the initial parameters of a task; nil for a copy of the meta-parameters.
     public init(
         support: Loss, query: Loss, second: (any TaskLoss<Dual<S>, Loss.Examples>)? = nil,
         start: (any TaskStart<S, Loss.Examples>)? = nil
@@ -44,18 +47,22 @@ public final class MetaGradient<Loss: TaskLoss> {
         self.second = second
         self.start = start
         task = support.parameters
-        places = LearnedPlaces(support.gradients.layout, among: task.layout)
+        learnedSubset = LearnedSubset(support.gradients.layout, among: task.layout)
         v = ParameterStore(support.gradients.layout)
         slopes = ParameterStore(v.layout)
     }
 
-    /// What learns, and the layout of rates and meta-gradients.
+    /// The layout of the learned parameters, and of rates and meta-gradients.
     public var layout: ParameterLayout { v.layout }
 
-    /// Leaves the adapted parameters in `task`; gives the support's loss before each step.
+    /// Adapts to a task; the adapted parameters are left in `task`.
     /// - Parameters:
-    ///   - rates: α of every number that learns; those with 0 stay as they are.
-    ///   - goesOn: asked after each step; adapting ends where it says no.
+    ///   - examples: the support.
+    ///   - meta: the meta-parameters φ.
+    ///   - rates: α for every learned number; numbers with a rate of 0 do not change.
+    ///   - steps: the maximum number of steps.
+    ///   - goesOn: called after each step; adapting ends when it returns false.
+    /// - Returns: the support's loss before each step.
     @discardableResult
     public func adapt(
         _ examples: Loss.Examples, from meta: ParameterStore<S>, rates: ParameterStore<S>, steps: Int, goesOn: () -> Bool = { true }
@@ -67,15 +74,15 @@ public final class MetaGradient<Loss: TaskLoss> {
         slopes.values.fill(0)
         var losses: [S] = []
         while losses.count < steps, losses.isEmpty || goesOn() {
-            places.gather(task, into: path[losses.count])
+            learnedSubset.gather(task, into: path[losses.count])
             losses.append(support.differentiate())
-            places.descend(task, along: support.gradients, rates: rates)
+            learnedSubset.descend(task, along: support.gradients, rates: rates)
             slopes.add(support.gradients)
         }
         return losses
     }
 
-    /// Adds an episode's gradient to `gradient`, and with respect to the rates to `rateGradient`.
+    /// Adds an episode's gradient with respect to the meta-parameters to `gradient`, and with respect to the rates to `rateGradient`.
     @discardableResult
     public func add(
         _ episode: Episode<Loss.Examples>, from meta: ParameterStore<S>, rates: ParameterStore<S>, steps: Int,
@@ -95,16 +102,16 @@ public final class MetaGradient<Loss: TaskLoss> {
         return Outcome(supportLosses: supportLosses, queryLoss: queryLoss)
     }
 
-    /// From the last inner step to the first, v ← v − H (α ⊙ v).
+    /// v ← v − H (α ⊙ v), from the last inner step to the first.
     private func descendBack(
         _ second: some TaskLoss<Dual<S>, Loss.Examples>, _ examples: Loss.Examples, _ rates: ParameterStore<S>, _ steps: Int,
         _ rateGradient: ParameterStore<S>?
     ) {
-        // What adapting leaves alone is the same at every step.
+        // Parameters that are not adapted are the same at every step.
         task.constants(into: second.parameters)
         second.put(examples)
         for step in (0..<steps).reversed() {
-            places.direct(second.parameters, at: path[step], along: v, rates: rates)
+            learnedSubset.setTangents(second.parameters, at: path[step], along: v, rates: rates)
             _ = second.differentiate()
             v.subtractTangents(of: second.gradients, rates: rateGradient)
         }

@@ -2,20 +2,24 @@ import Learning
 import Statistics
 import Tensors
 
-/// Learns where adapting should start, and if wanted how fast, from one batch of episodes after another: MAML, exact or first order.
+/// MAML, exact or first order: learns the initial parameters of tasks, and optionally the rates of adapting, from batches of episodes.
 ///
-/// The same episodes give the same numbers, to the bit. A learner has one owner.
+/// Equal episodes give equal numbers, bit for bit. A learner must be used by one thread at a time.
 public final class MetaLearner<Loss: TaskLoss> where Loss.S == Float {
-    /// φ: where every task starts.
+    /// φ: the initial parameters of every task.
     public let meta: ParameterStore<Float>
-    /// α of every number that learns.
+    /// α of every learned number.
     public let rates: ParameterStore<Float>
     public let configuration: MetaConfiguration
     private let metaGradient: MetaGradient<Loss>
     private let gradient: ParameterStore<Float>, rateGradient: ParameterStore<Float>
     private let optimizer: Optimizer, rateOptimizer: Optimizer
 
-    /// - Parameter meta: changed from here on; none of the task's own stores.
+    /// - Parameters:
+    ///   - configuration: the settings.
+    ///   - meta: the initial meta-parameters, which are changed by learning; a store other than the task's.
+    ///   - metaGradient: computes the gradients.
+    /// - Throws: a setting that is not valid.
     public init(_ configuration: MetaConfiguration, meta: ParameterStore<Float>, metaGradient: MetaGradient<Loss>) throws(SettingsError) {
         try configuration.validate()
         self.configuration = configuration
@@ -32,7 +36,8 @@ public final class MetaLearner<Loss: TaskLoss> where Loss.S == Float {
         )
     }
 
-    /// One meta-step along the mean of the episodes' gradients; gives the mean loss of their queries after adapting.
+    /// Takes one meta-step along the mean of the episodes' gradients.
+    /// - Returns: the mean loss of the queries after adapting.
     @discardableResult
     public func learn(_ episodes: [Episode<Loss.Examples>]) -> Double {
         precondition(!episodes.isEmpty, "a meta-step needs an episode")
@@ -50,24 +55,24 @@ public final class MetaLearner<Loss: TaskLoss> where Loss.S == Float {
         optimizer.step(averaging: episodes.count)
         if isLearningRates {
             rateOptimizer.step(averaging: episodes.count)
-            // A rate below zero would climb.
+            // A negative rate would ascend the loss.
             for place in rates.values.indices { rates.values[place] = max(0, rates.values[place]) }
         }
         return loss / Double(episodes.count)
     }
 }
 
-/// How a meta-learner learns.
+/// The settings of a meta-learner.
 public struct MetaConfiguration: Settings {
-    /// Of adapting to a task.
+    /// The number of steps of adapting to a task.
     public var steps = 5
-    /// α at the beginning.
+    /// The initial α.
     public var innerRate = 0.4
-    /// Adam's rate for α itself; 0 where α stays as it is. Needs second order.  https://arxiv.org/abs/1707.09835
+    /// Adam's learning rate for α; 0 for a constant α. Requires second order.  https://arxiv.org/abs/1707.09835
     public var rateRate = 0.0
-    /// A name in `optimizers`, for φ.
+    /// The optimiser of φ: a key of `optimizers`.
     public var optimizer = "adam"
-    /// Laid over the optimiser's defaults.
+    /// Settings that override the optimiser's defaults.
     public var optimizerSettings: JSONValue = .object([:])
 
     public init() {}

@@ -1,17 +1,21 @@
 import Tensors
 
-/// A task's head begins at the means of its classes' embeddings: the first answer is the nearest mean.
+/// Initialises the head of a task from the prototypes, the mean embeddings of its classes: before any step the prediction is the class of
+/// the nearest prototype.
 ///
 ///     logits = −σ‖e − c‖² + σ‖e‖²,  so weight = 2σ c, bias = −σ‖c‖², σ = `sharpness`
 ///
-/// https://arxiv.org/abs/1903.03096, section 3. The gradient goes on from the head into the convolutions.
+/// https://arxiv.org/abs/1903.03096, section 3. The gradient is propagated from the head to the convolutions.
 public final class PrototypeStart<S: Scalar>: TaskStart {
     private let graph: Graph<S>
     private let pixels: Tensor<S>, shares: Tensor<S>
     private let weight: Tensor<S>, bias: Tensor<S>
     private let classes: Int
 
-    /// - Parameter images: in a support.
+    /// - Parameters:
+    ///   - network: the network.
+    ///   - images: the number of images in a support.
+    ///   - sharpness: σ; 1 / features if nil.
     public init(_ network: FewShotNetwork, images: Int, sharpness: Double? = nil) {
         let sharpness = sharpness ?? 1 / Double(network.features)
         classes = network.classes

@@ -1,5 +1,5 @@
-/// Turns bits and their probabilities into as many bits as the code length says, and back: the proof that a code length is honest.
-/// An interval of 32-bit numbers is narrowed by every bit; leading bytes that are settled are written.
+/// Arithmetic coding: encodes bits, given their probabilities, in about as many bits as their code length.
+/// An interval of 32-bit numbers is narrowed by every bit; leading bytes equal at both ends are output.
 /// Source: I. Witten, R. Neal, J. Cleary, Arithmetic Coding for Data Compression, 1987, https://doi.org/10.1145/214762.214771
 public struct ArithmeticEncoder {
     public private(set) var bytes: [UInt8] = []
@@ -12,13 +12,13 @@ public struct ArithmeticEncoder {
         while let byte = interval.settled() { bytes.append(byte) }
     }
 
-    /// The whole code.
+    /// Ends the code and returns it.
     public consuming func finish() -> [UInt8] {
         bytes + interval.lowest
     }
 }
 
-/// Reads what `ArithmeticEncoder` wrote, given the same probabilities. After the code's end it reads zeros.
+/// Decodes the output of `ArithmeticEncoder`, given the same probabilities. Bytes after the end of the code are taken as zero.
 public struct ArithmeticDecoder {
     private let bytes: [UInt8]
     private var position = 0
@@ -44,7 +44,7 @@ public struct ArithmeticDecoder {
     }
 }
 
-/// The numbers that a code may still be, both ends included. Its lower part stands for a one.
+/// The interval of the remaining codes, both ends included. The lower part is that of a one.
 private struct Interval {
     private var low: UInt32 = 0
     private var high: UInt32 = .max
@@ -57,7 +57,7 @@ private struct Interval {
         if bit == 1 { high = split } else { low = split + 1 }
     }
 
-    /// The first byte, once both ends agree on it.
+    /// Removes and returns the first byte if it is equal at both ends.
     mutating func settled() -> UInt8? {
         guard low >> 24 == high >> 24 else { return nil }
         defer { (low, high) = (low << 8, high << 8 | 255) }

@@ -1,11 +1,11 @@
-/// What has followed a context so far, in thirteen bits: how many zeros, how many ones, and the last three bits.
+/// The history of a context in thirteen bits: the number of zeros, the number of ones, and the last three bits.
 ///
-/// A bit that contradicts many others makes half of them forgotten: texts change, and the newest evidence is the best.
-/// What a history means is learned elsewhere (`HashedContexts`).
+/// A bit about halves the count of the opposite bits, because recent bits predict best when statistics change.
+/// The probability of a one after a history is learned in `HashedContexts`.
 /// Source: M. Mahoney, Adaptive Weighing of Context Models for Lossless Data Compression, 2005,
 /// https://cs.fit.edu/~mmahoney/compression/cs200516.pdf
 struct BitHistory: Equatable {
-    /// How many there are.
+    /// The number of histories.
     static let count = 1 << 13
     /// The history of a context never seen.
     static let empty = BitHistory(rawValue: 0)

@@ -1,11 +1,11 @@
 import Statistics
 
 extension ByteLearner {
-    /// Settings of a learner of bytes; the defaults suit any text.
+    /// The settings of a byte learner; the defaults are suitable for any text.
     public struct Configuration: Settings {
-        /// The most memory for what was seen, in MiB: more contexts are remembered with more.
+        /// The maximum memory of the context table, in MiB.
         public var memory = 1024
-        /// How fast the mixers learn, in the logistic domain.
+        /// The learning rate of the mixers.
         public var rate = 0.002
 
         public init() {}
@@ -18,17 +18,17 @@ extension ByteLearner {
 }
 
 extension TokenLearner {
-    /// Settings of a learner of tokens.
+    /// The settings of a token learner.
     public struct Configuration: Settings {
-        /// Tokens that are predicted before the next step.
+        /// The number of tokens predicted between two steps.
         public var fresh = 32
-        /// Tokens that a prediction and a step look back over, at most the model's positions.
+        /// The number of tokens in the context of a prediction and in a step, at most the model's positions.
         public var window = 128
-        /// Earlier windows that are learned again beside the newest.
+        /// The number of earlier windows replayed in each step.
         public var replays = 1
-        /// The rate of a step (Adam) is this over the model's width.
+        /// Adam's learning rate times the model's width.
         public var rate = 0.05
-        /// Of the random choice of earlier windows.
+        /// The seed of the random choice of earlier windows.
         public var seed = 1
 
         public init() {}

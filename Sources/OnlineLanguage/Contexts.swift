@@ -1,4 +1,4 @@
-/// One way of looking at what has been read: everything that looks the same is expected to go on the same way.
+/// A context of the text: positions with equal keys are predicted from the same statistics.
 struct Context: Sendable {
     let name: String
     let key: @Sendable (Reading) -> UInt64
@@ -9,7 +9,7 @@ struct Context: Sendable {
     }
 }
 
-/// The ways of looking, tried on prose and verse in several languages; a new one is a line.
+/// All contexts, chosen by experiments on prose and verse in several languages.
 let contexts: [Context] = [
     Context("nothing") { _ in 0 },
     Context("last byte") { $0.recent & 0xff },
@@ -26,7 +26,7 @@ let contexts: [Context] = [
     Context("word, last two") { hash($0.words.current, $0.words.last, $0.words.secondLast) },
     Context("word, second last") { hash($0.words.current, $0.words.secondLast) },
     Context("word, third last") { hash($0.words.current, $0.words.thirdLast) },
-    Context("word, what parts it from the last") { hash($0.words.current, $0.words.gap) },
+    Context("word, gap between it and the last") { hash($0.words.current, $0.words.gap) },
     Context("word, last mark") { hash($0.words.current, UInt64($0.mark)) },
     Context("last word, last 2 bytes") { hash($0.words.last, $0.recent & 0xffff) },
 

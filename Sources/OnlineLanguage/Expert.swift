@@ -1,21 +1,24 @@
-/// Somebody with opinions about the next bit, in the logistic domain: 0 says nothing, +2 a fairly sure one, −2 a fairly sure zero.
+/// A component that makes predictions of the next bit in the logistic domain: 0 for no information, positive for a one, negative for a
+/// zero.
 ///
-/// Only `learn` and `read` may change what an expert knows; to be asked changes nothing, so any byte can be asked about.
+/// Only `learn` and `read` may change what an expert has learned; predicting does not, so that the probability of any byte can be computed.
 protocol Expert: AnyObject {
-    /// How many opinions it gives on each bit.
-    var opinions: Int { get }
+    /// The number of predictions for each bit.
+    var predictionCount: Int { get }
 
-    /// A byte has been read.
-    /// - Parameter learning: whether to remember it.
+    /// Called after a byte was read.
+    /// - Parameter learning: whether to learn it.
     func read(_ reading: Reading, learning: Bool)
 
-    /// Turns to the half byte that begins where `reading` stands.
-    func turn(to reading: Reading)
+    /// Called at the beginning of each half byte of `reading`.
+    func beginHalfByte(_ reading: Reading)
 
-    /// Writes the opinions on the next bit.
-    func predict(_ reading: Reading, into opinions: UnsafeMutablePointer<Float>)
+    /// Writes the predictions of the next bit.
+    func predict(_ reading: Reading, into predictions: UnsafeMutablePointer<Float>)
 
-    /// Learns the bit that was predicted last.
-    /// - Parameter mixed: the probability that all experts together gave to a one.
+    /// Learns the bit predicted last.
+    /// - Parameters:
+    ///   - bit: the bit.
+    ///   - mixed: the mixed probability of a one.
     func learn(_ bit: Int, mixed: Float)
 }

@@ -1,4 +1,4 @@
-/// A number that depends on every bit of both: multiplication by odd constants and shifts (D. Knuth, TAOCP 3, §6.4).
+/// A hash of two numbers: multiplications by odd constants and shifts (D. Knuth, TAOCP 3, §6.4).
 @inline(__always)
 func hash(_ a: UInt64, _ b: UInt64) -> UInt64 {
     var h = (a ^ a >> 29) &* 0x9E37_79B9_7F4A_7C15 &+ b

@@ -1,9 +1,8 @@
 import Glibc
 
-/// The logistic domain, in which opinions add up.
-/// stretch(p) = ln(p / (1 − p)), squash(x) = 1 / (1 + e⁻ˣ), each the other's inverse.
+/// Conversion between probabilities and the logistic domain: stretch(p) = ln(p / (1 − p)) and its inverse squash(x) = 1 / (1 + e⁻ˣ).
 enum Logistic {
-    /// Beyond this an opinion counts as certain.
+    /// Numbers in the logistic domain are clamped to ± this.
     static let limit: Float = 12
 
     @inline(__always)
@@ -16,7 +15,7 @@ enum Logistic {
     static func clamp(_ x: Float) -> Float { max(-limit, min(limit, x)) }
 }
 
-/// stretch at 4,096 probabilities, for the hundreds of look-ups that a byte needs.
+/// A table of stretch at 4,096 probabilities, because it is needed hundreds of times for each byte.
 struct StretchTable {
     private let memory = Memory<Float>(4096)
 

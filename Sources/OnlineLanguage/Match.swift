@@ -1,38 +1,39 @@
-/// Finds the last place in the text that ends as the present one does, and expects what followed there.
+/// A match model: finds the last position in the text with the same preceding bytes as the current one, and predicts the byte that
+/// followed there.
 ///
-/// How far to trust a match of some length is learned, separately for those that failed a while ago.
+/// The probability that a prediction is right is learned by the length of the match and the number of recent failures.
 /// Source: M. Mahoney, Data Compression Explained, §4.3.4, http://mattmahoney.net/dc/dce.html
 final class Match: Expert {
-    /// The lengths of a match fall into so many classes.
+    /// The number of classes of match lengths.
     static let lengths = 31
     private static let longest = 400
     private static let failures = 8
 
-    let opinions = 2
-    /// Bytes that agree before this place and the matching one; 0 without a match.
+    let predictionCount = 2
+    /// The number of equal bytes before the current and the matching position; 0 without a match.
     private(set) var length = 0
-    /// The byte that followed the matching place.
+    /// The byte that followed the matching position.
     private(set) var expected: UInt8 = 0
 
     private let minimum: Int
-    /// Where the text last ended with these `minimum` bytes.
+    /// By hash of `minimum` bytes: the last position after these bytes.
     private let places: Memory<UInt32>
-    /// (probability that the expected bit comes, times seen), by length and failures.
+    /// (probability that the expected bit is right, count), by length class and failures.
     private let trust = Memory<SIMD2<Float>>(lengths * failures, repeating: [0.75, 0])
     private var place = 0
     private var failed = 0
     private var expectedBit: Int?
 
     /// - Parameters:
-    ///   - minimum: bytes that must agree.
-    ///   - places: how many places are remembered; a power of two.
+    ///   - minimum: the minimum length of a match in bytes.
+    ///   - places: the number of positions stored; a power of two.
     init(minimum: Int, places: Int) {
         precondition(places & (places - 1) == 0, "\(places) places are not a power of two")
         self.minimum = minimum
         self.places = Memory(places)
     }
 
-    /// The class of the match's length, 0 without a match.
+    /// The class of the match's length; 0 without a match.
     var lengthClass: Int {
         switch length {
         case ..<16: length
@@ -41,7 +42,7 @@ final class Match: Expert {
         }
     }
 
-    /// Whether the byte that is expected begins with the bits already known.
+    /// Whether the expected byte begins with the bits already known.
     func agrees(with reading: Reading) -> Bool {
         length > 0 && (Int(expected) | 256) >> (8 - reading.depth) == reading.partial
     }
@@ -73,18 +74,18 @@ final class Match: Expert {
         (length, place, failed) = (agreeing, candidate, 0)
     }
 
-    func turn(to reading: Reading) {}
+    func beginHalfByte(_ reading: Reading) {}
 
-    func predict(_ reading: Reading, into opinions: UnsafeMutablePointer<Float>) {
+    func predict(_ reading: Reading, into predictions: UnsafeMutablePointer<Float>) {
         guard agrees(with: reading) else {
             expectedBit = nil
-            (opinions[0], opinions[1]) = (0, 0)
+            (predictions[0], predictions[1]) = (0, 0)
             return
         }
         let bit = Int(expected) >> (7 - reading.depth) & 1
         let p = trust.base[lengthClass * Self.failures + failed].x
         let sign: Float = bit == 1 ? 1 : -1
-        (opinions[0], opinions[1]) = (sign * Logistic.stretch(p), sign * (2 * p - 1))
+        (predictions[0], predictions[1]) = (sign * Logistic.stretch(p), sign * (2 * p - 1))
         expectedBit = bit
     }
 

@@ -1,7 +1,7 @@
 import Glibc
 
-/// Zeroed memory of a fixed number of elements, aligned to pages, freed with its owner.
-/// Pages that are never touched cost nothing.
+/// Zeroed memory of a fixed number of elements, aligned to pages and freed when the object is released.
+/// Pages that are never accessed occupy no physical memory.
 final class Memory<Element: BitwiseCopyable> {
     let base: UnsafeMutablePointer<Element>
     let count: Int

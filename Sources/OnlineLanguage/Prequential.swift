@@ -1,4 +1,4 @@
-/// How many bits a model has spent on the bytes it has read, each predicted before it was learned.
+/// The prequential code length of a text: the sum over its bytes, each predicted before it was learned.
 /// Source: A. P. Dawid, Statistical Theory: The Prequential Approach, 1984, https://doi.org/10.2307/2981683
 public struct CodeLength: Sendable, Equatable {
     public private(set) var bytes = 0
@@ -6,7 +6,7 @@ public struct CodeLength: Sendable, Equatable {
 
     public init() {}
 
-    /// 0 before the first byte.
+    /// The mean code length; 0 before the first byte.
     public var bitsPerByte: Double { bytes == 0 ? 0 : bits / Double(bytes) }
 
     public mutating func add(bits: Double, bytes: Int) {
@@ -16,8 +16,10 @@ public struct CodeLength: Sendable, Equatable {
 }
 
 extension ByteLearner {
-    /// Reads one byte: predicts each of its bits, then learns it.
-    /// - Parameter length: grows by the bits that the byte cost.
+    /// Reads a byte: predicts each of its bits, then learns it.
+    /// - Parameters:
+    ///   - byte: the byte.
+    ///   - length: increased by the byte's code length.
     public func read(_ byte: UInt8, _ length: inout CodeLength) {
         var bits = 0.0
         for shift in stride(from: 7, through: 0, by: -1) {

@@ -1,26 +1,26 @@
-/// What has been read so far: the last bytes, the words, the lines, and how far into the next byte we are.
+/// The state of reading a text: its last bytes, words and lines, and the bits of the next byte that are already known.
 struct Reading {
-    /// A one followed by the bits already known of the next byte: 1 before its first, 128…255 before its last.
+    /// A one followed by the known bits of the next byte: 1 before its first bit, 128…255 before its last.
     var partial = 1
-    /// How many bytes have been read.
+    /// The number of bytes read.
     private(set) var count = 0
-    /// The last eight bytes, the newest lowest.
+    /// The last eight bytes, the newest in the lowest bits.
     private(set) var recent: UInt64 = 0
-    /// The kinds of the last sixteen bytes, four bits each, the newest lowest.
+    /// The kinds of the last sixteen bytes, four bits each, the newest in the lowest bits.
     private(set) var kinds: UInt64 = 0
     private(set) var words = Words()
     private(set) var lines = Lines()
-    /// The last mark of punctuation.
+    /// The last punctuation mark.
     private(set) var mark: UInt8 = 0
     private let ring: Memory<UInt8>
 
-    /// - Parameter capacity: how many of the last bytes are kept; a power of two.
+    /// - Parameter capacity: the number of last bytes that are kept; a power of two.
     init(capacity: Int) {
         precondition(capacity > 0 && capacity & (capacity - 1) == 0, "a ring of \(capacity) bytes is not a power of two")
         ring = Memory(capacity)
     }
 
-    /// How many of the next byte's bits are known.
+    /// The number of known bits of the next byte.
     @inline(__always)
     var depth: Int { Int.bitWidth - 1 - partial.leadingZeroBitCount }
 
@@ -44,7 +44,7 @@ struct Reading {
     }
 }
 
-/// What sort of character a byte is, coarsely, in any language written with spaces.
+/// Coarse character classes of bytes, for languages written with spaces.
 enum Kind: UInt8 {
     case lower = 1, upper, other8, space, newline, digit, stop, comma, apostrophe, quote, hyphen, other
 
@@ -66,21 +66,21 @@ enum Kind: UInt8 {
             }
     }
 
-    /// Bytes above 127 count: they are the accented letters of UTF-8, and whole alphabets.
+    /// Bytes above 127 count as letters: in UTF-8 they are accented letters and other alphabets.
     @inline(__always)
     var isLetter: Bool { rawValue <= Kind.other8.rawValue }
 }
 
-/// The word being read and those before it, as hashes of their letters in lower case.
+/// The current word and those before it, as hashes of their letters in lower case.
 struct Words {
     /// 0 between words.
     private(set) var current: UInt64 = 0
     private(set) var last: UInt64 = 0
     private(set) var secondLast: UInt64 = 0
     private(set) var thirdLast: UInt64 = 0
-    /// Letters of the current word so far.
+    /// The number of bytes of the current word so far.
     private(set) var length = 0
-    /// The three bytes, at most, between the current word and the last.
+    /// The last three bytes, at most, between the current word and the one before.
     private(set) var gap: UInt64 = 0
 
     /// - Returns: whether the byte ended a word.
@@ -100,15 +100,16 @@ struct Words {
     }
 }
 
-/// The line being read and the one before it.
+/// The current line and the one before it.
 struct Lines {
-    /// Bytes since the line began.
+    /// The number of bytes of the line so far.
     private(set) var column = 0
     private(set) var previousLength = 0
-    /// Hash of the line so far.
+    /// The hash of the line so far.
     private(set) var current: UInt64 = 0
-    /// Hash of the line's first word, and of the one above it; 0 until it is complete.
+    /// The hash of the line's first word; 0 until the word is complete.
     private(set) var first: UInt64 = 0
+    /// The hash of the first word of the line before.
     private(set) var previousFirst: UInt64 = 0
 
     mutating func begin(_ word: UInt64) {

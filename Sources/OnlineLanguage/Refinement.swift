@@ -1,5 +1,5 @@
-/// What a mixed opinion has turned out to mean in a small context: knots over the logistic domain, interpolated;
-/// the two beside the opinion move towards the bit that came.
+/// Secondary symbol estimation: corrects a mixed probability by its observed accuracy in a small context. A table of probabilities
+/// over the logistic domain is interpolated; the two entries next to the input are moved towards the bit that followed.
 /// Source: M. Mahoney, Data Compression Explained, §4.3.3 (secondary symbol estimation), http://mattmahoney.net/dc/dce.html
 struct Refinement {
     private static let knots = 33
@@ -17,7 +17,7 @@ struct Refinement {
         for c in 0..<contexts { (probabilities.base + c * Self.knots).update(from: knots, count: Self.knots) }
     }
 
-    /// - Parameter x: an opinion in the logistic domain.
+    /// - Parameter x: a prediction in the logistic domain.
     /// - Returns: a probability of a one.
     @inline(__always)
     mutating func refine(_ x: Float, context: Int) -> Float {

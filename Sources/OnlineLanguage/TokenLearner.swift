@@ -4,7 +4,7 @@ import Model
 import Statistics
 import Tensors
 
-/// A GPT-2 that learns a text as it reads: it predicts a few tokens with the parameters so far, then takes a step on the window
+/// A GPT-2 that learns online: it predicts a few tokens of a text with the current parameters, then takes a training step on the window
 /// that ends with them and on earlier windows.
 public final class TokenLearner {
     public enum Refusal: Error, Equatable, CustomStringConvertible {
@@ -14,13 +14,13 @@ public final class TokenLearner {
         public var description: String {
             switch self {
             case .outOfRange(let token, let size):
-                "the text has the token \(token), but the model's vocabulary has \(size): this tokenizer is not the model's"
+                "the text has the token \(token), but the model's vocabulary has \(size): the tokenizer does not belong to the model"
             case .notFinite(let place): "the loss is not finite at token \(place); a lower rate may help"
             }
         }
     }
 
-    /// How many tokens `read` takes at once.
+    /// The maximum number of tokens of a call of `read`.
     public let fresh: Int
 
     private let window: Int
@@ -32,9 +32,12 @@ public final class TokenLearner {
     private var generator: RandomSource
 
     /// - Parameters:
-    ///   - parameters: of the model; a learner that learns changes them.
-    ///   - start: a token that stands before the text and costs nothing. Without it the first token is one out of all.
-    ///   - learning: false for the same model left frozen.
+    ///   - model: the model.
+    ///   - parameters: its parameters, which are changed by learning.
+    ///   - start: a token put before the text, which is not counted; without it the first token is predicted with equal probabilities.
+    ///   - configuration: the settings.
+    ///   - learning: false for a frozen model.
+    ///   - team: the threads that compute.
     public init(
         _ model: GPT2, parameters: ParameterStore<Float>, start: Int?, _ configuration: Configuration = Configuration(),
         learning: Bool = true, team: Team = .solo
@@ -50,15 +53,16 @@ public final class TokenLearner {
         generator = RandomSource(seed: UInt64(configuration.seed))
     }
 
-    /// Predicts the next tokens of the text, at most `fresh` of them, then learns them.
-    /// - Returns: the bits that they cost.
-    /// - Throws: `Refusal`; a token out of range changes nothing.
+    /// Predicts the next tokens of the text, then learns them.
+    /// - Parameter next: at most `fresh` tokens.
+    /// - Returns: their code length in bits.
+    /// - Throws: `Refusal`; after a token out of range the learner is unchanged.
     public func read(_ next: ArraySlice<Int>) throws(Refusal) -> Double {
         precondition(next.count <= fresh, "\(next.count) tokens at once, not \(fresh)")
         if let stray = next.first(where: { !(0..<vocabularySize).contains($0) }) {
             throw .outOfRange(token: stray, vocabularySize: vocabularySize)
         }
-        // The first token of a text without a start has nothing that it could be predicted from.
+        // Without a start there is nothing from which the first token could be predicted.
         let unpredicted = tokens.isEmpty ? min(1, next.count) : 0
         let earlier = tokens.count
         tokens += next
@@ -77,7 +81,7 @@ public final class TokenLearner {
         return bits + Double(unpredicted) * log2(Double(vocabularySize))
     }
 
-    /// A window of the text before some place, anywhere; nothing at first.
+    /// A random window of the text before `end`; empty if there is none.
     private func replayed(before end: Int) -> ArraySlice<Int> {
         guard end > 1 else { return [] }
         let start = generator.uniform(below: max(1, end - window))

@@ -1,11 +1,11 @@
-/// What can be decided.
+/// The set of possible actions.
 public enum ActionSpace: Sendable, Equatable {
-    /// One of so many.
+    /// Discrete: one of a number of choices.
     case choices(Int)
-    /// So many numbers at once, each within its bounds.
+    /// Continuous: a vector of numbers, each within its bounds.
     case controls([ClosedRange<Double>])
 
-    /// How many numbers a policy's last layer tells of an action.
+    /// The number of outputs of a policy network.
     public var width: Int {
         switch self {
         case .choices(let count): count
@@ -13,14 +13,14 @@ public enum ActionSpace: Sendable, Equatable {
         }
     }
 
-    /// The bounds of controls; none for choices.
+    /// The bounds of controls; empty for choices.
     public var bounds: [ClosedRange<Double>] {
         if case .controls(let bounds) = self { bounds } else { [] }
     }
 
     public var isDiscrete: Bool { if case .choices = self { true } else { false } }
 
-    /// A number of −1 … 1 for each control, laid into its bounds; what is outside is clipped.
+    /// Maps a number in −1…1 for each control linearly to its bounds; numbers outside are clipped.
     public func bounded(_ unit: [Float]) -> [Float] {
         zip(unit, bounds).map { number, bounds in
             let half = (bounds.upperBound - bounds.lowerBound) / 2
@@ -29,19 +29,19 @@ public enum ActionSpace: Sendable, Equatable {
     }
 }
 
-/// One decision: what was done, how likely that was, and what is expected to come of it.
+/// A decision of a policy: the action, its log-probability and the value estimate.
 public struct Decision: Sendable, Equatable {
-    /// Of choices.
+    /// The choice, of a discrete action space.
     public var choice: Int?
-    /// Of controls, within their bounds.
+    /// The controls within their bounds, of a continuous action space.
     public var values: [Float] = []
-    /// Of controls: the numbers as they were drawn, before bounds.
+    /// The controls as drawn, before they were mapped to their bounds.
     public var raw: [Float] = []
-    /// Of texts.
+    /// The text, of a policy that writes.
     public var text: WrittenText?
     /// ln of the probability of the choice or the text, or of the density of `values`.
     public var logProbability: Double
-    /// The policy's estimate of what follows; 0 where it makes none.
+    /// The policy's estimate of the value of the observation; 0 if it makes none.
     public var value: Double
 
     public init(
@@ -57,24 +57,24 @@ public struct Decision: Sendable, Equatable {
 }
 
 extension Decision {
-    /// Whether all its numbers are, as they are learned from in single precision.
+    /// Whether all its numbers are finite in single precision, in which they are learned from.
     public var isFinite: Bool {
         (values + raw + (text?.logProbabilities ?? [])).allSatisfy(\.isFinite) && Float(logProbability).isFinite && Float(value).isFinite
     }
 }
 
-/// One step of an environment as policies learn from it.
+/// A transition: a step of an environment from which policies learn.
 public struct Transition: Sendable, Equatable {
     public var observation: [Float]
     public var decision: Decision
     public var reward: Double
-    /// What was observed after it.
+    /// The next observation.
     public var next: [Float]
-    /// The policy's estimate of what follows `next`.
+    /// The policy's estimate of the value of `next`.
     public var nextValue: Double
-    /// The episode ended here, and nothing follows.
+    /// Whether the episode ended in a terminal state.
     public var isTerminal: Bool
-    /// The step after this one, in the same list, does not go on from it: the episode ended, was cut, or a step is missing.
+    /// Whether the next transition in the list does not continue from this one: the episode ended, was truncated, or a step is missing.
     public var isLast: Bool
 
     public init(
@@ -91,7 +91,7 @@ public struct Transition: Sendable, Equatable {
 }
 
 extension Transition {
-    /// Whether all its numbers are, as they are learned from in single precision.
+    /// Whether all its numbers are finite in single precision, in which they are learned from.
     public var isFinite: Bool {
         observation.allSatisfy(\.isFinite) && next.allSatisfy(\.isFinite) && decision.isFinite
             && Float(reward).isFinite && Float(nextValue).isFinite
@@ -99,11 +99,11 @@ extension Transition {
 }
 
 extension [Transition] {
-    /// The steps that can be learned from. Where one is left out, the run before it ends.
+    /// The transitions with finite numbers only. Where one is left out, the one before it becomes the last of its run.
     var finite: [Transition] {
         guard !allSatisfy(\.isFinite) else { return self }
         var kept: [Transition] = []
-        var endsRun = true  // a step left out at the front has nothing before it
+        var endsRun = true  // if the first one is left out, there is none before it
         for step in self {
             if step.isFinite {
                 kept.append(step)

@@ -1,14 +1,14 @@
 import Layers
 import Tensors
 
-/// A policy and a value estimate of an observation, each a network of its own.
+/// An actor (policy) and a critic (value estimate) as two separate networks.
 public struct ActorCritic: Layer {
     public let inputs: Int
     public let actions: ActionSpace
     private let actor: DenseStack
     private let critic: DenseStack
 
-    /// Of the spread that controls are first tried with: e^−0.5 of half their range.
+    /// The initial ln σ of controls: σ is e^−0.5 of half their range.
     static let firstLogDeviation = -0.5
     static let deviationName = "actor.log_deviation"
 
@@ -30,15 +30,15 @@ public struct ActorCritic: Layer {
         if !actions.isDiscrete { store[Self.deviationName].fill(Self.firstLogDeviation) }
     }
 
-    /// Logits of choices or means of controls, (rows, width).
+    /// x (rows, inputs); returns the logits of choices or the means of controls, (rows, width).
     func act<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> { actor(x, in: graph) }
 
-    /// (rows)
-    func judge<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> { critic(x, in: graph).reshaped([x.rows]) }
+    /// x (rows, inputs); returns the value estimates, (rows).
+    func evaluate<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> { critic(x, in: graph).reshaped([x.rows]) }
 
-    /// What PPO minimises over a batch of observations (rows, inputs).
+    /// PPO's loss over a batch of observations (rows, inputs).
     func loss<S>(_ x: Tensor<S>, _ configuration: PPO.Configuration, in graph: Graph<S>) -> (PPOLoss<S>, any ActionDistribution<S>) {
-        let told = act(x, in: graph), values = judge(x, in: graph)
+        let outputs = act(x, in: graph), values = evaluate(x, in: graph)
         func loss(_ distribution: some ActionDistribution<S>) -> (PPOLoss<S>, any ActionDistribution<S>) {
             (
                 PPOLoss(
@@ -46,7 +46,7 @@ public struct ActorCritic: Layer {
                     entropyWeight: configuration.entropyWeight, clipsValues: configuration.clipsValues, in: graph), distribution
             )
         }
-        if actions.isDiscrete { return loss(graph.categorical(told)) }
-        return loss(graph.diagonalGaussian(mean: told, logDeviation: graph.parameter(Self.deviationName)))
+        if actions.isDiscrete { return loss(graph.categorical(outputs)) }
+        return loss(graph.diagonalGaussian(mean: outputs, logDeviation: graph.parameter(Self.deviationName)))
     }
 }

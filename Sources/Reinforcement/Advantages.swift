@@ -1,14 +1,18 @@
-/// What an action was worth beside what was expected, and what followed it altogether.
+/// The advantages and returns of a list of transitions.
 public struct Advantages: Sendable, Equatable {
     public var advantages: [Double]
-    /// advantage + value: what the value estimate is to learn.
+    /// advantage + value: the targets of the value estimate.
     public var returns: [Double]
 
     /// Generalised advantage estimation.  https://arxiv.org/abs/1506.02438
     ///
     ///     δₜ = rₜ + γ V(sₜ₊₁) − V(sₜ);  Aₜ = δₜ + γλ Aₜ₊₁
     ///
-    /// V(sₜ₊₁) is 0 after a terminal step; nothing is carried over from behind a step that is the last of its run.
+    /// V(sₜ₊₁) is 0 after a terminal step, and Aₜ₊₁ is 0 after the last step of a run.
+    /// - Parameters:
+    ///   - transitions: in order.
+    ///   - discount: γ.
+    ///   - lambda: λ.
     public init(of transitions: [Transition], discount: Double, lambda: Double) {
         advantages = Array(repeating: 0, count: transitions.count)
         var carried = 0.0

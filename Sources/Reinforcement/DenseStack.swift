@@ -1,13 +1,13 @@
 import Layers
 import Tensors
 
-/// Linear layers one after another with a function between: the network of small policies and values.
+/// A feed-forward network of linear layers with an activation between them, for small policies and value functions.
 public struct DenseStack: Layer {
-    /// Where the weights start from.
+    /// The distribution of the initial weights.
     public enum Start: Sendable, Equatable {
-        /// Orthogonal with gain √2, the last layer with a gain of its own; biases 0.  https://arxiv.org/abs/2006.05990
+        /// Orthogonal with gain √2, for the last layer `lastGain`; biases 0.  https://arxiv.org/abs/2006.05990
         case orthogonal(lastGain: Double)
-        /// Uniform within ±1/√inputs, biases too.
+        /// Uniform within ±1/√inputs, including biases.
         case uniform
     }
 
@@ -42,7 +42,7 @@ public struct DenseStack: Layer {
         }
     }
 
-    /// x (rows, inputs); gives (rows, outputs).
+    /// x (rows, inputs); returns (rows, outputs).
     public func callAsFunction<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
         let hidden = layers.dropLast().reduce(x) { x, layer in graph.activate(layer(x, in: graph), activation) }
         return layers[layers.count - 1](hidden, in: graph)
@@ -50,7 +50,8 @@ public struct DenseStack: Layer {
 }
 
 extension UnsafeMutableBufferPointer where Element: Scalar {
-    /// A matrix whose shorter side is orthonormal, times `gain`: Gram–Schmidt on normal vectors.  https://arxiv.org/abs/1312.6120
+    /// Fills a matrix (rows, columns) with `gain` times a random matrix whose rows, or columns if fewer, are orthonormal: Gram–Schmidt on
+    /// normal vectors.  https://arxiv.org/abs/1312.6120
     func fillOrthogonal(rows: Int, columns: Int, gain: Double, using generator: inout some RandomNumberGenerator) {
         let (count, length) = rows < columns ? (rows, columns) : (columns, rows)
         let drawn = UnsafeMutableBufferPointer<Double>.allocate(capacity: count * length)
@@ -60,7 +61,7 @@ extension UnsafeMutableBufferPointer where Element: Scalar {
         var vectors: [[Double]] = []
         for i in 0..<count {
             var vector = Array(drawn[i * length..<(i + 1) * length])
-            // Twice, for what rounding leaves of the first time.
+            // Twice, because rounding leaves a remainder after the first pass.
             for other in vectors + vectors {
                 let share = zip(vector, other).reduce(0) { $0 + $1.0 * $1.1 }
                 for j in 0..<length { vector[j] -= share * other[j] }

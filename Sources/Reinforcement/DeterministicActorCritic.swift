@@ -1,7 +1,7 @@
 import Layers
 import Tensors
 
-/// An action for every observation, and what the pair is worth.  https://arxiv.org/abs/1509.02971
+/// The networks of DDPG: a deterministic actor μ and a critic Q.  https://arxiv.org/abs/1509.02971
 public struct DeterministicActorCritic: Layer {
     public let inputs: Int
     public let actions: ActionSpace
@@ -24,21 +24,21 @@ public struct DeterministicActorCritic: Layer {
     static func isActor(_ parameter: Parameter) -> Bool { parameter.name.hasPrefix("actor.") }
     static func isCritic(_ parameter: Parameter) -> Bool { parameter.name.hasPrefix("critic.") }
 
-    /// x (rows, inputs); gives (rows, d), each within −1 … 1.
+    /// μ(x): x (rows, inputs); returns (rows, d), each number in −1…1.
     public func act<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> { graph.activate(actor(x, in: graph), .tanh) }
 
-    /// x (rows, inputs), actions (rows, d) within −1 … 1; gives (rows).
-    public func judge<S>(_ x: Tensor<S>, _ actions: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
+    /// Q(x, a): x (rows, inputs), actions (rows, d) in −1…1; returns (rows).
+    public func evaluate<S>(_ x: Tensor<S>, _ actions: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
         critic(graph.concatenateColumns([x, actions]), in: graph).reshaped([x.rows])
     }
 
-    /// mean((Q(x, a) − target)²): what the critic minimises.
+    /// The critic's loss: mean((Q(x, a) − target)²).
     public func criticLoss<S>(_ x: Tensor<S>, _ actions: Tensor<S>, targets: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
-        graph.meanSquaredError(judge(x, actions, in: graph), targets)
+        graph.meanSquaredError(evaluate(x, actions, in: graph), targets)
     }
 
-    /// −mean(Q(x, μ(x))): what the actor minimises.
+    /// The actor's loss: −mean(Q(x, μ(x))).
     public func actorLoss<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
-        graph.affine(graph.mean(judge(x, act(x, in: graph), in: graph)), scale: -1)
+        graph.affine(graph.mean(evaluate(x, act(x, in: graph), in: graph)), scale: -1)
     }
 }

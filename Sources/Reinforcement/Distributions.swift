@@ -1,19 +1,20 @@
 import Foundation
 import Tensors
 
-/// A policy's distribution over actions, recorded for a batch: how likely those taken are, and how undecided it is.
+/// A policy's distribution over actions, recorded in a graph for a batch, with the log-probabilities of the actions taken and the
+/// entropy.
 public protocol ActionDistribution<S> {
     associatedtype S: Scalar
 
-    /// (rows): ln of the probability or density of what was taken.
+    /// (rows): ln of the probability or density of the action taken.
     var logProbability: Tensor<S> { get }
-    /// In nats; (rows), or one number where all rows have the same.
+    /// The entropy in nats; (rows), or one number if it is the same for all rows.
     var entropy: Tensor<S> { get }
-    /// Writes what was taken in one row.
+    /// Sets the action taken in a row.
     func take(_ decision: Decision, row: Int)
 }
 
-/// p(a) = softmax(logits)[a]; H = −Σ p ln p
+/// A categorical distribution: p(a) = softmax(logits)[a]; H = −Σ p ln p
 public struct Categorical<S: Scalar>: ActionDistribution {
     public let taken: Indices
     /// (rows, k)
@@ -24,10 +25,12 @@ public struct Categorical<S: Scalar>: ActionDistribution {
     public func take(_ decision: Decision, row: Int) { taken[row] = decision.choice ?? 0 }
 }
 
-/// ln N(u; μ, σ) = Σ −½ ((u − μ)/σ)² − ln σ − ½ ln 2π; H = Σ ln σ + ½ ln 2πe
+/// A normal distribution with diagonal covariance.
 ///
-/// u is what was drawn, before it is laid into bounds; what bounds do to the density does not depend on μ and σ, so it
-/// leaves every ratio of densities as it is. https://arxiv.org/abs/1801.01290 (appendix C)
+///     ln N(u; μ, σ) = Σ −½ ((u − μ)/σ)² − ln σ − ½ ln 2π;  H = Σ ln σ + ½ ln 2πe
+///
+/// u is the number drawn, before it is mapped to its bounds. The factor by which this mapping changes the density does not depend on μ
+/// and σ, so ratios of densities are not affected. https://arxiv.org/abs/1801.01290 (appendix C)
 public struct DiagonalGaussian<S: Scalar>: ActionDistribution {
     /// (rows, d)
     public let taken: Tensor<S>
@@ -40,7 +43,7 @@ public struct DiagonalGaussian<S: Scalar>: ActionDistribution {
 }
 
 extension Graph {
-    /// A choice for every row. logits (rows, k).
+    /// Records a categorical distribution for every row. logits (rows, k).
     public func categorical(_ logits: Tensor<S>) -> Categorical<S> {
         let taken = indices(logits.rows)
         let probabilities = softmax(logits)
@@ -50,7 +53,7 @@ extension Graph {
             logProbability: affine(crossEntropy(logits, targets: taken).rows, scale: -1), entropy: affine(information, scale: -1))
     }
 
-    /// Independent normal numbers for every row. mean (rows, d), logDeviation (d).
+    /// Records a normal distribution for every row. mean (rows, d), logDeviation (d).
     public func diagonalGaussian(mean: Tensor<S>, logDeviation: Tensor<S>) -> DiagonalGaussian<S> {
         let taken = input([mean.rows, mean.columns])
         let inverse = activate(affine(logDeviation, scale: -1), .exponential)
@@ -61,13 +64,13 @@ extension Graph {
             entropy: rowSums(affine(logDeviation.reshaped([1, mean.columns]), offset: 0.5 * (1 + log(2 * Double.pi)))))
     }
 
-    /// The smaller of two, number by number.
+    /// The element-wise minimum.
     public func minimum(_ x: Tensor<S>, _ y: Tensor<S>) -> Tensor<S> { subtract(x, activate(subtract(x, y), .relu)) }
 
-    /// The larger of two, number by number.
+    /// The element-wise maximum.
     public func maximum(_ x: Tensor<S>, _ y: Tensor<S>) -> Tensor<S> { add(x, activate(subtract(y, x), .relu)) }
 
-    /// Within two constants; the slope outside is 0.
+    /// Clips elements to a range; the derivative outside it is 0.
     public func clip(_ x: Tensor<S>, _ range: ClosedRange<Double>) -> Tensor<S> {
         let above = activate(affine(x, offset: -range.lowerBound), .relu)
         let beyond = activate(affine(x, offset: -range.upperBound), .relu)

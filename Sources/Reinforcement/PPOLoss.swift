@@ -1,6 +1,6 @@
 import Tensors
 
-/// PPO's loss over a batch, to be minimised.  https://arxiv.org/abs/1707.06347
+/// The loss of proximal policy optimisation over a batch, to be minimised.  https://arxiv.org/abs/1707.06347
 ///
 ///     r = e^(ln π − ln π_old)
 ///     policy = −mean(min(r A, clip(r, 1 − ε, 1 + ε) A))
@@ -8,13 +8,20 @@ import Tensors
 ///     total = policy + c_v · value − c_e · mean(entropy)
 public struct PPOLoss<S: Scalar> {
     public let total: Tensor<S>, policy: Tensor<S>, value: Tensor<S>, entropy: Tensor<S>
-    /// (rows): ln π_old, A, R, V_old and what each row counts.
+    /// Inputs, (rows) each: ln π_old, A, R, V_old and the weight of each row.
     public let oldLogProbabilities: Tensor<S>, advantages: Tensor<S>, returns: Tensor<S>, oldValues: Tensor<S>, weights: Tensor<S>
     private let logRatios: Tensor<S>
 
+    /// Records the loss in a graph.
     /// - Parameters:
+    ///   - distribution: the policy's distribution over actions.
     ///   - values: (rows): V.
-    ///   - extra: a loss of the caller's own to add, one number.
+    ///   - clip: ε.
+    ///   - valueWeight: c_v.
+    ///   - entropyWeight: c_e.
+    ///   - clipsValues: whether the value loss is clipped.
+    ///   - extra: a further loss to add, one number.
+    ///   - graph: the graph.
     public init(
         _ distribution: some ActionDistribution<S>, values: Tensor<S>, clip: Double, valueWeight: Double, entropyWeight: Double,
         clipsValues: Bool, extra: Tensor<S>? = nil, in graph: Graph<S>
@@ -42,7 +49,8 @@ public struct PPOLoss<S: Scalar> {
         total = extra.map { graph.add(both, $0) } ?? both
     }
 
-    /// After a forward pass: mean((r − 1) − ln r), an estimate of KL(π_old ‖ π) that is never negative.  http://joschu.net/blog/kl-approx.html
+    /// After a forward pass: mean((r − 1) − ln r), an estimate of KL(π_old ‖ π) in nats that is never negative.
+    /// http://joschu.net/blog/kl-approx.html
     public var divergence: Double {
         var sum = 0.0, total = 0.0
         for row in 0..<weights.count where weights.values[row].primal > 0 {

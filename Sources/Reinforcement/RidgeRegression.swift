@@ -1,15 +1,18 @@
-/// Linear regression that learns one example at a time and knows how sure it is: recursive least squares.
+/// Ridge regression learned one example at a time by recursive least squares.
 ///
 ///     gain = A⁻¹x / (1 + xᵀA⁻¹x);  weights ← weights + gain (y − weightsᵀx);  A⁻¹ ← A⁻¹ − gain (A⁻¹x)ᵀ
 ///
-/// The same as A = λI + Σ x xᵀ, weights = A⁻¹ Σ y x.  https://doi.org/10.1214/aoms/1177729893 (Sherman and Morrison)
+/// Equal to A = λI + Σ x xᵀ, weights = A⁻¹ Σ y x.  https://doi.org/10.1214/aoms/1177729893 (Sherman and Morrison)
 public struct RidgeRegression: Sendable, Equatable {
-    /// (d, d), d one more than the inputs: the last is a constant 1.
+    /// A⁻¹, (d, d), where d is the number of inputs plus one for a constant 1.
     public internal(set) var inverse: [Double]
-    /// (d)
+    /// (d); the last is the intercept.
     public internal(set) var weights: [Double]
     private let d: Int
 
+    /// - Parameters:
+    ///   - inputs: the number of inputs, without the constant.
+    ///   - ridge: λ, positive.
     public init(inputs: Int, ridge: Double) {
         d = inputs + 1
         inverse = Array(repeating: 0, count: d * d)
@@ -19,7 +22,8 @@ public struct RidgeRegression: Sendable, Equatable {
 
     public func prediction(_ x: [Float]) -> Double { product(weights, extended(x)) }
 
-    /// - Returns: false where a number would not be finite in single precision, in which it is published; nothing is changed then.
+    /// Adds an example.
+    /// - Returns: false, without a change, if a number would not be finite in single precision, in which it is published.
     @discardableResult
     public mutating func learn(_ x: [Float], _ y: Double) -> Bool {
         var next = self

@@ -1,6 +1,6 @@
 import Statistics
 
-/// The newest transitions, in a ring of flat numbers: what is learned from again and again.
+/// A replay buffer: the newest transitions, in ring buffers of numbers.
 struct TransitionMemory {
     let capacity: Int
     private let inputs: Int, width: Int
@@ -32,7 +32,8 @@ struct TransitionMemory {
         place = (place + 1) % capacity
     }
 
-    /// The newest steps, from the oldest of them on.
+    /// The newest transitions as a state, oldest first.
+    /// - Parameter numbers: the maximum count of numbers in the state.
     func state(atMost numbers: Int) -> PolicyState {
         let kept = min(count, numbers / (2 * inputs + width + 2))
         let order = (0..<kept).map { (place + count - kept + $0) % max(1, count) }
@@ -43,7 +44,8 @@ struct TransitionMemory {
         ])
     }
 
-    /// Begins with the steps of a state, if they are of this shape and no more than it holds.
+    /// Restores the transitions of a state; does nothing if their shapes do not match, if there are too many, or if a number is not
+    /// finite.
     mutating func restore(_ state: PolicyState) {
         guard let observations = state.tensors["memory.observations"], let actions = state.tensors["memory.actions"],
             let next = state.tensors["memory.next"],
@@ -58,7 +60,7 @@ struct TransitionMemory {
         place = 0
     }
 
-    /// One remembered step.
+    /// A stored transition.
     struct Row {
         var observation: ArraySlice<Float>, action: ArraySlice<Float>, next: ArraySlice<Float>
         var reward: Float

@@ -1,17 +1,21 @@
 import Files
 import Glibc
 
-/// A directory whose files are written and read as one: all of a checkpoint, or none of it.
+/// A directory of files that are written and opened together, atomically: a checkpoint.
 ///
-/// `SHA256SUMS` covers every file. The checkpoint before stays in `previous/`, covered by a list of its own. A new one is written to `next/` and takes the
-/// place of the other when all of it is on the disk: whenever a process is killed, the old one or the new one can be opened. Other files may stand beside.
+/// The file `SHA256SUMS` holds the digests of all files. The preceding checkpoint is kept in `previous/` with its own `SHA256SUMS`. A new
+/// checkpoint is written to `next/` and replaces the old one when all of it is on disk: if the process is killed at any time, either the
+/// old or the new checkpoint can be opened. The directory may contain other files, which are left alone.
 public struct CheckpointDirectory: Sendable {
     /// A file to be written.
     public struct Content {
         public let name: String
         let fill: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
 
-        /// - Parameter fill: gets a function that appends bytes.
+        /// A file written in pieces.
+        /// - Parameters:
+        ///   - name: the file name.
+        ///   - fill: writes the contents by calling the function that it is given.
         public init(_ name: String, fill: @escaping (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void) {
             self.name = name
             self.fill = fill
@@ -24,32 +28,32 @@ public struct CheckpointDirectory: Sendable {
         public init(_ name: String, text: String) { self.init(name, bytes: Array(text.utf8)) }
     }
 
-    /// A checkpoint whose files are what was written.
+    /// A complete checkpoint whose files match their digests.
     public struct Opened: Sendable {
-        /// Where its files are: the directory itself, or `previous/` in it.
+        /// The directory of its files: the checkpoint directory itself, or `previous/` in it.
         public let path: String
         public let names: Set<String>
-        /// What is wrong with the newest checkpoint, where this is the one before.
+        /// The damage of the newest checkpoint if this is the preceding one; otherwise nil.
         public let damage: String?
 
-        /// The path of one of its files; nil where the checkpoint has none of that name.
+        /// The path of one of its files; nil if the checkpoint has no file of this name.
         public subscript(name: String) -> String? { names.contains(name) ? "\(path)/\(name)" : nil }
     }
 
-    /// Where the next checkpoint is written until it is whole.
+    /// The subdirectory to which a new checkpoint is written until it is complete.
     static let next = "next"
 
     public let path: String
     private var next: String { "\(path)/\(Self.next)" }
     private var previous: String { "\(path)/previous" }
-    /// Called before each step that changes the directory; what it throws ends the work there, as a crash would.
+    /// Called before each step that changes the directory. Tests throw an error from it to simulate a crash at that step.
     var beforeStep: @Sendable () throws(FileError) -> Void = {}
 
     public init(_ path: String) { self.path = path }
 
     // MARK: Writing
 
-    /// Writes a checkpoint. What fails leaves the one before as it was.
+    /// Writes a checkpoint. After an error the preceding checkpoint is unchanged.
     /// - Throws: `FileError`.
     public func write(_ contents: [Content]) throws(FileError) {
         try prepareDirectory(at: path)
@@ -59,7 +63,7 @@ public struct CheckpointDirectory: Sendable {
             try prepareDirectory(at: next)
             digests = try writeNext(contents)
         } catch {
-            try? remove(next)  // makes room on a full disk; what cannot be removed now is removed before the next one
+            try? remove(next)  // frees space on a full disk; if this fails, the next call of `write` removes it
             throw error
         }
         try install(digests)
@@ -85,19 +89,20 @@ public struct CheckpointDirectory: Sendable {
         return SHA256.hex(hash.digest())
     }
 
-    /// Goes on with what a process that was killed had begun: a next checkpoint that is whole is put in place, one that is not is removed.
+    /// Completes the work of a process that was killed while writing: a complete checkpoint in `next/` is installed, an incomplete one is
+    /// removed.
     private func finish() throws(FileError) {
         guard fileExists(next) else { return }
         if let digests = try? FileDigests(of: next), (try? checkPending(digests)) != nil { return try install(digests) }
         try remove(next)
     }
 
-    /// Files of the next checkpoint stand in `next/`, or in their place already.
+    /// Checks the files of the next checkpoint, of which some may already have been moved out of `next/`.
     private func checkPending(_ digests: FileDigests) throws {
         for name in digests.digests.keys { try digests.check(fileExists("\(next)/\(name)") ? next : path, [name]) }
     }
 
-    /// Puts the whole checkpoint that is in `next/` in place. Each step may be the last before a crash: begun again, it goes on.
+    /// Installs the complete checkpoint in `next/`. It may be interrupted by a crash between any two steps; called again, it continues.
     private func install(_ digests: FileDigests) throws(FileError) {
         try keepPrevious()
         for name in digests.digests.keys.sorted() where fileExists("\(next)/\(name)") { try move("\(next)/\(name)", to: "\(path)/\(name)") }
@@ -107,7 +112,8 @@ public struct CheckpointDirectory: Sendable {
         try remove(next)
     }
 
-    /// Makes `previous/` what stands in the directory, which is still whole: no file of the next one has been moved before the list of `previous/` is there.
+    /// Copies the current checkpoint to `previous/`. It is still complete: no file of the next checkpoint is moved before the
+    /// `SHA256SUMS` of `previous/` exists.
     private func keepPrevious() throws(FileError) {
         guard let text = list(path), text != list(previous), let digests = try? FileDigests(of: path) else { return }
         try remove(previous)
@@ -124,7 +130,7 @@ public struct CheckpointDirectory: Sendable {
         guard rename(source, destination) == 0 else { throw FileError(destination, .cannotWrite(systemError())) }
     }
 
-    /// The same file under another name; a copy on file systems that give a file one name only.
+    /// Creates a hard link, or a copy on file systems without hard links.
     private func link(_ source: String, to destination: String) throws(FileError) {
         try beforeStep()
         unlink(destination)
@@ -134,7 +140,7 @@ public struct CheckpointDirectory: Sendable {
         try replaceFile(at: destination) { append in try append(storage.bytes) }
     }
 
-    /// Removes a directory of files, its list first: what has no list is not opened.
+    /// Removes a directory and its files, `SHA256SUMS` first: without it the directory is not opened as a checkpoint.
     private func remove(_ directory: String) throws(FileError) {
         guard fileExists(directory) else { return }
         for name in [FileDigests.name] + fileNames(in: directory) where fileExists("\(directory)/\(name)") {
@@ -149,9 +155,9 @@ public struct CheckpointDirectory: Sendable {
 
     // MARK: Reading
 
-    /// Finds the newest checkpoint that is whole. Whoever writes may be at work meanwhile.
-    /// - Returns: nil where none was ever written.
-    /// - Throws: `FileDamage` where there is none that is whole.
+    /// Opens the newest complete checkpoint. Another process may be writing at the same time.
+    /// - Returns: the checkpoint; nil if none was ever written.
+    /// - Throws: `FileDamage` if there are files of a checkpoint and no complete one.
     public func open() throws(FileDamage) -> Opened? {
         let damage: String
         do {
@@ -162,13 +168,14 @@ public struct CheckpointDirectory: Sendable {
             damage = "\(error)"
         }
         guard let digests = try? FileDigests.checked(previous) else {
-            throw FileDamage("\(damage), and there is no whole checkpoint before it in \(previous). Move \(path) away to begin anew")
+            throw FileDamage("\(damage), and there is no complete preceding checkpoint in \(previous). Move \(path) away to start again")
         }
         return Opened(path: previous, names: Set(digests.digests.keys), damage: damage)
     }
 
-    /// As `open()`, by the one who writes: what a killed process left is removed or completed, and a damaged checkpoint is replaced by the one before.
-    /// - Throws: `FileDamage` as `open()` does; `FileError`.
+    /// Opens the newest complete checkpoint, as `open()` does, in the process that writes: the unfinished work of a killed process is
+    /// completed or removed, and a damaged checkpoint is replaced by the preceding one.
+    /// - Throws: `FileDamage` if there are files of a checkpoint and no complete one; `FileError`.
     public func recover() throws -> Opened? {
         guard fileExists(path) else { return nil }
         for directory in [path, next, previous] { removeUnfinished(in: directory) }

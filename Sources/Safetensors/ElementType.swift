@@ -1,4 +1,4 @@
-/// How the elements of a stored tensor are encoded, little-endian, under the names of the safetensors format.
+/// The element type of a stored tensor, little-endian; raw values are the names in the safetensors format.
 /// https://huggingface.co/docs/safetensors/index#format
 public enum ElementType: String, Sendable, CaseIterable {
     case bool = "BOOL"
@@ -9,7 +9,7 @@ public enum ElementType: String, Sendable, CaseIterable {
     case uint32 = "U32", int32 = "I32", float32 = "F32"
     case uint64 = "U64", int64 = "I64", float64 = "F64"
 
-    /// Bytes an element.
+    /// The size of an element in bytes.
     public var size: Int {
         switch self {
         case .bool, .uint8, .int8, .float8E5M2, .float8E4M3: 1

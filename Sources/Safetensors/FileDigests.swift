@@ -1,19 +1,18 @@
 import Files
 import Glibc
 
-/// The digests of a directory's files, as `SHA256SUMS` holds them: `sha256sum -c SHA256SUMS` checks the same.
+/// The SHA-256 digests of a directory's files, stored in its file `SHA256SUMS`, which `sha256sum -c SHA256SUMS` can check too.
 public struct FileDigests: Equatable, Sendable {
-    /// What the list itself is called.
+    /// The name of the file that holds the digests.
     public static let name = "SHA256SUMS"
 
-    /// SHA-256 in lower-case hexadecimal, by the file's name.
+    /// SHA-256 in lower-case hexadecimal, by file name.
     public let digests: [String: String]
 
     init(_ digests: [String: String]) { self.digests = digests }
 
-    /// Reads a directory's list.
-    /// - Returns: nil where there is none.
-    /// - Throws: `FileError`; `FileDamage` where it is no such list.
+    /// Reads a directory's `SHA256SUMS`; nil if there is none.
+    /// - Throws: `FileError`; `FileDamage` if the file is not in the format of `sha256sum`.
     public init?(of directory: String) throws {
         let path = "\(directory)/\(Self.name)"
         guard fileExists(path) else { return nil }
@@ -22,10 +21,10 @@ public struct FileDigests: Equatable, Sendable {
         self.digests = digests
     }
 
-    /// A list is never longer than this, in bytes.
+    /// The maximum size of `SHA256SUMS`, in bytes.
     private static let largest = 1 << 20
 
-    /// Everything is as it is written here, to the last byte: a list that is nearly right is not trusted.
+    /// Parses exactly the format that `text` writes; any deviation counts as damage.
     private static func parse(_ text: String) -> [String: String]? {
         guard text.hasSuffix("\n") else { return nil }
         var digests: [String: String] = [:]
@@ -42,29 +41,34 @@ public struct FileDigests: Equatable, Sendable {
         !name.isEmpty && !name.hasPrefix(".") && !name.contains("/") && name != Self.name
     }
 
-    /// As it stands in the file, ordered by name.
+    /// The contents of `SHA256SUMS`, ordered by name.
     var text: String { digests.sorted { $0.key < $1.key }.map { "\($0.value)  \($0.key)\n" }.joined() }
 
-    /// Says which of these files is not what the list says; files that are not listed are not looked at.
-    /// - Parameter wanted: nil: all that are listed.
-    /// - Throws: `FileDamage`.
+    /// Compares files with their digests; files without a digest are not checked.
+    /// - Parameters:
+    ///   - directory: the directory of the files.
+    ///   - wanted: the names of the files to check; nil for all that have a digest.
+    /// - Throws: `FileDamage` for the first file that cannot be read or differs.
     public func check(_ directory: String, _ wanted: [String]? = nil) throws(FileDamage) {
         for name in wanted ?? digests.keys.sorted() {
             guard let digest = digests[name] else { continue }
             let path = "\(directory)/\(name)", storage: ByteStorage
             do { storage = try ByteStorage(mapping: path) } catch { throw FileDamage("\(error)") }
             guard SHA256.hex(of: storage.bytes) == digest else {
-                throw FileDamage("\(path) is damaged: it is not what \(Self.name) beside it says")
+                throw FileDamage("\(path) is damaged: it does not match \(Self.name)")
             }
         }
     }
 }
 
 extension FileDigests {
-    /// A directory's list, where its files are what the list says. Whoever writes may be at work meanwhile: then it is looked at again.
-    /// - Parameter wanted: which of the listed files are looked at.
-    /// - Returns: nil where there is no list.
-    /// - Throws: `FileError`, `FileDamage`.
+    /// Reads a directory's `SHA256SUMS` and checks its files. If another process is writing the directory at the same time, the check is
+    /// repeated.
+    /// - Parameters:
+    ///   - directory: the directory.
+    ///   - wanted: whether a listed file is to be checked.
+    /// - Returns: the digests; nil if there is no `SHA256SUMS`.
+    /// - Throws: `FileError`; `FileDamage` if a file differs from its digest.
     public static func checked(_ directory: String, _ wanted: (String) -> Bool = { _ in true }) throws -> FileDigests? {
         func list() -> [UInt8]? { try? readFile("\(directory)/\(name)", atMost: largest) }
         for _ in 0..<attempts {
@@ -83,12 +87,12 @@ extension FileDigests {
         return digests
     }
 
-    /// How often, and after how many microseconds, a reader looks again.
+    /// How often the check is repeated, and the pause before each repetition in microseconds.
     private static let attempts = 25
     private static let pause: UInt32 = 20_000
 }
 
-/// A file that is not what was written.
+/// A file whose contents differ from their digest, or a checkpoint of which no complete copy is left.
 public struct FileDamage: Error, Equatable, CustomStringConvertible {
     public let description: String
 

@@ -1,21 +1,25 @@
 import StrictJSON
 
-/// The front of a safetensors file: eight bytes of length, then JSON; the tensors' bytes follow.
+/// The header of a safetensors file: its length in eight bytes, then JSON; the tensors' bytes follow.
+/// https://huggingface.co/docs/safetensors/index#format
 struct Header {
     struct Entry {
         let name: String
         let type: ElementType
         let shape: [Int]
-        /// Bytes, from the header's end.
+        /// Byte offsets, counted from the end of the header.
         let range: Range<Int>
     }
 
     let metadata: [String: String]
-    /// In the order of their bytes, which they cover without overlap or hole.
+    /// In the order of their bytes; they cover the data without overlap or gap.
     let entries: [Entry]
     let dataStart: Int
 
-    init(reading bytes: UnsafeRawBufferPointer, source: String) throws(SafetensorsError) {
+    /// - Parameters:
+    ///   - bytes: the file's beginning, which the header has to lie in.
+    ///   - total: bytes of the whole file.
+    init(reading bytes: UnsafeRawBufferPointer, of total: Int, source: String) throws(SafetensorsError) {
         guard bytes.count >= 8 else { throw SafetensorsError(source, .tooShort(bytes: bytes.count)) }
         let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
         guard length <= UInt64(TensorArchive.headerLimit) else {
@@ -34,7 +38,17 @@ struct Header {
         } catch {
             preconditionFailure("reading JSON threw \(error)")
         }
-        try Self.check(entries, coverExactly: bytes.count - dataStart, source: source)
+        try Self.check(entries, coverExactly: total - dataStart, source: source)
+    }
+
+    /// Whether every element of every tensor lies in one frame.
+    func isWhole(in frames: [UnsafeRawBufferPointer]) -> Bool {
+        var ends: [Int] = []
+        for frame in frames.dropLast() { ends.append((ends.last ?? 0) + frame.count) }
+        return entries.allSatisfy { entry in
+            let range = dataStart + entry.range.lowerBound..<dataStart + entry.range.upperBound
+            return ends.allSatisfy { !range.contains($0) || ($0 - range.lowerBound) % entry.type.size == 0 }
+        }
     }
 
     private static func parse(

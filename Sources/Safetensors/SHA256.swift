@@ -1,6 +1,6 @@
 import CCrypto
 
-/// SHA-256 (FIPS 180-4), computed by libcrypto; bytes may come in pieces.
+/// An incremental SHA-256 (FIPS 180-4), computed by libcrypto.
 public struct SHA256: ~Copyable {
     private let context: OpaquePointer
 
@@ -13,12 +13,13 @@ public struct SHA256: ~Copyable {
 
     deinit { EVP_MD_CTX_free(context) }
 
+    /// Adds bytes to those already hashed.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
         let result = EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
         precondition(result == 1, "libcrypto refused \(bytes.count) bytes")
     }
 
-    /// The digest of all bytes so far, 32 bytes.
+    /// The digest of all bytes added: 32 bytes.
     public consuming func digest() -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
             let result = EVP_DigestFinal_ex(context, buffer.baseAddress, nil)

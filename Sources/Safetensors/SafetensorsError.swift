@@ -1,8 +1,8 @@
 import Glibc
 
-/// Why a safetensors file, message or index was refused or could not be written.
+/// Why a safetensors file, message or index is not valid or could not be written.
 public struct SafetensorsError: Error, Equatable, CustomStringConvertible {
-    /// The file's path, or what the bytes in memory are.
+    /// The file's path, or a description of the bytes in memory.
     public let source: String
     public let reason: Reason
 
@@ -69,5 +69,5 @@ extension SafetensorsError.Reason {
     }
 }
 
-/// The system's words for the last failed call.
+/// The system's message for the current `errno`.
 func systemError() -> String { String(cString: strerror(errno)) }

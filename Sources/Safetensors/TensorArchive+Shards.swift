@@ -2,12 +2,16 @@ import Files
 import StrictJSON
 
 extension TensorArchive {
-    /// Opens the tensors of a model's directory: `NAME.safetensors`, or the shards named by
-    /// `NAME.safetensors.index.json`, whose map must agree with what the shards hold. Where `SHA256SUMS` lists the directory's
-    /// files, the model, its configuration and its tokenizer must be what it says. Throws `SafetensorsError`.
+    /// Opens the tensors of a model directory: `NAME.safetensors`, or the shards listed in `NAME.safetensors.index.json`, whose map must
+    /// agree with the contents of the shards. If the directory has a `SHA256SUMS`, the files of the model, its configuration and its
+    /// tokenizer are checked against it.
+    /// - Parameters:
+    ///   - directory: the directory.
+    ///   - name: NAME.
+    /// - Throws: `SafetensorsError`.
     public init(directory: String, name: String = "model") throws(SafetensorsError) {
         do {
-            // Beside the model, a checkpoint holds other archives and logs, which opening it does not read.
+            // A checkpoint also contains other archives and logs, which are not read here and thus not checked.
             _ = try FileDigests.checked(directory) { $0.hasPrefix(name) || !$0.hasSuffix(".safetensors") && !$0.hasSuffix(".jsonl") }
         } catch {
             throw SafetensorsError(directory, .damaged("\(error)"))
@@ -42,7 +46,7 @@ extension TensorArchive {
         }
     }
 
-    /// Which shard each tensor is in.
+    /// The shard of each tensor, by the tensor's name.
     private static func weightMap(_ path: String) throws(SafetensorsError) -> [String: String] {
         let storage = try ByteStorage(mapping: path)
         var map: [String: String] = [:]

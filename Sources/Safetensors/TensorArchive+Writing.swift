@@ -2,9 +2,11 @@ import Files
 import StrictJSON
 
 extension TensorArchive {
-    /// The archive as one block of memory; every tensor's bytes are copied once. Tensors are laid out as the format's
-    /// own writer does: wider elements first, then by name, the data beginning at a multiple of eight bytes.
-    /// Names must be distinct.
+    /// Encodes an archive in memory; every tensor's bytes are copied once. Tensors are ordered as by the Python package safetensors:
+    /// larger element types first, then by name; the data begins at a multiple of eight bytes.
+    /// - Parameters:
+    ///   - tensors: the tensors, whose names must be distinct.
+    ///   - metadata: the header's `__metadata__`.
     public static func encode(_ tensors: [TensorContent], metadata: [String: String] = [:]) -> [UInt8] {
         let tensors = laidOut(tensors)
         let header = header(tensors.map { ($0.name, $0.type, $0.shape) }, metadata: metadata)
@@ -21,32 +23,19 @@ extension TensorArchive {
         }
     }
 
-    /// The front of an archive whose data is one block of memory that holds these Float tensors in this order, as
-    /// a flat store of parameters does: header and block, one after the other, are the archive.
+    /// The header of an archive whose data is a contiguous block of Float tensors, such as a `ParameterStore`: the header followed by the
+    /// block is the archive.
+    /// - Parameters:
+    ///   - tensors: names and shapes in the order of the block.
+    ///   - metadata: the header's `__metadata__`.
     public static func header(
         flat tensors: [(name: String, shape: [Int])], metadata: [String: String] = [:]
     ) -> [UInt8] {
         header(tensors.map { ($0.name, .float32, $0.shape) }, metadata: metadata)
     }
 
-    /// An archive of one block of memory that holds these Float tensors in this order, copied once.
-    public static func encode(
-        flat tensors: [(name: String, shape: [Int])], values: UnsafeBufferPointer<Float>, metadata: [String: String] = [:]
-    ) -> [UInt8] {
-        let count = tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
-        precondition(count == values.count, "the tensors have \(count) elements, the block \(values.count)")
-        let header = header(flat: tensors, metadata: metadata)
-        let bytes = UnsafeRawBufferPointer(values)
-        return [UInt8](unsafeUninitializedCapacity: header.count + bytes.count) { buffer, count in
-            let memory = UnsafeMutableRawBufferPointer(buffer)
-            memory.copyBytes(from: header)
-            UnsafeMutableRawBufferPointer(rebasing: memory[header.count...]).copyMemory(from: bytes)
-            count = header.count + bytes.count
-        }
-    }
-
-    /// Writes an archive tensor by tensor beside `path` and renames it into place, so that a reader finds the old
-    /// file or the new one, whole. Throws `SafetensorsError`.
+    /// Writes an archive to a file, which is replaced atomically; the tensors are written one after the other, without a copy in memory.
+    /// - Throws: `SafetensorsError`.
     public static func write(
         _ tensors: [TensorContent], metadata: [String: String] = [:], to path: String
     ) throws(SafetensorsError) {
@@ -92,7 +81,7 @@ extension TensorArchive {
 }
 
 extension CheckpointDirectory.Content {
-    /// An archive, written tensor by tensor.
+    /// A safetensors file, written one tensor after the other.
     public init(_ name: String, _ tensors: [TensorContent], metadata: [String: String] = [:]) {
         self.init(name) { append in try TensorArchive.write(tensors, metadata: metadata, with: append) }
     }

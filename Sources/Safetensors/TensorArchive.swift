@@ -1,7 +1,7 @@
-/// Named tensors in the safetensors format, read strictly: a file mapped into memory, a message, or the shards of
-/// an index. https://huggingface.co/docs/safetensors/index#format
+/// Named tensors in the safetensors format, validated strictly: of a mapped file, of a message, or of the shards of an index.
+/// https://huggingface.co/docs/safetensors/index#format
 public struct TensorArchive: Sendable {
-    /// The file's path, or what the bytes in memory are; errors begin with it.
+    /// The file's path, or a description of the bytes in memory; errors begin with it.
     public let source: String
     /// The header's `__metadata__`.
     public let metadata: [String: String]
@@ -9,27 +9,48 @@ public struct TensorArchive: Sendable {
     public let tensors: [StoredTensor]
     private let positions: [String: Int]
 
-    /// The longest header that is read, in bytes: the format's own limit.
+    /// The maximum length of a header in bytes, which is the limit of the format.
     public static let headerLimit = 100_000_000
 
-    /// Maps one file. Throws `SafetensorsError`.
+    /// Maps a file into memory.
+    /// - Throws: `SafetensorsError`.
     public init(mapping path: String) throws(SafetensorsError) {
         try self.init(source: path, storage: ByteStorage(mapping: path))
     }
 
-    /// Copies a message's bytes. Throws `SafetensorsError`.
+    /// Reads an archive from bytes in memory, which are copied.
+    /// - Throws: `SafetensorsError`.
     public init(bytes: UnsafeRawBufferPointer, source: String = "safetensors in memory") throws(SafetensorsError) {
-        try self.init(source: source, storage: ByteStorage(copying: bytes))
+        try self.init(source: source, storage: ByteStorage(copying: [bytes]))
     }
 
-    /// Copies a message's bytes. Throws `SafetensorsError`.
+    /// Reads an archive from bytes in memory, which are copied.
+    /// - Throws: `SafetensorsError`.
     public init(bytes: [UInt8], source: String = "safetensors in memory") throws(SafetensorsError) {
-        let storage = bytes.withUnsafeBytes { ByteStorage(copying: $0) }
+        let storage = bytes.withUnsafeBytes { ByteStorage(copying: [$0]) }
         try self.init(source: source, storage: storage)
     }
 
+    /// An archive that came as the frames of a message, read where they lie. Where a tensor's elements would lie across two frames, which
+    /// frames that `owner` cut for this purpose do not do, the frames are copied.
+    /// - Parameters:
+    ///   - frames: its bytes, in order; they neither move nor change while `owner` lives.
+    ///   - owner: what keeps the frames; the archive and its tensors hold it.
+    /// - Throws: `SafetensorsError`.
+    public init(
+        borrowing frames: [UnsafeRawBufferPointer], from owner: any Sendable, source: String = "safetensors in memory"
+    ) throws(SafetensorsError) {
+        let borrowed = ByteStorage(borrowing: frames, from: owner)
+        guard frames.count > 1 else { return try self.init(source: source, storage: borrowed) }
+        if let header = try? Header(reading: borrowed.first, of: borrowed.count, source: source), header.isWhole(in: frames) {
+            try self.init(source: source, storage: borrowed)
+        } else {
+            try self.init(source: source, storage: ByteStorage(copying: frames))
+        }
+    }
+
     private init(source: String, storage: ByteStorage) throws(SafetensorsError) {
-        let header = try Header(reading: storage.bytes, source: source)
+        let header = try Header(reading: storage.first, of: storage.count, source: source)
         try self.init(
             source: source, metadata: header.metadata,
             tensors: header.entries.map { entry in
@@ -56,7 +77,8 @@ public struct TensorArchive: Sendable {
 
     public subscript(name: String) -> StoredTensor? { positions[name].map { tensors[$0] } }
 
-    /// The tensor of that name and, if given, of that shape. Throws `SafetensorsError` naming what differs.
+    /// The tensor of a name and, if given, of a shape.
+    /// - Throws: `missing`, `wrongShape`.
     public func tensor(_ name: String, shape: [Int]? = nil) throws(SafetensorsError) -> StoredTensor {
         guard let tensor = self[name] else { throw SafetensorsError(source, .missing(tensor: name)) }
         if let shape, tensor.shape != shape {

@@ -1,17 +1,18 @@
-/// A tensor to be written: a name, a shape and a way to its bytes, which are read only while encoding.
+/// A tensor to be written: its name, its shape and access to its bytes, which are read while the archive is encoded.
 public struct TensorContent {
     public let name: String
     public let type: ElementType
     public let shape: [Int]
     let lend: ((UnsafeRawBufferPointer) -> Void) -> Void
 
-    /// Bytes that someone else holds until the archive is written; little-endian, row-major.
+    /// A tensor of bytes in memory, little-endian and row-major, which the caller keeps valid until the archive is written.
     public init(name: String, type: ElementType, shape: [Int], bytes: UnsafeRawBufferPointer) {
         let size = shape.reduce(type.size, *)
         precondition(bytes.count == size, "\(name) of shape \(shape) needs \(size) bytes, not \(bytes.count)")
         self.init(name: name, type: type, shape: shape) { body in body(bytes) }
     }
 
+    /// A float32 tensor of values in memory, which the caller keeps valid until the archive is written.
     public init(name: String, shape: [Int], values: UnsafeBufferPointer<Float>) {
         self.init(name: name, type: .float32, shape: shape, bytes: UnsafeRawBufferPointer(values))
     }
@@ -26,7 +27,7 @@ public struct TensorContent {
 
     public init(name: String, bytes: [UInt8]) { self.init(name, .uint8, [bytes.count], array: bytes) }
 
-    /// A tensor as another archive stores it.
+    /// A tensor of another archive, with the same name, type and bytes.
     public init(_ tensor: StoredTensor) {
         self.init(name: tensor.name, type: tensor.type, shape: tensor.shape) { body in tensor.withUnsafeBytes(body) }
     }

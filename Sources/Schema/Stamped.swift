@@ -27,6 +27,7 @@ extension PolicyUpdate: Stamped {}
 extension Verdict: Stamped {}
 extension TriggerLedgerPart: Stamped {}
 extension Order: Stamped {}
+extension OrderAnswer: Stamped {}
 extension DomainSummary: Stamped {}
 extension SessionUpdate: Stamped {}
 extension EvaluationSummary: Stamped {}

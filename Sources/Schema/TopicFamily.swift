@@ -10,7 +10,7 @@ public protocol AnyTopicFamily: Sendable {
 }
 
 extension AnyTopicFamily {
-    /// Subscribing to this prefix is subscribing to the whole family, and to nothing else.
+    /// Subscribing to this prefix is subscribing to the whole family, and to families whose names begin so: `order.` brings `order.answer.` too.
     public var prefix: String { parameters.isEmpty ? name + "/" : name + "." }
 
     /// `sensor.<modality>.<source>/`

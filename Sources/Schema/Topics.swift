@@ -18,6 +18,7 @@ public enum Topics {
     public static let modelVerdict = TopicFamily<Verdict>("model.verdict")
     public static let triggerLedger = TopicFamily<TriggerLedgerPart>("trigger.ledger")
     public static let order = TopicFamily<Order>("order", "stage")
+    public static let orderAnswer = TopicFamily<OrderAnswer>("order.answer", "stage")
     public static let evaluationSummary = TopicFamily<EvaluationSummary>("evaluation.summary")
     public static let evaluationProgress = TopicFamily<EvaluationProgress>("evaluation.progress")
     public static let evaluationDomains = TopicFamily<DomainSummary>("evaluation.domains")
@@ -25,7 +26,7 @@ public enum Topics {
 
     public static let all: [any AnyTopicFamily] = [
         sensor, cut, feedback, sample, feature, moment, prediction, action, reliability, explain, explanation, answer,
-        modelUpdate, policyUpdate, sessionUpdate, modelVerdict, triggerLedger, order,
+        modelUpdate, policyUpdate, sessionUpdate, modelVerdict, triggerLedger, order, orderAnswer,
         evaluationSummary, evaluationProgress, evaluationDomains, status,
     ]
 

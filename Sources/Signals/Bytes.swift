@@ -1,4 +1,4 @@
-/// Little- and big-endian numbers in bytes. Callers check the bounds first.
+/// Reads little- and big-endian numbers from bytes. The caller must check the bounds.
 extension [UInt8] {
     func unsigned16(at offset: Int) -> UInt16 { UInt16(self[offset]) | UInt16(self[offset + 1]) << 8 }
 

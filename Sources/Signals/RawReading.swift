@@ -1,13 +1,14 @@
-/// One reading as its publisher sent it: a format's name, the few numbers that a raw format leaves out, and bytes.
+/// A reading as published: its format, the sizes that a raw format does not contain, and the payload.
 public struct RawReading: Sendable, Equatable {
-    /// A name in `modalities`.
+    /// A key of `modalities`.
     public var modality: String
-    /// A media type that the modality knows, such as `image/jpeg`.
+    /// A media type that the modality supports, such as `image/jpeg`.
     public var format: String
-    /// Pixels; raw images only.
+    /// Width in pixels; raw images only.
     public var width: Int
+    /// Height in pixels; raw images only.
     public var height: Int
-    /// Interleaved channels of raw audio; 0 reads as 1.
+    /// The number of interleaved channels of raw audio; 0 means 1.
     public var channels: Int
     /// Hertz; raw audio only.
     public var sampleRate: Int
@@ -26,12 +27,12 @@ public struct RawReading: Sendable, Equatable {
         self.payload = payload
     }
 
-    /// Words as a reading.
+    /// A reading of text, in UTF-8.
     public init(text: String) {
         self.init(modality: "text", format: "text/utf-8", payload: Array(text.utf8))
     }
 
-    /// Numbers as a reading, little-endian.
+    /// A reading of a vector, in little-endian float32.
     public init(vector values: [Float]) {
         self.init(
             modality: "vector", format: "vector/f32le",

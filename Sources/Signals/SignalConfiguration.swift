@@ -1,4 +1,4 @@
-/// Settings of every frontend, one section a modality.
+/// The settings of all frontends, one section for each modality.
 public struct SignalConfiguration: Codable, Sendable, Equatable {
     public var text = TextModality.Configuration()
     public var image = ImageModality.Configuration()
@@ -7,7 +7,7 @@ public struct SignalConfiguration: Codable, Sendable, Equatable {
 
     public init() {}
 
-    /// Every setting that makes no sense, by its key (`image.patch`).
+    /// All settings with values that are not allowed, by key (`image.patch`).
     public var problems: [SettingProblem] {
         [("text", text.problems), ("image", image.problems), ("audio", audio.problems), ("vector", vector.problems)]
             .flatMap { section, problems in
@@ -16,7 +16,7 @@ public struct SignalConfiguration: Codable, Sendable, Equatable {
     }
 }
 
-/// A setting that makes no sense, and why.
+/// A setting with a value that is not allowed, and the reason.
 public struct SettingProblem: Error, Sendable, Equatable, CustomStringConvertible {
     public let key: String
     public let problem: String
@@ -28,7 +28,7 @@ public struct SettingProblem: Error, Sendable, Equatable, CustomStringConvertibl
 
     public var description: String { "\(key) \(problem)" }
 
-    /// A problem when `value` is outside `range`, else nil.
+    /// A problem if `value` is outside `range`, else nil.
     static func unless<Value: Comparable>(_ key: String, _ value: Value, in range: ClosedRange<Value>) -> SettingProblem? {
         range.contains(value) ? nil : SettingProblem(key: key, problem: "is \(value), not within \(range.lowerBound)…\(range.upperBound)")
     }

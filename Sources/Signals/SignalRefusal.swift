@@ -1,28 +1,28 @@
-/// Why a reading, or a line of a session, was turned away. It costs nothing but itself.
+/// Why a reading, or a line of a session, was rejected. Other readings and lines are not affected.
 public struct SignalRefusal: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The raw value is the name under which reports count it, and does not change.
+    /// The reason; its raw value is the name under which reports count it, and never changes.
     public enum Reason: String, Sendable, CaseIterable {
-        /// No bytes, no words, no numbers.
+        /// The reading has no bytes, words or numbers.
         case empty
         /// The modality does not know the format.
         case unknownFormat
         case unknownModality
-        /// The payload ends before its own header says it should.
+        /// The payload is shorter than its header says.
         case truncated
-        /// The payload is not what its format says.
+        /// The payload does not conform to its format.
         case undecodable
-        /// Sizes that do not fit the payload or the configuration.
+        /// Sizes do not match the payload or the configuration.
         case wrongShape
         case nonFinite
-        /// More than a named limit allows; found before anything is decoded.
+        /// A named limit is exceeded; checked before decoding.
         case tooLarge
-        /// A line of a session that is not an object with the known keys.
+        /// A line of a session is not an object with the required keys.
         case brokenLine
-        /// A session names a file that is not there or cannot be read.
+        /// A file named by a session does not exist or cannot be read.
         case missingFile
-        /// A session names a file outside its directory.
+        /// A file named by a session is outside its directory.
         case pathOutside
-        /// A line of a session that is out of time order.
+        /// A line of a session is out of time order.
         case timeRunsBack
     }
 

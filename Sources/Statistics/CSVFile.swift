@@ -17,7 +17,8 @@ public struct CSVFile: Sendable {
             case .unreadable(let path, let why): "cannot read \(path): \(why)"
             case .noHeader(let path): "\(path) is empty; its first line should name the columns"
             case .noColumn(let name, let columns):
-                "there is no column '\(Self.short(name))'; there are \(columns.prefix(Self.shownColumns).map(Self.short).joined(separator: ", "))"
+                "there is no column '\(Self.short(name))'; there are "
+                    + columns.prefix(Self.shownColumns).map(Self.short).joined(separator: ", ")
                     + (columns.count > Self.shownColumns ? " and \(columns.count - Self.shownColumns) more" : "")
             case .notANumber(let row, let line, let column, let text):
                 "row \(row) (line \(line)): column '\(Self.short(column))' holds '\(Self.short(text))', which is not a finite number"
@@ -33,13 +34,15 @@ public struct CSVFile: Sendable {
     }
 
     public let columns: [String]
-    /// The file's records after the header: their fields, and the line each begins on.
+    /// The file's records after the header.
     private let records: [Record]
 
-    /// The most bytes that are read of a file.
+    /// The maximum size of a file, in bytes.
     public static let byteLimit = 1 << 30
 
+    /// Reads a file.
     /// - Parameter path: a file, or a pipe.
+    /// - Throws: `unreadable`, also for more than `byteLimit` bytes; `noHeader`, `tooManyFields`, `unclosedQuote`.
     public init(path: String) throws(Failure) {
         let bytes: [UInt8]
         do { bytes = try readFile(path, atMost: Self.byteLimit, streams: true) } catch { throw .unreadable(path: path, why: error.cause) }
@@ -58,7 +61,8 @@ public struct CSVFile: Sendable {
 
     public var rowCount: Int { records.count }
 
-    /// The numbers of one column, from row 0: decimal, finite, with or without spaces around.
+    /// The numbers of one column, from row 0: decimal and finite, with or without surrounding spaces.
+    /// - Throws: `noColumn`, `notANumber`.
     public func numbers(of column: String) throws(Failure) -> [Double] {
         guard let index = columns.firstIndex(of: column) else { throw .noColumn(column, columns: columns) }
         var numbers: [Double] = []
@@ -73,7 +77,7 @@ public struct CSVFile: Sendable {
 
     private static let spaces = CharacterSet(charactersIn: " \t\n\r\u{B}\u{C}")
 
-    /// What `Double` takes beside decimal numbers, hexadecimal ones and words, is text here.
+    /// Accepts decimal numbers only, not the hexadecimal ones and the words (`inf`, `nan`) that `Double` accepts too.
     private static func number(_ text: String) -> Double? {
         let isDecimal = text.utf8.allSatisfy { byte in
             switch byte {
@@ -87,7 +91,8 @@ public struct CSVFile: Sendable {
         return x
     }
 
-    /// The texts of one column, from row 0; empty where a row is too short.
+    /// The texts of one column, from row 0; empty where a row has no such field.
+    /// - Throws: `noColumn`.
     public func texts(of column: String) throws(Failure) -> [String] {
         guard let index = columns.firstIndex(of: column) else { throw .noColumn(column, columns: columns) }
         return records.map { index < $0.fields.count ? $0.fields[index] : "" }
@@ -99,7 +104,7 @@ private struct Record {
     var line: Int
 }
 
-/// Splits bytes into records, one after the other.
+/// Splits bytes into records, one at each call of `next`.
 private struct RecordScanner {
     private let bytes: [UInt8]
     private var position: Int
@@ -110,7 +115,7 @@ private struct RecordScanner {
         position = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
     }
 
-    /// The next record that holds anything; nil at the end.
+    /// The next record that is not blank; nil at the end of the file.
     mutating func next(row: Int) throws(CSVFile.Failure) -> Record? {
         while position < bytes.count {
             let start = position, line = line
@@ -121,7 +126,7 @@ private struct RecordScanner {
         return nil
     }
 
-    /// Reads up to the end of a record, over it.
+    /// Reads the fields of a record and moves past its end.
     private mutating func fields(row: Int) throws(CSVFile.Failure) -> [String] {
         var fields: [String] = [], field: [UInt8] = []
         let start = line
@@ -133,7 +138,7 @@ private struct RecordScanner {
             let endsLine = byte == 0x0A || byte == 0x0D
             if endsLine {
                 line += 1
-                // CR and LF together are one end.
+                // CR LF ends one line, not two.
                 let isPair = byte == 0x0D && position < bytes.count && bytes[position] == 0x0A
                 if isPair { position += 1 }
                 if !isQuoted { return fields + [text()] }

@@ -1,4 +1,4 @@
-/// Whether confidence means what it says: among answers given with confidence 0.8, eight of ten are right.
+/// How well predicted probabilities match observed frequencies: of the answers given with confidence 0.8, 80 % should be right.
 ///
 /// Expected calibration error over equal bins of confidence (Naeini et al. 2015, https://doi.org/10.1609/aaai.v29i1.9602)
 /// and the Brier score Σₖ (pₖ − yₖ)², averaged (Brier 1950).
@@ -18,7 +18,10 @@ public struct Calibration: Codable, Sendable, Equatable {
         self.bins = Array(repeating: Bin(), count: bins)
     }
 
-    /// `probabilities` sum to one; `label` is the index of what was true.
+    /// Adds one prediction.
+    /// - Parameters:
+    ///   - probabilities: one for each class; they sum to one.
+    ///   - label: the index of the true class.
     public mutating func add(probabilities: some Collection<Float>, label: Int) {
         precondition((0..<probabilities.count).contains(label), "label \(label) of \(probabilities.count) classes")
         var (answer, confidence, square) = (0, -1.0, 0.0)
@@ -36,11 +39,11 @@ public struct Calibration: Codable, Sendable, Equatable {
         count += 1
     }
 
-    /// Nil while nothing was added.
+    /// Nil before the first prediction.
     public var expectedCalibrationError: Double? {
         count == 0 ? nil : bins.reduce(0) { $0 + abs(Double($1.correct) - $1.confidence) } / Double(count)
     }
 
-    /// Nil while nothing was added; 0 is perfect, 2 the worst.
+    /// Nil before the first prediction; 0 is the best value, 2 the worst.
     public var brierScore: Double? { count == 0 ? nil : squares / Double(count) }
 }

@@ -1,4 +1,4 @@
-/// A setting that is one of a few words. A word that is none of them is refused with those that there are.
+/// A setting that is one of a few words. Decoding any other word fails with an error that lists the allowed ones.
 public protocol Choice: RawRepresentable<String>, CaseIterable, Codable, Sendable {}
 
 extension Choice {
@@ -11,11 +11,11 @@ extension Choice {
         self = choice
     }
 
-    /// `'batch' is neither live nor lockstep`
+    /// The error message for a word that is not allowed: `'batch' is neither live nor lockstep`.
     public static func refusal(of word: String) -> String { wordRefusal(word, allowed: allCases.map(\.rawValue)) }
 }
 
-/// Why a word is refused that is none of those allowed: `'batch' is neither live nor lockstep`, `'x' is none of a, b, c`.
+/// The error message for a word that is not allowed: `'batch' is neither live nor lockstep`, `'x' is none of a, b, c`.
 public func wordRefusal(_ word: String, allowed: [String]) -> String {
     let shown = "'\(word.prefix(80))'"
     return allowed.count == 2

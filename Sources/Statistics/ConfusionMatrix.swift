@@ -1,4 +1,4 @@
-/// How often each class was taken for each; grows as classes appear, up to `limit` of them.
+/// A confusion matrix: how often each true class was answered with each class. It grows as classes appear, up to `limit` classes.
 public struct ConfusionMatrix: Codable, Sendable, Equatable {
     public let limit: Int
     /// counts[truth][answer]
@@ -8,7 +8,7 @@ public struct ConfusionMatrix: Codable, Sendable, Equatable {
 
     public init(limit: Int = 1024) { self.limit = limit }
 
-    /// Classes at or beyond `limit` count towards the accuracy only.
+    /// Adds one answer; a class at or above `limit` is counted in the accuracy only.
     public mutating func add(truth: Int, answer: Int) {
         precondition(truth >= 0 && answer >= 0, "classes \(truth) and \(answer)")
         total += 1
@@ -21,10 +21,10 @@ public struct ConfusionMatrix: Codable, Sendable, Equatable {
         counts[truth][answer] += 1
     }
 
-    /// Nil while nothing was added.
+    /// Nil before the first answer.
     public var accuracy: Double? { total == 0 ? nil : Double(correct) / Double(total) }
 
-    /// Of the moments whose truth was `label`, the share that was recognised.
+    /// The fraction of the items of class `label` that were answered correctly; nil if there were none.
     public func recall(of label: Int) -> Double? {
         guard counts.indices.contains(label) else { return nil }
         let row = counts[label].reduce(0, +)

@@ -1,19 +1,21 @@
 import Foundation
 
-/// Watches one number after another and says when the world has changed.
+/// Detects a change of distribution (concept drift) in a stream of numbers.
 ///
-/// A detector is a value: it holds its whole state, so it can be written down and goes on exactly where it was.
-/// After a drift it starts afresh with the next number.
+/// A detector is a value that holds its whole state: encoded and decoded, it continues exactly where it was.
+/// After reporting a drift it resets, and starts again with the next number.
 public protocol DriftDetector: Codable, Sendable {
     associatedtype Configuration: Settings
 
     init(_ settings: Configuration)
 
-    /// Takes the next, finite number. True where the detector reports a drift at it.
+    /// Adds the next number of the stream.
+    /// - Parameter x: a finite number.
+    /// - Returns: whether a drift is detected at this number.
     mutating func update(_ x: Double) -> Bool
 }
 
-/// Every detector, by the name that configurations and `accrete drift` use.
+/// All detectors, by the names used in configurations and by `accrete drift`.
 public let driftDetectors: Named<any DriftDetector.Type> = [
     "ADWIN": ADWIN.self,
     "PageHinkley": PageHinkley.self,
@@ -23,14 +25,20 @@ public let driftDetectors: Named<any DriftDetector.Type> = [
     "EveryN": EveryN.self,
 ]
 
-/// A detector chosen by name and settings. Numbers that are not finite are passed over and counted; greater ones than can be squared and summed up
-/// count as the greatest that can.
+/// A detector chosen by name and settings.
+///
+/// Numbers that are not finite are skipped and counted in `ignored`. Numbers beyond ±1e100 are clamped to it, so that sums of squares
+/// stay finite.
 public struct NamedDetector: Sendable {
     public let name: String
     public private(set) var ignored = 0
     private var detector: any DriftDetector
 
-    /// Letter case does not matter in `name`; `settings` are laid over the detector's defaults.
+    /// Creates a detector.
+    /// - Parameters:
+    ///   - name: a key of `list`, in any letter case.
+    ///   - settings: a JSON object whose keys override the detector's defaults.
+    /// - Throws: an unknown name, an unknown key or a value out of range.
     public init(
         _ name: String, settings: JSONValue = .object([:]), from list: Named<any DriftDetector.Type> = driftDetectors
     ) throws(SettingsError) {

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Any JSON value: what settings are merged in and what small states are written in.
-/// Whole numbers that fit are kept as integers, so that seeds and counts pass unharmed.
+/// Any JSON value, used to merge settings and to store small states.
+/// Integers that fit in `Int` are kept as integers, so that seeds and counts are exact.
 public enum JSONValue: Codable, Sendable, Equatable {
     case null, bool(Bool), integer(Int), number(Double), string(String), array([JSONValue]), object([String: JSONValue])
 
@@ -39,11 +39,11 @@ public enum JSONValue: Codable, Sendable, Equatable {
 }
 
 extension JSONValue: CustomStringConvertible {
-    /// The value as JSON.
+    /// The value as JSON text with sorted keys.
     public var description: String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "a number JSON has no word for"
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "a number that JSON cannot represent"
     }
 }
 

@@ -1,8 +1,9 @@
-/// The line below a cloud of points that lies nearest to them: what remains of delays when queueing is taken away.
+/// The lower envelope of points (x, y) as a line, used to estimate clock skew from message delays, whose queueing part is never negative.
 ///
-/// Of all lines y = a + b·x that lie above no point it is the one with the least sum of distances; the edge of the lower convex hull over the mean
-/// of x. Delays above the least one, however large, do not move it.  Moon, Skelly, Towsley: Estimation and Removal of Clock Skew from Network Delay
-/// Measurements, https://doi.org/10.1109/INFCOM.1999.749287
+/// Of all lines y = a + b·x that lie above no point, it is the one with the least sum of vertical distances: the edge of the lower convex
+/// hull at the mean of x. Points above the envelope do not influence it, however far above they are.
+/// Moon, Skelly, Towsley: Estimation and Removal of Clock Skew from Network Delay Measurements,
+/// https://doi.org/10.1109/INFCOM.1999.749287
 public struct LowerEnvelope: Sendable, Equatable {
     private struct Point: Equatable {
         var x: Double, y: Double
@@ -15,9 +16,9 @@ public struct LowerEnvelope: Sendable, Equatable {
     private let steepest: Double
 
     /// - Parameters:
-    ///   - bucket: extent of x of which the lowest point is kept.
-    ///   - capacity: buckets that are remembered.
-    ///   - steepest: the greatest slope, up or down, that the line may have.
+    ///   - bucket: width of a bucket in x; only the lowest point of each bucket is kept.
+    ///   - capacity: the maximum number of buckets; the newest are kept.
+    ///   - steepest: the maximum absolute slope of the line.
     public init(bucket: Double, capacity: Int, steepest: Double = .greatestFiniteMagnitude) {
         precondition(bucket > 0 && capacity > 1, "\(capacity) buckets of \(bucket)")
         self.bucket = bucket
@@ -26,10 +27,10 @@ public struct LowerEnvelope: Sendable, Equatable {
     }
 
     public var isEmpty: Bool { points.isEmpty }
-    /// From the oldest remembered x to the newest.
+    /// The distance in x from the oldest bucket kept to the newest.
     public var extent: Double { (points.last?.x ?? 0) - (points.first?.x ?? 0) }
 
-    /// Takes in a point; one that is not finite is passed over. An x below the newest bucket counts to the newest bucket.
+    /// Adds a point; one that is not finite is ignored. A point whose x lies below the newest bucket is added to the newest bucket.
     public mutating func add(x: Double, y: Double) {
         guard x.isFinite, y.isFinite else { return }
         guard let last = points.last, (x / bucket).rounded(.down) <= (last.x / bucket).rounded(.down) else {
@@ -40,7 +41,7 @@ public struct LowerEnvelope: Sendable, Equatable {
         if y < last.y { points[points.count - 1] = Point(x: last.x, y: y) }
     }
 
-    /// The line as slope and value at `x`; flat through the lowest point where fewer than two buckets are known.
+    /// The envelope's slope and its value at `x`; slope 0 with fewer than two buckets; nil before the first point.
     public func line(at x: Double) -> (slope: Double, value: Double)? {
         guard let first = points.first else { return nil }
         let hull = hull

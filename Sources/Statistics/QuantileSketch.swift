@@ -1,14 +1,14 @@
 import Foundation
 
-/// Quantiles of a stream of non-negative numbers (latencies, sizes) in bounded memory, mergeable across processes.
+/// Quantiles of a stream of non-negative numbers (latencies, sizes) in bounded memory; sketches of several processes can be merged.
 ///
-/// Exact up to `exactCapacity` numbers; beyond it numbers are counted in buckets that grow geometrically, and a quantile is right
-/// to within `relativeError`.  Masson, Rim and Lee 2019 (DDSketch), https://arxiv.org/abs/1908.10693
+/// Exact up to `exactCapacity` numbers; beyond that, numbers are counted in buckets whose width grows geometrically, and quantiles are
+/// accurate to `relativeError`.  Masson, Rim and Lee 2019 (DDSketch), https://arxiv.org/abs/1908.10693
 public struct QuantileSketch: Codable, Sendable, Equatable {
-    /// Half the width of a bucket, relative to the numbers in it.
+    /// The maximum relative error of a quantile: half the width of a bucket relative to its numbers.
     public static let relativeError = 0.01
     private static let growth = log((1 + relativeError) / (1 - relativeError))
-    /// Numbers below this, one nanosecond in seconds, count as it.
+    /// Smaller numbers are counted as this one: one nanosecond, in seconds.
     private static let smallest = 1e-9
     /// 1e-9 … 1e15, in 2,764 buckets.
     private static let bucketLimit = 2764
@@ -24,7 +24,7 @@ public struct QuantileSketch: Codable, Sendable, Equatable {
         self.exactCapacity = exactCapacity
     }
 
-    /// Takes a number; one that is negative counts as 0, one that is not finite is passed over.
+    /// Adds a number; a negative one is counted as 0, one that is not finite is ignored.
     public mutating func add(_ x: Double) {
         guard x.isFinite else { return }
         let x = max(0, x)
@@ -38,6 +38,7 @@ public struct QuantileSketch: Codable, Sendable, Equatable {
         }
     }
 
+    /// Adds all numbers of another sketch.
     public mutating func merge(_ other: QuantileSketch) {
         maximum = max(maximum, other.maximum)
         count = count.clampedAdding(other.count)
@@ -46,7 +47,8 @@ public struct QuantileSketch: Codable, Sendable, Equatable {
         if exact.count > exactCapacity || !buckets.isEmpty { spill() }
     }
 
-    /// The smallest number that at least the share `q` of all numbers does not exceed; nil while there is none.
+    /// The smallest number x such that at least a fraction `q` of all numbers is at most x; nil before the first number.
+    /// - Parameter q: in 0…1.
     public func quantile(_ q: Double) -> Double? {
         precondition((0...1).contains(q), "quantile \(q)")
         guard count > 0 else { return nil }

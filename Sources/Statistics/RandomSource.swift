@@ -1,10 +1,10 @@
 import Foundation
 
-/// xoshiro256**, seeded by SplitMix64: fast, small, and the same on every machine.
+/// The pseudo-random generator xoshiro256**, seeded by SplitMix64; it gives the same numbers on every machine.
 /// https://prng.di.unimi.it/xoshiro256starstar.c, https://prng.di.unimi.it/splitmix64.c
 ///
-/// Every random choice in Accrete comes from a value of this type that somebody handed in, so a run is its seed.
-/// Its whole state is four words; saved and restored it goes on exactly where it was.
+/// Every random choice in Accrete is drawn from a value of this type passed in by the caller, so that a seed determines a run.
+/// Its state is four 64-bit words; saved and restored, it continues exactly where it was.
 public struct RandomSource: RandomNumberGenerator, Sendable, Equatable, Hashable {
     private var a, b, c, d: UInt64
 
@@ -25,7 +25,7 @@ public struct RandomSource: RandomNumberGenerator, Sendable, Equatable, Hashable
         return result
     }
 
-    /// A number in [0, 1), one of 2⁵³.
+    /// A number in [0, 1), a multiple of 2⁻⁵³.
     public mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
 
     /// A number in [range.lowerBound, range.upperBound).
@@ -45,7 +45,8 @@ public struct RandomSource: RandomNumberGenerator, Sendable, Equatable, Hashable
         return Int(product.high)
     }
 
-    /// A standard normal number, by Marsaglia's polar method. The second of each pair is dropped, so that the state stays four words.
+    /// A standard normal number, by Marsaglia's polar method. The second number of each pair is discarded, so that no state is kept
+    /// beside the four words.
     public mutating func normal() -> Double {
         while true {
             let x = 2 * uniform() - 1
@@ -55,13 +56,13 @@ public struct RandomSource: RandomNumberGenerator, Sendable, Equatable, Hashable
         }
     }
 
-    /// Fisher–Yates; unlike the standard library's, its order is ours to keep.
+    /// Shuffles by Fisher and Yates. The standard library's `shuffle` may change its order between versions of Swift.
     public mutating func shuffle<Item>(_ items: inout [Item]) {
         guard items.count > 1 else { return }
         for last in (1..<items.count).reversed() { items.swapAt(last, uniform(below: last + 1)) }
     }
 
-    /// `count` different integers of 0 ..< population, in random order.  Floyd's algorithm: memory and time grow with `count` only.
+    /// Draws `count` different integers of 0 ..< population, in random order, by Floyd's algorithm: memory and time grow with `count` only.
     public mutating func sample(_ count: Int, below population: Int) -> [Int] {
         precondition(count >= 0 && count <= population, "cannot draw \(count) of \(population)")
         var seen = Set<Int>(minimumCapacity: count)
@@ -77,11 +78,11 @@ public struct RandomSource: RandomNumberGenerator, Sendable, Equatable, Hashable
         return drawn
     }
 
-    /// A source of its own for a part of the program, so that how much one part draws does not change what another sees.
+    /// A new generator, seeded from this one, for a part of the program, so that the number of draws in one part does not affect another.
     public mutating func split() -> RandomSource { RandomSource(seed: next()) }
 }
 
-/// The state as 64 hexadecimal digits: JSON readers that hold numbers as doubles cannot lose a bit of it.
+/// Encoded as 64 hexadecimal digits, because JSON readers that hold numbers as doubles would lose bits.
 extension RandomSource: Codable {
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()

@@ -1,5 +1,5 @@
-/// Count, mean and variance of the numbers so far.  Welford 1962, https://doi.org/10.1080/00401706.1962.10490022;
-/// two parts merge by Chan, Golub and LeVeque 1983, https://doi.org/10.1080/00031305.1983.10483115
+/// Count, mean and variance of a stream of numbers.  Welford 1962, https://doi.org/10.1080/00401706.1962.10490022;
+/// merging by Chan, Golub and LeVeque 1983, https://doi.org/10.1080/00031305.1983.10483115
 public struct RunningMoments: Codable, Sendable, Equatable {
     public private(set) var count = 0
     public private(set) var mean = 0.0
@@ -23,7 +23,7 @@ public struct RunningMoments: Codable, Sendable, Equatable {
         squares += other.squares + gap * gap * n * m / (n + m)
     }
 
-    /// With n − 1 below; 0 for fewer than two numbers.
+    /// The sample variance, with divisor n − 1; 0 for fewer than two numbers.
     public var variance: Double { count > 1 ? max(0, squares / Double(count - 1)) : 0 }
     public var standardDeviation: Double { variance.squareRoot() }
 }

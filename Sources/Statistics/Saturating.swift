@@ -1,24 +1,24 @@
-/// Arithmetic on numbers from outside: results beyond the type's range become its nearest bound, and nothing traps.
+/// Saturating arithmetic for untrusted numbers: a result outside the type's range becomes the nearest bound, and nothing traps.
 extension FixedWidthInteger {
-    /// a + b, or the bound that it passes.
+    /// a + b, clamped to the type's range.
     public func clampedAdding(_ other: Self) -> Self {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? (other < 0 ? .min : .max) : sum
     }
 
-    /// a − b, or the bound that it passes.
+    /// a − b, clamped to the type's range.
     public func clampedSubtracting(_ other: Self) -> Self {
         let (difference, overflow) = subtractingReportingOverflow(other)
         return overflow ? (other < 0 ? .max : .min) : difference
     }
 
-    /// a · b, or the bound that it passes.
+    /// a · b, clamped to the type's range.
     public func clampedMultiplying(by other: Self) -> Self {
         let (product, overflow) = multipliedReportingOverflow(by: other)
         return overflow ? ((self < 0) == (other < 0) ? .max : .min) : product
     }
 
-    /// The whole part of a floating-point number, or the bound that it passes; zero for what is not a number.
+    /// The integer part of a floating-point number, clamped to the type's range; zero for NaN.
     public init(clamping value: Double) {
         // Double(Self.max) rounds up to a power of two, the first value that does not fit; Double(Self.min) is exact.
         if value.isNaN {
@@ -33,7 +33,12 @@ extension FixedWidthInteger {
     }
 }
 
+extension Int64 {
+    /// No time of a reading lies further from 0 than this, in nanoseconds: some 285 years.
+    public static let furthestTime: Int64 = 9_000_000_000_000_000_000
+}
+
 extension Duration {
-    /// Seconds as a duration, within some 292 years; zero for what is not a number.
+    /// A duration of as many seconds, clamped to about ±292 years; zero for NaN.
     public static func seconds(clamping seconds: Double) -> Duration { .nanoseconds(Int64(clamping: seconds * 1e9)) }
 }

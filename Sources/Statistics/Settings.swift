@@ -1,19 +1,19 @@
 import Foundation
 
-/// The settings of something chosen by name: defaults that work, keys in snake case when written as JSON,
-/// and a check that refuses nonsense before anything runs.
+/// The settings of a component that is chosen by name, with usable defaults and a validation. In JSON their keys are in snake case.
 ///
-/// Settings given as JSON are laid over the defaults, so whoever knows one key need not know the others.
-/// Every setting has a value: an optional that is nil would not be known by its key.
+/// Settings given as JSON override the defaults key by key; keys that are not given keep their defaults.
+/// A setting must not be an optional: one that is nil would be missing from the JSON of the defaults, and its key thus be unknown.
 public protocol Settings: Codable, Sendable, Equatable {
     /// The defaults.
     init()
 
-    /// Throws the first setting that makes no sense.
+    /// Checks all settings.
+    /// - Throws: the first setting whose value is not allowed.
     func validate() throws(SettingsError)
 }
 
-/// A setting that cannot be used: which, and why.
+/// A setting that is unknown or not allowed: its key, and the problem.
 public struct SettingsError: Error, Equatable, CustomStringConvertible {
     public let key: String
     public let problem: String
@@ -27,7 +27,8 @@ public struct SettingsError: Error, Equatable, CustomStringConvertible {
 }
 
 extension Settings {
-    /// Reads `{"key": value, …}` over the defaults; an unknown key, a value of a wrong type or one out of range is refused by name.
+    /// The defaults, overridden by the JSON text `{"key": value, …}`.
+    /// - Throws: an unknown key, a value of a wrong type or one out of range; the error names the key.
     public init(json: String) throws(SettingsError) {
         guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(json.utf8)) else {
             throw SettingsError("", "not JSON: \(json.prefix(80))")
@@ -35,19 +36,21 @@ extension Settings {
         try self.init(value)
     }
 
-    /// Reads a JSON object over the defaults.
+    /// The defaults, overridden by a JSON object.
+    /// - Throws: an unknown key, a value of a wrong type or one out of range; the error names the key.
     public init(_ value: JSONValue) throws(SettingsError) {
         self.init()
-        try lay(value)
+        try merge(value)
     }
 
-    /// Lays a JSON object over these settings; an object inside is laid over the one it meets.
-    public mutating func lay(_ value: JSONValue) throws(SettingsError) {
+    /// Overrides these settings by those of a JSON object; nested objects are merged in the same way.
+    /// - Throws: an unknown key, a value of a wrong type or one out of range; the error names the key.
+    public mutating func merge(_ value: JSONValue) throws(SettingsError) {
         guard case .object(let given) = value else { throw SettingsError("", "not a JSON object of settings") }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         var merged = self.value
-        // One key after another, so that a value that cannot be read is known by its key.
+        // One key at a time, so that the error for a value that cannot be decoded names its key.
         for (key, value) in given.sorted(by: { $0.key < $1.key }) {
             merged = try overlay([key: value], on: merged, path: [])
             do {
@@ -66,7 +69,7 @@ extension Settings {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         guard let data = try? encoder.encode(self), let value = try? JSONDecoder().decode(JSONValue.self, from: data) else {
-            preconditionFailure("\(Self.self) holds a number JSON has no word for")
+            preconditionFailure("\(Self.self) holds a number that JSON cannot represent")
         }
         return value
     }
@@ -75,7 +78,7 @@ extension Settings {
     public var json: String { value.description }
 }
 
-/// The base with the given keys replaced; objects are laid over objects, except over empty ones, which stand for anything.
+/// `base` with the given keys replaced; an object is merged into an object, except into an empty one, which it replaces.
 private func overlay(_ given: [String: JSONValue], on base: JSONValue, path: [String]) throws(SettingsError) -> JSONValue {
     guard case .object(var merged) = base else { return .object(given) }
     for (key, value) in given {

@@ -1,4 +1,4 @@
-/// The mean of the last `capacity` numbers.
+/// The mean of the newest `capacity` numbers.
 public struct WindowedMean: Codable, Sendable, Equatable {
     public let capacity: Int
     private var window: [Double] = []
@@ -20,6 +20,6 @@ public struct WindowedMean: Codable, Sendable, Equatable {
 
     public var count: Int { window.count }
 
-    /// Nil while there is no number yet. Summed afresh, so that no rounding builds up over a long stream.
+    /// Nil before the first number. It is summed anew at each call, so that rounding errors do not accumulate over a long stream.
     public var mean: Double? { window.isEmpty ? nil : window.reduce(0, +) / Double(window.count) }
 }

@@ -8,11 +8,13 @@ public enum JSON: Sendable, Equatable {
     case array([JSON])
     case object([String: JSON])
 
-    /// Reads one value; what is refused is told at `JSONScanner`. Throws `JSONError`.
+    /// Parses a JSON text in UTF-8, as strictly as `JSONScanner`.
+    /// - Throws: `JSONError`.
     public init(parsing bytes: some Collection<UInt8>) throws {
         self = try JSONScanner.read(bytes) { try $0.value() }
     }
 
+    /// The member of an object; nil if there is none, and for values that are not objects.
     public subscript(key: String) -> JSON? {
         if case .object(let members) = self { members[key] } else { nil }
     }
@@ -37,7 +39,7 @@ public enum JSON: Sendable, Equatable {
         if case .integer(let value) = self { value } else { nil }
     }
 
-    /// The value of a number of either kind.
+    /// The value of an integer or a number.
     public var double: Double? {
         switch self {
         case .integer(let value): Double(value)
@@ -47,7 +49,7 @@ public enum JSON: Sendable, Equatable {
     }
 }
 
-/// What is wrong with a JSON text, and at which byte.
+/// A problem of a JSON text, and the byte offset where it was found.
 public struct JSONError: Error, Equatable, CustomStringConvertible {
     public let offset: Int
     public let problem: String
@@ -63,7 +65,8 @@ public struct JSONError: Error, Equatable, CustomStringConvertible {
 // MARK: - Writing
 
 extension JSON {
-    /// The value as text, keys sorted. With `indent`, one member a line, as Hugging Face writes its files.
+    /// The value as JSON text with sorted keys. Numbers must be finite.
+    /// - Parameter indent: spaces for each level, with one member or element on each line; nil for text without white space.
     public func text(indent: Int? = nil) -> String {
         var out = ""
         write(to: &out, indent: indent, level: 0)

@@ -1,19 +1,24 @@
-/// A strict reader of JSON text (https://www.rfc-editor.org/rfc/rfc8259) that walks the bytes once.
+/// A strict, single-pass reader of JSON text (https://www.rfc-editor.org/rfc/rfc8259).
 ///
-/// Refused beyond the grammar: text that is not UTF-8, a key given twice in one object, nesting deeper than
-/// `JSONScanner.maximumDepth`, a number that no `Double` holds, anything but white space after the value.
+/// Beyond violations of the grammar, these are errors: text that is not UTF-8, a duplicate key in an object, nesting deeper than
+/// `JSONScanner.maximumDepth`, a number beyond the range of `Double`, anything but white space after the value.
 ///
 ///     try JSONScanner.read(bytes) { scanner in
 ///         try scanner.object { key, scanner in vocabulary[key] = try scanner.integer() }
 ///     }
 public struct JSONScanner {
+    /// The maximum nesting of objects and arrays.
     public static let maximumDepth = 64
 
     private let text: UnsafeBufferPointer<UInt8>
     private var position = 0
     private var depth = 0
 
-    /// Reads one value with `body` and refuses whatever follows it. The scanner must not outlive the call.
+    /// Reads a JSON text that holds one value.
+    /// - Parameters:
+    ///   - bytes: the text in UTF-8.
+    ///   - body: reads the value with the scanner, which is valid during the call only.
+    /// - Throws: `JSONError`, also if anything follows the value; errors of `body`.
     public static func read<Bytes: Collection<UInt8>, Result>(
         _ bytes: Bytes, _ body: (inout JSONScanner) throws -> Result
     ) throws -> Result {
@@ -30,8 +35,11 @@ public struct JSONScanner {
 
     private init(text: UnsafeBufferPointer<UInt8>) { self.text = text }
 
-    /// Reads an object. `member` must read (or `skip`) exactly the value of each key. A caller that finds keys given twice
-    /// by itself passes false for `distinct` and saves the time.
+    /// Reads an object.
+    /// - Parameters:
+    ///   - distinct: whether to check for duplicate keys; a caller that checks them itself passes false to save time.
+    ///   - member: called with each key; must read (or `skip`) exactly its value.
+    /// - Throws: `JSONError`; errors of `member`.
     public mutating func object(
         distinct: Bool = true, _ member: (String, inout JSONScanner) throws -> Void
     ) throws {
@@ -53,7 +61,9 @@ public struct JSONScanner {
         depth -= 1
     }
 
-    /// Reads an array. `element` must read (or `skip`) exactly one value each time.
+    /// Reads an array.
+    /// - Parameter element: called for each element; must read (or `skip`) exactly one value.
+    /// - Throws: `JSONError`; errors of `element`.
     public mutating func array(_ element: (inout JSONScanner) throws -> Void) throws {
         try open("[", "an array")
         if !closes("]") {
@@ -62,6 +72,8 @@ public struct JSONScanner {
         depth -= 1
     }
 
+    /// Reads a string.
+    /// - Throws: `JSONError`.
     public mutating func string() throws -> String {
         try expect("\"", "a string")
         let start = position
@@ -78,6 +90,7 @@ public struct JSONScanner {
     }
 
     /// Reads a number without fraction or exponent that fits in `Int`.
+    /// - Throws: `JSONError`, also for any other number.
     public mutating func integer() throws -> Int {
         let start = position
         guard case .integer(let value) = try number() else {
@@ -87,6 +100,8 @@ public struct JSONScanner {
         return value
     }
 
+    /// Reads `true` or `false`.
+    /// - Throws: `JSONError`.
     public mutating func bool() throws -> Bool {
         skipSpace()
         if take("true") { return true }
@@ -94,7 +109,7 @@ public struct JSONScanner {
         throw error("true or false was expected")
     }
 
-    /// Takes a `null` if that is what comes next.
+    /// Reads a `null` if it comes next, and returns whether it did.
     public mutating func null() -> Bool {
         skipSpace()
         return take("null")
@@ -108,7 +123,8 @@ public struct JSONScanner {
         }
     }
 
-    /// Reads whatever comes next.
+    /// Reads a value of any kind.
+    /// - Throws: `JSONError`.
     public mutating func value() throws -> JSON {
         skipSpace()
         guard position < text.count else { throw error("the text ends where a value was expected") }
@@ -128,10 +144,11 @@ public struct JSONScanner {
         }
     }
 
-    /// Passes over whatever comes next, as strictly as if it were read.
+    /// Skips a value of any kind; it is checked as strictly as if it were read.
+    /// - Throws: `JSONError`.
     public mutating func skip() throws { _ = try value() }
 
-    /// An error about the place that has been reached.
+    /// An error at the current position.
     public func error(_ problem: String) -> JSONError { JSONError(offset: position, problem: problem) }
 }
 
@@ -185,7 +202,7 @@ extension JSONScanner {
         return string
     }
 
-    /// The rest of a string that holds a backslash; `position` stands at the first one.
+    /// Reads the rest of a string that contains a backslash; `position` is at the first backslash.
     private mutating func escapedString(from start: Int) throws -> String {
         var bytes = Array(text[start..<position])
         while position < text.count {
@@ -278,7 +295,7 @@ extension JSONScanner {
     }
 }
 
-/// The keys of one object, compared byte by byte: `String` would hold "é" and "e\u{301}" for the same key.
+/// The keys of one object, compared byte by byte, because `String` compares "é" and "e\u{301}" as equal.
 private struct DistinctKeys {
     private var seen: Set<[UInt8]> = []
     private var few: [String] = []

@@ -1,17 +1,18 @@
 import StrictJSON
 
-/// A token that is found in the text as it stands, before any splitting into words.
+/// A token whose content is found in the text before it is split into words.
 public struct AddedToken: Sendable, Equatable {
     public var id: Int
     public var content: String
-    /// Only where no letter, digit or underscore touches it.
+    /// Whether it is found only where no letter, digit or underscore is adjacent.
     public var singleWord = false
-    /// Takes the white space before it, or after it, along.
+    /// Whether it includes the white space before it.
     public var stripsLeft = false
+    /// Whether it includes the white space after it.
     public var stripsRight = false
-    /// Looked for in a second pass, after those that are not.
+    /// Whether it is searched for in a second pass, after the tokens for which this is false.
     public var isNormalized = false
-    /// Stands for something beside the text: its beginning, its end, a gap in it.
+    /// Whether it is a control token, for example for the beginning or end of a text, and not part of the text.
     public var isSpecial = false
 
     public init(id: Int, content: String) {
@@ -21,13 +22,13 @@ public struct AddedToken: Sendable, Equatable {
 }
 
 extension AddedToken {
-    /// A special token without flags, as a file gives it that lists its content alone.
+    /// A special token without flags, as in files that list the content only.
     init(special content: String) {
         self.init(id: -1, content: content)
         isSpecial = true
     }
 
-    /// A token as a file lists it, by its content or as an object; nil for anything else. Its id is still to be told.
+    /// A token from a file, given by its content or as an object; nil for other values. Its id is not yet set.
     init?(_ value: JSON) {
         if let content = value.string {
             self.init(special: content)
@@ -43,10 +44,10 @@ extension AddedToken {
     }
 }
 
-/// Finds added tokens as the reference does: leftmost first, of several the longest.
+/// Finds added tokens as Hugging Face's tokenizers do: the leftmost first, and of several at one position the longest.
 struct AddedTokenFinder: Sendable {
     private let tokens: [(token: AddedToken, bytes: [UInt8])]
-    /// Whether a byte begins any token.
+    /// By byte: whether any token begins with it.
     private let begins: [Bool]
 
     init(_ tokens: [AddedToken]) {

@@ -1,12 +1,12 @@
-/// The added tokens of a tokenizer and their ids, which are the reference's: a content that is a word of the vocabulary has that word's
-/// id, any other the next that is free; the id that a file lists decides nothing.
+/// The added tokens of a tokenizer with the ids that Hugging Face's tokenizers give them: a token whose content is a word of the
+/// vocabulary has that word's id, any other the next free one; the id listed in the file is ignored.
 /// https://github.com/huggingface/tokenizers/blob/main/tokenizers/src/tokenizer/added_vocabulary.rs
 struct AddedTokens {
     private(set) var tokens: [AddedToken] = []
     private var indices: [String: Int] = [:]
     private var greatest = -1
 
-    /// Adds tokens in order. One whose content is there already keeps its id and takes the new flags.
+    /// Adds tokens in order. If a token with the same content exists, it keeps its id and gets the new flags.
     mutating func add(_ more: [AddedToken], to table: TokenTable) {
         for var token in more where !token.content.isEmpty {
             if let index = indices[token.content] {

@@ -1,5 +1,5 @@
-/// GPT-2 writes each byte as a printable character in its files: the byte itself where it is printable in Latin-1, else
-/// U+0100 and on, in the order of the bytes. https://github.com/openai/gpt-2/blob/master/src/encoder.py
+/// The printable characters by which GPT-2's files represent bytes: the byte's character in Latin-1 if it is printable, else those from
+/// U+0100 on, in the order of the bytes. https://github.com/openai/gpt-2/blob/master/src/encoder.py
 enum ByteAlphabet {
     private static let scalarOfByte: [UInt32] = {
         var next: UInt32 = 0x100
@@ -16,13 +16,12 @@ enum ByteAlphabet {
         return bytes
     }()
 
-    /// How the files write a byte.
+    /// The character of a byte.
     static func spelling(of byte: UInt8) -> String {
         Unicode.Scalar(scalarOfByte[Int(byte)]).map { String(Character($0)) } ?? ""
     }
 
-    /// Appends the bytes that `word`, a file's spelling in UTF-8, stands for: byte by byte, or, if it holds any character
-    /// outside the alphabet, as it is.
+    /// Appends the bytes represented by `word`, which is in UTF-8; a word with any character outside the alphabet is appended unchanged.
     static func append(_ word: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {
         let start = bytes.count
         var position = 0

@@ -1,25 +1,25 @@
 import Synchronization
 
-/// GPT-2's tokenizer and its successors': byte-level byte-pair encoding.
+/// The tokenizer of GPT-2 and its successors: byte-level byte-pair encoding.
 /// https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf, §2.2
 ///
-/// Encoding finds added tokens, splits what lies between them into words by a pattern and merges the bytes of each
-/// word. Bytes that are not UTF-8 are words' symbols like punctuation, byte by byte, and come back as they were.
+/// Encoding finds added tokens, splits the text between them into words by a pattern and merges the bytes of each word. Bytes that are
+/// not valid UTF-8 are treated like punctuation, and are restored by decoding.
 public final class ByteLevelBPE: Tokenizer {
     public let vocabularySize: Int
     public let endOfText: Int?
 
     private let table: TokenTable
     private let merges: MergeTable
-    private let bytesOfWords: BytesOfWords
+    private let byteTokens: ByteTokens
     /// The content of every added token.
     private let contents: [Int: [UInt8]]
     private let finders: [AddedTokenFinder]
     private let addsPrefixSpace: Bool
     private let pattern: WordPattern
-    /// Whether a word that is a token is not merged from its bytes.
-    private let takesWholeWords: Bool
-    /// Whoever finds it in use works with a fresh one.
+    /// Whether a word of the vocabulary becomes its token directly, without merging its bytes.
+    private let ignoresMerges: Bool
+    /// Buffers reused between calls; a call that finds them in use by another thread creates its own.
     private let scratch = Mutex(Scratch())
 
     private struct Scratch {
@@ -28,14 +28,14 @@ public final class ByteLevelBPE: Tokenizer {
     }
 
     init(
-        table: TokenTable, merges: MergeTable, bytes: BytesOfWords, added: [AddedToken], endOfText: Int?, addsPrefixSpace: Bool,
-        splitsSpecialTokens: Bool, pattern: WordPattern = .gpt2, takesWholeWords: Bool = false
+        table: TokenTable, merges: MergeTable, bytes: ByteTokens, added: [AddedToken], endOfText: Int?, addsPrefixSpace: Bool,
+        splitsSpecialTokens: Bool, pattern: WordPattern = .gpt2, ignoresMerges: Bool = false
     ) {
         vocabularySize = added.reduce(table.size) { max($0, $1.id + 1) }
         self.endOfText = endOfText
         self.table = table
         self.merges = merges
-        bytesOfWords = bytes
+        byteTokens = bytes
         contents = Dictionary(added.map { ($0.id, Array($0.content.utf8)) }) { _, last in last }
         finders = [false, true].compactMap { normalized in
             let tokens = added.filter { $0.isNormalized == normalized && !($0.isSpecial && splitsSpecialTokens) }
@@ -43,15 +43,17 @@ public final class ByteLevelBPE: Tokenizer {
         }
         self.addsPrefixSpace = addsPrefixSpace
         self.pattern = pattern
-        self.takesWholeWords = takesWholeWords
+        self.ignoresMerges = ignoresMerges
     }
 
     public func encode(_ bytes: [UInt8]) -> [Int] {
         scratch.withLockIfAvailable { encode(bytes, &$0) } ?? encode(bytes, with: Scratch())
     }
 
-    /// An added token is its content. Where that spells a word of bytes too (`Ã©` is also é, `§` also the byte 0xA7), the token is
-    /// that word if it is text, or goes on with a character that the bytes before it began.
+    /// The concatenated bytes of tokens. An added token is decoded as its content. If its content can also be read in GPT-2's byte
+    /// alphabet (`Ã©` as é, `§` as the byte 0xA7), it is decoded as those bytes if they are valid UTF-8 or continue a character that
+    /// the preceding bytes have begun.
+    /// - Throws: `TokenizationError.unknownToken`.
     public func decode(_ tokens: [Int]) throws(TokenizationError) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(tokens.count * 4)
@@ -68,7 +70,7 @@ public final class ByteLevelBPE: Tokenizer {
         return bytes
     }
 
-    /// Whether `bytes` end within a character of UTF-8 and `word` begins with its next byte.
+    /// Whether `bytes` end within a UTF-8 sequence and `word` begins with its next byte.
     private func goesOn(_ bytes: [UInt8], with word: ArraySlice<UInt8>) -> Bool {
         guard let next = word.first, next & 0xC0 == 0x80 else { return false }
         for (length, byte) in bytes.suffix(3).reversed().enumerated() where byte & 0xC0 != 0x80 {
@@ -120,10 +122,10 @@ public final class ByteLevelBPE: Tokenizer {
             let hash = hash(of: word)
             if scratch.cache.append(word, hash: hash, to: &tokens) { continue }
             let start = tokens.count
-            if takesWholeWords, let whole = table.token(of: word.reduce(into: "") { $0 += ByteAlphabet.spelling(of: $1) }) {
+            if ignoresMerges, let whole = table.token(of: word.reduce(into: "") { $0 += ByteAlphabet.spelling(of: $1) }) {
                 tokens.append(whole)
             } else {
-                scratch.merger.encode(word, bytesOfWords, merges, to: &tokens)
+                scratch.merger.encode(word, byteTokens, merges, to: &tokens)
             }
             scratch.cache.insert(word, hash: hash, tokens[start...])
         }

@@ -1,7 +1,8 @@
 import Foundation
 
 extension ByteTokenizer {
-    /// This tokenizer as Hugging Face's files, by name: GPT-2's byte-level tokenizer with a token for every byte and no merges.
+    /// This tokenizer as files in Hugging Face's format, contents by file name: GPT-2's byte-level tokenizer with a token for every byte
+    /// and no merges.
     public var files: [String: String] {
         let spellings = (0...255).map { (ByteAlphabet.spelling(of: UInt8($0)), $0) } + [("<|endoftext|>", 256)]
         let entries = spellings.map { "\"\($0 == "\"" || $0 == "\\" ? "\\" + $0 : $0)\": \($1)" }

@@ -1,4 +1,4 @@
-/// A token for every byte, and one more that ends a text: for models without a vocabulary of their own.
+/// A tokenizer with a token for every byte and one that ends a text (256), for models without a vocabulary.
 public struct ByteTokenizer: Tokenizer {
     public let vocabularySize = 257
     public let endOfText: Int? = 256
@@ -7,7 +7,8 @@ public struct ByteTokenizer: Tokenizer {
 
     public func encode(_ bytes: [UInt8]) -> [Int] { bytes.map(Int.init) }
 
-    /// The token 256 has no bytes.
+    /// The bytes of tokens; token 256 has none.
+    /// - Throws: `TokenizationError.unknownToken`.
     public func decode(_ tokens: [Int]) throws(TokenizationError) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(tokens.count)

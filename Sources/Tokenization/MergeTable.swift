@@ -1,4 +1,4 @@
-/// Which pairs of tokens merge, in what order, into what. Open addressing over (left, right).
+/// The merges of byte-pair encoding: rank and resulting token by the pair (left, right). A hash table with open addressing.
 struct MergeTable: Sendable {
     struct Merge {
         let rank: UInt32
@@ -19,7 +19,7 @@ struct MergeTable: Sendable {
         mask = capacity - 1
     }
 
-    /// Of a pair listed twice the last rank holds, as in the reference.
+    /// Adds a merge. For a pair that is listed twice the last rank is used, as in Hugging Face's tokenizers.
     mutating func insert(_ left: Int32, _ right: Int32, rank: UInt32, token: Int32) {
         let pair = Self.pair(left, right)
         entries[slot(of: pair)] = Entry(pair: pair, merge: Merge(rank: rank, token: token))

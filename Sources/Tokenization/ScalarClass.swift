@@ -1,9 +1,9 @@
-/// What GPT-2's pattern tells apart: `\p{L}`, `\p{N}`, `\s` and everything else.
+/// The character classes of GPT-2's pattern: `\p{L}`, `\p{N}`, `\s` and everything else.
 enum ScalarClass: UInt8 {
     case letter, number, space, other
 
-    /// The class as of Unicode 16, the version of the reference; what was assigned later is `other`, whatever the
-    /// standard library knows about it. Agrees with the reference on every scalar.
+    /// The class according to Unicode 16, the version that Hugging Face's tokenizers use; letters and numbers assigned later are `other`,
+    /// even if the standard library knows them. Agrees with Hugging Face's tokenizers on every scalar.
     init(_ scalar: Unicode.Scalar) {
         let properties = scalar.properties
         switch properties.generalCategory {
@@ -16,8 +16,8 @@ enum ScalarClass: UInt8 {
 }
 
 extension ScalarClass {
-    /// The class and length of the scalar that begins at `position`. A byte that begins no UTF-8 is a scalar of its
-    /// own, class `other`, just as the U+FFFD in its place would be.
+    /// The class and the length in bytes of the scalar that begins at `position`. A byte that does not begin a valid UTF-8 sequence is
+    /// a scalar of class `other`, as is U+FFFD, by which it would be replaced.
     @inline(__always)
     static func next(in text: UnsafeBufferPointer<UInt8>, at position: Int) -> (kind: ScalarClass, length: Int) {
         let byte = text[position]
@@ -35,7 +35,7 @@ extension ScalarClass {
     }
 }
 
-/// The UTF-8 sequence of two to four bytes at `position`, if there is a well-formed one.
+/// Decodes the UTF-8 sequence of two to four bytes at `position`; nil if it is not well-formed.
 func decodeScalar(_ text: UnsafeBufferPointer<UInt8>, _ position: Int) -> (scalar: Unicode.Scalar, length: Int)? {
     let byte = text[position]
     let length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : 2

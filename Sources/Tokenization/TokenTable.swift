@@ -1,12 +1,12 @@
-/// The words of a vocabulary: from a word to its token, and from a token to its bytes. Words are kept as the files spell them
-/// (`ByteAlphabet`), for that is how merges and added tokens name them.
+/// The words of a vocabulary: maps words to tokens, and tokens to bytes. Words are kept in the spelling of the files (`ByteAlphabet`),
+/// in which merges and added tokens refer to them.
 struct TokenTable: Sendable {
     private var spellings: [UInt8] = []
     private var words: [(spelling: Range<Int>, token: Int32)] = []
     private var bytes: [UInt8] = []
-    /// Where each token's bytes lie; nil where an id is not in use.
+    /// The range of each token's bytes; nil for an unused id.
     private var ranges: [Range<Int>?]
-    /// Indices into `words`. Open addressing; -1 is empty.
+    /// A hash table with open addressing: indices into `words`, -1 for an empty slot.
     private var slots: [Int32]
     private let mask: Int
 
@@ -19,13 +19,14 @@ struct TokenTable: Sendable {
         words.reserveCapacity(count)
     }
 
-    /// How many different words there are.
+    /// The number of different words.
     var count: Int { words.count }
 
-    /// Ids are below this number.
+    /// All ids are below this number.
     var size: Int { ranges.count }
 
-    /// Of a word listed twice the last id holds, as in the reference. False if another word has the id.
+    /// Adds a word. For a word that is listed twice the last id is used, as in Hugging Face's tokenizers.
+    /// - Returns: false if another word has the id.
     mutating func insert(_ word: UnsafeBufferPointer<UInt8>, as token: Int) -> Bool {
         let slot = slot(of: word)
         if slots[slot] >= 0 {
@@ -62,7 +63,7 @@ struct TokenTable: Sendable {
         return bytes[range]
     }
 
-    /// The slot that holds this word, or the empty one where it belongs.
+    /// The slot of the word, or the empty slot for it.
     private func slot(of word: UnsafeBufferPointer<UInt8>) -> Int {
         var slot = Int(truncatingIfNeeded: hash(of: word)) & mask
         while slots[slot] >= 0, !equal(word, words[Int(slots[slot])].spelling) { slot = (slot + 1) & mask }
@@ -76,7 +77,7 @@ struct TokenTable: Sendable {
     }
 }
 
-/// A quick hash of a word: eight bytes at a time, multiplied and folded.
+/// A fast, non-cryptographic hash of a word: eight bytes at a time, multiplied and folded.
 func hash(of word: UnsafeBufferPointer<UInt8>) -> UInt64 {
     var hash = UInt64(truncatingIfNeeded: word.count)
     let raw = UnsafeRawBufferPointer(word)

@@ -1,22 +1,25 @@
-/// Text to token ids and back. Text is bytes: it need not be UTF-8, and nothing of it is lost.
+/// Converts text to token ids and back. A text is any sequence of bytes, not necessarily valid UTF-8, and is restored exactly.
 public protocol Tokenizer: Sendable {
-    /// Ids are below this number; not every one of them need be in use.
+    /// All ids are below this number; some ids below it may be unused.
     var vocabularySize: Int { get }
 
     /// The token that ends a text, if there is one.
     var endOfText: Int? { get }
 
+    /// The token ids of a text.
     func encode(_ bytes: [UInt8]) -> [Int]
 
-    /// The bytes of all tokens, one after the other. Throws `TokenizationError.unknownToken`.
+    /// The concatenated bytes of tokens.
+    /// - Throws: `TokenizationError.unknownToken`.
     func decode(_ tokens: [Int]) throws(TokenizationError) -> [UInt8]
 }
 
 extension Tokenizer {
+    /// The token ids of a text.
     public func encode(_ text: String) -> [Int] { encode(Array(text.utf8)) }
 }
 
-/// Why a tokenizer's files or a list of tokens were refused.
+/// Why a tokenizer's files or a list of tokens are not valid or not supported.
 public enum TokenizationError: Error, Equatable, CustomStringConvertible {
     case unknownToken(Int, vocabularySize: Int)
     case unreadable(file: String, String)
@@ -28,7 +31,7 @@ public enum TokenizationError: Error, Equatable, CustomStringConvertible {
         case .unknownToken(let token, let size): "token \(token) is not in the vocabulary of \(size)"
         case .unreadable(let file, let why): "\(file) cannot be read: \(why)"
         case .malformed(let file, let problem): "\(file) is malformed: \(problem)"
-        case .unsupported(let file, let what): "\(file) asks for \(what), which is not byte-level BPE as GPT-2's"
+        case .unsupported(let file, let what): "\(file) requires \(what), which is not supported: only byte-level BPE as in GPT-2 is"
         }
     }
 }

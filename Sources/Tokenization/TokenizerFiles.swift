@@ -2,15 +2,16 @@ import Files
 import FoundationEssentials
 import StrictJSON
 
-/// The tokenizer of a Hugging Face directory: `tokenizer.json`, or `vocab.json` with `merges.txt`, with what `tokenizer_config.json`,
-/// `special_tokens_map.json` and `added_tokens.json` add to them; or, where a directory has neither, bytes. Throws `TokenizationError`.
+/// Opens the tokenizer of a Hugging Face directory: `tokenizer.json`, or `vocab.json` with `merges.txt`, with the settings and tokens of
+/// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`. A directory with neither has a `ByteTokenizer`.
+/// - Throws: `TokenizationError`.
 public func openTokenizer(directory: String) throws -> any Tokenizer {
     func file(_ name: String) -> String? {
         let path = "\(directory)/\(name)"
         return FileKind(of: path) == nil ? nil : path
     }
     guard let contents = try? FileManager.default.contentsOfDirectory(atPath: directory), !contents.isEmpty else {
-        throw TokenizationError.unreadable(file: directory, "it is no directory, or an empty one")
+        throw TokenizationError.unreadable(file: directory, "it is not a directory, or it is empty")
     }
     if let json = file("tokenizer.json") {
         return try ByteLevelBPE(TokenizerJSON(readFile(json), json), TokenizerSettings(file, kind: nil))
@@ -20,35 +21,38 @@ public func openTokenizer(directory: String) throws -> any Tokenizer {
         let settings = try TokenizerSettings(file, kind: TokenizerKind(file))
         return try ByteLevelBPE(TokenizerJSON(vocabulary: vocabulary, merges: merges), settings)
     case (nil, nil): return ByteTokenizer()
-    case (nil, _): throw TokenizationError.unreadable(file: "\(directory)/vocab.json", "it is missing beside merges.txt")
-    case (_, nil): throw TokenizationError.unreadable(file: "\(directory)/merges.txt", "it is missing beside vocab.json")
+    case (nil, _): throw TokenizationError.unreadable(file: "\(directory)/vocab.json", "it is missing, but there is a merges.txt")
+    case (_, nil): throw TokenizationError.unreadable(file: "\(directory)/merges.txt", "it is missing, but there is a vocab.json")
     }
 }
 
 extension ByteLevelBPE {
-    /// What a post-processor would put around a text is left to whoever builds a model's input.
+    /// The post-processor of `tokenizer.json` is not applied: tokens before and after a text are added by the caller.
     convenience init(_ parts: TokenizerJSON, _ settings: TokenizerSettings) throws {
         let table = try parts.vocabulary.table(parts.files.vocabulary)
         let merges = try parts.merges.table(of: table, parts.files.merges)
         var added = AddedTokens()
         added.add(parts.added, to: table)
         added.add(settings.tokens, to: table)
-        // What GPT-2's tokenizer adds by itself to a vocabulary ends no text of the model.
+        // <|endoftext|>, which GPT-2's tokenizer adds to any vocabulary, ends a text only if the files or the vocabulary contain it.
         let ending = settings.endOfText ?? "<|endoftext|>"
         let isOwn = settings.endOfText != nil || table.token(of: ending) != nil
         self.init(
-            table: table, merges: merges, bytes: try parts.tokensOfBytes(table), added: added.tokens,
+            table: table, merges: merges, bytes: try parts.byteTokens(table), added: added.tokens,
             endOfText: isOwn ? added[ending]?.id ?? table.token(of: ending) : nil,
             addsPrefixSpace: settings.addsPrefixSpace ?? parts.addsPrefixSpace, splitsSpecialTokens: settings.splitsSpecialTokens,
-            pattern: parts.pattern, takesWholeWords: parts.takesWholeWords)
+            pattern: parts.pattern, ignoresMerges: parts.ignoresMerges)
     }
 
-    /// A tokenizer from lists, as a GGUF file has them.
+    /// Creates a tokenizer from lists, as a GGUF file contains them.
     /// - Parameters:
-    ///   - words: as the files of GPT-2's kind spell them; the place in the list is the id.
-    ///   - special: ids of words that are found in a text as they stand, and stand for something beside it.
+    ///   - words: in GPT-2's byte alphabet; the index is the id.
+    ///   - special: ids of the special tokens, which are found in a text before it is split into words.
     ///   - merges: "left right", in the order of their ranks.
-    ///   - source: what the lists come from, for messages.
+    ///   - endOfText: the id of the token that ends a text.
+    ///   - pattern: how a text is split into words.
+    ///   - addsPrefixSpace: whether a text that does not begin with a space gets one.
+    ///   - source: the path of the file, for messages.
     /// - Throws: `TokenizationError`.
     public convenience init(
         words: [String], special: [Int], merges: [String], endOfText: Int?, pattern: WordPattern, addsPrefixSpace: Bool = false,
@@ -63,7 +67,7 @@ extension ByteLevelBPE {
                 throw TokenizationError.malformed(file: source, "merge \(rank + 1) is not two words with a space between")
             }
         }
-        var bytes = BytesOfWords(joinsUnknown: false)
+        var bytes = ByteTokens(joinsUnknown: false)
         for byte in UInt8.min...UInt8.max {
             if let token = table.token(of: ByteAlphabet.spelling(of: byte)) { bytes.tokens[Int(byte)] = Int32(token) }
         }
@@ -74,11 +78,11 @@ extension ByteLevelBPE {
         }
         self.init(
             table: table, merges: try list.table(of: table, source), bytes: bytes, added: added, endOfText: endOfText,
-            addsPrefixSpace: addsPrefixSpace, splitsSpecialTokens: false, pattern: pattern, takesWholeWords: pattern == .llama3)
+            addsPrefixSpace: addsPrefixSpace, splitsSpecialTokens: false, pattern: pattern, ignoresMerges: pattern == .llama3)
     }
 }
 
-/// The words of a vocabulary as its file lists them.
+/// The words of a vocabulary in the spelling of its file.
 struct Vocabulary {
     private var spellings: [UInt8] = []
     private var words: [(range: Range<Int>, token: Int)] = []
@@ -87,7 +91,7 @@ struct Vocabulary {
         self = try parse(text, file) { scanner in try Vocabulary(&scanner) }
     }
 
-    /// Words whose place is their id.
+    /// Words whose index is their id.
     init(_ list: [String]) {
         for (token, word) in list.enumerated() {
             let start = spellings.count
@@ -109,7 +113,7 @@ struct Vocabulary {
         guard let greatest = words.max(by: { $0.token < $1.token })?.token else {
             throw TokenizationError.malformed(file: file, "the vocabulary is empty")
         }
-        // A number far beyond the words is a mistake, and would cost memory.
+        // An id far above the number of words is an error in the file, and would waste memory.
         guard greatest < max(1 << 20, 8 * words.count) else {
             throw TokenizationError.malformed(file: file, "the token \(greatest) is out of range for \(words.count) words")
         }
@@ -123,17 +127,18 @@ struct Vocabulary {
     }
 }
 
-/// Merges in the order of their ranks, as the file spells them: left and right lie side by side, so the whole is their merge.
+/// Merges in the order of their ranks, in the spelling of the file. Left and right are stored contiguously, so that the range of both is
+/// the merged word.
 struct MergeList {
     private var spellings: [UInt8] = []
     private var merges: [(left: Range<Int>, right: Range<Int>)] = []
 
-    /// How a line begins that names the file's version, in a `merges` array as well.
+    /// The beginning of the line with the file's version, which may occur in a `merges` array too.
     private static let version = "#version"
 
     init() {}
 
-    /// `merges.txt`: a pair a line, apart from a line that tells the version.
+    /// Reads `merges.txt`: a pair on each line, and optionally a line with the version.
     init(lines text: [UInt8], _ file: String) throws {
         try text.withUnsafeBufferPointer { text in
             var number = 0
@@ -202,7 +207,7 @@ struct MergeList {
     }
 }
 
-/// The most bytes that are read of a tokenizer's file.
+/// The maximum size of a tokenizer's file, in bytes.
 private let maximumFileBytes = 1 << 28
 
 func readFile(_ file: String) throws(TokenizationError) -> [UInt8] {
@@ -214,7 +219,7 @@ func readFile(_ file: String) throws(TokenizationError) -> [UInt8] {
 }
 
 extension JSONScanner {
-    /// Reads an id. One larger than any vocabulary's is a mistake, and would cost memory.
+    /// Reads a token id. An id above those of any vocabulary is an error in the file, and would waste memory.
     mutating func tokenID() throws -> Int {
         let id = try integer()
         guard (0..<1 << 24).contains(id) else { throw error("the token \(id) is out of range") }
@@ -222,7 +227,7 @@ extension JSONScanner {
     }
 }
 
-/// Reads JSON, naming the file in what is refused.
+/// Parses JSON; errors name the file.
 func parse<Result>(_ text: [UInt8], _ file: String, _ body: (inout JSONScanner) throws -> Result) throws -> Result {
     do {
         return try JSONScanner.read(text, body)

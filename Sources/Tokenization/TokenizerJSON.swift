@@ -1,6 +1,7 @@
 import StrictJSON
 
-/// The parts of a tokenizer's files that byte-level BPE has; whatever would make it another tokenizer is refused by its name.
+/// The parts of a byte-level BPE tokenizer read from its files. A file with a component that makes it another tokenizer is refused; the
+/// error names the component.
 /// https://huggingface.co/docs/tokenizers/components
 struct TokenizerJSON {
     private(set) var vocabulary: Vocabulary
@@ -8,9 +9,9 @@ struct TokenizerJSON {
     private(set) var added: [AddedToken] = []
     private(set) var addsPrefixSpace = false
     private(set) var pattern = WordPattern.gpt2
-    /// Where the vocabulary and the merges were read, for messages.
+    /// The paths of the vocabulary and the merges, for messages.
     let files: (vocabulary: String, merges: String)
-    /// What becomes of a byte without a token.
+    /// Settings of the `model` object of `tokenizer.json`.
     private var model = Model()
 
     private struct Model {
@@ -19,19 +20,19 @@ struct TokenizerJSON {
         var unknown: String?
         var joinsUnknown = false
         var fallsBackToBytes = false
-        var takesWholeWords = false
-        /// A setting that makes it another tokenizer.
+        var ignoresMerges = false
+        /// A setting that is not supported, for the message.
         var refusal: String?
     }
 
-    /// Reads `vocab.json` and `merges.txt` of GPT-2's kind.
+    /// Reads `vocab.json` and `merges.txt` in GPT-2's format.
     init(vocabulary: String, merges: String) throws {
         self.vocabulary = try Vocabulary(readFile(vocabulary), vocabulary)
         self.merges = try MergeList(lines: readFile(merges), merges)
         files = (vocabulary, merges)
     }
 
-    /// Reads `tokenizer.json` of Hugging Face's tokenizers, if it says byte-level BPE.
+    /// Reads `tokenizer.json` of Hugging Face's tokenizers; only byte-level BPE is supported.
     init(_ text: [UInt8], _ file: String) throws {
         var model = Model()
         var added: [AddedToken] = []
@@ -63,11 +64,11 @@ struct TokenizerJSON {
         files = (file, file)
     }
 
-    var takesWholeWords: Bool { model.takesWholeWords }
+    var ignoresMerges: Bool { model.ignoresMerges }
 
-    /// The token of every byte. One without a token is unknown, if the model names a token for that, or else left out.
-    func tokensOfBytes(_ table: TokenTable) throws -> BytesOfWords {
-        var bytes = BytesOfWords(joinsUnknown: model.joinsUnknown)
+    /// The token of every byte. A byte without a token becomes the unknown token if the model has one, and is otherwise omitted.
+    func byteTokens(_ table: TokenTable) throws -> ByteTokens {
+        var bytes = ByteTokens(joinsUnknown: model.joinsUnknown)
         for byte in UInt8.min...UInt8.max {
             if let token = table.token(of: ByteAlphabet.spelling(of: byte)) {
                 bytes.tokens[Int(byte)] = Int32(token)
@@ -77,7 +78,7 @@ struct TokenizerJSON {
             guard let unknown = model.unknown else { continue }
             guard let token = table.token(of: unknown) else {
                 throw TokenizationError.malformed(
-                    file: files.vocabulary, "no token stands for the byte \(byte), and unk_token \"\(unknown)\" is not in the vocabulary")
+                    file: files.vocabulary, "there is no token for the byte \(byte), and unk_token \"\(unknown)\" is not in the vocabulary")
             }
             bytes.unknown = Int32(token)
         }
@@ -95,7 +96,7 @@ struct TokenizerJSON {
                 switch key {
                 case "unk_token": model.unknown = value.string
                 case "fuse_unk": model.joinsUnknown = value.bool ?? false
-                case "ignore_merges": model.takesWholeWords = value.bool ?? false
+                case "ignore_merges": model.ignoresMerges = value.bool ?? false
                 case "byte_fallback": model.fallsBackToBytes = value.bool ?? false
                 default: if !isPlain(key, value) { model.refusal = "\(key) = \(value.text())" }
                 }
@@ -104,7 +105,7 @@ struct TokenizerJSON {
         return model
     }
 
-    /// Whether a setting of the model is what GPT-2 has.
+    /// Whether a setting of the model has the value that it has for GPT-2.
     private static func isPlain(_ key: String, _ value: JSON) -> Bool {
         switch key {
         case "type": value == .string("BPE")
@@ -129,13 +130,13 @@ struct TokenizerJSON {
             default: try scanner.skip()
             }
         }
-        guard token.id >= 0 else { throw scanner.error("an added token has an id") }
+        guard token.id >= 0 else { throw scanner.error("an added token without an id") }
         return token
     }
 }
 
 extension WordPattern {
-    /// The pattern of a pre-tokenizer's steps, of which the last spells the bytes; nil for another.
+    /// The pattern of a pre-tokenizer's steps, of which the last maps bytes to characters; nil if it is not supported.
     fileprivate init?(_ steps: [JSON]) {
         guard let last = steps.last, last["type"]?.string == "ByteLevel" else { return nil }
         let usesPattern = last["use_regex"]?.bool ?? true
@@ -156,14 +157,14 @@ extension WordPattern {
 }
 
 extension JSON {
-    /// The steps that a normalizer or a pre-tokenizer takes one after the other: a `Sequence` is its members, null is none.
+    /// The steps of a normalizer or a pre-tokenizer in order: the members of a `Sequence`, none for null.
     fileprivate func steps(_ members: String) -> [JSON] {
         if self == .null { return [] }
         guard self["type"]?.string == "Sequence", let sequence = self[members]?.array else { return [self] }
         return sequence.flatMap { $0.steps(members) }
     }
 
-    /// Whether a normalizer does anything.
+    /// Whether a normalizer can change a text.
     fileprivate var changesText: Bool {
         switch self["type"]?.string {
         case "Strip": self["strip_left"]?.bool != false || self["strip_right"]?.bool != false

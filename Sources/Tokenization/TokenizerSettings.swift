@@ -1,11 +1,11 @@
 import StrictJSON
 
-/// What lies beside a vocabulary and adds to it: `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`, read as
-/// the `AutoTokenizer` of transformers reads them. https://huggingface.co/docs/transformers/main_classes/tokenizer
+/// The settings and tokens of `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`, read as `AutoTokenizer` of the
+/// Python package transformers does. https://huggingface.co/docs/transformers/main_classes/tokenizer
 struct TokenizerSettings {
     /// Tokens in the order in which they are added.
     private(set) var tokens: [AddedToken] = []
-    /// Whether a text that does not begin with a space is given one; nil where nothing is said of it.
+    /// Whether a text that does not begin with a space gets one; nil if no file sets it.
     private(set) var addsPrefixSpace: Bool?
     /// Whether special tokens are split like any other text.
     private(set) var splitsSpecialTokens = false
@@ -15,8 +15,8 @@ struct TokenizerSettings {
     private var isNamed: Set<String> = []
 
     /// - Parameters:
-    ///   - file: the path of a file of that name, if it is there.
-    ///   - kind: which tokenizer the vocabulary's files make; nil where a `tokenizer.json` says it.
+    ///   - file: the path of the file of a given name; nil if it does not exist.
+    ///   - kind: the kind of tokenizer of the vocabulary's files; nil if a `tokenizer.json` defines it.
     init(_ file: (String) -> String?, kind: TokenizerKind?) throws {
         var settings: [String: JSON] = [:]
         var order: [String] = []
@@ -59,7 +59,7 @@ struct TokenizerSettings {
     ) throws {
         func take(_ value: JSON, _ key: String) throws -> AddedToken? {
             guard value != .null else { return nil }
-            guard let token = AddedToken(value) else { throw TokenizationError.malformed(file: source, "\(key) is no token") }
+            guard let token = AddedToken(value) else { throw TokenizationError.malformed(file: source, "\(key) is not a token") }
             self.take(token)
             return token
         }
@@ -73,7 +73,7 @@ struct TokenizerSettings {
             }
         }
         for key in order where key.hasSuffix("_token") && !known.contains(key) {
-            if let value = settings[key], AddedToken(value) != nil { _ = try take(value, key) }  // `add_bos_token` is none
+            if let value = settings[key], AddedToken(value) != nil { _ = try take(value, key) }  // `add_bos_token` is a boolean
         }
         let extra = [settings["extra_special_tokens"], settings["additional_special_tokens"]].compactMap(\.self)
         for value in extra.flatMap({ $0.array ?? ($0.object ?? [:]).sorted { $0.key < $1.key }.map(\.value) }) {
@@ -85,7 +85,7 @@ struct TokenizerSettings {
     private static func decoderTokens(_ decoder: JSON, _ source: String) throws -> [AddedToken] {
         let tokens = try (decoder.object ?? [:]).map { key, value in
             guard let id = Int(key), let token = AddedToken(value) else {
-                throw TokenizationError.malformed(file: source, "added_tokens_decoder[\"\(key)\"] is no token")
+                throw TokenizationError.malformed(file: source, "added_tokens_decoder[\"\(key)\"] is not a token")
             }
             return (id, token)
         }
@@ -93,11 +93,11 @@ struct TokenizerSettings {
     }
 }
 
-/// The tokenizers of transformers that a `vocab.json` with a `merges.txt` can make and that split texts as GPT-2 does.
+/// The tokenizers of the Python package transformers that consist of a `vocab.json` and a `merges.txt` and use GPT-2's pattern.
 enum TokenizerKind {
     case gpt2, roberta
 
-    /// Nil for a class that is none of them.
+    /// The kind of a tokenizer class; nil for other classes.
     init?(className: String?) {
         switch className?.hasSuffix("Fast") == true ? className?.dropLast(4) : className?[...] {
         case "GPT2Tokenizer", "CodeGenTokenizer": self = .gpt2
@@ -106,9 +106,9 @@ enum TokenizerKind {
         }
     }
 
-    /// The kind of a directory's files.
-    /// - Parameter file: the path of a file of that name, if it is there.
-    /// - Throws: `unsupported` for a class, or a model without a class, whose tokenizer is another.
+    /// The kind of the tokenizer of a directory.
+    /// - Parameter file: the path of the file of a given name; nil if it does not exist.
+    /// - Throws: `unsupported` for other tokenizer classes, and for models whose tokenizer is of another kind.
     init(_ file: (String) -> String?) throws {
         var model: String?
         for name in ["tokenizer_config.json", "config.json"] {
@@ -129,7 +129,7 @@ enum TokenizerKind {
         }
     }
 
-    /// What stands for each special token unless a file says otherwise.
+    /// The default contents of the special tokens.
     var specialTokens: [String: String] {
         switch self {
         case .gpt2: ["bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"]

@@ -1,6 +1,8 @@
-/// The tokens of words met before. Bounded: when it is full it is emptied, and the words in use come back by themselves.
+/// A bounded cache of the tokens of words. When it is full, it is emptied.
 struct WordCache: Sendable {
+    /// Slots of the hash table, of which at most half are used.
     static let capacity = 1 << 15
+    /// Longer words are not cached, in bytes.
     static let longestWord = 64
 
     private struct Entry {
@@ -16,7 +18,7 @@ struct WordCache: Sendable {
     private var tokens: [Int32] = []
     private var count = 0
 
-    /// Appends the word's tokens to `output`, if they are known.
+    /// Appends the word's tokens to `output` if they are cached, and returns whether they are.
     @inline(__always)
     func append(_ word: UnsafeBufferPointer<UInt8>, hash: UInt64, to output: inout [Int]) -> Bool {
         guard !entries.isEmpty, word.count <= Self.longestWord else { return false }
@@ -44,7 +46,7 @@ struct WordCache: Sendable {
         count = 0
     }
 
-    /// The slot that holds the word, or the empty one where it belongs.
+    /// The slot of the word, or the empty slot for it.
     @inline(__always)
     private func slot(of word: UnsafeBufferPointer<UInt8>, hash: UInt64) -> Int {
         var slot = Int(truncatingIfNeeded: hash) & (Self.capacity - 1)

@@ -1,36 +1,36 @@
-/// The token that each byte of a word begins as.
-struct BytesOfWords: Sendable {
-    /// -1 where a byte has none.
+/// The initial token of each byte of a word, before merging.
+struct ByteTokens: Sendable {
+    /// By byte; -1 for a byte without a token.
     var tokens = [Int32](repeating: -1, count: 256)
-    /// What stands for a byte without a token; nil leaves such a byte out.
+    /// The token of bytes that have none of their own; nil omits such bytes.
     var unknown: Int32?
-    /// Whether unknown bytes in a row are one token.
+    /// Whether consecutive unknown bytes become one token.
     var joinsUnknown = false
 
     init(joinsUnknown: Bool) { self.joinsUnknown = joinsUnknown }
 }
 
-/// Byte-pair encoding of one word: again and again the merge of lowest rank, leftmost first, until none is left.
+/// Byte-pair encoding of one word: applies the merge of lowest rank, the leftmost first, until none applies.
 /// https://arxiv.org/abs/1508.07909
 ///
-/// A heap holds the candidate merges and a linked list the symbols, so a word of n bytes takes O(n log n). The buffers are
-/// kept from word to word.
+/// The candidate merges are in a heap and the symbols in a linked list, so that a word of n bytes takes O(n log n). The buffers are
+/// reused for the next word.
 struct WordMerger: Sendable {
     private var symbols: [Symbol] = []
-    /// Rank in the upper half, position in the lower: the least comes first.
+    /// Rank in the upper 32 bits, position in the lower; the least is taken first.
     private var candidates = Heap()
 
     private struct Symbol {
         var token: Int32
         var previous: Int32
         var next: Int32
-        /// The merge with the next symbol, which tells stale candidates from valid ones.
+        /// The merge with the next symbol; a candidate with another rank is stale.
         var merge: MergeTable.Merge?
     }
 
     /// Appends the tokens of `word`, at most 2³¹ − 1 bytes, to `tokens`.
     mutating func encode(
-        _ word: UnsafeBufferPointer<UInt8>, _ bytes: BytesOfWords, _ merges: MergeTable, to tokens: inout [Int]
+        _ word: UnsafeBufferPointer<UInt8>, _ bytes: ByteTokens, _ merges: MergeTable, to tokens: inout [Int]
     ) {
         symbols.removeAll(keepingCapacity: true)
         var followsUnknown = false
@@ -39,8 +39,8 @@ struct WordMerger: Sendable {
             defer { followsUnknown = known < 0 }
             if known < 0, followsUnknown, bytes.joinsUnknown { continue }
             guard let token = known < 0 ? bytes.unknown : known else { continue }
-            let place = Int32(symbols.count)
-            symbols.append(Symbol(token: token, previous: place - 1, next: place + 1, merge: nil))
+            let index = Int32(symbols.count)
+            symbols.append(Symbol(token: token, previous: index - 1, next: index + 1, merge: nil))
         }
         guard !symbols.isEmpty else { return }
         symbols[symbols.count - 1].next = -1
@@ -58,11 +58,11 @@ struct WordMerger: Sendable {
     }
 
     private mutating func apply(_ merge: MergeTable.Merge, at position: Int, _ merges: MergeTable) {
-        let eaten = Int(symbols[position].next)
-        symbols[eaten].merge = nil
+        let removed = Int(symbols[position].next)
+        symbols[removed].merge = nil
         symbols[position].token = merge.token
-        symbols[position].next = symbols[eaten].next
-        if symbols[eaten].next >= 0 { symbols[Int(symbols[eaten].next)].previous = Int32(position) }
+        symbols[position].next = symbols[removed].next
+        if symbols[removed].next >= 0 { symbols[Int(symbols[removed].next)].previous = Int32(position) }
         consider(position, merges)
         if symbols[position].previous >= 0 { consider(Int(symbols[position].previous), merges) }
     }
@@ -76,7 +76,7 @@ struct WordMerger: Sendable {
     }
 }
 
-/// A binary heap of numbers, the least on top.
+/// A binary min-heap.
 private struct Heap {
     private var values: [UInt64] = []
 

@@ -1,15 +1,17 @@
-/// How a text is split into words before their bytes are merged. A new one is a case here and its pieces in `WordSplitter`.
+/// The pre-tokenisation pattern: how a text is split into words before their bytes are merged. A new pattern is a case here and its
+/// matching in `WordSplitter`.
 public enum WordPattern: Sendable, Equatable {
     /// GPT-2's pattern.
     case gpt2
-    /// Every digit by itself, then GPT-2's pattern between them: SmolLM's.
+    /// SmolLM's pattern: every digit is a word, and the text between digits is split by GPT-2's pattern.
     case singleDigits
-    /// Llama 3's pattern: contractions in any case, digits in threes, a mark before a word goes with it, line ends with what stands before them.
+    /// Llama 3's pattern: contractions in upper or lower case, at most three digits in a word, a punctuation mark joined to the letters
+    /// that follow it, line ends joined to the punctuation or white space before them.
     case llama3
-    /// The same with digits one by one: Qwen 2's.
+    /// Qwen 2's pattern: that of Llama 3 with single digits.
     case qwen2
 
-    /// The pattern that a `tokenizer.json` gives as a regular expression; nil for another.
+    /// The pattern of a regular expression in `tokenizer.json`; nil if it is not supported.
     init?(expression: String) {
         switch expression {
         case Self.expression(digits: "\\p{N}{1,3}"): self = .llama3
@@ -19,7 +21,7 @@ public enum WordPattern: Sendable, Equatable {
         }
     }
 
-    /// The pattern by `tokenizer.ggml.pre` of a GGUF file; nil for another.
+    /// The pattern of the value of `tokenizer.ggml.pre` in a GGUF file; nil if it is not supported.
     public init?(gguf name: String) {
         switch name {
         case "gpt-2", "default": self = .gpt2
@@ -31,7 +33,8 @@ public enum WordPattern: Sendable, Equatable {
     }
 
     private static func expression(digits: String) -> String {
-        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\(digits)| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\(digits)"
+            + "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
     }
 
     private static let gpt2Expression = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"

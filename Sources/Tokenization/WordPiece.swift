@@ -1,23 +1,26 @@
 import Foundation
 
-/// BERT's tokenizer: text cleaned, lower-cased and parted at spaces and punctuation; each word then cut greedily into the longest pieces known.
-/// https://arxiv.org/abs/1810.04805
+/// BERT's WordPiece tokenizer: the text is cleaned, lower-cased and split at white space and punctuation; each word is then split greedily
+/// into the longest pieces of the vocabulary.  https://arxiv.org/abs/1810.04805
 public struct WordPiece: Sendable {
     private let pieces: [String: Int]
     private let lowercases: Bool
     private let unknown: Int
-    /// What stands before and after a text.
+    /// The ids of `[CLS]` and `[SEP]`, which are put before and after a text.
     public let opening: Int, closing: Int
     public let vocabularySize: Int
 
-    /// A word of more characters is unknown.
+    /// A word of more Unicode scalars becomes `[UNK]`.
     private static let longestWord = 100
 
-    /// - Parameter file: `vocab.txt`, one piece a line, its line number its id.
+    /// Reads a vocabulary.
+    /// - Parameters:
+    ///   - file: the path of a `vocab.txt` with one piece on each line; the line number, from 0, is the id.
+    ///   - lowercases: whether texts are lower-cased and their accents removed.
     /// - Throws: `TokenizationError`.
     public init(vocabulary file: String, lowercases: Bool = true) throws(TokenizationError) {
         guard let text = String(validating: try readFile(file), as: UTF8.self) else { throw .malformed(file: file, "it is not UTF-8") }
-        // By bytes: as characters, a carriage return and the line feed after it are one.
+        // Split as bytes: as characters, a carriage return and the line feed after it are one.
         var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
             String(Substring(line.last == UInt8(ascii: "\r") ? line.dropLast() : line))
         }
@@ -31,7 +34,10 @@ public struct WordPiece: Sendable {
         vocabularySize = lines.count
     }
 
-    /// Ids of a text, with what stands before and after it; cut to `limit` in all.
+    /// The ids of a text between `opening` and `closing`.
+    /// - Parameters:
+    ///   - text: the text.
+    ///   - limit: the maximum number of ids, at least 2; the text is truncated to it.
     public func encode(_ text: String, limit: Int) -> [Int] {
         let ids = words(of: text).flatMap { pieces(of: $0) }
         return [opening] + ids.prefix(max(0, limit - 2)) + [closing]
@@ -62,7 +68,7 @@ public struct WordPiece: Sendable {
             word = []
         }
         for scalar in normalized(text).unicodeScalars {
-            if Self.isIdle(scalar) { continue }
+            if Self.isRemoved(scalar) { continue }
             if Self.isSpace(scalar) {
                 end()
             } else if Self.isPunctuation(scalar) || Self.isIdeograph(scalar) {
@@ -79,16 +85,16 @@ public struct WordPiece: Sendable {
     /// Lower case without accents.
     private func normalized(_ text: String) -> String {
         guard lowercases else { return text }
-        let parted = text.lowercased().decomposedStringWithCanonicalMapping
-        return String(String.UnicodeScalarView(parted.unicodeScalars.filter { $0.properties.generalCategory != .nonspacingMark }))
+        let decomposed = text.lowercased().decomposedStringWithCanonicalMapping
+        return String(String.UnicodeScalarView(decomposed.unicodeScalars.filter { $0.properties.generalCategory != .nonspacingMark }))
     }
 
     private static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
         scalar == "\t" || scalar == "\n" || scalar == "\r" || scalar.properties.generalCategory == .spaceSeparator
     }
 
-    /// What is passed over: 0, the replacement character, control characters but for spaces.
-    private static func isIdle(_ scalar: Unicode.Scalar) -> Bool {
+    /// Whether a scalar is removed from the text: 0, the replacement character, control characters other than white space.
+    private static func isRemoved(_ scalar: Unicode.Scalar) -> Bool {
         if scalar == "\t" || scalar == "\n" || scalar == "\r" { return false }
         if scalar.value == 0 || scalar.value == 0xFFFD { return true }
         switch scalar.properties.generalCategory {

@@ -1,18 +1,18 @@
-/// GPT-2's pre-tokenisation: the leftmost matches of
+/// Splits a text into words by GPT-2's pre-tokenisation: the successive leftmost matches of
 ///
 ///     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 ///
-/// which cover the text without a gap. https://github.com/openai/gpt-2/blob/master/src/encoder.py
-/// Other patterns split likewise; see `WordPattern`.
+/// which cover the text without gaps. https://github.com/openai/gpt-2/blob/master/src/encoder.py
+/// The other patterns are described at `WordPattern`.
 struct WordSplitter: Sequence, IteratorProtocol {
     private let text: UnsafeBufferPointer<UInt8>
     private var start: Int
-    /// Where what is split as one text ends: the range, or the next digit.
+    /// The end of the part to which the pattern is applied: the end of the range, or the next digit.
     private var end: Int
     private let limit: Int
     private let pattern: WordPattern
 
-    /// Splits `range` of the text as if it were all.
+    /// Splits `range` of the text; the bytes outside it have no influence.
     init(_ text: UnsafeBufferPointer<UInt8>, in range: Range<Int>, by pattern: WordPattern = .gpt2) {
         self.text = UnsafeBufferPointer(rebasing: text[..<range.upperBound])
         self.pattern = pattern
@@ -59,7 +59,7 @@ struct WordSplitter: Sequence, IteratorProtocol {
         return position
     }
 
-    /// White space up to its last scalar if a word follows, which may want that one; else all of it.
+    /// The end of white space: without its last scalar if a word follows, which may begin with that scalar.
     private func endOfSpace(firstLength: Int) -> Int {
         var position = start + firstLength
         var lastStart = start
@@ -72,7 +72,7 @@ struct WordSplitter: Sequence, IteratorProtocol {
         return position
     }
 
-    /// A digit by itself, or everything up to the next.
+    /// The end of a single digit, or of the text up to the next digit.
     private func endOfPiece() -> Int {
         let first = ScalarClass.next(in: text, at: start)
         var position = start + first.length
@@ -100,7 +100,7 @@ struct WordSplitter: Sequence, IteratorProtocol {
     }
 }
 
-/// The leftmost matches of
+/// The patterns of Llama 3 (n = 3) and Qwen 2 (n = 1): the successive leftmost matches of
 ///
 ///     (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,n}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
 extension WordSplitter {
@@ -137,7 +137,7 @@ extension WordSplitter {
         return position
     }
 
-    /// White space up to and with its last line end; nil where it has none.
+    /// The end of white space up to and including its last line end; nil if it has none.
     private func endOfLines() -> Int? {
         var position = start, last: Int?
         while position < end {

@@ -3,6 +3,7 @@ import Foundation
 import Model
 import Statistics
 import Tensors
+import Wiring
 
 /// Tokens a second of greedy decoding, beside what the memory's speed allows.
 struct DecodingBench: ParsableCommand {

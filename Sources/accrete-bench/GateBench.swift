@@ -59,7 +59,7 @@ struct GateBench: ParsableCommand {
         let model = try MultimodalModel(configuration), learner = try OnlineLearner(model, seed: seed), start = learner.parameters.copy()
         var settings = UpdateGate.Configuration()
         settings.enabled = true
-        try settings.lay(try JSONDecoder().decode(JSONValue.self, from: Data(gate.utf8)))
+        try settings.merge(try JSONDecoder().decode(JSONValue.self, from: Data(gate.utf8)))
         let door = try UpdateGate(settings, model, frozen: start, serving: start, random: RandomSource(seed: seed))
         let rules = rule.isEmpty ? [] : [try JSONDecoder().decode(TriggerRule.self, from: Data(rule.utf8))]
         var triggered = try TriggeredLearning(rules, model, frozen: start, seed: seed)

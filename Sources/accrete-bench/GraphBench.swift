@@ -6,7 +6,7 @@ import Messaging
 import Model
 import Schema
 import Signals
-import Stages
+import Wiring
 
 /// The whole process graph: how fast, how late, how large; and its learner alone.
 struct GraphBench: AsyncParsableCommand {
@@ -88,7 +88,7 @@ struct GraphBench: AsyncParsableCommand {
         var throughput: [Throughput] = []
         for count in counts { throughput.append(try await lockstep(sources: count, directory)) }
         var live: [Live] = []
-        for name in fusion.isEmpty ? [Stages.Settings().model.fusion] : fusion { live.append(try await self.live(name, directory)) }
+        for name in fusion.isEmpty ? [GraphSettings().model.fusion] : fusion { live.append(try await self.live(name, directory)) }
         let report = Report(lockstep: throughput, live: live, learner: try learner())
         if json {
             print(String(decoding: try JSONEncoder().encode(report), as: UTF8.self))
@@ -220,7 +220,7 @@ extension GraphBench {
 
     /// The default model and learner over simulated moments, after enough of them for full steps.
     private func learner() throws -> Learner {
-        let settings = Stages.Settings()
+        let settings = GraphSettings()
         let learner = try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1)
         let moments = try simulatedMoments(256)
         var rows = 0

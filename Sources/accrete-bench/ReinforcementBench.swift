@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Reinforcement
 import Statistics
+import Wiring
 
 /// PPO on CartPole-v1.
 struct CartPoleBench: ParsableCommand {

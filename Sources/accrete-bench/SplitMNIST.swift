@@ -3,6 +3,7 @@ import Evaluation
 import Foundation
 import Learning
 import Statistics
+import Wiring
 
 /// Class-incremental learning of digits, two at a time, in one pass: what a strategy keeps of the first when it has seen the last.
 struct SplitMNIST: ParsableCommand {

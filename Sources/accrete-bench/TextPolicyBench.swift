@@ -126,7 +126,7 @@ struct TextPolicyBench: ParsableCommand {
         for _ in 0..<self.rounds {
             let written = (0..<settings.texts).map { _ in
                 let place = random.uniform(below: bytes.count - 8), moment = MomentInput(text: Array(bytes[place..<place + 8]))
-                voice.begin(moment, with: start, seed: random.next()) { policy.lay(learner.parameters, over: $0) }
+                voice.begin(moment, with: start, seed: random.next()) { policy.apply(learner.parameters, to: $0) }
                 while voice.next() != nil {}
                 text = voice.written
                 return Transition(

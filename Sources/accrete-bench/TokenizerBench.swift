@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Tokenization
+import Wiring
 
 /// Megabytes a second through a model's tokenizer, on one thread.
 struct TokenizerBench: ParsableCommand {

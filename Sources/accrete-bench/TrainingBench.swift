@@ -4,6 +4,7 @@ import Learning
 import Model
 import Statistics
 import Tensors
+import Wiring
 
 /// Milliseconds for a training step of a GPT-2: forward, backward, AdamW; in turns with a peer if one is named.
 struct TrainingBench: ParsableCommand {

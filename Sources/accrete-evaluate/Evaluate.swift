@@ -1,10 +1,12 @@
 import ArgumentParser
+import Configuration
+import Evaluate
 import Foundation
 import Launch
-import Stages
+import Wiring
 
 /// Hears `moment.*` and `model.update/`; tells `evaluation.*`.
-@main struct Evaluate: StageCommand {
+@main struct EvaluateCommand: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-evaluate", abstract: "Scores each moment with a model that has not learned from it.",
         discussion: "Example: accrete-evaluate --config accrete.yaml --set evaluate.window=1000")
@@ -12,9 +14,9 @@ import Stages
     @OptionGroup var arguments: StageArguments
 
     func launch() async throws {
-        let settings = try arguments.settings(), environment = ProcessInfo.processInfo.environment
+        let settings = try arguments.settings(GraphSettings.self), environment = ProcessInfo.processInfo.environment
         try await arguments.run(
-            "evaluate", { try EvaluateProcessor(settings) }, hears: settings.evaluateHears(environment),
-            at: settings.tells(settings.endpoints.evaluate, environment), settings: settings, keepsLast: ["evaluation.summary/"])
+            "evaluate", { try EvaluateProcessor(settings) }, subscribesTo: settings.evaluateHears(environment),
+            publishesAt: settings.tells(settings.endpoints.evaluate, environment), settings: settings, keepsLast: ["evaluation.summary/"])
     }
 }

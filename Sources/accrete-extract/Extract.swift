@@ -1,10 +1,11 @@
 import ArgumentParser
+import Extract
 import Foundation
 import Launch
-import Stages
+import Wiring
 
 /// Hears `sample.<modality>/`; tells `feature.<modality>/`.
-@main struct Extract: StageCommand {
+@main struct ExtractCommand: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-extract", abstract: "Turns one modality's readings into features.",
         discussion: "Example: accrete-extract --modality image --config accrete.yaml")
@@ -13,11 +14,11 @@ import Stages
     @Option(help: "text, image, audio or vector.") var modality: String
 
     func launch() async throws {
-        let settings = try arguments.settings(), environment = ProcessInfo.processInfo.environment
+        let settings = try arguments.settings(ExtractSettings.self), environment = ProcessInfo.processInfo.environment
         try await arguments.run(
             "extract-\(modality)", { try ExtractProcessor(settings, modality: modality) },
-            hears: settings.extractHears(modality, environment),
-            at: settings.tells(settings.endpoints.extract, environment, modality: modality), settings: settings,
+            subscribesTo: settings.extractHears(modality, environment),
+            publishesAt: settings.tells(settings.endpoints.extract, environment, modality: modality), settings: settings,
             awaits: settings.extractAwaits(modality))
     }
 }

@@ -1,11 +1,12 @@
 import ArgumentParser
 import Foundation
+import Ingest
 import Launch
 import Pipeline
-import Stages
+import Wiring
 
 /// Hears publishers; tells `sample.*` and `feedback.*`.
-@main struct Ingest: StageCommand {
+@main struct IngestCommand: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-ingest", abstract: "Checks what publishers send and marks where moments end.",
         discussion: "Example: accrete-ingest --config accrete.yaml")
@@ -14,11 +15,11 @@ import Stages
     @Option(help: "The publisher whose end is the end of the stream.") var closer = ""
 
     func launch() async throws {
-        let settings = try arguments.settings(), environment = ProcessInfo.processInfo.environment
+        let settings = try arguments.settings(IngestSettings.self), environment = ProcessInfo.processInfo.environment
         let now = MonotonicClock().now, wall = WallClock().now
         try await arguments.run(
             "ingest", { IngestProcessor(settings, epoch: UInt64(wall.nanoseconds), wallOffset: (wall - now).nanoseconds, closer: closer) },
-            hears: settings.ingestHears(environment), at: settings.tells(settings.endpoints.ingest, environment),
+            subscribesTo: settings.ingestHears(environment), publishesAt: settings.tells(settings.endpoints.ingest, environment),
             settings: settings, awaits: settings.ingestAwaits)
     }
 }

@@ -1,12 +1,15 @@
 import ArgumentParser
+import Configuration
 import Files
 import Foundation
 import Launch
+import Learn
 import Pipeline
-import Stages
+import Schema
+import Wiring
 
-/// Hears `moment.*`; tells `model.update/` and, where decisions are configured, `policy.update/`.
-@main struct Learn: StageCommand {
+/// Subscribes to `moment.*` and `order.*`; publishes `model.update/`, an answer to each order and, where decisions are configured, `policy.update/`.
+@main struct LearnCommand: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-learn", abstract: "Learns from each moment once and publishes the model as it changes.",
         discussion: "Example: accrete-learn --config accrete.yaml --set learn.directory=checkpoint")
@@ -14,11 +17,12 @@ import Stages
     @OptionGroup var arguments: StageArguments
 
     func launch() async throws {
-        let settings = try arguments.settings(), environment = ProcessInfo.processInfo.environment
+        let settings = try arguments.settings(GraphSettings.self), environment = ProcessInfo.processInfo.environment
         let lock = try claim(settings.learn.directory)
         try await arguments.run(
-            "learn", { try LearnProcessor(settings, clock: MonotonicClock()) }, hears: settings.learnHears(environment),
-            at: settings.tells(settings.endpoints.learn, environment), settings: settings, keepsLast: ["model.update/", "policy.update/"])
+            "learn", { try LearnProcessor(settings, clock: MonotonicClock()) }, subscribesTo: settings.learnHears(environment),
+            publishesAt: settings.tells(settings.endpoints.learn, environment), settings: settings,
+            keepsLast: ["model.update/", "policy.update/", Topics.orderAnswer.prefix])
         _ = consume lock
     }
 

@@ -2,25 +2,25 @@ import ArgumentParser
 import Files
 import Foundation
 import Launch
+import Playback
 import Signals
-import Stages
 
-/// An AR session made from a seed, published as any sensor's readings are.
+/// Publishes a simulated AR session, generated from a seed, in the same way as the readings of sensors.
 @main struct Simulate: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-simulate",
-        abstract: "Publish a simulated AR session: a table-top scene seen, heard and told.",
+        abstract: "Publish a simulated AR session: camera frames, sounds and words about objects on a table.",
         discussion: """
             Examples:
               accrete-simulate --set simulate.moments=500
-              accrete-simulate --write DIR --set simulate.moments=100    a session directory instead
+              accrete-simulate --write DIR --set simulate.moments=100    writes a session directory instead
             """)
 
     @OptionGroup var arguments: StageArguments
-    @Option(help: "Write the session into this directory instead of publishing it.") var write: String?
+    @Option(help: "Write the session to this directory instead of publishing it.") var write: String?
 
     func launch() async throws {
-        var settings = try arguments.settings()
+        var settings = try arguments.settings(GraphSettings.self)
         let world = settings.simulate.world
         let events = try SimulatedSession(seed: UInt64(settings.seed), world, moments: settings.simulate.moments)
         if let write {
@@ -34,10 +34,10 @@ import Stages
     }
 }
 
-/// The simulator's events, one after another.
+/// The events of a simulated session, generated while the sequence is iterated.
 struct SimulatedSession: Sequence, IteratorProtocol {
     private var simulator: Simulator
-    /// Moments still to come; nil: without end.
+    /// The number of moments still to be generated; nil for a session without end.
     private var remaining: Int?
     private var events: ArraySlice<SessionEvent> = []
 

@@ -1,9 +1,9 @@
 import ArgumentParser
 import CLinux
 import Launch
-import Stages
+import Wiring
 
-/// The operator's command.
+/// The command line tool `accrete`.
 @main struct Accrete: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete",

@@ -127,8 +127,8 @@ import Testing
     @Test func memoryBeyondAnyMachineIsToldAndRefused() throws {
         try prepare()
         let (status, output) = try shell(
-            "$ACC model train --model model --text text --out out --estimate --batch 65536 --accumulate 1048576 --epochs 1073741824 --memory-limit 8796093022207"
-        )
+            "$ACC model train --model model --text text --out out --estimate --batch 65536 --accumulate 1048576 --epochs 1073741824 "
+                + "--memory-limit 8796093022207")
         #expect(status == 0 && output.contains("MiB"), "\(output)")
         #expect(try shell("$ACC model train --model model --text text --out out --estimate --batch 65536 --memory-limit 1").status == 64)
     }

@@ -1,10 +1,11 @@
+import Configuration
 import Files
 import FilesTesting
 import Foundation
 import Pipeline
-import Stages
 import Testing
 @testable import Deployment
+import Wiring
 
 struct GraphPlanTests {
     private let folder = Folder()
@@ -22,8 +23,8 @@ struct GraphPlanTests {
     }
 
     @Test(arguments: [
-        "yes", "~", "null", "0x10", "1e3", "012", "1:30", " a ", "a: b", "# a", "- a", "'", "\"", "\\", "a\\nb", "ä é 漢", "@", "%", "{a}",
-        "[a]", "!a", "&a", "*a", "|", "=", "<<", "2026-11-29",
+        "yes", "~", "null", "0x10", "1e3", "012", "1:30", " a ", "a: b", "# a", "- a", "'", "\"", "\\", "a\\nb", "ä é 漢", "@", "%",
+        "{a}", "[a]", "!a", "&a", "*a", "|", "=", "<<", "2026-11-29",
     ])
     func childrenReadBackEveryText(text: String) throws {
         var plan = try plan([])
@@ -51,11 +52,11 @@ struct GraphPlanTests {
     /// As the children do, but without the bounds: those were checked when the parent read its settings.
     private func readBack(_ plan: GraphPlan) throws {
         let text = try plan.settings.yaml
-        let read = try ConfigurationReader(defaults: Settings()).read(file: ("settings.yaml", text)).settings
+        let read = try ConfigurationReader(defaults: GraphSettings()).read(file: ("settings.yaml", text)).settings
         #expect(read == plan.settings, "\(text)")
     }
 
-    @Test func aReplayMeetsInPrivateUnlessEndpointsAreConfigured() throws {
+    @Test func aReplayUsesPrivateSocketsUnlessEndpointsAreConfigured() throws {
         try makeDirectory(folder.path("session"))
         try replaceFile(at: folder.path("session/session.jsonl"), with: "{\"t\": 1, \"session\": \"a\", \"cut\": true}\n")
         let source = GraphPlan.Source.session(folder.path("session"))
@@ -66,7 +67,7 @@ struct GraphPlanTests {
         #expect(byVariable.fuse == ["local:other"])
     }
 
-    @Test func anUnfinishedRunGoesOnAndAnythingElseInItsPlaceIsNone() throws {
+    @Test func anUnfinishedRunIsContinuedAndOtherContentsOfItsFileAreIgnored() throws {
         try makeDirectory(folder.path("run"))
         let first = try plan([])
         try first.begin()

@@ -1,15 +1,16 @@
+import Configuration
 import Foundation
-#if canImport(FoundationXML)
-    import FoundationXML
-#endif
 import Schema
-import Stages
 import Statistics
 import Testing
 @testable import Deployment
 
+#if canImport(FoundationXML)
+    import FoundationXML
+#endif
+
 struct RunReportTests {
-    private let plan = GraphPlan(settings: Settings(), source: .simulator, executables: "", directory: "")
+    private let plan = GraphPlan(settings: GraphSettings(), source: .simulator, executables: "", directory: "")
     private let schema: JSONSchema
 
     init() throws {
@@ -126,7 +127,7 @@ struct RunReportTests {
         }
     }
 
-    @Test func stagesThatNobodyKnowsAreNotKeptWithoutEnd() {
+    @Test func theNumberOfUnknownStagesIsBounded() {
         var record = RunRecord()
         for number in 1...5_000 { record.take(Status.with { $0.stage = "s\(number)" }) }
         #expect(record.statuses.count == 1_000)
@@ -134,7 +135,7 @@ struct RunReportTests {
 
     @Test func everyKeyOfTheSchemaIsInAReportOfEverything() throws {
         var full = RunReport(record, plan, seconds: 4.5, restarts: [:])
-        full.nothingLearned = .init(why: "nothing came", came: 0)
+        full.nothingLearned = .init(why: "no readings were received", came: 0)
         let report = try value(full)
         let root = try JSONDecoder().decode(
             JSONValue.self, from: Data(contentsOf: URL(fileURLWithPath: Graph.root + "/schemas/report.schema.json")))
@@ -151,7 +152,7 @@ struct RunReportTests {
         #expect(keys(report["latencySeconds"]?["update"]) == keys(root["$defs"]?["quantiles"]?["properties"]))
     }
 
-    @Test func whereOnlyDecisionsAreMadeTheSummaryTellsOfThem() {
+    @Test func theSummaryOfARunWithDecisionsOnlyShowsThem() {
         var record = RunRecord()
         record.take(
             Status.with {
@@ -164,15 +165,15 @@ struct RunReportTests {
                     "decisionsTold": 850, "decisionsUntold": 2, "decisionsLearned": 852, "policyVersion": 7, "decisionReward": 0.25,
                 ]
             })
-        let line = "900 decisions by policy 7; learned from 852; 850 told of, 2 not; reward of the newest 0.2500"
+        let line = "900 decisions by policy version 7; learned from 852; 850 with feedback, 2 without; newest reward 0.2500"
         let summary = RunReport(record, plan, seconds: 4.5, restarts: [:]).summary
-        #expect(summary.contains("decisions:  \(line)\n") && !summary.contains("frozen twin"), "\(summary)")
+        #expect(summary.contains("decisions:  \(line)\n") && !summary.contains("frozen baseline"), "\(summary)")
         #expect(ProgressView.lines(record, after: 3).contains("  \(line)"))
     }
 
     @Test func aPlotMarksWhatHappened() throws {
         let svg = record.plot(title: "a & b").svg
-        for piece in ["a &amp; b", "kitchen", "drift: replay_burst 8 &lt;steps>", "version 3", "worse", "frozen twin"] {
+        for piece in ["a &amp; b", "kitchen", "drift: replay_burst 8 &lt;steps>", "version 3", "worse", "frozen baseline"] {
             #expect(svg.contains(piece), "\(piece)")
         }
         let parser = XMLParser(data: Data(svg.utf8))
@@ -205,7 +206,7 @@ struct RunReportTests {
         #expect(json["learning"]?["gate"]?["loss"]?["serving"] == .null && json["learning"]?["domains"]?["accuracy"] == [[.null]])
         let read = try JSONDecoder().decode(RunReport.self, from: Data(report.json.utf8))
         #expect(read.metrics.model.classNLL.isNaN && read.metrics.model.accuracy == 0.5 && read.learning.domains?.before[0].isNaN == true)
-        #expect(report.summary.contains("words not finite bits a byte   labels  50.0 % right of 8"), "\(report.summary)")
+        #expect(report.summary.contains("words not finite bits per byte   labels  50.0 % correct of 8"), "\(report.summary)")
         #expect(ProgressView.lines(record, after: 3)[0].contains("moments 18446744073709551615 (scored 20)"))
         #expect(!record.plot(title: "a").svg.contains("nan") && !record.plot(title: "a").svg.contains("inf"))
     }
@@ -217,7 +218,7 @@ struct RunReportTests {
         #expect(XMLParser(data: Data(svg.utf8)).parse())
     }
 
-    @Test func namesFromOutsideStayInTheirLine() {
+    @Test func untrustedNamesAreShownInOneLine() {
         var record = RunRecord()
         record.take(Status.with { ($0.stage, $0.gaps, $0.drops) = ("ingest", ["a\n\u{1B}[31mb/": 2], ["late\r": 1]) })
         record.take(DomainSummary.with { ($0.domains, $0.rows) = (["x\u{202E}\u{2028}y"], [.with { $0.accuracy = [1] }]) })
@@ -235,13 +236,13 @@ struct RunReportTests {
         }
         let report = RunReport(record, plan, seconds: 4.5, restarts: ["evaluate": 1])
         #expect(report.moments == 1_701 && report.scored == 127 && report.setAside == 1)
-        #expect(report.summary.contains("over the newest 128 of 1701 moments: the evaluator was started again"), "\(report.summary)")
+        #expect(report.summary.contains("over the newest 128 of 1701 moments: the evaluator was restarted"), "\(report.summary)")
         // Moments that were made while there was no evaluator count too.
         record.take(Status.with { ($0.stage, $0.gauges) = ("fuse", ["moments": 1_750]) })
         #expect(RunReport(record, plan, seconds: 4.5, restarts: [:]).moments == 1_750)
     }
 
-    @Test func whatMovesAnywhereIsMovementAndStatusesAreNot() {
+    @Test func everyMessageButStatusesCountsAsProgress() {
         var record = RunRecord()
         func moves(_ change: (inout RunRecord) -> Void) -> Bool {
             let before = record.activity
@@ -263,13 +264,14 @@ struct RunReportTests {
     @Test func aRunThatLearnedNothingSaysSoAndWhy() {
         var record = RunRecord()
         func why() -> NothingLearned? { RunReport(record, plan, seconds: 4.5, restarts: [:]).nothingLearned }
-        #expect(why() == .init(why: "nothing came", came: 0))
+        #expect(why() == .init(why: "no readings were received", came: 0))
         record.take(Status.with { ($0.stage, $0.received, $0.drops) = ("ingest", ["sensor": 40, "cut": 7], ["clockInFuture": 3]) })
         record.take(Status.with { ($0.stage, $0.drops) = ("extract-image", ["wrongShape": 30, "nonFinite": 2]) })
         let told = why()
         #expect(told?.came == 40)
         #expect(
-            told?.why.hasPrefix("40 readings and 0 moments came; most were refused by extract-image as wrongShape (30): ") == true,
+            told?.why.hasPrefix("40 readings and 0 moments were received; most were rejected by extract-image as wrongShape (30): ")
+                == true,
             "\(told?.why ?? "")")
         #expect(told?.why.contains("signals") == true)
         // What a learner had learned before it was started again counts.

@@ -1,8 +1,8 @@
+import Configuration
 import Files
 import FilesTesting
 import Foundation
 import Pipeline
-import Stages
 import Testing
 @testable import Deployment
 
@@ -44,10 +44,10 @@ struct SupervisorTests {
         for (restarts, delay) in [0.001, 0.002, 0.004, 0.004, 0.004].enumerated() {
             expected += [
                 .started("child", process: 0, restarts: restarts),
-                .died("child", how: "status 3", by: nil, lastWords: "two", nextIn: delay),
+                .failed("child", how: "status 3", by: nil, lastLogLine: "two", nextIn: delay),
             ]
         }
-        expected += [.started("child", process: 0, restarts: 5), .gaveUp("child", how: "status 3", lastWords: "two")]
+        expected += [.started("child", process: 0, restarts: 5), .gaveUp("child", how: "status 3", lastLogLine: "two")]
         #expect(found == expected)
         #expect(await supervisor.restarts == ["child": 5])
     }
@@ -59,7 +59,7 @@ struct SupervisorTests {
             }, logs: folder.path)
         await supervisor.start(shell("exit 1"))
         let found = await events(supervisor, atMost: 8)
-        #expect(found.filter { if case .died(_, _, _, _, 0.001) = $0 { true } else { false } }.count == 4, "\(found)")
+        #expect(found.filter { if case .failed(_, _, _, _, 0.001) = $0 { true } else { false } }.count == 4, "\(found)")
         await supervisor.stopAll()
     }
 
@@ -68,7 +68,7 @@ struct SupervisorTests {
         await supervisor.start(shell("echo no such sense; exit 78"))
         #expect(
             await events(supervisor) == [
-                .started("child", process: 0, restarts: 0), .gaveUp("child", how: "it cannot start", lastWords: "no such sense"),
+                .started("child", process: 0, restarts: 0), .gaveUp("child", how: "it cannot start", lastLogLine: "no such sense"),
             ])
     }
 
@@ -77,7 +77,7 @@ struct SupervisorTests {
         await supervisor.start(.init(name: "child", executable: folder.path("none"), arguments: []))
         #expect(
             await events(supervisor) == [
-                .gaveUp("child", how: "\(folder.path("none")) cannot be run: No such file or directory", lastWords: "")
+                .gaveUp("child", how: "\(folder.path("none")) cannot be run: No such file or directory", lastLogLine: "")
             ])
     }
 
@@ -125,11 +125,11 @@ struct SupervisorTests {
         // Each start dies at the next message; after the last one it ends by itself.
         await supervisor.start(
             shell(
-                "cd \(folder.path); n=$(cat n 2>/dev/null || echo 0); [ $n = 12 ] && exit 78; echo $((n + 1)) > n; cp at-$n child.newest; kill -ILL $$"
-            ))
+                "cd \(folder.path); n=$(cat n 2>/dev/null || echo 0); [ $n = 12 ] && exit 78; echo $((n + 1)) > n; "
+                    + "cp at-$n child.newest; kill -ILL $$"))
         let found = await events(supervisor)
         let died = found.compactMap { event -> PassedOver? in
-            if case .died(_, "signal 4, Illegal instruction", let by, _, 0.001) = event { by } else { nil }
+            if case .failed(_, "signal 4, Illegal instruction", let by, _, 0.001) = event { by } else { nil }
         }
         #expect(died == messages)
         #expect(try PassedOver.read(of: "child", in: folder.path) == messages)
@@ -146,9 +146,9 @@ struct SupervisorTests {
         let by = PassedOver(topic: "moment.a/", source: "fuse", epoch: nil, sequence: 4), how = "signal 11, Segmentation fault"
         #expect(
             found == [
-                .died("child", how: how, by: by, lastWords: "", nextIn: 0.001),
-                .died("child", how: how, by: nil, lastWords: "", nextIn: 0.001),
-                .died("child", how: how, by: nil, lastWords: "", nextIn: 0.002), .gaveUp("child", how: how, lastWords: ""),
+                .failed("child", how: how, by: by, lastLogLine: "", nextIn: 0.001),
+                .failed("child", how: how, by: nil, lastLogLine: "", nextIn: 0.001),
+                .failed("child", how: how, by: nil, lastLogLine: "", nextIn: 0.002), .gaveUp("child", how: how, lastLogLine: ""),
             ])
     }
 
@@ -158,7 +158,7 @@ struct SupervisorTests {
         await supervisor.start(shell("cd \(folder.path); cp at child.newest; kill -KILL $$"))
         #expect(
             await events(supervisor) == [
-                .started("child", process: 0, restarts: 0), .gaveUp("child", how: "signal 9, Killed", lastWords: ""),
+                .started("child", process: 0, restarts: 0), .gaveUp("child", how: "signal 9, Killed", lastLogLine: ""),
             ])
     }
 
@@ -176,7 +176,10 @@ struct SupervisorTests {
         }
         #expect(found.count == 3)
         #expect(
-            found[1] == .died("child", how: "told nothing for 21 s and did nothing, and was killed", by: nil, lastWords: "", nextIn: 0.001))
+            found[1]
+                == .failed(
+                    "child", how: "sent no status for 21 s and used no processor time, and was killed", by: nil, lastLogLine: "",
+                    nextIn: 0.001))
         await supervisor.stopAll()
     }
 }

@@ -10,14 +10,14 @@ struct DirectoryLockTests {
         do {
             let lock = try DirectoryLock(folder.path("a/b"))
             let refusal = #expect(throws: FileError.self) { _ = try DirectoryLock(folder.path("a/b")) }
-            #expect(refusal?.description == "\(folder.path("a/b")) cannot be written: another process (\(getpid())) works in it")
+            #expect(refusal?.description == "\(folder.path("a/b")) cannot be written: another process (\(getpid())) is using it")
             _ = try DirectoryLock(folder.path("a"))  // another directory
             _ = consume lock
         }
         _ = try DirectoryLock(folder.path("a/b"))
     }
 
-    @Test func thoseThatShareItKeepOthersOut() throws {
+    @Test func sharedLocksExcludeAnExclusiveOne() throws {
         let first = try DirectoryLock(folder.path, name: "shared", isShared: true),
             second = try DirectoryLock(folder.path, name: "shared", isShared: true)
         #expect(throws: FileError.self) { _ = try DirectoryLock(folder.path, name: "shared") }
@@ -27,7 +27,7 @@ struct DirectoryLockTests {
         _ = try DirectoryLock(folder.path, name: "shared")
     }
 
-    @Test func whatIsNoDirectoryIsToldInASentence() throws {
+    @Test func aFileInPlaceOfADirectoryIsRefusedWithASentence() throws {
         try Data().write(to: URL(fileURLWithPath: folder.path("file")))
         for (path, why) in [
             ("file", "it is a regular file, not a directory"), ("file/below", "\(folder.path("file")) is a regular file, not a directory"),

@@ -25,7 +25,7 @@ import Testing
     @Test func aPipeIsWrittenToAndNotReplaced() throws {
         let pipe = folder.path("pipe")
         #expect(mkfifo(pipe, 0o600) == 0)
-        #expect(throws: FileError(pipe, .cannotWrite("nobody reads from it"))) { try replaceFile(at: pipe, with: "lost") }
+        #expect(throws: FileError(pipe, .cannotWrite("no process reads from it"))) { try replaceFile(at: pipe, with: "lost") }
         let reader = open(pipe, O_RDONLY | O_NONBLOCK)
         defer { close(reader) }
         try replaceFile(at: pipe, with: "word")

@@ -120,7 +120,7 @@ struct GGUFBuilder {
         for count in 0..<whole.count { #expect(reason(whole.prefix(count)) != nil, "\(count) of \(whole.count) bytes") }
     }
 
-    @Test func whatLiesIsRefusedByName() {
+    @Test func wrongCountsAndOffsetsAreRefusedByName() {
         #expect(reason(Data("GGML".utf8)) == .noMagic)
         #expect(reason(GGUFBuilder(version: 4, tensors: 0, keys: 0).data) == .version(4))
         #expect(
@@ -136,8 +136,8 @@ struct GGUFBuilder {
         #expect(reason(unknown.data) == .unknownType(tensor: "w", type: 999))
 
         for (extents, problem) in [
-            ([UInt64(31)], "whose rows are no whole blocks of 32"), ([32, 1 << 40, 1 << 40], "which no file holds"),
-            ([0], "which no file holds"),
+            ([UInt64(31)], "whose rows are not whole blocks of 32"), ([32, 1 << 40, 1 << 40], "which is empty or too large"),
+            ([0], "which is empty or too large"),
         ] {
             var file = GGUFBuilder(tensors: 1, keys: 0)
             file.add(tensor: "w", extents, .q4_1, at: 0)

@@ -1,3 +1,4 @@
+import FilesTesting
 import Foundation
 import Messaging
 import PipelineTesting
@@ -6,9 +7,9 @@ import Testing
 
 /// A Python that has what `deploy/clients/python/requirements.txt` asks for: `ACCRETE_PYTHON`, or `python3`.
 private enum Python {
-    static let clients = URL(filePath: #filePath)
+    static let examples = URL(filePath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "deploy/clients/python")
+        .appending(path: "deploy/examples")
     static let command = ProcessInfo.processInfo.environment["ACCRETE_PYTHON"] ?? "python3"
 
     static let isThere: Bool = {
@@ -22,7 +23,7 @@ private enum Python {
         let output = Pipe()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = [command] + arguments
-        process.currentDirectoryURL = clients
+        process.currentDirectoryURL = examples
         process.standardOutput = output
         process.standardError = Pipe()
         try process.run()
@@ -30,7 +31,7 @@ private enum Python {
     }
 }
 
-@Suite(.enabled(if: Python.isThere, "no Python with pyzmq, protobuf and safetensors"), .timeLimit(.minutes(2)))
+@Suite(.enabled(if: nothingMayBeMissing || Python.isThere, "no Python with pyzmq, protobuf and safetensors"), .timeLimit(.minutes(2)))
 struct PythonClientTests {
     @Test func thePublisherIsUnderstood() async throws {
         let bus = try ZeroMQBus()
@@ -54,6 +55,16 @@ struct PythonClientTests {
         #expect(readings.filter { $0.modality == "image" }.map(\.stamp.sequence) == [1, 2, 3, 4, 5])
         subscriber.cancel()
         await bus.end()
+    }
+
+    @Test func theFramesOfTheContractAreWhatAnybodyPrints() throws {
+        let printer = try Python.start("show_frames.py")
+        let printed = String(decoding: printer.output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        printer.process.waitUntilExit()
+        let frames = printed.split(separator: "\n").map { line in
+            line.split(separator: " ").dropFirst().compactMap { UInt8($0, radix: 16) }
+        }
+        #expect(try frames == ContractTests.workedMessage())
     }
 
     @Test func theSubscriberOpensAnUpdateAndSeesABrokenOne() async throws {

@@ -17,8 +17,8 @@ struct TopicTests {
             try Topics.explain("s1").name, try Topics.explanation("s1").name, try Topics.answer("s1").name, try Topics.modelUpdate().name,
             try Topics.policyUpdate().name, try Topics.sessionUpdate("s1").name, try Topics.modelVerdict().name,
             try Topics.triggerLedger().name,
-            try Topics.order("learn").name, try Topics.evaluationSummary().name, try Topics.evaluationProgress().name,
-            try Topics.evaluationDomains().name,
+            try Topics.order("learn").name, try Topics.orderAnswer("learn").name,
+            try Topics.evaluationSummary().name, try Topics.evaluationProgress().name, try Topics.evaluationDomains().name,
             try Topics.status("extract-image").name,
         ]
         #expect(names.count == Topics.all.count)

@@ -65,7 +65,7 @@ private struct Lines {
         return (meta.values[0], learner.rates.values[0], losses)
     }
 
-    @Test(arguments: [true, false]) func findsWhereTasksAreNear(_ secondOrder: Bool) throws {
+    @Test(arguments: [true, false]) func findsParametersNearThoseOfAllTasks(_ secondOrder: Bool) throws {
         let result = try trained(secondOrder: secondOrder)
         #expect(abs(result.slope - 3) < 0.2)
         let first: Double = result.losses.prefix(20).reduce(0, +), last: Double = result.losses.suffix(20).reduce(0, +)
@@ -83,7 +83,7 @@ private struct Lines {
         #expect(last < slower)
     }
 
-    @Test func reptileGoesWhereAdaptingEnds() throws {
+    @Test func reptileMovesTowardsTheAdaptedParameters() throws {
         let meta = ParameterStore<Float>(layout), task = ParameterStore<Float>(layout)
         var configuration = MetaConfiguration()
         configuration.innerRate = 0.2

@@ -21,7 +21,7 @@ import Testing
         #expect(!PersonalGain(capacity: 10, tasks: [1, -0.9, 1, -0.9, 1, -0.9, 1, -0.9]).isTrusted)
     }
 
-    @Test func whatIsNotANumberDoesHarm() {
+    @Test func aGainThatIsNotFiniteCountsAsHarm() {
         var gain = PersonalGain(capacity: 10, tasks: Array(repeating: 0.1, count: 9))
         #expect(gain.isTrusted)
         gain.add(.nan)

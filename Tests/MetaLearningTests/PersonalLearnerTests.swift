@@ -54,7 +54,7 @@ private struct Habits {
         #expect(learner.episodes == 150 && plain.episodes == 0)
         func loss(_ learner: PersonalLearner, _ moments: [MomentInput]) -> Double {
             _ = learner.adapt(Array(moments.prefix(4)), from: shared)
-            return learner.judge(Array(moments.suffix(4))).loss
+            return learner.evaluate(Array(moments.suffix(4))).loss
         }
         let tests = (0..<20).map { habits.session(8, isOpposite: $0 % 2 == 0) }
         return (tests.reduce(0) { $0 + loss(learner, $1) } / 20, tests.reduce(0) { $0 + loss(plain, $1) } / 20)
@@ -102,10 +102,10 @@ private struct Habits {
         var habits = Habits(random: RandomSource(seed: 5))
         let support = habits.session(4, isOpposite: false), asked = habits.session(1, isOpposite: false)
         _ = learner.adapt(support, from: shared, steps: 0)
-        let plain = learner.judge(asked).loss
+        let plain = learner.evaluate(asked).loss
         let offsets = learner.adapt(support, from: shared).offsets
         let gain = learner.gain(of: offsets, over: shared, on: asked[0])
-        #expect(abs(gain - (plain - learner.judge(asked).loss)) < 1e-6 && gain > 0)
+        #expect(abs(gain - (plain - learner.evaluate(asked).loss)) < 1e-6 && gain > 0)
         #expect(learner.gain(of: offsets.map { _ in 0 }, over: shared, on: asked[0]) == 0)
         #expect(Array(shared.values) == before)
     }
@@ -118,12 +118,12 @@ private struct Habits {
                 tasks = SessionTasks(try PersonalLearner(model, configuration))
             var habits = Habits(random: RandomSource(seed: 6))
             for user in 0..<20 {
-                for moment in habits.session(8, isOpposite: user % 2 == 0) { _ = tasks.hear(moment, of: "\(user)", shared: shared) }
+                for moment in habits.session(8, isOpposite: user % 2 == 0) { _ = tasks.add(moment, of: "\(user)", shared: shared) }
             }
             #expect(tasks.learner.episodes == 20 + replayed * 8 * 19)
             return (0..<20).reduce(0) { sum, user in
                 _ = tasks.learner.adapt(habits.session(4, isOpposite: user % 2 == 0), from: shared)
-                return sum + tasks.learner.judge(habits.session(4, isOpposite: user % 2 == 0)).loss / 20
+                return sum + tasks.learner.evaluate(habits.session(4, isOpposite: user % 2 == 0)).loss / 20
             }
         }
         let once = try loss(replayed: 0), again = try loss(replayed: 2)
@@ -134,7 +134,7 @@ private struct Habits {
     /// Tasks of one session each, learned from nothing.
     private func hear(_ tasks: SessionTasks, _ count: Int, _ session: (Int) -> [MomentInput], shared: ParameterStore<Float>) -> [Int] {
         (0..<count).filter { task in
-            session(task).reduce(false) { told, moment in tasks.hear(moment, of: "\(task)", shared: shared) != nil || told }
+            session(task).reduce(false) { told, moment in tasks.add(moment, of: "\(task)", shared: shared) != nil || told }
         }
     }
 
@@ -162,13 +162,13 @@ private struct Habits {
         let tasks = SessionTasks(try PersonalLearner(model, configuration))
         var habits = Habits(random: RandomSource(seed: 4))
         func hear(_ name: String, _ count: Int) -> [UInt64] {
-            habits.session(count, isOpposite: false).compactMap { tasks.hear($0, of: name, shared: shared)?.revision }
+            habits.session(count, isOpposite: false).compactMap { tasks.add($0, of: name, shared: shared)?.revision }
         }
         #expect(hear("a", 3) == [] && hear("a", 1) == [1])
         #expect(tasks.learner.episodes == 0)
         #expect(hear("a", 4) == [] && tasks.learner.episodes == 1)
         #expect(hear("a", 4) == [2])
-        #expect(tasks.hear(MomentInput(text: [1]), of: "a", shared: shared) == nil, "without a label nothing is learned")
+        #expect(tasks.add(MomentInput(text: [1]), of: "a", shared: shared) == nil, "without a label nothing is learned")
         // A third session makes room, and one that is silent for long is let go.
         #expect(hear("b", 1) == [] && hear("c", 1) == [])
         #expect(tasks.takeReleased() == ["a"] && tasks.expired == 1)

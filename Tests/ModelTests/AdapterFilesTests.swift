@@ -20,7 +20,7 @@ import Testing
         let adapters = Adapters(rank: 2, alpha: 3, projections: targets)
         let adapted = GPT2(model.configuration, adapters: adapters)
         let store = ParameterStore<Float>(ParameterLayout(adapted.parameters.filter(Adapters.contains)))
-        adapters.begin(in: store, using: &random)
+        adapters.initialize(in: store, using: &random)
         for parameter in store.layout.parameters where parameter.name.hasSuffix("lora_B.weight") {
             for i in 0..<parameter.count { store[parameter.name][i] = Float(i) - 3 }
         }
@@ -152,7 +152,7 @@ import Testing
         }
         let store = ParameterStore<Float>(
             ParameterLayout(GPT2(model.configuration, adapters: adapters).parameters.filter(Adapters.contains)))
-        adapters.begin(in: store, using: &random)
+        adapters.initialize(in: store, using: &random)
         try adapters.save(store, to: directory, base: "gpt2")
         let file = directory + "/adapter_config.json"
         let saved = try #require(JSON(file: file).object).merging(["rank_pattern": .object([:])]) { $1 }

@@ -84,7 +84,8 @@ private func codeLength(_ text: [UInt8], _ learner: ByteLearner) -> CodeLength {
         #expect(decoded == text)
     }
 
-    /// Two texts that part at one bit: all that is told up to and at that bit is the same, and what the bit costs is what was told before it was known.
+    /// Two texts that differ from one bit on: all predictions up to that bit are equal, and its code length follows from the prediction
+    /// made before it was known.
     @Test(arguments: 0..<8) func aPredictionDoesNotDependOnTheFuture(place: Int) {
         let fork = verse.count / 2, bit = UInt8(0x80 >> place)
         var parted = verse

@@ -19,8 +19,8 @@ import Testing
         }
     }
 
-    @Test func aMixerLearnsWhomToTrust() {
-        var mixer = Mixer(inputs: 2, choices: 1, weight: 0, rate: 0.02, haste: 0)
+    @Test func aMixerLearnsWhichPredictionToTrust() {
+        var mixer = Mixer(inputs: 2, choices: 1, weight: 0, rate: 0.02, initialBoost: 0)
         let x = Memory<Float>(16)
         for i in 0..<2000 {
             let bit = (i / 3) & 1
@@ -37,7 +37,7 @@ import Testing
         #expect(abs(mixer.mix(x.base, choice: 0)) < 0.5)
     }
 
-    @Test func aRefinementLearnsWhatAnOpinionMeans() {
+    @Test func aRefinementLearnsToCorrectAPrediction() {
         var refinement = Refinement(contexts: 2, rate: 0.02)
         #expect(abs(refinement.refine(1, context: 0) - Logistic.squash(1)) < 1e-6)
         for i in 0..<2000 {

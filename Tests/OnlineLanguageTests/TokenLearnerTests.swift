@@ -36,7 +36,7 @@ private func bits(_ tokens: [Int], _ learner: TokenLearner) throws -> [Double] {
         #expect(abs(untrained - 8) < 0.3, "an untrained model knows nothing")
     }
 
-    @Test func theFirstTokenIsOneOutOfAllUnlessSomethingStandsBeforeIt() throws {
+    @Test func withoutAStartTheFirstTokenIsPredictedUniformly() throws {
         #expect(try learner().read([65]) == 8)
         #expect(try learner(start: 0).read([65]) != 8)
         #expect(try learner().read([]) == 0)
@@ -49,7 +49,7 @@ private func bits(_ tokens: [Int], _ learner: TokenLearner) throws -> [Double] {
         #expect(one[10] != two[10])
     }
 
-    @Test func whatATokenCostsIsItsShareOfOne() throws {
+    @Test func theCostsOfAllTokensAreThoseOfADistribution() throws {
         let total = try (0..<256).reduce(0.0) { sum, token in
             let learner = learner(start: 7)
             _ = try learner.read(song[0..<8])

@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test func timeIsUpAfter500And200Steps() {
+    @Test func episodesAreTruncatedAfter500And200Steps() {
         var pole = CartPole(), pendulum = Pendulum(), random = RandomSource(seed: 1)
         _ = pendulum.reset(using: &random)
         let steps = (1...300).first { _ in pendulum.step(Decision(values: [0], logProbability: 0, value: 0)).isTruncated }
@@ -162,7 +162,8 @@ import Testing
 }
 
 @Suite struct OffPolicyTests {
-    /// Rewards 1 for choice 1 where x > 0, else for choice 0; the log chose with 0.7 and 0.3. What other policies would have earned is known.
+    /// The reward is 1 for choice 1 if x > 0, else for choice 0; the logging policy chose with probabilities 0.7 and 0.3. The mean rewards
+    /// of other policies are known.
     private func log(_ count: Int, seed: UInt64) -> [LoggedDecision] {
         var random = RandomSource(seed: seed)
         return (0..<count).map { index in

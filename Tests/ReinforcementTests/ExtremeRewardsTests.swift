@@ -71,7 +71,7 @@ import Testing
     }
 
     /// What an absurd reward would have taught is left out, and nothing else.
-    @Test func aBanditThatIsToldAnAbsurdRewardIsTheOneThatWasNotToldIt() throws {
+    @Test func anAbsurdRewardLeavesABanditUnchanged() throws {
         let told = try learner("bandit"), silent = try learner("bandit")
         for number in 0..<40 {
             let choice = number % 2, one = step(number, choice: choice, reward: Double(choice))
@@ -102,7 +102,8 @@ import Testing
         #expect([steps[2], steps[3]].finite.map(\.isLast) == [false])
     }
 
-    /// Where ordinals begin anew, decisions of equal numbers are told apart by their secrets, and one that nobody has heard is still forged.
+    /// When ordinals restart, decisions of equal ordinals are distinguished by their secrets, and an unknown secret still counts as
+    /// forged.
     @Test func decisionsAreTakenThoughTheirNumbersComeAgain() {
         func made(_ ordinal: UInt64, _ secret: UInt64) -> DecisionJoin.Made {
             .init(

@@ -16,7 +16,7 @@ import Testing
         (configuration.window, configuration.defaultReward, configuration.waitsForNext) = (100, -9, waitsForNext)
         var join = DecisionJoin(configuration), wanted: [DecisionID: Double] = [:], settled: [DecisionID: DecisionJoin.Settled] = [:]
         var order: [String: [UInt64]] = [:], refused: [DecisionJoin.Refusal: Int] = [:], expected: [DecisionJoin.Refusal: Int] = [:]
-        var mail: [(at: Int64, told: DecisionJoin.Told, expects: DecisionJoin.Refusal?)] = []
+        var mail: [(at: Int64, told: DecisionJoin.Feedback, expects: DecisionJoin.Refusal?)] = []
         var ordinal: UInt64 = 0
         for now in Int64(1)...3000 {
             if now <= 2500, random.uniform() < 0.5 {
@@ -49,10 +49,10 @@ import Testing
     /// What becomes of a decision's feedback.
     private func post(
         _ one: DecisionJoin.Made, at now: Int64, _ random: inout RandomSource,
-        _ mail: inout [(at: Int64, told: DecisionJoin.Told, expects: DecisionJoin.Refusal?)], _ wanted: inout [DecisionID: Double]
+        _ mail: inout [(at: Int64, told: DecisionJoin.Feedback, expects: DecisionJoin.Refusal?)], _ wanted: inout [DecisionID: Double]
     ) {
         let reward = random.normal(), ending: DecisionJoin.Ending? = random.uniform() < 0.1 ? .terminal : nil
-        let true_ = DecisionJoin.Told(id: one.id, session: one.session, reward: reward, ending: ending)
+        let true_ = DecisionJoin.Feedback(id: one.id, session: one.session, reward: reward, ending: ending)
         func forge() {
             var forged = true_
             forged.reward = 1000
@@ -114,7 +114,7 @@ import Testing
         #expect(steps[1].next == [4] && runs.count == 0)
     }
 
-    @Test(arguments: ["", "a", "a/1", "a/x/1f", "a/1/zz", "/1/2", "a/1/2/3", "a/-1/2"]) func whatIsNoIDIsNone(text: String) {
+    @Test(arguments: ["", "a", "a/1", "a/x/1f", "a/1/zz", "/1/2", "a/1/2/3", "a/-1/2"]) func textsOfAnotherFormAreNoIDs(text: String) {
         #expect(DecisionID(text) == nil)
     }
 

@@ -45,7 +45,7 @@ import Testing
 
         mutating func text() -> Transition {
             let moment = MomentInput(text: [1, 2], senses: ["vector": SenseInput(rows: 1, columns: 1, values: [0.5])])
-            voice.begin(moment, with: base, seed: random.next()) { policy.lay(learner.parameters, over: $0) }
+            voice.begin(moment, with: base, seed: random.next()) { policy.apply(learner.parameters, to: $0) }
             while voice.next() != nil {}
             return Transition(
                 observation: [], decision: Decision(voice, of: moment, policy, learner.parameters),
@@ -66,17 +66,17 @@ import Testing
         return (last.reduce(0) { $0 + $1.score } / 20, last.reduce(0) { $0 + $1.progress.fromReference } / 20, rounds[0].progress)
     }
 
-    /// The wanted token is worth 1/8 each. Under a penalty β the best model has about π ∝ π_ref e^(1/8 / β); without it nearly all tokens become
-    /// the wanted one, as far as adapters can, and none the end.
+    /// Each wanted token has a reward of 1/8. With a penalty β the optimal policy is π ∝ π_ref e^(1/8 / β); without it nearly all
+    /// tokens become the wanted one, as far as adapters allow, and none the end.
     @Test(arguments: [TextPolicy.Scope.trunk, .adapters])
-    func thePenaltyHoldsTheModelNearItsReference(scope: TextPolicy.Scope) throws {
+    func thePenaltyKeepsTheModelNearItsReference(scope: TextPolicy.Scope) throws {
         let held = try end(scope, penalty: scope == .trunk ? 0.1 : 0.5), free = try end(scope, penalty: 0)
         #expect(abs(held.first.fromReference) < 1e-5)
         #expect((0.15...0.65).contains(held.score) && held.divergence < 0.5, "\(held)")
         #expect(free.score > held.score + 0.25 && free.divergence > 2 * held.divergence, "\(free), \(held)")
     }
 
-    /// What a voice notes while it writes is what the learner computes of the same text, so ratios begin at 1.
+    /// The log-probabilities recorded by the decoder are those that the learner computes for the same text, so ratios begin at 1.
     @Test(arguments: [TextPolicy.Scope.trunk, .adapters])
     func whatWasWrittenIsAsLikelyToTheLearner(scope: TextPolicy.Scope) throws {
         var settings = Self.settings(scope, penalty: 0.1)
@@ -88,8 +88,9 @@ import Testing
         #expect(progress.fromReference > 1e-4 && abs(writing.learner.drift) < 1e-7, "\(progress), drift \(writing.learner.drift)")
     }
 
-    /// While texts waited, the model beneath has learned: the policy is another, learning goes on from it, and is not stopped by what it did not do.
-    @Test func aModelThatMovesBeneathDoesNotStopLearning() throws {
+    /// The base model has learned after the texts were written, so the policy has changed: learning continues from it, and is not stopped
+    /// by this change.
+    @Test func aBaseModelThatLearnsDoesNotStopLearning() throws {
         var writing = try Writing(Self.settings(.adapters, penalty: 0.1))
         let texts = (0..<32).map { _ in writing.text() }, before = Array(writing.learner.parameters.values)
         for i in writing.base["wte.weight"].indices { writing.base["wte.weight"][i] *= i.isMultiple(of: 3) ? 2 : 0.5 }

@@ -134,8 +134,8 @@ struct CheckpointDirectoryTests {
         let error = try #require(throws: FileDamage.self) { try directory.open() }
         #expect(
             error.description
-                == "\(path)/config.json is damaged: it is not what SHA256SUMS beside it says, and there is no whole checkpoint before it "
-                + "in \(path)/previous. Move \(path) away to begin anew")
+                == "\(path)/config.json is damaged: it does not match SHA256SUMS, and there is no complete preceding checkpoint "
+                + "in \(path)/previous. Move \(path) away to start again")
     }
 
     @Test func aWriteThatFailsLeavesTheCheckpointAndNothingElse() throws {
@@ -173,7 +173,7 @@ struct CheckpointDirectoryTests {
         try Data("x".utf8).write(to: URL(filePath: "\(path)/ledger.jsonl"))
         #expect(try TensorArchive(directory: path).tensor("w").floats() == [1, 2])
         try Data("{ }".utf8).write(to: URL(filePath: "\(path)/vocab.json"))
-        #expect(throws: SafetensorsError(path, .damaged("\(path)/vocab.json is damaged: it is not what SHA256SUMS beside it says"))) {
+        #expect(throws: SafetensorsError(path, .damaged("\(path)/vocab.json is damaged: it does not match SHA256SUMS"))) {
             try TensorArchive(directory: path)
         }
     }

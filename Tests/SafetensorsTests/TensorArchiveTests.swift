@@ -36,14 +36,57 @@ private func reason(_ bytes: [UInt8]) -> SafetensorsError.Reason? {
     #expect(encoded.count % 8 == 3, "the data begins at a multiple of eight; only the three small bytes stick out")
 }
 
-@Test func aFlatStoreEncodesAsItsTensorsDo() throws {
+@Test func theHeaderOfAFlatStoreAndItsNumbersAreAnArchive() throws {
     let values: [Float] = [1, 2, 3, 4, 5, 6]
     let tensors: [(name: String, shape: [Int])] = [("a", [2, 2]), ("b", [2])]
-    let encoded = values.withUnsafeBufferPointer { TensorArchive.encode(flat: tensors, values: $0, metadata: ["version": "7"]) }
-    #expect(encoded == TensorArchive.header(flat: tensors, metadata: ["version": "7"]) + bytes(values))
+    let encoded = TensorArchive.header(flat: tensors, metadata: ["version": "7"]) + bytes(values)
     let archive = try TensorArchive(bytes: encoded)
+    #expect(archive.metadata == ["version": "7"])
     #expect(try archive.tensor("a").floats() == [1, 2, 3, 4])
     #expect(try archive.tensor("b").floats() == [5, 6])
+}
+
+/// However a file is cut into frames, also between the bytes of a number or of the header, its tensors are the same.
+@Test(arguments: [1, 3, 8, 24, 100, 136, 141, 1000]) func aFileReadsTheSameInFramesOfAnySize(size: Int) throws {
+    let tensors = [
+        TensorContent(name: "a", shape: [5, 5], floats: (0..<25).map { Float($0) - 7.5 }),
+        TensorContent(name: "b", shape: [9], floats: (0..<9).map { 1 / Float($0 + 1) }), TensorContent(name: "c", bytes: [1, 2, 3]),
+    ]
+    let whole = TensorArchive.encode(tensors)
+    let frames = stride(from: 0, to: whole.count, by: size).map { start in
+        Frame(Array(whole[start..<min(whole.count, start + size)]))
+    }
+    let archive = try TensorArchive(borrowing: frames.map(\.bytes), from: frames), plain = try TensorArchive(bytes: whole)
+    for name in ["a", "b"] {
+        #expect(try archive.tensor(name).floats() == plain.tensor(name).floats())
+        try archive.tensor(name).checkFinite()
+    }
+    #expect(try archive.tensor("c").integers() == [1, 2, 3])
+    #expect(archive.tensors.map { $0.withUnsafeBytes { Array($0) } } == plain.tensors.map { $0.withUnsafeBytes { Array($0) } })
+    #expect(throws: SafetensorsError.self) { try TensorArchive(borrowing: frames.dropLast().map(\.bytes), from: frames) }
+}
+
+/// A number that is not finite is found in whichever frame it lies.
+@Test(arguments: [0, 7, 24]) func aFrameWithANumberThatIsNotFiniteIsFound(place: Int) throws {
+    var numbers = (0..<25).map { Float($0) }
+    numbers[place] = .nan
+    let whole = TensorArchive.encode([TensorContent(name: "a", shape: [25], floats: numbers)])
+    let frames = stride(from: 0, to: whole.count, by: 16).map { Frame(Array(whole[$0..<min(whole.count, $0 + 16)])) }
+    let archive = try TensorArchive(borrowing: frames.map(\.bytes), from: frames)
+    #expect(throws: SafetensorsError.self) { try archive.tensor("a").checkFinite() }
+}
+
+/// Bytes that stay where they are. Sendable because nothing writes to them after `init`.
+private final class Frame: @unchecked Sendable {
+    let bytes: UnsafeRawBufferPointer
+
+    init(_ content: [UInt8]) {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: content.count, alignment: 8)
+        memory.copyBytes(from: content)
+        bytes = UnsafeRawBufferPointer(memory)
+    }
+
+    deinit { bytes.deallocate() }
 }
 
 @Test func halvesAreWidenedExactly() throws {

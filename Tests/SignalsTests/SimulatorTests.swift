@@ -54,7 +54,7 @@ import Testing
         for moment in moments {
             let heard = moment.events.contains { if case .reading(let reading) = $0 { reading.modality == "audio" } else { false } }
             let seen = moment.events.contains { if case .reading(let reading) = $0 { reading.modality == "image" } else { false } }
-            #expect(heard == moment.world.hearsSound && seen == (moment.world.camera != .lost))
+            #expect(heard == moment.world.hasSound && seen == (moment.world.camera != .lost))
         }
         #expect(moments.prefix(10).allSatisfy { $0.scene.things.allSatisfy { $0.colour != .yellow && $0.shape != .ring } })
         #expect(moments.dropFirst(14).contains { $0.scene.things.contains { $0.colour == .yellow } })

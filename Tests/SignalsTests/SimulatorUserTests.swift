@@ -27,7 +27,7 @@ import Testing
         #expect(without("audio", nobody) == without("audio", somebody))
     }
 
-    @Test func theHeadsetGoesFromOneToTheNext() throws {
+    @Test func theSessionsOfUsersFollowOneAnother() throws {
         var configuration = Simulator.Configuration()
         (configuration.momentsPerSession, configuration.plainSessions, configuration.user) = (3, 2, 5)
         var wandering = try Simulator(seed: 7, configuration)

@@ -1,7 +1,8 @@
 import Schema
 import Statistics
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Timing
 
 /// Moments do not depend on how readings travelled, up to the lateness; times in milliseconds here.
 struct AlignmentTests {
@@ -175,7 +176,7 @@ struct AlignmentTests {
     @Test func rulesThatMakeNoSenseAreRefused() throws {
         let problems = { (yaml: String) in
             do {
-                _ = try Settings.read(path: nil, environment: [:], overrides: ["fuse.alignment=\(yaml)"])
+                _ = try GraphSettings.read(path: nil, environment: [:], overrides: ["fuse.alignment=\(yaml)"])
                 return ""
             } catch { return "\(error)" }
         }

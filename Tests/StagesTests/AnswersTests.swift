@@ -5,15 +5,19 @@ import Model
 import Pipeline
 import PipelineTesting
 import Schema
-import struct Statistics.RandomSource
 import Tensors
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Fuse
+@testable import Learn
+@testable import Serving
+
+import struct Statistics.RandomSource
 
 /// Answers come in pieces, each of one model, and predictions never wait for more than a tick's tokens.
 struct AnswersTests {
-    private var settings: Settings {
-        var settings = Settings()
+    private var settings: GraphSettings {
+        var settings = GraphSettings()
         settings.model.width = 8
         settings.model.heads = 2
         settings.model.layers = 1
@@ -51,7 +55,7 @@ struct AnswersTests {
     private func said(_ outputs: [Outgoing]) -> [Answer] { outputs.compactMap { $0.message as? Answer } }
 
     @Test func nothingIsAnsweredUnlessTheSettingsSaySo() throws {
-        #expect(try Answers(Settings(), clock: MonotonicClock()) == nil)
+        #expect(try Answers(GraphSettings(), clock: MonotonicClock()) == nil)
         var answers = try answers()
         let store = try parameters(seed: 1)
         answers.hear(moment(1, kind: .utteranceEnd), MomentInput(text: [104]))

@@ -8,19 +8,22 @@ import Pipeline
 import PipelineTesting
 import Safetensors
 import Schema
-import struct Statistics.RandomSource
 import Tensors
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Learn
+@testable import Serving
 @testable import Tokenization
+
+import struct Statistics.RandomSource
 
 /// What a learner writes: whole or not at all, found damaged where it is, and a GPT-2 for everybody.
 struct CheckpointStoreTests {
     private let folder = Folder()
     private var directory: String { folder.path("checkpoint") }
 
-    private func settings(seed: Int = 1) -> Settings {
-        var settings = Settings()
+    private func settings(seed: Int = 1) -> GraphSettings {
+        var settings = GraphSettings()
         settings.seed = seed
         (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
         (settings.model.text.length, settings.model.text.buckets, settings.model.classes) = (8, 16, 4)
@@ -56,7 +59,7 @@ struct CheckpointStoreTests {
 
     /// Runs a learner over so many moments; the updates that it sent.
     @discardableResult
-    private func learn(_ settings: Settings, moments: UInt64) throws -> (learner: Harness<LearnProcessor>, updates: [Outgoing]) {
+    private func learn(_ settings: GraphSettings, moments: UInt64) throws -> (learner: Harness<LearnProcessor>, updates: [Outgoing]) {
         var learner = Harness(try LearnProcessor(settings, clock: VirtualClock()))
         var told: [Outgoing] = []
         for ordinal in 1...moments { told += learner.send(try moment(ordinal)) }
@@ -68,7 +71,7 @@ struct CheckpointStoreTests {
         let message = try #require(update.message as? ModelUpdate)
         var models = AdoptedModels(layout: try MultimodalModel(settings().model).layout, capacity: 2)
         try models.insert(message, payload: WireMessage(message, on: Topics.modelUpdate.only, payload: update.payload))
-        return try #require(models.versions.last?.archive)
+        return try #require(models.versions.last?.parameters.archive)
     }
 
     @Test func theTrunkIsAGPT2ForEverybodyAndTheRestStandsBeside() throws {

@@ -3,7 +3,7 @@ import FilesTesting
 import Foundation
 import Reinforcement
 import Testing
-@testable import Stages
+@testable import Learn
 
 struct DecisionLogTests {
     private let folder = Folder()

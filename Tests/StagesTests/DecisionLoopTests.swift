@@ -3,10 +3,15 @@ import Messaging
 import Pipeline
 import PipelineTesting
 import Schema
-import struct Statistics.RandomSource
 import Testing
+@testable import Configuration
+@testable import Extract
+@testable import Fuse
+@testable import Ingest
+@testable import Learn
 @testable import Reinforcement
-@testable import Stages
+
+import struct Statistics.RandomSource
 
 /// Ingest, extract, fuse and learn, joined by hand: what one tells, those who listen are given at once, as bytes.
 private struct Loop {
@@ -19,10 +24,12 @@ private struct Loop {
     private(set) var refused: [Reason: Int] = [:]
     var now = Instant(nanoseconds: 1)
 
-    init(_ settings: Settings) throws {
+    init(_ settings: GraphSettings) throws {
         let clock = VirtualClock()
-        ingest = IngestProcessor(settings, epoch: 1, wallOffset: 0, closer: "")
-        for modality in settings.model.modalities { extract[modality] = try ExtractProcessor(settings, modality: modality) }
+        ingest = IngestProcessor(IngestSettings(settings), epoch: 1, wallOffset: 0, closer: "")
+        for modality in settings.model.modalities {
+            extract[modality] = try ExtractProcessor(ExtractSettings(settings), modality: modality)
+        }
         fuse = try FuseProcessor(settings, clock: clock)
         learn = try LearnProcessor(settings, clock: clock)
         try pass(learn.tick(at: now))
@@ -73,8 +80,8 @@ private struct Loop {
 }
 
 struct DecisionLoopTests {
-    private func settings() -> Settings {
-        var settings = Settings()
+    private func settings() -> GraphSettings {
+        var settings = GraphSettings()
         settings.model.width = 8
         settings.model.heads = 2
         settings.model.layers = 1

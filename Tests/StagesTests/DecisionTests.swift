@@ -5,19 +5,21 @@ import Messaging
 import Model
 import Pipeline
 import PipelineTesting
-@testable import Reinforcement
 import Safetensors
 import Schema
 import Tensors
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Learn
+@testable import Reinforcement
+@testable import Serving
 
 /// Fuse decides, feedback finds its decision, and the learner's policy comes back.
 struct DecisionTests {
     private let folder = Folder()
 
-    private func settings(_ policy: String = "bandit") -> Settings {
-        var settings = Settings()
+    private func settings(_ policy: String = "bandit") -> GraphSettings {
+        var settings = GraphSettings()
         settings.model.width = 8
         settings.model.heads = 2
         settings.model.layers = 1
@@ -339,7 +341,7 @@ struct DecisionTests {
     }
 
     @Test func nonsenseIsRefusedAtStart() {
-        func problems(_ change: (inout Settings) -> Void) -> [String] {
+        func problems(_ change: (inout GraphSettings) -> Void) -> [String] {
             var changed = settings("ppo")
             change(&changed)
             return changed.problems.map(\.key)
@@ -356,7 +358,7 @@ struct DecisionTests {
             problems {
                 $0.decide.observation = "model"; $0.decide.alone = false
             }.isEmpty)
-        func writes(_ change: (inout Settings) -> Void) -> [String] {
+        func writes(_ change: (inout GraphSettings) -> Void) -> [String] {
             problems {
                 ($0.decide.choices, $0.decide.text, $0.decide.alone, $0.answer.after, $0.answer.temperature) = (
                     0, true, false, ["explicit"], 0.8

@@ -7,12 +7,17 @@ import Pipeline
 import PipelineTesting
 import Schema
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Evaluate
+@testable import Fuse
+@testable import Learn
+@testable import Moments
+@testable import Timing
 
 /// Numbers of messages at the ends of their types stop nothing.
 struct ExtremeNumbersTests {
-    private func settings(_ mode: Mode = .live) -> Settings {
-        var settings = Settings()
+    private func settings(_ mode: Mode = .live) -> GraphSettings {
+        var settings = GraphSettings()
         (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
         (settings.model.text.length, settings.model.text.buckets, settings.model.classes) = (8, 16, 4)
         settings.model.senses = [.init(name: "vector", rows: 1, columns: 2, embedding: 4, hidden: 8)]

@@ -6,12 +6,14 @@ import Pipeline
 import PipelineTesting
 import Schema
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Fuse
+@testable import Learn
 
 /// What fuse tells of its predictions: from features and boundaries to contributions, mutings and explanations.
 struct FuseProcessorTests {
-    private var settings: Settings {
-        var settings = Settings()
+    private var settings: GraphSettings {
+        var settings = GraphSettings()
         settings.mode = .live
         settings.model.width = 8
         settings.model.heads = 2
@@ -31,7 +33,7 @@ struct FuseProcessorTests {
         var fuse: Harness<FuseProcessor>
         var sequence: UInt64 = 0
 
-        init(_ settings: Settings, clock: any TimeSource = MonotonicClock()) throws {
+        init(_ settings: GraphSettings, clock: any TimeSource = MonotonicClock()) throws {
             fuse = Harness(try FuseProcessor(settings, clock: clock))
             let (payload, digest) = try CheckpointStore(directory: "", model: settings.model)
                 .encode(OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)

@@ -1,7 +1,7 @@
 import Foundation
 import Pipeline
 import Testing
-@testable import Stages
+@testable import Configuration
 
 /// Random and changed messages over every topic against every stage, by the way that messages take: decoded, checked, processed, told on.
 ///
@@ -12,8 +12,8 @@ struct FuzzTests {
     enum Graph: String, CaseIterable, Sendable {
         case live, lockstep, bandit, controls, personal
 
-        var settings: Settings {
-            var settings = Settings()
+        var settings: GraphSettings {
+            var settings = GraphSettings()
             settings.mode = self == .lockstep ? .lockstep : .live
             (settings.model.width, settings.model.heads, settings.model.layers, settings.model.classes) = (8, 2, 1, 4)
             settings.model.senses = [.init(name: "vector", rows: 1, columns: 4, embedding: 4, hidden: 8)]

@@ -1,11 +1,17 @@
 import Foundation
-import Messaging
 import MessageFuzzing
+import Messaging
 import Pipeline
 import PipelineTesting
 import Schema
+@testable import Configuration
+@testable import Evaluate
+@testable import Extract
+@testable import Fuse
+@testable import Ingest
+@testable import Learn
+
 import struct Statistics.RandomSource
-@testable import Stages
 
 /// A stage as it stands in a fuzzed graph: what it does with a message is what `Stage` does with it, without a bus.
 private final class Station<P: Processor>: FuzzedStation {
@@ -82,7 +88,7 @@ struct FuzzedGraph {
     private let trace: FileHandle?
 
     /// - Parameter trace: a file that gets every message before it is taken, to tell which one stopped the program.
-    init(_ settings: Settings, seed: UInt64, trace: String? = nil) throws {
+    init(_ settings: GraphSettings, seed: UInt64, trace: String? = nil) throws {
         mutator = HeaderMutator(seed: seed)
         self.trace = trace.flatMap { path in
             FileManager.default.createFile(atPath: path, contents: nil) ? FileHandle(forWritingAtPath: path) : nil
@@ -90,9 +96,11 @@ struct FuzzedGraph {
         func add<P: Processor>(_ name: String, _ prefixes: [String], _ processor: P) {
             stations.append(Station(name, hears: prefixes, processor, mode: settings.mode, clock: clock))
         }
-        add("ingest", ["sensor.", "cut.", "feedback.", "explain."], IngestProcessor(settings, epoch: 1, wallOffset: 0, closer: "closer"))
+        add(
+            "ingest", ["sensor.", "cut.", "feedback.", "explain."],
+            IngestProcessor(IngestSettings(settings), epoch: 1, wallOffset: 0, closer: "closer"))
         for modality in settings.extracted {
-            add("extract-\(modality)", ["sample.\(modality)/"], try ExtractProcessor(settings, modality: modality))
+            add("extract-\(modality)", ["sample.\(modality)/"], try ExtractProcessor(ExtractSettings(settings), modality: modality))
         }
         add("fuse", ["feedback.", "explain.", "feature.", "model.update", "policy.update/"], try FuseProcessor(settings, clock: clock))
         add("learn", ["moment.", "order."], try LearnProcessor(settings, clock: clock))

@@ -7,11 +7,14 @@ import Pipeline
 import PipelineTesting
 import Schema
 import Signals
-import struct Statistics.RandomSource
 import Tensors
 import Testing
 import Tokenization
-@testable import Stages
+@testable import Configuration
+@testable import Learn
+@testable import Serving
+
+import struct Statistics.RandomSource
 
 /// A GPT-2's directory is where the graph's model may start: its shape, its weights, its tokenizer.
 struct GPT2StartTests {
@@ -28,8 +31,9 @@ struct GPT2StartTests {
         for (name, text) in ByteTokenizer().files { try text.write(toFile: "\(directory)/\(name)", atomically: true, encoding: .utf8) }
     }
 
-    private func settings(_ overrides: [String] = []) throws -> Settings {
-        try Settings.read(path: nil, environment: [:], overrides: ["model.gpt2=\(directory)", "model.text.length=12"] + overrides).settings
+    private func settings(_ overrides: [String] = []) throws -> GraphSettings {
+        try GraphSettings.read(path: nil, environment: [:], overrides: ["model.gpt2=\(directory)", "model.text.length=12"] + overrides)
+            .settings
     }
 
     @Test func whatNobodyHasSetFollowsFromTheDirectory() throws {
@@ -39,7 +43,7 @@ struct GPT2StartTests {
         let error = #expect(throws: ConfigurationError.self) { try self.settings(["model.width=32"]) }
         #expect(error?.problems.map(\.text) == ["model.width: is 32, but the GPT-2's n_embd is 16"])
         #expect(throws: ConfigurationError.self) { try self.settings(["model.text.length=25"]) }
-        #expect(throws: ConfigurationError.self) { try Settings.read(path: nil, environment: [:], overrides: ["model.gpt2=/none"]) }
+        #expect(throws: ConfigurationError.self) { try GraphSettings.read(path: nil, environment: [:], overrides: ["model.gpt2=/none"]) }
     }
 
     @Test func theFirstUpdateHoldsTheTrunk() throws {
@@ -48,7 +52,7 @@ struct GPT2StartTests {
         let message = try #require(update.message as? ModelUpdate)
         var models = AdoptedModels(layout: try MultimodalModel(settings().model).layout, capacity: 2)
         try models.insert(message, payload: WireMessage(message, on: Topics.modelUpdate.only, payload: update.payload))
-        let archive = try #require(models.versions.first?.archive)
+        let archive = try #require(models.versions.first?.parameters.archive)
         for name in ["wte.weight", "h.0.attn.c_attn.weight", "ln_f.bias"] {
             #expect(try archive.tensor(name).floats() == Array(parameters[name]))
         }

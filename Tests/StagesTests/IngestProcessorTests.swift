@@ -3,11 +3,12 @@ import Pipeline
 import PipelineTesting
 import Schema
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Ingest
 
 struct IngestProcessorTests {
     private func harness(closer: String = "") -> Harness<IngestProcessor> {
-        Harness(IngestProcessor(Settings(), epoch: 1, wallOffset: 0, closer: closer))
+        Harness(IngestProcessor(IngestSettings(GraphSettings()), epoch: 1, wallOffset: 0, closer: closer))
     }
 
     private func reading(_ modality: String, at seconds: Double, session: String = "kitchen", clock: String = "own", ends: CutKind = .none)

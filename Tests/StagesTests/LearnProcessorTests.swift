@@ -8,14 +8,15 @@ import PipelineTesting
 import Safetensors
 import Schema
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Learn
 
 /// The learner as a stage: labels that come late, what is not learned, what is published, and going on after it was killed.
 struct LearnProcessorTests {
     private let folder = Folder()
 
-    private func settings(in directory: String = "") -> Settings {
-        var settings = Settings()
+    private func settings(in directory: String = "") -> GraphSettings {
+        var settings = GraphSettings()
         (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
         (settings.model.text.length, settings.model.text.buckets, settings.model.classes) = (8, 16, 4)
         (settings.learner.replayed, settings.learner.languageRows) = (1, 1)
@@ -26,7 +27,7 @@ struct LearnProcessorTests {
         return settings
     }
 
-    private func harness(_ settings: Settings) throws -> Harness<LearnProcessor> {
+    private func harness(_ settings: GraphSettings) throws -> Harness<LearnProcessor> {
         Harness(try LearnProcessor(settings, clock: VirtualClock()))
     }
 
@@ -98,7 +99,7 @@ struct LearnProcessorTests {
         var held = settings(), plain = settings()
         held.evaluate.holdOut = 1
         plain.evaluate.holdOut = 0
-        func weights(_ settings: Settings) throws -> [Data] {
+        func weights(_ settings: GraphSettings) throws -> [Data] {
             var learner = try harness(settings), told: [Outgoing] = []
             for input in try stream(8) { told += learner.send(input) }
             return updates(told).map(\.sha256)
@@ -198,26 +199,44 @@ struct LearnProcessorTests {
         #expect(try archive.tensor("transformer.wte.weight").shape == [try #require(said?["vocab_size"] as? Int), width])
     }
 
-    @Test func anOrderThatMakesNoSenseIsRefusedAndOneThatDoesIsInTheLedger() throws {
-        var learner = try harness(settings())
-        func order(_ change: (inout Order) -> Void) throws -> LearnProcessor.Input {
-            try .init(
-                WireMessage(
-                    Order.with {
-                        $0.stamp = Stamp(from: "operator", sequence: 1); change(&$0)
-                    }, on: try Topics.order("learn")))
+    @Test func everyOrderIsAnsweredAndOneThatIsCarriedOutIsInTheLedger() throws {
+        var learner = try harness(settings()), sequence: UInt64 = 0
+        func answer(_ change: (inout Order) -> Void) throws -> OrderAnswer {
+            sequence += 1
+            let order = Order.with {
+                $0.stamp = Stamp(from: "operator", sequence: sequence, epoch: 9); change(&$0)
+            }
+            let told = learner.send(try .init(WireMessage(order, on: try Topics.order("learn"))))
+            let answers = told.filter { $0.topic == "order.answer.learn/" }.compactMap { $0.message as? OrderAnswer }
+            let answer = try #require(answers.first)
+            #expect(answers.count == 1)
+            #expect((answer.orderSource, answer.orderEpoch, answer.orderSequence) == ("operator", 9, sequence))
+            // What somebody else will decode has its bounds, whatever was ordered.
+            var sent = answer
+            sent.stamp = Stamp(from: "learn", sequence: sequence)
+            #expect(try WireMessage(sent, on: try Topics.orderAnswer("learn")).decode(OrderAnswer.self) == sent)
+            return answer
         }
-        _ = learner.send(try order { $0.switchOptimizer = "magic" })
-        _ = learner.send(try order { $0.scaleRate = -1 })
-        _ = learner.send(try order { $0.rollBack = true })
-        #expect(learner.refusals.map(\.reason) == [.badOrder, .badOrder, .badOrder])
-        _ = learner.send(
-            try order {
-                $0.switchOptimizer = "momentum"; $0.settings = #"{"learning_rate": 0.01}"#
-            })
-        #expect(learner.refusals.count == 3)
+        for refused in [
+            try answer { $0.switchOptimizer = "magic" }, try answer { $0.scaleRate = -1 }, try answer { $0.rollBack = true },
+            try answer { _ in }, try answer { $0.switchStrategy = String(repeating: "é\u{1B}", count: 20_000) },
+        ] {
+            #expect(!refused.accepted && !refused.reason.isEmpty && refused.done.isEmpty && refused.momentsSeen == 0)
+        }
+        #expect(try answer { $0.switchOptimizer = "magic" }.reason.contains("there is no 'magic'; there are sgd"))
+        #expect(learner.processor.telemetry.drops[.badOrder] == 6 && learner.refusals.isEmpty)
+        for input in try stream(2).dropLast() { _ = learner.send(input) }
+        let forgotten = try answer { $0.forgetSource = "nobody" }
+        #expect(forgotten.accepted && forgotten.done == "forgot 0 remembered moments of nobody" && forgotten.momentsSeen == 2)
+        let many = try answer { $0.switchStrategy = String(repeating: "er,", count: 20_000) }
+        #expect(many.accepted && many.done.utf8.count < 1_000, "\(many.done.utf8.count)")
+        let switched = try answer {
+            $0.switchOptimizer = "momentum"; $0.settings = #"{"learning_rate": 0.01}"#
+        }
+        #expect(switched.accepted && switched.done == "steps by momentum, on trial" && switched.reason.isEmpty)
+        #expect(learner.processor.telemetry.drops[.badOrder] == 6)
         var told: [Outgoing] = []
-        for input in try stream(8) { told += learner.send(input) }
+        for input in try stream(8).dropFirst(2) { told += learner.send(input) }
         let lines = told.compactMap { $0.message as? TriggerLedgerPart }.flatMap(\.lines)
         #expect(lines.contains { $0.rule == "operator" && $0.note.contains("momentum") })
     }

@@ -3,12 +3,16 @@ import Pipeline
 import PipelineTesting
 import Schema
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Evaluate
+@testable import Fuse
+@testable import Learn
+@testable import Timing
 
 /// In lockstep bounds hold without a moment waiting for what was refused, and what is refused does not depend on the order of arrival.
 struct LockstepBoundsTests {
-    private func settings(pending: Int) -> Settings {
-        var settings = Settings()
+    private func settings(pending: Int) -> GraphSettings {
+        var settings = GraphSettings()
         (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
         (settings.model.text.length, settings.model.text.buckets, settings.model.classes) = (8, 16, 4)
         settings.model.senses = [.init(name: "vector", rows: 1, columns: 2, embedding: 4, hidden: 8)]
@@ -33,7 +37,7 @@ struct LockstepBoundsTests {
         return try .init(WireMessage(feedback, on: Topics.feedback("a")))
     }
 
-    private func update(_ settings: Settings) throws -> FuseProcessor.Input {
+    private func update(_ settings: GraphSettings) throws -> FuseProcessor.Input {
         var learner = Harness(try LearnProcessor(settings, clock: VirtualClock()))
         let start = try #require(learner.advance(by: .milliseconds(1)).first)
         var update = try #require(start.message as? ModelUpdate)
@@ -112,7 +116,7 @@ struct LockstepBoundsTests {
 
 extension LockstepBoundsTests {
     @Test func aMomentThatIsRefusedKeepsNoReplayWaiting() throws {
-        var settings = Settings()
+        var settings = GraphSettings()
         (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
         (settings.model.text.length, settings.model.text.buckets) = (8, 16)
         settings.mode = .lockstep

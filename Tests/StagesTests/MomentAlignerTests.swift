@@ -1,7 +1,7 @@
 import Schema
 import Statistics
 import Testing
-@testable import Stages
+@testable import Timing
 
 struct MomentAlignerTests {
     private func frame(_ modality: String, _ time: Int64, sequence: UInt64, source: String = "s") -> MomentAligner.Arrival {

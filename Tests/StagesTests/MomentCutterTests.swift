@@ -1,7 +1,7 @@
 import Schema
 import Statistics
 import Testing
-@testable import Stages
+@testable import Timing
 
 private let second: Int64 = 1_000_000_000
 

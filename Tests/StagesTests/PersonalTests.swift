@@ -7,17 +7,21 @@ import Pipeline
 import PipelineTesting
 import Safetensors
 import Schema
-import struct Statistics.RandomSource
 import Tensors
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Evaluate
+@testable import Learn
+@testable import Serving
+
+import struct Statistics.RandomSource
 
 /// Sessions' own adapters on their way from the learner to whoever answers.
 struct PersonalTests {
     private let folder = Folder()
 
-    private var settings: Settings {
-        var settings = Settings()
+    private var settings: GraphSettings {
+        var settings = GraphSettings()
         (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
         (settings.model.text.length, settings.model.text.buckets) = (8, 16)
         (settings.learner.replayed, settings.learner.languageRows) = (1, 1)
@@ -59,7 +63,7 @@ struct PersonalTests {
     }
 
     /// What the learner tells of ten moments of two sessions.
-    private func told(_ settings: Settings) throws -> [Outgoing] {
+    private func told(_ settings: GraphSettings) throws -> [Outgoing] {
         var learner = Harness(try LearnProcessor(settings, clock: VirtualClock()))
         var told: [Outgoing] = []
         for ordinal in 1...12 as ClosedRange<UInt64> {

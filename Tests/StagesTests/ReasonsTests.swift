@@ -1,7 +1,7 @@
 import Foundation
 import Signals
 import Testing
-@testable import Stages
+@testable import Timing
 
 struct ReasonsTests {
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -18,12 +18,14 @@ struct ReasonsTests {
             .union(MomentAligner.Refusal.allCases.map(\.rawValue))
     }
 
-    @Test func everyReasonOfRefusalIsExplained() throws {
-        let contract = try String(contentsOf: Self.root.appendingPathComponent("schemas/README.md"), encoding: .utf8)
-        let rows = contract.split(separator: "\n").filter { $0.hasPrefix("| `") }
+    /// The contract says what each means, the README what to do about it.
+    @Test(arguments: ["schemas/README.md", "README.md"])
+    func everyReasonOfRefusalIsExplained(file: String) throws {
+        let text = try String(contentsOf: Self.root.appendingPathComponent(file), encoding: .utf8)
+        let rows = text.split(separator: "\n").filter { $0.hasPrefix("| `") }
         let explained = Set(rows.flatMap { row in row.split(separator: "|")[0].matches(of: /`([A-Za-z]+)`/).map { String($0.1) } })
         let reasons = try declared()
         #expect(reasons.count > 30, "\(reasons.sorted())")
-        #expect(reasons.subtracting(explained).isEmpty)
+        #expect(reasons.subtracting(explained).isEmpty, "\(reasons.subtracting(explained).sorted())")
     }
 }

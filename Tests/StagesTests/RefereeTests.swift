@@ -6,12 +6,14 @@ import Pipeline
 import PipelineTesting
 import Schema
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Evaluate
+@testable import Learn
 
 /// The referee never scores with a model that has learned from the moment, and takes in no update that is not what it says.
 struct RefereeTests {
-    private var settings: Settings {
-        var settings = Settings()
+    private var settings: GraphSettings {
+        var settings = GraphSettings()
         settings.model.width = 8
         settings.model.heads = 2
         settings.model.layers = 1

@@ -7,14 +7,16 @@ import Pipeline
 import PipelineTesting
 import Schema
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Fuse
+@testable import Learn
 
 /// Numbers go on and never come twice, whichever stage was killed and whoever lives on.
 struct RestartTests {
     private let folder = Folder()
 
-    private func settings(in directory: String, strategy: String = "never") -> Settings {
-        var settings = Settings()
+    private func settings(in directory: String, strategy: String = "never") -> GraphSettings {
+        var settings = GraphSettings()
         (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
         (settings.model.text.length, settings.model.text.buckets, settings.model.classes) = (8, 16, 4)
         settings.model.senses = [.init(name: "vector", rows: 1, columns: 2, embedding: 4, hidden: 8)]
@@ -25,8 +27,10 @@ struct RestartTests {
         return settings
     }
 
-    private func fuse(_ settings: Settings) throws -> Harness<FuseProcessor> { Harness(try FuseProcessor(settings, clock: VirtualClock())) }
-    private func learner(_ settings: Settings) throws -> Harness<LearnProcessor> {
+    private func fuse(_ settings: GraphSettings) throws -> Harness<FuseProcessor> {
+        Harness(try FuseProcessor(settings, clock: VirtualClock()))
+    }
+    private func learner(_ settings: GraphSettings) throws -> Harness<LearnProcessor> {
         Harness(try LearnProcessor(settings, clock: VirtualClock()))
     }
 

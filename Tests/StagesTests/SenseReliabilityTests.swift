@@ -2,7 +2,8 @@ import Model
 import Signals
 import Statistics
 import Testing
-@testable import Stages
+@testable import Fuse
+@testable import Timing
 
 /// What is seen by a simulated camera that somebody covers, and what else may happen to senses.
 struct SenseReliabilityTests {

@@ -8,7 +8,12 @@ import PipelineTesting
 import Schema
 import Signals
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Extract
+@testable import Fuse
+@testable import Ingest
+@testable import Learn
+@testable import Playback
 
 /// What a recording's player says, and the moments that come of it, in the graph and without one.
 struct SessionScriptTests {
@@ -94,8 +99,8 @@ struct SessionScriptTests {
 
     // MARK: The same moments in the graph and without one
 
-    private var settings: Settings {
-        var settings = Settings()
+    private var settings: GraphSettings {
+        var settings = GraphSettings()
         settings.mode = .lockstep
         settings.model.width = 8
         settings.model.heads = 2
@@ -108,10 +113,12 @@ struct SessionScriptTests {
     }
 
     /// The moments that ingest, the extractors and fuse make of a session, and what they refuse.
-    private func graph(_ directory: SessionDirectory, _ settings: Settings) throws -> (moments: [Moment], refusals: [String]) {
-        var ingest = Harness(IngestProcessor(settings, epoch: 1, wallOffset: 0, closer: "replay"))
+    private func graph(_ directory: SessionDirectory, _ settings: GraphSettings) throws -> (moments: [Moment], refusals: [String]) {
+        var ingest = Harness(IngestProcessor(IngestSettings(settings), epoch: 1, wallOffset: 0, closer: "replay"))
         var extracts: [String: Harness<ExtractProcessor>] = [:]
-        for modality in settings.extracted { extracts[modality] = Harness(try ExtractProcessor(settings, modality: modality)) }
+        for modality in settings.extracted {
+            extracts[modality] = Harness(try ExtractProcessor(ExtractSettings(settings), modality: modality))
+        }
         var fuse = Harness(try FuseProcessor(settings, clock: MonotonicClock()))
         let (payload, digest) = try CheckpointStore(directory: "", model: settings.model)
             .encode(OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
@@ -153,7 +160,7 @@ struct SessionScriptTests {
         return (moments, (ingest.refusals + extracts.values.flatMap(\.refusals) + fuse.refusals).map(\.reason.rawValue))
     }
 
-    private func compare(_ lines: [String], _ settings: Settings, refusals: [String] = []) throws -> [Moment] {
+    private func compare(_ lines: [String], _ settings: GraphSettings, refusals: [String] = []) throws -> [Moment] {
         let directory = try directory(lines)
         let graph = try graph(directory, settings)
         func plain(_ moment: Moment) -> Moment {

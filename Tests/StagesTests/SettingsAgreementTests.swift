@@ -2,12 +2,13 @@ import FilesTesting
 import Foundation
 import Pipeline
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Wiring
 
 struct SettingsAgreementTests {
     private func problems(_ overrides: String...) -> [String] {
         do {
-            _ = try Settings.read(path: nil, environment: [:], overrides: overrides)
+            _ = try GraphSettings.read(path: nil, environment: [:], overrides: overrides)
             return []
         } catch {
             return error.problems.map { $0.description.replacingOccurrences(of: "command line: ", with: "") }
@@ -143,7 +144,7 @@ struct SettingsAgreementTests {
         let folder = Folder()
         try "x".write(toFile: folder.path("file"), atomically: true, encoding: .utf8)
         func lacking(_ override: String) throws -> [String] {
-            try Settings.read(path: nil, environment: [:], overrides: [override]).lacking().map(\.description)
+            try GraphSettings.read(path: nil, environment: [:], overrides: [override]).lacking().map(\.description)
         }
         #expect(try lacking("learn.directory=\(folder.path("a/b/c"))") == [])
         #expect(
@@ -164,12 +165,12 @@ struct SettingsAgreementTests {
     @Test func aProblemBetweenPartsIsToldWhereOneOfThemWasSet() throws {
         let folder = Folder(), path = folder.path("c.yaml")
         try "seed: 2\nsignals:\n  image:\n    patch: 4\n".write(toFile: path, atomically: true, encoding: .utf8)
-        let error = #expect(throws: ConfigurationError.self) { try Settings.read(path: path, environment: [:], overrides: []) }
+        let error = #expect(throws: ConfigurationError.self) { try GraphSettings.read(path: path, environment: [:], overrides: []) }
         #expect(error?.problems.first?.origin == .file(path, line: 4))
     }
 
     @Test func anySensesAndNoneAreAwaitedInLockstep() {
-        var settings = Settings()
+        var settings = GraphSettings()
         settings.model.senses = []
         #expect(settings.ingestAwaits == ["sample.text/": 1, "feedback.": 1])
         #expect(settings.extractAwaits("image").isEmpty && settings.extractAwaits("text") == ["feature.text/": 1])

@@ -4,7 +4,12 @@ import Model
 import Pipeline
 import Signals
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Evaluate
+@testable import Fuse
+@testable import Learn
+@testable import Timing
+@testable import Wiring
 
 /// Every setting with values that are bad or extreme: each is refused with a sentence, or what it sets can be built.
 @Suite struct SettingsBatteryTests {
@@ -36,7 +41,7 @@ import Testing
     ]
 
     /// What the defaults take, and a little more, so that what is built stays small.
-    private static let limit = GraphMemory(Settings()).total + 20_000_000
+    private static let limit = GraphMemory(GraphSettings()).total + 20_000_000
 
     /// A model that is made and learns quickly, for the settings of how it learns.
     private static let small = [
@@ -52,9 +57,9 @@ import Testing
         return plain == "true" || plain == "false" ? ["yes", "1", "~", "\"true\"", "[]", "false", "true"] : texts
     }
 
-    private static func read(_ overrides: [String]) -> Settings? {
+    private static func read(_ overrides: [String]) -> GraphSettings? {
         do {
-            let reading = try Settings.read(path: nil, environment: [:], overrides: overrides + ["supervise.memoryLimit=\(limit)"])
+            let reading = try GraphSettings.read(path: nil, environment: [:], overrides: overrides + ["supervise.memoryLimit=\(limit)"])
             return reading.lacking().isEmpty ? reading.settings : nil
         } catch {
             #expect(!error.problems.isEmpty && error.problems.allSatisfy { !$0.text.isEmpty }, "\(overrides)")
@@ -62,9 +67,9 @@ import Testing
         }
     }
 
-    @Test(arguments: Set(Settings().table.keys.map { String($0.prefix { $0 != "." }) }).sorted(by: >))
+    @Test(arguments: Set(GraphSettings().table.keys.map { String($0.prefix { $0 != "." }) }).sorted(by: >))
     func everySettingIsRefusedOrBuilt(section: String) async throws {
-        for (key, plain) in Settings().table.sorted(by: { $0.key < $1.key }) where key.prefix(while: { $0 != "." }) == section {
+        for (key, plain) in GraphSettings().table.sorted(by: { $0.key < $1.key }) where key.prefix(while: { $0 != "." }) == section {
             for value in Self.values(for: key, plain) {
                 guard let settings = Self.read((section == "model" ? [] : Self.small) + ["\(key)=\(value)"]) else { continue }
                 do {
@@ -100,7 +105,7 @@ import Testing
     }
 
     /// Builds what a setting sets, and lets it do one thing.
-    private static func build(_ settings: Settings, _ key: String) async throws {
+    private static func build(_ settings: GraphSettings, _ key: String) async throws {
         switch key.prefix(while: { $0 != "." }) {
         case "signals": try extract(settings.signals)
         case "cut": cut(settings)
@@ -137,7 +142,7 @@ import Testing
         }
     }
 
-    private static func cut(_ settings: Settings) {
+    private static func cut(_ settings: GraphSettings) {
         var cutter = MomentCutter(settings.cut, epoch: 1, doubts: true)
         for (session, time) in [("a", Int64(0)), ("b", 5), ("a", 1_000_000_000), ("a", 86_400_000_000_000), ("c", -5)] {
             var event = MomentCutter.Event(session: session, time: time)
@@ -149,7 +154,7 @@ import Testing
         _ = cutter.finish()
     }
 
-    private static func open(_ settings: Settings) async throws {
+    private static func open(_ settings: GraphSettings) async throws {
         let folder = Folder(), bus = try ZeroMQBus(), limits = settings.stageOptions.limits
         var options = PublisherOptions()
         options.limits = limits

@@ -2,7 +2,8 @@ import FilesTesting
 import Foundation
 import Pipeline
 import Testing
-@testable import Stages
+@testable import Configuration
+import Wiring
 
 struct SettingsTests {
     private let folder = Folder()
@@ -11,7 +12,7 @@ struct SettingsTests {
         let path = folder.path("settings.yaml")
         try yaml.write(toFile: path, atomically: true, encoding: .utf8)
         do {
-            _ = try Settings.read(path: path, environment: environment, overrides: overrides)
+            _ = try GraphSettings.read(path: path, environment: environment, overrides: overrides)
             return []
         } catch {
             return error.problems.map { $0.description.replacingOccurrences(of: path, with: "file") }
@@ -19,16 +20,16 @@ struct SettingsTests {
     }
 
     @Test func theDefaultsMakeSense() {
-        #expect(Settings().problems.isEmpty)
+        #expect(GraphSettings().problems.isEmpty)
     }
 
     @Test func settingsSurviveBeingWrittenAndRead() throws {
-        var settings = Settings()
+        var settings = GraphSettings()
         settings.model.fusion = "late"
         settings.fuse.lateness = 0.25
         let path = folder.path("settings.yaml")
         try settings.yaml.write(toFile: path, atomically: true, encoding: .utf8)
-        #expect(try Settings.read(path: path, environment: [:], overrides: []).settings == settings)
+        #expect(try GraphSettings.read(path: path, environment: [:], overrides: []).settings == settings)
     }
 
     @Test func everyProblemIsToldWithItsLine() throws {
@@ -52,7 +53,7 @@ struct SettingsTests {
 
     @Test func theCommandLineWinsOverTheEnvironmentAndThatOverTheFile() throws {
         let environment = ["ACCRETE_SEED__": "x", "ACCRETE_FUSE__LATENESS": "0.5"]
-        let read = try Settings.read(
+        let read = try GraphSettings.read(
             path: nil, environment: ["ACCRETE_FUSE__LATENESS": "0.5", "ACCRETE_EVALUATE__WINDOW": "9"], overrides: ["fuse.lateness=0.75"])
         #expect(read.settings.fuse.lateness == 0.75 && read.settings.evaluate.window == 9)
         #expect(read.origin(of: "fuse.lateness") == .commandLine && read.origin(of: "fuse.maximumFrames") == .defaults)
@@ -66,21 +67,24 @@ struct SettingsTests {
 
     @Test func theCommentedFileHoldsEveryKeyWithItsDefault() throws {
         let path = Self.root + "/deploy/accrete.yaml"
-        let reading = try Settings.read(path: path, environment: [:], overrides: [])
-        #expect(reading.settings == Settings())
-        let missing = Settings().table.keys.filter { reading.origin(of: $0) == .defaults }
+        let reading = try GraphSettings.read(path: path, environment: [:], overrides: [])
+        #expect(reading.settings == GraphSettings())
+        let missing = GraphSettings().table.keys.filter { reading.origin(of: $0) == .defaults }
         #expect(missing.isEmpty, "\(missing.sorted())")
     }
 
     @Test func theSchemaForEditorsIsUpToDate() throws {
+        #expect(
+            try GraphSettings.defaults == defaultConfiguration,
+            "put what `accrete validate --defaults` prints into Sources/Wiring/DefaultConfiguration.swift")
         let committed = try String(contentsOfFile: Self.root + "/schemas/config.schema.json", encoding: .utf8)
-        #expect(try Settings.jsonSchema == committed, "run: accrete validate --schema > schemas/config.schema.json")
+        #expect(try GraphSettings.jsonSchema == committed, "run: accrete validate --schema > schemas/config.schema.json")
     }
 
     @Test func everyFusionCanBeChosenByName() throws {
         for name in ["early", "late", "attention", "co-attention"] {
-            #expect(try Settings.read(path: nil, environment: [:], overrides: ["model.fusion=\(name)"]).settings.model.fusion == name)
+            #expect(try GraphSettings.read(path: nil, environment: [:], overrides: ["model.fusion=\(name)"]).settings.model.fusion == name)
         }
-        #expect(throws: ConfigurationError.self) { try Settings.read(path: nil, environment: [:], overrides: ["model.fusion=middle"]) }
+        #expect(throws: ConfigurationError.self) { try GraphSettings.read(path: nil, environment: [:], overrides: ["model.fusion=middle"]) }
     }
 }

@@ -4,7 +4,8 @@ import PipelineTesting
 import Schema
 import Statistics
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Ingest
 
 /// Sources with clocks of their own, and stamps that cannot be.
 struct SourceClockTests {
@@ -22,7 +23,9 @@ struct SourceClockTests {
         return try .init(WireMessage(message, on: try Topics.sensor("vector", source), payload: [Payload([1] as [Float])]))
     }
 
-    private func live() -> Harness<IngestProcessor> { Harness(IngestProcessor(Settings(), epoch: 1, wallOffset: 0, closer: "")) }
+    private func live() -> Harness<IngestProcessor> {
+        Harness(IngestProcessor(IngestSettings(GraphSettings()), epoch: 1, wallOffset: 0, closer: ""))
+    }
 
     private func times(_ outputs: [IngestProcessor.Output]) -> [Double] {
         outputs.compactMap {
@@ -132,7 +135,7 @@ struct SourceClockTests {
     /// Stamps from the ends of their range on three clocks of two sessions: nothing traps, and what is told lies within what can be told.
     @Test(arguments: 1...30 as ClosedRange<UInt64>)
     func noStampIsTooWild(seed: UInt64) throws {
-        var settings = Settings(), random = RandomSource(seed: seed)
+        var settings = GraphSettings(), random = RandomSource(seed: seed)
         if seed % 3 == 0 {
             (settings.cut.clocks.span, settings.cut.clocks.spans, settings.cut.clocks.step, settings.cut.doubtfulJump) = (
                 0.001, 2, 0.001, 1e9
@@ -140,7 +143,8 @@ struct SourceClockTests {
         }
         if seed % 3 == 1 { (settings.cut.clocks.span, settings.cut.clocks.maximumClocks, settings.cut.maximumJump) = (3600, 1, 1e9) }
         var ingest = Harness(
-            IngestProcessor(settings, epoch: .max, wallOffset: seed % 2 == 0 ? .max : 1_700_000_000_000_000_000, closer: ""))
+            IngestProcessor(IngestSettings(settings), epoch: .max, wallOffset: seed % 2 == 0 ? .max : 1_700_000_000_000_000_000, closer: "")
+        )
         let stamps: [Int64] = [
             .min, .min + 1, -9_000_000_000_000_000_000, -1, 0, 1, 1_700_000_000_000_000_000, 9_000_000_000_000_000_000, .max - 1, .max,
         ]
@@ -187,9 +191,9 @@ struct SourceClockTests {
     }
 
     @Test func aRecordingsTimesAreTakenAsTheyAre() throws {
-        var settings = Settings()
+        var settings = GraphSettings()
         settings.mode = .lockstep
-        var ingest = Harness(IngestProcessor(settings, epoch: 1, wallOffset: 0, closer: ""))
+        var ingest = Harness(IngestProcessor(IngestSettings(settings), epoch: 1, wallOffset: 0, closer: ""))
         #expect(times(ingest.send(try reading("a", at: 1, clock: "one", sequence: 1))) == [1])
         #expect(times(ingest.send(try reading("b", at: 900, clock: "two", sequence: 1))) == [900])
         #expect(ingest.refusals.isEmpty)

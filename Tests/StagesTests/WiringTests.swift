@@ -1,11 +1,12 @@
 import Messaging
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Wiring
 
 struct WiringTests {
     @Test func boundsOfMessagesHoldInEveryMode() {
-        for mode in [Settings().mode, .lockstep] {
-            var settings = Settings()
+        for mode in [GraphSettings().mode, .lockstep] {
+            var settings = GraphSettings()
             settings.mode = mode
             settings.messaging.parts = 9
             settings.messaging.cutFactor = 2
@@ -23,7 +24,7 @@ struct WiringTests {
     }
 
     @Test func inLockstepQueuesThatNobodySetAreLargerThanTheWindow() {
-        var settings = Settings()
+        var settings = GraphSettings()
         settings.mode = .lockstep
         settings.messaging.parts = 9
         let limits = settings.stageOptions.limits

@@ -5,7 +5,11 @@ import Pipeline
 import PipelineTesting
 import Schema
 import Testing
-@testable import Stages
+@testable import Configuration
+@testable import Evaluate
+@testable import Learn
+@testable import Moments
+@testable import Timing
 
 /// Bytes are counted as bytes, whatever tokenizer made the tokens.
 struct WordsBytesTests {
@@ -30,7 +34,7 @@ struct WordsBytesTests {
     }
 
     private func scores(_ tokens: [Float], tokenizer: String) throws -> (nats: Double, scores: Schema.Scores) {
-        var settings = Settings()
+        var settings = GraphSettings()
         (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
         (settings.model.text.length, settings.model.text.buckets, settings.model.text.vocabulary) = (8, 16, 300)
         settings.model.senses = [.init(name: "vector", rows: 1, columns: 2, embedding: 4, hidden: 8)]
@@ -73,7 +77,7 @@ struct WordsBytesTests {
 
     @Test func anEncoderReadsTheWordsThatTokensStandFor() throws {
         func sentence(_ tokens: [Float], tokenizer: String) throws -> [Float] {
-            var settings = Settings()
+            var settings = GraphSettings()
             settings.fuse.sentence = Self.bert
             settings.model.senses = [.init(name: "sentence", rows: 1, columns: 16, embedding: 4, hidden: 8)]
             settings.signals.text.tokenizer = tokenizer

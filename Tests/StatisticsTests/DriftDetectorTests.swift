@@ -97,7 +97,7 @@ private func firings(_ detector: inout NamedDetector, on stream: [Double]) -> [I
         #expect(warned != nil && fired != nil && warned! < fired!)
     }
 
-    @Test func passesOverWhatIsNoNumber() throws {
+    @Test func skipsAndCountsNumbersThatAreNotFinite() throws {
         var clean = try NamedDetector("ADWIN"), dirty = clean
         let stream = steppingStream(seed: 5)
         let expected = firings(&clean, on: stream)
@@ -109,7 +109,7 @@ private func firings(_ detector: inout NamedDetector, on stream: [Double]) -> [I
         #expect(found == expected && dirty.ignored == 2400)
     }
 
-    @Test func namesWhatItKnowsWhenAskedForWhatItDoesNot() {
+    @Test func anUnknownNameIsRefusedWithAllKnownOnes() {
         #expect(throws: SettingsError("detector", "there is no 'Page'; there are ADWIN, PageHinkley, DDM, KSWIN, CUSUM, EveryN")) {
             try NamedDetector("Page")
         }

@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func everySplitGoesItsOwnWay() {
+    @Test func splitGeneratorsGiveDifferentNumbers() {
         var random = RandomSource(seed: 8)
         var (left, right) = (random.split(), random.split())
         #expect(left.next() != right.next())

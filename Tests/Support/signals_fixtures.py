@@ -1,4 +1,4 @@
-"""Writes Fixtures.swift: small pictures and sounds in base64, and what independent programs make of them.
+"""Writes Fixtures.swift: small pictures and sounds in base64, and the results of independent programs for them.
 
 usage: python3 signals_fixtures.py > ../SignalsTests/Fixtures.swift      (needs numpy, scipy, pillow)
 """
@@ -7,8 +7,12 @@ import numpy, scipy.io.wavfile, scipy.signal
 from PIL import Image
 
 
-def text(data):
-    return base64.b64encode(data).decode()
+def literal(data):
+    """A Swift string literal of the data in base64, in lines of 120 characters."""
+    text = base64.b64encode(data).decode()
+    if len(text) <= 130:
+        return f'"{text}"'
+    return '"""\n' + "\\\n".join("        " + text[i:i + 120] for i in range(0, len(text), 120)) + '\n        """'
 
 
 def encoded(array, kind, **options):
@@ -65,21 +69,21 @@ print(f"""// Written by Tests/Support/signals_fixtures.py; do not edit.
 
 enum Fixtures {{
     /// 20 × 12: red 13x, green 23y, blue 8(x + y).
-    static let pngColours = "{text(encoded(colours, "PNG"))}"
+    static let pngColours = {literal(encoded(colours, "PNG"))}
     /// 20 × 12: 7x + 11y.
-    static let pngGrey = "{text(encoded(grey, "PNG"))}"
+    static let pngGrey = {literal(encoded(grey, "PNG"))}
     /// The colours, opaque where x < 10 and transparent elsewhere.
-    static let pngAlpha = "{text(encoded(alpha, "PNG"))}"
+    static let pngAlpha = {literal(encoded(alpha, "PNG"))}
     /// 20 × 12: grey 60 · (x / 5), as a palette.
-    static let pngPalette = "{text(palette.getvalue())}"
+    static let pngPalette = {literal(palette.getvalue())}
     /// The colours, quality 95, full chroma.
-    static let jpegColours = "{text(jpeg)}"
+    static let jpegColours = {literal(jpeg)}
     /// The grey picture, quality 95.
-    static let jpegGrey = "{text(encoded(grey, "JPEG", quality=95))}"
+    static let jpegGrey = {literal(encoded(grey, "JPEG", quality=95))}
     /// 1,000 samples of a chirp in noise at 8 kHz, 16 bits.
-    static let wavChirp = "{text(wav.getvalue())}"
+    static let wavChirp = {literal(wav.getvalue())}
     /// 200 frames, float: the chirp, and its negated half.
-    static let wavStereoFloat = "{text(stereo.getvalue())}"
+    static let wavStereoFloat = {literal(stereo.getvalue())}
     /// First samples of the chirp.
     static let chirpStart: [Float] = {numbers(samples[:16] / 32768, 9)}
     /// The chirp's standardised log-mel rows by NumPy in double precision, 7 × 32.

@@ -41,7 +41,7 @@ struct GPT2Vocabulary {
         }
     }
 
-    @Test func aWordOfAMillionLettersIsNoTrouble() throws {
+    @Test func aWordOfAMillionLettersIsEncoded() throws {
         let word = (0..<1_000_000).map { UInt8(97 + $0 * $0 % 26) }
         let tokens = tokenizer.encode(word)
         #expect(tokens.count < 700_000)
@@ -136,7 +136,7 @@ private func byDefinition(_ word: String, _ merges: [(String, String)]) -> [Stri
 }
 
 @Test(arguments: [
-    (["merges.txt": ""], "it is missing beside merges.txt"), (["vocab.json": "{}"], "it is missing beside vocab.json"),
+    (["merges.txt": ""], "it is missing, but there is a merges.txt"), (["vocab.json": "{}"], "it is missing, but there is a vocab.json"),
     (["vocab.json": "[]", "merges.txt": ""], "an object was expected"),
     (["vocab.json": #"{"a":-1}"#, "merges.txt": ""], "the token -1 is out of range"),
     (["vocab.json": #"{"a":0,"b":0}"#, "merges.txt": ""], "token 0 is given to two words"),

@@ -56,8 +56,8 @@ func partsThatAreNotUnderstoodAreNamed(part: String, sentence: String) {
     (["tokenizer_config.json": #"{"tokenizer_class":"Qwen2TokenizerFast"}"#], "the tokenizer class Qwen2TokenizerFast"),
     (["config.json": #"{"model_type":"qwen2"}"#], "the tokenizer of qwen2"),
     (["config.json": #"{"model_type":"gpt2","tokenizer_class":"CLIPTokenizer"}"#], "the tokenizer class CLIPTokenizer"),
-    (["tokenizer_config.json": #"{"eos_token":5}"#], "eos_token is no token"),
-    (["tokenizer_config.json": #"{"added_tokens_decoder":{"x":{"content":"y"}}}"#], #"added_tokens_decoder["x"] is no token"#),
+    (["tokenizer_config.json": #"{"eos_token":5}"#], "eos_token is not a token"),
+    (["tokenizer_config.json": #"{"added_tokens_decoder":{"x":{"content":"y"}}}"#], #"added_tokens_decoder["x"] is not a token"#),
     (["special_tokens_map.json": "[]"], "an object was expected"),
     (["vocab.json": #"{"a":9000000}"#], "the token 9000000 is out of range for 1 words"),
 ])

@@ -56,6 +56,6 @@ public func updateRule(
     _ name: String, settings: JSONValue = .object([:]), from list: Named<any UpdateRule> = optimizers
 ) throws(SettingsError) -> any UpdateRule {
     var rule = try list.find(name, for: "optimizer")
-    try rule.lay(settings)
+    try rule.merge(settings)
     return rule
 }

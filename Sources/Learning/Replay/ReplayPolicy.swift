@@ -58,6 +58,6 @@ public func replayPolicy(
     _ name: String, settings: JSONValue = .object([:]), from list: Named<any ReplayPolicy> = replayPolicies
 ) throws(SettingsError) -> any ReplayPolicy {
     var policy = try list.find(name, for: "replay")
-    try policy.lay(settings)
+    try policy.merge(settings)
     return policy
 }

@@ -38,7 +38,7 @@ public struct StrategyMix: Sendable, Equatable {
             try SettingsError.require(
                 !owners.isEmpty, key, "unknown; there are \(Set(known.flatMap(\.keys)).sorted().joined(separator: ", "))")
             for var owner in owners {
-                try owner.lay(.object([key: value]))
+                try owner.merge(.object([key: value]))
                 chosen[type(of: owner).name] = owner
             }
         }

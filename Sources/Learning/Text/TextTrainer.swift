@@ -67,7 +67,7 @@ public final class TextTrainer {
         if let adapters = configuration.adapters {
             guard model.parameters.contains(where: Adapters.contains) else { throw Refusal.noTarget(adapters.projections) }
             var random = RandomSource(seed: UInt64(configuration.seed))
-            adapters.begin(in: parameters, using: &random)
+            adapters.initialize(in: parameters, using: &random)
         }
         self.model = model
         self.parameters = parameters

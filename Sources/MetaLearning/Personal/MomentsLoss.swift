@@ -1,13 +1,15 @@
 import Model
 import Tensors
 
-/// The classification loss of a multimodal model over some moments, as a task's loss: the whole model runs, a part of it learns.
+/// The classification loss of a multimodal model over moments as the loss of a task; gradients are computed for a part of the parameters.
 public final class MomentsLoss<S: Scalar>: TaskLoss {
     private let graph: MultimodalGraph<S>
 
     /// - Parameters:
-    ///   - capacity: moments at most.
-    ///   - isPersonal: what learns.
+    ///   - model: the model.
+    ///   - parameters: the parameters of the whole model.
+    ///   - capacity: the maximum number of moments.
+    ///   - isPersonal: selects the parameters that are learned.
     public init(_ model: MultimodalModel, parameters: ParameterStore<S>, capacity: Int, learning isPersonal: (Parameter) -> Bool) {
         graph = MultimodalGraph(model, parameters: parameters, batch: capacity, languageRows: 0, learning: isPersonal)
     }
@@ -28,8 +30,8 @@ public final class MomentsLoss<S: Scalar>: TaskLoss {
         return graph.loss.value
     }
 
-    /// Mean cross entropy of the labels, in nats, and the share answered right, of the first `count` moments put; forward only.
-    public func judge(_ moments: [MomentInput]) -> (loss: Double, accuracy: Double) {
+    /// The mean cross entropy of moments in nats, and the fraction answered correctly; runs forward only.
+    public func evaluate(_ moments: [MomentInput]) -> (loss: Double, accuracy: Double) {
         put(moments)
         graph.forward()
         var loss = 0.0, right = 0

@@ -2,42 +2,44 @@ import Learning
 import Statistics
 import Tensors
 
-/// How sessions get a model of their own.
+/// The settings of personalisation: each session adapts some parameters of the shared model.
 public struct PersonalConfiguration: Settings {
-    /// Off, nothing of this costs anything.
+    /// Whether sessions adapt. If not, this costs neither time nor memory.
     public var enabled = false
-    /// `fomaml`, `maml` (exact second order) or `reptile`: how the start of every session is learned.
+    /// How the initial parameters of sessions are learned: `fomaml`, `maml` (exact second order) or `reptile`.
     public var method = "fomaml"
-    /// What sessions have of their own: parameters whose name holds one of these. The head, what it joins, and `adapted`.
+    /// Substrings of the names of the parameters that differ from the shared model in sessions: by default the head, the fusion's last
+    /// projection, and `adapted`.
     public var parameters = ["head.", "fusion.join", ".norm."]
-    /// What of it a session adapts; the rest is the same in all sessions. Scale and bias of every sense's tokens: few numbers, which eight
-    /// moments can teach, and a scale can turn what a sense means into its opposite.  https://arxiv.org/abs/1810.03642
+    /// Substrings of the names of those that each session adapts; the others have the same offsets in all sessions. By default scale and
+    /// bias of the tokens of every sense: these are few enough numbers for eight moments, and a scale can invert the meaning of a sense.
+    /// https://arxiv.org/abs/1810.03642
     public var adapted = [".norm."]
-    /// More numbers than this are too many to send with every session.
+    /// The maximum count of numbers that may differ in a session, all of which are published for it.
     public var maximumNumbers = 100_000
-    /// n: the first labelled moments of a session, adapted to.
+    /// n: the number of labelled moments to adapt to.
     public var support = 8
-    /// m: the next ones, which tell how well that went.
+    /// m: the number of labelled moments after them to evaluate on.
     public var query = 8
-    /// k: steps of adapting.
+    /// k: the number of steps of adapting.
     public var steps = 2
-    /// α of every number at the beginning.
+    /// The initial α of every number.
     public var innerRate = 10.0
-    /// Adam's rate for the start of sessions.
+    /// Adam's learning rate for the initial parameters of sessions.
     public var outerRate = 0.001
-    /// Adam's rate for α itself, as a share of `innerRate`; 0 leaves it.
+    /// Adam's learning rate for α, relative to `innerRate`; 0 for a constant α.
     public var rateShare = 0.02
-    /// Ended tasks that are remembered, each some 300 kB of pictures and sounds; the oldest makes room.
+    /// The number of finished tasks kept for replay, each about 300 kB of pictures and sounds; the oldest is replaced.
     public var memory = 256
-    /// Remembered tasks learned from again at each labelled moment.
+    /// The number of tasks replayed at each labelled moment.
     public var replayed = 2
-    /// Newest tasks over which adapters must have lowered the loss, beyond chance, for any to be sent; 0: they are sent unproven.
+    /// The number of newest tasks over which adapters must have lowered the loss significantly to be published; 0 publishes them always.
     public var proof = 64
-    /// Sessions remembered at once; the one that spoke least recently makes room.
+    /// The maximum number of sessions; the one that was inactive for longest is replaced.
     public var maximumSessions = 64
-    /// A session that has been silent for so many moments of others loses its adapters.
+    /// The number of labelled moments of other sessions after which an inactive session loses its adapters.
     public var expiry = 2_000
-    /// The longest that adapting may take, in seconds; live, steps beyond it are left out.
+    /// The maximum duration of adapting, in seconds; in live mode, further steps are omitted.
     public var budget = 0.25
 
     public init() {}
@@ -46,8 +48,9 @@ public struct PersonalConfiguration: Settings {
 
     public func validate() throws(SettingsError) {
         try SettingsError.require(Self.methods.contains(method), "method", "'\(method)' is none of \(Self.methods.joined(separator: ", "))")
-        try SettingsError.require(!parameters.isEmpty && !parameters.contains(""), "parameters", "needs a part of a parameter's name each")
-        try SettingsError.require(!adapted.isEmpty && !adapted.contains(""), "adapted", "needs a part of a parameter's name each")
+        for (key, names) in [("parameters", parameters), ("adapted", adapted)] {
+            try SettingsError.require(!names.isEmpty && !names.contains(""), key, "must be a list of substrings of parameters' names")
+        }
         try SettingsError.require(
             proof == 0 || (PersonalGain.fewestTasks...100_000).contains(proof), "proof",
             "\(proof) is neither 0 nor in \(PersonalGain.fewestTasks) ... 100000")
@@ -64,7 +67,9 @@ public struct PersonalConfiguration: Settings {
         try SettingsError.require((0...1).contains(rateShare), "rate_share", "\(rateShare) is not in 0 ... 1")
     }
 
+    /// Whether a parameter differs from the shared model in sessions.
     public func isPersonal(_ parameter: Parameter) -> Bool { parameters.contains { parameter.name.contains($0) } }
 
+    /// Whether a parameter is adapted by each session.
     public func isAdapted(_ parameter: Parameter) -> Bool { adapted.contains { parameter.name.contains($0) } }
 }

@@ -1,14 +1,16 @@
 import Statistics
 
-/// Whether sessions' adapters are worth it: by how much they lowered the loss of moments that nobody had learned from, over the newest tasks.
+/// Estimates whether the adapters of sessions are useful: by how much they have lowered the loss on held-out moments, over the newest
+/// tasks.
 ///
-/// Adapters are trusted while the mean lies two standard errors above nothing, from eight tasks on.
+/// Adapters are trusted while the mean is more than two standard errors above zero, over at least eight tasks.
 public struct PersonalGain {
-    /// Tasks that are looked back on; 0: trusted unproven.
+    /// The number of tasks that are kept; with 0 adapters are always trusted.
     public let capacity: Int
-    /// Nats, the oldest task first.
+    /// The gain of each task in nats, oldest first.
     public private(set) var tasks: [Float] = []
 
+    /// The minimum number of tasks for adapters to be trusted.
     public static let fewestTasks = 8
 
     public init(capacity: Int, tasks: [Float] = []) {
@@ -16,24 +18,26 @@ public struct PersonalGain {
         self.tasks = tasks.suffix(capacity)
     }
 
-    /// - Parameter gain: mean loss of a task's query with the shared model, less that with the session's adapters.
+    /// Adds a task.
+    /// - Parameter gain: the mean loss of the task's query with the shared model minus that with the session's adapters, in nats.
     public mutating func add(_ gain: Float) {
         guard capacity > 0 else { return }
-        tasks.append(gain.isFinite ? gain : -10)  // what is not a number does harm
+        tasks.append(gain.isFinite ? gain : -10)  // a gain that is not finite counts as harmful
         if tasks.count > capacity { tasks.removeFirst() }
     }
 
-    /// 0 while there is no task.
+    /// The mean gain in nats; 0 before the first task.
     public var mean: Double { moments.mean }
 
-    /// Two standard errors below the mean; nothing is certain of fewer than eight tasks.
+    /// The mean minus two standard errors; −∞ for fewer than eight tasks.
     public var lowerBound: Double {
         let moments = moments
         return tasks.count < Self.fewestTasks ? -.infinity : moments.mean - 2 * moments.standardDeviation / Double(tasks.count).squareRoot()
     }
 
+    /// Whether adapters are trusted.
     public var isTrusted: Bool { capacity == 0 || lowerBound > 0 }
 
-    /// Summed afresh, so that no rounding builds up.
+    /// Computed anew at each call, so that rounding errors do not accumulate.
     private var moments: RunningMoments { tasks.reduce(into: RunningMoments()) { $0.add(Double($1)) } }
 }

@@ -3,30 +3,32 @@ import Model
 import Statistics
 import Tensors
 
-/// Learns where sessions should start from, and adapts to each: MAML or Reptile with sessions as tasks.
+/// Meta-learning with sessions as tasks: learns the initial parameters of sessions, and adapts them to each session, by MAML or Reptile.
 ///
-/// What is personal is kept as offsets from the shared model, which goes on learning meanwhile:
+/// Personal parameters are kept as offsets from the shared model, which continues to learn:
 ///
 ///     θ₀ = shared + δ,  δ learned over sessions;  a session's own offsets are θₖ − shared
 ///
-/// The same sessions in the same order give the same numbers, to the bit. It has one owner.
+/// Equal sessions in equal order give equal numbers, bit for bit. A learner must be used by one thread at a time.
 public final class PersonalLearner {
-    /// A session's own offsets, in the order of `layout`.
+    /// The offsets of a session from the shared model, in the order of `layout`.
     public typealias Offsets = [Float]
 
+    /// The result of adapting to a session.
     public struct Adaptation: Sendable {
         public var offsets: Offsets
+        /// The number of steps taken.
         public var steps: Int
         /// The support's loss before the first step.
         public var loss: Float
     }
 
     public let configuration: PersonalConfiguration
-    /// δ.
+    /// δ: the initial offsets of sessions.
     public let start: ParameterStore<Float>
-    /// α of every number; 0 for what is not adapted.
+    /// α of every number; 0 for those that are not adapted.
     public let rates: ParameterStore<Float>
-    /// Meta-steps taken.
+    /// The number of meta-steps taken.
     public private(set) var episodes = 0
     private let meta: ParameterStore<Float>
     private let metaGradient: MetaGradient<MomentsLoss<Float>>
@@ -45,12 +47,12 @@ public final class PersonalLearner {
         metaGradient = MetaGradient(
             support: loss(task, configuration.support), query: loss(task, configuration.query), second: second)
         let layout = metaGradient.layout
-        try SettingsError.require(layout.count > 0, "parameters", "no parameter of the model has such a name")
+        try SettingsError.require(layout.count > 0, "parameters", "no parameter of the model has a matching name")
         try SettingsError.require(
-            layout.parameters.contains(where: configuration.isAdapted), "adapted", "none of the parameters has such a name")
+            layout.parameters.contains(where: configuration.isAdapted), "adapted", "none of these parameters has a matching name")
         try SettingsError.require(
             layout.count <= configuration.maximumNumbers, "parameters",
-            "\(layout.count) numbers a session, more than \(configuration.maximumNumbers)")
+            "\(layout.count) numbers for each session are more than \(configuration.maximumNumbers)")
         meta = ParameterStore(all)
         start = ParameterStore(layout)
         rates = ParameterStore(layout)
@@ -65,13 +67,15 @@ public final class PersonalLearner {
             parameters: rates, gradients: rateGradient)
     }
 
-    /// Where every offset belongs.
+    /// The layout of offsets.
     public var layout: ParameterLayout { start.layout }
 
-    /// Adapts to a session's first moments.
+    /// Adapts to moments of a session.
     /// - Parameters:
-    ///   - shared: the model that learns from everybody; read, never changed.
-    ///   - goesOn: asked after each step; adapting ends where it says no.
+    ///   - support: the moments.
+    ///   - shared: the parameters of the shared model, which are not changed.
+    ///   - steps: the maximum number of steps; nil for that of the configuration.
+    ///   - goesOn: called after each step; adapting ends when it returns false.
     public func adapt(
         _ support: [MomentInput], from shared: ParameterStore<Float>, steps: Int? = nil, goesOn: () -> Bool = { true }
     ) -> Adaptation {
@@ -80,7 +84,8 @@ public final class PersonalLearner {
         return Adaptation(offsets: offsets(from: shared), steps: losses.count, loss: losses.first ?? 0)
     }
 
-    /// One meta-step along a session; gives the query's loss after adapting. A session that is not finite teaches nothing.
+    /// Takes one meta-step with an episode of a session; if its loss is not finite, no step is taken.
+    /// - Returns: the query's loss after adapting.
     @discardableResult
     public func learn(_ episode: Episode<[MomentInput]>, from shared: ParameterStore<Float>) -> Float {
         begin(from: shared)
@@ -110,25 +115,25 @@ public final class PersonalLearner {
         return loss
     }
 
-    /// The query's loss and accuracy with what was adapted to last.
-    public func judge(_ query: [MomentInput]) -> (loss: Double, accuracy: Double) { metaGradient.query.judge(query) }
+    /// Evaluates the parameters of the last adaptation: mean loss in nats and accuracy in 0…1.
+    public func evaluate(_ query: [MomentInput]) -> (loss: Double, accuracy: Double) { metaGradient.query.evaluate(query) }
 
-    /// By how much offsets lower a moment's loss below that of the shared model.
+    /// The loss of a moment with the shared model minus that with offsets, in nats.
     public func gain(of offsets: Offsets, over shared: ParameterStore<Float>, on moment: MomentInput) -> Double {
         let task = metaGradient.task
         task.assign(from: shared)
-        let plain = judge([moment]).loss
+        let plain = evaluate([moment]).loss
         each { task.values[$0] += offsets[$1] }
-        return plain - judge([moment]).loss
+        return plain - evaluate([moment]).loss
     }
 
-    /// θ₀ as it is now.
+    /// Sets `meta` to θ₀ = shared + δ.
     private func begin(from shared: ParameterStore<Float>) {
         meta.assign(from: shared)
         each { meta.values[$0] += start.values[$1] }
     }
 
-    /// θₖ − shared.
+    /// θₖ − shared
     private func offsets(from shared: ParameterStore<Float>) -> Offsets {
         var offsets = Offsets(repeating: 0, count: layout.count)
         each { offsets[$1] = metaGradient.task.values[$0] - shared.values[$0] }

@@ -1,48 +1,51 @@
 import Model
 import Tensors
 
-/// Turns a stream of labelled moments into tasks: of every session, n moments to adapt to, then m that tell how well it went; then again.
+/// Divides a stream of labelled moments into tasks: in every session, n moments to adapt to (support), then m to evaluate on (query),
+/// repeatedly.
 ///
 ///     for await moment in stream {
-///         if let adapted = tasks.hear(moment, of: session, shared: learner.parameters) { publish(adapted) }
+///         if let adapted = tasks.add(moment, of: session, shared: learner.parameters) { publish(adapted) }
 ///         learner.learn(moment)
 ///     }
 ///
-/// A moment is heard before the shared model learns from it, and a task is learned from the shared model as it was before the task's
-/// first moment: so the start of sessions is judged on moments that nothing has learned from. A task that is remembered is learned again
-/// from the shared model as it is by then.
+/// A moment is added before the shared model learns from it, and a task is learned with the shared model as it was before the task's
+/// first moment, so that adapting is evaluated on moments from which nothing has learned. Tasks in memory are replayed with the current
+/// shared model.
 public final class SessionTasks {
-    /// What a session adapted to.
+    /// The result of a session's adaptation.
     public struct Adapted: Sendable {
         public var session: String
-        /// Counts a session's adaptations, from 1.
+        /// The index of the session's adaptation, from 1.
         public var revision: UInt64
         public var adaptation: PersonalLearner.Adaptation
     }
 
     private struct Session {
         var support: [MomentInput] = [], query: [MomentInput] = []
-        /// Before the first moment of the task.
+        /// The shared model before the first moment of the task.
         var shared: ParameterStore<Float>?
         var offsets: PersonalLearner.Offsets?
-        /// Of the query, by `offsets`.
+        /// The summed gain of `offsets` over the query.
         var gain = 0.0
-        var lastHeard = 0
+        /// The value of `count` at the session's last moment.
+        var lastMoment = 0
         var revision: UInt64 = 0
     }
 
     public let learner: PersonalLearner
-    /// Whether adapters are worth sending.
+    /// Decides whether adapters are published.
     public var gain: PersonalGain
     private var sessions: [String: Session] = [:]
-    private var heard = 0
+    /// The number of labelled moments added.
+    private var count = 0
     private var memory: TaskMemory
-    /// Stores of tasks that ended, to be used again.
+    /// Stores of tasks that have ended, for reuse.
     private var spare: [ParameterStore<Float>] = []
-    /// Sessions let go: silent for too long, or too many at once.
+    /// The number of sessions removed because they were inactive for too long, or because there were too many.
     public private(set) var expired = 0
     private var released: [String] = []
-    /// Adaptations that were not finite, and left out.
+    /// The number of adaptations discarded because they were not finite.
     public private(set) var failed = 0
 
     public init(_ learner: PersonalLearner) {
@@ -51,18 +54,23 @@ public final class SessionTasks {
         memory = TaskMemory(capacity: learner.configuration.memory)
     }
 
-    /// - Parameter goesOn: asked after each step of adapting.
-    /// - Returns: the session's own offsets where it has just adapted, if adapters are worth sending.
-    public func hear(
+    /// Adds a moment; without a label it is ignored.
+    /// - Parameters:
+    ///   - moment: the moment.
+    ///   - name: the name of its session.
+    ///   - shared: the parameters of the shared model, which has not yet learned from the moment.
+    ///   - goesOn: called after each step of adapting, which ends when it returns false.
+    /// - Returns: the session's offsets if it has just adapted and adapters are trusted; else nil.
+    public func add(
         _ moment: MomentInput, of name: String, shared: ParameterStore<Float>, goesOn: () -> Bool = { true }
     ) -> Adapted? {
         guard moment.label != nil else { return nil }
-        heard += 1
-        letGo(except: name)
+        count += 1
+        expire(except: name)
         replay(shared)
         var session = sessions[name] ?? Session()
         defer { sessions[name] = session }
-        session.lastHeard = heard
+        session.lastMoment = count
         if session.support.isEmpty {
             let kept = spare.popLast() ?? ParameterStore(shared.layout)
             kept.assign(from: shared)
@@ -79,7 +87,7 @@ public final class SessionTasks {
         return nil
     }
 
-    /// The sessions that have no adapters any more, since this was last asked.
+    /// Removes and returns the names of the sessions whose adapters have been withdrawn since the last call.
     public func takeReleased() -> [String] {
         defer { released = [] }
         return released
@@ -104,12 +112,12 @@ public final class SessionTasks {
             memory.add(episode)
             spare.append(shared)
         }
-        if session.offsets != nil { weigh(Float(session.gain) / Float(session.query.count)) }
+        if session.offsets != nil { updateGain(Float(session.gain) / Float(session.query.count)) }
         (session.support, session.query, session.shared, session.offsets, session.gain) = ([], [], nil, nil, 0)
     }
 
-    /// All adapters are taken back where they are no longer worth it.
-    private func weigh(_ taskGain: Float) {
+    /// Adds the gain of a task, and withdraws all adapters if they are no longer trusted.
+    private func updateGain(_ taskGain: Float) {
         let wasTrusted = gain.isTrusted
         gain.add(taskGain)
         if wasTrusted, !gain.isTrusted { released += sessions.keys.sorted() }
@@ -122,14 +130,14 @@ public final class SessionTasks {
         }
     }
 
-    private func letGo(except name: String) {
-        var silent = sessions.filter { $0.key != name && heard - $0.value.lastHeard > learner.configuration.expiry }.map(\.key).sorted()
-        if sessions[name] == nil, sessions.count - silent.count >= learner.configuration.maximumSessions,
-            let oldest = sessions.min(by: { $0.value.lastHeard < $1.value.lastHeard })?.key, !silent.contains(oldest)
+    private func expire(except name: String) {
+        var inactive = sessions.filter { $0.key != name && count - $0.value.lastMoment > learner.configuration.expiry }.map(\.key).sorted()
+        if sessions[name] == nil, sessions.count - inactive.count >= learner.configuration.maximumSessions,
+            let oldest = sessions.min(by: { $0.value.lastMoment < $1.value.lastMoment })?.key, !inactive.contains(oldest)
         {
-            silent.append(oldest)
+            inactive.append(oldest)
         }
-        for name in silent {
+        for name in inactive {
             if let shared = sessions.removeValue(forKey: name)?.shared { spare.append(shared) }
             expired += 1
             released.append(name)

@@ -1,7 +1,7 @@
 import Model
 import Statistics
 
-/// The newest tasks that ended, to be learned from again.
+/// The newest finished tasks, kept for replay.
 struct TaskMemory {
     private let capacity: Int
     private var tasks: [Episode<[MomentInput]>] = []
@@ -16,7 +16,7 @@ struct TaskMemory {
         oldest = (oldest + 1) % capacity
     }
 
-    /// One of them, its moments dealt anew into those adapted to and those asked; nil while there is none.
+    /// A random task, its moments randomly divided again into support and query; nil if there is none.
     mutating func draw() -> Episode<[MomentInput]>? {
         guard !tasks.isEmpty else { return nil }
         let task = tasks[random.uniform(below: tasks.count)]

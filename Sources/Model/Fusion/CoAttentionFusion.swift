@@ -65,7 +65,7 @@ private struct Glance: Composite {
         _ percept: Percept<S>, _ other: Percept<S>, in graph: Graph<S>, noting maps: inout [FusionMap<S>]
     ) -> Tensor<S> {
         let batch = percept.batch
-        let (told, weights) = read.look(percept.tokens, at: other.tokens, batch: batch, keyMask: other.tokensPresent, in: graph)
+        let (told, weights) = read.attend(percept.tokens, to: other.tokens, batch: batch, keyMask: other.tokensPresent, in: graph)
         maps.append(
             FusionMap(
                 name: "\(from).to.\(to)", rows: weights.rows / batch, columns: weights.columns,

@@ -31,7 +31,7 @@ public struct GPT2: Trunk {
         blocks = (0..<c.layers).map {
             Block(
                 "h.\($0)", c.width, heads: c.heads, hidden: c.hidden, activation: c.activation, epsilon: c.epsilon,
-                deviation: c.deviation, joinDeviation: c.deviation / Double(2 * c.layers).squareRoot(), adapters: adapters)
+                deviation: c.deviation, outputDeviation: c.deviation / Double(2 * c.layers).squareRoot(), adapters: adapters)
         }
         norm = LayerNorm("ln_f", c.width, epsilon: c.epsilon)
     }

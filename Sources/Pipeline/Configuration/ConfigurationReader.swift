@@ -8,9 +8,13 @@ import Yams
 /// The defaults are the value's own encoding: a key is known when `Settings()` encodes it. An empty mapping in the defaults is open: it takes any key.
 public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
     public let defaults: Settings
+    /// The whole configuration with its defaults, as YAML, where the settings are a part of it; nil: the settings are all of it.
+    private let wholeText: String?
 
-    public init(defaults: Settings) {
+    /// - Parameter whole: the whole configuration, where the settings are a part of it: keys of other parts are known and checked too.
+    public init(defaults: Settings, whole: String? = nil) {
         self.defaults = defaults
+        wholeText = whole
     }
 
     /// The settings, and where each key that is not a default was set.
@@ -39,7 +43,7 @@ public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
         file: (name: String, text: String)? = nil, environment: [String: String] = [:],
         overrides: [String] = []
     ) throws(ConfigurationError) -> Reading {
-        var merge = ConfigurationMerge(tree: try tree(of: defaults))
+        var merge = ConfigurationMerge(tree: try whole)
         if let file { merge.overlay(text: file.text, of: file.name) }
         let known = merge.keysByVariable
         for (variable, value) in environment.sorted(by: { $0.key < $1.key }) where variable.hasPrefix("ACCRETE_") {
@@ -74,6 +78,17 @@ public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
     /// Every key with its default, in the order of the type's declaration, for documentation and checks.
     public func keys() throws(ConfigurationError) -> [(key: String, value: String)] {
         ConfigurationMerge.leaves(of: try tree(of: defaults)).map { ($0.key, $0.node.compact) }
+    }
+
+    private var whole: Node {
+        get throws(ConfigurationError) {
+            guard let wholeText else { return try tree(of: defaults) }
+            do {
+                return try compose(yaml: wholeText) ?? Node([:])
+            } catch {
+                throw ConfigurationError(problems: [.init(origin: .defaults, text: "the defaults are not YAML: \(error)")])
+            }
+        }
     }
 
     func tree(of settings: Settings) throws(ConfigurationError) -> Node {

@@ -1,16 +1,18 @@
 import Foundation
 import Statistics
 
-/// A pole on a cart that is pushed left (0) or right (1): 1 for every step until it falls past 12°, leaves ±2.4, or 500 steps are over.
+/// A pole on a cart that is pushed left (0) or right (1). The reward is 1 for every step; the episode ends when the pole leans more than
+/// 12°, the cart leaves ±2.4, or after 500 steps.
 ///
-/// Gymnasium's CartPole-v1, with its equations, Euler integration in double precision and limits.  https://gymnasium.farama.org/environments/classic_control/cart_pole
+/// Equations, Euler integration in double precision and limits are those of Gymnasium's CartPole-v1.
+/// https://gymnasium.farama.org/environments/classic_control/cart_pole
 public struct CartPole: Environment {
     /// x, ẋ, θ, θ̇
     public var state: [Double] = [0, 0, 0, 0]
     private var steps = 0
 
     private static let gravity = 9.8, poleMass = 0.1, totalMass = 1.1, halfLength = 0.5, force = 10.0, tau = 0.02
-    private static let angleLimit = 12 * 2 * Double.pi / 360, placeLimit = 2.4
+    private static let angleLimit = 12 * 2 * Double.pi / 360, positionLimit = 2.4
     public static let stepLimit = 500
 
     public init() {}
@@ -40,7 +42,7 @@ public struct CartPole: Environment {
         let linear = temporary - Self.poleMass * Self.halfLength * angular * cosine / Self.totalMass
         state = [x + Self.tau * speed, speed + Self.tau * linear, angle + Self.tau * spin, spin + Self.tau * angular]
         steps += 1
-        let isTerminal = abs(state[0]) > Self.placeLimit || abs(state[2]) > Self.angleLimit
+        let isTerminal = abs(state[0]) > Self.positionLimit || abs(state[2]) > Self.angleLimit
         return Outcome(observation: state.map(Float.init), reward: 1, isTerminal: isTerminal, isTruncated: steps >= Self.stepLimit)
     }
 }

@@ -1,22 +1,25 @@
 import Statistics
 
-/// A world that answers actions: what is observed, what it was worth, and whether it goes on.
+/// A reinforcement learning environment: it answers an action with an observation, a reward, and whether the episode continues.
 public protocol Environment: Sendable {
+    /// The number of numbers in an observation.
     var inputs: Int { get }
     var actions: ActionSpace { get }
 
-    /// Begins an episode; gives what is observed first.
+    /// Begins an episode and returns the first observation.
     mutating func reset(using random: inout RandomSource) -> [Float]
+
+    /// Performs an action.
     mutating func step(_ decision: Decision) -> Outcome
 }
 
-/// What an environment answers to an action.
+/// The result of a step of an environment.
 public struct Outcome: Sendable, Equatable {
     public var observation: [Float]
     public var reward: Double
-    /// The world has ended: nothing follows.
+    /// Whether the episode has ended in a terminal state.
     public var isTerminal: Bool
-    /// Time is up although the world would go on.
+    /// Whether the episode has been cut off by a time limit.
     public var isTruncated: Bool
 
     public init(observation: [Float], reward: Double, isTerminal: Bool, isTruncated: Bool) {
@@ -27,14 +30,14 @@ public struct Outcome: Sendable, Equatable {
     }
 }
 
-/// Every native environment, by the name that Gymnasium gives it.
+/// All built-in environments, by their names in Gymnasium.
 public let environments: KeyValuePairs<String, any Environment> = [
     "CartPole-v1": CartPole(),
     "Pendulum-v1": Pendulum(),
 ]
 
 extension Policy {
-    /// The returns of whole episodes, without exploring.
+    /// The returns (sums of rewards) of whole episodes without exploration.
     public func evaluate(in environment: some Environment, episodes: Int, seed: UInt64) -> [Double] {
         var environment = environment, random = RandomSource(seed: seed)
         return (0..<episodes).map { _ in

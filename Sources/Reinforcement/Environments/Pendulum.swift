@@ -1,9 +1,10 @@
 import Foundation
 import Statistics
 
-/// A pendulum to be swung up and held with a torque of ±2; every step costs angle² + 0.1 speed² + 0.001 torque², for 200 steps.
+/// A pendulum to be swung up and held with a torque within ±2. The reward of a step is −(angle² + 0.1 speed² + 0.001 torque²); an
+/// episode has 200 steps.
 ///
-/// Gymnasium's Pendulum-v1, with its equations and limits.  https://gymnasium.farama.org/environments/classic_control/pendulum
+/// Equations and limits are those of Gymnasium's Pendulum-v1.  https://gymnasium.farama.org/environments/classic_control/pendulum
 public struct Pendulum: Environment {
     /// θ, θ̇; 0 is upright.
     public var state: [Double] = [0, 0]

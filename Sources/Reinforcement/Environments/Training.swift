@@ -1,6 +1,6 @@
 import Statistics
 
-/// A policy and several copies of an environment, stepping together.
+/// Trains a policy in several copies of an environment in lockstep.
 public struct Training<World: Environment> {
     public let learner: any ConfigurablePolicy
     private var worlds: [World]
@@ -8,9 +8,9 @@ public struct Training<World: Environment> {
     private var totals: [Double]
     private var runs: [[Transition]]
     private var random: RandomSource
-    /// Steps taken in all worlds together.
+    /// The number of steps in all copies together.
     public private(set) var steps = 0
-    /// The return of every episode that ended, and the step at which it did.
+    /// The return of every finished episode, and the step at which it ended.
     public private(set) var episodes: [(step: Int, total: Double)] = []
 
     public init(_ learner: any ConfigurablePolicy, in world: World, copies: Int, seed: UInt64) {
@@ -23,13 +23,14 @@ public struct Training<World: Environment> {
         for index in worlds.indices { observations.append(worlds[index].reset(using: &random)) }
     }
 
-    /// One step in every world; learns when as many steps have come together as the learner wants.
+    /// Performs one step in every copy, and learns if there are enough transitions.
+    /// - Returns: the progress, if the learner has learned.
     @discardableResult
     public mutating func advance() -> PolicyProgress? {
         for index in worlds.indices { step(index) }
-        guard runs.reduce(0, { $0 + $1.count }) >= learner.appetite else { return nil }
+        guard runs.reduce(0, { $0 + $1.count }) >= learner.batchSize else { return nil }
         for index in runs.indices where !runs[index].isEmpty {
-            // What follows the newest step is as good as the policy now thinks it is.
+            // The run is cut here: the policy's current value estimate stands in for what follows.
             runs[index][runs[index].count - 1].isLast = true
         }
         defer { for index in runs.indices { runs[index].removeAll(keepingCapacity: true) } }

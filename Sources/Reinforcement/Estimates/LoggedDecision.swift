@@ -1,4 +1,4 @@
-/// One line of a decision log: what was observed and chosen, with what probability, and what came of it.
+/// A line of a decision log: the observation, the action, its probability and the reward.
 public struct LoggedDecision: Codable, Sendable, Equatable {
     public var decision: String
     public var policy: String
@@ -6,13 +6,13 @@ public struct LoggedDecision: Codable, Sendable, Equatable {
     public var observation: [Float]
     public var choice: Int?
     public var values: [Float]?
-    /// Of a text.
+    /// The tokens of a text.
     public var tokens: [Int]?
-    /// Of the choice, or the density of the values.
+    /// ln of the probability of the choice or the text, or of the density of the values.
     public var logProbability: Double
     public var value: Double
     public var reward: Double
-    /// Whether the reward was told, or is what stands in when none is.
+    /// Whether the reward comes from feedback; otherwise it is the default.
     public var wasTold: Bool
 
     public init(

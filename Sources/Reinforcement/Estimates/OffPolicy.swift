@@ -1,16 +1,16 @@
 import Foundation
 import Statistics
 
-/// What another policy would have earned by a decision, judged from a log of choices whose probabilities are known.
+/// Off-policy estimates of the mean reward that another policy would have received, from a log of choices with their probabilities.
 ///
 ///     IPS  = mean(w r),  w = π(a|x) / p(a|x)
 ///     SNIPS = Σ w r / Σ w
 ///     DR   = mean(Σ_b π(b|x) q(x, b) + w (r − q(x, a)))
 ///
-/// q is a ridge regression of rewards for each choice, fitted on the half of the log that it does not judge.
+/// q is a ridge regression of the rewards of each choice, fitted on the half of the log to which it is not applied (cross-fitting).
 /// https://arxiv.org/abs/1103.4601, https://papers.nips.cc/paper/2015/hash/39027dfad5138c9ca0c474d71db915c3-Abstract.html
 public struct OffPolicyEstimate: Sendable, Equatable, Codable {
-    /// An estimate, and its standard error.
+    /// An estimate and its standard error.
     public struct Figure: Sendable, Equatable, Codable {
         public var mean: Double
         public var error: Double
@@ -24,16 +24,18 @@ public struct OffPolicyEstimate: Sendable, Equatable, Codable {
     public var inversePropensity: Figure
     public var selfNormalized: Figure
     public var doublyRobust: Figure
-    /// (Σ w)² / Σ w²: as many decisions of its own this is worth.
+    /// (Σ w)² / Σ w²: the effective sample size.
     public var effectiveCount: Double
     public var count: Int
 
-    /// One decision as a target policy sees it.
+    /// The terms of one decision.
     struct Case {
+        /// w
         var weight: Double
         var reward: Double
-        /// q of what was chosen, and Σ π q over all choices.
+        /// q(x, a) of the choice a that was taken.
         var chosen: Double
+        /// Σ_b π(b|x) q(x, b).
         var expected: Double
     }
 
@@ -56,9 +58,12 @@ public struct OffPolicyEstimate: Sendable, Equatable, Codable {
 }
 
 extension OffPolicyEstimate {
+    /// Estimates the mean reward of a target policy.
     /// - Parameters:
-    ///   - log: decisions with a choice; others are passed over.
-    ///   - probabilities: the target policy's, of every choice.
+    ///   - log: the logged decisions; those without a choice are skipped.
+    ///   - choices: the number of choices.
+    ///   - ridge: λ of the regressions.
+    ///   - probabilities: returns the target policy's probability of each choice.
     public init(_ log: [LoggedDecision], choices: Int, ridge: Double = 1, of probabilities: (LoggedDecision) -> [Double]) {
         let usable = log.filter { $0.choice.map { (0..<choices).contains($0) } == true && $0.logProbability.isFinite }
         let models = RewardModels(usable, choices: choices, ridge: ridge)
@@ -73,7 +78,8 @@ extension OffPolicyEstimate {
     }
 }
 
-/// A regression of rewards for each choice, from the decisions of even and of odd number: each half is judged by the other's.
+/// A regression of rewards for each choice, fitted on the decisions of even and of odd index separately: each half is predicted by the
+/// regressions of the other.
 private struct RewardModels {
     private var halves: [[RidgeRegression]]
 

@@ -1,27 +1,27 @@
 import Statistics
 
-/// What became known, joined to the decision that it is for: every decision is used at most once, with the first reward that cites it in
-/// time, or with a default when none does.
+/// Joins feedback to decisions: every decision is settled once, with the first reward that cites it within a time window, or with a
+/// default reward if there is none.
 ///
-/// Where what follows a decision belongs to it, those of a session settle in the order in which they were made; else each when its feedback is there.
-/// Times are nanoseconds.
+/// If decisions wait for the next one of their session (`waitsForNext`), those of a session settle in the order in which they were made;
+/// else each settles when its feedback arrives. Times are in nanoseconds.
 public struct DecisionJoin: Sendable {
     public struct Configuration: Sendable, Equatable {
-        /// How long a decision waits for its feedback.
+        /// How long a decision waits for its feedback, in nanoseconds.
         public var window: Int64 = 30_000_000_000
-        /// The reward of a decision whose feedback did not come.
+        /// The reward of a decision without feedback.
         public var defaultReward = 0.0
-        /// Decisions waiting, over all sessions.
+        /// The maximum number of open decisions of all sessions.
         public var maximumOpen = 4096
-        /// Settled decisions remembered, so that feedback that comes again or too late is known as such.
+        /// The maximum number of settled decisions that are kept to recognise duplicate and late feedback.
         public var maximumRemembered = 65_536
-        /// Whether a decision waits for the next of its session too, unless its episode ends with it.
+        /// Whether a decision also waits for the next decision of its session, unless its episode ends with it.
         public var waitsForNext = true
 
         public init() {}
     }
 
-    /// A decision as it came.
+    /// A decision that waits for feedback.
     public struct Made: Sendable, Equatable {
         public var id: DecisionID
         public var session: String
@@ -39,7 +39,7 @@ public struct DecisionJoin: Sendable {
     }
 
     /// Feedback that cites a decision.
-    public struct Told: Sendable, Equatable {
+    public struct Feedback: Sendable, Equatable {
         public var id: DecisionID
         public var session: String
         public var reward: Double
@@ -53,18 +53,20 @@ public struct DecisionJoin: Sendable {
         }
     }
 
+    /// How an episode ended: in a terminal state, or by truncation.
     public enum Ending: Sendable { case terminal, truncated }
 
-    /// A decision with its reward, and what was observed and decided next where that is known.
+    /// A decision with its reward, and the next decision of its session if it is known.
     public struct Settled: Sendable, Equatable {
         public var made: Made
         public var reward: Double
+        /// Whether the reward comes from feedback; otherwise it is the default.
         public var wasTold: Bool
         public var ending: Ending?
         public var next: Made?
     }
 
-    /// Why a decision or feedback is not taken in.
+    /// Why a decision or feedback is rejected.
     public enum Refusal: String, Error, Sendable, CaseIterable {
         case orphanFeedback, lateFeedback, duplicateFeedback, forgedFeedback, overflow
     }
@@ -72,25 +74,26 @@ public struct DecisionJoin: Sendable {
     private struct Open: Sendable {
         var made: Made
         var since: Int64
-        var told: (reward: Double, ending: Ending?)?
-        /// The window closed before any feedback came.
+        var feedback: (reward: Double, ending: Ending?)?
+        /// Whether the window closed before any feedback arrived.
         var isOverdue = false
-        var isDone: Bool { told != nil || isOverdue }
+        var isDone: Bool { feedback != nil || isOverdue }
     }
 
-    private enum State: Sendable { case open, told, overdue }
+    private enum State: Sendable { case open, settled, overdue }
 
     private let configuration: Configuration
     private var sessions: [String: [Open]] = [:]
     private var known: [DecisionID: (session: String, state: State)] = [:]
-    /// The newest decision of each place: who cites the place and not the decision has guessed.
+    /// The newest decision of each place: feedback that cites a known place with a wrong secret is forged.
     private var places: [DecisionID.Place: DecisionID] = [:]
     private var settledOrder: [DecisionID] = []
     public private(set) var open = 0
 
     public init(_ configuration: Configuration = Configuration()) { self.configuration = configuration }
 
-    /// Takes a decision in.
+    /// Adds a decision.
+    /// - Returns: nil, or the reason why it is rejected.
     public mutating func insert(_ made: Made, at now: Int64) -> Refusal? {
         guard open < configuration.maximumOpen else { return .overflow }
         guard known[made.id] == nil else { return .duplicateFeedback }
@@ -101,37 +104,38 @@ public struct DecisionJoin: Sendable {
         return nil
     }
 
-    /// Takes feedback in.
-    public mutating func insert(_ told: Told, at now: Int64) -> Refusal? {
-        guard let match = known[told.id] else { return places[told.id.place] == nil ? .orphanFeedback : .forgedFeedback }
-        guard match.session == told.session else { return .forgedFeedback }
+    /// Adds feedback.
+    /// - Returns: nil, or the reason why it is rejected.
+    public mutating func insert(_ feedback: Feedback, at now: Int64) -> Refusal? {
+        guard let match = known[feedback.id] else { return places[feedback.id.place] == nil ? .orphanFeedback : .forgedFeedback }
+        guard match.session == feedback.session else { return .forgedFeedback }
         switch match.state {
-        case .told: return .duplicateFeedback
+        case .settled: return .duplicateFeedback
         case .overdue: return .lateFeedback
         case .open: break
         }
-        guard let index = sessions[told.session]?.firstIndex(where: { $0.made.id == told.id }),
-            let since = sessions[told.session]?[index].since
+        guard let index = sessions[feedback.session]?.firstIndex(where: { $0.made.id == feedback.id }),
+            let since = sessions[feedback.session]?[index].since
         else {
             return .orphanFeedback
         }
         if isOver(since, at: now) {
-            close(told.session, index)
+            close(feedback.session, index)
             return .lateFeedback
         }
-        sessions[told.session]?[index].told = (told.reward, told.ending)
-        known[told.id]?.state = .told
+        sessions[feedback.session]?[index].feedback = (feedback.reward, feedback.ending)
+        known[feedback.id]?.state = .settled
         return nil
     }
 
-    /// The decisions that are settled by now, those of one session in order.
+    /// Removes and returns the decisions that are settled, those of each session in order.
     public mutating func settle(at now: Int64) -> [Settled] {
         var settled: [Settled] = []
         for name in sessions.keys.sorted() { settled += settle(session: name, at: now) }
         return settled
     }
 
-    /// The same for one session.
+    /// Removes and returns the settled decisions of one session, in order.
     public mutating func settle(session name: String, at now: Int64) -> [Settled] {
         closeOverdue(name, at: now)
         return takeSettled(name, at: now)
@@ -156,16 +160,16 @@ public struct DecisionJoin: Sendable {
         guard let waiting = sessions[name] else { return [] }
         var settled: [Settled] = [], rest: [Open] = []
         for (index, one) in waiting.enumerated() {
-            let ending = one.told?.ending
+            let ending = one.feedback?.ending
             let next = ending == nil && index + 1 < waiting.count ? waiting[index + 1].made : nil
-            let isPatient = configuration.waitsForNext && (!rest.isEmpty || ending == nil && next == nil && !isOver(one.since, at: now))
-            if !one.isDone || isPatient {
+            let waits = configuration.waitsForNext && (!rest.isEmpty || ending == nil && next == nil && !isOver(one.since, at: now))
+            if !one.isDone || waits {
                 rest.append(one)
             } else {
                 settled.append(
                     Settled(
-                        made: one.made, reward: one.told?.reward ?? configuration.defaultReward, wasTold: one.told != nil, ending: ending,
-                        next: next))
+                        made: one.made, reward: one.feedback?.reward ?? configuration.defaultReward, wasTold: one.feedback != nil,
+                        ending: ending, next: next))
             }
         }
         guard !settled.isEmpty else { return [] }
@@ -177,7 +181,7 @@ public struct DecisionJoin: Sendable {
 
     private mutating func remember(_ id: DecisionID) {
         settledOrder.append(id)
-        // In halves, so that forgetting costs little.
+        // The older half is removed at once, so that the amortised cost is constant.
         guard settledOrder.count > configuration.maximumRemembered else { return }
         let half = settledOrder.count / 2
         for old in settledOrder[..<half] {
@@ -188,8 +192,9 @@ public struct DecisionJoin: Sendable {
     }
 }
 
-/// What feedback cites: where the decision stands, and a number that nobody can guess who has not heard it.
+/// The identifier by which feedback cites a decision: its place, and a random number known only to subscribers of the decision.
 public struct DecisionID: Sendable, Hashable, CustomStringConvertible {
+    /// A session, and the index of the decision in it.
     public struct Place: Sendable, Hashable {
         public let session: String
         public let ordinal: UInt64
@@ -203,7 +208,7 @@ public struct DecisionID: Sendable, Hashable, CustomStringConvertible {
         self.secret = secret
     }
 
-    /// - Returns: nil where the text is no such id.
+    /// Parses `session/ordinal/secret`, the secret in hexadecimal; nil if the text has another form.
     public init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 3, !parts[0].isEmpty, parts[0].utf8.count <= 64, let ordinal = UInt64(parts[1]),

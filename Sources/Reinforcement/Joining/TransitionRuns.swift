@@ -1,18 +1,22 @@
-/// Settled decisions as steps to learn from: those of a session one after another, until there are enough of all sessions.
+/// Collects settled decisions as transitions, in order for each session, until there are enough to learn from.
 public struct TransitionRuns: Sendable {
     private var runs: [String: [Transition]] = [:]
+    /// The number of transitions of all sessions.
     public private(set) var count = 0
 
     public init() {}
 
-    /// - Parameter isUsable: whether the decision may be learned from; if not, what came before it ends there.
+    /// Adds a settled decision.
+    /// - Parameters:
+    ///   - settled: the decision.
+    ///   - isUsable: whether it may be learned from; if not, it is skipped and the transition before it is the last of its run.
     public mutating func append(_ settled: DecisionJoin.Settled, isUsable: Bool) {
         let session = settled.made.session
         guard isUsable else {
             if let last = runs[session]?.indices.last { runs[session]?[last].isLast = true }
             return
         }
-        // Where nothing is known of what follows, it is as good as what was expected here.
+        // If the next decision is not known, the value estimate of this one stands in for that of the next.
         let nextValue = settled.ending == .terminal ? 0 : settled.next?.decision.value ?? settled.made.decision.value
         runs[session, default: []].append(
             Transition(
@@ -22,7 +26,7 @@ public struct TransitionRuns: Sendable {
         count += 1
     }
 
-    /// All of them, session by session; nothing is left.
+    /// Removes and returns all transitions, one session after the other.
     public mutating func takeAll() -> [Transition] {
         defer { self = TransitionRuns() }
         return runs.keys.sorted().flatMap { name -> [Transition] in

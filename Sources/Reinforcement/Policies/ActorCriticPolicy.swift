@@ -2,14 +2,14 @@ import Foundation
 import Statistics
 import Tensors
 
-/// An actor-critic at work, one observation at a time.
+/// The policy of an actor-critic, which decides on one observation at a time.
 public final class ActorCriticPolicy: Policy {
     public let actions: ActionSpace
     public let inputs: Int
     public let parameters: ParameterStore<Float>
     private let graph: Graph<Float>
     private let observation: Tensor<Float>
-    private let told: Tensor<Float>
+    private let outputs: Tensor<Float>
     private let probabilities: Tensor<Float>
     private let value: Tensor<Float>
 
@@ -19,9 +19,9 @@ public final class ActorCriticPolicy: Policy {
         self.parameters = parameters
         graph = .predicting(parameters: parameters)
         observation = graph.input([1, network.inputs])
-        told = network.act(observation, in: graph)
-        probabilities = graph.softmax(told)
-        value = network.judge(observation, in: graph)
+        outputs = network.act(observation, in: graph)
+        probabilities = graph.softmax(outputs)
+        value = network.evaluate(observation, in: graph)
     }
 
     public func decide(on observation: [Float], explores: Bool, using random: inout RandomSource) -> Decision {
@@ -40,19 +40,20 @@ public final class ActorCriticPolicy: Policy {
         return probabilities.values.map { Double($0) }
     }
 
-    /// What follows an observation, as the critic sees it.
+    /// The critic's estimate of the value of an observation.
     public func value(of observation: [Float]) -> Double {
         self.observation.set(observation)
         graph.forward()
         return Double(value.value)
     }
 
-    /// u ~ N(μ, σ), tanh u laid into the bounds; ln p = ln N(u) − Σ ln(half · (1 − tanh² u)).
+    /// u ~ N(μ, σ), tanh u mapped to the bounds; ln p = ln N(u) − Σ ln(half · (1 − tanh² u)), where half is half the range of a
+    /// control.
     private func control(_ value: Double, _ explores: Bool, _ random: inout RandomSource) -> Decision {
         let spread = parameters[ActorCritic.deviationName]
         var raw: [Float] = [], logDensity = 0.0
         for (i, bounds) in actions.bounds.enumerated() {
-            let mean = Double(told.values[i]), deviation = exp(Double(spread[i]))
+            let mean = Double(outputs.values[i]), deviation = exp(Double(spread[i]))
             let u = Float(explores ? mean + deviation * random.normal() : mean)
             let z = (Double(u) - mean) / deviation
             // ln(1 − tanh² u) = 2 (ln 2 − u − softplus(−2u)), which does not overflow.
@@ -66,7 +67,7 @@ public final class ActorCriticPolicy: Policy {
     }
 }
 
-/// ln N(u; μ, σ) of what was drawn, from the published density: the bounds' share taken out again.
+/// ln N(u; μ, σ) of the numbers drawn, from the published density, without the factor of the mapping to the bounds.
 func gaussianLogProbability(of decision: Decision, bounds: [ClosedRange<Double>]) -> Double {
     zip(decision.raw, bounds).reduce(decision.logProbability) { sum, drawn in
         let u = abs(Double(drawn.0)), half = (drawn.1.upperBound - drawn.1.lowerBound) / 2

@@ -2,22 +2,22 @@ import Learning
 import Statistics
 import Tensors
 
-/// Deep deterministic policy gradient: a critic learns from remembered steps what actions are worth, and an actor climbs it.
-/// Both are judged by targets that follow slowly.  https://arxiv.org/abs/1509.02971
+/// Deep deterministic policy gradient: a critic learns the values of actions from a replay buffer, and an actor maximises the critic.
+/// Bootstrap values come from slowly updated target networks.  https://arxiv.org/abs/1509.02971
 public final class DDPG: ConfigurablePolicy {
     public struct Configuration: Settings {
         public var learningRate = 3e-4
-        /// Steps remembered; the oldest make room.
+        /// Capacity of the replay buffer in transitions.
         public var memory = 1_000_000
         public var batch = 256
         public var discount = 0.99
-        /// How far the targets move towards the learned in a step.
+        /// τ: how far the target networks move towards the learned ones in a step.
         public var tau = 0.005
-        /// σ of the exploration noise, as a share of half a control's range.
+        /// σ of the exploration noise, relative to half a control's range.
         public var noise = 0.1
-        /// Steps remembered before learning begins.
+        /// The number of transitions in the replay buffer before learning begins.
         public var warmup = 1000
-        /// The actor moves in every so many steps of the critic.
+        /// The number of critic steps for each actor step.
         public var actorInterval = 2
         public var hidden = [256, 256]
 
@@ -39,7 +39,7 @@ public final class DDPG: ConfigurablePolicy {
 
     public let configuration: Configuration
     public let policy: any Policy
-    public let appetite = 1
+    public let batchSize = 1
     public let isOffPolicy = true
     private let network: DeterministicActorCritic
     public let parameters: ParameterStore<Float>
@@ -68,7 +68,7 @@ public final class DDPG: ConfigurablePolicy {
 
         targetGraph = .predicting(parameters: targets)
         next = targetGraph.input([B, inputs])
-        nextValues = network.judge(next, network.act(next, in: targetGraph), in: targetGraph)
+        nextValues = network.evaluate(next, network.act(next, in: targetGraph), in: targetGraph)
 
         criticGraph = Graph(parameters: parameters, learning: DeterministicActorCritic.isCritic)
         observations = criticGraph.input([B, inputs])
@@ -85,7 +85,7 @@ public final class DDPG: ConfigurablePolicy {
         actorOptimizer = Optimizer(rule, parameters: parameters, gradients: actorGraph.gradients)
     }
 
-    /// Targets, optimisers, and the newest of what is remembered.
+    /// The target networks, the optimisers, and the newest transitions of the replay buffer.
     public var state: PolicyState {
         var state = memory.state(atMost: Self.keptNumbers)
         state.numbers["steps"] = Double(steps)
@@ -95,7 +95,7 @@ public final class DDPG: ConfigurablePolicy {
         return state
     }
 
-    /// Of the memory, in a state: 16 MiB.
+    /// The maximum count of numbers of the replay buffer in a state: 16 MiB.
     private static let keptNumbers = 1 << 22
 
     public func resume(from state: PolicyState) {
@@ -107,7 +107,7 @@ public final class DDPG: ConfigurablePolicy {
         memory.restore(state)
     }
 
-    /// One step of learning for each transition, once enough is remembered.
+    /// Adds transitions to the replay buffer; with each one, once there are enough, it takes one step of learning.
     public func learn(from transitions: [Transition]) -> PolicyProgress? {
         var progress = PolicyProgress(transitions: transitions.count, loss: 0), taken = 0
         let skipped = criticOptimizer.skipped + actorOptimizer.skipped
@@ -123,7 +123,8 @@ public final class DDPG: ConfigurablePolicy {
         return progress
     }
 
-    /// y = r + γ Q′(s′, μ′(s′)), 0 after a terminal step. The critic's loss.
+    /// Takes a step with the targets y = r + γ Q′(s′, μ′(s′)), without the second term after a terminal step.
+    /// - Returns: the critic's loss.
     private func learn() -> Double {
         let B = configuration.batch, inputs = network.inputs, width = actions.columns
         var rows: [(reward: Float, follows: Float)] = []
@@ -148,13 +149,13 @@ public final class DDPG: ConfigurablePolicy {
             actorGraph.forward()
             actorGraph.backward(from: actorLoss)
             actorOptimizer.step()
-            follow()
+            updateTargets()
         }
         return Double(criticLoss.value)
     }
 
     /// θ′ ← θ′ + τ (θ − θ′)
-    private func follow() {
+    private func updateTargets() {
         let tau = Float(configuration.tau), learned = parameters.values, target = targets.values
         for i in 0..<learned.count { target[i] += tau * (learned[i] - target[i]) }
     }

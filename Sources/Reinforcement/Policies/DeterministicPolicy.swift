@@ -2,12 +2,12 @@ import Foundation
 import Statistics
 import Tensors
 
-/// A deterministic actor at work, with normal noise around its action where it explores.
+/// The policy of a deterministic actor, with normal noise added to its action for exploration.
 public final class DeterministicPolicy: Policy {
     public let actions: ActionSpace
     public let inputs: Int
     public let parameters: ParameterStore<Float>
-    /// σ of the noise, as a share of half a control's range.
+    /// σ of the noise, relative to half a control's range.
     public let noise: Double
     private let graph: Graph<Float>
     private let observation: Tensor<Float>
@@ -22,12 +22,12 @@ public final class DeterministicPolicy: Policy {
         graph = .predicting(parameters: parameters)
         observation = graph.input([1, network.inputs])
         action = network.act(observation, in: graph)
-        value = network.judge(observation, action, in: graph)
+        value = network.evaluate(observation, action, in: graph)
     }
 
     public func probabilities(on observation: [Float]) -> [Double] { [] }
 
-    /// The density is that of the noise before it is clipped; 0 where nothing was left to chance.
+    /// Decides on controls. `logProbability` is the log-density of the noise before clipping; 0 without exploration.
     public func decide(on observation: [Float], explores: Bool, using random: inout RandomSource) -> Decision {
         self.observation.set(observation)
         graph.forward()

@@ -2,12 +2,12 @@ import Foundation
 import Statistics
 import Tensors
 
-/// What everything else has to beat: the same probabilities, or the same controls, whatever is observed.
+/// A baseline policy that does not learn: fixed probabilities of choices, or fixed controls, independent of the observation.
 public final class FixedPolicy: ConfigurablePolicy, Policy {
     public struct Configuration: Settings {
-        /// Of choices; empty: all alike.
+        /// The probabilities of the choices; empty for equal probabilities.
         public var probabilities: [Double] = []
-        /// Of controls; empty: the middle of their bounds.
+        /// The controls; empty for the middle of their bounds.
         public var values: [Double] = []
 
         public init() {}
@@ -24,7 +24,7 @@ public final class FixedPolicy: ConfigurablePolicy, Policy {
     public let inputs: Int
     public let parameters: ParameterStore<Float>
     public var policy: any Policy { self }
-    public let appetite = 1
+    public let batchSize = 1
     public let isOffPolicy = true
 
     public init(inputs: Int, actions: ActionSpace, _ configuration: Configuration, seed: UInt64) throws(SettingsError) {

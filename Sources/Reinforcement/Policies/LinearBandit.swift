@@ -2,20 +2,20 @@ import Foundation
 import Statistics
 import Tensors
 
-/// LinUCB with a share of honest chance: each choice's reward is a linear function of the observation, known with some
-/// confidence, and the best that is still credible is chosen.  https://arxiv.org/abs/1003.0146
+/// LinUCB with ε-greedy exploration: the reward of each choice is modelled as a linear function of the observation, and the choice with
+/// the highest upper confidence bound is taken.  https://arxiv.org/abs/1003.0146
 ///
 ///     A = λI + Σ x xᵀ;  θ = A⁻¹ Σ r x;  score = θᵀx + α √(xᵀ A⁻¹ x)
 ///
-/// A constant 1 joins the observation. With probability ε it chooses evenly, so that every choice has a probability by which
-/// other policies can be judged from its log.
+/// A constant 1 is appended to the observation. With probability ε a choice is drawn uniformly, so that every choice has a positive
+/// probability, as off-policy evaluation requires.
 public final class LinearBandit: ConfigurablePolicy, Policy {
     public struct Configuration: Settings {
-        /// α: how much an uncertain choice is worth trying.
+        /// α: the weight of the uncertainty of a choice.
         public var confidence = 1.0
-        /// λ: how strongly rewards are first believed to be 0.
+        /// λ: the regularisation of the regression towards a reward of 0.
         public var ridge = 1.0
-        /// ε: the share of decisions left to chance.
+        /// ε: the fraction of decisions that are drawn uniformly.
         public var exploration = 0.1
 
         public init() {}
@@ -32,14 +32,14 @@ public final class LinearBandit: ConfigurablePolicy, Policy {
     public let inputs: Int
     public let parameters: ParameterStore<Float>
     public var policy: any Policy { self }
-    public let appetite = 1
+    public let batchSize = 1
     public let isOffPolicy = true
     private var models: [RidgeRegression]
 
     public init(inputs: Int, actions: ActionSpace, _ configuration: Configuration, seed: UInt64) throws(SettingsError) {
         try configuration.validate()
         guard case .choices(let count) = actions else {
-            throw SettingsError("policy", "a bandit chooses; ppo and ddpg decide on controls")
+            throw SettingsError("policy", "bandit supports choices only; for controls there are ppo and ddpg")
         }
         self.configuration = configuration
         self.actions = actions
@@ -72,7 +72,7 @@ public final class LinearBandit: ConfigurablePolicy, Policy {
 
     public func resume(from state: PolicyState) {
         let d = inputs + 1, inverse = parameters["bandit.inverse"], reward = parameters["bandit.reward"]
-        guard parameters.values.allSatisfy(\.isFinite) else {  // nothing can be decided with it: begun anew
+        guard parameters.values.allSatisfy(\.isFinite) else {  // not usable: start from the initial model
             for choice in models.indices { write(choice) }
             return
         }
@@ -88,7 +88,7 @@ public final class LinearBandit: ConfigurablePolicy, Policy {
         return scores.indices.map { even + ($0 == best ? 1 - configuration.exploration : 0) }
     }
 
-    /// Its value is the reward that it expects.
+    /// Draws a choice; the value of the decision is its expected reward.
     public func decide(on observation: [Float], explores: Bool, using random: inout RandomSource) -> Decision {
         let probabilities = probabilities(on: observation).map(Float.init)
         let choice = explores ? draw(from: probabilities, &random) : likeliest(probabilities)
@@ -96,7 +96,7 @@ public final class LinearBandit: ConfigurablePolicy, Policy {
             choice: choice, logProbability: log(max(1e-30, Double(probabilities[choice]))), value: expected(observation, choice))
     }
 
-    /// The published numbers, which are all that deciding needs, of one choice.
+    /// Writes the model of a choice to the published parameters, which are all that decisions need.
     private func write(_ choice: Int) {
         let d = inputs + 1, model = models[choice]
         let inverse = parameters["bandit.inverse"], reward = parameters["bandit.reward"]

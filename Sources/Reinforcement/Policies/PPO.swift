@@ -2,28 +2,28 @@ import Learning
 import Statistics
 import Tensors
 
-/// Proximal policy optimisation: several careful passes over what a policy has just lived through.  https://arxiv.org/abs/1707.06347
+/// Proximal policy optimisation: several epochs over the newest transitions with a clipped objective.  https://arxiv.org/abs/1707.06347
 public final class PPO: ConfigurablePolicy {
     public struct Configuration: Settings {
         public var learningRate = 2.5e-4
-        /// Steps that are learned from at once.
+        /// The number of transitions of a round of learning.
         public var batch = 512
         public var minibatch = 128
         public var epochs = 4
         public var discount = 0.99
         /// λ of the advantage estimate.
         public var lambda = 0.95
-        /// ε: how far a probability may move in one round, as a share.
+        /// ε: how far the ratio of new to old probability may move from 1 in a round.
         public var clip = 0.2
         public var clipsValues = true
         public var valueWeight = 0.5
         public var entropyWeight = 0.01
         public var maximumGradientNorm = 0.5
-        /// A round ends when the policy has moved this far, in nats; 0: never.
+        /// A round ends early when the KL divergence from the policy that decided exceeds this, in nats; 0 for no limit.
         public var targetDivergence = 0.0
         public var normalizesAdvantages = true
         public var hidden = [64, 64]
-        /// Rounds over which the learning rate falls to 0; 0: it stays.
+        /// The number of rounds over which the learning rate decreases to 0; 0 for a constant rate.
         public var annealRounds = 0
 
         public init() {}
@@ -51,7 +51,7 @@ public final class PPO: ConfigurablePolicy {
     public let network: ActorCritic
     public private(set) var rounds = 0
     public var policy: any Policy { actorCritic }
-    public var appetite: Int { configuration.batch }
+    public var batchSize: Int { configuration.batch }
     private let actorCritic: ActorCriticPolicy
     private let graph: Graph<Float>
     private let observations: Tensor<Float>

@@ -1,20 +1,24 @@
 import Statistics
 import Tensors
 
-/// Something that decides on an observation, with parameters that are exchanged whole.
+/// A policy: decides on an action for an observation. Its parameters can be replaced.
 public protocol Policy: AnyObject {
     var actions: ActionSpace { get }
-    /// How many numbers an observation has.
+    /// The number of numbers in an observation.
     var inputs: Int { get }
     var parameters: ParameterStore<Float> { get }
 
-    /// - Parameter explores: whether it may try what it does not think best.
+    /// Decides on an action.
+    /// - Parameters:
+    ///   - observation: `inputs` numbers.
+    ///   - explores: whether an action is drawn at random; otherwise the best one is taken.
+    ///   - random: the source of randomness.
     func decide(on observation: [Float], explores: Bool, using random: inout RandomSource) -> Decision
 
-    /// What the policy expects to follow an observation; 0 where it makes no estimate.
+    /// The estimated value of an observation; 0 if the policy makes no estimate.
     func value(of observation: [Float]) -> Double
 
-    /// Of choices: how likely each is when it explores; empty for controls.
+    /// The probability of each choice with exploration; empty for controls.
     func probabilities(on observation: [Float]) -> [Double]
 }
 
@@ -22,25 +26,25 @@ extension Policy {
     public func value(of observation: [Float]) -> Double { 0 }
 }
 
-/// Something that makes a policy better from what came of its decisions.
+/// Improves a policy from the transitions that follow its decisions.
 public protocol PolicyLearner: AnyObject {
-    /// The policy's numbers, which are exchanged whole.
+    /// The policy's parameters, which can be replaced.
     var parameters: ParameterStore<Float> { get }
 
-    /// How many steps it wants to learn from at once.
-    var appetite: Int { get }
+    /// The number of transitions that it learns from at once.
+    var batchSize: Int { get }
 
-    /// Whether what an older policy decided teaches as well as what the newest did.
+    /// Whether it can learn from decisions of older versions of the policy.
     var isOffPolicy: Bool { get }
 
-    /// Takes steps in, in order, those of one session one after another, up to one that is the last of its run.
-    /// - Returns: what was learned, once there was enough to learn from.
+    /// Adds transitions in order, those of a session one after the other, up to one that is the last of its run.
+    /// - Returns: the progress, if there were enough transitions to learn from; else nil.
     func learn(from transitions: [Transition]) -> PolicyProgress?
 
-    /// What it remembers beside the policy's numbers.
+    /// The learner's state beside the policy's parameters.
     var state: PolicyState { get }
 
-    /// The policy's numbers were exchanged, by a checkpoint's: goes on from them, and from as much of the state as fits.
+    /// Continues after the policy's parameters were replaced by those of a checkpoint, with the parts of `state` that match.
     func resume(from state: PolicyState)
 }
 
@@ -50,16 +54,17 @@ extension PolicyLearner {
     public func resume(from state: PolicyState) {}
 }
 
-/// What a round of learning did.
+/// The result of a round of learning.
 public struct PolicyProgress: Sendable, Equatable {
     public var transitions: Int
     public var loss: Double
-    /// How far the policy moved from the one that decided, in nats; 0 where that is not measured.
+    /// The KL divergence of the policy from the one that decided, in nats; 0 if it is not measured.
     public var divergence: Double
-    /// Steps not taken because a gradient was not finite.
+    /// The number of steps skipped because a gradient was not finite.
     public var skipped: Int
-    /// Of texts: how far the policy is from the model that holds it, in nats a token, and β, the price of that.
+    /// Of a policy that writes texts: its KL divergence from the reference model, in nats per token.
     public var fromReference: Double
+    /// Of a policy that writes texts: β, the weight of that divergence in the reward.
     public var penalty: Double
 
     public init(transitions: Int, loss: Double, divergence: Double = 0, skipped: Int = 0, fromReference: Double = 0, penalty: Double = 0) {
@@ -72,7 +77,7 @@ public struct PolicyProgress: Sendable, Equatable {
     }
 }
 
-/// Every kind of policy, by the name that configurations use.
+/// All kinds of policies, by the names used in configurations.
 public let policyLearners: KeyValuePairs<String, any ConfigurablePolicy.Type> = [
     "ppo": PPO.self,
     "ddpg": DDPG.self,
@@ -80,13 +85,13 @@ public let policyLearners: KeyValuePairs<String, any ConfigurablePolicy.Type> = 
     "fixed": FixedPolicy.self,
 ]
 
-/// A learner that settings can name.
+/// A policy learner that can be chosen by name in the configuration.
 public protocol ConfigurablePolicy: PolicyLearner, SendableMetatype {
     associatedtype Configuration: Settings
 
     var policy: any Policy { get }
 
-    /// - Throws: what about the settings does not go with these actions.
+    /// - Throws: a setting that is not valid, or an action space that is not supported.
     init(inputs: Int, actions: ActionSpace, _ configuration: Configuration, seed: UInt64) throws(SettingsError)
 }
 
@@ -98,7 +103,14 @@ extension ConfigurablePolicy {
     }
 }
 
-/// A learner by name, with settings laid over its defaults.
+/// Creates a policy learner.
+/// - Parameters:
+///   - name: a key of `policyLearners`.
+///   - inputs: the number of numbers in an observation.
+///   - actions: the action space.
+///   - settings: a JSON object that overrides the learner's default settings.
+///   - seed: the seed of the initial parameters and of all random choices in learning.
+/// - Throws: an unknown name, a setting that is not valid, or an action space that is not supported.
 public func policyLearner(
     _ name: String, inputs: Int, actions: ActionSpace, settings: JSONValue = .object([:]), seed: UInt64
 ) throws(SettingsError) -> any ConfigurablePolicy {

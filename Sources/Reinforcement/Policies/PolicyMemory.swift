@@ -1,10 +1,10 @@
 import Statistics
 
-/// The bytes that a policy and its learner take at most, told before anything is allocated, as a floating-point number, which grows instead of
-/// wrapping around; 0 where the name or the settings make no sense.
+/// An upper bound of the memory of a policy and its learner in bytes, computed without allocating it. It is a floating-point number, which
+/// cannot overflow; 0 if the settings are not valid.
 public func policyBytes(_ name: String, inputs: Int, actions: ActionSpace, settings: JSONValue) -> Double {
     let inputs = Double(inputs), width = Double(actions.width)
-    /// Numbers of a network, and what it computes for one row.
+    /// The number of parameters of a network, and of activations for one row.
     func network(_ hidden: [Int], outputs: Double) -> (parameters: Double, activations: Double) {
         let widths = [inputs + width] + hidden.map(Double.init) + [outputs]
         return (zip(widths, widths.dropFirst()).reduce(0) { $0 + ($1.0 + 1) * $1.1 }, 2 * widths.reduce(0, +))
@@ -14,7 +14,7 @@ public func policyBytes(_ name: String, inputs: Int, actions: ActionSpace, setti
     case "ppo":
         guard let own = try? PPO.Configuration(settings) else { return 0 }
         let (parameters, activations) = network(own.hidden, outputs: width + 1)
-        // Two networks: weights, gradients, the optimiser's moments, what serves.
+        // Two networks: weights, gradients, the optimiser's moments, the copy that serves.
         return 4 * (10 * parameters + 4 * Double(own.minibatch) * activations + 2 * Double(own.batch) * (2 * inputs + 3 * width + 16))
     case "ddpg":
         guard let own = try? DDPG.Configuration(settings) else { return 0 }
@@ -24,7 +24,8 @@ public func policyBytes(_ name: String, inputs: Int, actions: ActionSpace, setti
     }
 }
 
-/// Throws what about a policy's settings makes no sense, or does not go with these actions, and makes none: a large one takes a while.
+/// Checks the name and the settings of a policy without creating it, which can take long for a large one.
+/// - Throws: an unknown name, a setting that is not valid, or a policy that does not support the action space.
 public func checkPolicy(_ name: String, actions: ActionSpace, settings: JSONValue) throws(SettingsError) {
     switch name {
     case "ppo": _ = try PPO.Configuration(settings)
@@ -40,12 +41,12 @@ public func checkPolicy(_ name: String, actions: ActionSpace, settings: JSONValu
 
 extension DDPG {
     static func check(_ actions: ActionSpace) throws(SettingsError) {
-        try SettingsError.require(!actions.isDiscrete, "policy", "ddpg decides on controls, not on choices; ppo and bandit choose")
+        try SettingsError.require(!actions.isDiscrete, "policy", "ddpg supports controls only; for choices there are ppo and bandit")
     }
 }
 
 extension LinearBandit {
     static func check(_ actions: ActionSpace) throws(SettingsError) {
-        try SettingsError.require(actions.isDiscrete, "policy", "a bandit chooses; ppo and ddpg decide on controls")
+        try SettingsError.require(actions.isDiscrete, "policy", "bandit supports choices only; for controls there are ppo and ddpg")
     }
 }

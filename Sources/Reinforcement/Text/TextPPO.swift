@@ -4,26 +4,28 @@ import Model
 import Statistics
 import Tensors
 
-/// PPO token by token: a language model has written texts, each was rewarded, and a penalty keeps it near the model that it stands on.
+/// PPO for a language model that writes texts: each text is rewarded as a whole, and a KL penalty for each token keeps the policy near a
+/// reference model.
 ///
 ///     rₜ = reward at the last token, 0 before − β (ln π(xₜ) − ln π_ref(xₜ));  https://arxiv.org/abs/1909.08593
 ///
-/// β rises while the divergence is above its target and falls while it is below, by at most a fifth of `adaptation` a round.
+/// β increases while the divergence is above its target and decreases while it is below, by at most a fifth of `adaptation` per round.
 ///
-/// The model beneath learns between writing and learning, so the policy that a round begins with is not the one that wrote: steps are kept near
-/// the former, and a token that it would say less often than it was written counts that much less.  https://arxiv.org/abs/2110.00641
+/// The base model goes on learning after the texts were written, so the policy at the beginning of a round is not the one that wrote
+/// them. Ratios are clipped around the policy at the beginning of the round, and tokens whose probability has decreased since they were
+/// written are weighted down by that ratio.  https://arxiv.org/abs/2110.00641
 public final class TextPPO: PolicyLearner {
     public let configuration: Configuration
     public let policy: TextPolicy
     public let parameters: ParameterStore<Float>
-    public var appetite: Int { configuration.texts }
+    public var batchSize: Int { configuration.texts }
     /// β
     public private(set) var penalty: Double
-    /// How far the policy that the newest round began with was from the one that wrote its texts, in nats a token.
+    /// The KL divergence of the policy at the beginning of the newest round from the one that wrote its texts, in nats per token.
     public private(set) var drift = 0.0
-    /// The model that the policy stands on, as it is now.
+    /// Returns the current parameters of the base model.
     private let base: () -> ParameterStore<Float>
-    /// All that the policy writes with; its own parameters among them are those that learn.
+    /// All parameters that the policy writes with; of these, its own ones are learned.
     private let whole: ParameterStore<Float>
     private let reference: ParameterStore<Float>
     private let maximumTokens: Int
@@ -35,10 +37,15 @@ public final class TextPPO: PolicyLearner {
     private var waiting: [Transition] = []
     private static let greatestPenalty = 1e6
 
+    /// Creates a learner.
     /// - Parameters:
-    ///   - maximumTokens: the most that a text has.
-    ///   - temperature: at which texts are drawn.
-    ///   - base: the parameters of the model that the policy stands on, whenever they are asked for.
+    ///   - policy: the policy.
+    ///   - configuration: the settings.
+    ///   - maximumTokens: the maximum number of tokens of a text.
+    ///   - temperature: the sampling temperature of the texts.
+    ///   - seed: the seed of the initial parameters and of the order of texts.
+    ///   - base: returns the current parameters of the base model.
+    /// - Throws: a setting that is not valid.
     public init(
         _ policy: TextPolicy, _ configuration: Configuration, maximumTokens: Int, temperature: Double, seed: UInt64,
         base: @escaping () -> ParameterStore<Float>
@@ -68,13 +75,13 @@ public final class TextPPO: PolicyLearner {
         rule.clipNorm = configuration.maximumGradientNorm
         optimizer = Optimizer(rule, parameters: whole, gradients: graph.gradients)
 
-        configuration.adapters?.begin(in: whole, using: &random)
+        configuration.adapters?.initialize(in: whole, using: &random)
         reference.assign(from: base())
         for parameter in reference.layout.parameters { _ = whole[parameter.name].update(fromContentsOf: reference[parameter.name]) }
         publish()
     }
 
-    /// Learns from texts as soon as there are enough of them. A step without a text is none.
+    /// Adds texts, and learns when there are enough. Transitions without a text are ignored.
     public func learn(from transitions: [Transition]) -> PolicyProgress? {
         waiting += transitions.filter { $0.decision.text != nil && $0.isFinite }
         guard waiting.count >= configuration.texts else { return nil }
@@ -97,7 +104,7 @@ public final class TextPPO: PolicyLearner {
     }
 
     private func round(over texts: [Transition]) -> PolicyProgress {
-        standOnBase()
+        copyBase()
         let (steps, divergence) = measured(texts)
         drift = finite(drift(of: texts, steps))
         let skipped = optimizer.skipped
@@ -110,8 +117,8 @@ public final class TextPPO: PolicyLearner {
         return progress
     }
 
-    /// The model beneath has learned meanwhile.
-    private func standOnBase() {
+    /// Copies the parameters of the base model, which may have learned since the last round.
+    private func copyBase() {
         let base = base()
         for parameter in base.layout.parameters where !policy.isOwn(parameter) {
             _ = whole[parameter.name].update(fromContentsOf: base[parameter.name])
@@ -123,7 +130,8 @@ public final class TextPPO: PolicyLearner {
         for parameter in parameters.layout.parameters { _ = parameters[parameter.name].update(fromContentsOf: whole[parameter.name]) }
     }
 
-    /// The texts token by token, with what the penalty leaves of rewards; and KL(π ‖ π_ref) over the whole vocabulary, in nats a token.
+    /// A transition for each token of the texts, with rewards after the penalty; and KL(π ‖ π_ref) over the whole vocabulary, in nats
+    /// per token.
     private func measured(_ texts: [Transition]) -> ([[Transition]], divergence: Double) {
         var steps: [[Transition]] = [], divergence = 0.0, count = 0
         let V = referenceLogs.columns
@@ -152,7 +160,7 @@ public final class TextPPO: PolicyLearner {
         return (steps, divergence / Double(max(1, count)))
     }
 
-    /// mean((r − 1) − ln r), r = π / π_written
+    /// mean((r − 1) − ln r), r = π / π_written: an estimate of KL(π_written ‖ π).
     private func drift(of texts: [Transition], _ steps: [[Transition]]) -> Double {
         let logRatios = zip(texts, steps).flatMap { text, steps in
             zip(steps, text.decision.text?.logProbabilities ?? []).map { $0.decision.logProbability - Double($1) }
@@ -160,7 +168,7 @@ public final class TextPPO: PolicyLearner {
         return logRatios.reduce(0) { $0 + Double.exp($1) - 1 - $1 } / Double(max(1, logRatios.count))
     }
 
-    /// As the policy sees them that the round begins with.
+    /// The transitions of a text, with probabilities and values of the policy at the beginning of the round.
     private func steps(of text: Transition, _ rows: Range<Int>) -> [Transition] {
         let V = referenceLogs.columns
         return zip(rows, text.decision.text?.tokens ?? []).map { row, token in
@@ -180,7 +188,7 @@ public final class TextPPO: PolicyLearner {
         language.set(written.moment, written: written.tokens, row: slot, rows: rows(slot, written.tokens.count))
     }
 
-    /// The mean loss.
+    /// Runs the epochs of a round and returns the mean loss.
     private func learn(_ texts: [Transition], _ steps: [[Transition]]) -> Double {
         let targets = steps.map { Advantages(of: $0, discount: configuration.discount, lambda: configuration.lambda) }
         var moments = RunningMoments()

@@ -2,21 +2,23 @@ import Layers
 import Model
 import Tensors
 
-/// A language model that decides what to say, token by token, with an estimate beside its head of what each place will come to.
+/// A language model as a policy that decides on the tokens of a text, with a value head that estimates the reward at each token.
 ///
-/// It stands on a multimodal model that goes on learning: what is the policy's own, and exchanged, is the estimate and either adapters
-/// of the trunk or a trunk of its own.
+/// It is based on a multimodal model that goes on learning from moments. The policy's own parameters, which are learned from rewards and
+/// published, are the value head and either adapters of the trunk or a separate trunk.
 public struct TextPolicy: Layer {
-    /// What of the model the policy has for itself.
+    /// The policy's own part of the model.
     public enum Scope: String, Codable, Sendable { case adapters, trunk }
 
-    /// With adapters, where those are what learns; and without.
+    /// The model with adapters, if there are any, and without.
     let model: MultimodalModel, plain: MultimodalModel
     private let adapters: Adapters?
     private let value: Linear
 
-    /// - Parameter adapters: nil for a trunk of its own.
-    /// - Throws: what is wrong with the configuration.
+    /// - Parameters:
+    ///   - configuration: that of the base model.
+    ///   - adapters: nil for a separate trunk.
+    /// - Throws: a problem of the configuration.
     public init(_ configuration: MultimodalConfiguration, adapters: Adapters?) throws(ConfigurationProblem) {
         plain = try MultimodalModel(configuration)
         model = try MultimodalModel(configuration, adapters: adapters)
@@ -31,32 +33,36 @@ public struct TextPolicy: Layer {
         value.initialize(store, using: &generator)
     }
 
-    /// Whether a parameter is the policy's own.
+    /// Whether a parameter is one of the policy's own.
     public func isOwn(_ parameter: Parameter) -> Bool {
         parameter.name.hasPrefix("value_head.") || (adapters == nil ? model.isTrunk(parameter) : Adapters.contains(parameter))
     }
 
+    /// The layout of the policy's own parameters.
     public var own: ParameterLayout { ParameterLayout(parameters.filter(isOwn)) }
 
-    /// Makes the parameters of the model that the policy stands on those that it writes with.
-    public func lay(_ own: ParameterStore<Float>, over model: ParameterStore<Float>) {
+    /// Applies the policy to the base model: changes the parameters `model` of the base model to those that the policy writes with.
+    public func apply(_ own: ParameterStore<Float>, to model: ParameterStore<Float>) {
         if let adapters { return adapters.merge(own, into: model) }
         for parameter in model.layout.parameters where isOwn(parameter) {
             _ = model[parameter.name].update(fromContentsOf: own[parameter.name])
         }
     }
 
-    /// What a text is expected to come to where the trunk has made `hidden` (C) of what stands before it.
+    /// The value head's estimate of the reward of a text.
+    /// - Parameters:
+    ///   - hidden: (C), the trunk's output at the current position.
+    ///   - own: the policy's own parameters.
     public func value(of hidden: [Float], _ own: ParameterStore<Float>) -> Double {
         zip(hidden, own["value_head.weight"]).reduce(Double(own["value_head.bias"][0])) { $0 + Double($1.0 * $1.1) }
     }
 
-    /// A policy recorded for so many texts, with so many rows for the tokens of all.
+    /// A policy recorded for a batch of texts, with `rows` rows for the tokens of all of them.
     struct Recording<S: Scalar> {
         let language: MomentLanguage<S>
-        /// (rows, V), at a temperature.
+        /// (rows, V), divided by the temperature.
         let logits: Tensor<S>
-        /// (rows): what follows each token is expected to be worth.
+        /// (rows): the value estimates.
         let values: Tensor<S>
     }
 
@@ -68,11 +74,11 @@ public struct TextPolicy: Layer {
     }
 }
 
-/// A text as a policy wrote it.
+/// A text written by a policy.
 public struct WrittenText: Sendable, Equatable {
-    /// What it answers.
+    /// The moment that it answers.
     public var moment: MomentInput
-    /// The vocabulary's last one where the policy ended the text.
+    /// The tokens; the vocabulary's last token if the policy ended the text.
     public var tokens: [Int]
     /// ln of each token's probability when it was drawn.
     public var logProbabilities: [Float]
@@ -85,12 +91,16 @@ public struct WrittenText: Sendable, Equatable {
 }
 
 extension Decision {
-    /// What a voice that measures has said to a moment.
-    /// - Parameter own: the policy's own numbers, with which it said it.
-    public init(_ voice: MomentVoice, of moment: MomentInput, _ policy: TextPolicy, _ own: ParameterStore<Float>) {
-        let text = WrittenText(moment: moment, tokens: voice.written, logProbabilities: voice.logProbabilities)
+    /// The decision of a decoder that has written an answer to a moment and recorded log-probabilities.
+    /// - Parameters:
+    ///   - decoder: the decoder.
+    ///   - moment: the moment.
+    ///   - policy: the policy.
+    ///   - own: the policy's own parameters, with which the answer was written.
+    public init(_ decoder: MomentVoice, of moment: MomentInput, _ policy: TextPolicy, _ own: ParameterStore<Float>) {
+        let text = WrittenText(moment: moment, tokens: decoder.written, logProbabilities: decoder.logProbabilities)
         self.init(
-            text: text, logProbability: text.logProbabilities.reduce(0) { $0 + Double($1) }, value: policy.value(of: voice.firstHidden, own)
-        )
+            text: text, logProbability: text.logProbabilities.reduce(0) { $0 + Double($1) },
+            value: policy.value(of: decoder.firstHidden, own))
     }
 }

@@ -25,7 +25,7 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-/// Topic action.<session>/ — fuse: what was decided for a moment. Feedback that cites `decision` tells what came of it. No payload.
+/// Topic action.<session>/, published by fuse: a decision on a moment. Feedback on it cites `decision`. No payload.
 public nonisolated struct Action: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -40,7 +40,7 @@ public nonisolated struct Action: @unchecked Sendable {
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
   public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
 
-  /// <session>/<moment's ordinal>/<a number that cannot be guessed>
+  /// id: <session>/<moment's ordinal>/<random number in hexadecimal>
   public var decision: String {
     get {_storage._decision}
     set {_uniqueStorage()._decision = newValue}
@@ -78,7 +78,7 @@ public nonisolated struct Action: @unchecked Sendable {
     set {_uniqueStorage()._modelVersion = newValue}
   }
 
-  /// of choices, from 0
+  /// the choice, from 0, in a discrete action space
   public var choice: UInt32 {
     get {_storage._choice ?? 0}
     set {_uniqueStorage()._choice = newValue}
@@ -88,7 +88,7 @@ public nonisolated struct Action: @unchecked Sendable {
   /// Clears the value of `choice`. Subsequent reads from it will return its default value.
   public mutating func clearChoice() {_uniqueStorage()._choice = nil}
 
-  /// of controls, within their bounds
+  /// the controls, within their bounds, in a continuous action space
   public var values: [Float] {
     get {_storage._values}
     set {_uniqueStorage()._values = newValue}
@@ -100,25 +100,25 @@ public nonisolated struct Action: @unchecked Sendable {
     set {_uniqueStorage()._logProbability = newValue}
   }
 
-  /// what is expected to follow; 0 where the policy makes no estimate
+  /// the policy's estimate of the value; 0 if it makes none
   public var value: Double {
     get {_storage._value}
     set {_uniqueStorage()._value = newValue}
   }
 
-  /// seconds from the arrival of what ended the moment
+  /// seconds since the arrival of the message that ended the moment
   public var latency: Double {
     get {_storage._latency}
     set {_uniqueStorage()._latency = newValue}
   }
 
-  /// of a text that is a decision, with the token that ended it
+  /// tokens of a text that is a decision, including the one that ended it
   public var tokens: [UInt32] {
     get {_storage._tokens}
     set {_uniqueStorage()._tokens = newValue}
   }
 
-  /// the same in bytes
+  /// the text in bytes
   public var text: Data {
     get {_storage._text}
     set {_uniqueStorage()._text = newValue}
@@ -131,7 +131,7 @@ public nonisolated struct Action: @unchecked Sendable {
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-/// Topic policy.update/ — the learner's newest policy, whole. Payload: a safetensors file, in one frame or more.
+/// Topic policy.update/, published by learn: all parameters of the newest policy. Payload: a safetensors file, in one or more frames.
 public nonisolated struct PolicyUpdate: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -146,29 +146,29 @@ public nonisolated struct PolicyUpdate: Sendable {
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
   public mutating func clearStamp() {self._stamp = nil}
 
-  /// rises by one; 0 is the start
+  /// increases by one; 0 is the initial policy
   public var version: UInt64 = 0
 
   public var policy: String = String()
 
-  /// of the payload, all frames joined
+  /// SHA-256 of the payload, all frames concatenated
   public var sha256: Data = Data()
 
-  /// learned from, altogether
+  /// number of decisions learned from in total
   public var decisions: UInt64 = 0
 
-  /// mean of those learned from since the last version
+  /// mean reward of the decisions learned from since the preceding version
   public var reward: Double = 0
 
   public var loss: Double = 0
 
-  /// nats that the policy moved in its last round
+  /// KL divergence of the last round of learning, in nats
   public var divergence: Double = 0
 
-  /// of texts: nats a token from the model that holds the policy
+  /// of a policy of texts: KL divergence from the reference model, in nats per token
   public var referenceDivergence: Double = 0
 
-  /// of texts: the price of a nat of it, in reward
+  /// of a policy of texts: weight of that divergence in the reward, per nat
   public var penalty: Double = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()

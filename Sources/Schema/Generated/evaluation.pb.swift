@@ -25,19 +25,19 @@ public nonisolated struct Scores: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// model, frozen, masked.<modality>
+  /// model, frozen (the frozen baseline), personal, masked.<modality>
   public var name: String = String()
 
   public var labelled: UInt64 = 0
 
   public var accuracy: Double = 0
 
-  /// nats a token
+  /// nats per token
   public var tokenNll: Double = 0
 
   public var bitsPerByte: Double = 0
 
-  /// nats a label
+  /// nats per label
   public var classNll: Double = 0
 
   /// expected calibration error
@@ -50,7 +50,7 @@ public nonisolated struct Scores: Sendable {
   public init() {}
 }
 
-/// Topic evaluation.summary/ — running and windowed scores.
+/// Topic evaluation.summary/, published by evaluate: scores over the whole stream and over the newest moments.
 public nonisolated struct EvaluationSummary: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -65,10 +65,10 @@ public nonisolated struct EvaluationSummary: Sendable {
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
   public mutating func clearStamp() {self._stamp = nil}
 
-  /// scored
+  /// number of moments scored
   public var moments: UInt64 = 0
 
-  /// not scored: the model had learned from them
+  /// number of moments not scored because the model had already learned from them
   public var setAside: UInt64 = 0
 
   public var modelVersion: UInt64 = 0
@@ -79,7 +79,7 @@ public nonisolated struct EvaluationSummary: Sendable {
 
   public var last: Bool = false
 
-  /// ordinal of the newest moment dealt with
+  /// ordinal of the newest moment processed
   public var watermark: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -89,7 +89,7 @@ public nonisolated struct EvaluationSummary: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
-/// Topic evaluation.progress/ — how far the referee is; replays in lockstep keep within a window of it.
+/// Topic evaluation.progress/, published by evaluate: its progress. Replays in lockstep mode stay within a window of it.
 public nonisolated struct EvaluationProgress: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -104,7 +104,7 @@ public nonisolated struct EvaluationProgress: Sendable {
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
   public mutating func clearStamp() {self._stamp = nil}
 
-  /// of the newest moment dealt with
+  /// ordinal of the newest moment processed
   public var ordinal: UInt64 = 0
 
   public var last: Bool = false
@@ -116,7 +116,7 @@ public nonisolated struct EvaluationProgress: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
-/// Topic evaluation.domains/ — what is known of every domain, told whenever one ends. Shares in 0 … 1.
+/// Topic evaluation.domains/, published by evaluate when a domain ends: the accuracies on all domains, in 0 … 1.
 public nonisolated struct DomainSummary: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -131,7 +131,7 @@ public nonisolated struct DomainSummary: @unchecked Sendable {
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
   public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
 
-  /// in the order in which they came
+  /// names in the order of their appearance
   public var domains: [String] {
     get {_storage._domains}
     set {_uniqueStorage()._domains = newValue}
@@ -143,13 +143,13 @@ public nonisolated struct DomainSummary: @unchecked Sendable {
     set {_uniqueStorage()._rows = newValue}
   }
 
-  /// on each domain, by the model as it was when the domain began
+  /// accuracy on each domain of the model at the beginning of the domain
   public var before: [Double] {
     get {_storage._before}
     set {_uniqueStorage()._before = newValue}
   }
 
-  /// on each domain, by the model as it was at the start
+  /// accuracy on each domain of the initial model
   public var initial: [Double] {
     get {_storage._initial}
     set {_uniqueStorage()._initial = newValue}
@@ -200,7 +200,7 @@ public nonisolated struct DomainSummary: @unchecked Sendable {
   /// Clears the value of `anytimeAccuracy`. Subsequent reads from it will return its default value.
   public mutating func clearAnytimeAccuracy() {_uniqueStorage()._anytimeAccuracy = nil}
 
-  /// the moments tested on were never learned from
+  /// whether the accuracies were measured on moments from which the model has not learned
   public var heldOut: Bool {
     get {_storage._heldOut}
     set {_uniqueStorage()._heldOut = newValue}

@@ -20,8 +20,8 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-/// A place where a session's stream is cut, marked by ingest where all readings pass in one order and repeated by every
-/// extract process, so that fuse knows when it has all that came before.
+/// The end of a moment in a session's stream. It is inserted by ingest, which orders all readings, and forwarded by every extract
+/// process, so that fuse knows when it has received everything before it.
 public nonisolated struct Boundary: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -39,19 +39,19 @@ public nonisolated struct Boundary: Sendable {
 
   public var domain: String = String()
 
-  /// when ingest saw what ends the moment: the monotonic clock of its host, nanoseconds
+  /// when the message that ended the moment arrived at ingest: monotonic clock of its host, nanoseconds
   public var arrived: Int64 = 0
 
-  /// the whole stream ends here
+  /// whether this is the end of the whole stream
   public var last: Bool = false
 
-  /// ingest's own; ordinals start again with a new one
+  /// epoch of ingest; ordinals restart with a new epoch
   public var epoch: UInt64 = 0
 
-  /// feedback messages that ingest passed on before it
+  /// number of feedback messages forwarded by ingest before it
   public var feedback: UInt64 = 0
 
-  /// which of the session's timelines it ends a moment of
+  /// timeline of the session to which the moment belongs
   public var timeline: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -59,7 +59,7 @@ public nonisolated struct Boundary: Sendable {
   public init() {}
 }
 
-/// Topic sample.<modality>/ — ingest to extract: a checked reading (with its payload frame) or a boundary.
+/// Topic sample.<modality>/, published by ingest for extract: a validated reading (with its payload frame) or a boundary.
 public nonisolated struct Sample: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -100,7 +100,7 @@ public nonisolated struct Sample: @unchecked Sendable {
     set {_uniqueStorage()._content = .boundary(newValue)}
   }
 
-  /// of a reading: which of its session's timelines its time belongs to; another one where the session's times began anew
+  /// of a reading: timeline of the session to which its time belongs; a new one when the session's times restart
   public var timeline: UInt64 {
     get {_storage._timeline}
     set {_uniqueStorage()._timeline = newValue}
@@ -119,7 +119,7 @@ public nonisolated struct Sample: @unchecked Sendable {
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-/// One modality's features over a span of time; payload: rows × columns little-endian float32.
+/// The features of a reading. Payload: rows × columns little-endian float32.
 public nonisolated struct Frame: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -147,10 +147,10 @@ public nonisolated struct Frame: Sendable {
   /// version of the frontend
   public var frontend: UInt32 = 0
 
-  /// the reading's own
+  /// sequence number of the reading
   public var sequence: UInt64 = 0
 
-  /// which of its session's timelines its time belongs to
+  /// timeline of the session to which its time belongs
   public var timeline: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -158,7 +158,7 @@ public nonisolated struct Frame: Sendable {
   public init() {}
 }
 
-/// Topic feature.<modality>/ — extract to fuse.
+/// Topic feature.<modality>/, published by extract for fuse.
 public nonisolated struct FeatureFrame: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for

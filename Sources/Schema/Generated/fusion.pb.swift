@@ -20,13 +20,14 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-/// Where a fusion looked: rows × columns weights, row after row.
+/// Attention weights of a fusion: rows × columns, row-major.
 public nonisolated struct AttentionMap: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// "importance": a row a modality, a column a token; "image.to.audio": rows the tokens of the first, head after head, columns those of the second
+  /// "importance": one row for each modality, one column for each token. "image.to.audio": one row for each head and token of the first
+  /// modality, heads outermost, one column for each token of the second.
   public var name: String = String()
 
   public var rows: UInt32 = 0
@@ -40,22 +41,22 @@ public nonisolated struct AttentionMap: Sendable {
   public init() {}
 }
 
-/// What each modality gave to a decision. Marginal, Shapley and maps are there when they were asked for.
+/// The contribution of each modality to a prediction. Marginal and Shapley contributions and attention maps are present if requested.
 public nonisolated struct Contributions: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// how far each modality was trusted, 0 … 1
+  /// reliability of each modality, 0 … 1
   public var reliability: Dictionary<String,Float> = [:]
 
-  /// there, but left out of the prediction
+  /// modalities present but excluded from the prediction
   public var muted: [String] = []
 
-  /// nats of the label's log-probability: with all modalities − without this one
+  /// ln p of the label with all modalities − ln p without this one, in nats
   public var marginal: Dictionary<String,Double> = [:]
 
-  /// nats; they sum to ln p with all − ln p with none
+  /// Shapley values in nats; they sum to ln p with all modalities − ln p with none
   public var shapley: Dictionary<String,Double> = [:]
 
   public var attention: [AttentionMap] = []
@@ -65,7 +66,7 @@ public nonisolated struct Contributions: Sendable {
   public init() {}
 }
 
-/// What a modality would say alone.
+/// The prediction from a single modality.
 public nonisolated struct Opinion: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -78,7 +79,7 @@ public nonisolated struct Opinion: Sendable {
   public init() {}
 }
 
-/// Topic reliability.<session>/ — fuse, whenever a modality is muted or readmitted.
+/// Topic reliability.<session>/, published by fuse when a modality is muted or readmitted.
 public nonisolated struct ReliabilityChange: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -107,7 +108,7 @@ public nonisolated struct ReliabilityChange: Sendable {
   /// 0 … 1
   public var reliability: Float = 0
 
-  /// what weighed most: validity, statistics, errors
+  /// the factor with the greatest influence: validity, statistics, errors
   public var cause: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -117,7 +118,8 @@ public nonisolated struct ReliabilityChange: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
-/// Topic explain.<session>/ — anyone to ingest, and on to fuse: explain a prediction of one of the newest moments.
+/// Topic explain.<session>/, published by any client and forwarded by ingest to fuse: requests the explanation of the prediction of one of
+/// the newest moments.
 public nonisolated struct ExplainRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -134,7 +136,7 @@ public nonisolated struct ExplainRequest: Sendable {
 
   public var session: String = String()
 
-  /// its id
+  /// id of the moment
   public var moment: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -144,7 +146,7 @@ public nonisolated struct ExplainRequest: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
-/// Topic explanation.<session>/ — fuse's answer, by the model that it serves now.
+/// Topic explanation.<session>/, published by fuse: the explanation, with the model that is currently serving.
 public nonisolated struct MomentExplanation: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -179,25 +181,25 @@ public nonisolated struct MomentExplanation: @unchecked Sendable {
     set {_uniqueStorage()._modelVersion = newValue}
   }
 
-  /// over the classes
+  /// probability of each class
   public var probabilities: [Float] {
     get {_storage._probabilities}
     set {_uniqueStorage()._probabilities = newValue}
   }
 
-  /// the likeliest
+  /// most probable class
   public var label: UInt32 {
     get {_storage._label}
     set {_uniqueStorage()._label = newValue}
   }
 
-  /// how much each modality counted
+  /// weight of each modality in the prediction
   public var weights: Dictionary<String,Float> {
     get {_storage._weights}
     set {_uniqueStorage()._weights = newValue}
   }
 
-  /// what each modality that is there would say alone
+  /// prediction from each modality that is present alone
   public var experts: Dictionary<String,Opinion> {
     get {_storage._experts}
     set {_uniqueStorage()._experts = newValue}
@@ -218,12 +220,13 @@ public nonisolated struct MomentExplanation: @unchecked Sendable {
     set {_uniqueStorage()._problem = newValue}
   }
 
-  /// the model version that predicted the moment, and what it said
+  /// version of the model that predicted the moment
   public var predictedVersion: UInt64 {
     get {_storage._predictedVersion}
     set {_uniqueStorage()._predictedVersion = newValue}
   }
 
+  /// most probable class in that prediction
   public var predictedLabel: UInt32 {
     get {_storage._predictedLabel}
     set {_uniqueStorage()._predictedLabel = newValue}

@@ -20,13 +20,14 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-/// One evaluation of a rule, or several in a row that stayed quiet; or a line that the gate, an operator or the learner itself wrote.
+/// A line of the ledger: an evaluation of a trigger rule, or several consecutive ones that did not fire, or an entry of the gate, an
+/// operator or the learner.
 public nonisolated struct TriggerLine: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// a later line of the same serial replaces an earlier one
+  /// a later line with the same serial replaces an earlier one
   public var serial: UInt64 = 0
 
   public var rule: String = String()
@@ -36,7 +37,7 @@ public nonisolated struct TriggerLine: Sendable {
   /// quiet, fired, cooling_down, over_budget, no_signal
   public var verdict: String = String()
 
-  /// nanoseconds of the learner's clock: in lockstep the session's
+  /// nanoseconds by the learner's clock; in lockstep mode by that of the session
   public var time: Int64 = 0
 
   public var signal: Double {
@@ -50,7 +51,7 @@ public nonisolated struct TriggerLine: Sendable {
 
   public var evaluations: UInt64 = 0
 
-  /// optimiser steps
+  /// number of optimiser steps
   public var cost: Double {
     get {_cost ?? 0}
     set {_cost = newValue}
@@ -60,7 +61,7 @@ public nonisolated struct TriggerLine: Sendable {
   /// Clears the value of `cost`. Subsequent reads from it will return its default value.
   public mutating func clearCost() {self._cost = nil}
 
-  /// the loss on recent moments, before and after the action
+  /// loss on recent moments before the action
   public var before: Double {
     get {_before ?? 0}
     set {_before = newValue}
@@ -70,6 +71,7 @@ public nonisolated struct TriggerLine: Sendable {
   /// Clears the value of `before`. Subsequent reads from it will return its default value.
   public mutating func clearBefore() {self._before = nil}
 
+  /// loss on recent moments after the action
   public var after: Double {
     get {_after ?? 0}
     set {_after = newValue}
@@ -81,7 +83,7 @@ public nonisolated struct TriggerLine: Sendable {
 
   public var note: String = String()
 
-  /// of the newest moment
+  /// ordinal of the newest moment
   public var ordinal: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -94,7 +96,7 @@ public nonisolated struct TriggerLine: Sendable {
   fileprivate var _after: Double? = nil
 }
 
-/// Topic trigger.ledger/ — the learner's: what has been added to its ledger.
+/// Topic trigger.ledger/, published by learn: lines added to its ledger.
 public nonisolated struct TriggerLedgerPart: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -111,7 +113,7 @@ public nonisolated struct TriggerLedgerPart: Sendable {
 
   public var lines: [TriggerLine] = []
 
-  /// old lines that the ledger let go
+  /// number of old lines removed from the ledger
   public var dropped: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -121,7 +123,7 @@ public nonisolated struct TriggerLedgerPart: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
-/// Topic order.<stage>/ — an operator to a stage.
+/// Topic order.<stage>/, published by an operator: an order to a stage.
 public nonisolated struct Order: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -138,7 +140,7 @@ public nonisolated struct Order: Sendable {
 
   public var order: Order.OneOf_Order? = nil
 
-  /// forget every remembered moment of this session
+  /// remove all moments of this session from the replay memory
   public var forgetSource: String {
     get {
       if case .forgetSource(let v)? = order {return v}
@@ -147,7 +149,7 @@ public nonisolated struct Order: Sendable {
     set {order = .forgetSource(newValue)}
   }
 
-  /// names separated by commas
+  /// change to these strategies, names separated by commas
   public var switchStrategy: String {
     get {
       if case .switchStrategy(let v)? = order {return v}
@@ -156,6 +158,7 @@ public nonisolated struct Order: Sendable {
     set {order = .switchStrategy(newValue)}
   }
 
+  /// change to this optimiser
   public var switchOptimizer: String {
     get {
       if case .switchOptimizer(let v)? = order {return v}
@@ -164,7 +167,7 @@ public nonisolated struct Order: Sendable {
     set {order = .switchOptimizer(newValue)}
   }
 
-  /// a factor on the learning rate
+  /// multiply the learning rate by this factor
   public var scaleRate: Double {
     get {
       if case .scaleRate(let v)? = order {return v}
@@ -173,7 +176,7 @@ public nonisolated struct Order: Sendable {
     set {order = .scaleRate(newValue)}
   }
 
-  /// to the last good version
+  /// restore the parameters of the last good version
   public var rollBack: Bool {
     get {
       if case .rollBack(let v)? = order {return v}
@@ -182,23 +185,67 @@ public nonisolated struct Order: Sendable {
     set {order = .rollBack(newValue)}
   }
 
-  /// JSON, laid over the defaults of what is switched to
+  /// JSON object that overrides the default settings of the new strategy or optimiser
   public var settings: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Order: Equatable, Sendable {
-    /// forget every remembered moment of this session
+    /// remove all moments of this session from the replay memory
     case forgetSource(String)
-    /// names separated by commas
+    /// change to these strategies, names separated by commas
     case switchStrategy(String)
+    /// change to this optimiser
     case switchOptimizer(String)
-    /// a factor on the learning rate
+    /// multiply the learning rate by this factor
     case scaleRate(Double)
-    /// to the last good version
+    /// restore the parameters of the last good version
     case rollBack(Bool)
 
   }
+
+  public init() {}
+
+  fileprivate var _stamp: Stamp? = nil
+}
+
+/// Topic order.answer.<stage>/, published by the stage: the answer to an order, which it cites by its stamp.
+public nonisolated struct OrderAnswer: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var stamp: Stamp {
+    get {_stamp ?? Stamp()}
+    set {_stamp = newValue}
+  }
+  /// Returns true if `stamp` has been explicitly set.
+  public var hasStamp: Bool {self._stamp != nil}
+  /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
+  public mutating func clearStamp() {self._stamp = nil}
+
+  /// source, epoch and sequence number of the order's stamp
+  public var orderSource: String = String()
+
+  public var orderEpoch: UInt64 = 0
+
+  public var orderSequence: UInt64 = 0
+
+  public var accepted: Bool = false
+
+  /// why the order was refused; else empty
+  public var reason: String = String()
+
+  /// what was done; empty if the order was refused
+  public var done: String = String()
+
+  /// ordinal of the newest moment that the stage had received
+  public var momentsSeen: UInt64 = 0
+
+  /// newest version published by then; the effect is in a later one
+  public var modelVersion: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
@@ -440,6 +487,80 @@ nonisolated extension Order: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
     if lhs._stamp != rhs._stamp {return false}
     if lhs.order != rhs.order {return false}
     if lhs.settings != rhs.settings {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension OrderAnswer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".OrderAnswer"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{3}order_source\0\u{3}order_epoch\0\u{3}order_sequence\0\u{1}accepted\0\u{1}reason\0\u{1}done\0\u{3}moments_seen\0\u{3}model_version\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.orderSource) }()
+      case 3: try { try decoder.decodeSingularFixed64Field(value: &self.orderEpoch) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.orderSequence) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.accepted) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.done) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.momentsSeen) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.modelVersion) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._stamp {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.orderSource.isEmpty {
+      try visitor.visitSingularStringField(value: self.orderSource, fieldNumber: 2)
+    }
+    if self.orderEpoch != 0 {
+      try visitor.visitSingularFixed64Field(value: self.orderEpoch, fieldNumber: 3)
+    }
+    if self.orderSequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.orderSequence, fieldNumber: 4)
+    }
+    if self.accepted != false {
+      try visitor.visitSingularBoolField(value: self.accepted, fieldNumber: 5)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 6)
+    }
+    if !self.done.isEmpty {
+      try visitor.visitSingularStringField(value: self.done, fieldNumber: 7)
+    }
+    if self.momentsSeen != 0 {
+      try visitor.visitSingularUInt64Field(value: self.momentsSeen, fieldNumber: 8)
+    }
+    if self.modelVersion != 0 {
+      try visitor.visitSingularUInt64Field(value: self.modelVersion, fieldNumber: 9)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: OrderAnswer, rhs: OrderAnswer) -> Bool {
+    if lhs._stamp != rhs._stamp {return false}
+    if lhs.orderSource != rhs.orderSource {return false}
+    if lhs.orderEpoch != rhs.orderEpoch {return false}
+    if lhs.orderSequence != rhs.orderSequence {return false}
+    if lhs.accepted != rhs.accepted {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.done != rhs.done {return false}
+    if lhs.momentsSeen != rhs.momentsSeen {return false}
+    if lhs.modelVersion != rhs.modelVersion {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -25,7 +25,7 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-/// Topic model.update/ — the learner's newest model, whole. Payload: a safetensors file, in one frame or more.
+/// Topic model.update/, published by learn: all parameters of the newest model. Payload: a safetensors file, in one or more frames.
 public nonisolated struct ModelUpdate: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -40,12 +40,13 @@ public nonisolated struct ModelUpdate: @unchecked Sendable {
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
   public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
 
-  /// rises by one; 0 is the start
+  /// increases by one; 0 is the initial model
   public var version: UInt64 {
     get {_storage._version}
     set {_uniqueStorage()._version = newValue}
   }
 
+  /// version from which it was learned
   public var parent: UInt64 {
     get {_storage._parent}
     set {_uniqueStorage()._parent = newValue}
@@ -63,13 +64,13 @@ public nonisolated struct ModelUpdate: @unchecked Sendable {
     set {_uniqueStorage()._momentsSeen = newValue}
   }
 
-  /// of the payload, all frames joined
+  /// SHA-256 of the payload, all frames concatenated
   public var sha256: Data {
     get {_storage._sha256}
     set {_uniqueStorage()._sha256 = newValue}
   }
 
-  /// JSON: what the model is (config.json of its checkpoint)
+  /// JSON: configuration of the model (config.json of its checkpoint)
   public var configuration: String {
     get {_storage._configuration}
     set {_uniqueStorage()._configuration = newValue}
@@ -87,19 +88,20 @@ public nonisolated struct ModelUpdate: @unchecked Sendable {
     set {_uniqueStorage()._loss = newValue}
   }
 
-  /// the stream has ended
+  /// whether the stream has ended
   public var last: Bool {
     get {_storage._last}
     set {_uniqueStorage()._last = newValue}
   }
 
-  /// of the newest moment learned from: ingest's monotonic clock, nanoseconds
+  /// arrival of the newest moment learned from: ingest's monotonic clock, nanoseconds
   public var arrived: Int64 {
     get {_storage._arrived}
     set {_uniqueStorage()._arrived = newValue}
   }
 
-  /// Set where a learner goes on with a stream that begins again: the ordinal before the stream's first moment. Moments up to moments_seen are known.
+  /// Set if a learner continues with a stream that is repeated from its beginning: the ordinal before the first moment of the stream.
+  /// Moments up to moments_seen have already been processed.
   public var streamBase: UInt64 {
     get {_storage._streamBase ?? 0}
     set {_uniqueStorage()._streamBase = newValue}
@@ -116,7 +118,8 @@ public nonisolated struct ModelUpdate: @unchecked Sendable {
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-/// Topic model.verdict/ — the gate of the learner: what it said of a candidate, with every publication. Losses are nats a label.
+/// Topic model.verdict/, published by learn with every publication if it has a gate: the gate's decision on the candidate. Losses are in
+/// nats per label.
 public nonisolated struct Verdict: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -131,7 +134,7 @@ public nonisolated struct Verdict: @unchecked Sendable {
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
   public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
 
-  /// that was published with it
+  /// version published with it
   public var version: UInt64 {
     get {_storage._version}
     set {_uniqueStorage()._version = newValue}
@@ -148,58 +151,61 @@ public nonisolated struct Verdict: @unchecked Sendable {
     set {_uniqueStorage()._reason = newValue}
   }
 
-  /// over recent moments, each judged before it was learned
+  /// loss of the candidate on recent moments, each predicted before it was learned
   public var candidateLoss: Double {
     get {_storage._candidateLoss}
     set {_uniqueStorage()._candidateLoss = newValue}
   }
 
+  /// loss of the serving version on the same moments
   public var servingLoss: Double {
     get {_storage._servingLoss}
     set {_uniqueStorage()._servingLoss = newValue}
   }
 
-  /// the twin that never learns
+  /// loss of the frozen baseline
   public var frozenLoss: Double {
     get {_storage._frozenLoss}
     set {_uniqueStorage()._frozenLoss = newValue}
   }
 
-  /// the dummy that is renewed on a fixed schedule
+  /// loss of the ungated baseline, which is updated on a fixed schedule
   public var scheduledLoss: Double {
     get {_storage._scheduledLoss}
     set {_uniqueStorage()._scheduledLoss = newValue}
   }
 
-  /// over old moments
+  /// loss of the candidate on old moments
   public var anchorLoss: Double {
     get {_storage._anchorLoss}
     set {_uniqueStorage()._anchorLoss = newValue}
   }
 
+  /// loss on old moments with which it is compared
   public var anchorReference: Double {
     get {_storage._anchorReference}
     set {_uniqueStorage()._anchorReference = newValue}
   }
 
-  /// moments compared over
+  /// number of recent moments
   public var recent: UInt32 {
     get {_storage._recent}
     set {_uniqueStorage()._recent = newValue}
   }
 
+  /// number of old moments
   public var anchors: UInt32 {
     get {_storage._anchors}
     set {_uniqueStorage()._anchors = newValue}
   }
 
-  /// so far, by player: serving, frozen, scheduled
+  /// scores so far: serving, frozen, scheduled
   public var tallies: Dictionary<String,Tally> {
     get {_storage._tallies}
     set {_uniqueStorage()._tallies = newValue}
   }
 
-  /// so far
+  /// number of decisions so far, by kind
   public var decisions: Dictionary<String,UInt64> {
     get {_storage._decisions}
     set {_uniqueStorage()._decisions = newValue}
@@ -233,8 +239,8 @@ public nonisolated struct Tally: Sendable {
   public init() {}
 }
 
-/// Topic model.update.<session>/ — what a session adapted to: offsets to add to the shared model for this session's moments.
-/// Payload: a safetensors file of the personal parameters, in one frame or more; none where the adapters have ended.
+/// Topic model.update.<session>/, published by learn: the adapters of a session, which are offsets to add to the parameters of the shared
+/// model for the moments of this session. Payload: a safetensors file of the offsets, in one or more frames; none if `ended`.
 public nonisolated struct SessionUpdate: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -251,25 +257,25 @@ public nonisolated struct SessionUpdate: Sendable {
 
   public var session: String = String()
 
-  /// rises by one within a session, from 1
+  /// increases by one within a session, from 1
   public var revision: UInt64 = 0
 
-  /// of the first model that it goes with
+  /// first model version to which the offsets can be applied
   public var version: UInt64 = 0
 
   /// ordinal of the newest moment adapted to
   public var momentWatermark: UInt64 = 0
 
-  /// of the payload, all frames joined
+  /// SHA-256 of the payload, all frames concatenated
   public var sha256: Data = Data()
 
-  /// of adapting
+  /// number of steps of adapting
   public var steps: UInt32 = 0
 
-  /// of the moments adapted to, before the first step
+  /// loss of the moments adapted to, before the first step
   public var loss: Double = 0
 
-  /// the session was silent for too long, or made room
+  /// whether the adapters are withdrawn: the session was inactive, was replaced, or adapters do not help
   public var ended: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()

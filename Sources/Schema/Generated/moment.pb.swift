@@ -25,7 +25,7 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-/// One modality in a moment. Present senses have one payload frame each, in order: rows × columns little-endian float32.
+/// A modality in a moment. Each sense that is present has one payload frame, in order: rows × columns little-endian float32.
 public nonisolated struct Sense: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -47,7 +47,7 @@ public nonisolated struct Sense: Sendable {
 
   public var frontend: UInt32 = 0
 
-  /// how many feature frames went in
+  /// number of feature frames combined
   public var frames: UInt32 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -55,7 +55,7 @@ public nonisolated struct Sense: Sendable {
   public init() {}
 }
 
-/// One aligned, multimodal slice of a session.
+/// A moment: an aligned, multimodal segment of a session.
 public nonisolated struct Moment: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -78,7 +78,7 @@ public nonisolated struct Moment: Sendable {
 
   public var domain: String = String()
 
-  /// when what ended it reached ingest: its host's monotonic clock
+  /// when the message that ended it arrived at ingest: monotonic clock of its host, nanoseconds
   public var arrived: Int64 = 0
 
   public var senses: [Sense] = []
@@ -88,7 +88,7 @@ public nonisolated struct Moment: Sendable {
   public init() {}
 }
 
-/// A decision with what the learner needs of it: fuse to learn, among the moments.
+/// A decision with the data that learn needs; published by fuse among the moments.
 public nonisolated struct DecisionRecord: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -105,13 +105,13 @@ public nonisolated struct DecisionRecord: Sendable {
 
   public var observation: [Float] = []
 
-  /// of controls: the numbers as they were drawn, before bounds
+  /// of controls: the numbers as drawn, before they were mapped to their bounds
   public var raw: [Float] = []
 
   /// of a text: ln of each token's probability when it was drawn
   public var logProbabilities: [Float] = []
 
-  /// of a text: what it answers. Present senses have one payload frame each, as in a moment
+  /// of a text: the moment that it answers. Each sense that is present has one payload frame
   public var moment: Moment {
     get {_moment ?? Moment()}
     set {_moment = newValue}
@@ -121,7 +121,7 @@ public nonisolated struct DecisionRecord: Sendable {
   /// Clears the value of `moment`. Subsequent reads from it will return its default value.
   public mutating func clearMoment() {self._moment = nil}
 
-  /// of a text: senses of the moment that were left out
+  /// of a text: senses of the moment that were excluded
   public var muted: [String] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -132,12 +132,13 @@ public nonisolated struct DecisionRecord: Sendable {
   fileprivate var _moment: Moment? = nil
 }
 
-/// Nothing follows: every moment of the stream has been sent.
+/// The end of the stream: all moments have been published.
 public nonisolated struct StreamEnd: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// number of moments
   public var moments: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -145,7 +146,7 @@ public nonisolated struct StreamEnd: Sendable {
   public init() {}
 }
 
-/// Topic moment.<session>/ — fuse to learn and evaluate: moments and the feedback that cites them, in one order.
+/// Topic moment.<session>/, published by fuse for learn and evaluate: moments and the feedback that cites them, in one order.
 public nonisolated struct MomentEvent: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -212,7 +213,7 @@ public nonisolated struct MomentEvent: @unchecked Sendable {
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-/// Topic prediction.<session>/ — fuse, in real time.
+/// Topic prediction.<session>/, published by fuse: the prediction of a moment.
 public nonisolated struct Prediction: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -247,37 +248,37 @@ public nonisolated struct Prediction: @unchecked Sendable {
     set {_uniqueStorage()._modelVersion = newValue}
   }
 
-  /// newest moment that the model had learned from
+  /// ordinal of the newest moment from which the model had learned
   public var modelWatermark: UInt64 {
     get {_storage._modelWatermark}
     set {_uniqueStorage()._modelWatermark = newValue}
   }
 
-  /// over the classes
+  /// probability of each class
   public var probabilities: [Float] {
     get {_storage._probabilities}
     set {_uniqueStorage()._probabilities = newValue}
   }
 
-  /// the likeliest
+  /// most probable class
   public var label: UInt32 {
     get {_storage._label}
     set {_uniqueStorage()._label = newValue}
   }
 
-  /// how much each modality counted
+  /// weight of each modality in the prediction
   public var weights: Dictionary<String,Float> {
     get {_storage._weights}
     set {_uniqueStorage()._weights = newValue}
   }
 
-  /// seconds from the arrival of what ended the moment
+  /// seconds since the arrival of the message that ended the moment
   public var latency: Double {
     get {_storage._latency}
     set {_uniqueStorage()._latency = newValue}
   }
 
-  /// what each modality gave
+  /// contribution of each modality
   public var contributions: Contributions {
     get {_storage._contributions ?? Contributions()}
     set {_uniqueStorage()._contributions = newValue}
@@ -287,7 +288,7 @@ public nonisolated struct Prediction: @unchecked Sendable {
   /// Clears the value of `contributions`. Subsequent reads from it will return its default value.
   public mutating func clearContributions() {_uniqueStorage()._contributions = nil}
 
-  /// of the session's own adapters; 0 without
+  /// revision of the session's adapters; 0 without adapters
   public var sessionRevision: UInt64 {
     get {_storage._sessionRevision}
     set {_uniqueStorage()._sessionRevision = newValue}
@@ -300,7 +301,7 @@ public nonisolated struct Prediction: @unchecked Sendable {
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-/// Topic answer.<session>/ — fuse: words that answer a moment, in pieces, where `answer.after` names what ends the moment.
+/// Topic answer.<session>/, published by fuse: a piece of the text that answers a moment. Answers are enabled by the setting `answer.after`.
 public nonisolated struct Answer: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -321,22 +322,22 @@ public nonisolated struct Answer: Sendable {
 
   public var ordinal: UInt64 = 0
 
-  /// that drew this piece, and read everything before it
+  /// version of the model that generated this piece
   public var modelVersion: UInt64 = 0
 
-  /// 0, 1, 2 …
+  /// index of the piece: 0, 1, 2 …
   public var piece: UInt32 = 0
 
-  /// new in this piece
+  /// tokens of this piece
   public var tokens: [UInt32] = []
 
-  /// their bytes; a character may go on in the next piece
+  /// their bytes; a character may continue in the next piece
   public var text: Data = Data()
 
-  /// empty while more follows; length, endOfText, context, notFinite
+  /// in the last piece why the text ends: length, endOfText, context, notFinite; else empty
   public var end: String = String()
 
-  /// seconds from the arrival of what ended the moment
+  /// seconds since the arrival of the message that ended the moment
   public var latency: Double = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()

@@ -29,10 +29,10 @@ public nonisolated enum CutKind: SwiftProtobuf.Enum, Swift.CaseIterable {
   case labelRequest // = 2
   case explicit // = 3
 
-  /// made by ingest
+  /// set by ingest only
   case timeLimit // = 4
 
-  /// nothing follows from this publisher: the stream ends when every moment is done
+  /// end of the publisher's readings; the stream ends when all moments are processed
   case end // = 5
   case UNRECOGNIZED(Int)
 
@@ -76,7 +76,7 @@ public nonisolated enum CutKind: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
-/// Topic sensor.<modality>.<source>/ — what a publisher sends. One payload frame: the raw bytes in `format`.
+/// Topic sensor.<modality>.<source>/, published by clients: a reading. One payload frame: its bytes in `format`.
 public nonisolated struct SensorReading: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -99,18 +99,19 @@ public nonisolated struct SensorReading: Sendable {
   /// text/utf-8, image/jpeg, image/png, image/x-rgb8, image/x-gray8, audio/wav, audio/x-s16le, audio/x-f32le, vector/f32le
   public var format: String = String()
 
-  /// pixels; raw images
+  /// of a raw image, in pixels
   public var width: UInt32 = 0
 
+  /// of a raw image, in pixels
   public var height: UInt32 = 0
 
-  /// raw audio; 0 reads as 1
+  /// of raw audio; 0 means 1
   public var channels: UInt32 = 0
 
-  /// hertz; raw audio
+  /// of raw audio, in hertz
   public var sampleRate: UInt32 = 0
 
-  /// the reading ends its moment: UTTERANCE_END for the last words, say
+  /// if not NONE, the moment ends with this reading; UTTERANCE_END for the last words of an utterance
   public var ends: CutKind = .none
 
   /// optional name of the domain or task, for evaluation
@@ -123,7 +124,7 @@ public nonisolated struct SensorReading: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
-/// Topic cut.<session>/ — the moment ends at stamp.time. No payload.
+/// Topic cut.<session>/, published by clients: the current moment ends at stamp.time. No payload.
 public nonisolated struct Cut: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -151,7 +152,7 @@ public nonisolated struct Cut: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
-/// Topic feedback.<session>/ — a label, correction or reward that cites a moment. No payload.
+/// Topic feedback.<session>/, published by clients: a label or correction of a moment, or a reward of a decision. No payload.
 public nonisolated struct Feedback: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -171,7 +172,7 @@ public nonisolated struct Feedback: @unchecked Sendable {
     set {_uniqueStorage()._session = newValue}
   }
 
-  /// id of the moment, or empty: the moment of the session that ends at `moment_end`
+  /// id of the moment; if empty, the moment of the session that ends at `moment_end`
   public var moment: String {
     get {_storage._moment}
     set {_uniqueStorage()._moment = newValue}
@@ -192,13 +193,13 @@ public nonisolated struct Feedback: @unchecked Sendable {
   /// Clears the value of `label`. Subsequent reads from it will return its default value.
   public mutating func clearLabel() {_uniqueStorage()._label = nil}
 
-  /// how many labels there are; 0: unknown
+  /// number of classes; 0 if unknown
   public var classes: UInt32 {
     get {_storage._classes}
     set {_uniqueStorage()._classes = newValue}
   }
 
-  /// when it became known, on the stamp's clock
+  /// when the feedback became known, in nanoseconds on the stamp's clock
   public var knownAt: Int64 {
     get {_storage._knownAt}
     set {_uniqueStorage()._knownAt = newValue}
@@ -213,19 +214,19 @@ public nonisolated struct Feedback: @unchecked Sendable {
   /// Clears the value of `reward`. Subsequent reads from it will return its default value.
   public mutating func clearReward() {_uniqueStorage()._reward = nil}
 
-  /// id of the decision that the reward is for
+  /// id of the rewarded decision
   public var decision: String {
     get {_storage._decision}
     set {_uniqueStorage()._decision = newValue}
   }
 
-  /// nothing follows the decision: its episode ended
+  /// whether the episode ended after the decision in a terminal state
   public var terminal: Bool {
     get {_storage._terminal}
     set {_uniqueStorage()._terminal = newValue}
   }
 
-  /// the episode was cut after the decision although it would have gone on
+  /// whether the episode was truncated after the decision, for example by a time limit
   public var truncated: Bool {
     get {_storage._truncated}
     set {_uniqueStorage()._truncated = newValue}

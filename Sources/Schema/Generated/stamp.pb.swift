@@ -20,7 +20,7 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-/// Who sent a message, and where it stands among the sender's messages. Field 1 of every message.
+/// The sender, sequence number and time of a message. Field 1 of every message.
 public nonisolated struct Stamp: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -29,19 +29,19 @@ public nonisolated struct Stamp: Sendable {
   /// 1
   public var schemaVersion: UInt32 = 0
 
-  /// the sender's name: letters, digits, '-', '_'
+  /// name of the sender: letters, digits, '-', '_'
   public var source: String = String()
 
-  /// grows when the sender starts again (its start time in nanoseconds will do)
+  /// greater after each restart of the sender, for example its start time in nanoseconds
   public var epoch: UInt64 = 0
 
-  /// 1, 2, 3 … for each topic and epoch; a gap means loss
+  /// 1, 2, 3 … for each topic and epoch; a gap means that messages were lost
   public var sequence: UInt64 = 0
 
-  /// nanoseconds on `clock`: for a reading, when it was captured
+  /// nanoseconds on `clock`; for a reading, the time of capture
   public var time: Int64 = 0
 
-  /// identity of the clock: "unix" for the wall clock, else any name; the sender's own by default
+  /// name of the clock: "unix" for the wall clock, else any name; if empty, a clock of the sender
   public var clock: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -49,7 +49,7 @@ public nonisolated struct Stamp: Sendable {
   public init() {}
 }
 
-/// Any message, to somebody who wants only its stamp.
+/// The common part of all messages, for decoding the stamp only.
 public nonisolated struct Envelope: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for

@@ -20,7 +20,7 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-/// Topic status.<stage>/ — every stage, about once a second and when it ends.
+/// Topic status.<stage>/, published by every stage about once a second and when it ends.
 public nonisolated struct Status: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -41,29 +41,31 @@ public nonisolated struct Status: @unchecked Sendable {
     set {_uniqueStorage()._stage = newValue}
   }
 
+  /// process number
   public var process: UInt64 {
     get {_storage._process}
     set {_uniqueStorage()._process = newValue}
   }
 
-  /// messages by topic's first component
+  /// number of messages by first component of the topic
   public var received: Dictionary<String,UInt64> {
     get {_storage._received}
     set {_uniqueStorage()._received = newValue}
   }
 
+  /// number of messages by first component of the topic
   public var sent: Dictionary<String,UInt64> {
     get {_storage._sent}
     set {_uniqueStorage()._sent = newValue}
   }
 
-  /// by reason
+  /// number of items dropped, by reason
   public var drops: Dictionary<String,UInt64> {
     get {_storage._drops}
     set {_uniqueStorage()._drops = newValue}
   }
 
-  /// messages missed, by topic
+  /// number of messages lost, by topic
   public var gaps: Dictionary<String,UInt64> {
     get {_storage._gaps}
     set {_uniqueStorage()._gaps = newValue}
@@ -86,6 +88,7 @@ public nonisolated struct Status: @unchecked Sendable {
     set {_uniqueStorage()._latency = newValue}
   }
 
+  /// whether the stage has ended
   public var last: Bool {
     get {_storage._last}
     set {_uniqueStorage()._last = newValue}

@@ -5,8 +5,8 @@ import Foundation
 ///
 ///     ln(power · M + 10⁻⁶),   power = |DFT(frame)|²
 ///
-/// with M triangles of height 1, evenly spaced on the mel scale 2595 log₁₀(1 + f / 700) between two frequencies.
-/// `pooled` neighbouring frames are averaged. Windowed cosines and sines are one matrix, so the DFT is one product.
+/// with the matrix M of triangular filters of height 1, evenly spaced on the mel scale 2595 log₁₀(1 + f / 700) between two frequencies.
+/// `pooled` neighbouring frames are averaged. The DFT is computed as a product with a matrix of windowed cosines and sines.
 struct LogMel: Sendable {
     let window: Int
     let hop: Int
@@ -39,10 +39,10 @@ struct LogMel: Sendable {
                 return Float(max(0, min(rise, fall)))
             }
         }
-        openblas_set_num_threads(1)  // one thread gives the same sums on every machine of a kind
+        openblas_set_num_threads(1)  // with one thread the order of summation does not depend on the number of cores
     }
 
-    /// bands + 2 frequencies; band b rises from edge b to b + 1 and falls to b + 2.
+    /// The bands + 2 edge frequencies; the filter of band b rises from edge b to b + 1 and falls to b + 2.
     private static func edges(bands: Int, lowest: Double, highest: Double) -> [Double] {
         func mel(_ frequency: Double) -> Double { 2595 * log10(1 + frequency / 700) }
         return (0..<bands + 2).map { index in
@@ -51,12 +51,13 @@ struct LogMel: Sendable {
         }
     }
 
-    /// How many rows `count` samples give.
+    /// The number of rows for `count` samples.
     func rows(samples count: Int) -> Int { ((count + hop - 1) / hop + pooled - 1) / pooled }
 
-    /// (rows, bands), not normalised.
-    /// - Parameter exponent: the samples are these, times 2 to this power: 10⁻⁶ is made as much smaller as their power is, which changes all
-    ///   levels by the same number.
+    /// Computes the spectrogram, (rows, bands), not normalised.
+    /// - Parameters:
+    ///   - samples: the samples, divided by 2 to the power `exponent`.
+    ///   - exponent: 10⁻⁶ is scaled with the power of the samples, so that the scaling changes all levels by the same constant.
     func callAsFunction(_ samples: [Float], exponent: Int = 0) -> [Float] {
         let frames = (samples.count + hop - 1) / hop
         var cut = [Float](repeating: 0, count: frames * window)

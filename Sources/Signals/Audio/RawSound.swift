@@ -1,6 +1,7 @@
-/// Interleaved little-endian samples without a header.
+/// Decodes interleaved little-endian samples without a header.
 enum RawSound {
-    /// `audio/x-s16le`: a sample is an integer / 32768. `audio/x-f32le`: a sample is itself.
+    /// Decodes `audio/x-s16le`, whose samples are integers that are divided by 32768, or `audio/x-f32le`, whose samples are floats.
+    /// - Throws: `wrongShape`, `truncated`, `empty`, `tooLarge`.
     static func decode(_ reading: RawReading, limits: SoundLimits) throws(SignalRefusal) -> Waveform {
         let width = reading.format == "audio/x-s16le" ? 2 : 4
         let channels = max(1, reading.channels)
@@ -9,7 +10,7 @@ enum RawSound {
         }
         let bytes = reading.payload.count
         guard bytes % (width * channels) == 0 else {
-            throw SignalRefusal(.truncated, "\(bytes) bytes are no whole number of \(channels) × \(width)-byte samples")
+            throw SignalRefusal(.truncated, "\(bytes) bytes are not a multiple of \(channels) × \(width)-byte samples")
         }
         try limits.check(frames: bytes / (width * channels), channels: channels, sampleRate: reading.sampleRate)
         let samples = stride(from: 0, to: bytes, by: width).map { offset in

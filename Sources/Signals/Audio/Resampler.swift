@@ -1,10 +1,11 @@
 import Foundation
 
-/// Changes a sample rate by a Hann-windowed sinc, cut off at the lower of the two Nyquist frequencies:
+/// Changes the sample rate with a Hann-windowed sinc filter, whose cutoff is the lower of the two Nyquist frequencies:
 ///
-///     y[n] = Σ_k x[k] · c · sinc(c · (n·r − k)) · cos²(π (n·r − k) / 2h),   |n·r − k| < h = zeros / c,   c = min(1, 1 / r),   r = from / to
+///     y[n] = Σ_k x[k] · c · sinc(c · (n·r − k)) · cos²(π (n·r − k) / 2h),   |n·r − k| < h
+///     h = zeros / c,   c = min(1, 1 / r),   r = from / to
 ///
-/// The weights of an output depend on n modulo to / gcd(from, to) only; each such phase is computed once and made to sum to 1.
+/// The weights of output n depend only on n modulo to / gcd(from, to); those of each such phase are computed once and normalised to sum 1.
 /// https://ccrma.stanford.edu/~jos/resample/
 struct Resampler {
     private let zeros = 16.0
@@ -35,7 +36,7 @@ struct Resampler {
         return Waveform(samples: samples, sampleRate: target)
     }
 
-    /// Weights of the samples at −reach…reach around the whole part of a position.
+    /// The weights of the samples at −reach…reach around the integer part of a position.
     private func kernel(fraction: Double, cutoff: Double, half: Double, reach: Int) -> [Float] {
         let weights = (-reach...reach).map { offset in
             let distance = fraction - Double(offset)

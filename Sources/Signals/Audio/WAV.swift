@@ -1,12 +1,12 @@
 import CSndFile
 
-/// WAV by libsndfile, from memory.  http://soundfile.sapp.org/doc/WaveFormat
+/// Decodes WAV with libsndfile, and encodes it.  http://soundfile.sapp.org/doc/WaveFormat
 enum WAV {
     static func recognises(_ bytes: [UInt8]) -> Bool {
         WAVChunks.forms.contains { bytes.holds($0, at: 0) } && bytes.holds("WAVE", at: 8)
     }
 
-    /// Reads the samples that are there, however many the header announces: a program that writes to a pipe cannot know.
+    /// Decodes all samples of a file, also if the header has a wrong length because the file was written to a pipe.
     static func decode(_ bytes: [UInt8], limits: SoundLimits) throws(SignalRefusal) -> Waveform {
         try WAVChunks(bytes).canonical.withUnsafeBufferPointer { source throws(SignalRefusal) in
             var file = MemoryFile(bytes: UnsafeRawBufferPointer(source))
@@ -28,7 +28,7 @@ enum WAV {
         }
     }
 
-    /// 16-bit mono.
+    /// Encodes 16-bit mono PCM.
     static func encode(_ waveform: Waveform) -> [UInt8] {
         let data = waveform.samples.count * 2
         var bytes: [UInt8] = []
@@ -44,8 +44,8 @@ enum WAV {
         append(UInt16(1))  // channels
         append(UInt32(waveform.sampleRate))
         append(UInt32(waveform.sampleRate * 2))
-        append(UInt16(2))  // bytes a frame
-        append(UInt16(16))  // bits a sample
+        append(UInt16(2))  // bytes per frame
+        append(UInt16(16))  // bits per sample
         bytes += "data".utf8
         append(UInt32(data))
         for sample in waveform.samples { append(Int16(clamping: Int((max(-1, min(1, sample)) * 32_768).rounded()))) }
@@ -53,7 +53,7 @@ enum WAV {
     }
 }
 
-/// Bytes as the file that libsndfile reads through callbacks.
+/// Bytes in memory as a virtual file of libsndfile, read through callbacks.
 private struct MemoryFile {
     let bytes: UnsafeRawBufferPointer
     var position = 0
@@ -80,7 +80,7 @@ private struct MemoryFile {
         tell: { file in sf_count_t(MemoryFile.of(file).pointee.position) })
 
     private static func of(_ pointer: UnsafeMutableRawPointer?) -> UnsafeMutablePointer<MemoryFile> {
-        guard let pointer else { preconditionFailure("libsndfile calls back without its file") }
+        guard let pointer else { preconditionFailure("libsndfile has called back without its file") }
         return pointer.assumingMemoryBound(to: MemoryFile.self)
     }
 }

@@ -1,26 +1,27 @@
-/// The chunks of a WAV that its samples need, found in files as programs write them.
+/// The format and data chunks of a WAV file; common deviations from the specification are accepted.
 /// https://www.mmsp.ece.mcgill.ca/Documents/AudioFormats/WAVE/WAVE.html, RF64: https://tech.ebu.ch/docs/tech/tech3306.pdf
 struct WAVChunks {
-    /// Little-endian, big-endian, and with sizes of 64 bits.
+    /// Little-endian, big-endian, and little-endian with sizes of 64 bits.
     static let forms = ["RIFF", "RIFX", "RF64"]
 
-    /// The format and the samples alone, under a header that tells how many there are.
+    /// A WAV file with the format and data chunks only, and with correct lengths.
     let canonical: [UInt8]
 
-    /// - Throws: `truncated` where the file ends before its samples begin; `empty`; `unknownFormat` for samples neither PCM nor float.
+    /// - Throws: `truncated` if the file ends before its samples begin; `empty`; `undecodable`; `unknownFormat` for samples that are
+    ///   neither PCM nor float.
     init(_ bytes: [UInt8]) throws(SignalRefusal) {
-        guard WAV.recognises(bytes) else { throw SignalRefusal(bytes.count < 12 ? .truncated : .undecodable, "no WAV: other first bytes") }
+        guard WAV.recognises(bytes) else { throw SignalRefusal(bytes.count < 12 ? .truncated : .undecodable, "not a WAV: wrong signature") }
         let isBigEndian = bytes.holds("RIFX", at: 0)
         func long(_ offset: Int) -> Int { Int(isBigEndian ? bytes.bigEndian32(at: offset) : bytes.unsigned32(at: offset)) }
         var format: Range<Int>?
-        var announced: Int?  // by a `ds64`
+        var announced: Int?  // the length of the data according to a `ds64` chunk
         var offset = 12
         while true {
             guard offset + 8 <= bytes.count else { throw SignalRefusal(.truncated, "the WAV ends at byte \(bytes.count), without data") }
             let start = offset + 8
             let length = long(offset + 4)
             if bytes.holds("data", at: offset) {
-                guard let format else { throw SignalRefusal(.undecodable, "WAV: data before their format") }
+                guard let format else { throw SignalRefusal(.undecodable, "WAV: data before the format") }
                 let isWhole = long(4) + 8 == bytes.count
                 let end = Self.end(of: length, from: start, announced: announced, isWhole: isWhole, count: bytes.count)
                 guard end > start else { throw SignalRefusal(length == 0 ? .empty : .truncated, "a WAV without samples") }
@@ -28,7 +29,7 @@ struct WAVChunks {
                 return
             }
             guard start + length <= bytes.count else {
-                throw SignalRefusal(.truncated, "the WAV ends at byte \(bytes.count), inside a chunk that goes on to \(start + length)")
+                throw SignalRefusal(.truncated, "the WAV ends at byte \(bytes.count), inside a chunk that ends at \(start + length)")
             }
             if bytes.holds("fmt ", at: offset), format == nil {
                 format = start..<start + length
@@ -41,14 +42,14 @@ struct WAVChunks {
         }
     }
 
-    /// Where the samples end: where the header says, if it can be believed. Programs that cannot go back leave 0 or a length beyond
-    /// the file, and then it is the end of the file.
+    /// The end of the samples according to the header if that is plausible. Programs that write to a pipe and cannot correct the header
+    /// leave a length of 0 or beyond the end of the file; then the samples end with the file.
     private static func end(of length: Int, from start: Int, announced: Int?, isWhole: Bool, count: Int) -> Int {
         let length = length == 0xFFFF_FFFF ? announced ?? length : length
         return length == 0 && !isWhole ? count : min(count, start + length)
     }
 
-    /// A chunk of odd length is followed by a byte that fills it up, which some programs leave out.
+    /// The offset of the next chunk. A chunk of odd length is followed by a padding byte, which some programs omit.
     private static func next(_ bytes: [UInt8], after end: Int, isOdd: Bool) -> Int {
         guard isOdd else { return end }
         func isName(_ offset: Int) -> Bool {

@@ -1,4 +1,4 @@
-/// Sound as one channel of samples in −1…1.
+/// A mono sound: samples in −1…1.
 public struct Waveform: Sendable, Equatable {
     public var samples: [Float]
     /// Hertz.
@@ -10,7 +10,7 @@ public struct Waveform: Sendable, Equatable {
         self.sampleRate = sampleRate
     }
 
-    /// Nanoseconds.
+    /// The duration in nanoseconds.
     public var duration: Int64 { Int64(samples.count) * 1_000_000_000 / Int64(sampleRate) }
 
     /// The mean of interleaved channels.
@@ -25,7 +25,7 @@ public struct Waveform: Sendable, Equatable {
     }
 }
 
-/// What a sound may be, found from its header before anything is decoded.
+/// The limits of a sound, checked against its header before it is decoded.
 struct SoundLimits {
     let sampleRates = 1_000...192_000
     let channels = 1...8

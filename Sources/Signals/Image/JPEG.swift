@@ -1,20 +1,21 @@
 import CTurboJPEG
 
-/// JPEG by libjpeg-turbo.  https://www.w3.org/Graphics/JPEG/itu-t81.pdf
+/// Decodes and encodes JPEG with libjpeg-turbo.  https://www.w3.org/Graphics/JPEG/itu-t81.pdf
 enum JPEG {
     static func recognises(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0xFF, 0xD8, 0xFF]) }
 
-    /// At most this many passes over the largest picture, or as many more over a smaller one: progressive pictures have some ten.
+    /// The maximum number of scans of a picture of maximum size, proportionally more for a smaller one; progressive pictures have
+    /// about ten.
     private static let scansOfLargest = 16
 
-    /// What libjpeg only warns about is decoded as far as it goes, as by Pillow and OpenCV; a file that was cut is refused. CMYK is taken
-    /// for inverted, as Adobe writes it. The picture is turned as Exif says.
+    /// Decodes a picture. Data about which libjpeg only warns is decoded as far as possible, as by Pillow and OpenCV; a truncated file is
+    /// rejected. CMYK is assumed to be inverted, as Adobe writes it. The Exif orientation is applied.
     static func decode(_ bytes: [UInt8], maximumPixels: Int) throws(SignalRefusal) -> Pixels {
-        guard recognises(bytes) else { throw SignalRefusal(.undecodable, "no JPEG: other first bytes") }
+        guard recognises(bytes) else { throw SignalRefusal(.undecodable, "not a JPEG: wrong signature") }
         guard let decoder = tjInitDecompress() else { throw SignalRefusal(.undecodable, "JPEG: no decoder") }
         defer { tjDestroy(decoder) }
         var width: CInt = 0, height: CInt = 0, subsampling: CInt = 0, colours: CInt = -1
-        // It fails for warnings, and for a sampling that it has no name for, but the sizes are there.
+        // It fails for warnings and for unknown subsamplings too, but then sets the sizes.
         if tjDecompressHeader3(decoder, bytes, CUnsignedLong(bytes.count), &width, &height, &subsampling, &colours) != 0,
             width <= 0 || height <= 0 || colours < 0
         {
@@ -42,7 +43,7 @@ enum JPEG {
         return picture.turned(markers.orientation ?? .upright)
     }
 
-    /// Red, green and blue of inverted cyan, magenta, yellow and black: each ink takes its share of what black leaves.
+    /// Red, green and blue of inverted cyan, magenta, yellow and black: each component is the inverted ink times the inverted black.
     private static func colours(ofInverted inks: [UInt8]) -> [UInt8] {
         var colours = inks
         for pixel in 0..<inks.count / 4 {
@@ -71,7 +72,7 @@ enum JPEG {
         return Array(bytes.prefix(Int(count)))
     }
 
-    /// A file that does not finish with the end-of-image marker was cut; any other is damaged.
+    /// `truncated` for a file that does not end with the end-of-image marker, `undecodable` for any other.
     private static func refusal(_ decoder: tjhandle, _ bytes: [UInt8]) -> SignalRefusal {
         let message = String(cString: tjGetErrorStr2(decoder))
         let body = bytes.reversed().drop { $0 == 0 }

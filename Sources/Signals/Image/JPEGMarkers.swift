@@ -1,8 +1,8 @@
-/// What the markers of a JPEG say of it before it is decoded.  https://www.w3.org/Graphics/JPEG/itu-t81.pdf, annex B
+/// Information from the markers of a JPEG file, read before it is decoded.  https://www.w3.org/Graphics/JPEG/itu-t81.pdf, annex B
 struct JPEGMarkers {
-    /// Passes over the picture: one for a baseline, several for a progressive one.
+    /// The number of scans: one in a baseline file, several in a progressive one.
     private(set) var scans = 0
-    /// Whether the end-of-image marker is there; without it the file was cut.
+    /// Whether the file has an end-of-image marker; without it the file is truncated.
     private(set) var isWhole = false
     private(set) var orientation: Orientation?
 
@@ -14,7 +14,7 @@ struct JPEGMarkers {
             case 0xD9:
                 isWhole = true
                 return
-            case 0x01, 0xD0...0xD8: continue  // stand alone
+            case 0x01, 0xD0...0xD8: continue  // markers without a segment
             case let kind:
                 guard offset + 2 <= bytes.count else { return }
                 let end = offset + max(2, Int(bytes.unsigned16(at: offset).byteSwapped))
@@ -28,7 +28,7 @@ struct JPEGMarkers {
         }
     }
 
-    /// Where the next marker is: 0xFF and a byte that makes it one. What stands before it is coded data, or no part of the picture.
+    /// The offset of the next marker: 0xFF followed by a byte other than 0 and 0xFF. The bytes before it are coded data or padding.
     private static func nextMarker(_ bytes: [UInt8], from offset: Int) -> Int? {
         bytes.withUnsafeBufferPointer { bytes in
             var offset = offset

@@ -1,10 +1,11 @@
-/// How a camera was held, as Exif tells it: which side of the scene the stored rows and columns begin at, 1…8.
+/// The Exif orientation of a picture, 1…8: at which side of the scene the stored rows and columns begin.
 /// https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E, tag 0x0112
 struct Orientation: Equatable {
-    /// Rows are columns of the scene.
+    /// Whether stored rows are columns of the scene.
     let isTransposed: Bool
-    /// After that, columns run from right to left, rows from bottom to top.
+    /// Whether, after transposing, columns run from right to left.
     let isMirrored: Bool
+    /// Whether, after transposing, rows run from bottom to top.
     let isUpsideDown: Bool
 
     static let upright = Orientation(number: 1)
@@ -15,9 +16,9 @@ struct Orientation: Equatable {
         isUpsideDown = [3, 4, 7, 8].contains(number)
     }
 
-    /// Reads the first directory of a TIFF block. What is not understood is upright.
+    /// Reads the orientation from the first directory of a TIFF block; upright if it cannot be read.
     init(tiff bytes: ArraySlice<UInt8>) {
-        let tiff = Array(bytes.prefix(1 << 16))  // as much as a JPEG's segment holds; the directory is at its start
+        let tiff = Array(bytes.prefix(1 << 16))  // the maximum size of a JPEG segment; the directory is at its start
         guard tiff.count >= 8, tiff.holds("II", at: 0) || tiff.holds("MM", at: 0) else {
             self = .upright
             return
@@ -38,7 +39,7 @@ struct Orientation: Equatable {
 }
 
 extension Pixels {
-    /// The picture as the scene was, by what its file says of the camera.
+    /// The picture rotated and mirrored so that it is upright.
     func turned(_ orientation: Orientation) -> Pixels {
         guard orientation != .upright else { return self }
         let (width, height) = orientation.isTransposed ? (self.height, self.width) : (self.width, self.height)

@@ -1,11 +1,12 @@
 import CPNG
 
-/// PNG by libpng's simplified interface.  https://www.w3.org/TR/png-3/
+/// Decodes and encodes PNG with libpng's simplified interface.  https://www.w3.org/TR/png-3/
 enum PNG {
     static func recognises(_ bytes: [UInt8]) -> Bool { bytes.starts(with: PNGChunks.magic) }
 
-    /// Samples are what the file stores, whatever it says of gamma or colour profiles: 16 bits are kept, fewer than 8 stretched to 0…255.
-    /// Palettes come out as colours, transparent pixels on black, value · alpha, and the whole turned as Exif says.
+    /// Decodes a picture. Samples are those stored in the file; gamma and colour profiles are ignored. Samples of 16 bits are kept, those
+    /// of fewer than 8 scaled to 0…255. Palettes are resolved, transparent pixels are blended with black (value · alpha), and the
+    /// Exif orientation is applied.
     static func decode(_ bytes: [UInt8], maximumPixels: Int) throws(SignalRefusal) -> Pixels {
         let chunks = try PNGChunks(bytes)
         var image = png_image()
@@ -18,7 +19,7 @@ enum PNG {
         }.turned(chunks.orientation)
     }
 
-    /// Without a word on gamma libpng takes samples of 16 bits for linear light; asked for linear light, it gives them as they are.
+    /// Without a gamma chunk libpng takes samples of 16 bits as linear light; with linear light requested it returns them unchanged.
     private static func words(_ image: inout png_image) throws(SignalRefusal) -> Pixels {
         let isColoured = image.format & png_uint_32(PNG_FORMAT_FLAG_COLOR) != 0
         image.format = png_uint_32(PNG_FORMAT_FLAG_LINEAR | (isColoured ? PNG_FORMAT_FLAG_COLOR : 0))
@@ -43,7 +44,7 @@ enum PNG {
         return Pixels(width: Int(image.width), height: Int(image.height), channels: channels, bytes: bytes)
     }
 
-    /// value · alpha, which does not fit in 8 bits. What is opaque keeps its value.
+    /// value · alpha with 16 bits, because 8 do not suffice. Opaque pixels keep their values.
     private static func words(onBlack bytes: [UInt8], channels: Int) -> [UInt16] {
         var words = [UInt16](repeating: 0, count: bytes.count / (channels + 1) * channels)
         for pixel in 0..<bytes.count / (channels + 1) {

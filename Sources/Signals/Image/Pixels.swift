@@ -1,18 +1,19 @@
-/// A decoded picture: 8 bits a channel, rows from the top, channels interleaved.
+/// A decoded picture (height, width, channels), 8 bits for each sample, rows from top to bottom, channels interleaved.
 public struct Pixels: Sendable, Equatable {
     public let width: Int
     public let height: Int
     /// 1 (grey) or 3 (red, green, blue).
     public let channels: Int
+    /// Samples 0…255.
     public var bytes: [UInt8]
-    /// The same samples with 16 bits, 257 times the bytes' scale, where the picture has so many; else empty.
+    /// The same samples with 16 bits, scaled by 257, if the picture has more than 8; else empty.
     public let words: [UInt16]
 
     public init(width: Int, height: Int, channels: Int, bytes: [UInt8]) {
         self.init(width: width, height: height, channels: channels, bytes: bytes, words: [])
     }
 
-    /// A picture of 16 bits a channel.
+    /// A picture of 16 bits for each sample.
     init(width: Int, height: Int, channels: Int, words: [UInt16]) {
         self.init(width: width, height: height, channels: channels, bytes: words.map { UInt8((Int($0) + 128) / 257) }, words: words)
     }
@@ -28,7 +29,7 @@ public struct Pixels: Sendable, Equatable {
         self.words = words
     }
 
-    /// The pixels of `image/x-rgb8` or `image/x-gray8`.
+    /// The pixels of a reading of format `image/x-rgb8` or `image/x-gray8`.
     /// - Throws: `wrongShape`, `tooLarge`, `truncated`.
     init(_ raw: RawReading, maximum: Int) throws(SignalRefusal) {
         try checkPixels(width: raw.width, height: raw.height, maximum: maximum)
@@ -43,10 +44,11 @@ public struct Pixels: Sendable, Equatable {
     }
 }
 
-/// The most pixels of a side: as many as a JPEG can have.
+/// The maximum width and height of a picture in pixels, which is the limit of JPEG.
 let maximumSide = 65_535
 
-/// Refuses a picture whose header claims more than `maximum` pixels, a side longer than `maximumSide`, or no pixels.
+/// Checks the size of a picture.
+/// - Throws: `wrongShape` without pixels; `tooLarge` for a side longer than `maximumSide` or more than `maximum` pixels.
 func checkPixels(width: Int, height: Int, maximum: Int) throws(SignalRefusal) {
     guard width > 0, height > 0 else { throw SignalRefusal(.wrongShape, "an image of \(width) × \(height) pixels") }
     guard width <= maximumSide, height <= maximumSide else {
@@ -58,6 +60,6 @@ func checkPixels(width: Int, height: Int, maximum: Int) throws(SignalRefusal) {
 }
 
 extension UInt8 {
-    /// value · share / 255, rounded.
+    /// self · share / 255, rounded.
     func scaled(by share: UInt8) -> UInt8 { UInt8((Int(self) * Int(share) + 127) / 255) }
 }

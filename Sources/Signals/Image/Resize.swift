@@ -1,10 +1,10 @@
 import Foundation
 
-/// Bilinear resizing that widens its triangle when it shrinks, so that every source pixel counts:
+/// Bilinear resizing with antialiasing: when it shrinks, the triangle filter is widened so that every source pixel contributes:
 ///
 ///     w(i, j) = max(0, 1 − |(i + ½)·s − (j + ½)| / max(1, s)), normalised over j;   s = source / target
 ///
-/// First along rows, then along columns; the picture is stretched to the target.
+/// It is applied along rows, then along columns; the aspect ratio is not kept.
 struct Resize {
     private let across: Taps
     private let down: Taps
@@ -14,14 +14,15 @@ struct Resize {
         down = Taps(source: source.height, target: target.height)
     }
 
-    /// (height, width, channels) samples → (target height, target width, channels) of 0…255. Row by row: beside the result it needs two rows.
+    /// (height, width, channels) samples → (target height, target width, channels) in 0…255. It works row by row, with a buffer of
+    /// two rows.
     func callAsFunction(_ pixels: Pixels) -> [Float] {
         let channels = pixels.channels
         let line = across.target * channels
         var row = [Float](repeating: 0, count: pixels.width * channels)
         var narrowed = [Float](repeating: 0, count: line)
         var result = [Float](repeating: 0, count: down.target * line)
-        var first = 0  // the first target row that this source row or a later one counts for
+        var first = 0  // the first target row to which this source row or a later one contributes
         for y in 0..<pixels.height {
             read(y, of: pixels, into: &row)
             narrow(row, channels: channels, into: &narrowed)
@@ -61,7 +62,7 @@ struct Resize {
         }
     }
 
-    /// For every target index, the source indices that count, from `starts` up to before `ends`, and their weights.
+    /// For every target index, the contributing source indices, `starts` ..< `ends`, and their weights.
     private struct Taps {
         let target: Int
         private(set) var starts: [Int] = []

@@ -1,17 +1,17 @@
 import Files
 import Glibc
 
-/// Lines of a file, one at a time, in memory bounded by the longest line allowed.
+/// Reads a file line by line; its memory is bounded by the maximum length of a line.
 struct LineReader {
     enum Line {
         case whole([UInt8])
-        /// Longer than allowed; its bytes are gone.
+        /// The line is longer than allowed and was discarded.
         case tooLong(bytes: Int)
-        /// The file cannot be read any further, and ends here.
+        /// Reading failed; no lines follow.
         case unreadable(String)
     }
 
-    /// Closes the file with the last copy of the reader.
+    /// Closes the file when the last copy of the reader is released.
     private final class Source {
         let file: InputFile
 
@@ -25,7 +25,7 @@ struct LineReader {
     private var isAtEnd = false
     private var problem: String?
 
-    /// - Throws: `cannotOpen`, `wrongKind` for what is no regular file.
+    /// - Throws: `cannotOpen`; `wrongKind` if the file is not a regular file.
     init(path: String, maximumBytes: Int) throws(FileError) {
         source = try Source(path)
         self.maximumBytes = maximumBytes

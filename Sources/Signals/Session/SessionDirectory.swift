@@ -1,7 +1,7 @@
 import Files
 import Glibc
 
-/// A recorded session: a directory with `session.jsonl`, one JSON object a line in time order, and the files it names.
+/// A recorded session: a directory with `session.jsonl`, which has one JSON object on each line in time order, and the files it names.
 ///
 ///     {"t": 1.25, "session": "kitchen", "source": "camera", "modality": "image", "file": "image/00000.png"}
 ///     {"t": 1.26, "session": "kitchen", "source": "head", "modality": "vector", "values": [0.1, 0.2]}
@@ -9,18 +9,18 @@ import Glibc
 ///     {"t": 1.30, "session": "kitchen", "label": 3, "classes": 10, "known_at": 2.0}
 ///     {"t": 2.00, "session": "kitchen", "cut": true}
 ///
-/// `t` and `known_at` are seconds; `source` and `session` are 1 to 64 letters, digits, `-` and `_`. `ends` says that the
-/// moment ends with this reading; a label belongs to the moment that ends at its `t`. `domain` may stand on every line.
-/// Unknown keys and empty lines are passed over. Files are images (PNG, JPEG) and sounds (WAV), told by their first bytes,
+/// `t` and `known_at` are seconds; `source` and `session` are 1 to 64 letters, digits, `-` and `_`. With `ends` the
+/// moment ends with this reading; a label belongs to the moment that ends at its `t`. Every line may have a `domain`.
+/// Unknown keys and empty lines are ignored. Files are images (PNG, JPEG) and sounds (WAV), recognised by their first bytes,
 /// texts (UTF-8) and vectors (little-endian float32).
 public struct SessionDirectory: Sendable {
     public let path: String
     public let limits: Limits
 
     public struct Limits: Codable, Sendable, Equatable {
-        /// Longest line of session.jsonl.
+        /// The maximum length of a line of session.jsonl, in bytes.
         public var maximumLineBytes = 1 << 20
-        /// Largest file that a line may name.
+        /// The maximum size of a file named by a line, in bytes.
         public var maximumFileBytes = 1 << 26
 
         public init() {}
@@ -38,14 +38,15 @@ public struct SessionDirectory: Sendable {
         guard let resolved = canonical(path) else {
             throw SignalRefusal(
                 .missingFile,
-                "there is no directory \(path); a session is a directory with session.jsonl and the files it names (`accrete-simulate --write DIR` writes one)"
+                "there is no directory \(path); a session is a directory with session.jsonl and the files it names "
+                    + "(`accrete-simulate --write DIR` writes one)"
             )
         }
         self.path = resolved
         self.limits = limits
     }
 
-    /// The lines from the first on, read as they are asked for.
+    /// The events in order, read while the sequence is iterated.
     /// - Throws: `missingFile` if there is no session.jsonl.
     public func events() throws(SignalRefusal) -> SessionEvents {
         do {
@@ -56,8 +57,10 @@ public struct SessionDirectory: Sendable {
         }
     }
 
-    /// The reading with its bytes.
-    /// - Parameter limit: the most bytes of a file, where fewer than `maximumFileBytes`.
+    /// Loads the contents of a reading.
+    /// - Parameters:
+    ///   - reading: a reading of this session.
+    ///   - limit: the maximum size of its file in bytes, if below `maximumFileBytes`.
     /// - Throws: `missingFile`, `pathOutside`, `tooLarge`, `empty`, `undecodable` (neither PNG, JPEG nor WAV).
     public func load(_ reading: SessionEvent.Reading, atMost limit: Int = .max) throws(SignalRefusal) -> RawReading {
         switch reading.content {
@@ -69,7 +72,8 @@ public struct SessionDirectory: Sendable {
         }
     }
 
-    /// Refuses a path that is absolute or climbs.
+    /// Checks that a path is relative and has no empty, `.` or `..` components.
+    /// - Throws: `pathOutside`.
     static func check(path: String) throws(SignalRefusal) {
         let components = path.split(separator: "/", omittingEmptySubsequences: false)
         guard !path.utf8.contains(0), components.allSatisfy({ !$0.isEmpty && $0 != ".." && $0 != "." }) else {
@@ -81,7 +85,7 @@ public struct SessionDirectory: Sendable {
         try Self.check(path: name)
         guard let resolved = canonical(path + "/" + name) else { throw SignalRefusal(.missingFile, name) }
         guard resolved.hasPrefix(path == "/" ? path : path + "/") else {
-            throw SignalRefusal(.pathOutside, "\(name) is a link that leads out")
+            throw SignalRefusal(.pathOutside, "\(name) is a link to a file outside the session's directory")
         }
         let bytes: [UInt8]
         do throws(FileError) {
@@ -101,12 +105,12 @@ public struct SessionDirectory: Sendable {
         case "image" where PNG.recognises(bytes): return "image/png"
         case "image" where JPEG.recognises(bytes): return "image/jpeg"
         case "audio" where WAV.recognises(bytes): return "audio/wav"
-        default: throw SignalRefusal(.undecodable, "\(name) is no PNG, JPEG or WAV file of modality \(modality)")
+        default: throw SignalRefusal(.undecodable, "\(name) is not a PNG, JPEG or WAV file of modality \(modality)")
         }
     }
 }
 
-/// The path without links and dots, or nil if there is nothing.
+/// The absolute path without links, `.` and `..`; nil if the path does not exist.
 private func canonical(_ path: String) -> String? {
     guard let resolved = realpath(path, nil) else { return nil }
     defer { free(resolved) }

@@ -1,4 +1,4 @@
-/// One line of a session: something was sensed, a moment was labelled, or a moment ends.
+/// An event of a session: a reading of a sensor, the label of a moment, or the end of a moment.
 public enum SessionEvent: Sendable, Equatable {
     case reading(Reading)
     case label(Label)
@@ -11,7 +11,7 @@ public enum SessionEvent: Sendable, Equatable {
         public var source: String
         public var modality: String
         public var content: Content
-        /// Whether the moment ends with this reading: the last words of an utterance, say.
+        /// Whether the moment ends with this reading, for example with the last words of an utterance.
         public var endsMoment: Bool
         /// Name of the domain or task, for evaluation.
         public var domain: String?
@@ -31,7 +31,7 @@ public enum SessionEvent: Sendable, Equatable {
     }
 
     public enum Content: Sendable, Equatable {
-        /// Path of a file inside the session's directory, read when it is wanted.
+        /// The path of a file inside the session's directory, which `SessionDirectory.load` reads.
         case file(String)
         case payload(RawReading)
     }
@@ -70,9 +70,6 @@ public enum SessionEvent: Sendable, Equatable {
         }
     }
 
-    /// No time lies further from 0 than this, in nanoseconds: some 285 years.
-    public static let furthestTime: Int64 = 9_000_000_000_000_000_000
-
     /// Session time in nanoseconds.
     public var time: Int64 {
         switch self {
@@ -91,7 +88,7 @@ public enum SessionEvent: Sendable, Equatable {
     }
 }
 
-/// A line of a session that was turned away; the lines around it are not touched.
+/// A rejected line of a session; the other lines are not affected.
 public struct SessionRefusal: Error, Sendable, Equatable, CustomStringConvertible {
     /// Counted from 1.
     public let line: Int

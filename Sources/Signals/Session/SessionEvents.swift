@@ -1,7 +1,8 @@
-/// The events of a session in order, each or the reason why its line is none.
+/// The events of a session in file order; for a line that is rejected, the reason.
 ///
-/// Where lines are out of order, the fewest of those that are looked ahead at are refused, but never one that begins enough of them in order. Where these
-/// lie before all that was read, the session's times begin anew: such an event lies before the one before it, and those that follow it are in order again.
+/// If lines are out of time order, as few as possible within the lookahead are rejected, and never a line that begins a run of
+/// `believed` lines in order. If such a run lies entirely before the events read so far, the times are taken to restart: its first event
+/// has an earlier time than the event before it, and the events after it are in order again.
 public struct SessionEvents: Sequence, IteratorProtocol {
     private struct Numbered {
         let line: Int
@@ -10,15 +11,15 @@ public struct SessionEvents: Sequence, IteratorProtocol {
         var time: Int64? { try? result.get().time }
     }
 
-    /// Lines looked ahead at.
+    /// The number of lines read ahead.
     private static let lookahead = 16
-    /// So many lines in order are believed.
+    /// The length of a run of lines in order that is always accepted.
     private static let believed = 8
     private let maximumLineBytes: Int
     private var lines: LineReader
     private var number = 0
     private var waiting: ArraySlice<Numbered> = []
-    /// Neighbours among the waiting that are in the wrong order.
+    /// The number of neighbouring events in `waiting` that are in the wrong order.
     private var descents = 0
     private var latest = Int64.min
 
@@ -53,9 +54,10 @@ public struct SessionEvents: Sequence, IteratorProtocol {
         return time >= latest && mostInOrder(successors, from: time) + 1 > mostInOrder(successors, from: latest)
     }
 
-    /// How many of the times, at most, can be kept so that none runs back.  Schensted 1961, https://doi.org/10.4153/CJM-1961-015-3
+    /// The length of the longest non-decreasing subsequence of times not below `least`.
+    /// Schensted 1961, https://doi.org/10.4153/CJM-1961-015-3
     private func mostInOrder(_ times: [Int64], from least: Int64) -> Int {
-        var last: [Int64] = []  // the least time that so many can end with
+        var last: [Int64] = []  // at index n − 1: the least last time of a subsequence of length n
         for time in times where time >= least {
             var low = 0, high = last.count
             while low < high {
@@ -80,7 +82,7 @@ public struct SessionEvents: Sequence, IteratorProtocol {
         waiting.append(line)
     }
 
-    /// Reads one more line that is not empty.
+    /// Reads the next line that is not empty; false at the end.
     private mutating func readOn() -> Bool {
         while let line = lines.next() {
             number += 1

@@ -1,7 +1,7 @@
 import Foundation
 import Statistics
 
-/// A line of `session.jsonl` as it is written.
+/// The JSON object of a line of `session.jsonl`.
 struct SessionLine: Codable {
     /// Seconds.
     var t: Double
@@ -54,7 +54,7 @@ struct SessionLine: Codable {
         case (let modality?, nil, nil): return .reading(try reading(modality, time))
         case (nil, let label?, nil): return .label(try labelled(label, time))
         case (nil, nil, true): return .cut(.init(time: time, session: session, domain: domain))
-        default: throw SignalRefusal(.brokenLine, "wants exactly one of modality, label and \"cut\": true")
+        default: throw SignalRefusal(.brokenLine, "must have exactly one of modality, label and \"cut\": true")
         }
     }
 
@@ -69,7 +69,7 @@ struct SessionLine: Codable {
             content = .file(file)
         case (nil, let text?, nil) where modality == "text": content = .payload(RawReading(text: text))
         case (nil, nil, let values?) where modality == "vector": content = .payload(RawReading(vector: values.map { Float($0) }))
-        default: throw SignalRefusal(.brokenLine, "wants a file, a text of modality text, or values of modality vector")
+        default: throw SignalRefusal(.brokenLine, "must have a file, a text of modality text, or values of modality vector")
         }
         return .init(
             time: time, session: session, source: source, modality: modality, content: content, endsMoment: ends ?? false, domain: domain)
@@ -78,15 +78,15 @@ struct SessionLine: Codable {
     private func labelled(_ label: Int, _ time: Int64) throws(SignalRefusal) -> SessionEvent.Label {
         guard let classes, (1...65_536).contains(classes), (0..<classes).contains(label) else {
             throw SignalRefusal(
-                .brokenLine, "the label \(label) is not one of \(classes.map(String.init) ?? "an untold number of") classes")
+                .brokenLine, "the label \(label) is not one of \(classes.map(String.init) ?? "an unknown number of") classes")
         }
         let known = try knownAt.map { seconds throws(SignalRefusal) in try nanoseconds(seconds, "known_at") }
-        guard known ?? time >= time else { throw SignalRefusal(.brokenLine, "known_at lies before t") }
+        guard known ?? time >= time else { throw SignalRefusal(.brokenLine, "known_at is before t") }
         return .init(time: time, session: session, label: label, classes: classes, knownAt: known, domain: domain)
     }
 
     private func nanoseconds(_ seconds: Double, _ key: String) throws(SignalRefusal) -> Int64 {
-        let nanoseconds = (seconds * 1e9).rounded(), furthest = Double(SessionEvent.furthestTime)
+        let nanoseconds = (seconds * 1e9).rounded(), furthest = Double(Int64.furthestTime)
         guard abs(nanoseconds) <= furthest else {
             throw SignalRefusal(.brokenLine, "\(key) is \(seconds) seconds, at most \(furthest / 1e9) either way")
         }
@@ -109,7 +109,8 @@ struct SessionLine: Codable {
 }
 
 extension SessionLine {
-    /// The line of an event whose payload, if it goes to a file, went to `file`.
+    /// The line of an event.
+    /// - Parameter file: the file that holds its payload; nil if the payload belongs in the line.
     init(_ event: SessionEvent, file: String? = nil) {
         func seconds(_ nanoseconds: Int64) -> Double { Double(nanoseconds) / 1e9 }
         switch event {

@@ -1,23 +1,24 @@
 import Statistics
 
-/// What a session holds, counted in one pass over its lines; files are not opened.
+/// Counts of a session's contents, from one pass over its lines; the files that they name are not opened.
 public struct SessionScan: Sendable, Equatable {
-    /// Readings of each modality.
+    /// The number of readings, by modality.
     public private(set) var readings: [String: Int] = [:]
-    /// Names, the first so many.
+    /// The names of the sessions; at most 65,536 are kept.
     public private(set) var sessions: Set<String> = []
+    /// The names of the domains; at most 65,536 are kept.
     public private(set) var domains: Set<String> = []
     public private(set) var labels = 0
-    /// Greatest number of classes that a label names; 0 without labels.
+    /// The greatest number of classes given with a label; 0 without labels.
     public private(set) var classes = 0
     public private(set) var cuts = 0
     /// Time of the first and the last event, in nanoseconds.
     public private(set) var first: Int64?
     public private(set) var last: Int64?
-    /// Lines turned away, by reason.
+    /// The number of rejected lines, by reason.
     public private(set) var refusals: [String: Int] = [:]
 
-    /// Nanoseconds from the first event to the last, pauses included; times that begin anew do not count back.
+    /// Nanoseconds from the first event to the last, including pauses; steps back in time count as zero.
     public private(set) var duration: Int64 = 0
 
     private static let maximumNames = 65_536
@@ -49,7 +50,7 @@ public struct SessionScan: Sendable, Equatable {
 }
 
 extension SessionDirectory {
-    /// Reads every line once and counts.
+    /// Reads all lines once and counts their contents.
     /// - Throws: `missingFile` if there is no session.jsonl.
     public func scan() throws(SignalRefusal) -> SessionScan {
         var scan = SessionScan()

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Writes a session directory, event by event. Pictures and sounds go to files of their own, words and vectors into the line;
-/// raw pictures become PNG and raw sounds WAV, without loss of 8-bit pixels and 16-bit mono samples.
+/// Writes a session directory, one event at a time. Pictures and sounds are stored in separate files, words and vectors in the line;
+/// raw pictures become PNG and raw sounds WAV, which is lossless for 8-bit pixels and 16-bit mono samples.
 public struct SessionWriter {
     private let path: String
     private let lines: FileHandle
@@ -13,19 +13,21 @@ public struct SessionWriter {
         public let description: String
     }
 
-    /// - Throws: `Failure` if there is a session at `path` already, or none can be made.
+    /// Creates a session directory.
+    /// - Throws: `Failure` if there is already a session at `path`, or it cannot be created.
     public init(path: String) throws {
         self.path = path
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         let descriptor = open(path + "/session.jsonl", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
-            throw Failure(description: "\(path)/session.jsonl cannot be made: \(String(cString: strerror(errno)))")
+            throw Failure(description: "\(path)/session.jsonl cannot be created: \(String(cString: strerror(errno)))")
         }
         lines = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }
 
-    /// - Throws: what the disk refuses, or a `SignalRefusal` for a raw reading that is not what it says.
+    /// Appends an event.
+    /// - Throws: an error of the file system; `SignalRefusal` for a raw reading whose payload does not match its format.
     public mutating func write(_ event: SessionEvent) throws {
         var file: String?
         if case .reading(let reading) = event, case .payload(let raw) = reading.content {
@@ -34,7 +36,7 @@ public struct SessionWriter {
         try lines.write(contentsOf: encoder.encode(SessionLine(event, file: file)) + [UInt8(ascii: "\n")])
     }
 
-    /// The path, inside the directory, of the file that holds the reading; nil for what stands in the line.
+    /// Stores a payload in a file and returns its path inside the directory; nil for a payload that belongs in the line.
     private mutating func store(_ raw: RawReading) throws -> String? {
         let (bytes, ending): ([UInt8], String)
         switch raw.format {

@@ -1,21 +1,22 @@
 import Statistics
 
-/// What is in front of the headset: two things side by side, of two colours and two shapes, one of them meant.
+/// Two objects side by side, of different colours and shapes, of which the sound indicates one.
 ///
-/// Only the sound tells which thing is meant, only the words tell what is asked of it, and only the picture tells the answer.
-/// Where nothing is asked both things are alike and one is named with its place: the picture tells the name, the sound the place.
+/// Only the sound tells which object is meant, only the words what is asked about it, and only the picture the answer. If nothing is
+/// asked, both objects are equal and the words state the name and the place of one: the name can be predicted from the picture, the
+/// place from the sound.
 public struct Scene: Sendable, Equatable {
     /// From left to right.
     public let things: [Thing]
-    /// The place of the thing that is meant.
+    /// The index in `things` of the object that is meant.
     public let meant: Int
-    /// What is asked of it; nil: nothing, its name is told.
+    /// The attribute that is asked for; nil if the words state the object's name.
     public let asked: Attribute?
 
-    /// Index in `Simulator.answers`; nil where nothing is asked.
+    /// The answer as an index into `Simulator.answers`; nil if nothing is asked.
     public var answer: Int? { asked.map(things[meant].value(of:)) }
 
-    /// A scene drawn evenly from everything that `world` holds; two of three ask.
+    /// A scene drawn uniformly from the colours and shapes of `world`; two of three ask a question.
     init(in world: World, random: inout RandomSource) {
         let colours = random.sample(2, below: world.colours).map { Colour.allCases[$0] }
         let shapes = random.sample(2, below: world.shapes).map { Shape.allCases[$0] }
@@ -26,11 +27,12 @@ public struct Scene: Sendable, Equatable {
     }
 }
 
+/// An object on the table.
 public struct Thing: Sendable, Equatable {
     public let colour: Colour
     public let shape: Shape
 
-    /// Index in `Simulator.answers`: colours first.
+    /// The value of an attribute as an index into `Simulator.answers`: colours come first.
     public func value(of attribute: Attribute) -> Int {
         switch attribute {
         case .colour: colour.rawValue
@@ -39,15 +41,16 @@ public struct Thing: Sendable, Equatable {
     }
 }
 
+/// An attribute that can be asked for.
 public enum Attribute: Sendable, CaseIterable {
     case colour, shape
 }
 
-/// The last one is not there at the start.
+/// The colour of an object; yellow occurs only after `Simulator.Configuration.newObjects`.
 public enum Colour: Int, Sendable, CaseIterable {
     case red, green, blue, yellow
 
-    /// Red, green, blue.
+    /// Red, green and blue, 0…255.
     var light: SIMD3<Float> {
         switch self {
         case .red: [225, 50, 40]
@@ -58,11 +61,11 @@ public enum Colour: Int, Sendable, CaseIterable {
     }
 }
 
-/// The last one is not there at the start.
+/// The shape of an object; the ring occurs only after `Simulator.Configuration.newObjects`.
 public enum Shape: Int, Sendable, CaseIterable {
     case ball, bar, post, ring
 
-    /// Whether the point lies inside the shape of radius 1 around zero; y points down.
+    /// Whether a point lies inside the shape, which has radius 1 and is centred at zero; y points down.
     func contains(_ x: Float, _ y: Float) -> Bool {
         switch self {
         case .ball: x * x + y * y <= 0.8

@@ -1,38 +1,40 @@
 import Foundation
 import Statistics
 
-/// An AR session made from a seed: somebody looks at two things on a table, a sound tells which of them is meant, and
-/// words ask for its colour or its shape, or tell its name. Same seed and configuration, same session, byte for byte.
+/// Generates a simulated AR session from a seed: the user looks at two objects on a table, a sound indicates one of them, and
+/// words ask for its colour or its shape, or state its name. Equal seeds and configurations give equal sessions, byte for byte.
 ///
-/// A moment holds camera frames (JPEG) with the headset's pose beside each, the sound (WAV), the words, which end it, and,
-/// where something was asked, a label: the answer, an index in `answers`. Time is content: nothing waits and no clock is read.
-/// As moments pass, new objects and new words appear, another speaker takes over, and camera and microphone drop out and return.
+/// A moment consists of camera frames (JPEG), each with a pose of the headset, the sound (WAV), the words, which end the moment, and,
+/// after a question, a label: the answer as an index into `answers`. Times are computed: nothing waits and no clock is read.
+/// In the course of the session new objects and new words appear, the speaker changes, and camera and microphone fail and recover.
 public struct Simulator: Sendable {
-    /// The labels' names: every colour, then every shape.
+    /// The names of the labels: all colours, then all shapes.
     public static let answers = TableTalk.names.colours + TableTalk.names.shapes
 
     public struct Configuration: Codable, Sendable, Equatable {
+        /// The name of the session, or the prefix of the names if `momentsPerSession` is positive.
         public var session = "table"
-        /// Who wears the headset; 0: nobody in particular. Everybody else has a pitch and a habit of their own, which only their answers tell.
+        /// The number of the user; 0 is the default user. Every other user has an individual pitch, and users of odd number take the
+        /// low sound for the right; this can be learned only from the user's labels.
         public var user = 0
-        /// Moments until the headset goes to the next user, whose session is another; 0: it stays.
+        /// The number of moments of each session, after which the next user begins a new session; 0 for one session without end.
         public var momentsPerSession = 0
-        /// So many sessions, the first ones, are nobody's in particular, before those of `user`, the one after, and so on.
+        /// The number of sessions of user 0 before those of `user`, `user` + 1, and so on.
         public var plainSessions = 0
         public var framesPerSecond = 10.0
-        /// A moment lasts from shortest to longest, in seconds, evenly.
+        /// The duration of a moment is uniform from shortest to longest, in seconds.
         public var shortestMoment = 0.5
         public var longestMoment = 1.0
         /// Seconds from the end of a moment until its label is known.
         public var labelDelay = 0.0
-        /// The moments at which the world changes, each moved by up to a tenth by the seed.
+        /// The moments at which the session changes; each is shifted by up to a tenth, depending on the seed.
         public var newObjects = 400
         public var newWords = 600
         public var newSpeaker = 800
         public var firstDropout = 1_000
-        /// Moments from one dropout to the next; camera and microphone take turns.
+        /// Moments from one dropout to the next; camera and microphone alternate.
         public var dropoutPeriod = 200
-        /// Moments that a dropout lasts.
+        /// The number of moments of a dropout.
         public var dropoutLength = 40
 
         public init() {}
@@ -58,7 +60,7 @@ public struct Simulator: Sendable {
         }
     }
 
-    /// Whether it can be a session's name, with the number of a session behind it.
+    /// Whether a text can be the name of a session, also followed by the number of a session.
     private static func isName(_ text: String) -> Bool {
         (1...48).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in
@@ -71,14 +73,14 @@ public struct Simulator: Sendable {
             }
     }
 
-    /// One moment: what its sensors publish, in time order, and what is behind it.
+    /// A moment: the events of its sensors in time order, and the scene from which they were generated.
     public struct Moment: Sendable {
         /// Counted from 0.
         public let index: Int
         public let events: [SessionEvent]
         public let scene: Scene
         public let world: World
-        /// What is different from the moment before, each in a few words.
+        /// The differences to the world of the preceding moment, each in a few words.
         public let changes: [String]
     }
 
@@ -91,7 +93,7 @@ public struct Simulator: Sendable {
     /// Position (metres) and orientation (radians) of the headset.
     private var pose = [Double](repeating: 0, count: 6)
 
-    /// - Throws: the first setting that makes no sense.
+    /// - Throws: the first setting with a value that is not allowed.
     public init(seed: UInt64, _ configuration: Configuration = Configuration()) throws(SettingProblem) {
         if let problem = configuration.problems.first { throw problem }
         self.configuration = configuration
@@ -100,6 +102,7 @@ public struct Simulator: Sendable {
         (scenes, pictures, sounds, words) = (random.split(), random.split(), random.split(), random.split())
     }
 
+    /// Generates the next moment.
     public mutating func next() -> Moment {
         let world = schedule.world(at: index)
         let scene = Scene(in: world, random: &scenes)
@@ -107,7 +110,7 @@ public struct Simulator: Sendable {
         let end = time.clampedAdding(Int64(clamping: seconds * 1e9))
         var events = frames(of: scene, in: world, until: end)
         let sound = TableSounds.sound(of: scene, speaker: world.speaker, user: wearer.user, random: &sounds)
-        if world.hearsSound {
+        if world.hasSound {
             let heard = reading(
                 at: time.clampedAdding(60_000_000), "microphone",
                 RawReading(modality: "audio", format: "audio/wav", payload: WAV.encode(sound)))
@@ -130,14 +133,14 @@ public struct Simulator: Sendable {
         return Moment(index: index, events: events, scene: scene, world: world, changes: changes)
     }
 
-    /// Who wears the headset now, and what their session is called: `table`, or `table-0`, `table-1` … where it goes from one to the next.
+    /// The current user and the name of the session: `table`, or `table-0`, `table-1` … if `momentsPerSession` is positive.
     private var wearer: (session: String, user: Int) {
         guard configuration.momentsPerSession > 0 else { return (configuration.session, configuration.user) }
         let number = index / configuration.momentsPerSession, isPlain = number < configuration.plainSessions
         return ("\(configuration.session)-\(number)", isPlain ? 0 : configuration.user + number - configuration.plainSessions)
     }
 
-    /// The camera's frames and the pose at each, from shortly after the start on.
+    /// The camera frames, each with a pose, beginning shortly after the start of the moment.
     private mutating func frames(of scene: Scene, in world: World, until end: Int64) -> [SessionEvent] {
         let setting = TableCamera.Setting(random: &pictures)
         let first = time.clampedAdding(50_000_000)

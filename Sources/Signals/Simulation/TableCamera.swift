@@ -1,17 +1,17 @@
 import Statistics
 
-/// Draws a scene as a camera sees it: from a hand that shakes, in light that differs, with a noisy sensor.
+/// Renders camera frames of a scene, with camera shake, varying brightness and sensor noise.
 struct TableCamera {
-    /// Pixels of a side.
+    /// Width and height in pixels.
     static let side = 48
     static let table: SIMD3<Float> = [28, 26, 24]
     private static let noise = 6.0
     static let radius: Float = 11
 
-    /// How the things lie and how bright it is; the same for all frames of a moment.
+    /// The positions of the objects and the brightness; the same for all frames of a moment.
     struct Setting {
         let light: Float
-        /// Shift of each thing from the middle of its place, in pixels.
+        /// The shift of each object from the middle of its half of the picture, in pixels.
         let shifts: [SIMD2<Float>]
 
         init(random: inout RandomSource) {
@@ -20,6 +20,7 @@ struct TableCamera {
         }
     }
 
+    /// Renders a frame.
     /// - Parameter shake: shift of the whole picture, in pixels.
     static func frame(of scene: Scene, _ setting: Setting, shake: SIMD2<Float>, random: inout RandomSource) -> Pixels {
         var bytes: [UInt8] = []
@@ -37,13 +38,13 @@ struct TableCamera {
         return Pixels(width: side, height: side, channels: 3, bytes: bytes)
     }
 
-    /// What is left under a hand on the lens.
+    /// A frame of a covered lens.
     static func darkness(random: inout RandomSource) -> Pixels {
         let bytes = (0..<side * side).flatMap { _ in sensed([5, 5, 5], random: &random, noise: 1) }
         return Pixels(width: side, height: side, channels: 3, bytes: bytes)
     }
 
-    /// The share of a pixel, whose corner is `offset` from the shape's middle, that the shape covers; 3 × 3 samples.
+    /// The fraction of a pixel covered by a shape, from 3 × 3 samples; `offset` is the pixel's corner relative to the shape's centre.
     private static func coverage(of shape: Shape, at offset: SIMD2<Float>) -> Float {
         guard (offset * offset).sum() < (radius + 3) * (radius + 3) * 2 else { return 0 }
         var inside: Float = 0
@@ -55,7 +56,7 @@ struct TableCamera {
         return inside / 9
     }
 
-    /// A sum of four uniform numbers is noise enough, and quicker than a normal one.
+    /// Adds noise: the sum of four uniform numbers, which approximates a normal one and is faster.
     private static func sensed(_ colour: SIMD3<Float>, random: inout RandomSource, noise: Double = noise) -> [UInt8] {
         let bits = random.next()
         let sum = (0..<4).reduce(0.0) { sum, part in sum + Double(bits >> UInt64(16 * part) & 0xFFFF) / 65_536 }

@@ -1,21 +1,21 @@
 import Foundation
 import Statistics
 
-/// The sound that tells which thing is meant: a struck note whose pitch is the place's, in the speaker's timbre, in noise.
+/// The sound that indicates an object: a decaying note with noise. Its pitch depends on the object's place, its timbre on the speaker.
 struct TableSounds {
     static let sampleRate = 8_000
     static let seconds = 0.32
 
-    /// Hertz: left is low, right is high.
+    /// The pitch of a place, in hertz: low for left (0), high for right (1).
     static func pitch(place: Int, speaker: Int) -> Double { (place == 0 ? 400 : 1_000) * (speaker == 0 ? 1 : 1.25) }
 
-    /// A user's pitch is up to a sixth of an octave off, and every second user takes the low sound for the right.
+    /// The pitch of a place for a user: it differs by up to a sixth of an octave, and for users of odd number low means right.
     static func pitch(place: Int, speaker: Int, user: Int) -> Double {
         guard user > 0 else { return pitch(place: place, speaker: speaker) }
         return pitch(place: user.isMultiple(of: 2) ? place : 1 - place, speaker: speaker) * pow(2, Double(user * 7 % 11 - 5) / 30)
     }
 
-    /// Loudness of the overtones 1, 2, 3.
+    /// The amplitudes of the harmonics 1, 2 and 3.
     private static func timbre(speaker: Int) -> [Double] { speaker == 0 ? [1, 0.3, 0.1] : [1, 0.1, 0.5] }
 
     static func sound(of scene: Scene, speaker: Int, user: Int = 0, random: inout RandomSource) -> Waveform {

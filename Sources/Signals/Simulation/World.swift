@@ -1,37 +1,39 @@
 import Statistics
 
-/// What there is to see, hear and say at one moment.
+/// The state of the simulation at a moment: the possible objects and words, the speaker and the state of the sensors.
 public struct World: Sendable, Equatable {
-    /// How many colours and shapes, counted from the first.
+    /// The number of colours in use, from the first.
     public var colours = 3
+    /// The number of shapes in use, from the first.
     public var shapes = 3
-    /// Whether things have second names.
+    /// Whether the second names of objects are used too.
     public var hasNewWords = false
-    /// 0 or 1: who speaks.
+    /// The speaker: 0 or 1.
     public var speaker = 0
     public var camera = Camera.open
-    public var hearsSound = true
+    public var hasSound = true
 
     public enum Camera: String, Sendable {
         case open
-        /// Something dark lies over the lens.
+        /// The lens is covered: the frames are dark.
         case covered
+        /// There are no frames.
         case lost
     }
 
-    /// What is different from `earlier`, each in a few words.
+    /// The differences to `earlier`, each in a few words.
     func changes(since earlier: World) -> [String] {
         var changes: [String] = []
         if colours > earlier.colours || shapes > earlier.shapes { changes.append("new objects") }
         if hasNewWords != earlier.hasNewWords { changes.append("new words") }
         if speaker != earlier.speaker { changes.append("a new speaker") }
         if camera != earlier.camera { changes.append(camera == .open ? "the camera is back" : "the camera is \(camera.rawValue)") }
-        if hearsSound != earlier.hearsSound { changes.append(hearsSound ? "the microphone is back" : "the microphone is lost") }
+        if hasSound != earlier.hasSound { changes.append(hasSound ? "the microphone is back" : "the microphone is lost") }
         return changes
     }
 }
 
-/// When the world changes, in moments. The seed moves every date by up to a tenth.
+/// The moments at which the world changes. Each is shifted by up to a tenth, depending on the seed.
 struct WorldSchedule: Sendable {
     private let newObjects: Int
     private let newWords: Int
@@ -50,7 +52,7 @@ struct WorldSchedule: Sendable {
         dropoutLength = configuration.dropoutLength
     }
 
-    /// The camera and the microphone drop out in turn; the camera is covered first, then gone.
+    /// Camera and microphone drop out alternately; the camera is covered for the first half of its dropout and lost for the second.
     func world(at moment: Int) -> World {
         var world = World()
         if moment >= newObjects { (world.colours, world.shapes) = (Colour.allCases.count, Shape.allCases.count) }
@@ -58,7 +60,7 @@ struct WorldSchedule: Sendable {
         world.speaker = moment >= newSpeaker ? 1 : 0
         let (turn, place) = max(0, moment - firstDropout).quotientAndRemainder(dividingBy: dropoutPeriod)
         guard moment >= firstDropout, place < dropoutLength else { return world }
-        if turn % 2 == 0 { world.camera = 2 * place < dropoutLength ? .covered : .lost } else { world.hearsSound = false }
+        if turn % 2 == 0 { world.camera = 2 * place < dropoutLength ? .covered : .lost } else { world.hasSound = false }
         return world
     }
 }

@@ -1,21 +1,22 @@
 import Foundation
 
-/// Adaptive windowing: a window of all numbers since the last drift, kept as exponentially growing buckets,
-/// in which no cut may part two halves of significantly different means.
+/// Adaptive windowing: a window of all numbers since the last drift, kept in buckets of exponentially growing size. A drift is
+/// reported when a cut divides the window into two parts of significantly different means.
 /// Bifet and Gavaldà 2007, https://doi.org/10.1137/1.9781611972771.42; variance of buckets by Babcock et al. 2003,
 /// https://doi.org/10.1145/773153.773176.
 ///
-/// River's settings and semantics, at every index: cuts are tried each `clock` numbers, and a drift empties the window.
+/// Settings and semantics are those of the Python package River, and drifts are reported at the same indices: cuts are tried every
+/// `clock` numbers, and a drift empties the window.
 /// Memory grows with the logarithm of the window's length.
 public struct ADWIN: DriftDetector {
     public struct Configuration: Settings {
-        /// Significance: smaller fires later and less often.
+        /// Significance level: a smaller one reports drifts later and less often.
         public var delta = 0.002
         /// Cuts are tried at every `clock`-th number.
         public var clock = 32
         /// Buckets of one size before two are merged into the next.
         public var maxBuckets = 5
-        /// The shortest half a cut may leave.
+        /// The minimum length of each part of a cut.
         public var minWindowLength = 5
         /// No cut is tried before the window is longer than this.
         public var gracePeriod = 10
@@ -31,7 +32,7 @@ public struct ADWIN: DriftDetector {
         }
     }
 
-    /// 2^row numbers: their sum, and the sum of their squared deviations from their own mean.
+    /// The sum of 2^row numbers, and the sum of their squared deviations from their mean.
     private struct Bucket: Codable {
         var total: Double
         var variance: Double
@@ -101,7 +102,8 @@ public struct ADWIN: DriftDetector {
         return false
     }
 
-    /// |gap| > √(2/m · σ² · δ′) + 2/3 · δ′/m, with 1/m = 1/(n₀ − s + 1) + 1/(n₁ − s + 1), δ′ = ln(2 ln n / δ), s the shortest half.
+    /// |gap| > √(2/m · σ² · δ′) + 2/3 · δ′/m, with 1/m = 1/(n₀ − s + 1) + 1/(n₁ − s + 1), δ′ = ln(2 ln n / δ),
+    /// s = minWindowLength.
     private func isSignificant(_ oldWidth: Double, _ newWidth: Double, gap: Double) -> Bool {
         let shortest = Double(settings.minWindowLength)
         guard oldWidth >= shortest, newWidth >= shortest else { return false }

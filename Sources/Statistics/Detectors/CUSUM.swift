@@ -1,9 +1,9 @@
-/// The tabular cumulative sum: how far standardised numbers have drifted above or below the level of the first `warmStart` of them.
-/// S⁺ = max(0, S⁺ + z − slack), S⁻ = max(0, S⁻ − z − slack); drift where either exceeds `threshold`.
+/// The tabular cumulative sum of numbers standardised by the mean and deviation of the first `warmStart` of them.
+/// S⁺ = max(0, S⁺ + z − slack), S⁻ = max(0, S⁻ − z − slack); a drift is reported when either exceeds `threshold`.
 /// Page 1954, https://doi.org/10.1093/biomet/41.1-2.100
 public struct CUSUM: DriftDetector {
     public struct Configuration: Settings {
-        /// How many numbers tell what is normal.
+        /// How many numbers the reference mean and deviation are estimated from.
         public var warmStart = 100
         /// In standard deviations: half the smallest change worth finding.
         public var slack = 0.5

@@ -1,7 +1,9 @@
-/// The drift detection method: a learner's error rate has risen from its best by more standard deviations than it should.
+/// The drift detection method: reports a drift when a learner's error rate is more than `driftThreshold` standard deviations above its
+/// minimum.
 /// Gama et al. 2004, https://doi.org/10.1007/978-3-540-28645-5_29
 ///
-/// Numbers are mistakes: 0 is right, anything else is wrong. River's settings and semantics, at every index.
+/// The numbers are errors: 0 is right, anything else is wrong. Settings and semantics are those of the Python package River, and
+/// drifts are reported at the same indices.
 public struct DDM: DriftDetector {
     public struct Configuration: Settings {
         /// No drift is reported before more than this many numbers.

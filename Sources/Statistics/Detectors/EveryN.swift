@@ -1,4 +1,4 @@
-/// Fires at every `every`-th number whatever it is: the dummy that a real detector has to beat.
+/// Reports a drift at every `every`-th number, whatever its value: the baseline for the other detectors.
 public struct EveryN: DriftDetector {
     public struct Configuration: Settings {
         public var every = 1000

@@ -1,7 +1,8 @@
-/// Kolmogorov–Smirnov windowing: the newest `statSize` numbers against as many drawn at random from the older part of a sliding window.
+/// Kolmogorov–Smirnov windowing: a two-sample test of the newest `statSize` numbers against as many drawn at random from the older part
+/// of a sliding window.
 /// Raab, Heusinger and Schleif 2020, https://doi.org/10.1016/j.neucom.2019.11.111
 ///
-/// River's settings and semantics; which older numbers are drawn depends on our own random source.
+/// Settings and semantics are those of the Python package River, except that the older numbers are drawn with `RandomSource`.
 public struct KSWIN: DriftDetector {
     public struct Configuration: Settings {
         /// The p-value at or below which the two samples differ.

@@ -1,7 +1,7 @@
-/// The Page–Hinkley test: the sum of deviations from the running mean, faded by `alpha`, has moved by more than `threshold`
-/// from its extreme.  Page 1954, https://doi.org/10.1093/biomet/41.1-2.100
+/// The Page–Hinkley test: reports a drift when the sum of deviations from the running mean, with forgetting factor `alpha`, differs from
+/// its extreme by more than `threshold`.  Page 1954, https://doi.org/10.1093/biomet/41.1-2.100
 ///
-/// River's settings and semantics, at every index.
+/// Settings and semantics are those of the Python package River, and drifts are reported at the same indices.
 public struct PageHinkley: DriftDetector {
     public struct Configuration: Settings {
         public enum Mode: String, Choice { case up, down, both }
@@ -11,9 +11,9 @@ public struct PageHinkley: DriftDetector {
         /// A change of the mean smaller than this is tolerated.
         public var delta = 0.005
         public var threshold = 50.0
-        /// How much of the sums is kept from one number to the next.
+        /// Forgetting factor: the sums are multiplied by it at each number.
         public var alpha = 1 - 0.0001
-        /// Whether a rise, a fall or both of the mean are drifts.
+        /// Whether an increase of the mean, a decrease, or both are reported as drifts.
         public var mode = Mode.both
 
         public init() {}

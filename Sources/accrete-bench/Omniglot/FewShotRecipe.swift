@@ -1,6 +1,7 @@
 import ArgumentParser
 import MetaLearning
 import Statistics
+import Wiring
 
 /// All that decides how a few-shot network is trained and asked.
 struct FewShotRecipe: ParsableArguments {

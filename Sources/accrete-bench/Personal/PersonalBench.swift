@@ -124,7 +124,7 @@ struct PersonalTrial {
         for moment in part.before.joined() { try shared.learn(moment) }
         for (index, session) in part.known.enumerated() {
             for moment in session {
-                _ = tasks.hear(moment, of: "\(index)", shared: shared.parameters)
+                _ = tasks.add(moment, of: "\(index)", shared: shared.parameters)
                 try shared.learn(moment)
             }
         }
@@ -137,7 +137,7 @@ struct PersonalTrial {
         }
         func judge(_ learner: PersonalLearner, _ session: [MomentInput], _ steps: Int) -> (loss: Double, accuracy: Double) {
             _ = learner.adapt(Array(session.prefix(personal.support)), from: shared.parameters, steps: steps)
-            return learner.judge(Array(session.dropFirst(personal.support)))
+            return learner.evaluate(Array(session.dropFirst(personal.support)))
         }
         func best(_ steps: Int) -> PersonalLearner {
             let means = plain.map { learner in

@@ -1,26 +1,27 @@
 import ArgumentParser
 import Foundation
 import Launch
-import Stages
+import Learn
+import Wiring
 
-/// Which policy would earn more, told from the log before anybody switches.
+/// `accrete decisions`: off-policy evaluation from the decision log.
 struct Decisions: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tell from the decision log what other policies would have earned.",
+        abstract: "Estimate from the decision log the mean rewards of other policies.",
         discussion: """
-            The log (decisions.jsonl in learn.directory, a run's checkpoint/) holds what was observed, chosen, how likely the choice was and what it
-            earned. From it: each choice always, all choices evenly, a bandit fitted on the log's first half and judged on its second, and the policy
-            that is kept beside the log, each by inverse propensity (IPS), self-normalised (SNIPS) and doubly robust (DR). A policy is called better
-            where its doubly robust estimate lies above what was earned by more than two standard errors of the difference. Of texts and controls it
-            tells only what was earned, quarter by quarter. Each decision is judged by
-            its own reward: where rewards come of many decisions in a row (a game, a pole to be balanced), this says nothing of what another policy
-            would have lived through.
+            The log (decisions.jsonl in learn.directory, by default checkpoint/ in the directory of a run) contains observations, choices,
+            their probabilities and rewards. The estimated policies are: each choice always, all choices with equal probability, a bandit
+            fitted on the first half of the log and evaluated on the second, and the policy saved next to the log. The estimators are
+            inverse propensity (IPS), self-normalised (SNIPS) and doubly robust (DR). A policy is reported as better if its doubly robust
+            estimate exceeds the mean logged reward by more than two standard errors of the difference. For texts and controls only the
+            mean logged reward of each quarter of the log is printed. The estimates use the immediate reward of each decision: where
+            rewards depend on sequences of decisions (a game, balancing a pole), they do not predict the rewards of another policy.
 
             Example:
               accrete decisions runs/default/checkpoint --json
             """)
 
-    @Argument(help: "The directory that holds decisions.jsonl.") var directory: String
+    @Argument(help: "The directory with decisions.jsonl.") var directory: String
     @Flag(help: "Print one JSON object and nothing else.") var json = false
 
     func run() throws {

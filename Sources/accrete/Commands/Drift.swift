@@ -1,14 +1,15 @@
 import ArgumentParser
 import Foundation
 import Statistics
+import Wiring
 
-/// Runs a drift detector over one column of a file.
+/// `accrete drift`: runs a drift detector over a column of a file.
 struct Drift: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Runs a drift detector over a column of a CSV file and tells the rows at which it fires.",
+        abstract: "Run a drift detector over a column of a CSV file and print the rows at which it reports a drift.",
         discussion: """
-            Rows count from 0, the first after the header. DDM takes 0 for right and anything else for a mistake. After a drift a
-            detector starts afresh.
+            Row 0 is the first after the header. DDM expects 0 for a correct prediction and any other number for an error. After a drift a
+            detector is reset.
 
             Detectors and their default settings:
             \(detectors)
@@ -22,10 +23,10 @@ struct Drift: ParsableCommand {
     @Option(help: ArgumentHelp("One of \(driftDetectors.map(\.key).joined(separator: ", ")).", valueName: "name"))
     var detector: String
 
-    @Option(help: ArgumentHelp("A JSON object laid over the detector's default settings.", valueName: "json"))
+    @Option(help: ArgumentHelp("A JSON object that overrides the detector's default settings.", valueName: "json"))
     var settings = "{}"
 
-    @Option(help: "The name of the column, as the file's first line has it.")
+    @Option(help: "The name of the column in the header line.")
     var column: String
 
     @Flag(help: "Print {\"at\": [rows]} and nothing else.")
@@ -41,7 +42,7 @@ struct Drift: ParsableCommand {
         if json {
             print(JSONValue.object(["at": .array(rows.map(JSONValue.integer))]))
         } else {
-            for row in rows { print("\(column) drifts at row \(row): \(numbers[row])") }
+            for row in rows { print("drift of \(column) at row \(row): \(numbers[row])") }
             print("\(rows.count) \(rows.count == 1 ? "drift" : "drifts") in \(numbers.count) rows")
         }
     }

@@ -1,19 +1,22 @@
+import Configuration
 import ArgumentParser
 import Foundation
 import Launch
 import Messaging
 import Pipeline
+import Playback
 import Schema
 import Signals
-import Stages
+import Wiring
 
-/// `accrete explain`: what each sense gave to a prediction.
+/// `accrete explain`: prints the contribution of each sense to a prediction.
 struct Explain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tell what each sense gave to the prediction of a moment, in nats of the answer's log-probability.",
+        abstract: "Print the contribution of each sense to the prediction of a moment, in nats of the answer's log-probability.",
         discussion: """
-            A moment's id is <session>/<end in nanoseconds>, as `accrete tap prediction.` shows it. A running graph explains its newest moments
-            (fuse.remembered); with --directory a run that has ended is explained by its last checkpoint, its session played over.
+            A moment's id is <session>/<end in nanoseconds>, as shown by `accrete tap prediction.`. A running graph explains its newest
+            moments (fuse.remembered). With --directory, the session of a finished run is replayed to the moment, which is explained with
+            the run's last checkpoint.
             Examples:
               accrete explain --moment table/12400000000
               accrete explain --moment table/12400000000 --directory runs/default
@@ -21,55 +24,56 @@ struct Explain: AsyncParsableCommand {
             """)
 
     @Option(help: "The moment's id.") var moment: String
-    @Option(help: "The directory of a run that has ended: its settings and its checkpoint.") var directory: String?
-    @Option(help: "The session directory that the run replayed; without it, the simulated session.") var session: String?
-    @Option(help: "The configuration file of the running graph; without it, the defaults.") var config: String?
+    @Option(help: "The directory of a finished run, with its settings and its checkpoint.") var directory: String?
+    @Option(help: "The session directory of that run; without it, the simulated session.") var session: String?
+    @Option(help: "The configuration file of the running graph; without it, the default settings.") var config: String?
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
-    @Option(help: "How long to wait for the running graph, in seconds.") var seconds = 5.0
-    @Flag(help: "One JSON object.") var json = false
+    @Option(help: "How long to wait for the answer of the running graph, in seconds.") var seconds = 5.0
+    @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
         try check("--seconds", seconds, within: 0...waitLimit)
         guard moment.split(separator: "/").count == 2 else {
-            throw ValidationError("--moment wants <session>/<end in nanoseconds>, not '\(moment)'; `accrete tap prediction.` shows ids.")
+            throw ValidationError(
+                "--moment must be <session>/<end in nanoseconds>, not '\(moment)'; `accrete tap prediction.` shows ids.")
         }
-        if session != nil, directory == nil { throw ValidationError("--session wants --directory too: the run whose model explains.") }
+        if session != nil, directory == nil { throw ValidationError("--session requires --directory, the directory of the run.") }
     }
 
     func run() async throws {
         let explanation: MomentExplanation
-        if let directory { explanation = try recorded(directory) } else { explanation = try await asked() }
+        if let directory { explanation = try recorded(directory) } else { explanation = try await requested() }
         guard explanation.problem.isEmpty else { throw StartFailure(explanation.problem) }
         print(json ? try explanation.jsonString() : explanation.text)
     }
 
-    /// Plays the session over, to the moment, and explains it with the run's last checkpoint.
+    /// Replays the session to the moment, and explains it with the run's last checkpoint.
     private func recorded(_ directory: String) throws -> MomentExplanation {
-        let settings = try StageArguments.load(directory + "/settings.yaml", overrides)
-        let place = try session.map { try SessionDirectory(path: $0) }
+        let settings: GraphSettings = try StageArguments.load(directory + "/settings.yaml", overrides)
+        let recording = try session.map { try SessionDirectory(path: $0) }
         let events: AnySequence<Result<SessionEvent, SessionRefusal>>
-        if let place {
-            events = AnySequence(try place.events())
+        if let recording {
+            events = AnySequence(try recording.events())
         } else {
             var simulator = try Simulator(seed: UInt64(settings.seed), settings.simulate.world)
             let count = settings.simulate.moments > 0 ? settings.simulate.moments : Int.max
             events = AnySequence((0..<count).lazy.flatMap { _ in simulator.next().events.map { .success($0) } })
         }
         let wanted = self.moment.split(separator: "/").last.flatMap { Int64($0) } ?? 0
-        for (moment, input) in try RecordedMoments(events, directory: place, settings) {
-            // A simulated session may go on for ever.
-            if place == nil, moment.end > wanted { break }
+        for (moment, input) in try RecordedMoments(events, directory: recording, settings) {
+            // A simulated session may have no end.
+            if recording == nil, moment.end > wanted { break }
             guard moment.id == self.moment else { continue }
             let own = settings.learn.directory
             return try MomentExplanation(moment, input, checkpoint: own.isEmpty ? directory + "/checkpoint" : own, settings)
         }
-        throw StartFailure("the session has no moment \(moment); `accrete tap prediction.` shows ids while it is played")
+        throw StartFailure("the session has no moment \(moment); `accrete tap prediction.` shows ids while the session is replayed")
     }
 
-    /// Asks the running graph, again now and then: what is published before ingest has subscribed is lost.
-    private func asked() async throws -> MomentExplanation {
+    /// Requests the explanation from the running graph, repeatedly, because a request published before ingest has subscribed is lost.
+    private func requested() async throws -> MomentExplanation {
         let environment = ProcessInfo.processInfo.environment
-        let settings = try StageArguments.load(config, overrides)
+        let settings: GraphSettings = try StageArguments.load(config, overrides)
         let bus = try ZeroMQBus()
         let request = ExplainRequest.with {
             $0.session = String(moment.split(separator: "/")[0]); $0.moment = moment
@@ -91,24 +95,25 @@ struct Explain: AsyncParsableCommand {
             try await Task.sleep(for: .milliseconds(50))
             guard let batch = listener.takeIfReady() else { continue }
             for index in 0..<batch.count {
-                // to somebody else
+                // an answer to another request
                 guard let answer: MomentExplanation = try? batch[index].decode(), answer.moment == moment else { continue }
                 return answer
             }
         }
         throw StartFailure(
-            "no answer within \(seconds) s; is the graph up, and is this its configuration? A run that has ended wants --directory.")
+            "no answer within \(seconds) s; check that the graph is running and that this is its configuration. "
+                + "For a finished run, give --directory.")
     }
 }
 
 extension MomentExplanation {
-    /// A few lines: the answer, and a row for each modality, the one that gave most first.
+    /// The explanation as text: the answer, and a row for each modality, the one with the largest contribution first.
     var text: String {
         func percent(_ share: Float) -> String { String(format: "%5.1f %%", 100 * share) }
         func nats(_ number: Double?) -> String { number.map { String(format: "%+7.3f", $0) } ?? "      –" }
-        let sure = Int(label) < probabilities.count ? probabilities[Int(label)] : 0
+        let probability = Int(label) < probabilities.count ? probabilities[Int(label)] : 0
         var lines = [
-            "\(printable(moment)): class \(label), \(percent(sure).trimmingCharacters(in: .whitespaces)) sure"
+            "\(printable(moment)): class \(label), probability \(percent(probability).trimmingCharacters(in: .whitespaces))"
                 + (modelVersion > 0 ? ", model \(modelVersion)" : "")
                 + (predictedVersion != modelVersion ? "; predicted by model \(predictedVersion) as class \(predictedLabel)" : "")
         ]
@@ -119,17 +124,17 @@ extension MomentExplanation {
             )
         }
         for name in names {
-            let opinion = experts[name]?.probabilities ?? []
-            let says = opinion.indices.max { opinion[$0] < opinion[$1] } ?? 0
+            let own = experts[name]?.probabilities ?? []
+            let answer = own.indices.max { own[$0] < own[$1] } ?? 0
             lines.append(
                 printable(name).padding(toLength: 10, withPad: " ", startingAt: 0) + percent(weights[name] ?? 0) + "     "
-                    + nats(contributions.marginal[name]) + "  " + nats(contributions.shapley[name]) + "  class \(says)"
-                    + (opinion.isEmpty ? "" : ", " + percent(opinion[says]).trimmingCharacters(in: .whitespaces)))
+                    + nats(contributions.marginal[name]) + "  " + nats(contributions.shapley[name]) + "  class \(answer)"
+                    + (own.isEmpty ? "" : ", " + percent(own[answer]).trimmingCharacters(in: .whitespaces)))
         }
-        for name in contributions.muted { lines.append("\(printable(name)) was muted: its reliability had sunk") }
+        for name in contributions.muted { lines.append("\(printable(name)) was muted because its reliability was too low") }
         for map in contributions.attention {
-            lines.append("looked, \(printable(map.name)):")
-            // A map that holds other than rows times columns is shown as far as it goes.
+            lines.append("attention weights, \(printable(map.name)):")
+            // The count of weights may differ from rows times columns in a message that is not valid.
             let columns = max(1, Int(map.columns))
             for start in stride(from: 0, to: map.weights.count, by: columns) {
                 let row = map.weights[start..<min(start + columns, map.weights.count)]

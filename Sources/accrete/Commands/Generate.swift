@@ -6,17 +6,17 @@ import StrictJSON
 import Tensors
 import Tokenization
 
-/// A model continues a text.
+/// `accrete generate`: continues a text with a model.
 struct Generate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Continues a prompt with a GPT-2, token by token.",
+        abstract: "Continue a prompt with a GPT-2, token by token.",
         discussion: """
-            The likeliest token is taken each time, unless a temperature is given. The text ends at --tokens, at a stop sequence, where \
-            the model ends it, or where its context is full. The same seed gives the same text.
+            The most probable token is taken each time, unless a temperature is given. The text ends after --tokens, at a stop sequence, \
+            where the model ends it, or when its context is full. Equal seeds give equal texts.
 
-            The model ends a text at any eos_token_id of generation_config.json or, without such a file, of config.json; where none of them is \
-            in its vocabulary, at the tokenizer's <|endoftext|>. An empty prompt begins with bos_token_id. What else generation_config.json \
-            says, lengths and sampling, is for the options here.
+            The model ends a text with any eos_token_id of generation_config.json or, without this file, of config.json; if none of them \
+            is in its vocabulary, with the tokenizer's <|endoftext|>. An empty prompt begins with bos_token_id. Other settings in \
+            generation_config.json, lengths and sampling, are ignored; use the options.
 
             Examples:
               accrete generate --model gpt2 --prompt 'Once upon a time'
@@ -30,28 +30,28 @@ struct Generate: ParsableCommand {
     @Option(help: "The text to continue.")
     var prompt: String
 
-    @Option(help: ArgumentHelp("The most tokens to add.", valueName: "n"))
+    @Option(help: ArgumentHelp("The maximum number of tokens to add.", valueName: "n"))
     var tokens = 128
 
-    @Option(help: "Divides the logits; 0 always takes the likeliest token.")
+    @Option(help: "The sampling temperature, by which the logits are divided; 0 always takes the most probable token.")
     var temperature = 0.0
 
-    @Option(help: "Draw from this many of the likeliest tokens; 0 for all.")
+    @Option(help: "Sample from this number of the most probable tokens; 0 for all.")
     var topK = 0
 
-    @Option(help: "Draw from the likeliest tokens that together reach this probability.")
+    @Option(help: "Sample from the most probable tokens whose probabilities sum to this.")
     var topP = 1.0
 
-    @Option(help: "Above 1, tokens that were there before become less likely.")
+    @Option(help: "Above 1, makes tokens that have occurred before less probable.")
     var repetitionPenalty = 1.0
 
-    @Option(help: "End before this text; may be given several times.")
+    @Option(help: "End the text before this sequence. Repeatable.")
     var stop: [String] = []
 
-    @Option(help: "Where the draws begin.")
+    @Option(help: "The seed of sampling.")
     var seed: UInt64 = 0
 
-    @Option(help: "float32, or int8 for weights in eight bits, faster and a little less exact.")
+    @Option(help: "float32, or int8 for 8-bit weights, which are faster and slightly less exact.")
     var precision = DecodingPrecision.float32
 
     @Flag(help: "Print one JSON object at the end: text, tokens, end.")
@@ -106,7 +106,7 @@ struct Generate: ParsableCommand {
         return settings
     }
 
-    /// Characters may be spread over tokens: bytes are written as they are, at once.
+    /// Writes bytes immediately, because a character may consist of several tokens.
     private func show(_ bytes: [UInt8]) throws {
         try StandardOutput.write(bytes)
         try StandardOutput.flush()

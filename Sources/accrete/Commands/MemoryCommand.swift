@@ -1,16 +1,16 @@
 import ArgumentParser
 import Foundation
 import Launch
+import Learn
 import Learning
-import Stages
 import Statistics
 
-/// `accrete memory`: what a learner remembers.
+/// `accrete memory`: lists the replay memory of a learner.
 struct MemoryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "memory", abstract: "List the moments that a learner remembers: how many of each source and label, and their bytes.",
+        commandName: "memory", abstract: "List the moments in a learner's replay memory: number and bytes by source and label.",
         discussion: """
-            Reads the newest checkpoint of a run. `accrete order --forget SOURCE` removes what a source sent.
+            Reads the newest checkpoint of a run. `accrete order --forget SOURCE` removes the moments of a source.
 
             Examples:
               accrete memory
@@ -18,7 +18,7 @@ struct MemoryCommand: ParsableCommand {
             """)
 
     @Argument(help: "The directory of the run.") var directory = "runs/default"
-    @Flag(help: "One JSON object a remembered moment.") var json = false
+    @Flag(help: "Print one JSON object for each moment.") var json = false
 
     func run() throws {
         let slots: [ReplaySlot]
@@ -26,7 +26,7 @@ struct MemoryCommand: ParsableCommand {
             slots = try CheckpointStore.memory(
                 of: FileManager.default.fileExists(atPath: "\(directory)/checkpoint") ? "\(directory)/checkpoint" : directory)
         } catch {
-            throw StartFailure("\(directory) holds no checkpoint that can be read: \((error as? DecodingError)?.sentence ?? "\(error)")")
+            throw StartFailure("there is no readable checkpoint in \(directory): \((error as? DecodingError)?.sentence ?? "\(error)")")
         }
         if json {
             let encoder = JSONEncoder()
@@ -37,8 +37,9 @@ struct MemoryCommand: ParsableCommand {
         print("\(slots.count) moments, \(slots.reduce(0) { $0.clampedAdding($1.bytes) }) bytes")
         for (source, own) in Dictionary(grouping: slots, by: \.source).sorted(by: { $0.key < $1.key }) {
             let labels = Dictionary(grouping: own, by: \.label).map { ($0.key.map(String.init) ?? "none", $0.value.count) }
+            let name = source.isEmpty ? "(unnamed)" : printable(source), bytes = own.reduce(0) { $0.clampedAdding($1.bytes) }
             print(
-                "  \(source.isEmpty ? "(unnamed)" : printable(source)): \(own.count), \(own.reduce(0) { $0.clampedAdding($1.bytes) }) bytes, by label "
+                "  \(name): \(own.count), \(bytes) bytes, by label "
                     + labels.sorted { $0.0 < $1.0 }.map { "\($0.0): \($0.1)" }.joined(separator: ", "))
         }
     }

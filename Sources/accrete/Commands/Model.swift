@@ -1,9 +1,9 @@
 import ArgumentParser
 
-/// What concerns models and their files.
+/// `accrete model`: commands for models and their files.
 struct Model: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Works with models: checks them, trains them, scores them, lets them learn from a text.",
+        abstract: "Verify, train, merge and score models, or let them learn a text online.",
         subcommands: [
             Verify.self,
             Train.self,

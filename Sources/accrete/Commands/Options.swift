@@ -2,29 +2,31 @@ import ArgumentParser
 import Files
 import Schema
 
-/// Refuses a number outside its range with a sentence that names the option; nil was not given.
+/// Checks that the value of an option is in a range; nil if the option was not given.
+/// - Throws: `ValidationError` that names the option.
 func check<Number: Comparable>(_ option: String, _ value: Number?, within range: ClosedRange<Number>) throws {
     guard let value, !range.contains(value) else { return }
     throw ValidationError("\(option) is \(value); it must be between \(range.lowerBound) and \(range.upperBound).")
 }
 
-/// Refuses a number that is not above `bound`, or is greater than `limit`.
+/// Checks that the value of an option is above `bound` and at most `limit`; nil if the option was not given.
+/// - Throws: `ValidationError` that names the option.
 func check(_ option: String, _ value: Double?, above bound: Double, atMost limit: Double) throws {
     guard let value, !(value > bound && value <= limit) else { return }
     throw ValidationError("\(option) is \(value); it must be above \(bound) and at most \(limit).")
 }
 
-/// Most steps, tokens or messages that are counted to.
+/// The maximum of options for a number of steps, tokens or messages.
 let countLimit = 1 << 40
 
-/// Most seconds that are waited for an answer.
+/// The maximum of options for a waiting time, in seconds.
 let waitLimit = 86_400.0
 
-/// Most bytes that are read of a text.
+/// The maximum size of a text, in bytes.
 let textLimit = 1 << 30
 
-/// The bytes of a text: a file, a pipe (`<(…)`) or `/dev/stdin`.
+/// Reads the bytes of a text from a file, a pipe (`<(…)`) or `/dev/stdin`.
 func readText(_ path: String) throws(FileError) -> [UInt8] { try readFile(path, atMost: textLimit, streams: true) }
 
-/// What came from outside, for a terminal: control and formatting characters are written as their numbers.
+/// Untrusted text for output in a terminal: control and formatting characters are replaced by their code points.
 func printable(_ text: String) -> String { text.printable() }

@@ -1,17 +1,20 @@
+import Configuration
 import ArgumentParser
 import Foundation
 import Launch
 import Messaging
 import Pipeline
 import Schema
-import Stages
+import Wiring
 
-/// `accrete order`: an operator's word to a running learner.
+/// `accrete order`: an operator's order to a running learner, and its answer.
 struct OrderCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "order", abstract: "Tell a running learner to forget a source, to learn or to step otherwise, or to go back.",
+        commandName: "order",
+        abstract: "Make a running learner forget a source, change its strategy, optimiser or learning rate, or roll back.",
         discussion: """
-            What a learner did is in its ledger: accrete triggers. A switch is on trial, and taken back where the loss rises.
+            Waits for the learner's answer and prints it; the status is 1 where the order was refused or nobody answered. A switch is on trial, and
+            taken back where the loss rises: accrete triggers shows it after the next checkpoint.
 
             Examples:
               accrete order --forget kitchen
@@ -20,21 +23,24 @@ struct OrderCommand: AsyncParsableCommand {
               accrete order --rate 0.5
             """)
 
-    @Option(help: "Forget every remembered moment of this session.") var forget: String?
-    @Option(help: "Learn by this strategy, or several joined by commas.") var strategy: String?
-    @Option(help: "Step by this optimiser.") var optimizer: String?
+    @Option(help: "Remove all moments of this session from the replay memory.") var forget: String?
+    @Option(help: "Change to this strategy, or to several separated by commas.") var strategy: String?
+    @Option(help: "Change to this optimiser.") var optimizer: String?
     @Option(help: "Multiply the learning rate by this factor.") var rate: Double?
-    @Flag(help: "Go back to the weights of the version that serves; the learner needs a gate.") var rollBack = false
-    @Option(help: "JSON, laid over the defaults of what is switched to.") var settings = ""
-    @Option(help: "The configuration file of the running graph; without it, the defaults.") var config: String?
+    @Flag(help: "Restore the parameters of the version that is serving; requires a gate.") var rollBack = false
+    @Option(help: "A JSON object that overrides the default settings of the new strategy or optimiser.") var settings = ""
+    @Option(help: "How long to wait for the learner, and then for its answer, in seconds.") var seconds = 5.0
+    @Flag(help: "Print the answer as a JSON object, whatever it says.") var json = false
+    @Option(help: "The configuration file of the running graph; without it, the default settings.") var config: String?
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
 
     func validate() throws {
         try check("--rate", rate, above: 0, atMost: Self.factorLimit)
+        try check("--seconds", seconds, within: 0...waitLimit)
         guard orders.count == 1 else { throw ValidationError("Give one of --forget, --strategy, --optimizer, --rate, --roll-back.") }
     }
 
-    /// Most by which a rate is multiplied at once.
+    /// The maximum of `--rate`.
     private static let factorLimit = 1e6
 
     private var orders: [Order.OneOf_Order] {
@@ -46,24 +52,53 @@ struct OrderCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let loaded = try StageArguments.load(config, overrides)
-        let bus = try ZeroMQBus()
-        let publisher = try bus.publisher(.connect, try loaded.orders(ProcessInfo.processInfo.environment), options: PublisherOptions())
-        guard try await publisher.waitForSubscribers(to: Topics.order.prefix, within: .seconds(5)) else {
-            throw StartFailure("no learner was heard within 5 s; is the graph up, and is this its configuration?")
+        let answer = try await answered()
+        if json { print(try answer.jsonString()) }
+        guard answer.accepted else {
+            if json { throw ExitCode.failure }
+            throw StartFailure("refused: \(printable(answer.reason))")
         }
-        var outbox = Outbox(source: "operator", epoch: UInt64(clamping: WallClock().now.nanoseconds), clock: MonotonicClock())
-        try outbox.append(
-            Outgoing(
-                .with {
-                    $0.order = orders[0]; $0.settings = settings
-                }, on: try Topics.order("learn")))
-        repeat {
-            try outbox.flush(to: publisher)
-            try await Task.sleep(for: .milliseconds(5))
-        } while !outbox.isEmpty
-        publisher.close()
-        await bus.end()
-        print("told; accrete triggers shows what became of it, after the next checkpoint")
+        if !json { print("\(printable(answer.done)); after moment \(answer.momentsSeen) and model \(answer.modelVersion)") }
     }
+
+    /// Sends the order once and waits for the answer that cites it. The learner sends its newest answer to those who subscribe late.
+    private func answered() async throws -> OrderAnswer {
+        let environment = ProcessInfo.processInfo.environment
+        let settings: GraphSettings = try StageArguments.load(config, overrides)
+        let bus = try ZeroMQBus()
+        let listener = try bus.subscriber(
+            to: [Subscription(try settings.allEndpoints(environment), topics: [Topics.orderAnswer("learn").name])],
+            limits: settings.messaging)
+        let publisher = try bus.publisher(.connect, try settings.orders(environment), options: PublisherOptions())
+        defer {
+            listener.cancel()
+            publisher.close()
+        }
+        guard try await publisher.waitForSubscribers(to: Topics.order.prefix, within: .seconds(seconds)) else {
+            throw StartFailure("no learner was found within \(seconds) s; is the graph up, and is this its configuration?")
+        }
+        let source = "operator-\(getpid())", epoch = UInt64(clamping: WallClock().now.nanoseconds)
+        var outbox = Outbox(source: source, epoch: epoch, clock: MonotonicClock())
+        let order = Order.with {
+            ($0.order, $0.settings) = (orders[0], self.settings)
+        }
+        try outbox.append(Outgoing(order, on: try Topics.order("learn")))
+        for _ in 0...Int(seconds / Self.interval) {
+            try outbox.flush(to: publisher)
+            try await Task.sleep(for: .seconds(Self.interval))
+            guard let batch = listener.takeIfReady() else { continue }
+            for index in 0..<batch.count {
+                // to somebody else
+                guard let answer: OrderAnswer = try? batch[index].decode(),
+                    (answer.orderSource, answer.orderEpoch, answer.orderSequence) == (source, epoch, 1)
+                else { continue }
+                return answer
+            }
+        }
+        throw StartFailure(
+            "the order was sent, and no answer came within \(seconds) s; accrete triggers shows whether it was carried out")
+    }
+
+    /// Seconds between two looks for the answer.
+    private static let interval = 0.01
 }

@@ -1,14 +1,15 @@
+import Configuration
 import ArgumentParser
 import Foundation
 import Launch
 import Messaging
+import Playback
 import Signals
-import Stages
 
-/// `accrete play`: a session directory as a publisher.
+/// `accrete play`: publishes a recorded session.
 struct Play: StageCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Publish a recorded session into a running graph, as any publisher would.",
+        abstract: "Publish a recorded session to a running graph.",
         discussion: """
             Examples:
               accrete play DIR
@@ -20,7 +21,7 @@ struct Play: StageCommand {
 
     func launch() async throws {
         beginProcess()
-        let settings = try arguments.settings()
+        let settings = try arguments.settings(GraphSettings.self)
         let session: SessionDirectory
         do {
             session = try SessionDirectory(path: directory)

@@ -1,12 +1,13 @@
+import Configuration
 import ArgumentParser
 import Foundation
 import Launch
 import Messaging
 import Schema
-import Stages
 import Statistics
+import Wiring
 
-/// `accrete status`: how a running graph is.
+/// `accrete status`: prints the state of a running graph.
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show the stages of a running graph: rates, model versions, drops, memory.",
@@ -16,16 +17,16 @@ struct StatusCommand: AsyncParsableCommand {
               accrete status --config accrete.yaml --json
             """)
 
-    @Option(help: "The configuration file of the running graph; without it, the defaults.") var config: String?
+    @Option(help: "The configuration file of the running graph; without it, the default settings.") var config: String?
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
-    @Option(help: "How long to listen, in seconds.") var seconds = 2.5
-    @Flag(help: "One JSON object a stage.") var json = false
+    @Option(help: "How long to receive messages, in seconds.") var seconds = 2.5
+    @Flag(help: "Print one JSON object for each stage.") var json = false
 
     func validate() throws { try check("--seconds", seconds, within: 0...waitLimit) }
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
-        let settings = try StageArguments.load(config, overrides)
+        let settings: GraphSettings = try StageArguments.load(config, overrides)
         let listener = try ZeroMQBus().subscriber(
             to: [Subscription(try settings.allEndpoints(environment), topics: [Topics.status.prefix])], limits: settings.messaging)
         let timer = Task {
@@ -42,7 +43,8 @@ struct StatusCommand: AsyncParsableCommand {
         }
         await timer.value
         guard !last.isEmpty else {
-            throw StartFailure("no stage was heard within \(seconds) s; is the graph up, and is this its configuration?")
+            throw StartFailure(
+                "no status was received within \(seconds) s; check that the graph is running and that this is its configuration")
         }
         for name in last.keys.sorted() {
             guard let status = last[name], let before = first[name] else { continue }
@@ -52,7 +54,7 @@ struct StatusCommand: AsyncParsableCommand {
 }
 
 extension Status {
-    /// One line: rates since `earlier`, version, drops, memory.
+    /// A line with rates since `earlier`, version, drops and memory.
     func line(since earlier: Status) -> String {
         let span = Double(stamp.time.clampedSubtracting(earlier.stamp.time)) / 1e9
         func rate(_ now: [String: UInt64], _ then: [String: UInt64]) -> Double {
@@ -63,13 +65,13 @@ extension Status {
         }
         let lost = drops.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { "\(printable($0.key)) \($0.value)" }.joined(
             separator: ", ")
-        let trust = gauges.filter { $0.key.hasPrefix("reliability.") }.sorted { $0.key < $1.key }
+        let reliabilities = gauges.filter { $0.key.hasPrefix("reliability.") }.sorted { $0.key < $1.key }
             .map { "\(printable(String($0.key.dropFirst("reliability.".count)))) " + String(format: "%.2f", $0.value) }.joined(
                 separator: ", ")
         return printable(stage).padding(toLength: 16, withPad: " ", startingAt: 0)
             + String(
                 format: "in %8.1f/s  out %8.1f/s  model %6llu  memory %5llu MB  ", rate(received, earlier.received),
                 rate(sent, earlier.sent), modelVersion, peakMemory >> 20)
-            + "drops " + (lost.isEmpty ? "none" : lost) + (trust.isEmpty ? "" : "  reliability " + trust)
+            + "drops " + (lost.isEmpty ? "none" : lost) + (reliabilities.isEmpty ? "" : "  reliability " + reliabilities)
     }
 }

@@ -1,16 +1,17 @@
+import Configuration
 import ArgumentParser
 import Files
 import Foundation
 import Launch
 import Messaging
 import Schema
-import Stages
 import StrictJSON
+import Wiring
 
-/// `accrete tap`: messages of a running graph, to read.
+/// `accrete tap`: prints messages of a running graph.
 struct Tap: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print the messages of a topic, or of all topics that begin so, as they come.",
+        abstract: "Print the messages of all topics with a given prefix as they arrive.",
         discussion: """
             Examples:
               accrete tap prediction.
@@ -18,17 +19,17 @@ struct Tap: AsyncParsableCommand {
             Topics: \(Topics.all.map(\.pattern).joined(separator: " "))
             """)
 
-    @Argument(help: "A topic, or the beginning of one; nothing taps everything.") var topic = ""
-    @Option(help: "The configuration file of the running graph; without it, the defaults.") var config: String?
+    @Argument(help: "A topic, or a prefix of topics; without it, all topics.") var topic = ""
+    @Option(help: "The configuration file of the running graph; without it, the default settings.") var config: String?
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
-    @Option(help: "Stop after so many messages.") var count: Int?
-    @Flag(help: "One JSON object a message.") var json = false
+    @Option(help: "Exit after this number of messages.") var count: Int?
+    @Flag(help: "Print one JSON object for each message.") var json = false
 
     func validate() throws { try check("--count", count, within: 1...countLimit) }
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
-        let settings = try StageArguments.load(config, overrides)
+        let settings: GraphSettings = try StageArguments.load(config, overrides)
         let listener = try ZeroMQBus().subscriber(
             to: [Subscription(try settings.allEndpoints(environment), topics: [topic])], limits: settings.messaging)
         let signals = Interrupts { listener.cancel() }

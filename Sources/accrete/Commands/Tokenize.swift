@@ -4,13 +4,13 @@ import Model
 import StrictJSON
 import Tokenization
 
-/// Text to a model's tokens, and back.
+/// `accrete tokenize`: converts text to a model's tokens and back.
 struct Tokenize: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Prints the token ids of the text on standard input, or the text of ids.",
+        abstract: "Print the token ids of the text on standard input, or the text of token ids.",
         discussion: """
-            The directory needs only a tokenizer's files: tokenizer.json, or vocab.json and merges.txt. One with neither is read as \
-            a model of bytes. Any bytes will do as text, and decoding gives them back exactly.
+            The directory must contain a tokenizer's files: tokenizer.json, or vocab.json and merges.txt. If it has neither, every byte is \
+            a token. A text may be any sequence of bytes; decoding restores it exactly.
 
             Examples:
               echo -n 'Hello world' | accrete tokenize --model gpt2
@@ -21,7 +21,7 @@ struct Tokenize: ParsableCommand {
     @Option(help: ArgumentHelp("A Hugging Face directory, or a GGUF file.", valueName: "dir"))
     var model: String
 
-    @Flag(help: "Read ids from standard input and write their bytes.")
+    @Flag(help: "Read token ids from standard input and write their bytes.")
     var decode = false
 
     @Flag(help: "Print the ids, or read them, as one JSON array.")

@@ -1,16 +1,18 @@
 import ArgumentParser
 import Foundation
 import Launch
+import Learn
 import Learning
-import Stages
 
-/// `accrete triggers`: the ledger of a learner.
+/// `accrete triggers`: prints the ledger of a learner's trigger rules.
 struct TriggersCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "triggers", abstract: "Show why a learner's rules fired or did not, what it cost, and what it changed.",
+        commandName: "triggers",
+        abstract: "Show when and why a learner's trigger rules fired or did not, at what cost, and with what effect.",
         discussion: """
-            Reads the ledger beside the newest checkpoint of a run. Costs are optimiser steps; before and after are the learner's loss on recent
-            moments, in nats a label. Times are those of the stream, in seconds. A row of quiet evaluations of one rule is one line.
+            Reads the ledger next to the newest checkpoint of a run. Costs are in optimiser steps; the losses before and after are those of
+            the learner on recent moments, in nats per label. Times are in seconds by the clock of the stream. Consecutive evaluations of a
+            rule that did not fire are shown as one line.
 
             Examples:
               accrete triggers
@@ -19,17 +21,18 @@ struct TriggersCommand: ParsableCommand {
             """)
 
     @Argument(help: "The directory of the run.") var directory = "runs/default"
-    @Flag(help: "Leave out evaluations that stayed quiet.") var fired = false
-    @Flag(help: "One JSON object a line.") var json = false
+    @Flag(help: "Show only rules that fired.") var fired = false
+    @Flag(help: "Print one JSON object on each line.") var json = false
 
     func run() throws {
         let places = ["\(directory)/checkpoint/\(LedgerFile.name)", "\(directory)/\(LedgerFile.name)"]
         guard let path = places.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
-            throw StartFailure("\(directory) holds no ledger; give the directory that `accrete up` named, after its first checkpoint")
+            throw StartFailure(
+                "there is no ledger in \(directory); give the directory printed by `accrete up`, after the first checkpoint was written")
         }
         let entries = try LedgerFile.read(path).filter { !fired || $0.verdict != .quiet }
         if json { return print(LedgerFile.text(of: entries), terminator: "") }
-        if entries.isEmpty { print("nothing yet; rules stand under learn.triggers in the configuration") }
+        if entries.isEmpty { print("no entries yet; rules are configured under learn.triggers") }
         for entry in entries { print(Self.line(entry)) }
     }
 

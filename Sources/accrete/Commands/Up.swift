@@ -5,47 +5,46 @@ import Foundation
 import Launch
 import Pipeline
 import Signals
-import Stages
 
-/// `accrete up`: the whole graph on this machine.
+/// `accrete up`: runs a whole graph on this machine.
 struct Up: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Run the whole graph: a simulated AR session, a recorded one, or your own publishers.",
+        abstract: "Run the whole graph on a simulated AR session, a recorded session, or the readings of your own publishers.",
         discussion: """
             Examples:
-              accrete up                                   the embedded default: a simulated session, then a report
+              accrete up                                   a simulated session, then a report
               accrete up --session DIR --mode lockstep --report report.json
-                                                           a recorded session, losing nothing
+                                                           a recorded session, without loss
               accrete up accrete.yaml --outside            your own publishers, until you press control-C
             """)
 
-    @Argument(help: "The configuration file; without it, the defaults.") var config: String?
+    @Argument(help: "The configuration file; without it, all settings have their defaults.") var config: String?
     @Option(help: "A session directory to replay (session.jsonl and the files it names).") var session: String?
-    @Option(help: "live: keep up and count what is dropped; lockstep: lose nothing.") var mode: Mode?
-    @Option(help: "Write the report, as JSON, to this file.") var report: String?
-    @Option(help: "Draw the loss over the stream, with updates and drifts marked, as an SVG into this file.") var plot: String?
+    @Option(help: "live: drop and count what cannot be processed in time; lockstep: wait, and drop nothing.") var mode: Mode?
+    @Option(help: "Write the report as JSON to this file.") var report: String?
+    @Option(help: "Write a plot of the loss over the stream, with updates and drifts marked, as SVG to this file.") var plot: String?
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
-    @Option(help: "Fixes every random choice.") var seed: Int?
+    @Option(help: "The seed of all random choices.") var seed: Int?
     @Option(
-        help: "Keep settings, logs, checkpoint and report of this run here; a run in the same place goes on from its newest checkpoint.")
+        help: "The directory for settings, logs, checkpoint and report; a further run in it continues from its newest checkpoint.")
     var directory: String?
-    @Flag(help: "Start no publisher: wait for yours.") var outside = false
+    @Flag(help: "Start no publisher; wait for your own.") var outside = false
     @Flag(help: "Print the report as JSON on standard output, and progress on standard error.") var json = false
 
     func validate() throws {
         if outside, session != nil {
-            throw ValidationError("--outside and --session exclude each other: a session brings its own publisher.")
+            throw ValidationError("--outside and --session exclude each other: for a session its own publisher is started.")
         }
     }
 
     func run() async throws {
-        signal(SIGPIPE, SIG_IGN)  // whoever reads along may go away
+        signal(SIGPIPE, SIG_IGN)  // the reader of the output may exit
         let environment = ProcessInfo.processInfo.environment
         let source: GraphPlan.Source = outside ? .outside : session.map { .session($0) } ?? .simulator
         let plan = try plan(source, environment)
         let toError = json
         let say: @Sendable (String) -> Void = { text in
-            if toError { StandardError.write(text) } else { try? StandardOutput.writeNow(text) }  // nobody to tell: the run goes on
+            if toError { StandardError.write(text) } else { try? StandardOutput.writeNow(text) }  // the run continues without output
         }
         say(plan.introduction)
         let stop = StopSignal()
@@ -53,9 +52,9 @@ struct Up: AsyncParsableCommand {
         defer { signals.cancel() }
         let view = ProgressView(isTerminal: isatty(toError ? STDERR_FILENO : STDOUT_FILENO) == 1)
         let run = GraphRun(plan, environment: environment, say: say)
-        let (outcome, report, drawing) = try await told { try await run.run(view: view, until: stop) }
+        let (outcome, report, drawing) = try await rethrowingStartFailure { try await run.run(view: view, until: stop) }
         let unwritten = write(report, drawing, of: plan)
-        if json || unwritten != nil { try await told { try StandardOutput.writeNow(report.json) } }
+        if json || unwritten != nil { try await rethrowingStartFailure { try StandardOutput.writeNow(report.json) } }
         say(
             report.summary
                 + "report:     \(unwritten == nil ? self.report ?? plan.reportFile : "printed, because it could not be written")\n")
@@ -65,12 +64,12 @@ struct Up: AsyncParsableCommand {
             if let nothing = report.nothingLearned, nothing.came > 0 { throw StartFailure("nothing was learned: \(nothing.why)") }
         case .stopped:
             if source == .outside { return }
-            throw StartFailure("stopped before the session was done; the report holds what there is")
+            throw StartFailure("stopped before the end of the session; the report covers the part processed so far")
         case .failed(let reason), .interrupted(let reason, _): throw StartFailure(reason)
         }
     }
 
-    /// What is asked for, and whether it can be written; nothing has been touched yet.
+    /// Makes the plan and checks that the report and the plot can be written; it changes no file.
     private func plan(_ source: GraphPlan.Source, _ environment: [String: String]) throws(StartFailure) -> GraphPlan {
         var overrides = overrides
         if let mode { overrides.append("mode=\(mode.rawValue)") }
@@ -88,12 +87,13 @@ struct Up: AsyncParsableCommand {
         }
     }
 
-    /// Whether a path lies in the run's directory, and that is still to be made.
+    /// Whether a path lies in the directory of the run and this does not exist yet.
     private func isInNewDirectory(_ path: String, of plan: GraphPlan) -> Bool {
         FileKind(of: plan.directory) == nil && URL(fileURLWithPath: path).standardizedFileURL.path.hasPrefix(plan.directory + "/")
     }
 
-    /// Writes the report and the plot to every place. Returns the first that could not be written.
+    /// Writes the report and the plot to all files.
+    /// - Returns: the error of the first that could not be written.
     private func write(_ report: RunReport, _ drawing: StreamPlot, of plan: GraphPlan) -> (any Error)? {
         var first: (any Error)?
         func attempt(_ body: () throws -> Void) {
@@ -105,8 +105,8 @@ struct Up: AsyncParsableCommand {
         return first
     }
 
-    /// One sentence on what went wrong.
-    private func told<Result>(_ body: () async throws -> Result) async throws(StartFailure) -> Result {
+    /// Converts any error to a `StartFailure` with its description.
+    private func rethrowingStartFailure<Result>(_ body: () async throws -> Result) async throws(StartFailure) -> Result {
         do {
             return try await body()
         } catch {

@@ -1,13 +1,13 @@
 import ArgumentParser
+import Configuration
 import Foundation
 import Launch
 import Messaging
-import Stages
 
-/// `accrete validate`: what is wrong with a configuration, before anything is started.
+/// `accrete validate`: checks a configuration without starting anything.
 struct Validate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check a configuration: unknown keys, bad values, endpoints and files that cannot be used, memory.",
+        abstract: "Check a configuration for unknown keys, invalid values, and unusable endpoints and files; estimate its memory.",
         discussion: """
             Examples:
               accrete validate accrete.yaml
@@ -15,14 +15,16 @@ struct Validate: AsyncParsableCommand {
               accrete validate --schema > config.schema.json    for editors
             """)
 
-    @Argument(help: "The configuration file; without it, the defaults.") var config: String?
+    @Argument(help: "The configuration file; without it, all settings have their defaults.") var config: String?
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
     @Flag(
         help:
-            "Print {\"problems\": [...], \"memory\": {...}} on standard output; memory in bytes, by process, where the settings make sense."
+            "Print {\"problems\": [...], \"memory\": {...}} on standard output; memory in bytes by process, if the settings are valid."
     ) var json = false
 
     @Flag(help: "Print the JSON Schema of configuration files instead.") var schema = false
+
+    @Flag(help: "Print every setting with its default, as YAML.") var defaults = false
 
     /// What `--json` prints.
     private struct Verdict: Encodable {
@@ -31,11 +33,12 @@ struct Validate: AsyncParsableCommand {
     }
 
     func run() async throws {
-        if schema { return print(try Settings.jsonSchema, terminator: "") }
+        if defaults { return print(try GraphSettings.defaults, terminator: "") }
+        if schema { return print(try GraphSettings.jsonSchema, terminator: "") }
         let environment = ProcessInfo.processInfo.environment
         var verdict = Verdict()
         do {
-            let reading = try Settings.read(path: config, environment: environment, overrides: overrides)
+            let reading = try GraphSettings.read(path: config, environment: environment, overrides: overrides)
             verdict.problems = (reading.unreachable(environment: environment) + reading.lacking()).map(\.description)
             verdict.memory = GraphMemory(reading.settings)
         } catch {
@@ -46,7 +49,7 @@ struct Validate: AsyncParsableCommand {
             encoder.outputFormatting = [.withoutEscapingSlashes]
             print(String(decoding: try encoder.encode(verdict), as: UTF8.self))
         } else if verdict.problems.isEmpty {
-            print("\(config ?? "the defaults"): nothing to complain about")
+            print("\(config ?? "the defaults"): no problems found")
             if let memory = verdict.memory { print("memory: about \(memory.sentence)") }
         } else {
             for problem in verdict.problems { print(problem) }

@@ -4,10 +4,10 @@ import Launch
 import Layers
 import Model
 
-/// Merges an adapter into the model it was trained for.
+/// `accrete model merge`: merges an adapter into the model it was trained for.
 struct Merge: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Merges a LoRA adapter, as PEFT saves it, into a GPT-2 and saves the result.",
+        abstract: "Merge a LoRA adapter in PEFT's format into a GPT-2 and save the result.",
         discussion: """
             Example:
               accrete model merge --model gpt2 --adapter gpt2-lora --output gpt2-merged
@@ -20,20 +20,20 @@ struct Merge: ParsableCommand {
     @Option(help: ArgumentHelp("A directory with adapter_config.json and adapter_model.safetensors.", valueName: "dir"))
     var adapter: String
 
-    @Option(help: ArgumentHelp("Where to save; another directory than the model's.", valueName: "dir"))
+    @Option(help: ArgumentHelp("The directory for the result, other than the model's.", valueName: "dir"))
     var output: String
 
     func run() throws {
         guard URL(filePath: output).standardizedFileURL != URL(filePath: model).standardizedFileURL else {
-            throw ValidationError("--output is the model's own directory; name another.")
+            throw ValidationError("--output must not be the model's directory.")
         }
         let (model, parameters) = try GPT2.open(directory: model)
         let (adapters, adapted) = try Adapters.open(directory: adapter, for: model)
         adapters.merge(adapted, into: parameters)
         guard parameters.values.allSatisfy(\.isFinite) else {
-            throw StartFailure("merged with \(adapter), weights of \(self.model) are no longer finite numbers")
+            throw StartFailure("after merging \(adapter), weights of \(self.model) are not finite")
         }
         try model.save(parameters, to: output, origin: self.model)
-        print("\(output) holds the merged model.")
+        print("The merged model was saved in \(output).")
     }
 }

@@ -5,15 +5,15 @@ import StrictJSON
 import Tensors
 import Tokenization
 
-/// How well a model predicts a text.
+/// `accrete model score`: computes the perplexity of a model on a text.
 struct Score: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Prints a language model's perplexity on a text, and its bits per byte.",
+        abstract: "Print a language model's perplexity and bits per byte on a text.",
         discussion: """
-            The text is read in windows as long as the model's context, each a stride after the last. Every token but the first is scored \
-            once, in the first window that reaches it, with what precedes it there; at least one token always does. A smaller stride gives \
-            every token more context and takes longer: https://huggingface.co/docs/transformers/perplexity. Bits per byte count the first \
-            token as much as the mean of the others.
+            The text is evaluated in windows as long as the model's context, each shifted by a stride. Every token but the first is scored \
+            once, in the first window that contains it, with the tokens before it in that window as context, of which there is at least \
+            one. A smaller stride gives every token more context and takes longer: \
+            https://huggingface.co/docs/transformers/perplexity. In bits per byte the first token counts as much as the mean of the others.
 
             Example:
               accrete model score --model gpt2 --text book.txt --stride 512
@@ -26,16 +26,16 @@ struct Score: ParsableCommand {
     @Option(help: ArgumentHelp("The text.", valueName: "file"))
     var text: String
 
-    @Option(help: ArgumentHelp("Tokens read at once; the model's context if not given, at most 1024.", valueName: "n"))
+    @Option(help: ArgumentHelp("The length of a window in tokens; without it, the model's context or 1024, the smaller.", valueName: "n"))
     var context: Int?
 
-    @Option(help: ArgumentHelp("Tokens from one window to the next; half a window if not given.", valueName: "n"))
+    @Option(help: ArgumentHelp("The shift from one window to the next in tokens; without it, half a window.", valueName: "n"))
     var stride: Int?
 
     @Flag(help: "Print one JSON object: tokens, nll, perplexity, bitsPerByte.")
     var json = false
 
-    /// The memory of a window grows with its square.
+    /// The default limit of a window, because memory grows with its square.
     private static let longestWindow = 1_024
 
     func validate() throws {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Files
 import Foundation
 import Model
@@ -8,28 +9,29 @@ import Tensors
 import Tokenization
 import Yams
 
-/// Reads a text once and tells how well it was predicted.
+/// `accrete model stream`: learns a text online and prints its prequential code length.
 struct Stream: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Reads a text once, predicting every byte before learning from it, and prints the code length.",
+        abstract: "Read a text once, predicting every byte before learning from it, and print the code length.",
         discussion: """
-            The prequential code length, in bits per byte, is what a compressor built on the model would need: what is learned from a \
-            byte can only help with those after it. Beside it stands the same model left frozen, which learns nothing.
+            The prequential code length, in bits per byte, is the size that a compressor based on the model would achieve: what is learned \
+            from a byte can improve the prediction of later bytes only. It is printed together with that of the frozen baseline, the same \
+            model without learning.
 
-            Without --model, a model of bytes starts from nothing; any file will do, and nothing needs to be set. With --model, a GPT-2 \
-            is fine-tuned as it reads: it predicts some tokens, then takes a step on them, what precedes them, and earlier windows.
+            Without --model, an untrained model of bytes is used, which accepts any file and needs no settings. With --model, a GPT-2 is \
+            fine-tuned online: it predicts some tokens, then takes a step on them, the tokens before them, and earlier windows.
 
-            --config takes a YAML or JSON file with any of these settings:
+            --config is a YAML or JSON file with any of these settings:
             \(settings(ByteLearner.Configuration()))
-              memory    the most memory for what was seen, in MiB
-              rate      how fast the weights of the contexts' opinions follow the text
+              memory    maximum memory of the context table, in MiB
+              rate      learning rate of the weights by which the contexts' predictions are mixed
             and with --model:
             \(settings(TokenLearner.Configuration()))
-              fresh     tokens predicted before the next step
-              window    tokens that a prediction and a step look back over
-              replays   earlier windows learned again in every step
-              rate      Adam's rate, times the model's width
-              seed      of the choice of earlier windows
+              fresh     number of tokens predicted between two steps
+              window    number of tokens in the context of a prediction and in a step
+              replays   number of earlier windows replayed in every step
+              rate      Adam's learning rate times the model's width
+              seed      seed of the choice of earlier windows
 
             Examples:
               accrete model stream --text book.txt
@@ -40,7 +42,7 @@ struct Stream: ParsableCommand {
     @Option(help: ArgumentHelp("The text, or any other file.", valueName: "file"))
     var text: String
 
-    @Option(help: ArgumentHelp("A Hugging Face GPT-2 directory to go on from.", valueName: "dir"))
+    @Option(help: ArgumentHelp("A Hugging Face GPT-2 directory with the initial model.", valueName: "dir"))
     var model: String?
 
     @Option(help: ArgumentHelp("Settings, in YAML or JSON.", valueName: "file"))
@@ -51,32 +53,32 @@ struct Stream: ParsableCommand {
 
     func run() throws {
         let bytes = try readText(text)
-        var race = Race(bytes: bytes.count, isSilent: json)
+        var comparison = Comparison(bytes: bytes.count, isSilent: json)
         if let model {
-            try streamTokens(bytes, directory: model, &race)
+            try streamTokens(bytes, directory: model, &comparison)
         } else {
-            try streamBytes(bytes, &race)
+            try streamBytes(bytes, &comparison)
         }
-        print(json ? race.json : race.sentence)
+        print(json ? comparison.json : comparison.sentence)
     }
 
-    private func streamBytes(_ bytes: [UInt8], _ race: inout Race) throws {
+    private func streamBytes(_ bytes: [UInt8], _ comparison: inout Comparison) throws {
         let settings = try given(ByteLearner.Configuration())
         let learner = ByteLearner(settings, expectedBytes: bytes.count)
         let frozen = ByteLearner(settings, expectedBytes: bytes.count, learning: false)
         for byte in bytes {
-            learner.read(byte, &race.learned)
-            frozen.read(byte, &race.frozen)
-            race.report(every: 65536)
+            learner.read(byte, &comparison.learned)
+            frozen.read(byte, &comparison.frozen)
+            comparison.report(every: 65536)
         }
     }
 
-    private func streamTokens(_ bytes: [UInt8], directory: String, _ race: inout Race) throws {
+    private func streamTokens(_ bytes: [UInt8], directory: String, _ comparison: inout Comparison) throws {
         let settings = try given(TokenLearner.Configuration())
         let (model, parameters) = try GPT2.open(directory: directory)
         let tokenizer = try openTokenizer(directory: directory)
         let team = Team(count: ProcessInfo.processInfo.activeProcessorCount)
-        // A tokenizer may know a token that ends texts and the model not.
+        // The tokenizer's token for the end of a text may be missing from the model's vocabulary.
         let start = tokenizer.endOfText.flatMap { $0 < model.configuration.vocabularySize ? $0 : nil }
         let frozen = TokenLearner(model, parameters: parameters.copy(), start: start, settings, learning: false, team: team)
         let learner = TokenLearner(model, parameters: parameters, start: start, settings, team: team)
@@ -84,9 +86,9 @@ struct Stream: ParsableCommand {
         for place in stride(from: 0, to: tokens.count, by: learner.fresh) {
             let next = tokens[place..<min(place + learner.fresh, tokens.count)]
             let length = try tokenizer.decode(Array(next)).count
-            race.learned.add(bits: try learner.read(next), bytes: length)
-            race.frozen.add(bits: try frozen.read(next), bytes: length)
-            race.report(every: 4096)
+            comparison.learned.add(bits: try learner.read(next), bytes: length)
+            comparison.frozen.add(bits: try frozen.read(next), bytes: length)
+            comparison.report(every: 4096)
         }
     }
 
@@ -95,7 +97,7 @@ struct Stream: ParsableCommand {
         let text = try readFile(config, atMost: Self.configurationLimit, streams: true)
         do {
             var settings = defaults
-            try settings.lay(YAMLDecoder().decode(JSONValue.self, from: Data(text)))
+            try settings.merge(YAMLDecoder().decode(JSONValue.self, from: Data(text)))
             return settings
         } catch let error as SettingsError {
             throw ValidationError("\(config): \(error)")
@@ -104,14 +106,14 @@ struct Stream: ParsableCommand {
         }
     }
 
-    /// Most bytes that are read of a file of settings.
+    /// The maximum size of a file of settings, in bytes.
     private static let configurationLimit = 1 << 20
 
     private static func settings(_ defaults: some Settings) -> String { "  \(defaults.json)" }
 }
 
-/// A model that learns and the same model left frozen, over one text.
-private struct Race {
+/// The code lengths of a learning model and of the frozen baseline over a text.
+private struct Comparison {
     var learned = CodeLength()
     var frozen = CodeLength()
 
@@ -127,7 +129,7 @@ private struct Race {
 
     private var seconds: Double { start.duration(to: .now) / .seconds(1) }
 
-    /// Tells how far it is, whenever so many more bytes have been read.
+    /// Prints the progress after every `step` bytes.
     mutating func report(every step: Int) {
         guard !isSilent, learned.bytes / step > reported else { return }
         reported = learned.bytes / step

@@ -11,14 +11,14 @@ import Synchronization
 import Tensors
 import Tokenization
 
-/// A GPT-2 learns a text.
+/// `accrete model train`: trains a GPT-2 on a text.
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Trains a GPT-2, or a part of it, on a text.",
+        abstract: "Train a GPT-2, or a part of it, on a text.",
         discussion: """
-            --out becomes a directory that transformers opens, or for lora one that PEFT opens. training.safetensors in it is the \
-            checkpoint: the same command goes on from there, to the bit as if it had never stopped. What training takes is told first, \
-            and refused where the machine does not have it.
+            The directory --out can be opened with the Python package transformers, or with PEFT for --scope lora. It contains the \
+            checkpoint training.safetensors, from which the same command continues; the result is the same, bit for bit, as without the \
+            interruption. The required memory is printed first; if the machine does not have it, training is not started.
 
             Examples:
               accrete model train --model gpt2 --text book.txt --out gpt2-book --epochs 1
@@ -33,30 +33,30 @@ struct Train: ParsableCommand {
     @Option(help: ArgumentHelp("The text.", valueName: "file"))
     var text: String
 
-    @Option(help: ArgumentHelp("Where the result goes.", valueName: "dir"))
+    @Option(help: ArgumentHelp("The directory for the result.", valueName: "dir"))
     var out: String
 
     @OptionGroup var choices: TrainingChoices
 
-    @Option(help: ArgumentHelp("Times to read the text.", valueName: "n"))
+    @Option(help: ArgumentHelp("The number of passes over the text.", valueName: "n"))
     var epochs = 1
 
-    @Option(help: ArgumentHelp("Steps to take in all, instead of epochs.", valueName: "n"))
+    @Option(help: ArgumentHelp("The total number of steps, instead of --epochs.", valueName: "n"))
     var steps: Int?
 
-    @Option(help: ArgumentHelp("Steps between checkpoints; the end is always one.", valueName: "n"))
+    @Option(help: ArgumentHelp("Steps between checkpoints; one is always written at the end.", valueName: "n"))
     var checkpointEvery = 200
 
-    @Option(help: ArgumentHelp("Refuse what takes more; else what the machine has free.", valueName: "MiB"))
+    @Option(help: ArgumentHelp("The maximum memory; without it, the memory that is available.", valueName: "MiB"))
     var memoryLimit: Int?
 
-    @Option(help: "Threads; as many as there are processors if not given.")
+    @Option(help: "The number of threads; without it, the number of processors.")
     var threads: Int?
 
-    @Flag(help: "Tell what training would take, and do nothing.")
+    @Flag(help: "Print the memory that training requires, and exit.")
     var estimate = false
 
-    @Flag(help: "Print a JSON object for every report; the last one has steps, loss, skipped, seconds, memoryBytes.")
+    @Flag(help: "Print a JSON object for every progress report; the last one has steps, loss, skipped, seconds, memoryBytes.")
     var json = false
 
     func validate() throws {
@@ -73,7 +73,7 @@ struct Train: ParsableCommand {
     func run() throws {
         let bytes = try readText(text)
         guard URL(filePath: out).standardizedFileURL != URL(filePath: model).standardizedFileURL else {
-            throw ValidationError("--out is the model's own directory; name another.")
+            throw ValidationError("--out must not be the model's directory.")
         }
         let shape = try GPT2Configuration(json: "\(model)/config.json")
         let tokens = try openTokenizer(directory: model).encode(bytes)
@@ -83,7 +83,7 @@ struct Train: ParsableCommand {
         let configuration = try choices.configuration(steps: total)
         let team = Team(count: threads ?? ProcessInfo.processInfo.activeProcessorCount)
         let memory = try configuration.memory(of: shape, members: team.count)
-        try refuseUnlessItFits(memory)
+        try checkMemory(memory)
         if estimate { return }
 
         let (model, parameters) = try GPT2.open(directory: model, adapters: configuration.adapters)
@@ -91,17 +91,17 @@ struct Train: ParsableCommand {
         try makeDirectory(at: out)
         let checkpoint = "\(out)/training.safetensors"
         if FileManager.default.fileExists(atPath: checkpoint), let damage = try trainer.restore(from: checkpoint) {
-            TrainingProgress.tell("\(damage); training goes on from the checkpoint before.")
+            TrainingProgress.write("\(damage); training continues from the preceding checkpoint.")
         }
         try train(trainer, until: total, checkpoint, memory)
     }
 
     private func train(_ trainer: TextTrainer, until total: Int, _ checkpoint: String, _ memory: TrainingMemory) throws {
         let stop = Stop()
-        let interrupts = Interrupts { stop.ask() }
+        let interrupts = Interrupts { stop.request() }
         defer { interrupts.cancel() }
         var progress = TrainingProgress(trainer, until: total, json: json)
-        while trainer.steps < total, !stop.isAsked {
+        while trainer.steps < total, !stop.isRequested {
             progress.note(trainer.step())
             if trainer.steps.isMultiple(of: checkpointEvery) { try trainer.save(to: checkpoint) }
         }
@@ -114,8 +114,9 @@ struct Train: ParsableCommand {
         progress.conclude(in: out, memory: memory)
     }
 
-    /// Tells what training takes, and refuses what there is no room for.
-    private func refuseUnlessItFits(_ memory: TrainingMemory) throws {
+    /// Prints the memory that training requires.
+    /// - Throws: `ValidationError` if it is more than the limit.
+    private func checkMemory(_ memory: TrainingMemory) throws {
         let limit = memoryLimit.map { $0 << 20 } ?? ProcessMemory.available
         if estimate, json {
             print(
@@ -126,27 +127,28 @@ struct Train: ParsableCommand {
                     "availableBytes": limit.map(JSON.integer) ?? .null,
                 ]).text())
         } else if !json {
-            TrainingProgress.tell("Training takes \(memory.sentence).")
+            TrainingProgress.write("Training requires \(memory.sentence).")
         }
         guard let limit, memory.total > limit else { return }
         throw ValidationError(
-            "Training takes \(memory.sentence), but \(limit >> 20) MiB \(memoryLimit == nil ? "are free" : "are allowed"). A smaller --batch or --time, --recompute, --scope or --optimizer takes less."
-        )
+            "Training requires \(memory.sentence), but \(limit >> 20) MiB \(memoryLimit == nil ? "are available" : "are allowed"). "
+                + "A smaller --batch or --time, --recompute, or another --scope or --optimizer requires less.")
     }
 }
 
-/// Whether somebody wants the training to end after the step it is at.
+/// A request to end training after the current step.
 private final class Stop: Sendable {
-    private let asked = Atomic(false)
+    private let requested = Atomic(false)
 
-    var isAsked: Bool { asked.load(ordering: .relaxed) }
-    func ask() { asked.store(true, ordering: .relaxed) }
+    var isRequested: Bool { requested.load(ordering: .relaxed) }
+    func request() { requested.store(true, ordering: .relaxed) }
 }
 
 extension TrainingMemory {
     fileprivate var sentence: String {
         func mebibytes(_ bytes: Int) -> String { String(format: "%.1f", Double(bytes) / 1_048_576) }
         return
-            "\(mebibytes(total)) MiB: \(mebibytes(parameters)) parameters, \(mebibytes(gradients)) gradients, \(mebibytes(moments)) the optimiser's, \(mebibytes(activations)) activations"
+            "\(mebibytes(total)) MiB: \(mebibytes(parameters)) for parameters, \(mebibytes(gradients)) for gradients, "
+            + "\(mebibytes(moments)) for the optimiser's state, \(mebibytes(activations)) for activations"
     }
 }

@@ -2,21 +2,23 @@ import ArgumentParser
 import Learning
 import Statistics
 
-/// What of a model learns, and how.
+/// The options of training: the trained parameters, the optimiser and the batches.
 struct TrainingChoices: ParsableArguments {
-    @Option(help: "What learns: all, last:N blocks, head (with all norms), lora.")
+    @Option(help: "The trained parameters: all, last:N (blocks), head (with all norms), or lora.")
     var scope = "all"
 
-    @Option(help: "lora: rank of the adapters.")
+    @Option(help: "lora: the rank of the adapters.")
     var rank = 8
 
-    @Option(help: "lora: they are scaled by alpha / rank.")
+    @Option(help: "lora: adapters are scaled by alpha / rank.")
     var alpha = 16.0
 
-    @Option(help: ArgumentHelp("lora: ends of the projections' names, with commas: c_attn, c_fc, c_proj, mlp.c_proj.", valueName: "names"))
+    @Option(
+        help: ArgumentHelp(
+            "lora: suffixes of the adapted projections' names, separated by commas: c_attn, c_fc, c_proj, mlp.c_proj.", valueName: "names"))
     var targets = "c_attn"
 
-    @Option(help: "sgd, momentum, nesterov, adam, adamw, lamb.")
+    @Option(help: "The optimiser: sgd, momentum, nesterov, adam, adamw or lamb.")
     var optimizer = "adamw"
 
     @Option(help: "The optimiser's learning rate.")
@@ -25,28 +27,28 @@ struct TrainingChoices: ParsableArguments {
     @Option(help: "The optimiser's weight decay.")
     var weightDecay: Double?
 
-    @Option(help: "Gradients longer than this, all together, are shortened; 0: never.")
+    @Option(help: "The maximum norm of the gradient, which is scaled down to it; 0 for no clipping.")
     var clip = 1.0
 
-    @Option(help: "constant, cosine (down to 0 at the last step), inverse_square_root.")
+    @Option(help: "The schedule of the learning rate: constant, cosine (to 0 at the last step) or inverse_square_root.")
     var schedule = "constant"
 
-    @Option(help: ArgumentHelp("Steps in which the rate grows.", valueName: "n"))
+    @Option(help: ArgumentHelp("The number of steps of linear warm-up of the learning rate.", valueName: "n"))
     var warmup = 0
 
-    @Option(help: ArgumentHelp("Windows of the text in one pass.", valueName: "n"))
+    @Option(help: ArgumentHelp("The number of windows of the text in one pass.", valueName: "n"))
     var batch = 1
 
-    @Option(help: ArgumentHelp("Tokens of a window; the model's context is the most.", valueName: "n"))
+    @Option(help: ArgumentHelp("The number of tokens of a window, at most the model's context.", valueName: "n"))
     var time = 128
 
-    @Option(help: ArgumentHelp("Passes whose gradients make one step together.", valueName: "n"))
+    @Option(help: ArgumentHelp("The number of passes whose gradients are accumulated for one step.", valueName: "n"))
     var accumulate = 1
 
-    @Flag(help: "Compute every block twice instead of keeping what it computes: less memory, the same gradient.")
+    @Flag(help: "Recompute the activations of every block in the backward pass: less memory, the same gradient.")
     var recompute = false
 
-    @Option(help: "Of the windows' order and the adapters' start.")
+    @Option(help: "The seed of the order of windows and of the adapters' initial values.")
     var seed = 1
 
     func validate() throws {

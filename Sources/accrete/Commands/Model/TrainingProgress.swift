@@ -4,14 +4,14 @@ import Learning
 import Model
 import StrictJSON
 
-/// Tells how training goes, about once a second.
+/// Reports the progress of training about once a second.
 struct TrainingProgress {
     private let trainer: TextTrainer
     private let total: Int
     private let json: Bool
     private let first: Int
     private let start = ContinuousClock.now
-    private var told = ContinuousClock.now
+    private var reported = ContinuousClock.now
     private var losses = 0.0
     private var counted = 0
     private var last: TextTrainer.Outcome?
@@ -21,7 +21,7 @@ struct TrainingProgress {
         self.total = total
         self.json = json
         first = trainer.steps
-        if first > 0, !json { Self.tell("Goes on after step \(first).") }
+        if first > 0, !json { Self.write("Continuing after step \(first).") }
     }
 
     private var seconds: Double { start.duration(to: .now) / .seconds(1) }
@@ -33,15 +33,15 @@ struct TrainingProgress {
             losses += outcome.loss
             counted += 1
         }
-        guard told.duration(to: .now) >= .seconds(1) else { return }
-        told = .now
+        guard reported.duration(to: .now) >= .seconds(1) else { return }
+        reported = .now
         let rate = Double(trainer.steps - first) / seconds
         if json {
             print(JSON.object(members).text())
         } else {
-            Self.tell(
+            Self.write(
                 String(
-                    format: "step %d of %d, epoch %d: loss %.4f, gradient %.3f, rate %.2e, %.1f steps a second, %.0f s to go",
+                    format: "step %d of %d, epoch %d: loss %.4f, gradient norm %.3f, rate %.2e, %.1f steps/s, %.0f s remaining",
                     trainer.steps, total,
                     trainer.epoch + 1, loss, outcome.gradientNorm, outcome.learningRate, rate, Double(total - trainer.steps) / rate))
         }
@@ -54,9 +54,8 @@ struct TrainingProgress {
         } else {
             print(
                 String(
-                    format: "%@ after %d of %d steps, %d skipped because something was not finite; last loss %.4f; %.1f s.", directory,
-                    trainer.steps, total,
-                    trainer.skipped, last?.loss ?? .nan, seconds))
+                    format: "Saved in %@ after %d of %d steps, %d skipped because of numbers not finite; last loss %.4f; %.1f s.",
+                    directory, trainer.steps, total, trainer.skipped, last?.loss ?? .nan, seconds))
         }
     }
 
@@ -69,5 +68,5 @@ struct TrainingProgress {
         ]
     }
 
-    static func tell(_ line: String) { StandardError.write(line + "\n") }
+    static func write(_ line: String) { StandardError.write(line + "\n") }
 }

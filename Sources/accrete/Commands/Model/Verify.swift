@@ -4,14 +4,15 @@ import Learning
 import StrictJSON
 import Tensors
 
-/// Compares a model with a reference's numbers.
+/// `accrete model verify`: compares a model with the numbers of a reference implementation.
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compares a language model's logits, loss, gradients and optimiser steps with a reference's.",
+        abstract: "Compare a language model's logits, loss, gradients and optimiser steps with those of a reference implementation.",
         discussion: """
             FILE is a safetensors file with input_ids, labels, logits, loss, grad.NAME and, for each optimiser OPT, OPT.losses and \
-            OPT.NAME; FILE's sibling .json holds the optimisers' settings. For each kind of number the largest difference is printed, and \
-            the largest relative to a tensor's norm. The exit status is 1 where float32 rounding does not explain it.
+            OPT.NAME; the .json file of the same name contains the optimisers' settings. For each kind of number the largest difference is \
+            printed, and the largest relative to a tensor's norm. The exit status is 1 if a difference is larger than float32 rounding \
+            explains.
 
             Example:
               accrete model verify --model fixture/model --expected fixture/expected.safetensors
@@ -21,7 +22,7 @@ struct Verify: ParsableCommand {
     @Option(help: ArgumentHelp("A Hugging Face directory (gpt2, llama, mistral, qwen2), or a GGUF file.", valueName: "dir"))
     var model: String
 
-    @Option(help: ArgumentHelp("What the reference computed.", valueName: "file"))
+    @Option(help: ArgumentHelp("The numbers of the reference implementation.", valueName: "file"))
     var expected: String
 
     @Flag(help: "Print one JSON object.")

@@ -1,0 +1,171 @@
+import Learning
+import Model
+import Pipeline
+import Reinforcement
+import Statistics
+
+/// The memory that the processes of a graph take for their models and what they remember, told from the settings before anything is allocated.
+///
+/// Programs, messages on their way, and readings while they are decoded come on top: some tens of megabytes a process.
+public struct GraphMemory: Codable, Sendable, Equatable {
+    /// Bytes of each process.
+    public var learn: Int, fuse: Int, evaluate: Int
+    /// Of the largest frontend.
+    public var extract: Int
+    /// What the graph may take.
+    public var limit: Int
+
+    public var total: Int { learn.clampedAdding(fuse).clampedAdding(evaluate).clampedAdding(extract) }
+
+    /// Settings that make sense, each by itself.
+    public init(_ settings: GraphSettings) {
+        let sketch = Sketch(settings)
+        learn = Int(clamping: sketch.learn)
+        fuse = Int(clamping: sketch.fuse)
+        evaluate = Int(clamping: sketch.evaluate)
+        extract = Int(clamping: sketch.extract)
+        limit = settings.supervise.memoryLimit > 0 ? settings.supervise.memoryLimit : ProcessMemory.machine ?? .max
+    }
+
+    /// `learn 120 MB, fuse 30 MB, …`
+    public var sentence: String {
+        let parts = [("learn", learn), ("fuse", fuse), ("evaluate", evaluate), ("extract", extract)]
+        return Self.megabytes(total) + ": " + parts.map { "\($0.0) \(Self.megabytes($0.1))" }.joined(separator: ", ")
+    }
+
+    /// In whole megabytes, those begun counted.
+    public static func megabytes(_ bytes: Int) -> String {
+        bytes == .max ? "more than can be counted" : "\(bytes / 1_000_000 + (bytes % 1_000_000 > 0 ? 1 : 0)) MB"
+    }
+}
+
+extension GraphSettings {
+    /// The bytes that a published model has: its numbers and the header of their file.
+    public var updateBytes: Int {
+        let parameters = model.parameterNumbers
+        // A line of the header names every parameter; the trunk has 12 a block.
+        return Int(clamping: 4 * parameters + 200 * (Double(model.layers) * 12 + Double(model.modalities.count) * 64 + 256))
+    }
+
+    /// Why a published model cannot travel; nil where it can.
+    var updateProblem: (key: String, text: String)? {
+        guard updateBytes > messaging.updateBytes else { return nil }
+        return (
+            "messaging.frameBytes",
+            "\(messaging.frameBytes) lets updates of \(messaging.updateBytes) bytes through, and this model's have \(updateBytes)"
+        )
+    }
+
+    /// What the settings take against what there is, by key.
+    var memoryProblems: [(key: String, text: String)] {
+        let memory = GraphMemory(self)
+        if memory.total > memory.limit {
+            let whose = supervise.memoryLimit > 0 ? "supervise.memoryLimit allows" : "this machine has"
+            return [
+                ("supervise.memoryLimit", "the graph takes about \(memory.sentence), and \(whose) \(GraphMemory.megabytes(memory.limit))")
+            ]
+        }
+        if let updateProblem { return [updateProblem] }
+        return personalProblems
+    }
+
+    /// Adapters that are of nothing, or too many; asked of a model that fits into memory.
+    private var personalProblems: [(key: String, text: String)] {
+        // a model that makes no sense was told before
+        guard personal.enabled, let layout = try? MultimodalModel(model).layout else { return [] }
+        let own = layout.parameters.filter(personal.isPersonal), numbers = own.reduce(0) { $0 + $1.count }
+        if own.isEmpty { return [("personal.parameters", "no parameter of the model has such a name")] }
+        if !own.contains(where: personal.isAdapted) { return [("personal.adapted", "none of the parameters has such a name")] }
+        guard numbers > personal.maximumNumbers else { return [] }
+        return [("personal.parameters", "\(numbers) numbers a session are more than personal.maximumNumbers: \(personal.maximumNumbers)")]
+    }
+}
+
+/// Bytes, as floating-point numbers, which grow instead of wrapping around.
+private struct Sketch {
+    private let s: GraphSettings
+    /// A store of all parameters; one moment remembered; one row of logits; updates that wait until a moment asks for them.
+    private let P: Double, moment: Double, logits: Double, updates: Double
+
+    init(_ settings: GraphSettings) {
+        s = settings
+        P = 4 * settings.model.parameterNumbers
+        moment = settings.model.momentBytes
+        logits = 4 * Double(settings.model.classes)
+        updates = Double(settings.updateCapacity) + 2
+    }
+
+    private func graph(_ batch: Int, language: Int = 0, learning: Bool = false) -> Double {
+        4 * s.model.activationNumbers(batch: batch, languageRows: language, learning: learning)
+    }
+
+    /// One moment's class judged by parameters of its own.
+    private var judge: Double { P + graph(1) }
+
+    var learn: Double {
+        let learner = s.learner
+        let learned = learner.trunk == "frozen" ? P - 4 * s.model.trunkNumbers : P
+        let strategy = (try? StrategyMix(named: learner.strategy, settings: learner.strategySettings))?.memory ?? StrategyMemory()
+        let kept = (try? updateRule(learner.optimizer, settings: learner.optimizerSettings))?.moments.count ?? 2
+        let replay = min(Double(learner.memoryBytes), Double(learner.memory) * (moment + logits))
+        let rows = 1 + learner.replayed
+        var bytes = P + learned * Double(1 + kept) + graph(rows, language: min(rows, learner.languageRows), learning: true) + replay
+        if learner.averaging > 0 { bytes += P }
+        bytes += learned * Double(strategy.learned) + P * Double(strategy.weights)
+        bytes += graph(1) * Double(strategy.newReaders) + graph(rows) * Double(strategy.candidateReaders)
+        // What it began with, what rules act by, what is published, and what is written of the rest.
+        bytes += P + P + graph(16) + 2 * P + learned * Double(kept) + replay
+        if s.learn.triggers.contains(where: { $0.signal == "loss_over_frozen" }) { bytes += judge }
+        if s.learn.triggers.contains(where: { $0.action == .rollBack }) { bytes += 2 * P }
+        if s.learn.gate.enabled { bytes += 5 * judge + P + graph(16) + Double(s.learn.gate.anchors) * moment }
+        bytes += Double(s.learn.labelPatience) * moment
+        return bytes + personal + policy
+    }
+
+    private var personal: Double {
+        let own = s.personal
+        guard own.enabled else { return 0 }
+        let task = Double(own.support + own.query) * moment
+        let graphs = graph(own.support, learning: true) + graph(own.query, learning: true)
+        let exact = own.method == "maml" ? 2 * (P + graph(own.support, learning: true)) : 0
+        return 3 * P + graphs + exact + 8 * 4 * Double(own.maximumNumbers) + Double(own.maximumSessions) * (P + task) + Double(own.memory)
+            * task
+    }
+
+    private var policy: Double {
+        guard s.decide.isOn else { return 0 }
+        guard s.decide.text, let text = try? TextPPO.Configuration(s.decide.settings) else { return s.policyBytes }
+        return 2 * (P + graph(text.minibatch, language: text.minibatch, learning: true)) + Double(text.texts) * moment
+    }
+
+    var fuse: Double {
+        var bytes = P + graph(1) + updates * P + Double(max(s.fuse.remembered, s.learn.labelPatience)) * (moment + logits)
+        if !s.answer.after.isEmpty {
+            let places = Double(s.model.prefixLength) + Double(s.model.text.length)
+            let cache = 4 * 2 * Double(s.model.layers) * places * Double(s.model.width)
+            bytes += 2 * P + graph(1, language: 1) + cache + Double(s.answer.maximumWaiting) * moment
+        }
+        return bytes + adapters + (s.decide.isOn ? s.policyBytes : 0)
+    }
+
+    private var adapters: Double {
+        s.personal.enabled ? Double(s.personal.maximumSessions) * updates * 4 * Double(s.personal.maximumNumbers) : 0
+    }
+
+    var evaluate: Double {
+        let players = s.model.modalities.count + 3, own = s.evaluate
+        var bytes =
+            2 * P + graph(1 + s.model.modalities.count, language: 1 + s.model.modalities.count) + graph(1, language: 1) + updates * P
+        bytes += 3 * P + graph(8) + Double(own.domainSample) * Double(own.maximumDomains) * moment
+        bytes += Double(players) * Double(own.window) * (logits + 64) + Double(own.labelPatience) * (moment + Double(players) * logits)
+        return bytes + adapters + (s.personal.enabled ? P + graph(1, language: 1) : 0)
+    }
+
+    /// Windowed cosines and sines of sounds, with as much while they are made; a picture, in bytes and in numbers.
+    var extract: Double {
+        let audio = s.signals.audio, image = s.signals.image
+        let window = Double(audio.window)
+        let sound = 8 * window * (window + 2) + 4 * window * Double(audio.bands)
+        return max(sound, 4 * 6 * Double(image.size) * Double(image.size), 4 * Double(s.signals.vector.length))
+    }
+}

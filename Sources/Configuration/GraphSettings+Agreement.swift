@@ -1,0 +1,118 @@
+import Model
+import Schema
+import Signals
+import Wiring
+
+/// What makes no sense together, though each part does by itself.
+extension GraphSettings {
+    var agreementProblems: [(key: String, text: String)] {
+        senseProblems + alignmentProblems + triggerProblems + pathProblems + otherProblems
+    }
+
+    /// What the extractors tell against what the model takes.
+    private var senseProblems: [(key: String, text: String)] {
+        var found: [(key: String, text: String)] = []
+        let names = Signals.modalities.map(\.key).filter { $0 != MultimodalConfiguration.textName }
+        for sense in model.senses {
+            if sense.name == ModelSenses.sentence, !fuse.sentence.isEmpty { continue }
+            guard names.contains(sense.name) else {
+                found.append(
+                    (
+                        "model.senses",
+                        "nothing extracts '\(sense.name.prefix(80))'; there are \(names.joined(separator: ", "))"
+                            + " and, where fuse.sentence is set, \(ModelSenses.sentence)"
+                    ))
+                continue
+            }
+            if let problem = problem(of: sense) { found.append(("model.senses", problem)) }
+        }
+        let bytes = ByteVocabulary.size
+        if signals.text.tokenizer.isEmpty, model.text.vocabulary < bytes {
+            found.append(("model.text.vocabulary", "is \(model.text.vocabulary), but bytes and the end of text are \(bytes)"))
+        }
+        return found
+    }
+
+    private func problem(of sense: MultimodalConfiguration.Sense) -> String? {
+        switch sense.name {
+        case ImageModality.name:
+            let image = signals.image
+            guard image.problems.isEmpty else { return nil }  // told already
+            let side = image.size / image.patch, rows = side * side, columns = image.patch * image.patch * image.channels
+            guard sense.columns != columns || sense.rows < rows else { return nil }
+            return
+                "image is \(sense.rows) × \(sense.columns), but signals.image (size \(image.size), patch \(image.patch), channels \(image.channels)) makes "
+                + "rows: \(rows), columns: \(columns)"
+        case AudioModality.name where sense.columns != signals.audio.bands:
+            return "audio has \(sense.columns) columns, but signals.audio.bands makes \(signals.audio.bands)"
+        case VectorModality.name where sense.columns != signals.vector.length:
+            return "vector has \(sense.columns) columns, but signals.vector.length makes \(signals.vector.length)"
+        default: return nil
+        }
+    }
+
+    /// Rules for modalities that the model does not have, and a pretrained encoder whose features nothing takes.
+    private var alignmentProblems: [(key: String, text: String)] {
+        var found: [(key: String, text: String)] = []
+        if !fuse.sentence.isEmpty, !model.senses.contains(where: { $0.name == ModelSenses.sentence && $0.rows == 1 }) {
+            found.append(("fuse.sentence", "wants a sense among model.senses: {name: sentence, rows: 1, columns: …}"))
+        }
+        for (index, rule) in fuse.alignment.enumerated() {
+            if !model.modalities.contains(rule.modality) { found.append(("fuse.alignment", "the model has no sense '\(rule.modality)'")) }
+            if fuse.alignment[..<index].contains(where: { $0.modality == rule.modality }) {
+                found.append(("fuse.alignment", "two rules are for '\(rule.modality)'"))
+            }
+        }
+        return found
+    }
+
+    /// Signals that nothing tells.
+    private var triggerProblems: [(key: String, text: String)] {
+        let known = ["loss", "error", "anchor_loss", "loss_over_frozen", "join_rate"] + model.modalities.map { "shift.\($0)" }
+        return learn.triggers.filter { !known.contains($0.signal) }.map { rule in
+            (
+                "learn.triggers",
+                "rule '\(rule.name)' listens to '\(rule.signal.prefix(80))', which nothing tells; there are \(known.joined(separator: ", "))"
+            )
+        }
+    }
+
+    private var pathProblems: [(key: String, text: String)] {
+        let paths = [
+            ("learn.directory", learn.directory), ("endpoints.runtime", endpoints.runtime),
+            ("signals.text.tokenizer", signals.text.tokenizer),
+            ("model.gpt2", model.gpt2), ("fuse.sentence", fuse.sentence),
+        ]
+        return paths.compactMap { key, path in
+            if path.hasPrefix("~") { return (key, "'\(path.prefix(120))' begins with ~, which nothing expands; write the whole path") }
+            if path.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) { return (key, "the path has control characters") }
+            return path.utf8.count > 4096 ? (key, "a path of \(path.utf8.count) bytes is longer than any: 4096") : nil
+        }
+    }
+
+    private var otherProblems: [(key: String, text: String)] {
+        var found: [(key: String, text: String)] = []
+        if decide.isOn, !decide.text, decide.observation == "vector", !model.modalities.contains(VectorModality.name) {
+            found.append(("decide.observation", "vector wants a sense 'vector' among model.senses"))
+        }
+        if decide.isOn, !decide.text, decide.observation == "vector", decide.inputs > signals.vector.length {
+            found.append(("decide.inputs", "\(decide.inputs) are more than signals.vector.length makes: \(signals.vector.length)"))
+        }
+        if learner.trunk.hasPrefix("last:"), let blocks = Int(learner.trunk.dropFirst(5)), blocks > model.layers {
+            found.append(("learner.trunk", "'\(learner.trunk)' are more blocks than model.layers has: \(model.layers)"))
+        }
+        if mode == .lockstep, fuse.maximumPending < lockstep.window {
+            found.append(
+                (
+                    "fuse.maximumPending",
+                    "\(fuse.maximumPending) is below lockstep.window \(lockstep.window): moments on their way would be refused"
+                ))
+        }
+        return found
+    }
+}
+
+/// Texts as bytes: 256 of them, and the token that ends a text.
+private enum ByteVocabulary {
+    static let size = 257
+}

@@ -1,0 +1,29 @@
+import Foundation
+import Model
+
+/// Starting from a GPT-2: `model.gpt2` names its directory, and what nobody has set follows from what is there.
+extension GraphSettings {
+    /// - Parameter isSet: whether somebody has set a key.
+    /// - Throws: what is wrong with the directory.
+    mutating func followGPT2(unless isSet: (String) -> Bool) throws {
+        guard !model.gpt2.isEmpty else { return }
+        let gpt2 = try GPT2Configuration(json: "\(model.gpt2)/config.json")
+        if !isSet("model.width") { model.width = gpt2.width }
+        if !isSet("model.layers") { model.layers = gpt2.layers }
+        if !isSet("model.heads") { model.heads = gpt2.heads }
+        if !isSet("model.text.vocabulary") { model.text.vocabulary = gpt2.vocabularySize }
+        let hasTokenizer = ["tokenizer.json", "vocab.json"].contains { FileManager.default.fileExists(atPath: "\(model.gpt2)/\($0)") }
+        if hasTokenizer, !isSet("signals.text.tokenizer") { signals.text.tokenizer = model.gpt2 }
+    }
+
+    /// What does not go together with the GPT-2, by key.
+    var problemsWithGPT2: [(key: String, text: String)] {
+        guard !model.gpt2.isEmpty else { return [] }
+        do {
+            let gpt2 = try GPT2Configuration(json: "\(model.gpt2)/config.json")
+            return model.problem(with: gpt2).map { [("model.\($0.key)", $0.sentence)] } ?? []
+        } catch {
+            return [("model.gpt2", "\(error)")]
+        }
+    }
+}

@@ -1,0 +1,106 @@
+import Foundation
+import Learning
+import Messaging
+import MetaLearning
+import Model
+import Pipeline
+import Schema
+import Signals
+import Statistics
+import Timing
+import Wiring
+
+/// Every setting of the process graph. One file holds them, all stages read it, and each takes what is its own.
+public struct GraphSettings: Codable, Sendable, Equatable {
+    /// `live`: the oldest makes room for what cannot be kept up with, and is counted. `lockstep`: everybody waits for the slowest, nothing is lost, and
+    /// equal streams give equal models.
+    public var mode = Mode.live
+    /// Fixes every random choice: the model's start, the replay's draws.
+    public var seed = 1
+    public var endpoints = Endpoints()
+    public var messaging = Limits()
+    public var signals = SignalConfiguration()
+    public var cut = MomentCutter.Configuration()
+    public var fuse = FuseSettings()
+    public var answer = AnswerSettings()
+    public var model = MultimodalConfiguration()
+    public var learn = LearnSettings()
+    public var learner = OnlineLearner.Configuration()
+    public var decide = DecideSettings()
+    public var personal = PersonalConfiguration()
+    public var evaluate = EvaluateSettings()
+    public var lockstep = LockstepSettings()
+    public var play = PlaySettings()
+    public var simulate = SimulateSettings()
+    public var supervise = SuperviseSettings()
+
+    public init() {}
+}
+
+extension GraphSettings: StageSettings {
+    public var extracted: [String] { ModelSenses.extracted(model.senses.map(\.name), hasEncoder: !fuse.sentence.isEmpty) }
+    public var sessionsAdapt: Bool { personal.enabled }
+    public static var whole: String? { nil }
+
+    public mutating func complete(unless isGiven: (_ key: String) -> Bool) {
+        try? followGPT2(unless: isGiven)  // what cannot be followed is among the problems
+    }
+
+    /// Other keys that a problem may be due to.
+    public static func related(to key: String) -> [String] {
+        switch key {
+        case "model.senses": ["signals.image", "signals.audio", "signals.vector", "fuse.sentence"]
+        case "supervise.memoryLimit", "messaging.frameBytes":
+            ["model", "learner", "learn", "personal", "decide", "evaluate", "fuse", "signals"]
+        case _ where key.hasPrefix("endpoints."): ["endpoints", "model.senses"]
+        case _ where key.hasPrefix("personal."): ["model"]
+        case "fuse.maximumPending": ["lockstep.window", "mode"]
+        case "learner.trunk", "decide.observation", "learn.triggers", "fuse.alignment": ["model"]
+        default: []
+        }
+    }
+
+    /// Everything that makes no sense, by key.
+    public var problems: [(key: String, text: String)] {
+        var own = RangeProblems()
+        own.require("seed", seed, in: 0...Int(Int32.max))
+        var found = own.found + sharedProblems
+        found += cut.problems.inSection("cut") + fuse.problems.inSection("fuse") + learn.problems.inSection("learn")
+        found += evaluate.problems.inSection("evaluate") + answer.problems.inSection("answer") + play.problems.inSection("play")
+        found += simulate.problems.inSection("simulate") + supervise.problems.inSection("supervise")
+        found += signals.problems.map { ("signals.\($0.key)", $0.problem) }
+        found += problemsWithGPT2
+        do {
+            try model.validate()
+        } catch {
+            found.append(("model.\(error.key)", error.problem))
+        }
+        do {
+            try learner.validate()
+        } catch {
+            found.append(("learner", error.description))
+        }
+        found += decideProblems
+        do {
+            try personal.validate()
+        } catch {
+            found.append(("personal", error.description))
+        }
+        found += agreementProblems
+        // What the model takes is asked only of settings that make sense.
+        return found.isEmpty ? memoryProblems : found
+    }
+}
+
+extension GraphSettings {
+    /// Fuse's settings for the aligner. In lockstep nothing may be refused that a moment waits for: the replay keeps within its window, and the end
+    /// of the stream ends the moments of all sessions at once.
+    package func alignment(inLockstep: Bool) -> FuseSettings {
+        var alignment = fuse
+        if inLockstep { alignment.maximumPending = max(fuse.maximumPending, lockstep.window + cut.maximumSessions + 1) }
+        return alignment
+    }
+
+    /// Updates that a stage keeps until a moment asks for them.
+    package var updateCapacity: Int { mode == .live ? 4 : lockstep.window / learn.publishEvery + 4 }
+}

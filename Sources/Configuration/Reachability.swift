@@ -1,0 +1,88 @@
+import Foundation
+import Glibc
+import Messaging
+import Model
+import Pipeline
+import Tokenization
+import Wiring
+
+extension ConfigurationReader<GraphSettings>.Reading {
+    /// Endpoints that cannot be used on this host: malformed, a path too long, a port or a socket that another process holds.
+    public func unreachable(environment: [String: String]) -> [ConfigurationError.Problem] {
+        var found: [ConfigurationError.Problem] = []
+        for (key, list) in settings.endpoints.lists {
+            for modality in key == "extract" ? settings.extracted : [""] {
+                for text in settings.endpoints.resolved(list, modality: modality, environment: environment) {
+                    guard let reason = reason(text) else { continue }
+                    let problem = ConfigurationError.Problem(
+                        origin: origin(of: "endpoints.\(key)"), text: "endpoints.\(key): \(text) \(reason)")
+                    if !found.contains(problem) { found.append(problem) }
+                }
+            }
+        }
+        return found
+    }
+
+    private func reason(_ text: String) -> String? {
+        do {
+            let endpoint = try Endpoint(text)
+            let publisher = try ZeroMQBus().publisher(.bind, [endpoint])
+            publisher.close()
+            return nil
+        } catch {
+            return "cannot be bound: \(error)"
+        }
+    }
+
+    /// What the settings name that is not there or does not go with them: a tokenizer, a pretrained encoder, a directory that can be written to.
+    public func lacking() -> [ConfigurationError.Problem] {
+        let found = [tokenizerProblem, sentenceProblem, directoryProblem].compactMap(\.self)
+        return found.map { .init(origin: origin(of: $0.key), text: "\($0.key): \($0.text)") }
+    }
+
+    private var tokenizerProblem: (key: String, text: String)? {
+        let directory = settings.signals.text.tokenizer
+        guard !directory.isEmpty else { return nil }
+        do {
+            let size = try openTokenizer(directory: directory).vocabularySize
+            guard size > settings.model.text.vocabulary else { return nil }
+            return ("model.text.vocabulary", "is \(settings.model.text.vocabulary), but the tokenizer of \(directory) makes \(size) tokens")
+        } catch {
+            return ("signals.text.tokenizer", "\(error)")
+        }
+    }
+
+    private var sentenceProblem: (key: String, text: String)? {
+        let directory = settings.fuse.sentence
+        guard !directory.isEmpty else { return nil }
+        do {
+            let width = try BERTConfiguration(json: "\(directory)/config.json").width
+            guard let sense = settings.model.senses.first(where: { $0.name == ModelSenses.sentence }), sense.columns != width else {
+                return nil
+            }
+            return ("model.senses", "sentence has \(sense.columns) columns, but the encoder of \(directory) makes \(width)")
+        } catch {
+            return ("fuse.sentence", "\(error)")
+        }
+    }
+
+    /// A directory is made, and a file in it, where the nearest that is there already takes one.
+    private var directoryProblem: (key: String, text: String)? {
+        guard !settings.learn.directory.isEmpty else { return nil }
+        var place = URL(fileURLWithPath: settings.learn.directory).standardizedFileURL.path
+        var status = stat()
+        while stat(place, &status) != 0 {
+            guard errno == ENOENT || errno == ENOTDIR, place != "/" else {
+                return ("learn.directory", "\(place): \(String(cString: strerror(errno)))")
+            }
+            place = URL(fileURLWithPath: place).deletingLastPathComponent().path
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return ("learn.directory", "\(place) is no directory") }
+        var name = Array("\(place)/.accrete-XXXXXX".utf8CString)
+        guard mkdtemp(&name) != nil else {
+            return ("learn.directory", "nothing can be made in \(place): \(String(cString: strerror(errno)))")
+        }
+        rmdir(name)
+        return nil
+    }
+}

@@ -1,0 +1,139 @@
+import Foundation
+import Reinforcement
+import Statistics
+
+/// Whether and how moments are decided on, and how feedback finds its decision.
+public struct DecideSettings: Codable, Sendable, Equatable {
+    /// Bounds of one control.
+    public struct Control: Codable, Sendable, Equatable {
+        public var low = 0.0
+        public var high = 1.0
+
+        public init() {}
+    }
+
+    /// ppo, ddpg, bandit or fixed; empty: nothing is decided.
+    public var policy = ""
+    /// Laid over the policy's own settings.
+    public var settings: JSONValue = .object([:])
+    /// How many choices there are; 0: controls are set instead.
+    public var choices = 0
+    /// Whether answers in words are what is decided: `answer` says when and how they are given.
+    public var text = false
+    /// The controls to be set, each within its bounds.
+    public var controls: [Control] = []
+    /// What the policy looks at: `vector`, the newest reading of that sense, or `model`, what the model's encoders make of all senses.
+    public var observation = "vector"
+    /// Numbers of the vector that count.
+    public var inputs = 16
+    /// Only decide: no model learns from the moments, predicts or is scored on them.
+    public var alone = false
+    /// How long a decision waits for its feedback, in seconds.
+    public var window = 30.0
+    /// The reward of a decision whose feedback did not come.
+    public var defaultReward = 0.0
+    /// The greatest reward, up or down, that is learned from; one beyond it is refused.
+    public var rewardLimit = 1000.0
+    /// A decision by a policy this many versions older than the newest is still learned from; ddpg, bandit and fixed learn from all.
+    public var maximumStaleness = 2
+    /// Rounds of learning between published policies.
+    public var publishEvery = 1
+    /// Decisions waiting for feedback, and settled ones remembered.
+    public var maximumOpen = 4096
+    public var maximumRemembered = 65_536
+    /// Lines of the decision log before it starts anew, keeping the one before; 0: no log.
+    public var logLines = 100_000
+
+    public init() {}
+
+    public var isOn: Bool { !policy.isEmpty }
+
+    package var actions: ActionSpace {
+        choices > 0 ? .choices(choices) : .controls(controls.map { $0.low...max($0.low, $0.high) })
+    }
+
+    /// - Parameter inputs: numbers of an observation.
+    package func makeLearner(inputs: Int, seed: Int) throws(SettingsError) -> any ConfigurablePolicy {
+        try policyLearner(policy, inputs: inputs, actions: actions, settings: settings, seed: UInt64(seed))
+    }
+
+    package var join: DecisionJoin.Configuration {
+        var join = DecisionJoin.Configuration()
+        join.window = Int64(clamping: window * 1e9)
+        join.defaultReward = defaultReward
+        join.maximumOpen = maximumOpen
+        join.maximumRemembered = maximumRemembered
+        join.waitsForNext = !text && (policy == "ppo" || policy == "ddpg")
+        return join
+    }
+}
+
+extension GraphSettings {
+    /// What about the decisions makes no sense, by key.
+    var decideProblems: [(key: String, text: String)] {
+        var found: [(key: String, text: String)] = []
+        func require(_ condition: Bool, _ key: String, _ text: String) { if !condition { found.append(("decide.\(key)", text)) } }
+        let d = decide
+        require((0...1024).contains(d.choices), "choices", "\(d.choices) is not within 0…1024")
+        require(d.controls.count <= 64, "controls", "\(d.controls.count) are more than 64")
+        require(
+            d.controls.allSatisfy { $0.low < $0.high && abs($0.low) <= 1e6 && abs($0.high) <= 1e6 }, "controls",
+            "each wants low below high, within ±1e6")
+        require(["vector", "model"].contains(d.observation), "observation", "'\(d.observation)' is neither vector nor model")
+        require((1...4096).contains(d.inputs), "inputs", "\(d.inputs) is not within 1…4096")
+        require((0.01...86_400).contains(d.window), "window", "\(d.window) is not within 0.01…86400")
+        require(d.rewardLimit > 0 && d.rewardLimit <= 1e9, "rewardLimit", "\(d.rewardLimit) is not above 0 and at most 1e9")
+        require(abs(d.defaultReward) <= d.rewardLimit, "defaultReward", "\(d.defaultReward) is not within ±decide.rewardLimit")
+        require((0...1_000_000).contains(d.maximumStaleness), "maximumStaleness", "\(d.maximumStaleness) is not within 0…1000000")
+        require((1...1_000_000).contains(d.publishEvery), "publishEvery", "\(d.publishEvery) is not within 1…1000000")
+        require((1...1_000_000).contains(d.maximumOpen), "maximumOpen", "\(d.maximumOpen) is not within 1…1000000")
+        require((1...10_000_000).contains(d.maximumRemembered), "maximumRemembered", "\(d.maximumRemembered) is not within 1…10000000")
+        require((0...100_000_000).contains(d.logLines), "logLines", "\(d.logLines) is not within 0…100000000")
+        guard d.isOn else { return found }
+        require(mode == .live, "policy", "decisions need mode live: in lockstep nothing waits for what comes of them")
+        require(
+            [d.choices > 0, !d.controls.isEmpty, d.text].count { $0 } == 1, "choices", "a policy wants either choices or controls or text")
+        require(d.choices != 1, "choices", "one is no choice")
+        require(
+            d.observation != "model" || !d.alone, "alone", "goes with observation vector only: alone, the model does not look at moments")
+        require(!d.text || d.policy == "ppo", "policy", "'\(d.policy)' does not write; text wants ppo")
+        require(!d.text || !d.alone, "alone", "goes with choices and controls only: a text wants the model to look at moments")
+        require(!d.text || !answer.after.isEmpty, "text", "wants answer.after to say which moments are answered")
+        require(
+            !d.text || answer.temperature > 0 && answer.topK == 0 && answer.topP == 1 && answer.repetitionPenalty == 1, "text",
+            "wants every token drawn by its own probability: answer.temperature above 0, topK 0, topP 1, repetitionPenalty 1")
+        guard found.isEmpty else { return found }
+        let bytes = policyBytes, limit = GraphMemory(self).limit
+        guard bytes <= Double(limit) else {
+            return [
+                (
+                    "decide.settings",
+                    "the policy takes \(GraphMemory.megabytes(Int(clamping: bytes))), and there are \(GraphMemory.megabytes(limit))"
+                )
+            ]
+        }
+        do {
+            if d.text {
+                try TextPPO.Configuration(d.settings).validate()
+            } else {
+                try checkPolicy(d.policy, actions: d.actions, settings: d.settings)
+            }
+        } catch {
+            found.append((error.key == "policy" ? "decide.policy" : "decide.settings", error.description))
+        }
+        return found
+    }
+
+    /// Numbers of an observation.
+    package var observationSize: Int {
+        guard !decide.text else { return 0 }
+        return decide.observation == "vector"
+            ? decide.inputs : model.modalities.count.clampedMultiplying(by: model.tokens).clampedMultiplying(by: model.width)
+    }
+
+    /// The bytes that the policy and its learner take.
+    var policyBytes: Double {
+        decide.text
+            ? 0 : Reinforcement.policyBytes(decide.policy, inputs: observationSize, actions: decide.actions, settings: decide.settings)
+    }
+}

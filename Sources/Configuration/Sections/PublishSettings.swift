@@ -1,0 +1,37 @@
+import Signals
+import Statistics
+
+/// How a recorded session is played.
+public struct PlaySettings: Codable, Sendable, Equatable {
+    /// Live: session seconds that pass in a second.
+    public var speed = 1.0
+
+    public init() {}
+
+    /// Every setting that makes no sense, by key.
+    var problems: [(key: String, text: String)] {
+        var problems = RangeProblems()
+        problems.require("speed", speed, in: 0.001...1e6)
+        return problems.found
+    }
+}
+
+/// What the embedded default shows.
+public struct SimulateSettings: Codable, Sendable, Equatable {
+    /// Moments until the session ends; 0: it never does.
+    public var moments = 2400
+    /// Moments a second.
+    public var rate = 20.0
+    /// What happens on the table, and when it changes.
+    public var world = Simulator.Configuration()
+
+    public init() {}
+
+    /// Every setting that makes no sense, by key.
+    var problems: [(key: String, text: String)] {
+        var problems = RangeProblems()
+        problems.require("moments", moments, in: 0...1_000_000_000)
+        problems.require("rate", rate, in: 0.01...1000)
+        return problems.found + world.problems.map { ("world.\($0.key)", $0.problem) }
+    }
+}

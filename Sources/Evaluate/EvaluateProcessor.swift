@@ -1,0 +1,268 @@
+import Configuration
+import Evaluation
+import Foundation
+import Messaging
+import Model
+import Moments
+import Pipeline
+import Schema
+import Serving
+import Statistics
+
+/// The referee: scores each moment with a model that has not learned from it, beside the same model with one sense masked and beside
+/// the model as it was at the start.
+///
+/// Hears `moment.*` from fuse and `model.update/` from the learner; tells `evaluation.summary/`, `evaluation.domains/`
+/// and `evaluation.progress/`.
+public struct EvaluateProcessor: Processor {
+    public enum Input: Inbound, Sendable {
+        case event(MomentEvent, WireMessage)
+        case update(ModelUpdate, WireMessage)
+        case adapters(SessionUpdate, WireMessage)
+
+        public init(_ message: WireMessage) throws(Refusal) {
+            if Topics.modelUpdate.components(of: message.topic) != nil {
+                self = .update(try message.decode(), message)
+            } else if let names = Topics.sessionUpdate.components(of: message.topic) {
+                self = .adapters(try message.sessionUpdate(of: names[0]), message)
+            } else {
+                self = .event(try message.decode(), message)
+            }
+        }
+
+        public var stamp: Stamp {
+            switch self {
+            case .event(let event, _): event.stamp
+            case .update(let update, _): update.stamp
+            case .adapters(let update, _): update.stamp
+            }
+        }
+    }
+
+    /// What waits to be dealt with, in order.
+    private enum Waiting: Sendable {
+        case event(MomentMessage)
+        /// A moment that was refused: nothing is scored, and a replay that waits for it goes on.
+        case refused(UInt64)
+    }
+
+    /// A moment whose label has not come yet, with what each player said of it.
+    private struct Unlabelled: Sendable {
+        var moment: Moment
+        var input: MomentInput
+        var probabilities: [[Float]]
+    }
+
+    private let settings: GraphSettings
+    private var models: AdoptedModels
+    private let server: ServingModel
+    private let twin: ServingModel
+    /// What the words' tokens stand for.
+    private let words: TextBytes
+    /// The model with a session's own adapters, where there are any.
+    private var personal: PersonalReferee?
+    private var serving: ModelUpdate?
+    private let names: [String]
+    private var scores: [ScoreBoard]
+    private var domains: DomainReferee
+    /// Modalities that some moment had; masking another would say nothing.
+    private var perceived: Set<String> = []
+    private var waiting: [Waiting] = []
+    private var unlabelled: [Unlabelled] = []
+    private var scored: UInt64 = 0
+    private var setAside: UInt64 = 0
+    private var watermark: UInt64 = 0
+    /// Ordinal of the first moment that the scores speak of: another than the stream's where this process began later.
+    private var first: UInt64?
+    private var lastTold: Instant?
+    private var lastUpdateHeard = false
+    private var isOver = false
+    private var toldOver = false
+    private var told = Telemetry()
+
+    /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
+    public init(_ settings: GraphSettings) throws {
+        self.settings = settings
+        let modalities = settings.model.modalities
+        server = try ServingModel(settings.model, rows: 1 + modalities.count, language: true)
+        twin = try ServingModel(settings.model, rows: 1, language: true)
+        try twin.initialize(seed: UInt64(settings.seed))
+        words = try TextBytes(tokenizer: settings.signals.text.tokenizer)
+        domains = try DomainReferee(settings, start: twin.parameters)
+        models = AdoptedModels(layout: server.layout, capacity: settings.updateCapacity)
+        personal = try PersonalReferee(settings)
+        names = ["model"] + modalities.map { "masked.\($0)" } + ["frozen"] + (personal == nil ? [] : ["personal"])
+        scores = names.map { _ in ScoreBoard(window: settings.evaluate.window) }
+    }
+
+    public var telemetry: Telemetry {
+        var telemetry = told
+        telemetry.modelVersion = serving?.version ?? 0
+        telemetry.gauges = ["setAside": Double(setAside), "missedVersions": Double(models.missed)]
+        if let first { telemetry.gauges.merge(["firstMoment": Double(first), "newestMoment": Double(watermark)]) { $1 } }
+        return telemetry
+    }
+
+    public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
+        switch input {
+        case .event(let event, let message):
+            do throws(Refusal) {
+                waiting.append(.event(try fitting(event, message)))
+            } catch {
+                if case .moment(let moment) = event.event { waiting.append(.refused(moment.ordinal)) }
+                throw error
+            }
+        case .adapters(let update, let message):
+            try personal?.insert(update, payload: message)
+        case .update(let update, let message):
+            try models.insert(update, payload: message)
+            lastUpdateHeard = lastUpdateHeard || update.last
+        }
+        return advance(at: now)
+    }
+
+    private func fitting(_ event: MomentEvent, _ message: WireMessage) throws(Refusal) -> MomentMessage {
+        let told = try MomentMessage(message, event)
+        if case .moment(let moment, let input) = told, !settings.model.accepts(input) {
+            throw Refusal(.wrongShape, "moment \(moment.ordinal) does not fit the model")
+        }
+        return told
+    }
+
+    public mutating func tick(at now: Instant) -> [Outgoing] {
+        var outputs = advance(at: now)
+        if settings.mode == .live, scored > 0, !toldOver,
+            lastTold.map({ now.nanoseconds.clampedSubtracting($0.nanoseconds) >= 1_000_000_000 }) ?? true
+        {
+            outputs.append(summary(at: now))
+        }
+        return outputs
+    }
+
+    /// Deals with what waits, in order, as far as the models that it needs are there.
+    private mutating func advance(at now: Instant) -> [Outgoing] {
+        var outputs: [Outgoing] = []
+        var done = 0
+        for one in waiting {
+            if case .event(.moment(let moment, _)) = one, settings.mode == .lockstep || models.versions.isEmpty && serving == nil,
+                !models.isCurrent(for: moment.ordinal, step: settings.learn.publishEvery)
+            {
+                break
+            }
+            done += 1
+            switch one {
+            case .refused(let ordinal):
+                watermark = ordinal
+                outputs.append(progress())
+            case .event(.moment(let moment, let input)):
+                adopt(for: moment.ordinal)
+                if serving != nil, domains.open(moment.domain, at: moment.ordinal, serving: server.parameters) {
+                    outputs.append(domains.message)
+                }
+                score(moment, input)
+                watermark = moment.ordinal
+                first = first ?? moment.ordinal
+                outputs.append(progress())
+                if scored % UInt64(max(1, settings.evaluate.publishEvery)) == 0 { outputs.append(summary(at: now)) }
+            case .event(.feedback(let feedback)): if join(feedback) { outputs.append(domains.message) }
+            case .event(.decision): break
+            case .event(.end): isOver = true
+            }
+        }
+        waiting.removeFirst(done)
+        if settings.mode == .live, waiting.count > settings.messaging.waitingMessages {
+            told.drops.count(.noModel, UInt64(waiting.count - settings.messaging.waitingMessages))
+            waiting.removeFirst(waiting.count - settings.messaging.waitingMessages)
+        }
+        if isOver, lastUpdateHeard, !toldOver {
+            toldOver = true
+            if let last = models.versions.last {
+                last.parameters.copy(into: server.parameters)
+                if domains.end(serving: server.parameters) { outputs.append(domains.message) }
+            }
+            outputs.append(summary(at: now))
+            outputs.append(progress())
+        }
+        return outputs
+    }
+
+    private mutating func score(_ moment: Moment, _ input: MomentInput) {
+        guard let serving else {
+            told.drops.count(.learnedAlready)
+            setAside += 1
+            return
+        }
+        let (masks, server) = (settings.model.modalities, server)
+        let shared = server.predict([.init(input)] + masks.map { .init(input, without: [$0]) })
+        let answers =
+            shared + twin.predict([.init(input)])
+            + (personal?.answers(to: input, of: moment, serving: serving, server, words: shared[0]) ?? [])
+        guard answers.allSatisfy(\.isFinite) else {  // readings that are too large for a model: no player is scored
+            told.drops.count(.nonFinite)
+            return
+        }
+        let bytes = input.text.isEmpty ? 0 : words.bytes(of: input.text).count
+        for (index, answer) in answers.enumerated() { scores[index].add(tokenNLL: answer.tokenNLL, tokens: answer.tokens, bytes: bytes) }
+        perceived.formUnion(masks.filter { input.has($0) })
+        scored += 1
+        guard moment.kind == .labelRequest else { return }
+        unlabelled.append(Unlabelled(moment: moment, input: input, probabilities: answers.map(\.probabilities)))
+        if unlabelled.count > settings.evaluate.labelPatience {
+            unlabelled.removeFirst()
+            told.drops.count(.labelNeverCame)
+        }
+    }
+
+    /// - Returns: whether a domain ended.
+    private mutating func join(_ feedback: Feedback) -> Bool {
+        guard feedback.hasLabel else { return false }
+        guard let index = unlabelled.firstIndex(where: { feedback.cites($0.moment) }) else {
+            told.drops.count(.orphanLabel)
+            return false
+        }
+        guard feedback.isWithin(settings.model.classes) else {  // the moment goes on waiting for a label that can be
+            told.drops.count(.labelOutOfRange)
+            return false
+        }
+        let found = unlabelled.remove(at: index), probabilities = found.probabilities
+        let label = Int(feedback.label)
+        for (index, distribution) in probabilities.enumerated() { scores[index].add(probabilities: distribution, label: label) }
+        let loss = -log(Double(max(probabilities[0][label], 1e-12)))
+        return domains.add(found.input, label: label, loss: loss, ordinal: found.moment.ordinal, serving: server.parameters)
+    }
+
+    /// Puts on the newest version that has not learned from the moment.
+    private mutating func adopt(for ordinal: UInt64) {
+        guard let version = models.version(before: ordinal) else {
+            if let current = serving, current.momentWatermark >= ordinal { serving = nil }
+            return
+        }
+        guard version.update.version != serving?.version || version.update.stamp.epoch != serving?.stamp.epoch else { return }
+        version.parameters.copy(into: server.parameters)
+        serving = version.update
+    }
+
+    private mutating func summary(at now: Instant) -> Outgoing {
+        lastTold = now
+        let played = zip(names, scores).filter { name, _ in
+            !name.hasPrefix("masked.") || perceived.contains(String(name.dropFirst("masked.".count)))
+        }
+        return Outgoing(
+            .with {
+                $0.moments = scored
+                $0.setAside = setAside
+                $0.modelVersion = serving?.version ?? 0
+                $0.running = played.map { $1.running.message(named: $0) }
+                $0.window = played.map { $1.windowed.message(named: $0) }
+                $0.last = toldOver
+                $0.watermark = watermark
+            }, on: Topics.evaluationSummary.only)
+    }
+
+    private func progress() -> Outgoing {
+        Outgoing(
+            .with {
+                $0.ordinal = watermark; $0.last = toldOver
+            }, on: Topics.evaluationProgress.only)
+    }
+}

@@ -1,0 +1,91 @@
+import Messaging
+import Pipeline
+import Schema
+import Signals
+import Statistics
+import Wiring
+
+/// One modality's frontend at work: from samples to feature frames. Boundaries pass in their place.
+///
+/// Hears `sample.<modality>/`; tells `feature.<modality>/`.
+public struct ExtractProcessor: Processor {
+    public struct Input: Inbound, Sendable {
+        public var sample: Sample
+        public var message: WireMessage
+
+        public init(_ message: WireMessage) throws(Refusal) {
+            sample = try message.decode()
+            self.message = message
+        }
+
+        public var stamp: Stamp { sample.stamp }
+    }
+
+    private let modality: String
+    private let frontend: any Modality
+    private let topic: Topic<FeatureFrame>
+    /// Live: a reading that has waited longer, in nanoseconds, is shed; nil in lockstep.
+    private let patience: Int64?
+
+    /// - Throws: `SettingProblem` where the modality is unknown or its settings make no sense.
+    public init(_ settings: ExtractSettings, modality: String) throws {
+        self.modality = modality
+        patience = settings.mode == .live ? Int64(clamping: settings.fuse.maximumLatency * 1e9) : nil
+        topic = try Topics.feature(modality)
+        frontend = try Signals.frontend(for: modality, settings.signals)
+    }
+
+    public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
+        switch input.sample.content {
+        case .boundary(let boundary):
+            return [
+                Outgoing(
+                    .with {
+                        $0.arrived = input.sample.arrived; $0.boundary = boundary
+                    }, on: topic)
+            ]
+        case .reading(let reading):
+            if let patience, now.nanoseconds.clampedSubtracting(input.sample.arrived) > patience {
+                throw Refusal(.shed, "a reading that came too long ago")
+            }
+            let features = try features(of: reading, input.message)
+            let feature = FeatureFrame.with {
+                $0.arrived = input.sample.arrived
+                $0.frame = frame(of: reading, features)
+                $0.frame.timeline = input.sample.timeline
+            }
+            return [Outgoing(feature, on: topic, payload: [Payload(features.values)])]
+        case nil:
+            throw Refusal(.undecodable, "a sample without content")
+        }
+    }
+
+    private func features(of reading: SensorReading, _ message: WireMessage) throws(Refusal) -> Features {
+        guard reading.modality == modality, message.payload.count == 1 else {
+            throw Refusal(.wrongShape, "\(reading.modality) with \(message.payload.count) payload frames")
+        }
+        let raw = RawReading(
+            modality: reading.modality, format: reading.format, width: Int(reading.width), height: Int(reading.height),
+            channels: Int(reading.channels), sampleRate: Int(reading.sampleRate), payload: Array(message.payload[0]))
+        do {
+            return try frontend.features(of: raw)
+        } catch {
+            throw Refusal(Reason(rawValue: error.reason.rawValue), error.detail)
+        }
+    }
+
+    private func frame(of reading: SensorReading, _ features: Features) -> Frame {
+        .with {
+            $0.session = reading.session
+            $0.source = reading.stamp.source
+            $0.sequence = reading.stamp.sequence
+            $0.modality = modality
+            $0.time = reading.stamp.time
+            $0.duration = features.duration
+            $0.rows = UInt32(clamping: features.rows)
+            $0.columns = UInt32(clamping: features.columns)
+            $0.validity = features.validity
+            $0.frontend = features.version
+        }
+    }
+}

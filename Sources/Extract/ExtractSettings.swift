@@ -1,0 +1,24 @@
+import Messaging
+import Pipeline
+import Signals
+import Statistics
+import Timing
+import Wiring
+
+/// What an extractor uses of the configuration.
+public struct ExtractSettings: StageSettings {
+    public var mode = Mode.live
+    public var endpoints = Endpoints()
+    public var messaging = Limits()
+    public var lockstep = LockstepSettings()
+    public var signals = SignalConfiguration()
+    public var fuse = FuseSettings()
+    public var model = ModelSenses()
+
+    public init() {}
+
+    public var extracted: [String] { ModelSenses.extracted(model.names, hasEncoder: !fuse.sentence.isEmpty) }
+    public var problems: [(key: String, text: String)] {
+        sharedProblems + fuse.problems.inSection("fuse") + signals.problems.map { ("signals.\($0.key)", $0.problem) }
+    }
+}

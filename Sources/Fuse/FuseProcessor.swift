@@ -1,0 +1,219 @@
+import Configuration
+import Messaging
+import Model
+import Moments
+import Pipeline
+import Schema
+import Serving
+import Statistics
+import Timing
+
+/// Aligns what the senses tell into moments, and predicts on each with the newest model.
+///
+/// Hears `feature.*` from the extractors, `feedback.*` and `explain.*` from ingest, `model.update/`, `model.update.*` and `policy.update/` from the learner;
+/// tells `moment.<session>/`, `prediction.<session>/`, `reliability.<session>/`, `explanation.<session>/` and, where decisions and answers in words are
+/// configured, `action.<session>/` and `answer.<session>/`.
+public struct FuseProcessor: Processor {
+    public enum Input: Inbound, Sendable {
+        case feature(FeatureFrame, modality: String, values: [Float])
+        case feedback(Feedback)
+        case explain(ExplainRequest)
+        case update(ModelUpdate, payload: WireMessage)
+        case policy(PolicyUpdate, payload: WireMessage)
+        case adapters(SessionUpdate, payload: WireMessage)
+
+        public init(_ message: WireMessage) throws(Refusal) {
+            let topic = message.topic
+            if let names = Topics.feature.components(of: topic) {
+                let feature: FeatureFrame = try message.decode()
+                var values: [Float] = []
+                if case .frame(let frame) = feature.content {
+                    guard TopicComponent.isValid(frame.session), frame.modality == names[0], message.payload.count == 1 else {
+                        throw Refusal(
+                            .undecodable, "a frame of '\(frame.modality.prefix(64))' in '\(frame.session.prefix(64))' on \(topic)")
+                    }
+                    values = try Array(message.payload[0])
+                    guard values.count == Int(frame.rows).clampedMultiplying(by: Int(frame.columns)), frame.validity.isFinite else {
+                        throw Refusal(.wrongShape, "\(values.count) values for \(frame.rows) × \(frame.columns)")
+                    }
+                }
+                self = .feature(feature, modality: names[0], values: values)
+            } else if Topics.feedback.components(of: topic) != nil {
+                let feedback: Feedback = try message.decode()
+                guard TopicComponent.isValid(feedback.session) else { throw Refusal(.badSession, String(feedback.session.prefix(64))) }
+                self = .feedback(feedback)
+            } else if Topics.explain.components(of: topic) != nil {
+                self = .explain(try message.decode())
+            } else if Topics.modelUpdate.components(of: topic) != nil {
+                self = .update(try message.decode(), payload: message)
+            } else if Topics.policyUpdate.components(of: topic) != nil {
+                self = .policy(try message.decode(), payload: message)
+            } else if let names = Topics.sessionUpdate.components(of: topic) {
+                self = .adapters(try message.sessionUpdate(of: names[0]), payload: message)
+            } else {
+                throw Refusal(.unknownTopic, String(topic.prefix(128)))
+            }
+        }
+
+        public var stamp: Stamp {
+            switch self {
+            case .feature(let feature, _, _): feature.stamp
+            case .feedback(let feedback): feedback.stamp
+            case .explain(let request): request.stamp
+            case .update(let update, _): update.stamp
+            case .policy(let update, _): update.stamp
+            case .adapters(let update, _): update.stamp
+            }
+        }
+    }
+
+    private let settings: GraphSettings
+    private let extents: [String: Int]
+    private var aligner: MomentAligner
+    private let assembly: MomentAssembly
+    private var models: AdoptedModels
+    private var predictor: Predictor
+    private var ordinal: UInt64 = 0
+    /// Live: where a fuse that starts again goes on, whatever others know. In lockstep moments are numbered as the stream has them.
+    private var ordinals: ReservedNumbers
+    private var feedback: [(message: Feedback, heard: Int64)] = []
+    private var feedbackHeard: UInt64 = 0
+    /// How much feedback came after the newest boundary that any came after.
+    private var newest: (boundary: UInt64, feedback: Int) = (0, 0)
+    private var told = Telemetry()
+
+    /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
+    public init(_ settings: GraphSettings, clock: any TimeSource) throws {
+        self.settings = settings
+        let columns = settings.model.senses.map { ($0.name, $0.columns) } + [(MultimodalConfiguration.textName, 1)]
+        extents = Dictionary(uniqueKeysWithValues: columns)
+        ordinals = ReservedNumbers(directory: settings.mode == .live ? settings.learn.directory : "", name: "moments.reserved")
+        ordinal = ordinals.reserved
+        let isLockstep = settings.mode == .lockstep
+        aligner = MomentAligner(settings.alignment(inLockstep: isLockstep), modalities: settings.extracted, waitsForAll: isLockstep)
+        assembly = try MomentAssembly(settings)
+        predictor = try Predictor(settings, clock: clock)
+        models = predictor.models()
+    }
+
+    public var telemetry: Telemetry {
+        var telemetry = predictor.telemetry
+        telemetry.drops.add(told.drops.counts)
+        telemetry.modelVersion = predictor.serving?.version ?? 0
+        telemetry.gauges = [
+            "moments": Double(ordinal), "early": Double(aligner.early), "outOfOrder": Double(aligner.outOfOrder),
+            "missedVersions": Double(models.missed),
+        ]
+        telemetry.gauges.merge(predictor.gauges) { own, _ in own }
+        return telemetry
+    }
+
+    public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
+        switch input {
+        case .feature(let feature, let modality, let values):
+            try take(feature, of: modality, values, at: now)
+        case .feedback(let one):
+            newest = one.afterBoundary == newest.boundary ? (newest.boundary, newest.feedback + 1) : (one.afterBoundary, 1)
+            feedbackHeard += 1  // what is refused has been heard all the same, and no moment waits for it
+            guard isRoom else { throw Refusal(.overflow, "too much feedback waits for its moments") }
+            feedback.append((one, now.nanoseconds))
+        case .explain(let request): return [try predictor.explain(request)]
+        case .adapters(let update, let message): try predictor.adopt(update, payload: message)
+        case .update(let update, let message):
+            try models.insert(update, payload: message)
+            // Where this process started again, moments go on counting; where the stream itself begins again, they begin where it once began.
+            ordinal = max(ordinal, update.hasStreamBase ? update.streamBase : update.momentsSeen)
+        case .policy(let update, let message): try predictor.adopt(update, payload: message)
+        }
+        return advance(at: now)
+    }
+
+    private mutating func take(_ feature: FeatureFrame, of modality: String, _ values: [Float], at now: Instant) throws(Refusal) {
+        switch feature.content {
+        case .frame(let frame):
+            guard let columns = extents[frame.modality] else {
+                throw Refusal(.unknownModality, "the model has no sense '\(frame.modality)'")
+            }
+            guard Int(frame.columns) == columns else {
+                throw Refusal(.wrongShape, "\(frame.columns) columns of \(frame.modality), not \(columns)")
+            }
+            if let reason = aligner.insert(.init(frame: frame, values: values), at: now.nanoseconds) {
+                throw Refusal(Reason(rawValue: reason.rawValue), "\(frame.modality) of \(frame.source) at \(frame.time)")
+            }
+        case .boundary(let boundary):
+            if let reason = aligner.insert(boundary, from: modality, at: now.nanoseconds) {
+                throw Refusal(Reason(rawValue: reason.rawValue), "boundary \(boundary.ordinal)")
+            }
+        case nil:
+            throw Refusal(.undecodable, "a feature frame without content")
+        }
+    }
+
+    public mutating func tick(at now: Instant) -> [Outgoing] { advance(at: now) + predictor.speak() }
+
+    public mutating func finish(at now: Instant) -> [Outgoing] {
+        try? ordinals.settle(at: ordinal)  // what is not given back is left out
+        return []
+    }
+
+    /// In lockstep room is counted between two boundaries, so that what is refused does not depend on how far moments have come.
+    private var isRoom: Bool {
+        settings.mode == .lockstep ? newest.feedback <= settings.fuse.maximumPending : feedback.count < settings.fuse.maximumPending
+    }
+
+    private mutating func advance(at now: Instant) -> [Outgoing] {
+        var outputs: [Outgoing] = []
+        if settings.mode == .lockstep && models.versions.isEmpty { return [] }  // moments are numbered from where the learner stands
+        while let slice = aligner.close(at: now.nanoseconds, feedback: feedbackHeard) {
+            release(upTo: slice.boundary.ordinal.clampedSubtracting(1), at: now, into: &outputs)
+            tell(slice, into: &outputs)
+        }
+        release(upTo: aligner.closed, at: now, into: &outputs)
+        outputs += predictor.advance(&models, at: now)
+        return outputs
+    }
+
+    /// An event of the stream that goes on to learn and evaluate.
+    private mutating func tell(_ session: String, payload: [[Float]] = [], into outputs: inout [Outgoing], _ event: MomentEvent.OneOf_Event)
+    {
+        guard let topic = Topics.moments(of: session) else { return told.drops.count(.badSession) }
+        outputs.append(Outgoing(.with { $0.event = event }, on: topic, payload: payload.map { Payload($0) }))
+    }
+
+    private mutating func tell(_ slice: MomentAligner.Slice, into outputs: inout [Outgoing]) {
+        if slice.boundary.last {
+            return tell(Topics.endOfMoments, into: &outputs, .end(.with { $0.moments = ordinal }))
+        }
+        ordinal = ordinal.clampedAdding(1)
+        do {
+            try ordinals.cover(ordinal)
+        } catch {
+            told.drops.count(.checkpointFailed)
+        }
+        let (moment, payload) = assembly.moment(slice, ordinal: ordinal)
+        if let input = MomentInput(moment, payload: payload), settings.model.accepts(input) {
+            predictor.add(moment, input)
+        } else {
+            told.drops.count(.wrongShape)
+        }
+        if !predictor.decidesAlone { tell(moment.session, payload: payload, into: &outputs, .moment(moment)) }
+    }
+
+    /// Sends on the feedback that came up to the boundary after `boundary`, in its place among the moments.
+    private mutating func release(upTo boundary: UInt64, at now: Instant, into outputs: inout [Outgoing]) {
+        var released = 0
+        for one in feedback {
+            guard one.message.afterBoundary <= boundary || isOverdue(one.heard, at: now) else { break }
+            tell(one.message.session, into: &outputs, .feedback(one.message))
+            predictor.add(one.message)
+            released += 1
+        }
+        feedback.removeFirst(released)
+    }
+
+    /// Live, feedback does not wait for a boundary that ingest lost in a restart.
+    private func isOverdue(_ heard: Int64, at now: Instant) -> Bool {
+        settings.mode == .live
+            && now.nanoseconds.clampedSubtracting(heard) > Int64(clamping: (settings.fuse.lateness + settings.fuse.sourceTimeout) * 1e9)
+    }
+}

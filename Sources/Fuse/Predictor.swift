@@ -1,0 +1,249 @@
+import Configuration
+import Messaging
+import Model
+import Pipeline
+import Schema
+import Serving
+import Statistics
+
+/// Predicts on each moment, in order, leaving out what cannot be trusted now, and decides where that is configured; explains what it said.
+///
+/// Moments and the labels that come between them pass one queue, so equal streams are judged alike whenever the models come.
+struct Predictor {
+    private enum Step {
+        case moment(Moment, MomentInput)
+        case label(Feedback)
+    }
+
+    /// A moment that was predicted: its label may come, and somebody may ask why.
+    private struct Remembered {
+        var moment: Moment
+        var input: MomentInput
+        var experts: [String: [Float]]
+        var version: UInt64
+        var label: Int
+        var muted: Set<String>
+    }
+
+    private let settings: GraphSettings
+    /// Measures how long a prediction took; nothing else depends on it.
+    private let clock: any TimeSource
+    private let server: ServingModel
+    private var steps: [Step] = []
+    private var remembered: [Remembered] = []
+    private var reliability: ReliabilityBook
+    private var decider: Decider?
+    private var answers: Answers?
+    private var adapters: SessionAdapters?
+    /// Of the predictions whose label came: how many there are, and how many were right.
+    private var judged = 0, right = 0
+    private var told = Telemetry()
+    private(set) var serving: ModelUpdate?
+
+    /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
+    init(_ settings: GraphSettings, clock: any TimeSource) throws {
+        self.settings = settings
+        self.clock = clock
+        server = try ServingModel(settings.model, rows: 1, language: false)
+        reliability = ReliabilityBook(settings.fuse)
+        decider = try Decider(settings)
+        answers = try Answers(settings, clock: clock)
+        adapters = SessionAdapters(settings, server.layout)
+    }
+
+    /// Whether decisions are all that is made of moments.
+    var decidesAlone: Bool { decider?.isAlone == true }
+
+    mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
+        try decider?.adopt(update, payload: message)
+        try answers?.adopt(update, payload: message)
+    }
+
+    mutating func adopt(_ update: SessionUpdate, payload message: WireMessage) throws(Refusal) {
+        try adapters?.insert(update, payload: message)
+    }
+
+    func models() -> AdoptedModels { AdoptedModels(layout: server.layout, capacity: settings.updateCapacity) }
+
+    var telemetry: Telemetry {
+        var telemetry = told
+        if let answers { telemetry.drops.add(answers.drops.counts) }
+        return telemetry
+    }
+
+    var gauges: [String: Double] {
+        var gauges: [String: Double] = [:]
+        for (modality, value) in reliability.newest { gauges["reliability.\(modality)"] = value }
+        for (modality, count) in reliability.mutings { gauges["muted.\(modality)"] = Double(count) }
+        if let decider { gauges.merge(["decisions": Double(decider.decided), "policyVersion": Double(decider.policyVersion)]) { $1 } }
+        if let answers { gauges.merge(answers.gauges) { $1 } }
+        if let adapters { gauges["personalSessions"] = Double(adapters.count) }
+        if judged > 0 { gauges["predictionAccuracy"] = Double(right) / Double(judged) }
+        return gauges
+    }
+
+    mutating func add(_ moment: Moment, _ input: MomentInput) { steps.append(.moment(moment, input)) }
+
+    mutating func add(_ feedback: Feedback) {
+        if feedback.hasLabel { steps.append(.label(feedback)) }
+    }
+
+    /// Predicts what can be predicted with the models that are there.
+    mutating func advance(_ models: inout AdoptedModels, at now: Instant) -> [Outgoing] {
+        var outputs: [Outgoing] = []
+        var done = 0
+        loop: for step in steps {
+            switch step {
+            case .label(let feedback): join(feedback)
+            case .moment(let moment, let input):
+                guard settings.mode == .live || models.isCurrent(for: moment.ordinal, step: settings.learn.publishEvery) else { break loop }
+                adopt(for: moment.ordinal, &models)
+                let predicted = decidesAlone ? nil : predict(moment, input, at: now)
+                outputs += predicted?.outputs ?? []
+                outputs += decide(on: moment, input, predicted?.representation)
+                answers?.hear(moment, input, without: predicted == nil ? [] : remembered.last?.muted ?? [])
+                if settings.mode == .lockstep, let speaker { outputs += answers?.speakToTheEnd(speaker) ?? [] }
+            }
+            done += 1
+        }
+        steps.removeFirst(done)
+        return outputs
+    }
+
+    /// Goes on with an answer in words, live: after the predictions, by a bounded number of tokens.
+    mutating func speak() -> [Outgoing] {
+        guard settings.mode == .live, let speaker else { return [] }
+        return answers?.speak(speaker) ?? []
+    }
+
+    private var speaker: Answers.Speaker? { serving.map { .init(parameters: server.parameters, version: $0.version) } }
+
+    /// - Returns: nil where there is no prediction; and what the model makes of the moment, where a policy looks through it.
+    private mutating func predict(_ moment: Moment, _ input: MomentInput, at now: Instant) -> (
+        outputs: [Outgoing], representation: [Float]
+    )? {
+        if settings.mode == .live, now.nanoseconds.clampedSubtracting(moment.arrived) > Int64(clamping: settings.fuse.maximumLatency * 1e9)
+        {
+            told.drops.count(.shed)
+            return nil
+        }
+        guard let serving else {
+            told.drops.count(.noModel)
+            return nil
+        }
+        let judgement = reliability.judge(input, session: moment.session, ordinal: moment.ordinal)
+        let parameters = server.parameters
+        let revision = adapters?.apply(moment.session, ordinal: moment.ordinal, version: serving.version, on: parameters)
+        defer { adapters?.revert(parameters) }
+        let whole = server.predict([.init(input)])[0]
+        let representation = decider?.looksThroughModel == true ? server.representation(row: 0) : []
+        let answer = judgement.muted.isEmpty ? whole : server.predict([.init(input, without: judgement.muted)])[0]
+        guard answer.isFinite, representation.allSatisfy(\.isFinite) else {  // numbers that are too large for the model
+            told.drops.count(.nonFinite)
+            return nil
+        }
+        let attention = settings.fuse.attention ? server.attention(row: 0) : []
+        remember(
+            Remembered(
+                moment: moment, input: input, experts: whole.experts, version: serving.version, label: answer.label, muted: judgement.muted)
+        )
+        let explanation =
+            settings.fuse.explain == .none
+            ? nil
+            : server.explain(input.without(judgement.muted), class: answer.label, exhaustively: settings.fuse.explain == .shapley)
+        let latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
+        told.latencies["prediction", default: QuantileSketch()].add(latency)
+        let prediction = Prediction.with {
+            $0.moment = moment.id
+            $0.session = moment.session
+            $0.ordinal = moment.ordinal
+            $0.modelVersion = serving.version
+            $0.modelWatermark = serving.momentWatermark
+            $0.sessionRevision = revision ?? 0
+            $0.probabilities = answer.probabilities
+            $0.label = UInt32(answer.label)
+            $0.weights = answer.weights
+            $0.latency = latency
+            $0.contributions = Contributions(explanation, attention: attention)
+            $0.contributions.reliability = judgement.reliability.mapValues { Float($0) }
+            $0.contributions.muted = judgement.muted.sorted()
+        }
+        let changes = judgement.changes.compactMap { self.change($0, moment) }
+        // the session was checked on its way in
+        let predictions = (try? Topics.prediction(moment.session)).map { [Outgoing(prediction, on: $0)] } ?? []
+        return (predictions + changes, representation)
+    }
+
+    /// What to do about the moment, where decisions are configured.
+    private mutating func decide(on moment: Moment, _ input: MomentInput, _ representation: [Float]?) -> [Outgoing] {
+        guard let looksThroughModel = decider?.looksThroughModel, !looksThroughModel || representation != nil else { return [] }
+        let latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
+        do throws(Refusal) {
+            return try decider?.decide(
+                on: moment, input, representation: representation ?? [], modelVersion: serving?.version ?? 0, latency: latency) ?? []
+        } catch {
+            told.drops.count(error.reason)
+            return []
+        }
+    }
+
+    private func change(_ change: ReliabilityBook.Change, _ moment: Moment) -> Outgoing? {
+        guard let topic = try? Topics.reliability(moment.session) else { return nil }  // the session was checked on its way in
+        return Outgoing(
+            .with {
+                $0.session = moment.session
+                $0.moment = moment.id
+                $0.ordinal = moment.ordinal
+                $0.modality = change.modality
+                $0.muted = change.isMuted
+                $0.reliability = Float(change.reliability)
+                $0.cause = change.cause.rawValue
+            }, on: topic)
+    }
+
+    private mutating func remember(_ one: Remembered) {
+        remembered.append(one)
+        if remembered.count > max(settings.fuse.remembered, settings.learn.labelPatience) { remembered.removeFirst() }
+    }
+
+    /// A label tells what each modality's opinion was worth.
+    private mutating func join(_ feedback: Feedback) {
+        // the learner counts labels of unknown moments,
+        guard let one = remembered.last(where: { feedback.cites($0.moment) }) else { return }
+        guard feedback.isWithin(settings.model.classes) else { return }  // and those that are none
+        judged += 1
+        if one.label == Int(feedback.label) { right += 1 }
+        reliability.learn(
+            one.experts, label: Int(feedback.label), classes: feedback.classes > 0 ? Int(feedback.classes) : settings.model.classes,
+            session: one.moment.session)
+    }
+
+    /// The answer to a request.
+    mutating func explain(_ request: ExplainRequest) throws(Refusal) -> Outgoing {
+        guard let topic = try? Topics.explanation(request.session) else { throw Refusal(.badSession, String(request.session.prefix(64))) }
+        var explained = MomentExplanation.with {
+            $0.session = request.session; $0.moment = request.moment
+        }
+        guard let one = remembered.last(where: { $0.moment.id == request.moment && $0.moment.session == request.session }), let serving
+        else {
+            explained.problem =
+                "moment \(request.moment.prefix(128)) is not among the newest \(remembered.count) that were predicted (fuse.remembered)"
+            return Outgoing(explained, on: topic)
+        }
+        let explanation = server.explain(one.input.without(one.muted), class: nil, exhaustively: true)
+        explained.ordinal = one.moment.ordinal
+        explained.modelVersion = serving.version
+        explained.predictedVersion = one.version
+        explained.predictedLabel = UInt32(one.label)
+        explained.fill(explanation, attention: server.attention(of: one.input.without(one.muted)))
+        explained.contributions.muted = one.muted.sorted()
+        return Outgoing(explained, on: topic)
+    }
+
+    private mutating func adopt(for ordinal: UInt64, _ models: inout AdoptedModels) {
+        let wanted = settings.mode == .live ? models.versions.last : models.version(before: ordinal)
+        guard let wanted, wanted.update.version != serving?.version || wanted.update.stamp.epoch != serving?.stamp.epoch else { return }
+        wanted.parameters.copy(into: server.parameters)
+        serving = wanted.update
+    }
+}

@@ -1,0 +1,99 @@
+import Model
+import Schema
+import Timing
+
+/// The reliability of every modality of every session, and which are muted.
+struct ReliabilityBook {
+    struct Change: Equatable {
+        var modality: String
+        var isMuted: Bool
+        var reliability: Double
+        var cause: SenseReliability.Cause
+    }
+
+    /// What is held of the modalities of one moment.
+    struct Judgement {
+        var reliability: [String: Double] = [:]
+        var muted: Set<String> = []
+        var changes: [Change] = []
+    }
+
+    private struct Session {
+        var senses: [String: SenseReliability] = [:]
+        var heard: UInt64 = 0
+
+        mutating func observe(_ modality: String, _ features: [Float], validity: Double, _ settings: ReliabilitySettings) {
+            senses[modality, default: SenseReliability(settings)].observe(features, validity: validity)
+        }
+    }
+
+    private let settings: ReliabilitySettings
+    private let maximumSessions: Int
+    private var sessions: [String: Session] = [:]
+    private(set) var newest: [String: Double] = [:]
+    private(set) var mutings: [String: Int] = [:]
+
+    init(_ settings: FuseSettings) {
+        self.settings = settings.reliability
+        maximumSessions = settings.maximumSessions
+    }
+
+    /// Takes in a moment's readings, and judges its modalities.
+    mutating func judge(_ input: MomentInput, session name: String, ordinal: UInt64) -> Judgement {
+        var session = sessions[name] ?? Session()
+        session.heard = ordinal
+        for (modality, sense) in input.senses { session.observe(modality, sense.values, validity: Double(sense.validity), settings) }
+        if !input.text.isEmpty { session.observe(MultimodalConfiguration.textName, input.text.map(Float.init), validity: 1, settings) }
+        let present = session.senses.keys.filter { input.has($0) }.sorted()
+        var judgement = Judgement(), causes: [String: SenseReliability.Cause] = [:]
+        for modality in present {
+            let others = present.filter { $0 != modality }.compactMap { session.senses[$0]?.excess }
+            guard let (value, cause) = session.senses[modality]?.reliability(beside: others.min() ?? 0) else { continue }
+            judgement.reliability[modality] = value
+            causes[modality] = cause
+        }
+        decide(&session, present, &judgement, causes)
+        keep(session, as: name)
+        newest.merge(judgement.reliability) { _, new in new }
+        return judgement
+    }
+
+    /// Mutes and readmits; the most reliable of the modalities that are there always speaks.
+    private mutating func decide(
+        _ session: inout Session, _ present: [String], _ judgement: inout Judgement, _ causes: [String: SenseReliability.Cause]
+    ) {
+        for modality in present {
+            guard let value = judgement.reliability[modality], let cause = causes[modality],
+                let wasMuted = session.senses[modality]?.isMuted
+            else { continue }
+            let isMuted = wasMuted ? value <= settings.readmitAbove : value < settings.muteBelow
+            guard isMuted != wasMuted else { continue }
+            session.senses[modality]?.isMuted = isMuted
+            judgement.changes.append(Change(modality: modality, isMuted: isMuted, reliability: value, cause: cause))
+            if isMuted { mutings[modality, default: 0] += 1 }
+        }
+        guard settings.mutes else { return }
+        let muted = present.filter { session.senses[$0]?.isMuted == true }
+        let spared =
+            muted.count == present.count ? present.max { (judgement.reliability[$0] ?? 0) < (judgement.reliability[$1] ?? 0) } : nil
+        judgement.muted = Set(muted.filter { $0 != spared })
+    }
+
+    /// Takes in how far each modality's own opinion of a moment missed its label.
+    mutating func learn(_ experts: [String: [Float]], label: Int, classes: Int, session name: String) {
+        guard var session = sessions[name] else { return }
+        for (modality, opinion) in experts where label < opinion.count && opinion[label].isFinite {
+            session.senses[modality]?.observe(error: 1 - Double(opinion[label]), chance: 1 - 1 / Double(max(2, classes)))
+        }
+        sessions[name] = session
+    }
+
+    private mutating func keep(_ session: Session, as name: String) {
+        if sessions[name] == nil, sessions.count >= maximumSessions,
+            let oldest = sessions.min(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) })?.key
+        {
+            sessions[oldest] = nil
+        }
+        sessions[name] = session
+    }
+}

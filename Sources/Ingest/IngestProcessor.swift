@@ -1,0 +1,231 @@
+import Messaging
+import Pipeline
+import Schema
+import Statistics
+import Timing
+import Wiring
+
+/// The door of the graph: checks what publishers send, puts all of it in one order, and marks where moments end.
+///
+/// Hears `sensor.*`, `cut.*`, `feedback.*` and `explain.*` from publishers; tells `sample.<modality>/`, `feedback.<session>/` and `explain.<session>/`.
+public struct IngestProcessor: Processor {
+    public enum Input: Inbound, Sendable {
+        case reading(SensorReading, payload: WireMessage)
+        case cut(Cut)
+        case feedback(Feedback)
+        case explain(ExplainRequest)
+
+        public init(_ message: WireMessage) throws(Refusal) {
+            let topic = message.topic
+            if let names = Topics.sensor.components(of: topic) {
+                let reading: SensorReading = try message.decode()
+                guard names == [reading.modality, reading.stamp.source] else {
+                    throw Refusal(.unknownTopic, "\(topic) holds \(reading.modality) of \(reading.stamp.source)")
+                }
+                guard message.payload.count == 1 else { throw Refusal(.wrongShape, "\(message.payload.count) payload frames, not one") }
+                self = .reading(reading, payload: message)
+            } else if Topics.cut.components(of: topic) != nil {
+                self = .cut(try message.decode())
+            } else if Topics.feedback.components(of: topic) != nil {
+                self = .feedback(try message.decode())
+            } else if Topics.explain.components(of: topic) != nil {
+                self = .explain(try message.decode())
+            } else {
+                throw Refusal(.unknownTopic, String(topic.prefix(128)))
+            }
+        }
+
+        public var stamp: Stamp {
+            switch self {
+            case .reading(let reading, _): reading.stamp
+            case .cut(let cut): cut.stamp
+            case .feedback(let feedback): feedback.stamp
+            case .explain(let request): request.stamp
+            }
+        }
+    }
+
+    public enum Output: Outbound {
+        case sample(Sample, to: Topic<Sample>, payload: [Payload])
+        case feedback(Feedback, to: Topic<Feedback>)
+        case explain(ExplainRequest, to: Topic<ExplainRequest>)
+
+        public var outgoing: Outgoing {
+            switch self {
+            case .sample(let sample, let topic, let payload): Outgoing(sample, on: topic, payload: payload)
+            case .feedback(let feedback, let topic): Outgoing(feedback, on: topic)
+            case .explain(let request, let topic): Outgoing(request, on: topic)
+            }
+        }
+    }
+
+    private var cutter: MomentCutter
+    /// Live only: how a recording travels tells nothing about its clocks.
+    private var clocks: SourceClocks?
+    private var newest: Int64 = 0
+    private let topics: [(modality: String, topic: Topic<Sample>)]
+    private let closer: String
+    private let cutsInSilence: Bool
+    /// How far ahead of the wall clock a reading stamped with it may be, in nanoseconds.
+    private let clockTolerance: Int64
+    private let wallOffset: Int64
+    private var ended = false
+    private var passedFeedback: UInt64 = 0
+
+    /// - Parameters:
+    ///   - epoch: greater after a restart.
+    ///   - wallOffset: nanoseconds from the clock that `process` is called with to the wall clock.
+    ///   - closer: the publisher whose end is the end of the whole stream; empty: none's.
+    public init(_ settings: IngestSettings, epoch: UInt64, wallOffset: Int64, closer: String) {
+        cutter = MomentCutter(settings.cut, epoch: epoch, doubts: settings.mode == .live)
+        clocks = settings.mode == .live ? SourceClocks(settings.cut) : nil
+        // names of sections are valid
+        topics = settings.signals.names.compactMap { name in (try? Topics.sample(name)).map { (name, $0) } }
+        self.closer = closer
+        cutsInSilence = settings.mode == .live
+        clockTolerance = Int64(clamping: settings.cut.maximumJump * 1e9)
+        self.wallOffset = wallOffset
+    }
+
+    public var telemetry: Telemetry {
+        var telemetry = Telemetry()
+        telemetry.gauges = clocks?.gauges(at: newest) ?? [:]
+        return telemetry
+    }
+
+    public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Output] {
+        newest = now.nanoseconds
+        if case .explain(let request) = input {
+            do {
+                return [.explain(request, to: try Topics.explain(request.session))]
+            } catch {
+                throw Refusal(.badSession, error.description)
+            }
+        }
+        if ended { throw Refusal(.afterTheEnd, "the stream has ended") }
+        switch input {
+        case .explain: return []  // answered above, whether or not the stream goes on
+        case .reading(let reading, let payload): return try take(reading, payload, at: now)
+        case .cut(let cut): return try take(cut, at: now)
+        case .feedback(var feedback):
+            try check(session: feedback.session)
+            guard feedback.hasLabel || feedback.hasReward else { throw Refusal(.emptyFeedback, "neither label nor reward") }
+            if feedback.hasReward, !feedback.reward.isFinite { throw Refusal(.nonFinite, "a reward of \(feedback.reward)") }
+            if feedback.hasLabel, feedback.classes > 0, feedback.label >= feedback.classes {
+                throw Refusal(.labelOutOfRange, "label \(feedback.label) of \(feedback.classes) classes")
+            }
+            feedback.afterBoundary = cutter.newestBoundary
+            passedFeedback += 1
+            return [.feedback(feedback, to: try topic(feedback.session))]
+        }
+    }
+
+    private func topic(_ session: String) throws(Refusal) -> Topic<Feedback> {
+        do {
+            return try Topics.feedback(session)
+        } catch {
+            throw Refusal(.badSession, error.description)
+        }
+    }
+
+    public mutating func tick(at now: Instant) -> [Output] {
+        guard cutsInSilence, !ended else { return [] }
+        return cutter.silence(at: now.nanoseconds).flatMap { told($0, at: now) }
+    }
+
+    private mutating func take(_ reading: SensorReading, _ message: WireMessage, at now: Instant) throws(Refusal) -> [Output] {
+        try check(session: reading.session)
+        guard let topic = topics.first(where: { $0.modality == reading.modality })?.topic else {
+            throw Refusal(
+                .unknownModality, "'\(reading.modality.prefix(64))' is none of \(topics.map(\.modality).sorted().joined(separator: ", "))")
+        }
+        var event = MomentCutter.Event(session: reading.session, time: try time(of: reading.stamp, session: reading.session, at: now))
+        event.domain = reading.domain
+        event.ends = reading.ends == .none ? nil : reading.ends
+        let outcome = try take(event, reading.stamp, at: now)
+        var reading = reading
+        reading.stamp.time = event.time
+        var outputs = outcome.before.flatMap { told($0, at: now) }
+        let sample = Sample.with {
+            $0.arrived = now.nanoseconds; $0.reading = reading; $0.timeline = outcome.timeline
+        }
+        outputs.append(.sample(sample, to: topic, payload: [Payload(message.payload[0])]))
+        if let boundary = outcome.boundary { outputs += told(boundary, at: now) }
+        return outputs
+    }
+
+    private mutating func take(_ cut: Cut, at now: Instant) throws(Refusal) -> [Output] {
+        if cut.kind == .end {
+            guard !closer.isEmpty, cut.stamp.source == closer else { return [] }  // one of several publishers is done
+            ended = true
+            var boundaries = cutter.finish()
+            boundaries.append(
+                .with {
+                    $0.ordinal = cutter.newestBoundary + 1
+                    $0.epoch = cutter.epoch
+                    $0.arrived = now.nanoseconds
+                    $0.last = true
+                })
+            return boundaries.flatMap { told($0, at: now) }
+        }
+        try check(session: cut.session)
+        var event = MomentCutter.Event(session: cut.session, time: try time(of: cut.stamp, session: cut.session, at: now))
+        event.domain = cut.domain
+        event.isReading = false
+        event.ends = cut.kind == .none ? .explicit : cut.kind
+        let outcome = try take(event, cut.stamp, at: now)
+        return (outcome.before + (outcome.boundary.map { [$0] } ?? [])).flatMap { told($0, at: now) }
+    }
+
+    /// Gives the event its place in its session. Clocks learn from what was believed.
+    private mutating func take(_ event: MomentCutter.Event, _ stamp: Stamp, at now: Instant) throws(Refusal) -> MomentCutter.Outcome {
+        var event = event
+        event.source = stamp.source
+        event.epoch = stamp.epoch
+        event.arrived = now.nanoseconds
+        do {
+            let outcome = try cutter.take(event)
+            if event.isReading, outcome.isBelieved { clocks?.note(stamp, session: event.session, arrived: now.nanoseconds) }
+            return outcome
+        } catch {
+            throw Refusal(Reason(rawValue: error.rawValue), "the time of \(stamp.source) does not fit session \(event.session)")
+        }
+    }
+
+    /// The session's time of a stamp.
+    private func time(of stamp: Stamp, session: String, at now: Instant) throws(Refusal) -> Int64 {
+        try check(clockOf: stamp, at: now)
+        let time = clocks?.time(of: stamp, session: session, arrived: now.nanoseconds) ?? stamp.time
+        try check(range: time)
+        return time
+    }
+
+    /// A boundary goes to every modality's extractor, behind the samples that came before it.
+    private mutating func told(_ boundary: Boundary, at now: Instant) -> [Output] {
+        var boundary = boundary
+        boundary.feedback = passedFeedback
+        let sample = Sample.with {
+            $0.arrived = now.nanoseconds
+            $0.boundary = boundary
+        }
+        return topics.map { .sample(sample, to: $0.topic, payload: []) }
+    }
+
+    private func check(session: String) throws(Refusal) {
+        guard TopicComponent.isValid(session) else { throw Refusal(.badSession, "a session cannot be called '\(session.prefix(64))'") }
+    }
+
+    private func check(clockOf stamp: Stamp, at now: Instant) throws(Refusal) {
+        try check(range: stamp.time)
+        let wall = now.nanoseconds.clampedAdding(wallOffset)
+        if stamp.clock == "unix", stamp.time.clampedSubtracting(wall) > clockTolerance {
+            throw Refusal(.clockInFuture, "\(stamp.source) is hours ahead of the wall clock")
+        }
+    }
+
+    private func check(range time: Int64) throws(Refusal) {
+        guard (-Int64.furthestTime...Int64.furthestTime).contains(time) else {
+            throw Refusal(.clockInFuture, "a time of \(time) ns")
+        }
+    }
+}

@@ -1,0 +1,25 @@
+import Messaging
+import Pipeline
+import Statistics
+import Timing
+import Wiring
+
+/// What ingest uses of the configuration.
+public struct IngestSettings: StageSettings {
+    public var mode = Mode.live
+    public var endpoints = Endpoints()
+    public var messaging = Limits()
+    public var lockstep = LockstepSettings()
+    public var cut = MomentCutter.Configuration()
+    public var fuse = FuseSettings()
+    /// One section a modality: readings of these are let in.
+    public var signals = SectionNames()
+    public var model = ModelSenses()
+
+    public init() {}
+
+    public var extracted: [String] { ModelSenses.extracted(model.names, hasEncoder: !fuse.sentence.isEmpty) }
+    public var problems: [(key: String, text: String)] {
+        sharedProblems + cut.problems.inSection("cut") + fuse.problems.inSection("fuse")
+    }
+}

@@ -1,0 +1,272 @@
+import Configuration
+import Foundation
+import Messaging
+import Model
+import Pipeline
+import Reinforcement
+import Safetensors
+import Schema
+import Serving
+import Statistics
+import Tensors
+
+/// The learner's part in decisions: joins feedback to them, learns the policy from what came of them, and publishes it.
+struct DecisionLearner {
+    private let settings: DecideSettings
+    private var learner: any PolicyLearner
+    private let inputs: Int
+    private let model: MultimodalConfiguration
+    private let maximumTokens: Int
+    private let frameBytes: Int
+    private var join: DecisionJoin
+    private var runs = TransitionRuns()
+    private var log: DecisionLog
+    private var progress = Progress()
+    /// Versions that are never given out twice.
+    private var versions: ReservedNumbers
+    private var roundsSincePublished = 0
+    /// Since the newest version, and of the newest decisions, by whose number it forgets.
+    private var rewards = RunningMoments()
+    private var newestReward = (mean: 0.0, count: 0.0)
+    private var newest = PolicyProgress(transitions: 0, loss: 0)
+    private var hasBegun = false
+    private var lastSwept: Int64?
+    private(set) var drops = Drops()
+
+    private static let newestRewards = 256.0
+
+    /// Where a policy stands; part of its checkpoint.
+    struct Progress: Codable, Sendable, Equatable {
+        var version: UInt64 = 0
+        /// Learned from.
+        var decisions: UInt64 = 0
+        /// Joined to a reward that was told, and to the default.
+        var told: UInt64 = 0
+        var untold: UInt64 = 0
+
+        var isPlausible: Bool { [version, decisions, told, untold].allSatisfy { $0 <= ReservedNumbers.most } }
+    }
+
+    /// - Parameters:
+    ///   - opened: the checkpoint to go on from.
+    ///   - serving: the model that texts are written with beside the policy, whenever it is asked for.
+    /// - Returns: nil where nothing is decided.
+    /// - Throws: what is wrong with the settings, or with the checkpoint.
+    init?(_ settings: GraphSettings, from opened: CheckpointDirectory.Opened? = nil, serving: @escaping () -> ParameterStore<Float>) throws
+    {
+        guard settings.decide.isOn else { return nil }
+        self.settings = settings.decide
+        model = settings.model
+        inputs = settings.observationSize
+        maximumTokens = settings.maximumTextTokens
+        frameBytes = settings.messaging.frameBytes
+        learner =
+            settings.decide.text
+            ? try settings.makeTextLearner(serving) : try settings.decide.makeLearner(inputs: inputs, seed: settings.seed)
+        versions = ReservedNumbers(directory: settings.learn.directory, name: "policies.reserved")
+        join = DecisionJoin(settings.decide.join)
+        log = DecisionLog(directory: settings.learn.directory, capacity: settings.decide.logLines)
+        var isRestored = false
+        if let kept = try PolicyStore(in: opened)?.restore(learner, described: PolicyDescription(settings.decide, inputs: inputs)) {
+            guard kept.progress.isPlausible else {
+                throw CheckpointMismatch("\(settings.learn.directory) holds a policy whose counts cannot be; move it away")
+            }
+            (progress, isRestored) = (kept.progress, true)
+            // Its numbers stay known, so that no version is told twice.
+            if let problem = kept.problem { drops.count(.checkpointDamaged, because: "\(problem); the policy begins anew") }
+        }
+        // What was published after the checkpoint, or learned after it was published, has its number.
+        if isRestored || versions.reserved > 0 { progress.version = max(progress.version, versions.reserved) + 1 }
+    }
+
+    var isAlone: Bool { settings.alone }
+
+    var gauges: [String: Double] {
+        [
+            "decisionsOpen": Double(join.open), "decisionsLearned": Double(progress.decisions), "decisionsTold": Double(progress.told),
+            "decisionsUntold": Double(progress.untold), "policyVersion": Double(progress.version), "policyDivergence": newest.divergence,
+            "decisionReward": newestReward.mean,
+        ]
+        .merging(settings.text ? ["referenceDivergence": newest.fromReference, "referencePenalty": newest.penalty] : [:]) { $1 }
+    }
+
+    /// The policy as it stands, first of all.
+    mutating func begin() -> [Outgoing] {
+        guard !hasBegun else { return [] }
+        hasBegun = true
+        return [publish()]
+    }
+
+    /// - Throws: `undecodable`, `wrongShape`, `nonFinite`, `overflow`.
+    /// - Parameter moment: what a text answers.
+    mutating func take(_ record: DecisionRecord, _ moment: MomentInput? = nil, at now: Instant) throws(Refusal) -> [Outgoing] {
+        let made = try made(record, moment)
+        if let refusal = join.insert(made, at: now.nanoseconds) {
+            throw Refusal(Reason(rawValue: refusal.rawValue), "decision \(made.id.place)")
+        }
+        return learn(from: join.settle(session: made.session, at: now.nanoseconds))
+    }
+
+    /// - Throws: `orphanFeedback`, `lateFeedback`, `duplicateFeedback`, `forgedFeedback`, `emptyFeedback`, `rewardOutOfRange`.
+    mutating func take(_ feedback: Feedback, at now: Instant) throws(Refusal) -> [Outgoing] {
+        guard feedback.hasReward, feedback.reward.isFinite else { throw Refusal(.emptyFeedback, "a decision's feedback without a reward") }
+        guard let id = DecisionID(feedback.decision) else {
+            throw Refusal(.orphanFeedback, "no decision is called '\(feedback.decision.prefix(96))'")
+        }
+        guard abs(feedback.reward) <= settings.rewardLimit else {
+            throw Refusal(.rewardOutOfRange, "a reward of \(feedback.reward) for \(id.place), beyond ±\(settings.rewardLimit)")
+        }
+        let ending: DecisionJoin.Ending? = feedback.terminal ? .terminal : feedback.truncated ? .truncated : nil
+        let told = DecisionJoin.Feedback(id: id, session: feedback.session, reward: feedback.reward, ending: ending)
+        if let refusal = join.insert(told, at: now.nanoseconds) {
+            throw Refusal(Reason(rawValue: refusal.rawValue), "feedback for \(id.place)")
+        }
+        return learn(from: join.settle(session: told.session, at: now.nanoseconds))
+    }
+
+    /// Settles, ten times a second, what nobody has told of.
+    mutating func tick(at now: Instant) -> [Outgoing] {
+        guard lastSwept.map({ now.nanoseconds.clampedSubtracting($0) >= 100_000_000 }) ?? true else { return [] }
+        lastSwept = now.nanoseconds
+        return learn(from: join.settle(at: now.nanoseconds))
+    }
+
+    /// Learns when there is enough, and publishes what was learned.
+    private mutating func learn(from settled: [DecisionJoin.Settled]) -> [Outgoing] {
+        for settled in settled {
+            let isUsable = learner.isOffPolicy || settled.made.version.clampedAdding(UInt64(settings.maximumStaleness)) >= progress.version
+            if !isUsable { drops.count(.staleDecision) }
+            if settled.wasTold { progress.told += 1 } else { progress.untold += 1 }
+            rewards.add(settled.reward)
+            newestReward.count = min(Self.newestRewards, newestReward.count + 1)
+            newestReward.mean += (settled.reward - newestReward.mean) / newestReward.count
+            runs.append(settled, isUsable: isUsable)
+            log.append(LoggedDecision(settled, policy: settings.policy))
+            if log.isFull { flush() }
+        }
+        guard runs.count >= learner.batchSize else { return [] }
+        let steps = runs.takeAll()
+        progress.decisions += UInt64(steps.count)
+        guard let learned = learner.learn(from: steps) else { return [] }
+        newest = learned
+        if learned.skipped > 0 { drops.count(.nonFinite, UInt64(learned.skipped)) }
+        roundsSincePublished += 1
+        guard roundsSincePublished >= settings.publishEvery else { return [] }
+        progress.version = progress.version.clampedAdding(1)
+        return [publish()]
+    }
+
+    private mutating func publish() -> Outgoing {
+        roundsSincePublished = 0
+        defer { rewards = RunningMoments() }
+        do {
+            try versions.cover(progress.version)
+        } catch {
+            drops.count(.checkpointFailed)
+        }
+        let published = PublishedParameters(learner.parameters)
+        let update = PolicyUpdate.with {
+            $0.version = progress.version
+            $0.policy = settings.policy
+            $0.sha256 = published.digest
+            $0.decisions = progress.decisions
+            $0.reward = rewards.mean
+            $0.loss = newest.loss
+            $0.divergence = newest.divergence
+            $0.referenceDivergence = newest.fromReference
+            $0.penalty = newest.penalty
+        }
+        return Outgoing(update, on: Topics.policyUpdate.only, payload: published.payload.cut(into: frameBytes))
+    }
+
+    /// Writes what of the log waits.
+    mutating func flush() {
+        do { try log.flush() } catch { drops.count(.checkpointFailed, because: "\(error)") }
+    }
+
+    /// The policy as a file of a checkpoint; none where it is not finite, and then it begins anew after a restart.
+    mutating func files() throws -> [CheckpointDirectory.Content] {
+        do {
+            return [try PolicyStore.file(of: learner, progress, described: description)]
+        } catch let error as CheckpointMismatch {
+            drops.count(.checkpointFailed, because: error.description)
+            return []
+        }
+    }
+
+    /// The stage ends in order: versions that are reserved and were not published are free again.
+    mutating func finish() { try? versions.settle(at: progress.version) }  // else they are left out
+
+    private var description: PolicyDescription { PolicyDescription(settings, inputs: inputs) }
+
+    private func made(_ record: DecisionRecord, _ moment: MomentInput?) throws(Refusal) -> DecisionJoin.Made {
+        let action = record.action
+        guard let id = DecisionID(action.decision), id.place.session == action.session else {
+            throw Refusal(.undecodable, "a decision '\(action.decision.prefix(96))'")
+        }
+        if settings.text {
+            let text = try written(record, moment, id)
+            let decision = Decision(text: text, logProbability: action.logProbability, value: action.value)
+            return .init(id: id, session: action.session, version: action.policyVersion, observation: [], decision: decision)
+        }
+        let isChoice = settings.actions.isDiscrete, width = settings.actions.width
+        guard record.observation.count == inputs,
+            isChoice ? action.hasChoice && Int(action.choice) < width : action.values.count == width && record.raw.count <= width
+        else {
+            throw Refusal(.wrongShape, "decision \(id.place): \(record.observation.count) numbers observed, \(action.values.count) set")
+        }
+        guard (record.observation + record.raw + action.values).allSatisfy(\.isFinite), action.logProbability.isFinite,
+            action.value.isFinite
+        else {
+            throw Refusal(.nonFinite, "decision \(id.place)")
+        }
+        guard record.observation.allSatisfy({ abs($0) <= Decider.observationLimit }) else {
+            throw Refusal(.tooLarge, "decision \(id.place)")
+        }
+        let decision = Decision(
+            choice: isChoice ? Int(action.choice) : nil, values: action.values, raw: record.raw,
+            logProbability: action.logProbability, value: action.value)
+        return .init(id: id, session: action.session, version: action.policyVersion, observation: record.observation, decision: decision)
+    }
+}
+
+extension DecisionLearner {
+    private func written(_ record: DecisionRecord, _ moment: MomentInput?, _ id: DecisionID) throws(Refusal) -> WrittenText {
+        let action = record.action, tokens = action.tokens.map { Int($0) }, end = model.text.vocabulary - 1
+        guard let moment, model.accepts(moment), !tokens.isEmpty, tokens.count == record.logProbabilities.count,
+            tokens.allSatisfy({ $0 <= end }), !tokens.dropLast().contains(end), moment.text.count + tokens.count <= model.text.length,
+            tokens.count <= maximumTokens
+        else {
+            throw Refusal(.wrongShape, "decision \(id.place): a text of \(tokens.count) tokens")
+        }
+        guard record.logProbabilities.allSatisfy(\.isFinite), action.logProbability.isFinite, action.value.isFinite else {
+            throw Refusal(.nonFinite, "decision \(id.place)")
+        }
+        return WrittenText(moment: moment, tokens: tokens, logProbabilities: record.logProbabilities)
+    }
+}
+
+extension GraphSettings {
+    /// Tokens that a text which is a decision may have.
+    var maximumTextTokens: Int { min(answer.maximumTokens, model.text.length) }
+
+    /// - Parameter serving: the model that the policy stands on.
+    fileprivate func makeTextLearner(_ serving: @escaping () -> ParameterStore<Float>) throws -> TextPPO {
+        let configuration = try TextPPO.Configuration(decide.settings)
+        return try TextPPO(
+            configuration.policy(model), configuration, maximumTokens: maximumTextTokens, temperature: answer.temperature,
+            seed: UInt64(seed),
+            base: serving)
+    }
+}
+
+extension LoggedDecision {
+    init(_ settled: DecisionJoin.Settled, policy: String) {
+        let decision = settled.made.decision
+        self.init(
+            decision: settled.made.id.description, policy: policy, version: settled.made.version, observation: settled.made.observation,
+            choice: decision.choice, values: decision.choice == nil && decision.text == nil ? decision.values : nil,
+            tokens: decision.text?.tokens, logProbability: decision.logProbability,
+            value: decision.value, reward: settled.reward, wasTold: settled.wasTold)
+    }
+}

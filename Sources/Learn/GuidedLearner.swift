@@ -1,0 +1,155 @@
+import Configuration
+import Foundation
+import Learning
+import Messaging
+import Model
+import Schema
+import Statistics
+import Tensors
+
+/// A learner, the rules that watch it, and the gate before what it learned is published. One owner.
+final class GuidedLearner {
+    let learner: OnlineLearner
+    /// Nil where nothing is held back.
+    let gate: UpdateGate?
+    private(set) var rules: TriggeredLearning
+    /// What has been measured since the rules were last asked.
+    private var signals: [(String, Double)] = []
+
+    /// - Throws: what is wrong with the settings.
+    init(_ settings: GraphSettings) throws {
+        let model = try MultimodalModel(settings.model), seed = UInt64(settings.seed)
+        learner = try OnlineLearner(model, settings.learner, seed: seed)
+        if !settings.model.gpt2.isEmpty { try model.takeTrunk(from: settings.model.gpt2, into: learner.parameters) }
+        let start = learner.parameters.copy()
+        gate =
+            settings.learn.gate.enabled
+            ? try UpdateGate(settings.learn.gate, model, frozen: start, serving: start, random: RandomSource(seed: seed)) : nil
+        rules = try TriggeredLearning(settings.learn.triggers, model, frozen: start, seed: seed)
+    }
+
+    var serving: ParameterStore<Float> { gate?.serving ?? learner.servingParameters }
+    var ledger: TriggerLedger { rules.ledger }
+
+    /// Something measured elsewhere, for rules that listen to it.
+    func tell(_ signal: String, _ value: Double?) {
+        if let value { signals.append((signal, value)) }
+    }
+
+    /// Judges a moment, learns from it, and lets the rules act.
+    /// - Parameter time: nanoseconds of a clock that does not run back.
+    func learn(_ input: MomentInput, source: String, at time: Int64) throws(MomentProblem) -> LearnOutcome? {
+        try learner.model.configuration.check(input)
+        gate?.observe(input, candidate: learner.servingParameters)
+        let outcome = try learner.learn(input, source: source)
+        rules.observe(outcome, of: input, learner, signals: signals, good: gate?.serving, at: time)
+        signals.removeAll()
+        return outcome
+    }
+
+    /// Asks the gate what shall serve from now on. Nil without a gate: what was learned serves.
+    func decide(at time: Int64) -> GateVerdict? {
+        guard let gate else { return nil }
+        let verdict = gate.decide(learner)
+        tell("anchor_loss", gate.anchorLoss)
+        if verdict.decision != .accepted {
+            rules.ledger.append(
+                "gate", verdict.decision == .rolledBack ? .rollBack : .nothing, verdict.reason, signal: verdict.anchorLoss,
+                before: verdict.servingLoss,
+                after: verdict.candidateLoss, at: time)
+        }
+        return verdict
+    }
+
+    /// A domain has ended: what strategies hold on to is the weights as they are, unless they are not fit to be served.
+    func endDomain(accepted: Bool) {
+        if accepted { learner.consolidate() }
+    }
+
+    /// Carries out an operator's order.
+    /// - Returns: what was done.
+    /// - Throws: `badOrder`; nothing has been changed then.
+    func obey(_ order: Order, at time: Int64) throws(Refusal) -> String {
+        let note: String, action: TriggerRule.Action
+        do throws(SettingsError) {
+            let settings = try order.settings.isEmpty ? .object([:]) : JSONValue(text: order.settings)
+            switch order.order {
+            case .forgetSource(let source)?:
+                (note, action) = ("forgot \(learner.forget(source: source)) remembered moments of \(source.prefix(64))", .nothing)
+            case .switchStrategy(let names)?:
+                try learner.switchStrategy(to: names, settings: settings)
+                (note, action) = ("learns by \(names.prefix(256)), on trial", .switchStrategy)
+            case .switchOptimizer(let name)?:
+                try learner.switchOptimizer(to: name, settings: settings)
+                (note, action) = ("steps by \(name), on trial", .switchOptimizer)
+            case .scaleRate(let factor)?:
+                try SettingsError.require(factor.isFinite && factor > 0, "scale_rate", "\(factor) is no factor")
+                learner.scaleRate(by: factor)
+                (note, action) = ("rate at \(learner.optimizer.rateScale) of its rule's", factor > 1 ? .raiseRate : .lowerRate)
+            case .rollBack?:
+                guard let gate else { throw SettingsError("roll_back", "there is no gate that keeps a good version") }
+                learner.rollBack(to: gate.serving)
+                (note, action) = ("the weights of the serving version are back", .rollBack)
+            case nil: throw SettingsError("order", "says nothing")
+            }
+        } catch {
+            throw Refusal(.badOrder, error.description)
+        }
+        rules.ledger.append("operator", action, note, at: time)
+        return note
+    }
+}
+
+extension JSONValue {
+    fileprivate init(text: String) throws(SettingsError) {
+        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)) else {
+            throw SettingsError("settings", "not JSON")
+        }
+        self = value
+    }
+}
+
+extension GuidedLearner {
+    /// What a checkpoint holds of it beside tensors.
+    struct Progress: Codable {
+        var learner: OnlineLearner.State.Progress
+        var gate: UpdateGate.State?
+        var rules: TriggeredLearning.State
+        var signals: [Signal]
+
+        struct Signal: Codable {
+            var name: String
+            var value: Double
+        }
+    }
+
+    var state: (progress: Progress, tensors: [String: [Float]]) {
+        let own = learner.state, ruled = rules.state, gated = gate?.state
+        var tensors = own.tensors
+        for (name, numbers) in ruled.tensors { tensors["rules.\(name)"] = numbers }
+        for (name, numbers) in gated?.tensors ?? [:] { tensors["gate.\(name)"] = numbers }
+        let progress = Progress(
+            learner: own.progress, gate: gated?.progress, rules: ruled.progress,
+            signals: signals.filter(\.1.isFinite).map { .init(name: $0.0, value: $0.1) })
+        return (progress, tensors)
+    }
+
+    /// - Throws: what does not fit.
+    func restore(_ progress: Progress, _ tensors: [String: [Float]]) throws {
+        func part(_ name: String) -> [String: [Float]] {
+            let prefix = name + "."
+            return Dictionary(
+                uniqueKeysWithValues: tensors.filter { $0.key.hasPrefix(prefix) }.map { (String($0.key.dropFirst(prefix.count)), $0.value) }
+            )
+        }
+        try learner.restore(.init(progress: progress.learner, tensors: tensors))
+        rules.restore(progress.rules, part("rules"))
+        signals = progress.signals.map { ($0.name, $0.value) }
+        guard let gate else { return }
+        if let saved = progress.gate {
+            guard gate.restore(saved, part("gate")) else { throw CheckpointMismatch("the gate's state does not fit the model") }
+        } else {
+            gate.start(from: learner.servingParameters)
+        }
+    }
+}

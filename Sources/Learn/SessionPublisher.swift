@@ -1,0 +1,143 @@
+import Configuration
+import Foundation
+import Learning
+import Messaging
+import MetaLearning
+import Model
+import Pipeline
+import Safetensors
+import Schema
+import Statistics
+import Tensors
+
+/// The learner's part of sessions' own adapters: hears moments before the shared model learns from them, and tells `model.update.<session>/`.
+///
+/// In lockstep what was adapted goes out before the next model, and is used with it; live it goes out at once.
+struct SessionPublisher {
+    private let tasks: SessionTasks
+    private let settings: PersonalConfiguration
+    private let isLive: Bool
+    private let frameBytes: Int
+    /// Measures how long adapting took, and live ends it in time; nothing else depends on it.
+    private let clock: any TimeSource
+    private var waiting: [(adapted: SessionTasks.Adapted, watermark: UInt64)] = []
+    private var latency = QuantileSketch()
+    private var told = 0
+    /// What of the checkpoint could not be taken; nil where nothing is wrong.
+    private(set) var problem: String?
+
+    /// Nil where sessions have no adapters of their own.
+    /// - Parameter opened: the checkpoint to go on from.
+    init?(_ settings: GraphSettings, _ model: MultimodalModel, clock: any TimeSource, from opened: CheckpointDirectory.Opened? = nil) throws
+    {
+        guard settings.personal.enabled else { return nil }
+        self.settings = settings.personal
+        self.clock = clock
+        isLive = settings.mode == .live
+        frameBytes = settings.messaging.frameBytes
+        tasks = SessionTasks(try PersonalLearner(model, settings.personal))
+        if let path = opened?[Self.name] { try restore(from: path) }
+    }
+
+    /// - Parameters:
+    ///   - watermark: greatest ordinal of the moments heard before.
+    ///   - shared: as it is before it learns from the moment.
+    mutating func hear(_ moment: Moment, _ input: MomentInput, watermark: UInt64, shared: ParameterStore<Float>) {
+        let start = clock.now
+        let adapted = tasks.add(input, of: moment.session, shared: shared) { [settings, isLive, clock] in
+            !isLive || Double(clock.now.nanoseconds - start.nanoseconds) / 1e9 < settings.budget
+        }
+        if !tasks.gain.isTrusted { waiting.removeAll() }
+        guard let adapted else { return }
+        latency.add(Double(clock.now.nanoseconds - start.nanoseconds) / 1e9)
+        waiting.removeAll { $0.adapted.session == adapted.session }
+        waiting.append((adapted, max(watermark, moment.ordinal)))
+    }
+
+    /// What is to be sent now.
+    /// - Parameter version: of the model that is sent after it, or live of the one that was.
+    mutating func updates(before version: UInt64) -> [Outgoing] {
+        let updates =
+            tasks.takeReleased().compactMap { ended($0, version) } + waiting.compactMap { update($0.adapted, $0.watermark, version) }
+        waiting.removeAll()
+        told += updates.count
+        return updates
+    }
+
+    /// Live, adapters do not wait for the next model.
+    mutating func updatesAtOnce(with version: UInt64) -> [Outgoing] { isLive ? updates(before: version) : [] }
+
+    func tell(_ telemetry: inout Telemetry) {
+        telemetry.gauges["personalTasks"] = Double(tasks.learner.episodes)
+        telemetry.gauges["personalUpdates"] = Double(told)
+        telemetry.gauges["personalGain"] = tasks.gain.mean
+        telemetry.gauges["personalTrusted"] = tasks.gain.isTrusted ? 1 : 0
+        telemetry.gauges["personalExpired"] = Double(tasks.expired)
+        telemetry.gauges["personalFailed"] = Double(tasks.failed)
+        if tasks.learner.episodes > 0 || told > 0 { telemetry.latencies["adapting"] = latency }
+    }
+
+    private func update(_ adapted: SessionTasks.Adapted, _ watermark: UInt64, _ version: UInt64) -> Outgoing? {
+        let published = adapted.adaptation.offsets.withUnsafeBufferPointer { PublishedParameters(tasks.learner.layout, $0) }
+        let update = SessionUpdate.with {
+            $0.session = adapted.session
+            $0.revision = adapted.revision
+            $0.version = version
+            $0.momentWatermark = watermark
+            $0.sha256 = published.digest
+            $0.steps = UInt32(adapted.adaptation.steps)
+            $0.loss = Double(adapted.adaptation.loss)
+        }
+        // the session was checked on its way in
+        return (try? Topics.sessionUpdate(adapted.session)).map {
+            Outgoing(update, on: $0, payload: published.payload.cut(into: frameBytes))
+        }
+    }
+
+    private func ended(_ session: String, _ version: UInt64) -> Outgoing? {
+        let update = SessionUpdate.with {
+            $0.session = session
+            $0.version = version
+            $0.ended = true
+        }
+        return (try? Topics.sessionUpdate(session)).map { Outgoing(update, on: $0) }  // the session was checked on its way in
+    }
+
+    // MARK: Across restarts
+
+    private static let name = "personal.safetensors"
+
+    /// The start of sessions, its rates and what adapters were worth, as a file of a checkpoint; what sessions adapted to is theirs alone, and is not kept.
+    /// None where a number is not finite.
+    var files: [CheckpointDirectory.Content] {
+        guard stores.allSatisfy({ $0.store.values.allSatisfy(\.isFinite) }), tasks.gain.tasks.allSatisfy(\.isFinite) else { return [] }
+        let parts = stores.flatMap { part, store in
+            store.layout.parameters.map {
+                TensorContent(name: "\(part).\($0.name)", shape: $0.shape, values: UnsafeBufferPointer(store[$0.name]))
+            }
+        }
+        let gain = tasks.gain.tasks
+        return [.init(Self.name, parts + [TensorContent(name: "gain", shape: [gain.count], floats: gain)])]
+    }
+
+    /// Nothing is changed unless everything fits and is finite.
+    private mutating func restore(from path: String) throws {
+        let archive = try TensorArchive(mapping: path)
+        do throws(SafetensorsError) {
+            let gain = try archive.tensor("gain").floats()
+            let values = try stores.map { part, store throws(SafetensorsError) in
+                try store.layout.parameters.map { parameter throws(SafetensorsError) in
+                    try archive.tensor("\(part).\(parameter.name)", shape: parameter.shape).floats()
+                }
+            }
+            for (store, values) in zip(stores.map(\.store), values) { _ = store.values.update(from: values.joined()) }
+            tasks.gain = PersonalGain(capacity: settings.proof, tasks: gain)
+        } catch {
+            if case .nonFinite = error.reason { return problem = error.description }
+            throw CheckpointMismatch(
+                "\(error): it belongs to other settings of personal; move the checkpoint away, and sessions begin anew")
+        }
+    }
+
+    private var stores: [(name: String, store: ParameterStore<Float>)] { [("start", tasks.learner.start), ("rates", tasks.learner.rates)] }
+}

@@ -1,0 +1,152 @@
+import Configuration
+import Model
+import Schema
+import Statistics
+import Timing
+import Tokenization
+import Wiring
+
+/// From aligned frames to a moment on the wire, and from there to a model's input.
+public struct MomentAssembly {
+    /// What a sense's payload may hold; anything larger is cut to its newest rows.
+    struct Extent: Sendable {
+        var rows: Int
+        var columns: Int
+    }
+
+    private let extents: [(modality: String, extent: Extent)]
+    /// Makes the sense `sentence` of the words.
+    private let reader: BERT?
+    /// What the tokens of words stand for.
+    private let words: TextBytes
+
+    /// - Throws: what is wrong with the pretrained encoder, where one is configured.
+    public init(_ settings: GraphSettings) throws {
+        let model = settings.model
+        reader = settings.fuse.sentence.isEmpty ? nil : try BERT(directory: settings.fuse.sentence, length: model.text.length)
+        words = try TextBytes(tokenizer: reader == nil ? "" : settings.signals.text.tokenizer)
+        if let reader, let sense = model.senses.first(where: { $0.name == ModelSenses.sentence }),
+            sense.columns != reader.configuration.width
+        {
+            throw ConfigurationProblem(
+                key: "senses.sentence.columns",
+                problem: "\(sense.columns) columns for the \(reader.configuration.width) features of \(settings.fuse.sentence)")
+        }
+        extents =
+            model.senses.map { ($0.name, Extent(rows: $0.rows, columns: $0.columns)) }
+            + [(MultimodalConfiguration.textName, Extent(rows: model.text.length, columns: 1))]
+    }
+
+    /// The moment that a slice of a session's stream makes, and its payload frames: one for each present sense, in order.
+    public func moment(_ slice: MomentAligner.Slice, ordinal: UInt64) -> (moment: Moment, payload: [[Float]]) {
+        var payload: [[Float]] = []
+        let boundary = slice.boundary
+        let moment = Moment.with { moment in
+            moment.id = "\(boundary.session)/\(boundary.end)"
+            moment.session = boundary.session
+            moment.ordinal = ordinal
+            moment.start = slice.start
+            moment.end = boundary.end
+            moment.kind = boundary.kind
+            moment.domain = boundary.domain
+            moment.arrived = boundary.arrived
+            for (modality, extent) in extents {
+                if let reader, modality == ModelSenses.sentence {
+                    moment.senses.append(
+                        read(slice.frames[MultimodalConfiguration.textName] ?? [], reader, end: boundary.end, into: &payload))
+                    continue
+                }
+                let frames = (slice.frames[modality] ?? []).filter { Int($0.frame.columns) == extent.columns }
+                moment.senses.append(sense(modality, frames, extent, end: boundary.end, into: &payload))
+            }
+        }
+        return (moment, payload)
+    }
+
+    /// What a pretrained encoder makes of the words, which are bytes.
+    private func read(_ frames: [MomentAligner.Arrival], _ reader: BERT, end: Int64, into payload: inout [[Float]]) -> Sense {
+        guard let newest = frames.last?.frame else {
+            return .with {
+                $0.modality = ModelSenses.sentence; $0.age = -1
+            }
+        }
+        let bytes = words.bytes(of: frames.flatMap(\.values).map { Int(clamping: Double($0)) })
+        payload.append(reader.features(of: String(decoding: bytes, as: UTF8.self)))
+        return .with {
+            $0.modality = ModelSenses.sentence
+            $0.present = true
+            $0.rows = 1
+            $0.columns = UInt32(reader.configuration.width)
+            $0.age = end.clampedSubtracting(newest.time)
+            $0.validity = 1
+            $0.frontend = 1
+            $0.frames = UInt32(frames.count)
+        }
+    }
+
+    private func sense(_ modality: String, _ frames: [MomentAligner.Arrival], _ extent: Extent, end: Int64, into payload: inout [[Float]])
+        -> Sense
+    {
+        guard let newest = frames.last?.frame else {
+            return .with {
+                $0.modality = modality; $0.age = -1
+            }
+        }
+        let values = Array(frames.flatMap(\.values).suffix(extent.rows * extent.columns))
+        payload.append(values)
+        return .with {
+            $0.modality = modality
+            $0.present = true
+            $0.rows = UInt32(values.count / extent.columns)
+            $0.columns = UInt32(extent.columns)
+            $0.age = end.clampedSubtracting(newest.time)
+            $0.validity = frames.map(\.frame.validity).max() ?? 0
+            $0.frontend = newest.frontend
+            $0.frames = UInt32(frames.count)
+        }
+    }
+}
+
+extension MultimodalConfiguration {
+    /// Whether a model of this shape can take the moment in: shapes, token ids and label.
+    package func accepts(_ moment: MomentInput) -> Bool {
+        do {
+            try check(moment)
+            return true
+        } catch {
+            return false
+        }
+    }
+}
+
+extension MomentInput {
+    /// What the model is given of a moment that came over the wire.
+    /// - Parameter payload: one list of numbers for each present sense, in order.
+    /// - Returns: nil where the payload does not fit what the moment says.
+    public init?(_ moment: Moment, payload: [[Float]]) {
+        self.init()
+        var remaining = payload[...]
+        for sense in moment.senses where sense.present {
+            guard let values = remaining.popFirst(), values.count == Int(sense.rows).clampedMultiplying(by: Int(sense.columns)),
+                values.allSatisfy(\.isFinite),
+                sense.validity.isFinite
+            else { return nil }
+            if sense.modality == MultimodalConfiguration.textName {
+                guard values.allSatisfy({ $0 >= 0 && $0 < 16_777_216 && $0 == $0.rounded() }) else { return nil }
+                text = values.map { Int($0) }
+            } else {
+                senses[sense.modality] = SenseInput(
+                    rows: Int(sense.rows), columns: Int(sense.columns), values: values,
+                    age: Float(sense.age) / 1e9, validity: min(max(sense.validity, 0), 1))
+            }
+        }
+        guard remaining.isEmpty else { return nil }
+    }
+
+    /// The numbers of the moment that it came from, one list for each present sense, in order.
+    package func payload(of moment: Moment) -> [[Float]] {
+        moment.senses.filter(\.present).map {
+            $0.modality == MultimodalConfiguration.textName ? text.map { Float($0) } : senses[$0.modality]?.values ?? []
+        }
+    }
+}

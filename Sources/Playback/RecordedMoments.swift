@@ -1,0 +1,105 @@
+import Configuration
+import Model
+import Moments
+import Schema
+import Signals
+import Timing
+
+/// The moments of a recorded session, one after another, without a graph: what a replay in lockstep makes of it.
+public struct RecordedMoments: Sequence, IteratorProtocol {
+    private var events: any IteratorProtocol<Result<SessionEvent, SessionRefusal>>
+    private var script: SessionScript
+    private let frontends: [String: any Modality]
+    private let modalities: [String]
+    private var cutter: MomentCutter
+    private var aligner: MomentAligner
+    private let assembly: MomentAssembly
+    private var ordinal: UInt64 = 0
+    private var epoch: UInt64 = 1
+    private var steps: Int64 = 0
+    private var isOver = false
+    /// What the player of a recording calls itself.
+    private static let source = "replay"
+
+    /// - Parameter directory: where the files are that readings name.
+    /// - Throws: the first setting of a frontend that makes no sense, or what is wrong with a pretrained encoder.
+    public init(_ events: some Sequence<Result<SessionEvent, SessionRefusal>>, directory: SessionDirectory?, _ settings: GraphSettings)
+        throws
+    {
+        self.events = events.makeIterator()
+        script = SessionScript(directory: directory, maximumBytes: settings.messaging.frameBytes)
+        modalities = settings.extracted
+        var frontends: [String: any Modality] = [:]
+        for (name, _) in Signals.modalities where modalities.contains(name) { frontends[name] = try frontend(for: name, settings.signals) }
+        self.frontends = frontends
+        cutter = MomentCutter(settings.cut, epoch: 1)
+        aligner = MomentAligner(settings.alignment(inLockstep: true), modalities: modalities, waitsForAll: true)
+        assembly = try MomentAssembly(settings)
+    }
+
+    /// The next moment that the model can be given.
+    public mutating func next() -> (moment: Moment, input: MomentInput)? {
+        while true {
+            if let slice = aligner.close(at: steps, feedback: 0) {
+                ordinal += 1
+                let (moment, payload) = assembly.moment(slice, ordinal: ordinal)
+                if let input = MomentInput(moment, payload: payload) { return (moment, input) }
+            } else if isOver {
+                return nil
+            } else if let event = events.next() {
+                if case .success(let event) = event { take(event) }  // a line that cannot be read costs itself only
+            } else {
+                isOver = true
+                publish(script.finish())
+                for boundary in cutter.finish() { mark(boundary) }
+            }
+        }
+    }
+
+    private mutating func take(_ event: SessionEvent) {
+        if script.beginsAnew(with: event) {
+            publish(script.finish())
+            epoch += 1
+        }
+        publish(script.take(event))
+    }
+
+    private mutating func publish(_ publications: [SessionScript.Publication]) {
+        for publication in publications {
+            // What ingest would refuse is not there.
+            guard let event = publication.event(from: Self.source, epoch: epoch), let outcome = try? cutter.take(event) else { continue }
+            for boundary in outcome.before { mark(boundary) }
+            if case .reading(let reading, let raw, _) = publication { insert(reading, raw, timeline: outcome.timeline) }
+            if let boundary = outcome.boundary { mark(boundary) }
+        }
+    }
+
+    private mutating func insert(_ reading: SessionEvent.Reading, _ raw: RawReading, timeline: UInt64) {
+        steps += 1
+        // what the graph would refuse
+        guard let frontend = frontends[raw.modality], let features = try? frontend.features(of: raw) else { return }
+        var frame = frame(of: reading, features)
+        frame.sequence = UInt64(steps)
+        frame.timeline = timeline
+        _ = aligner.insert(.init(frame: frame, values: features.values), at: steps)
+    }
+
+    private mutating func mark(_ boundary: Boundary) {
+        steps += 1
+        for modality in modalities { _ = aligner.insert(boundary, from: modality, at: steps) }
+    }
+
+    private func frame(of reading: SessionEvent.Reading, _ features: Features) -> Frame {
+        .with {
+            $0.session = reading.session
+            $0.source = reading.source
+            $0.modality = reading.modality
+            $0.time = reading.time
+            $0.duration = features.duration
+            $0.rows = UInt32(features.rows)
+            $0.columns = UInt32(features.columns)
+            $0.validity = features.validity
+            $0.frontend = features.version
+        }
+    }
+}

@@ -1,0 +1,213 @@
+import Messaging
+import Pipeline
+import Schema
+import Signals
+import Timing
+
+/// What a publisher says of a recorded session, event by event: readings, moments' ends, labels when they become known.
+///
+/// A label tells how its moment ends, and a reading with the same time still belongs to it: so what ends moments waits until time goes on. A reading
+/// that cannot be sent costs itself only: where it ended a moment, a cut ends it.
+struct SessionScript {
+    enum Publication {
+        case reading(SessionEvent.Reading, RawReading, ends: CutKind)
+        case cut(SessionEvent.Cut, CutKind)
+        case label(SessionEvent.Label)
+        /// A reading without its bytes, and why.
+        case refused(SessionEvent.Reading, SignalRefusal)
+    }
+
+    private let directory: SessionDirectory?
+    private let maximumBytes: Int
+    private var labels = DueLabels()
+    /// What ends moments at the latest time, one for each session, and the sessions whose moment has ended there.
+    private var held: [SessionEvent] = []
+    private var ended: Set<String> = []
+    private var latest: Int64?
+    private static let maximumHeld = 256
+
+    /// - Parameters:
+    ///   - directory: where the files are that readings name.
+    ///   - maximumBytes: of one reading.
+    init(directory: SessionDirectory?, maximumBytes: Int) {
+        self.directory = directory
+        self.maximumBytes = maximumBytes
+    }
+
+    /// Whether the session's times begin anew with the event: it lies before the one before it. What is left of the time before is finished first, and
+    /// what follows is told under a greater epoch, as by a device that has started again.
+    func beginsAnew(with event: SessionEvent) -> Bool { latest.map { event.time < $0 } ?? false }
+
+    /// What is to be published now that the event is known.
+    mutating func take(_ event: SessionEvent) -> [Publication] {
+        var publications: [Publication] = []
+        if event.time != latest || held.count >= Self.maximumHeld { publications += releaseAll() }
+        latest = event.time
+        publications += labels.due(at: event.time).map { .label($0) }
+        let ends = held.firstIndex { $0.session == event.session }
+        switch event {
+        case .reading(let reading) where !reading.endsMoment: publications += said(reading, ends: .none)
+        case .reading:
+            if let ends, case .reading(let earlier) = held.remove(at: ends) { publications += said(earlier, ends: .none) }
+            held.append(event)
+        case .cut:
+            if ends == nil, !ended.contains(event.session) { held.append(event) }
+        case .label(let label):
+            if let ends {
+                publications += release(held.remove(at: ends), as: .labelRequest)
+            } else if ended.insert(label.session).inserted {
+                publications.append(.cut(.init(time: event.time, session: label.session, domain: label.domain), .labelRequest))
+            }
+            if label.knownAt <= label.time { publications.append(.label(label)) } else { labels.insert(label) }
+        }
+        return publications
+    }
+
+    /// What is left when nothing follows.
+    mutating func finish() -> [Publication] { releaseAll() + labels.all().map { .label($0) } }
+
+    private mutating func releaseAll() -> [Publication] {
+        let publications = held.flatMap { release($0, as: nil) }
+        held = []
+        ended = []
+        return publications
+    }
+
+    /// - Parameter kind: how the moment ends, if not as usual.
+    private mutating func release(_ event: SessionEvent, as kind: CutKind?) -> [Publication] {
+        ended.insert(event.session)
+        switch event {
+        case .reading(let reading): return said(reading, ends: kind ?? .utteranceEnd)
+        case .cut(let cut): return [.cut(cut, kind ?? .explicit)]
+        case .label: return []
+        }
+    }
+
+    private func said(_ reading: SessionEvent.Reading, ends: CutKind) -> [Publication] {
+        do throws(SignalRefusal) {
+            return [.reading(reading, try load(reading), ends: ends)]
+        } catch {
+            let refused = Publication.refused(reading, error)
+            return ends == .none
+                ? [refused] : [refused, .cut(.init(time: reading.time, session: reading.session, domain: reading.domain), ends)]
+        }
+    }
+
+    private func load(_ reading: SessionEvent.Reading) throws(SignalRefusal) -> RawReading {
+        let raw: RawReading
+        if case .payload(let own) = reading.content {
+            raw = own
+        } else if let directory {
+            raw = try directory.load(reading, atMost: maximumBytes)
+        } else {
+            throw SignalRefusal(.missingFile, "a reading that names a file outside a directory")
+        }
+        guard raw.payload.count <= maximumBytes else {
+            throw SignalRefusal(.tooLarge, "\(raw.payload.count) bytes, at most \(maximumBytes) (messaging.frameBytes)")
+        }
+        return raw
+    }
+}
+
+extension SessionScript.Publication {
+    /// The message, on its topic, of a publisher called `source`; nil for what was refused.
+    /// - Throws: `Refusal` for a name that cannot be a component.
+    func outgoing(from source: String) throws(Refusal) -> Outgoing? {
+        switch self {
+        case .refused: return nil
+        case .reading(let reading, let raw, let ends):
+            guard let topic = try? Topics.sensor(reading.modality, reading.source) else {
+                throw Refusal(.badSource, String(reading.source.prefix(64)))
+            }
+            let message = SensorReading.with {
+                $0.stamp = Self.stamp(at: reading.time, source: reading.source)
+                $0.session = reading.session
+                $0.modality = raw.modality
+                $0.format = raw.format
+                $0.width = UInt32(clamping: raw.width)
+                $0.height = UInt32(clamping: raw.height)
+                $0.channels = UInt32(clamping: raw.channels)
+                $0.sampleRate = UInt32(clamping: raw.sampleRate)
+                $0.domain = reading.domain ?? ""
+                $0.ends = ends
+            }
+            return Outgoing(message, on: topic, payload: [Payload(raw.payload)])
+        case .cut(let cut, let kind):
+            guard let topic = try? Topics.cut(cut.session) else { throw Refusal(.badSession, String(cut.session.prefix(64))) }
+            let message = Cut.with {
+                $0.stamp = Self.stamp(at: cut.time, source: source)
+                $0.session = cut.session
+                $0.kind = kind
+                $0.domain = cut.domain ?? ""
+            }
+            return Outgoing(message, on: topic)
+        case .label(let label):
+            guard let topic = try? Topics.feedback(label.session) else { throw Refusal(.badSession, String(label.session.prefix(64))) }
+            let message = Feedback.with {
+                $0.stamp = Self.stamp(at: label.time, source: source)
+                $0.session = label.session
+                $0.momentEnd = label.time
+                $0.label = UInt32(clamping: label.label)
+                $0.classes = UInt32(clamping: label.classes)
+                $0.knownAt = label.knownAt
+            }
+            return Outgoing(message, on: topic)
+        }
+    }
+
+    /// What the cutter makes of it, as ingest will; nil for what ends no moment and senses nothing.
+    func event(from source: String, epoch: UInt64) -> MomentCutter.Event? {
+        var event: MomentCutter.Event
+        switch self {
+        case .reading(let reading, _, let ends):
+            event = .init(session: reading.session, time: reading.time)
+            event.domain = reading.domain ?? ""
+            event.source = reading.source
+            event.ends = ends == .none ? nil : ends
+        case .cut(let cut, let kind):
+            event = .init(session: cut.session, time: cut.time)
+            event.domain = cut.domain ?? ""
+            event.source = source
+            event.isReading = false
+            event.ends = kind
+        case .label, .refused: return nil
+        }
+        event.epoch = epoch
+        return event
+    }
+
+    private static func stamp(at time: Int64, source: String) -> Stamp {
+        .with {
+            $0.source = source; $0.time = time; $0.clock = "session"
+        }
+    }
+}
+
+/// Labels that become known later than their moments end, by that time.
+struct DueLabels {
+    private var waiting: [SessionEvent.Label] = []
+
+    mutating func insert(_ label: SessionEvent.Label) {
+        waiting.insert(label, at: firstIndex(after: label.knownAt))
+    }
+
+    /// Takes out those that are known at `time`, in order.
+    mutating func due(at time: Int64) -> [SessionEvent.Label] {
+        guard let first = waiting.first, first.knownAt <= time else { return [] }
+        let count = firstIndex(after: time)
+        defer { waiting.removeFirst(count) }
+        return Array(waiting.prefix(count))
+    }
+
+    mutating func all() -> [SessionEvent.Label] { due(at: .max) }
+
+    /// Of the first that is known later.
+    private func firstIndex(after time: Int64) -> Int {
+        var low = 0, high = waiting.count
+        while low < high {
+            let middle = (low + high) / 2
+            if waiting[middle].knownAt > time { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}

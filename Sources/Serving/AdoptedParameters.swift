@@ -1,0 +1,69 @@
+import Messaging
+import Pipeline
+import Schema
+import Statistics
+import Tensors
+
+/// The newest parameters that a learner has published, each checked as a whole before any of it is used.
+///
+/// An update is taken when it is newer than the last, by its number or by the learner's epoch after a restart. What is refused changes nothing.
+package struct AdoptedParameters<Update: ParameterUpdate> {
+    package struct Version {
+        package var update: Update
+        package var parameters: CheckedParameters
+    }
+
+    private let layout: ParameterLayout
+    /// Versions kept; the oldest makes room.
+    private let capacity: Int
+    package private(set) var versions: [Version] = []
+    private var epoch: UInt64 = 0
+    private var newest: UInt64?
+    /// Updates that never arrived.
+    package private(set) var missed: UInt64 = 0
+
+    package init(layout: ParameterLayout, capacity: Int) {
+        self.layout = layout
+        self.capacity = capacity
+    }
+
+    /// Checks and keeps an update; one that was sent again for a late subscriber is passed over.
+    /// - Throws: `wrongShape`, `wrongDigest`, `nonFinite`, `sequenceRunsBack`, the update's `misfit`.
+    package mutating func insert(_ update: Update, payload message: WireMessage) throws(Refusal) {
+        let isRestart = update.stamp.epoch > epoch
+        if let newest, !isRestart, update.number <= newest {
+            if update.number == newest { return }
+            throw Refusal(.sequenceRunsBack, "\(update.title) after \(newest)")
+        }
+        guard update.counts.allSatisfy({ $0 <= ReservedNumbers.most }), update.number <= ReservedNumbers.most else {
+            throw Refusal(Update.misfit, "\(update.title) with counts \(update.counts)")
+        }
+        let parameters = try CheckedParameters(update, message, layout)
+        if let newest, !isRestart { missed = missed.clampedAdding(update.number.clampedSubtracting(newest).clampedSubtracting(1)) }
+        epoch = update.stamp.epoch
+        newest = update.number
+        versions.append(Version(update: update, parameters: parameters))
+        if versions.count > capacity { versions.removeFirst() }
+    }
+
+    /// The newest version that `isWanted`, which takes the update; older ones are given up.
+    package mutating func newest(where isWanted: (Update) -> Bool) -> Version? {
+        guard let index = versions.lastIndex(where: { isWanted($0.update) }) else { return nil }
+        versions.removeFirst(index)
+        return versions[0]
+    }
+}
+
+package typealias AdoptedModels = AdoptedParameters<ModelUpdate>
+
+extension AdoptedParameters<ModelUpdate> {
+    /// The newest version that has learned from nothing at or after moment `ordinal`; older ones are given up.
+    package mutating func version(before ordinal: UInt64) -> Version? {
+        newest { $0.momentWatermark < ordinal && $0.momentsSeen < ordinal }
+    }
+
+    /// Whether the version that a lockstep run wants for moment `ordinal` is there: the learner publishes every `step` moments.
+    package func isCurrent(for ordinal: UInt64, step: Int) -> Bool {
+        versions.last.map { ordinal <= $0.update.momentsSeen || ordinal - 1 - $0.update.momentsSeen < UInt64(step) } ?? false
+    }
+}

@@ -1,0 +1,29 @@
+import Messaging
+import Schema
+import Tensors
+
+/// The learner's newest policy, with parameters that are exchanged as a whole.
+struct AdoptedPolicy {
+    let name: String
+    let parameters: ParameterStore<Float>
+    private var adopted: AdoptedParameters<PolicyUpdate>
+
+    init(_ name: String, _ parameters: ParameterStore<Float>) {
+        self.name = name
+        self.parameters = parameters
+        adopted = AdoptedParameters(layout: parameters.layout, capacity: 1)
+    }
+
+    /// Of the newest; 0 before the first.
+    var version: UInt64 { adopted.versions.last?.update.version ?? 0 }
+
+    /// Whether the learner has published any.
+    var isKnown: Bool { !adopted.versions.isEmpty }
+
+    /// - Throws: `wrongShape`, `wrongDigest`, `wrongPolicy`, `nonFinite`, `sequenceRunsBack`; nothing is changed then.
+    mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
+        guard update.policy == name else { throw Refusal(.wrongPolicy, "a policy '\(update.policy.prefix(64))', not '\(name)'") }
+        try adopted.insert(update, payload: message)
+        adopted.versions.last?.parameters.copy(into: parameters)
+    }
+}

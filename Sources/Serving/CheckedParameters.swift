@@ -1,0 +1,78 @@
+import Foundation
+import Messaging
+import Pipeline
+import Safetensors
+import Schema
+import Statistics
+import Tensors
+
+/// A message that publishes parameters: its payload is a safetensors file of them, in one frame or more.
+package protocol ParameterUpdate: Stamped {
+    /// Rises with every update of its kind from one start of the learner.
+    var number: UInt64 { get }
+    /// SHA-256 of the payload.
+    var sha256: Data { get }
+    /// Its other counts; none may exceed `ReservedNumbers.most`.
+    var counts: [UInt64] { get }
+    /// What it is called in errors, such as `version 7`.
+    var title: String { get }
+    /// Why parameters are refused that are not those expected.
+    static var misfit: Reason { get }
+}
+
+extension ModelUpdate: ParameterUpdate {
+    package var number: UInt64 { version }
+    package var counts: [UInt64] { [momentsSeen, momentWatermark, streamBase] }
+    package var title: String { "version \(version)" }
+    package static var misfit: Reason { .wrongModel }
+}
+
+extension PolicyUpdate: ParameterUpdate {
+    package var number: UInt64 { version }
+    package var counts: [UInt64] { [] }
+    package var title: String { "policy \(version)" }
+    package static var misfit: Reason { .wrongPolicy }
+}
+
+extension SessionUpdate: ParameterUpdate {
+    package var number: UInt64 { revision }
+    package var counts: [UInt64] { [version, momentWatermark] }
+    package var title: String { "revision \(revision) of \(session.prefix(64))" }
+    package static var misfit: Reason { .wrongModel }
+}
+
+/// Parameters as they came over the wire, found right as a whole: digest, names, shapes and finiteness. They are read where the message lies.
+package struct CheckedParameters: Sendable {
+    package let archive: TensorArchive
+    private let layout: ParameterLayout
+
+    /// - Throws: `wrongShape` without payload, `wrongDigest`, `nonFinite`, the update's `misfit`.
+    init(_ update: some ParameterUpdate, _ message: WireMessage, _ layout: ParameterLayout) throws(Refusal) {
+        let frames = message.payload
+        guard !frames.isEmpty else { throw Refusal(.wrongShape, "no payload frames") }
+        var hash = SHA256()
+        for frame in frames { frame.withUnsafeBytes { hash.update($0) } }
+        guard hash.digest() == Array(update.sha256) else { throw Refusal(.wrongDigest, update.title) }
+        do throws(SafetensorsError) {
+            archive = try TensorArchive(borrowing: frames.map { $0.withUnsafeBytes(\.self) }, from: frames, source: update.title)
+            for parameter in layout.parameters { try archive.tensor(parameter.name, shape: parameter.shape).checkFinite() }
+        } catch {
+            throw Refusal(error.isNonFinite ? .nonFinite : type(of: update).misfit, error.description)
+        }
+        self.layout = layout
+    }
+
+    /// Copies all of them into a store of the layout that they were checked for.
+    package func copy(into store: ParameterStore<Float>) {
+        do {
+            for parameter in layout.parameters { try archive.tensor(parameter.name).copy(into: store[parameter.name]) }
+        } catch {
+            preconditionFailure("parameters that were checked do not fit: \(error)")
+        }
+    }
+}
+
+extension SafetensorsError {
+    /// Whether a number that is not finite is all that is wrong.
+    var isNonFinite: Bool { if case .nonFinite = reason { true } else { false } }
+}

@@ -1,0 +1,83 @@
+import Moments
+import Configuration
+import Messaging
+import Model
+import Pipeline
+import Reinforcement
+import Schema
+import Tensors
+
+/// Fuse's part in texts that are decisions: makes answers the newest policy's, and tells of one when it has been written.
+struct TextDecider {
+    private let policy: TextPolicy
+    private var adopted: AdoptedPolicy
+    /// Not from the seed: nobody may guess what feedback has to cite.
+    private var secrets = SystemRandomNumberGenerator()
+    private(set) var decided: UInt64 = 0
+
+    /// - Returns: nil where no texts are decided on.
+    /// - Throws: what is wrong with the settings.
+    init?(_ settings: GraphSettings) throws {
+        guard settings.decide.isOn, settings.decide.text else { return nil }
+        policy = try TextPPO.Configuration(settings.decide.settings).policy(settings.model)
+        adopted = AdoptedPolicy(settings.decide.policy, ParameterStore(policy.own))
+    }
+
+    var version: UInt64 { adopted.version }
+
+    mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
+        try adopted.adopt(update, payload: message)
+    }
+
+    /// Makes a model's parameters those that the policy writes with, once there is one.
+    func lay(over model: ParameterStore<Float>) {
+        if adopted.isKnown { policy.apply(adopted.parameters, to: model) }
+    }
+
+    /// An answer that has ended.
+    struct Ended {
+        var moment: Moment
+        /// The moment as it came, and the senses that were left out when it was answered.
+        var input: MomentInput
+        var muted: Set<String>
+        /// Of the policy that began it.
+        var policyVersion: UInt64
+        /// Its last piece, and all of its bytes.
+        var answer: Answer
+        var text: [UInt8]
+    }
+
+    /// What is to be told of an answer that has ended: nothing, where there was no policy or nothing was said.
+    mutating func outgoing(_ ended: Ended, _ voice: MomentVoice) -> [Outgoing] {
+        let moment = ended.moment
+        guard adopted.isKnown, !voice.written.isEmpty, !voice.isBroken else { return [] }
+        let decision = Decision(voice, of: ended.input.without(ended.muted), policy, adopted.parameters)
+        guard let written = decision.text, decision.logProbability.isFinite, decision.value.isFinite else { return [] }
+        let id = DecisionID(session: moment.session, ordinal: moment.ordinal, secret: secrets.next())
+        let action = Action.with {
+            $0.decision = id.description
+            $0.session = moment.session
+            $0.moment = moment.id
+            $0.ordinal = moment.ordinal
+            $0.policy = adopted.name
+            $0.policyVersion = ended.policyVersion
+            $0.modelVersion = ended.answer.modelVersion
+            $0.tokens = written.tokens.map(UInt32.init)
+            $0.text = .init(ended.text)
+            $0.logProbability = decision.logProbability
+            $0.value = decision.value
+            $0.latency = ended.answer.latency
+        }
+        let record = DecisionRecord.with {
+            $0.action = action
+            $0.logProbabilities = written.logProbabilities
+            $0.moment = moment
+            $0.muted = ended.muted.sorted()
+        }
+        // checked on its way in
+        guard let topic = try? Topics.action(moment.session), let moments = Topics.moments(of: moment.session) else { return [] }
+        decided += 1
+        let payload = ended.input.payload(of: moment).map { Payload($0) }
+        return [Outgoing(action, on: topic), Outgoing(MomentEvent.with { $0.decision = record }, on: moments, payload: payload)]
+    }
+}

@@ -1,0 +1,224 @@
+import Schema
+import Statistics
+
+/// Where a stream is cut into moments: at events that end one, and at a time limit where no event comes.
+///
+/// All readings and cuts of a session pass it in the order of their arrival, so two equal streams are cut alike. Times are the session's own, in
+/// nanoseconds. They run forward within a timeline; where a session's times begin anew, its moments go on in another (`SessionTimes`).
+public struct MomentCutter: Sendable {
+    public struct Configuration: Codable, Sendable, Equatable {
+        /// A moment without an event that ends it is cut after this time, in seconds.
+        public var timeLimit = 10.0
+        /// Sessions remembered at once; the one unheard for longest is forgotten first.
+        public var maximumSessions = 256
+        /// Sources of one session remembered at once, likewise.
+        public var maximumSources = 64
+        /// Lockstep: a time this far ahead of its session, in seconds, begins a timeline of its own. Live: a reading this far ahead of the wall clock
+        /// that it is stamped with is refused.
+        public var maximumJump = 3600.0
+        /// A time this far behind its session, in seconds, is believed only when the next one is as far; live also one this far ahead of what has
+        /// passed since.
+        public var doubtfulJump = 60.0
+        /// How clocks of a session are brought together.
+        public var clocks = SourceClocks.Configuration()
+
+        public init() {}
+
+        /// Every setting that makes no sense, by key.
+        public var problems: [(key: String, text: String)] {
+            var problems = RangeProblems()
+            problems.require("timeLimit", timeLimit, in: 0.01...86_400)
+            problems.require("maximumSessions", maximumSessions, in: 1...100_000)
+            problems.require("maximumSources", maximumSources, in: 1...100_000)
+            problems.require("maximumJump", maximumJump, in: 0.01...1e9)
+            problems.require("doubtfulJump", doubtfulJump, in: 0.01...1e9)
+            problems.require("clocks.span", clocks.span, in: 0.001...3600)
+            problems.require("clocks.spans", clocks.spans, in: 2...10_000)
+            problems.require("clocks.maximumClocks", clocks.maximumClocks, in: 1...1000)
+            problems.require("clocks.step", clocks.step, in: 0.001...86_400)
+            return problems.found
+        }
+    }
+
+    /// What happens in a session: something was sensed, or a moment ends, or both.
+    public struct Event: Sendable {
+        public var session: String
+        public var time: Int64
+        public var domain = ""
+        /// Who sent it, and its epoch: greater where the source has started again.
+        public var source = ""
+        public var epoch: UInt64 = 0
+        public var arrived: Int64 = 0
+        /// A cut alone opens no moment.
+        public var isReading = true
+        /// How a moment ends here; nil: none does.
+        public var ends: CutKind?
+
+        public init(session: String, time: Int64) {
+            self.session = session
+            self.time = time
+        }
+    }
+
+    /// What comes of an event.
+    public struct Outcome: Sendable, Equatable {
+        /// Boundaries that it implies before it, in order.
+        public var before: [Boundary] = []
+        /// Where a moment ends with it.
+        public var boundary: Boundary?
+        /// The timeline that its time belongs to.
+        public var timeline: UInt64 = 0
+        /// False for a time far behind that nothing has confirmed.
+        public var isBelieved = true
+    }
+
+    private struct Session {
+        var times: SessionTimes
+        var domain = ""
+        var order: UInt64 = 0  // of the newest event, counted over all sessions
+    }
+
+    private let configuration: Configuration
+    private let rule: SessionTimes.Rule
+    package let epoch: UInt64
+    private var ordinal: UInt64 = 0
+    private var timelines: UInt64 = 0
+    private var events: UInt64 = 0
+    private var sessions: [String: Session] = [:]
+
+    /// - Parameters:
+    ///   - epoch: set in every boundary; greater after a restart.
+    ///   - doubts: live: whether a time far ahead wants a second reading to be believed. A recording's times were looked at before.
+    public init(_ configuration: Configuration, epoch: UInt64, doubts: Bool = false) {
+        self.configuration = configuration
+        self.epoch = epoch
+        rule = SessionTimes.Rule(configuration, doubts: doubts)
+    }
+
+    /// Ordinal of the newest boundary.
+    public var newestBoundary: UInt64 { ordinal }
+
+    /// Takes in what happens; what is refused changes nothing but what is doubted.
+    public mutating func take(_ event: Event) throws(CutRefusal) -> Outcome {
+        let name = event.session
+        var outcome = Outcome(), isNew = false
+        var session: Session
+        if let known = sessions[name] {
+            session = known
+        } else {
+            isNew = true
+            session = Session(times: SessionTimes(beginTimeline(at: event)))
+        }
+        events += 1
+        session.order = events
+        defer { sessions[name] = session }
+        let place = session.times.place(of: event, rule)
+        if event.ends != nil, !session.times.canEnd(at: event.time, in: place) {
+            if place == .unconfirmed { session.times.doubt(event, rule) }
+            throw .cutRunsBack
+        }
+        switch place {
+        case .tooFarAhead:
+            session.times.doubt(event, rule)
+            throw .clockInFuture
+        case .unconfirmed:
+            session.times.doubt(event, rule)
+            outcome.timeline = session.times.current.number
+            outcome.isBelieved = false
+            return outcome
+        case .current, .previous, .anew: break
+        }
+        if isNew { outcome.before += makeRoom() }
+        if place == .anew {
+            outcome.before += closeAll(name, &session)
+            session.times.begin(beginTimeline(at: event))
+        } else if place == .previous {
+            session.times.goBack()
+        }
+        session.times.believe(event, rule)
+        if event.isReading, session.times.current.isOverdue(at: event.time, limit: rule.timeLimit) {
+            let end = session.times.current.newest
+            outcome.before.append(mark(name, &session.times.current, session.domain, end: end, .timeLimit, event.arrived))
+        }
+        session.times.current.note(event)
+        if !event.domain.isEmpty { session.domain = event.domain }
+        if let kind = event.ends {
+            outcome.boundary = mark(name, &session.times.current, session.domain, end: event.time, kind, event.arrived)
+        }
+        outcome.timeline = session.times.current.number
+        return outcome
+    }
+
+    /// Cuts every session that has been silent for longer than the time limit. For live use, where no later reading may ever tell.
+    public mutating func silence(at now: Int64) -> [Boundary] {
+        let limit = rule.timeLimit
+        return cutAll { now.clampedSubtracting($0.heard) > limit }
+    }
+
+    /// Cuts whatever is open: the stream ends.
+    public mutating func finish() -> [Boundary] { cutAll { _ in true } }
+
+    private mutating func cutAll(where isDue: (Timeline) -> Bool) -> [Boundary] {
+        var boundaries: [Boundary] = []
+        for (name, state) in sessions.sorted(by: { $0.key < $1.key })
+        where state.times.all.contains(where: { $0.opened != nil && isDue($0) }) {
+            var session = state
+            boundaries += close(name, &session, where: isDue)
+            sessions[name] = session
+        }
+        return boundaries
+    }
+
+    private mutating func closeAll(_ name: String, _ session: inout Session) -> [Boundary] { close(name, &session) { _ in true } }
+
+    /// Ends the moments that are open in the session's timelines, the earlier timeline's first.
+    private mutating func close(_ name: String, _ session: inout Session, where isDue: (Timeline) -> Bool) -> [Boundary] {
+        var boundaries: [Boundary] = []
+        let domain = session.domain
+        session.times.forEachTimeline { timeline in
+            guard timeline.opened != nil, isDue(timeline) else { return }
+            boundaries.append(mark(name, &timeline, domain, end: timeline.newest, .timeLimit, timeline.heard))
+        }
+        return boundaries
+    }
+
+    private mutating func mark(
+        _ name: String, _ timeline: inout Timeline, _ domain: String, end: Int64, _ kind: CutKind, _ arrived: Int64
+    ) -> Boundary {
+        ordinal += 1
+        timeline.end(at: end)
+        return Boundary.with {
+            $0.ordinal = ordinal
+            $0.epoch = epoch
+            $0.session = name
+            $0.end = end
+            $0.kind = kind
+            $0.domain = domain
+            $0.arrived = arrived
+            $0.timeline = timeline.number
+        }
+    }
+
+    /// Timelines have numbers that no other has, in this process or an earlier one.
+    private mutating func beginTimeline(at event: Event) -> Timeline {
+        defer { timelines += 1 }
+        return Timeline(number: epoch &+ timelines, newest: event.time, heard: event.arrived)
+    }
+
+    /// Forgets the session unheard for longest where there are as many as may be, and ends its open moments.
+    private mutating func makeRoom() -> [Boundary] {
+        guard sessions.count >= configuration.maximumSessions,
+            let (name, oldest) = sessions.min(by: { $0.value.order < $1.value.order })
+        else { return [] }
+        var session = oldest
+        let boundaries = closeAll(name, &session)
+        sessions[name] = nil
+        return boundaries
+    }
+}
+
+/// Why a reading or a cut has no place in its session.
+public enum CutRefusal: String, Error, Sendable, CaseIterable {
+    case clockInFuture
+    case cutRunsBack
+}

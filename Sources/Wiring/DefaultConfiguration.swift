@@ -1,0 +1,279 @@
+/// Every setting of every section with its default, as YAML: what the whole configuration encodes as (`accrete validate --defaults`), which
+/// a test checks. Stages that use few sections know the keys of the others by it.
+public let defaultConfiguration = #"""
+    mode: live
+    seed: 1
+    endpoints:
+      runtime: ''
+      sensors:
+      - tcp://127.0.0.1:7400
+      - local:sensors
+      ingest:
+      - local:ingest
+      extract:
+      - local:extract-{modality}
+      fuse:
+      - local:fuse
+      - tcp://127.0.0.1:7401
+      learn:
+      - local:learn
+      - tcp://127.0.0.1:7402
+      evaluate:
+      - local:evaluate
+      - tcp://127.0.0.1:7403
+      orders:
+      - local:orders
+      play:
+      - local:play
+    messaging:
+      frameBytes: 16777216
+      cutFactor: 4
+      parts: 16
+      headerBytes: 1048576
+      nameBytes: 160
+      textBytes: 65536
+      entries: 4096
+      sendQueue: 1000
+      sendBytes: 67108864
+      subscriptionBytes: 65536
+      receiveQueue: 1000
+      waitingMessages: 1024
+      waitingBytes: 16777216
+      sourceShare: 2.5e-1
+      sources: 4096
+      lingerMilliseconds: 1000
+    signals:
+      text:
+        maximumBytes: 4096
+        tokenizer: ''
+      image:
+        size: 32
+        patch: 8
+        channels: 3
+        mean: 0e+0
+        scale: 1e+0
+        coveredContrast: 2e-2
+        maximumPixels: 16777216
+      audio:
+        sampleRate: 8000
+        window: 256
+        hop: 80
+        bands: 32
+        pooled: 2
+        lowestFrequency: 6e+1
+        highestFrequency: 3.9e+3
+        silence: 1e-3
+        maximumSeconds: 3e+1
+      vector:
+        length: 16
+        mean: []
+        scale: []
+    cut:
+      timeLimit: 1e+1
+      maximumSessions: 256
+      maximumSources: 64
+      maximumJump: 3.6e+3
+      doubtfulJump: 6e+1
+      clocks:
+        corrects: true
+        span: 1e+0
+        spans: 64
+        maximumClocks: 16
+        step: 1e+0
+    fuse:
+      lateness: 1e-2
+      alignment: []
+      maximumFrames: 256
+      maximumPending: 1024
+      maximumSessions: 256
+      maximumSources: 64
+      sourceTimeout: 1e+0
+      maximumLatency: 1e+0
+      explain: none
+      attention: false
+      sentence: ''
+      remembered: 256
+      reliability:
+        mutes: true
+        muteBelow: 3e-1
+        readmitAbove: 6e-1
+        readingWeight: 3e-1
+        errorWeight: 1e-1
+        usualWeight: 2e-2
+        limit: 4e+0
+        warmUp: 30
+        patience: 300
+    answer:
+      after: []
+      maximumTokens: 32
+      tokensPerTick: 4
+      maximumWaiting: 8
+      temperature: 0e+0
+      topK: 0
+      topP: 1e+0
+      repetitionPenalty: 1e+0
+      adoption: finish
+    model:
+      fusion: early
+      combination: learned
+      pairs: []
+      gpt2: ''
+      width: 64
+      layers: 2
+      heads: 4
+      tokens: 2
+      joint: 128
+      classes: 16
+      senses:
+      - name: image
+        rows: 16
+        columns: 192
+        encoder: dense
+        embedding: 16
+        hidden: 128
+        blocks: 1
+        jitter: 0
+      - name: audio
+        rows: 32
+        columns: 32
+        encoder: dense
+        embedding: 32
+        hidden: 128
+        blocks: 1
+        jitter: 2
+      - name: vector
+        rows: 1
+        columns: 16
+        encoder: dense
+        embedding: 16
+        hidden: 128
+        blocks: 1
+        jitter: 0
+      text:
+        length: 64
+        vocabulary: 257
+        words: 48
+        buckets: 1024
+        endings: false
+      languageWeight: 1e+0
+      expertWeight: 1e+0
+    learn:
+      directory: ''
+      publishEvery: 8
+      publishInterval: 1e+0
+      checkpointInterval: 3e+1
+      checkpointEvery: 256
+      labelPatience: 64
+      stream: ''
+      run: ''
+      triggers: []
+      gate:
+        enabled: false
+        anchors: 96
+        anchorAge: 1500
+        recent: 64
+        anchorMargin: 1e-1
+        recentMargin: 2e-1
+        rollbackMargin: 3e-1
+        disbeliefAfter: 3
+        disbeliefReach: 64
+        surpriseAbove: 3.5e+0
+    learner:
+      strategy: er
+      strategySettings: {}
+      optimizer: adam
+      optimizerSettings: {}
+      replay: reservoir
+      replaySettings: {}
+      memory: 500
+      memoryBytes: 67108864
+      replayed: 15
+      languageRows: 4
+      trunk: all
+      modalityDropout: 1e-1
+      stepsPerMoment: 1
+      averaging: 0e+0
+      consolidateEvery: 200
+      trialMoments: 64
+      trialMargin: 5e-1
+    decide:
+      policy: ''
+      settings: {}
+      choices: 0
+      text: false
+      controls: []
+      observation: vector
+      inputs: 16
+      alone: false
+      window: 3e+1
+      defaultReward: 0e+0
+      rewardLimit: 1e+3
+      maximumStaleness: 2
+      publishEvery: 1
+      maximumOpen: 4096
+      maximumRemembered: 65536
+      logLines: 100000
+    personal:
+      enabled: false
+      method: fomaml
+      parameters:
+      - head.
+      - fusion.join
+      - .norm.
+      adapted:
+      - .norm.
+      maximumNumbers: 100000
+      support: 8
+      query: 8
+      steps: 2
+      innerRate: 1e+1
+      outerRate: 1e-3
+      rateShare: 2e-2
+      memory: 256
+      replayed: 2
+      proof: 64
+      maximumSessions: 64
+      expiry: 2000
+      budget: 2.5e-1
+    evaluate:
+      window: 500
+      labelPatience: 1000
+      publishEvery: 8
+      holdOut: 0
+      domainSample: 100
+      maximumDomains: 32
+      domainDetector: ''
+    lockstep:
+      window: 32
+      patience: 1.2e+2
+    play:
+      speed: 1e+0
+    simulate:
+      moments: 2400
+      rate: 2e+1
+      world:
+        session: table
+        user: 0
+        momentsPerSession: 0
+        plainSessions: 0
+        framesPerSecond: 1e+1
+        shortestMoment: 5e-1
+        longestMoment: 1e+0
+        labelDelay: 0e+0
+        newObjects: 400
+        newWords: 600
+        newSpeaker: 800
+        firstDropout: 1000
+        dropoutPeriod: 200
+        dropoutLength: 40
+    supervise:
+      restartDelay: 2e-1
+      maximumRestartDelay: 1e+1
+      maximumRestarts: 8
+      healthyAfter: 1e+1
+      stopGrace: 1e+1
+      silence: 2e+1
+      startTimeout: 6e+1
+      memoryLimit: 0
+
+    """#

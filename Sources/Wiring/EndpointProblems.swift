@@ -1,0 +1,54 @@
+import Foundation
+import Messaging
+
+extension StageSettings {
+    /// What about the endpoints makes no sense whatever the machine, by key: malformed, shared by two stages, or such as nobody can connect to.
+    public var endpointProblems: [(key: String, text: String)] {
+        var found: [(key: String, text: String)] = []
+        for (key, list) in endpoints.lists {
+            if !(1...Self.mostEndpoints).contains(list.count) {
+                found.append(("endpoints.\(key)", "\(list.count) endpoints are not within 1…\(Self.mostEndpoints)"))
+            }
+            found += list.compactMap { Endpoints.malformation(of: $0) }.map { ("endpoints.\(key)", $0) }
+        }
+        guard found.isEmpty else { return found }
+        return endpoints.lists.compactMap { key, list in unconnectable(key, list).map { ("endpoints.\(key)", $0) } } + shared
+    }
+
+    private static var mostEndpoints: Int { 16 }
+
+    /// Publishers of this machine take the last of the sensors' endpoints, at the loopback address where it stands for every one; listeners the first.
+    private func unconnectable(_ key: String, _ list: [String]) -> String? {
+        let isForPublishers = key == "sensors"
+        // local: is connectable
+        guard let text = isForPublishers ? list.last : list.first, let endpoint = try? Endpoint(text) else { return nil }
+        let reason = (isForPublishers ? endpoint.onThisHost : endpoint).whyNobodyConnects
+        return reason.map { "\(text): \($0); \(isForPublishers ? "publishers of this machine use the last" : "listeners use the first")" }
+    }
+
+    /// One place for two stages, or twice for one.
+    private var shared: [(key: String, text: String)] {
+        let environment = ProcessInfo.processInfo.environment
+        var places: [(key: String, text: String, endpoint: Endpoint)] = []
+        var found: [(key: String, text: String)] = []
+        for (key, list) in endpoints.lists {
+            for text in list {
+                for modality in key == "extract" ? extracted : [""] {
+                    guard let endpoint = try? endpoints.endpoints([text], modality: modality, environment: environment).first else {
+                        continue
+                    }  // too long for this machine
+                    defer { places.append((key, text, endpoint)) }
+                    guard let other = places.first(where: { $0.endpoint.clashes(with: endpoint) }) else { continue }
+                    let what = other.text == text ? text : "\(text), one place with \(other.text),"
+                    let problem =
+                        other.key != key
+                        ? "\(what) is endpoints.\(other.key)' too"
+                        : key == "extract" && other.text == text
+                            ? "\(text) is for one extractor; {modality} tells them apart" : "\(what) stands there twice"
+                    if !found.contains(where: { $0.text == problem }) { found.append(("endpoints.\(key)", problem)) }
+                }
+            }
+        }
+        return found
+    }
+}

@@ -1,0 +1,84 @@
+import Foundation
+import Messaging
+import Schema
+
+/// Where each stage listens and speaks. `local:name` stands for an ipc socket in the runtime directory.
+public struct Endpoints: Codable, Sendable, Equatable {
+    /// Directory of the ipc sockets; empty: one of the user's own under `$XDG_RUNTIME_DIR` or `/tmp`.
+    public var runtime = ""
+    /// Ingest receives from publishers here: bound, publishers connect.
+    public var sensors = ["tcp://127.0.0.1:7400", "local:sensors"]
+    /// Each stage publishes here: bound, listeners connect.
+    public var ingest = ["local:ingest"]
+    /// `{modality}` stands for the modality's name.
+    public var extract = ["local:extract-{modality}"]
+    public var fuse = ["local:fuse", "tcp://127.0.0.1:7401"]
+    public var learn = ["local:learn", "tcp://127.0.0.1:7402"]
+    public var evaluate = ["local:evaluate", "tcp://127.0.0.1:7403"]
+    /// The learner takes an operator's orders here: bound, operators connect.
+    public var orders = ["local:orders"]
+    /// A player tells how it is here.
+    public var play = ["local:play"]
+
+    public init() {}
+}
+
+extension Endpoints {
+    /// Endpoints that no other graph on this host uses, and that no other host reaches.
+    public static func isolated(process: Int32) -> Endpoints {
+        var endpoints = Endpoints()
+        endpoints.runtime = "/tmp/accrete-\(getuid())-\(process)"
+        endpoints.sensors = ["local:sensors"]
+        endpoints.fuse = ["local:fuse"]
+        endpoints.learn = ["local:learn"]
+        endpoints.evaluate = ["local:evaluate"]
+        return endpoints
+    }
+
+    package var lists: [(key: String, list: [String])] {
+        [
+            ("sensors", sensors), ("ingest", ingest), ("extract", extract), ("fuse", fuse), ("learn", learn), ("evaluate", evaluate),
+            ("orders", orders), ("play", play),
+        ]
+    }
+
+    /// What an endpoint in the runtime directory begins with.
+    private static let local = "local:"
+
+    /// Why an endpoint of a configuration cannot be used whatever the machine; nil where it can.
+    static func malformation(of endpoint: String) -> String? {
+        if endpoint.hasPrefix(local) {
+            let name = endpoint.dropFirst(local.count).replacingOccurrences(of: "{modality}", with: "m")
+            return TopicComponent.isValid(name) ? nil : "'\(endpoint.prefix(120))' wants a name of letters, digits, - and _ after local:"
+        }
+        do {
+            _ = try Endpoint(endpoint.replacingOccurrences(of: "{modality}", with: "m"))
+            return nil
+        } catch {
+            return "'\(endpoint.prefix(120))' is none of local:name, ipc:///path, tcp://host:port: \(error.reason)"
+        }
+    }
+
+    /// The directory of the ipc sockets.
+    public func runtimeDirectory(environment: [String: String]) -> String {
+        if !runtime.isEmpty { return runtime }
+        if let own = environment["XDG_RUNTIME_DIR"], !own.isEmpty { return own + "/accrete" }
+        return "/tmp/accrete-\(getuid())"
+    }
+
+    /// The endpoints with `local:` and `{modality}` written out.
+    public func resolved(_ list: [String], modality: String = "", environment: [String: String]) -> [String] {
+        list.map { endpoint in
+            let named = endpoint.replacingOccurrences(of: "{modality}", with: modality)
+            guard named.hasPrefix(Self.local) else { return named }
+            return "ipc://\(runtimeDirectory(environment: environment))/\(named.dropFirst(Self.local.count))"
+        }
+    }
+}
+
+extension Endpoints {
+    /// Throws the first that is no endpoint on this machine.
+    func endpoints(_ list: [String], modality: String = "", environment: [String: String]) throws(MessagingError) -> [Endpoint] {
+        try resolved(list, modality: modality, environment: environment).map { text throws(MessagingError) in try Endpoint(text) }
+    }
+}
