@@ -2,6 +2,7 @@ import Learning
 import Model
 import Pipeline
 import Reinforcement
+import Signals
 import Statistics
 
 /// The memory that the processes of a graph take for their models and what they remember, told from the settings before anything is allocated.
@@ -161,11 +162,6 @@ private struct Sketch {
         return bytes + adapters + (s.personal.enabled ? P + graph(1, language: 1) : 0)
     }
 
-    /// Windowed cosines and sines of sounds, with as much while they are made; a picture, in bytes and in numbers.
-    var extract: Double {
-        let audio = s.signals.audio, image = s.signals.image
-        let window = Double(audio.window)
-        let sound = 8 * window * (window + 2) + 4 * window * Double(audio.bands)
-        return max(sound, 4 * 6 * Double(image.size) * Double(image.size), 4 * Double(s.signals.vector.length))
-    }
+    /// Of the extractor that needs most.
+    var extract: Double { Signals.modalities.map { $0.value.workingBytes(in: s.signals) }.max() ?? 0 }
 }
