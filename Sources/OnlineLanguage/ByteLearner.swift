@@ -29,7 +29,7 @@ public final class ByteLearner {
         experts = [hashed] + matches
         self.learning = learning
 
-        let inputs = experts.reduce(0) { $0 + $1.predictions }
+        let inputs = experts.reduce(0) { $0 + $1.predictionCount }
         predictions = Memory((inputs + 15) / 16 * 16)
         choices = Memory(weightSelectors.count)
         let rate = Float(configuration.rate)

@@ -27,7 +27,10 @@ final class ByteStorage: @unchecked Sendable {
     convenience init(mapping path: String) throws(SafetensorsError) {
         let file: InputFile
         do { file = try InputFile(path) } catch { throw SafetensorsError(path, .cannotOpen(error.cause)) }
-        guard file.size > 0 else { return self.init([UnsafeRawBufferPointer(start: nil, count: 0)], .mapping) }
+        guard file.size > 0 else {
+            self.init([UnsafeRawBufferPointer(start: nil, count: 0)], .mapping)
+            return
+        }
         let memory = mmap(nil, file.size, PROT_READ, MAP_PRIVATE, file.descriptor, 0)
         guard let memory, memory != MAP_FAILED else { throw SafetensorsError(path, .cannotOpen(systemError())) }
         self.init([UnsafeRawBufferPointer(start: memory, count: file.size)], .mapping)

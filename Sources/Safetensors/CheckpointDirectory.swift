@@ -137,7 +137,7 @@ public struct CheckpointDirectory: Sendable {
         if Glibc.link(source, destination) == 0 { return }
         let storage: ByteStorage
         do { storage = try ByteStorage(mapping: source) } catch { throw FileError(destination, .cannotWrite("\(error)")) }
-        try replaceFile(at: destination) { append in try append(storage.bytes) }
+        try replaceFile(at: destination) { append in try append(storage.first) }
     }
 
     /// Removes a directory and its files, `SHA256SUMS` first: without it the directory is not opened as a checkpoint.

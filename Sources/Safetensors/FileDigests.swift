@@ -54,7 +54,7 @@ public struct FileDigests: Equatable, Sendable {
             guard let digest = digests[name] else { continue }
             let path = "\(directory)/\(name)", storage: ByteStorage
             do { storage = try ByteStorage(mapping: path) } catch { throw FileDamage("\(error)") }
-            guard SHA256.hex(of: storage.bytes) == digest else {
+            guard SHA256.hex(of: storage.first) == digest else {
                 throw FileDamage("\(path) is damaged: it does not match \(Self.name)")
             }
         }

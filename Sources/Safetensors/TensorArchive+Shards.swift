@@ -51,7 +51,7 @@ extension TensorArchive {
         let storage = try ByteStorage(mapping: path)
         var map: [String: String] = [:]
         do {
-            try JSONScanner.read(storage.bytes) { scanner in
+            try JSONScanner.read(storage.first) { scanner in
                 try scanner.object { key, scanner in
                     guard key == "weight_map" else { return try scanner.skip() }
                     try scanner.object { name, scanner in map[name] = try scanner.string() }

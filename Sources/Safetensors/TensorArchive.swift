@@ -41,8 +41,9 @@ public struct TensorArchive: Sendable {
         borrowing frames: [UnsafeRawBufferPointer], from owner: any Sendable, source: String = "safetensors in memory"
     ) throws(SafetensorsError) {
         let borrowed = ByteStorage(borrowing: frames, from: owner)
-        guard frames.count > 1 else { return try self.init(source: source, storage: borrowed) }
-        if let header = try? Header(reading: borrowed.first, of: borrowed.count, source: source), header.isWhole(in: frames) {
+        if frames.count <= 1 {
+            try self.init(source: source, storage: borrowed)
+        } else if let header = try? Header(reading: borrowed.first, of: borrowed.count, source: source), header.isWhole(in: frames) {
             try self.init(source: source, storage: borrowed)
         } else {
             try self.init(source: source, storage: ByteStorage(copying: frames))

@@ -6,7 +6,7 @@ import Statistics
 import Tensors
 import Testing
 
-/// The operator's command, as a shell calls it.
+/// The command line tool, run from a shell.
 @Suite struct CommandLineTests {
     private let folder = Folder()
 
@@ -19,7 +19,7 @@ import Testing
         try replaceFile(at: folder.path("x.csv"), with: "x\n1\n2\n")
     }
 
-    /// What a command of the shell says, standard error included where it is not redirected; `$ACC` is the program.
+    /// The output of a shell command, including standard error unless it is redirected; `$ACC` is the executable.
     private func shell(_ command: String) throws -> (status: Int32, output: String) {
         let process = Process(), pipe = Pipe()
         process.executableURL = URL(filePath: "/bin/bash")

@@ -6,7 +6,7 @@ import Foundation
 enum Graph {
     static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         .path
-    /// Where this test's own program lies, the others lie too.
+    /// The executables are in the directory of the test program.
     static let executables = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().path
 
     /// Whether they are optimised: a learner that is not takes minutes for a session.
@@ -86,7 +86,7 @@ enum Graph {
         guard result.status == 0 else { throw Failure(description: result.output) }
     }
 
-    /// Endpoints of a test's own, with some more where outsiders meet them.
+    /// Separate endpoints for a test, with additional ones for outside clients.
     static func isolated(_ folder: Folder, also more: [String: String] = [:]) throws -> [String] {
         ["--set", "endpoints.runtime=\(folder.path("ipc"))"]
             + ["sensors", "fuse", "learn", "evaluate"].flatMap { stage in
@@ -98,7 +98,7 @@ enum Graph {
         try JSONDecoder().decode(RunReport.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
     }
 
-    /// The process of a stage that says it is ready.
+    /// The process of a stage that has reported that it is ready.
     static func process(of stage: String, in run: String) async throws -> Int32 {
         for _ in 0..<600 {
             let log = (try? String(contentsOfFile: "\(run)/logs/\(stage).log", encoding: .utf8)) ?? ""
@@ -111,7 +111,7 @@ enum Graph {
         throw Failure(description: "\(stage) did not start")
     }
 
-    /// What a shell makes of a command; `accrete` stands for the executable.
+    /// Runs a shell command, in which `accrete` is the executable.
     static func shell(_ command: String) async throws -> Result {
         try await start(["-c", "accrete() { \(executables)/accrete \"$@\"; }; \(command)"], executable: "/bin/bash").finished()
     }

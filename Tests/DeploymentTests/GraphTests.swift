@@ -26,7 +26,7 @@ struct GraphTests {
         #expect(reports[0].metrics.model.bitsPerByte < reports[0].metrics.frozen.bitsPerByte)
     }
 
-    /// The second run learns nothing, so that what it publishes is what it started from.
+    /// The second run learns nothing, so that it publishes the parameters with which it started.
     @Test func startingAgainGoesOnFromTheNewestCheckpoint() async throws {
         let folder = Folder()
         try await Graph.writeSession(to: folder.path("session"), moments: 30)
@@ -139,7 +139,7 @@ struct GraphTests {
         #expect(try Graph.processes(in: folder.path("run")).isEmpty)
     }
 
-    /// Waits, with patience for a busy machine; what follows finds out whether it was in vain.
+    /// Waits with a limit that suffices on a busy machine; if it is exceeded, the expectations that follow fail.
     private func wait(until isSo: () throws -> Bool) async throws {
         for _ in 0..<1200 {
             if try isSo() { return }
@@ -164,7 +164,7 @@ struct GraphTests {
     func noProcessOutlivesItsSupervisor(publisher: String) async throws {
         let folder = Folder()
         let running = try await running(publisher, folder)
-        // One that is stopped cannot look after itself.
+        // A stopped process (SIGSTOP) cannot end itself.
         kill(try #require(Graph.processes(in: folder.path("run"))["evaluate"]), SIGSTOP)
         kill(running.process.processIdentifier, SIGKILL)
         _ = await running.finished()

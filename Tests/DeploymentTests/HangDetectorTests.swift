@@ -3,7 +3,7 @@ import Configuration
 import Testing
 @testable import Deployment
 
-/// Processes with processor times of the test's own.
+/// Processes with simulated processor times.
 struct HangDetectorTests {
     private final class Times { var byProcess: [Int32: UInt64] = [7: 1] }
 

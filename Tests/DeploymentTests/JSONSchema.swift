@@ -10,7 +10,7 @@ struct JSONSchema {
         root = try JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
     }
 
-    /// What of `value` the schema does not allow, each with its place.
+    /// The parts of `value` that the schema does not allow, each with its path.
     func problems(_ value: JSONValue) -> [String] { problems(value, by: root, at: "") }
 
     private func problems(_ value: JSONValue, by schema: JSONValue, at place: String) -> [String] {
@@ -48,7 +48,7 @@ struct JSONSchema {
         return found
     }
 
-    /// A reference that leads nowhere allows nothing.
+    /// A reference without a target allows nothing.
     private func resolve(_ reference: String) -> JSONValue {
         reference.split(separator: "/").dropFirst().reduce(root) { $0[String($1)] ?? .bool(false) }
     }

@@ -21,7 +21,7 @@ struct RunReportTests {
         try JSONDecoder().decode(JSONValue.self, from: Data(report.json.utf8))
     }
 
-    /// What a run with a scored moment, a drop, a gap, an update and every latency leaves behind.
+    /// The record of a run with a scored moment, a drop, a gap, an update and all latencies.
     private var record: RunRecord {
         var record = RunRecord()
         let scores = ["model", "frozen", "personal", "masked.image", "masked.text"].map { name in
@@ -237,7 +237,7 @@ struct RunReportTests {
         let report = RunReport(record, plan, seconds: 4.5, restarts: ["evaluate": 1])
         #expect(report.moments == 1_701 && report.scored == 127 && report.setAside == 1)
         #expect(report.summary.contains("over the newest 128 of 1701 moments: the evaluator was restarted"), "\(report.summary)")
-        // Moments that were made while there was no evaluator count too.
+        // Moments made while there was no evaluator are counted too.
         record.take(Status.with { ($0.stage, $0.gauges) = ("fuse", ["moments": 1_750]) })
         #expect(RunReport(record, plan, seconds: 4.5, restarts: [:]).moments == 1_750)
     }
@@ -274,7 +274,7 @@ struct RunReportTests {
                 == true,
             "\(told?.why ?? "")")
         #expect(told?.why.contains("signals") == true)
-        // What a learner had learned before it was started again counts.
+        // What a learner had learned before its restart counts.
         record.take(Status.with { ($0.stage, $0.process, $0.gauges) = ("learn", 1, ["learned": 1]) })
         record.take(Status.with { ($0.stage, $0.process) = ("learn", 2) })
         #expect(why() == nil)

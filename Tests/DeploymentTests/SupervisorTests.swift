@@ -21,7 +21,7 @@ struct SupervisorTests {
         .init(name: "child", executable: "/bin/sh", arguments: ["-c", script], restartsAfterSuccess: restarts)
     }
 
-    /// Events, processes left out, until the child is given up or has finished, or so many of them.
+    /// The events, with 0 for process numbers, until the child has finished or the supervisor has given up, at most `count`.
     private func events(_ supervisor: Supervisor, atMost count: Int = 100) async -> [Supervisor.Event] {
         var found: [Supervisor.Event] = []
         for await event in supervisor.events {
@@ -110,7 +110,7 @@ struct SupervisorTests {
 
     private var log: String { (try? String(contentsOfFile: folder.path("child.log"), encoding: .utf8)) ?? "" }
 
-    /// Takes a message as a stage does: what it notes is prepared in a file, which the script puts in its place.
+    /// Prepares in a file the record that a stage makes of the message it is processing; the script moves it into place.
     private func note(_ message: PassedOver, as name: String) throws {
         let newest = try NewestMessage(folder.path(name), passingOver: [])
         #expect(
@@ -122,7 +122,7 @@ struct SupervisorTests {
         let messages = (1...12).map { PassedOver(topic: "sensor.text.evil/", source: "evil", epoch: 9, sequence: UInt64($0)) }
         for (index, message) in messages.enumerated() { try note(message, as: "at-\(index)") }
         let supervisor = Supervisor(settings { $0.maximumRestarts = 1 }, logs: folder.path)
-        // Each start dies at the next message; after the last one it ends by itself.
+        // Each start fails at the next message; after the last one the child exits by itself.
         await supervisor.start(
             shell(
                 "cd \(folder.path); n=$(cat n 2>/dev/null || echo 0); [ $n = 12 ] && exit 78; echo $((n + 1)) > n; "

@@ -44,7 +44,7 @@ import Testing
         #expect(throws: Never.self) { try checkReplaceable("/dev/null") }
     }
 
-    /// What a process that was killed in the middle left behind goes when the file is next replaced; what one that lives is writing stays.
+    /// A temporary file of a killed process is removed when the file is next replaced; that of a running process is kept.
     @Test func whatADeadProcessLeftUnfinishedIsRemoved() throws {
         let dead = try endedProcess()
         for process in [dead, getpid() == 1 ? dead : 1] {

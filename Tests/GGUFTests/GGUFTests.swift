@@ -4,7 +4,7 @@ import Foundation
 import Testing
 @testable import GGUF
 
-/// A GGUF file in memory, as the format says it.
+/// Builds a GGUF file in memory.
 struct GGUFBuilder {
     private var bytes = Data()
 
@@ -174,7 +174,7 @@ struct GGUFBuilder {
         #expect(throws: GGUFError(folder.path("model.gguf"), .nonFinite(tensor: "w", index: 0))) { try tensor.floats() }
     }
 
-    /// Any byte changed: read or refused, and never a trap.
+    /// With any byte changed a file is read or refused, and never causes a trap.
     @Test func changedBytesNeverTrap() throws {
         let whole = small.data
         var opened = 0

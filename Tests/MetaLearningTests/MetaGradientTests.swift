@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    /// Two gradients that differ where they should: what first order leaves out is not small here.
+    /// The first-order gradient is different: the omitted term is not small here.
     @Test func firstOrderIsAnotherGradient() throws {
         let one = try Golden.read().cases[0]
         let exact = Trial(one, firstOrder: false), first = Trial(one, firstOrder: true)

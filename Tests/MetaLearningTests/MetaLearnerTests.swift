@@ -3,7 +3,7 @@ import Statistics
 import Tensors
 import Testing
 
-/// Tasks that look alike, each with a slope of its own near a common one: y = a·x with a around 3.
+/// Similar tasks: y = a·x, each with a different a near 3.
 private final class LineLoss<S: Scalar>: TaskLoss {
     let graph: Graph<S>
     private let x: Tensor<S>, y: Tensor<S>, loss: Tensor<S>
@@ -74,7 +74,7 @@ private struct Lines {
         #expect(try trained(secondOrder: secondOrder).losses == result.losses)
     }
 
-    /// Slopes are told by one example: the faster, the better.
+    /// One example determines the slope, so that a higher rate is better.
     @Test func learnsToAdaptFaster() throws {
         let result = try trained(secondOrder: true, rateRate: 0.01)
         #expect(result.rate > 0.3)
@@ -91,7 +91,7 @@ private struct Lines {
         configuration.optimizerSettings = ["learning_rate": 0.5]
         let reptile = try Reptile(configuration, meta: meta, loss: LineLoss(parameters: task))
         var lines = Lines(random: RandomSource(seed: 5))
-        // With SGD at one half, the start goes half of the way to where the task ended.
+        // With SGD at rate ½ the start moves half of the way to the adapted parameters.
         reptile.learn([[lines.examples(of: 2), lines.examples(of: 2)]])
         #expect(meta.values[0] == task.values[0] / 2)
         for _ in 0..<50 {

@@ -4,7 +4,7 @@ import Statistics
 import Tensors
 import Testing
 
-/// Sessions of users of whom every second one means the opposite by the same reading.
+/// Sessions of users; for every second one the same reading has the opposite label.
 private struct Habits {
     var random: RandomSource
     static let model: MultimodalConfiguration = {
@@ -75,7 +75,7 @@ private struct Habits {
         #expect(adapted.steps == 3 && adapted.offsets.count == learner.layout.count && adapted.offsets.contains { $0 != 0 })
         #expect(Array(shared.values) == before)
         #expect(learner.layout.parameters.allSatisfy { parameter in configuration.parameters.contains { parameter.name.contains($0) } })
-        // Told to end after the first step, it ends.
+        // It ends after the first step if it must not continue.
         #expect(learner.adapt(habits.session(4, isOpposite: true), from: shared, goesOn: { false }).steps == 1)
     }
 
@@ -148,7 +148,7 @@ private struct Habits {
         let first = try #require(offered.first)
         #expect(first >= 8 && offered.contains(39) && tasks.gain.mean > 0.1)
         #expect(tasks.takeReleased() == [])
-        // Whoever changes their mind after the support is misled by it.
+        // If a user's labels change after the support, the adapters do harm.
         let misled = hear(
             tasks, 8, { habits.session(4, isOpposite: $0 % 2 == 0) + habits.session(4, isOpposite: $0 % 2 == 1) }, shared: shared)
         #expect(misled.contains(0) && !misled.contains(7) && !tasks.gain.isTrusted)
@@ -169,7 +169,7 @@ private struct Habits {
         #expect(hear("a", 4) == [] && tasks.learner.episodes == 1)
         #expect(hear("a", 4) == [2])
         #expect(tasks.add(MomentInput(text: [1]), of: "a", shared: shared) == nil, "without a label nothing is learned")
-        // A third session makes room, and one that is silent for long is let go.
+        // A third session replaces another, and a session that is inactive for long is removed.
         #expect(hear("b", 1) == [] && hear("c", 1) == [])
         #expect(tasks.takeReleased() == ["a"] && tasks.expired == 1)
         _ = hear("c", 22)

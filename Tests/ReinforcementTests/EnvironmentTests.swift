@@ -37,7 +37,7 @@ import Testing
         let steps = (1...300).first { _ in pendulum.step(Decision(values: [0], logProbability: 0, value: 0)).isTruncated }
         #expect(steps == 200)
         _ = pole.begin(at: [0, 0, 0, 0])
-        // Pushing towards where the pole leans keeps it up for a while; the limit is told whether or not it still stands.
+        // Pushing in the direction in which the pole leans keeps it up for a while; the limit is reported in any case.
         let outcomes = (1...500).map { _ in
             pole.step(Decision(choice: pole.state[2] + pole.state[3] > 0 ? 1 : 0, logProbability: 0, value: 0))
         }
@@ -46,7 +46,7 @@ import Testing
 }
 
 @Suite struct PolicyTests {
-    /// Four rounds of CleanRL's size: far from done, and far above the 22 steps of a policy that knows nothing.
+    /// Four rounds of CleanRL's size: not converged, but far above the 22 steps of an untrained policy.
     @Test func ppoHoldsThePoleLongerThanChance() throws {
         var settings = PPO.Configuration()
         settings.learningRate = 1e-3
@@ -112,7 +112,7 @@ import Testing
         }
     }
 
-    /// Contexts tell which of three choices pays: LinUCB finds out, and its probabilities stay honest.
+    /// The observation determines which of three choices is rewarded: LinUCB learns it, and reports correct probabilities.
     @Test func theBanditLearnsWhichChoicePays() throws {
         let bandit = try LinearBandit(inputs: 3, actions: .choices(3), LinearBandit.Configuration(), seed: 1)
         var random = RandomSource(seed: 4), wins = 0
@@ -134,7 +134,7 @@ import Testing
         #expect(wins > 255, "\(wins) of 300")
     }
 
-    /// The density that is told integrates to one over the bounds.
+    /// The reported density integrates to one over the bounds.
     @Test func aDensityOverBoundsIsOne() throws {
         let learner = try PPO(inputs: 1, actions: .controls([1...3]), PPO.Configuration(), seed: 1)
         var random = RandomSource(seed: 5), drawn: [(value: Float, density: Double)] = []

@@ -4,7 +4,7 @@ import Tensors
 import Testing
 @testable import Reinforcement
 
-/// No learner keeps a number that is not finite, whatever it was told.
+/// The state of a learner never contains a number that is not finite, whatever it learned from.
 @Suite struct ExtremeRewardsTests {
     private static let absurd: [Double] = [1e308, -1e308, .infinity, -.infinity, .nan, 1e39, 1e30, -1e30, 1e20]
 
@@ -70,7 +70,7 @@ import Testing
         #expect(isFinite(learner))
     }
 
-    /// What an absurd reward would have taught is left out, and nothing else.
+    /// Only the transition with the absurd reward is skipped.
     @Test func anAbsurdRewardLeavesABanditUnchanged() throws {
         let told = try learner("bandit"), silent = try learner("bandit")
         for number in 0..<40 {

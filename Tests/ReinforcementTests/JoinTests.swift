@@ -46,7 +46,7 @@ import Testing
         #expect(refused == expected, "seed \(seed)")
     }
 
-    /// What becomes of a decision's feedback.
+    /// Sends the feedback of a decision in time, late, twice, forged or never.
     private func post(
         _ one: DecisionJoin.Made, at now: Int64, _ random: inout RandomSource,
         _ mail: inout [(at: Int64, told: DecisionJoin.Feedback, expects: DecisionJoin.Refusal?)], _ wanted: inout [DecisionID: Double]

@@ -61,7 +61,7 @@ import Testing
         expectClose(found.returns, zip(golden.advantages, golden.values).map { $0 + $1 })
     }
 
-    /// An episode cut by time goes on in its value, and what comes behind it is another's.
+    /// A truncated episode is bootstrapped from its value estimate, and nothing is carried over from the next episode.
     @Test func aTruncatedEpisodeIsWorthWhatWouldFollow() {
         func step(isLast: Bool) -> Transition {
             Transition(

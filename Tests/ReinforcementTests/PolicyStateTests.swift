@@ -2,7 +2,7 @@ import Statistics
 import Testing
 @testable import Reinforcement
 
-/// What a learner remembers beside its policy's numbers survives a restart.
+/// The state of a learner beside the policy's parameters survives a restart.
 @Suite struct PolicyStateTests {
     private func step(_ number: Int, choice: Int? = nil) -> Transition {
         let x = Float(number) / 100
@@ -49,7 +49,7 @@ import Testing
         #expect(fresh.state.numbers["critic.steps"] == 0)
     }
 
-    /// Only so many numbers are kept of a large memory: those of the newest steps.
+    /// The state of a large replay buffer is limited to its newest transitions.
     @Test func aLargeMemoryKeepsItsNewestPart() {
         var memory = TransitionMemory(capacity: 10, inputs: 2, width: 1)
         for number in 0..<14 { memory.append(step(number)) }

@@ -25,7 +25,7 @@ import Testing
         return settings
     }
 
-    /// A policy that writes eight tokens behind two, rewarded with the share of one of them.
+    /// A policy writes eight tokens after two; the reward is the fraction of one token among them.
     private struct Writing {
         let policy: TextPolicy, learner: TextPPO, base: ParameterStore<Float>
         private let voice: MomentVoice
@@ -35,7 +35,7 @@ import Testing
             let configuration = TextPPOTests.configuration(), model = try MultimodalModel(configuration)
             var random = RandomSource(seed: 3)
             let base = model.initialStore(using: &random)
-            // Small tables leave hidden states, which are all that adapters move, little to say.
+            // With small embeddings adapters, which change hidden states only, have little influence.
             if settings.learns == TextPolicy.Scope.adapters.rawValue { for i in base["wte.weight"].indices { base["wte.weight"][i] *= 5 } }
             self.base = base
             policy = try settings.policy(configuration)
@@ -104,7 +104,7 @@ import Testing
         let short = (0..<200).map { _ in writing.text() }.filter { ($0.decision.text?.tokens.count ?? 8) < 8 }
         #expect(!short.isEmpty && short.allSatisfy { $0.decision.text?.tokens.last == 6 })
         #expect(short.allSatisfy { $0.decision.text?.tokens.count == $0.decision.text?.logProbabilities.count })
-        // Only short ones are rewarded: the end comes sooner and sooner.
+        // Only short texts are rewarded, so that they become shorter.
         func length(_ texts: [Transition]) -> Double {
             texts.reduce(0) { $0 + Double($1.decision.text?.tokens.count ?? 0) } / Double(texts.count)
         }

@@ -13,7 +13,7 @@ struct CheckpointDirectoryTests {
         Self.names.map { .init($0, text: "\($0) of version \(version)\n" + String(repeating: "\(version)", count: 100 * version)) }
     }
 
-    /// The version that all files of an opened checkpoint are of.
+    /// The common version of all files of an opened checkpoint.
     private func version(of opened: CheckpointDirectory.Opened?) throws -> Int? {
         guard let opened else { return nil }
         #expect(opened.names == Set(Self.names))
@@ -25,7 +25,7 @@ struct CheckpointDirectoryTests {
         return versions[0]
     }
 
-    /// Ends at the step of that number, and at every one after it, as a process does that was killed there.
+    /// A directory whose steps fail from a given one on, as if the process had been killed there.
     private func interrupted(_ directory: String, at step: Int) -> CheckpointDirectory {
         let steps = Steps()
         var interrupted = CheckpointDirectory(directory)
@@ -86,7 +86,7 @@ struct CheckpointDirectoryTests {
         Issue.record("it is never written")
     }
 
-    /// Where a process was killed within a file, its beginning stands under another name.
+    /// A process killed while writing a file leaves its beginning under a temporary name.
     @Test func whatWasHalfWrittenIsRemovedAtTheNextStart() throws {
         let path = folder.path("half"), directory = CheckpointDirectory(path)
         try directory.write(contents(1))

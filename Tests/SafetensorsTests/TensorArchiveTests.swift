@@ -4,7 +4,7 @@ import Foundation
 import Safetensors
 import Testing
 
-/// A file as any program might write it: the header's text and the bytes after it.
+/// A safetensors file of the given header and data, which need not be valid.
 private func file(_ header: String, _ data: [UInt8] = []) -> [UInt8] {
     withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) } + Array(header.utf8) + data
 }
@@ -142,7 +142,7 @@ private final class Frame: @unchecked Sendable {
     }
 }
 
-/// Thousands of damaged files: each is refused with a sentence, or reads without touching memory that is not its own.
+/// Thousands of damaged files: each is refused, or read without an access outside its memory.
 @Test func damagedFilesNeverTrap() {
     var random = SplitMix(state: 2026)
     let sound = TensorArchive.encode(

@@ -3,7 +3,7 @@ import Testing
 @testable import Signals
 
 @Suite struct SimulatorTests {
-    /// A world that changes early, so that few moments see everything.
+    /// A session that changes early, so that few moments contain everything.
     static let hurried = {
         var configuration = Simulator.Configuration()
         (configuration.newObjects, configuration.newWords, configuration.newSpeaker) = (12, 24, 36)
@@ -60,7 +60,7 @@ import Testing
         #expect(moments.dropFirst(14).contains { $0.scene.things.contains { $0.colour == .yellow } })
     }
 
-    /// Over every scene that the world can hold: all senses settle the answer, and without any one of them it stays open.
+    /// For every possible scene, all senses together determine the answer, and no two of them do.
     @Test func allSensesSettleTheAnswerAndNoTwoDo() throws {
         var asked = 0
         for moment in try moments(80) {
@@ -75,7 +75,7 @@ import Testing
         #expect(asked > 40)
     }
 
-    /// What is told in words is seen and heard: the picture tells the name but not the place, the sound the place but not the name.
+    /// Stated names and places: the picture determines the name but not the place, the sound the place but not the name.
     @Test func namesAreSeenAndPlacesAreHeard() throws {
         for moment in try moments(80) where moment.scene.asked == nil {
             let thing = moment.scene.things[moment.scene.meant]
@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    /// The senses themselves, decoded from the bytes that are published, tell what the oracle above is given.
+    /// The published bytes, when decoded, contain the information that the oracle above is given.
     @Test func theBytesTellTheScene() throws {
         for moment in try moments(80) {
             var pictures: [RawReading] = []

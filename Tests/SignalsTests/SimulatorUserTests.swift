@@ -17,7 +17,7 @@ import Testing
         #expect(TableSounds.pitch(place: 0, speaker: 1, user: 0) == TableSounds.pitch(place: 0, speaker: 1))
     }
 
-    /// Only the sounds tell users apart.
+    /// Users differ in their sounds only.
     @Test func usersSeeAndSayTheSame() throws {
         let nobody = try events(ofUser: 0), somebody = try events(ofUser: 5)
         func without(_ modality: String, _ events: [SessionEvent]) -> [SessionEvent] {

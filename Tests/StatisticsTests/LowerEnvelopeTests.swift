@@ -2,7 +2,7 @@ import Statistics
 import Testing
 
 struct LowerEnvelopeTests {
-    /// Delays over a line, most of them long.
+    /// Random delays above a line.
     private func cloud(offset: Double, slope: Double, seed: UInt64) -> [(x: Double, y: Double)] {
         var random = RandomSource(seed: seed)
         return (0..<600).map { index in
@@ -21,7 +21,7 @@ struct LowerEnvelopeTests {
         #expect(abs(found.value - (line.offset + line.slope * 60)) < 0.001, "seed \(seed)")
     }
 
-    /// The same optimum by trying every line through two points.
+    /// The same optimum is found by trying all lines through two points.
     @Test(arguments: 1...10 as ClosedRange<UInt64>)
     func itIsTheNearestOfAllLinesBelow(seed: UInt64) throws {
         var random = RandomSource(seed: seed)

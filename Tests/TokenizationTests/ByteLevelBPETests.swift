@@ -122,7 +122,7 @@ private func byDefinition(_ word: String, _ merges: [(String, String)]) -> [Stri
     let one = try Directory(words: words, merges: merges).open()
     let two = try Directory(words: words, merges: merges, added: []).open()
     #expect(one.encode("abc a\u{1}é") == two.encode("abc a\u{1}é"))
-    // GPT-2's tokenizer adds `<|endoftext|>` where a vocabulary lacks it; a tokenizer.json says everything itself.
+    // GPT-2's tokenizer adds `<|endoftext|>` to a vocabulary without it; a tokenizer.json is complete.
     #expect((one.vocabularySize, two.vocabularySize) == (260, 259))
 }
 

@@ -28,7 +28,7 @@ private func filesGiveTheIdsOfHuggingFace(test: Case) throws {
     for (text, ids) in zip(test.texts, test.ids) { #expect(tokenizer.encode(text) == ids, "\(text.debugDescription)") }
 }
 
-/// Bytes that have no token are gone; those of `unk_token` come back as its content.
+/// Bytes without a token are lost; those of `unk_token` are decoded as its content.
 @Test(arguments: Case.all.filter { !$0.name.contains("left out") && !$0.name.contains("unknown") && !$0.name.contains("few letters") })
 private func whatWasReadComesBack(test: Case) throws {
     let tokenizer = try opened(test.files)

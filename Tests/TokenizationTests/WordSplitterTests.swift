@@ -8,7 +8,7 @@ private func words(_ text: String) -> [String] {
     }
 }
 
-/// What the pattern gives, worked out by hand.
+/// Expected words, derived from the pattern by hand.
 @Test(arguments: [
     ("", []), ("Hello world", ["Hello", " world"]), ("it's we'll 'tis'nt", ["it", "'s", " we", "'ll", " '", "tis", "'", "nt"]),
     ("a  b", ["a", " ", " b"]), ("a \n b", ["a", " \n", " b"]), ("a\n\nb", ["a", "\n", "\n", "b"]), ("a  ", ["a", "  "]),
