@@ -2,6 +2,7 @@ import Learning
 import Model
 import Pipeline
 import Reinforcement
+import Signals
 import Statistics
 
 /// The memory that the processes of a graph take for their models and what they remember, told from the settings before anything is allocated.
@@ -105,14 +106,14 @@ private struct Sketch {
     var learn: Double {
         let learner = s.learner
         let learned = learner.trunk == "frozen" ? P - 4 * s.model.trunkNumbers : P
-        let strategy = try? MomentStrategy(named: learner.strategy, settings: learner.strategySettings)
+        let strategy = (try? StrategyMix(named: learner.strategy, settings: learner.strategySettings))?.memory ?? StrategyMemory()
         let kept = (try? updateRule(learner.optimizer, settings: learner.optimizerSettings))?.moments.count ?? 2
         let replay = min(Double(learner.memoryBytes), Double(learner.memory) * (moment + logits))
         let rows = 1 + learner.replayed
         var bytes = P + learned * Double(1 + kept) + graph(rows, language: min(rows, learner.languageRows), learning: true) + replay
         if learner.averaging > 0 { bytes += P }
-        if strategy?.elasticStrength ?? 0 > 0 { bytes += 3 * learned }
-        if strategy?.distillWeight ?? 0 > 0 { bytes += judge }
+        bytes += learned * Double(strategy.learned) + P * Double(strategy.weights)
+        bytes += graph(1) * Double(strategy.newReaders) + graph(rows) * Double(strategy.candidateReaders)
         // What it began with, what rules act by, what is published, and what is written of the rest.
         bytes += P + P + graph(16) + 2 * P + learned * Double(kept) + replay
         if s.learn.triggers.contains(where: { $0.signal == "loss_over_frozen" }) { bytes += judge }
@@ -161,11 +162,6 @@ private struct Sketch {
         return bytes + adapters + (s.personal.enabled ? P + graph(1, language: 1) : 0)
     }
 
-    /// Windowed cosines and sines of sounds, with as much while they are made; a picture, in bytes and in numbers.
-    var extract: Double {
-        let audio = s.signals.audio, image = s.signals.image
-        let window = Double(audio.window)
-        let sound = 8 * window * (window + 2) + 4 * window * Double(audio.bands)
-        return max(sound, 4 * 6 * Double(image.size) * Double(image.size), 4 * Double(s.signals.vector.length))
-    }
+    /// Of the extractor that needs most.
+    var extract: Double { Signals.modalities.map { $0.value.workingBytes(in: s.signals) }.max() ?? 0 }
 }

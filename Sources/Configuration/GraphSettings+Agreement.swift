@@ -34,21 +34,14 @@ extension GraphSettings {
     }
 
     private func problem(of sense: MultimodalConfiguration.Sense) -> String? {
-        switch sense.name {
-        case ImageModality.name:
-            let image = signals.image
-            guard image.problems.isEmpty else { return nil }  // told already
-            let side = image.size / image.patch, rows = side * side, columns = image.patch * image.patch * image.channels
-            guard sense.columns != columns || sense.rows < rows else { return nil }
-            return
-                "image is \(sense.rows) × \(sense.columns), but signals.image (size \(image.size), patch \(image.patch), channels \(image.channels)) makes "
-                + "rows: \(rows), columns: \(columns)"
-        case AudioModality.name where sense.columns != signals.audio.bands:
-            return "audio has \(sense.columns) columns, but signals.audio.bands makes \(signals.audio.bands)"
-        case VectorModality.name where sense.columns != signals.vector.length:
-            return "vector has \(sense.columns) columns, but signals.vector.length makes \(signals.vector.length)"
-        default: return nil
+        // Settings that make no sense have been told already, and decide no shape.
+        guard let shape = Signals.modalities[sense.name]?.shape(in: signals) else { return nil }
+        guard sense.columns != shape.columns || sense.rows < shape.rows ?? 0 else { return nil }
+        guard let rows = shape.rows else {
+            return "\(sense.name) has \(sense.columns) columns, but signals.\(shape.settings) makes \(shape.columns)"
         }
+        return
+            "\(sense.name) is \(sense.rows) × \(sense.columns), but signals.\(shape.settings) makes rows: \(rows), columns: \(shape.columns)"
     }
 
     /// Rules for modalities that the model does not have, and a pretrained encoder whose features nothing takes.
@@ -58,6 +51,9 @@ extension GraphSettings {
             found.append(("fuse.sentence", "wants a sense among model.senses: {name: sentence, rows: 1, columns: …}"))
         }
         for (index, rule) in fuse.alignment.enumerated() {
+            if rule.policy == "interpolated", Signals.modalities[rule.modality]?.interpolates == false {
+                found.append(("fuse.alignment", "\(rule.modality): its readings cannot be interpolated"))
+            }
             if !model.modalities.contains(rule.modality) { found.append(("fuse.alignment", "the model has no sense '\(rule.modality)'")) }
             if fuse.alignment[..<index].contains(where: { $0.modality == rule.modality }) {
                 found.append(("fuse.alignment", "two rules are for '\(rule.modality)'"))

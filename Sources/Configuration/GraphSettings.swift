@@ -49,7 +49,7 @@ extension GraphSettings: StageSettings {
     /// Other keys that a problem may be due to.
     public static func related(to key: String) -> [String] {
         switch key {
-        case "model.senses": ["signals.image", "signals.audio", "signals.vector", "fuse.sentence"]
+        case "model.senses": Signals.modalities.map { "signals.\($0.key)" } + ["fuse.sentence"]
         case "supervise.memoryLimit", "messaging.frameBytes":
             ["model", "learner", "learn", "personal", "decide", "evaluate", "fuse", "signals"]
         case _ where key.hasPrefix("endpoints."): ["endpoints", "model.senses"]
@@ -99,6 +99,11 @@ extension GraphSettings {
         var alignment = fuse
         if inLockstep { alignment.maximumPending = max(fuse.maximumPending, lockstep.window + cut.maximumSessions + 1) }
         return alignment
+    }
+
+    /// How each modality is brought to a moment where no rule says so.
+    package var alignmentPolicies: [String: String] {
+        Dictionary(uniqueKeysWithValues: Signals.modalities.map { ($0.key, $0.value.alignment) })
     }
 
     /// Updates that a stage keeps until a moment asks for them.

@@ -21,6 +21,9 @@ public struct ExtractProcessor: Processor {
         public var stamp: Stamp { sample.stamp }
     }
 
+    /// The names of the modalities that can be extracted.
+    public static var modalities: String { Signals.modalities.names }
+
     private let modality: String
     private let frontend: any Modality
     private let topic: Topic<FeatureFrame>

@@ -90,7 +90,9 @@ public struct FuseProcessor: Processor {
         ordinals = ReservedNumbers(directory: settings.mode == .live ? settings.learn.directory : "", name: "moments.reserved")
         ordinal = ordinals.reserved
         let isLockstep = settings.mode == .lockstep
-        aligner = MomentAligner(settings.alignment(inLockstep: isLockstep), modalities: settings.extracted, waitsForAll: isLockstep)
+        aligner = MomentAligner(
+            settings.alignment(inLockstep: isLockstep), modalities: settings.extracted, policies: settings.alignmentPolicies,
+            waitsForAll: isLockstep)
         assembly = try MomentAssembly(settings)
         predictor = try Predictor(settings, clock: clock)
         models = predictor.models()

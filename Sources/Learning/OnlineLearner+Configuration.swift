@@ -4,7 +4,7 @@ import Statistics
 extension OnlineLearner {
     /// How a learner learns.
     public struct Configuration: Settings {
-        /// Names in `momentStrategies`, separated by commas: what keeps the old.
+        /// Names in `strategies`, separated by commas: what keeps the old.
         public var strategy = "er"
         /// Laid over the strategies' defaults.
         public var strategySettings: JSONValue = .object([:])
@@ -42,7 +42,10 @@ extension OnlineLearner {
         var rows: Int { 1 + replayed }
         var wordRows: Int { min(rows, languageRows) }
 
-        public func validate() throws(SettingsError) {
+        public func validate() throws(SettingsError) { try validate(with: LearningLists()) }
+
+        /// Throws the first setting that makes no sense where names are chosen from given lists.
+        public func validate(with lists: LearningLists) throws(SettingsError) {
             for (key, value, least) in [
                 ("memory", memory, 0), ("memory_bytes", memoryBytes, 0), ("replayed", replayed, 0), ("language_rows", languageRows, 0),
                 ("steps_per_moment", stepsPerMoment, 1),
@@ -57,9 +60,9 @@ extension OnlineLearner {
             try SettingsError.require((0..<1).contains(averaging), "averaging", "\(averaging) is not in 0 ..< 1")
             try SettingsError.require(trialMargin >= 0 && trialMargin < 1e9, "trial_margin", "\(trialMargin) is negative or absurd")
             _ = try trunkScope
-            _ = try replayPolicy(replay, settings: replaySettings)
-            _ = try Method(self).rule
-            _ = try Method(self).momentStrategy
+            _ = try replayPolicy(replay, settings: replaySettings, from: lists.replayPolicies)
+            _ = try Method(self).rule(from: lists)
+            _ = try Method(self).mix(from: lists)
         }
     }
 
@@ -75,14 +78,27 @@ extension OnlineLearner {
             (optimizer, optimizerSettings) = (configuration.optimizer, configuration.optimizerSettings)
         }
 
-        var rule: any UpdateRule {
-            get throws(SettingsError) { try updateRule(optimizer, settings: optimizerSettings) }
+        func rule(from lists: LearningLists) throws(SettingsError) -> any UpdateRule {
+            try updateRule(optimizer, settings: optimizerSettings, from: lists.optimizers)
         }
 
-        var momentStrategy: MomentStrategy {
-            get throws(SettingsError) { try MomentStrategy(named: strategy, settings: strategySettings) }
+        func mix(from lists: LearningLists) throws(SettingsError) -> StrategyMix {
+            try StrategyMix(named: strategy, settings: strategySettings, from: lists.strategies)
         }
     }
+}
+
+/// What a learner's configuration chooses from by name: what there is, unless somebody brings more.
+///
+///     var lists = LearningLists()
+///     lists.strategies = lists.strategies.adding("mine", [MyStrategy()])
+public struct LearningLists: Sendable {
+    public var strategies = Learning.strategies
+    public var optimizers = Learning.optimizers
+    public var replayPolicies = Learning.replayPolicies
+    public var driftDetectors = Statistics.driftDetectors
+
+    public init() {}
 }
 
 extension OnlineLearner.Configuration {

@@ -18,8 +18,10 @@ extension OnlineLearner {
             var began: Method
             var method: Method
             var averages: Int
-            var consolidation: ElasticConsolidation.Progress?
-            var hasTeacher: Bool
+            /// What strategies remember, by their names; nil in a state from before they had places of their own.
+            var strategies: [String: JSONValue]?
+            /// Of elastic consolidation, in a state from before.
+            var consolidation: JSONValue?
             var trial: Trial?
 
             struct Trial: Codable, Sendable {
@@ -32,7 +34,7 @@ extension OnlineLearner {
         }
 
         public var progress: Progress
-        /// Everything with many numbers, by name: `optimizer.<moment>.<parameter>`, `memory`, `average`, `teacher`, …
+        /// Everything with many numbers, by name: `optimizer.<moment>.<parameter>`, `memory`, `average`, `strategy.<name>.<tensor>`, …
         public var tensors: [String: [Float]]
 
         public init(progress: Progress, tensors: [String: [Float]]) {
@@ -49,8 +51,10 @@ extension OnlineLearner {
         tensors["memory"] = numbers
         for (name, values) in optimized.tensors { tensors["optimizer.\(name)"] = values }
         if let average { tensors["average"] = Array(average.average.values) }
-        if let teacher { tensors["teacher"] = Array(teacher.parameters.values) }
-        if let elastic { for (name, store) in elastic.stores { tensors["elastic.\(name)"] = Array(store.values) } }
+        let strategies = graph.strategies.states
+        for (strategy, state) in strategies {
+            for (name, numbers) in state.tensors { tensors["strategy.\(strategy).\(name)"] = numbers }
+        }
         if let trial {
             tensors["trial.parameters"] = trial.parameters
             if average != nil { tensors["trial.average"] = trial.average }
@@ -60,7 +64,7 @@ extension OnlineLearner {
             progress: .init(
                 moments: moments, steps: steps, random: random, optimizer: optimized.progress, memory: packed, recentLoss: recentLoss,
                 labelled: labelled, began: Method(configuration),
-                method: method, averages: average?.updates ?? 0, consolidation: elastic?.progress, hasTeacher: teacher != nil,
+                method: method, averages: average?.updates ?? 0, strategies: strategies.mapValues(\.progress),
                 trial: trial.map {
                     .init(
                         method: $0.method, optimizer: $0.optimizer.progress, baseline: $0.baseline, sum: $0.sum, moments: $0.moments,
@@ -94,15 +98,7 @@ extension OnlineLearner {
         if let average, let numbers = try state.numbers("average", average.average.values.count) {
             average.restore(numbers, updates: progress.averages)
         }
-        if progress.hasTeacher, strategy.distillWeight > 0, let numbers = try state.numbers("teacher", parameters.values.count) {
-            consolidateTeacher(numbers)
-        }
-        if let elastic, let consolidation = progress.consolidation {
-            for (name, store) in elastic.stores {
-                if let numbers = try state.numbers("elastic.\(name)", store.values.count) { _ = store.values.update(from: numbers) }
-            }
-            elastic.progress = consolidation
-        }
+        try graph.strategies.restore(state.strategies)
         if let saved = progress.trial, isSameBeginning, let weights = try state.numbers("trial.parameters", parameters.values.count) {
             trial = SwitchTrial(
                 method: saved.method, optimizer: .init(progress: saved.optimizer, tensors: state.tensors(under: "trial.optimizer.")),
@@ -113,19 +109,13 @@ extension OnlineLearner {
         (moments, steps, random, memory) = (progress.moments, progress.steps, progress.random, unpacked)
         recentLoss = progress.recentLoss.isFinite ? progress.recentLoss : 0
     }
-
-    private func consolidateTeacher(_ numbers: [Float]) {
-        let store = ParameterStore<Float>(parameters.layout)
-        _ = store.values.update(from: numbers)
-        teacher = MomentJudge(model, parameters: store, rows: 1, team: team)
-    }
 }
 
 extension OnlineLearner.State.Progress {
     /// What a file says that no learner can have come to; nil where nothing is wrong.
     var problem: String? {
         let counts =
-            [moments, steps, labelled ?? 0, averages, consolidation?.samples ?? 0, trial?.moments ?? 0, trial?.labelled ?? 0]
+            [moments, steps, labelled ?? 0, averages, trial?.moments ?? 0, trial?.labelled ?? 0]
             + [optimizer, trial?.optimizer].compactMap { $0 }.flatMap { [$0.steps, $0.skipped] }
         if let wrong = counts.first(where: { !(0...Self.largest).contains($0) }) { return "a count of the learner is \(wrong)" }
         if let wrong = [optimizer, trial?.optimizer].compactMap({ $0?.rateScale }).first(where: { !($0.isFinite && $0 > 0) }) {
@@ -143,6 +133,19 @@ extension OnlineLearner.State {
     func tensors(under prefix: String) -> [String: [Float]] {
         Dictionary(
             uniqueKeysWithValues: tensors.filter { $0.key.hasPrefix(prefix) }.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
+    }
+
+    /// What strategies remember, by their names.
+    var strategies: [String: StrategyState] {
+        if let saved = progress.strategies {
+            return Dictionary(
+                uniqueKeysWithValues: saved.map { ($0, StrategyState(progress: $1, tensors: tensors(under: "strategy.\($0)."))) })
+        }
+        var before = [Distillation.name: StrategyState(tensors: tensors.filter { $0.key == "teacher" })]
+        if let consolidation = progress.consolidation {
+            before[ElasticConsolidation.name] = StrategyState(progress: consolidation, tensors: tensors(under: "elastic."))
+        }
+        return before
     }
 
     /// - Returns: nil where there is no such tensor.

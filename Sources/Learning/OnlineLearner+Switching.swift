@@ -51,7 +51,7 @@ extension OnlineLearner {
     public var memoryBytes: Int { memory.bytes }
 
     private func change(to next: Method) throws(SettingsError) {
-        _ = try (next.rule, next.momentStrategy)
+        _ = try (next.rule(from: lists), next.mix(from: lists))
         trial = SwitchTrial(
             method: method, optimizer: optimizer.state, parameters: Array(parameters.values),
             average: average.map { Array($0.average.values) } ?? [],
@@ -61,35 +61,18 @@ extension OnlineLearner {
 
     /// Records and binds anew what the method asks for.
     func adopt(_ next: Method) throws(SettingsError) {
-        let rule = try next.rule, chosen = try next.momentStrategy, trunk = try configuration.trunkScope
+        let rule = try next.rule(from: lists), chosen = try next.mix(from: lists), trunk = try configuration.trunkScope
         if chosen != strategy {
+            let old = graph
             graph = StrategyGraph(
-                model, parameters: parameters, chosen, trunk: trunk, batch: configuration.rows, languageRows: configuration.wordRows,
+                model, parameters: parameters, chosen, trunk: trunk, rows: configuration.rows, languageRows: configuration.wordRows,
                 team: team)
+            graph.strategies.carry(from: old.strategies)
         }
         let old = optimizer
         optimizer = Optimizer(rule, parameters: parameters, gradients: graph.moments.gradients, team: team)
         optimizer.carry(from: old)
         (method, strategy) = (next, chosen)
-        equip()
-    }
-
-    /// What the strategy needs beside its graph; what it has already stays.
-    func equip() {
-        let layout = graph.moments.gradients.layout
-        if strategy.elasticStrength == 0 {
-            elastic = nil
-        } else if elastic?.importance.layout != layout || elastic?.settings.strength != strategy.elasticStrength {
-            var settings = ElasticConsolidation.Configuration()
-            settings.strength = strategy.elasticStrength
-            elastic = ElasticConsolidation(layout, settings)
-        }
-        if strategy.distillWeight == 0 { teacher = nil }
-        if strategy.candidates == 0 {
-            interference = nil
-        } else if interference == nil {
-            interference = InterferenceSearch(model, parameters: parameters, rows: configuration.rows, team: team)
-        }
     }
 
     /// Looks whether a switch has made things worse, and takes it back if so.
@@ -141,17 +124,4 @@ struct SwitchTrial {
 
     /// Labels that a trial is judged by at least, and how many times `trialMoments` it waits for them.
     static let fewest = 8, patience = 8
-}
-
-extension StrategyGraph {
-    func clearHeld() {
-        matched?.clear()
-        distilled?.clear()
-    }
-
-    /// The class that a row's logits say.
-    func likeliest(row: Int) -> Int {
-        let values = logits(row: row)
-        return values.indices.max { values[$0] < values[$1] } ?? 0
-    }
 }

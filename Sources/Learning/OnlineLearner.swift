@@ -16,22 +16,19 @@ public final class OnlineLearner {
     public let configuration: Configuration
     /// How it learns now: what the configuration says until somebody switches.
     public internal(set) var method: Method
-    public internal(set) var strategy: MomentStrategy
+    public internal(set) var strategy: StrategyMix
     public let parameters: ParameterStore<Float>
     public internal(set) var optimizer: Optimizer
     var graph: StrategyGraph
     var memory: ReplayBuffer<RememberedMoment>
     var random: RandomSource
-    var elastic: ElasticConsolidation?
-    /// What the last consolidated weights say; nil before the first consolidation, or where the strategy does not ask.
-    var teacher: MomentJudge?
-    var interference: InterferenceSearch?
     let average: WeightAverage?
     var trial: SwitchTrial?
     /// The smoothed loss of new moments, which a switch is measured by.
     var recentLoss = 0.0
     /// Moments with a label that it is the mean of.
     var labelled = 0
+    let lists: LearningLists
     let team: Team
     /// Moments learned from.
     public internal(set) var moments = 0
@@ -40,35 +37,37 @@ public final class OnlineLearner {
 
     /// Starts from the seed's parameters.
     public convenience init(
-        _ model: MultimodalModel, _ configuration: Configuration = Configuration(), seed: UInt64, team: Team = .solo
+        _ model: MultimodalModel, _ configuration: Configuration = Configuration(), seed: UInt64, lists: LearningLists = LearningLists(),
+        team: Team = .solo
     ) throws(SettingsError) {
         var random = RandomSource(seed: seed)
         let parameters = model.initialStore(using: &random)
-        try self.init(model, configuration, parameters: parameters, random: random, team: team)
+        try self.init(model, configuration, parameters: parameters, random: random, lists: lists, team: team)
     }
 
     /// Starts from given parameters, which the learner changes from then on.
+    /// - Parameter lists: what the names of the configuration choose from.
     public init(
         _ model: MultimodalModel, _ configuration: Configuration = Configuration(), parameters: ParameterStore<Float>,
-        random: RandomSource, team: Team = .solo
+        random: RandomSource, lists: LearningLists = LearningLists(), team: Team = .solo
     ) throws(SettingsError) {
-        try configuration.validate()
+        try configuration.validate(with: lists)
         self.model = model
         self.configuration = configuration
         self.parameters = parameters
         self.random = random
+        self.lists = lists
         self.team = team
         method = Method(configuration)
-        strategy = try method.momentStrategy
+        strategy = try method.mix(from: lists)
         graph = StrategyGraph(
-            model, parameters: parameters, strategy, trunk: try configuration.trunkScope, batch: configuration.rows,
+            model, parameters: parameters, strategy, trunk: try configuration.trunkScope, rows: configuration.rows,
             languageRows: configuration.wordRows, team: team)
-        optimizer = Optimizer(try method.rule, parameters: parameters, gradients: graph.moments.gradients, team: team)
+        optimizer = Optimizer(try method.rule(from: lists), parameters: parameters, gradients: graph.moments.gradients, team: team)
         average = configuration.averaging > 0 ? try WeightAverage(of: parameters, decay: configuration.averaging) : nil
         memory = try ReplayBuffer(
-            policy: configuration.replay, settings: configuration.replaySettings, capacity: configuration.memory,
-            byteCapacity: configuration.memoryBytes, random: self.random.split())
-        equip()
+            policy: configuration.replay, settings: configuration.replaySettings, from: lists.replayPolicies,
+            capacity: configuration.memory, byteCapacity: configuration.memoryBytes, random: self.random.split())
     }
 
     /// What others shall answer with: the averaged weights where weights are averaged, else those that are learned.
@@ -87,6 +86,7 @@ public final class OnlineLearner {
             (outcome.newLoss, outcome.isRight, outcome.logits) = (loss, isRight, logits)
         }
         remember(moment, source: source, outcome)
+        if strategy.updates, let label = moment.label { graph.strategies.finish([label]) }
         moments += 1
         if moments % configuration.consolidateEvery == 0 { consolidate() }
         outcome.reverted = judgeSwitch(by: outcome)
@@ -102,8 +102,8 @@ public final class OnlineLearner {
     public func rehearse() -> Bool {
         let recalled = memory.draw(configuration.rows)
         guard !recalled.isEmpty else { return false }
-        graph.distilled?.clear()
         put(recalled, from: 0)
+        prepare(new: nil, recalled)
         let isStepped = move(recalled, from: 0).stepped
         if !isStepped { forgetWhatSpoils(recalled) }
         return isStepped
@@ -113,10 +113,7 @@ public final class OnlineLearner {
     func stepAgain(with moment: MomentInput) { _ = soundStep(with: moment, moves: true) }
 
     /// A domain has ended, or all is well: what some strategies hold on to from here on is the weights as they are.
-    public func consolidate() {
-        elastic?.consolidate(parameters)
-        if strategy.distillWeight > 0 { teacher = MomentJudge(model, parameters: parameters.copy(), rows: 1, team: team) }
-    }
+    public func consolidate() { graph.strategies.consolidate() }
 
     /// One step; where it is not finite, another without what was recalled, and where that is to blame, it is forgotten.
     private func soundStep(with moment: MomentInput, moves: Bool) -> LearnOutcome {
@@ -128,10 +125,10 @@ public final class OnlineLearner {
     }
 
     /// Forgets those that leave no finite gradient by themselves; all, where none does so alone.
-    private func forgetWhatSpoils(_ recalled: [ReplayBuffer<RememberedMoment>.Drawn]) {
+    private func forgetWhatSpoils(_ recalled: [Drawn]) {
         let spoiling = recalled.filter { drawn in
             put([], from: 0)
-            graph.distilled?.clear()
+            graph.strategies.clear()
             graph.moments.set(drawn.item.moment, row: 0)
             graph.moments.forward()
             graph.backward()
@@ -141,6 +138,8 @@ public final class OnlineLearner {
         _ = memory.removeAll { serials.contains($0.serial) }
     }
 
+    private typealias Drawn = ReplayBuffer<RememberedMoment>.Drawn
+
     /// A single number beyond it leaves nothing of the others in a step.
     private static let largestGradient: Float = 1e12
 
@@ -149,14 +148,12 @@ public final class OnlineLearner {
     ///   - recalls: whether remembered moments join the step, where the strategy has them do so.
     private func step(
         with moment: MomentInput, moves: Bool, recalls: Bool = true
-    ) -> (outcome: LearnOutcome, recalled: [ReplayBuffer<RememberedMoment>.Drawn]) {
-        let recalled = moves && recalls && strategy.replays ? recall(for: moment) : []
+    ) -> (outcome: LearnOutcome, recalled: [Drawn]) {
+        let isReplaying = moves && recalls && strategy.replays
+        let recalled = isReplaying ? recall(for: moment) : [], beside = isReplaying ? memory.draw(strategy.rowsBeside) : []
         put(moment, row: 0)
-        put(recalled, from: 1)
-        if let distilled = graph.distilled {
-            distilled.clear()
-            if let teacher { distilled.set(0, teacher.logits(of: moment)) }
-        }
+        put(recalled, from: 1, beside: beside)
+        prepare(new: moment, recalled, beside: beside)
         let step = move(recalled, from: 1, moves: moves)
         let outcome = LearnOutcome(
             losses: graph.moments.losses, stepped: step.stepped || !moves, gradientNorm: step.gradientNorm, learningRate: step.learningRate,
@@ -165,33 +162,47 @@ public final class OnlineLearner {
         return (outcome, recalled)
     }
 
-    private func recall(for moment: MomentInput) -> [ReplayBuffer<RememberedMoment>.Drawn] {
-        guard let interference, memory.count > configuration.replayed else { return memory.draw(configuration.replayed) }
-        put(moment, row: 0)
-        put([], from: 1)
-        graph.clearHeld()
-        graph.moments.forward()
-        graph.moments.backward()
-        return interference.mostHarmed(
-            configuration.replayed, of: memory.draw(strategy.candidates * configuration.replayed), moment: { $0.moment },
-            by: graph.moments.gradients, rate: strategy.candidateRate)
-    }
-
-    private func put(_ recalled: [ReplayBuffer<RememberedMoment>.Drawn], from first: Int) {
-        graph.matched?.clear()
-        for (place, drawn) in recalled.enumerated() {
-            put(drawn.item.moment, row: first + place)
-            if let matched = graph.matched, !drawn.item.logits.isEmpty { matched.set(first + place, drawn.item.logits) }
+    private func recall(for moment: MomentInput) -> [Drawn] {
+        graph.strategies.recall(configuration.replayed, from: &memory, reading: { $0.moment }) {
+            put(moment, row: 0)
+            put([], from: 1)
+            graph.strategies.clear()
+            graph.moments.forward()
+            graph.moments.backward()
+            return graph.moments.gradients
         }
-        for row in first + recalled.count..<graph.moments.batch { graph.moments.clear(row: row) }
     }
 
-    private func move(_ recalled: [ReplayBuffer<RememberedMoment>.Drawn], from first: Int, moves: Bool = true) -> Optimizer.Outcome {
+    /// - Parameter beside: in the rows behind, without labels.
+    private func put(_ recalled: [Drawn], from first: Int, beside: [Drawn] = []) {
+        for (place, drawn) in recalled.enumerated() { put(drawn.item.moment, row: first + place) }
+        for (place, drawn) in beside.enumerated() {
+            var moment = drawn.item.moment
+            moment.label = nil
+            put(moment, row: graph.rows + place)
+        }
+        for row in first + recalled.count..<graph.rows { graph.moments.clear(row: row) }
+        for row in graph.rows + beside.count..<graph.moments.batch { graph.moments.clear(row: row) }
+    }
+
+    /// Tells the strategies what stands in which row.
+    private func prepare(new moment: MomentInput?, _ recalled: [Drawn], beside: [Drawn] = []) {
+        guard !graph.strategies.isEmpty else { return }
+        func rows(_ drawn: [Drawn], from first: Int) -> [StrategyStep.Row] {
+            drawn.enumerated().map { .init(place: first + $0, label: $1.item.moment.label, logits: $1.item.logits) }
+        }
+        var step = StrategyStep()
+        if let moment { step.new = [.init(place: 0, label: moment.label, logits: [])] }
+        step.recalled = rows(recalled, from: step.new.count)
+        step.beside = rows(beside, from: graph.rows)
+        graph.strategies.prepare(step, new: moment.map { [$0] } ?? [])
+    }
+
+    private func move(_ recalled: [Drawn], from first: Int, moves: Bool = true) -> Optimizer.Outcome {
         graph.moments.forward()
         guard moves else { return .init(stepped: false, gradientNorm: 0, learningRate: 0) }
         graph.backward()
-        elastic?.gather(graph.moments.gradients)
-        elastic?.addPenalty(of: parameters, to: graph.moments.gradients)
+        graph.strategies.correct(graph.moments.gradients)
         let step = optimizer.step()
         if step.stepped {
             steps += 1
@@ -206,7 +217,7 @@ public final class OnlineLearner {
     private func remember(_ moment: MomentInput, source: String, _ outcome: LearnOutcome) {
         // A moment that leaves no finite numbers would spoil every step that it is recalled for.
         guard outcome.stepped, outcome.logits.allSatisfy(\.isFinite), outcome.newLoss?.isFinite ?? true else { return }
-        let logits = strategy.matchWeight > 0 ? outcome.logits : []
+        let logits = strategy.storesLogits ? outcome.logits : []
         memory.add(
             RememberedMoment(moment: moment, logits: logits), source: source, label: moment.label, bytes: moment.bytes + 4 * logits.count,
             priority: outcome.losses.total)

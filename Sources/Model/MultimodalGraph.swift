@@ -23,32 +23,43 @@ public final class MultimodalGraph<S: Scalar> {
     public var logits: Tensor<S> { verdict.logits }
     private let probabilities: Tensor<S>
     private let opinions: [Tensor<S>]
+    /// Added to the logits, and to each modality's own, before the cross entropy of the label, (batch, classes): a class that is far below 0 there costs its
+    /// row nothing. Only where it was asked for; `classificationLoss` is without it.
+    public let classMask: Tensor<S>?
     private let classification: CrossEntropy<S>
+    /// With the mask, where there is one.
+    private let learned: Tensor<S>
     private let experts: [CrossEntropy<S>]
     private let language: CrossEntropy<S>?
     private let text: PackedText?
     /// classification + expertWeight · Σ experts + languageWeight · language
     public let loss: Tensor<S>
 
-    /// - Parameter learning: which parameters learn; none for a graph that only predicts.
+    /// - Parameters:
+    ///   - masksClasses: whether there is a `classMask`.
+    ///   - learning: which parameters learn; none for a graph that only predicts.
     public convenience init(
-        _ model: MultimodalModel, parameters: ParameterStore<S>, batch: Int, languageRows: Int,
+        _ model: MultimodalModel, parameters: ParameterStore<S>, batch: Int, languageRows: Int, masksClasses: Bool = false,
         learning isLearning: (Parameter) -> Bool = { _ in true }, team: Team = .solo
     ) {
         let graph = Graph(parameters: parameters, learning: isLearning, team: team)
-        self.init(model, batch: batch, languageRows: languageRows, in: graph)
+        self.init(model, batch: batch, languageRows: languageRows, masksClasses: masksClasses, in: graph)
     }
 
     /// Records into a graph whose store holds the model's parameters.
-    public init(_ model: MultimodalModel, batch: Int, languageRows: Int, in graph: Graph<S>) {
+    public init(_ model: MultimodalModel, batch: Int, languageRows: Int, masksClasses: Bool = false, in graph: Graph<S>) {
         precondition(batch > 0 && (0...batch).contains(languageRows), "\(languageRows) rows of language in a batch of \(batch)")
         let configuration = model.configuration
         let inputs = MultimodalInputs(configuration, batch: batch, languageRows: languageRows, in: graph)
         let percepts = model.percepts(inputs, in: graph)
         let verdict = model.fusion.classify(percepts, in: graph)
         let classification = graph.crossEntropy(verdict.logits, targets: inputs.labels)
-        let experts = zip(percepts, inputs.modalities).map { graph.crossEntropy($0.opinion, targets: $1.labels) }
-        var loss = experts.reduce(classification.mean) { graph.add($0, $1.mean, scale: configuration.expertWeight) }
+        let mask = masksClasses ? graph.input([batch, configuration.classes]) : nil
+        func masked(_ logits: Tensor<S>) -> Tensor<S> { mask.map { graph.add(logits, $0) } ?? logits }
+        let learned =
+            masksClasses ? graph.crossEntropy(masked(verdict.logits), targets: inputs.labels).mean : classification.mean
+        let experts = zip(percepts, inputs.modalities).map { graph.crossEntropy(masked($0.opinion), targets: $1.labels) }
+        var loss = experts.reduce(learned) { graph.add($0, $1.mean, scale: configuration.expertWeight) }
         if languageRows > 0 {
             let text = PackedText(configuration, rows: languageRows, in: graph)
             let logits = model.nextTokens(percepts, inputs, text, languageRows: languageRows, in: graph)
@@ -69,7 +80,9 @@ public final class MultimodalGraph<S: Scalar> {
         self.verdict = verdict
         probabilities = graph.softmax(verdict.logits)
         opinions = percepts.map { graph.softmax($0.opinion) }
+        classMask = mask
         self.classification = classification
+        self.learned = learned
         self.experts = experts
         self.loss = loss
         if let text { inputs.begin(packing: text) }
@@ -108,7 +121,7 @@ public final class MultimodalGraph<S: Scalar> {
         @specialized(where S == Float)
         get {
             MultimodalLosses(
-                total: loss.value.primal, classification: classification.mean.value.primal,
+                total: loss.value.primal, classification: learned.value.primal,
                 experts: experts.map(\.mean.value.primal), language: language?.mean.value.primal ?? 0)
         }
     }

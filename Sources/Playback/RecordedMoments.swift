@@ -33,7 +33,8 @@ public struct RecordedMoments: Sequence, IteratorProtocol {
         for (name, _) in Signals.modalities where modalities.contains(name) { frontends[name] = try frontend(for: name, settings.signals) }
         self.frontends = frontends
         cutter = MomentCutter(settings.cut, epoch: 1)
-        aligner = MomentAligner(settings.alignment(inLockstep: true), modalities: modalities, waitsForAll: true)
+        aligner = MomentAligner(
+            settings.alignment(inLockstep: true), modalities: modalities, policies: settings.alignmentPolicies, waitsForAll: true)
         assembly = try MomentAssembly(settings)
     }
 

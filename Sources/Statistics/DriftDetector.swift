@@ -16,7 +16,7 @@ public protocol DriftDetector: Codable, Sendable {
 }
 
 /// All detectors, by the names used in configurations and by `accrete drift`.
-public let driftDetectors: KeyValuePairs<String, any DriftDetector.Type> = [
+public let driftDetectors: Named<any DriftDetector.Type> = [
     "ADWIN": ADWIN.self,
     "PageHinkley": PageHinkley.self,
     "DDM": DDM.self,
@@ -36,11 +36,13 @@ public struct NamedDetector: Sendable {
 
     /// Creates a detector.
     /// - Parameters:
-    ///   - name: a key of `driftDetectors`, in any letter case.
+    ///   - name: a key of `list`, in any letter case.
     ///   - settings: a JSON object whose keys override the detector's defaults.
     /// - Throws: an unknown name, an unknown key or a value out of range.
-    public init(_ name: String, settings: JSONValue = .object([:])) throws(SettingsError) {
-        let (name, type) = try Self.find(name)
+    public init(
+        _ name: String, settings: JSONValue = .object([:]), from list: Named<any DriftDetector.Type> = driftDetectors
+    ) throws(SettingsError) {
+        let (name, type) = try Self.find(name, in: list)
         self.name = name
         detector = try Self.make(type, settings)
     }
@@ -55,9 +57,11 @@ public struct NamedDetector: Sendable {
 
     private static let greatest = 1e100
 
-    private static func find(_ name: String) throws(SettingsError) -> (String, any DriftDetector.Type) {
-        guard let found = driftDetectors.first(where: { $0.key.lowercased() == name.lowercased() }) else {
-            throw SettingsError("detector", "there is no '\(name)'; there are \(driftDetectors.map(\.key).joined(separator: ", "))")
+    private static func find(
+        _ name: String, in list: Named<any DriftDetector.Type>
+    ) throws(SettingsError) -> (String, any DriftDetector.Type) {
+        guard let found = list.first(where: { $0.key.lowercased() == name.lowercased() }) else {
+            throw SettingsError("detector", "there is no '\(name)'; there are \(list.names)")
         }
         return (found.key, found.value)
     }
@@ -72,7 +76,8 @@ extension NamedDetector: Codable {
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        let (name, type) = try Self.find(container.decode(String.self, forKey: .name))
+        let list = decoder.userInfo[.driftDetectors] as? Named<any DriftDetector.Type> ?? driftDetectors
+        let (name, type) = try Self.find(container.decode(String.self, forKey: .name), in: list)
         self.name = name
         ignored = try container.decode(Int.self, forKey: .ignored)
         detector = try container.decode(type, forKey: .detector)
@@ -83,5 +88,16 @@ extension NamedDetector: Codable {
         try container.encode(name, forKey: .name)
         try container.encode(ignored, forKey: .ignored)
         try container.encode(detector, forKey: .detector)
+    }
+}
+
+extension CodingUserInfoKey {
+    /// Where a decoder of detectors finds a `Named<any DriftDetector.Type>` that is longer than `driftDetectors`.
+    public static let driftDetectors = CodingUserInfoKey("driftDetectors")
+
+    /// A key has a name of its own, so that there is always one.
+    public init(_ name: StaticString) {
+        guard let key = CodingUserInfoKey(rawValue: "\(name)") else { preconditionFailure("\(name) is no key") }
+        self = key
     }
 }

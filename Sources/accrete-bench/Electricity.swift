@@ -42,9 +42,11 @@ struct Electricity: ParsableCommand {
         guard let target = file.columns.last else { throw CSVFile.Failure.noHeader(path: data) }
         let columns = try file.columns.dropLast().map { try file.numbers(of: $0) }
         let labels = try file.numbers(of: target).map { $0 > 0 ? 1 : 0 }
+        var learning = ClassifierLearner.Configuration()
+        (learning.strategy, learning.batch) = ("always", 1)
+        (learning.optimizer, learning.optimizerSettings) = (optimizer, ["learning_rate": .number(learningRate)])
         let learner = try ClassifierLearner(
-            ClassifierNetwork(features: columns.count, hidden: hidden, classes: 2), strategy: strategy("naive"),
-            optimizer: optimizer, settings: ["learning_rate": .number(learningRate)], batch: 1, seed: 1)
+            ClassifierNetwork(features: columns.count, hidden: hidden, classes: 2), learning, seed: 1)
 
         var moments = columns.map { _ in RunningMoments() }
         var model = ConfusionMatrix(), majority = ConfusionMatrix(), lastLabel = ConfusionMatrix()

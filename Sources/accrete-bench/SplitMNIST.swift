@@ -32,24 +32,34 @@ struct SplitMNIST: ParsableCommand {
     var json = false
 
     private struct Row {
-        let strategy: String
-        let settings: JSONValue
-        let optimizer: String
-        let optimizerSettings: JSONValue
+        let name: String
+        let learning: ClassifierLearner.Configuration
 
         init(_ strategy: String, memory: Int, _ optimizer: String, rate: Double) {
-            self.strategy = strategy
-            settings = ["memory": .integer(memory)]
-            self.optimizer = optimizer
-            optimizerSettings = ["learning_rate": .number(rate)]
             name = "\(strategy)\(memory > 0 ? " \(memory)" : "") \(optimizer):\(rate)"
+            var learning = ClassifierLearner.Configuration()
+            (learning.strategy, learning.memory, learning.batch) = (strategy, memory, SplitMNIST.batch)
+            (learning.optimizer, learning.optimizerSettings) = (optimizer, ["learning_rate": .number(rate)])
+            learning.replayed = strategy == "der-ace" ? 32 : 10
+            learning.strategySettings = SplitMNIST.settings(of: strategy, replayed: learning.replayed)
+            if strategy == "der-ace" { learning.replay = "class-balanced" }
+            self.learning = learning
         }
+    }
 
-        let name: String
+    private static let batch = 10
+
+    /// As the papers have it: as many rows matched as are learned again, and classes that came lately are those of the batch.
+    private static func settings(of strategy: String, replayed: Int) -> JSONValue {
+        var settings: [String: JSONValue] = [:]
+        if strategy.hasPrefix("der") { settings["match_rows"] = .integer(replayed) }
+        if strategy.hasSuffix("ace") { settings["window"] = 1 }
+        if strategy == "lwf" { settings["distill_weight"] = 1 }
+        return .object(settings)
     }
 
     private static let rows: [Row] = [("sgd", 0.05), ("adam", 0.001)].flatMap { optimizer, rate in
-        ["naive", "lwf", "ewc"].map { Row($0, memory: 0, optimizer, rate: rate) }
+        ["always", "lwf", "ewc"].map { Row($0, memory: 0, optimizer, rate: rate) }
             + ["er", "der++", "er-ace", "der-ace"].flatMap { strategy in
                 [200, 500, 1000].map { Row(strategy, memory: $0, optimizer, rate: rate) }
             }
@@ -104,16 +114,15 @@ struct SplitMNIST: ParsableCommand {
     {
         var random = RandomSource(seed: seed)
         let learner = try ClassifierLearner(
-            ClassifierNetwork(features: 784, hidden: [400, 400], classes: 10), strategy: strategy(row.strategy, settings: row.settings),
-            optimizer: row.optimizer, settings: row.optimizerSettings, batch: 10, seed: random.next())
+            ClassifierNetwork(features: 784, hidden: [400, 400], classes: 10), row.learning, seed: random.next())
         let server = ClassifierServer(learner.network, parameters: learner.parameters)
         var matrix = AccuracyMatrix(domains: (0..<5).map { "\(2 * $0) and \(2 * $0 + 1)" })
         var prequential = ConfusionMatrix(), final = 0.0
         for task in 0..<5 {
             var stream = train.filter { $0.label / 2 == task }
             random.shuffle(&stream)
-            for start in stride(from: 0, to: stream.count, by: 10) {
-                let batch = Array(stream[start..<min(start + 10, stream.count)])
+            for start in stride(from: 0, to: stream.count, by: Self.batch) {
+                let batch = Array(stream[start..<min(start + Self.batch, stream.count)])
                 for (probabilities, sample) in zip(learner.learn(batch), batch) {
                     prequential.add(truth: sample.label, answer: probabilities.indices.max { probabilities[$0] < probabilities[$1] } ?? 0)
                 }

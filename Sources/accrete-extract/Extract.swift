@@ -11,7 +11,7 @@ import Wiring
         discussion: "Example: accrete-extract --modality image --config accrete.yaml")
 
     @OptionGroup var arguments: StageArguments
-    @Option(help: "text, image, audio or vector.") var modality: String
+    @Option(help: "One of \(ExtractProcessor.modalities).") var modality: String
 
     func launch() async throws {
         let settings = try arguments.settings(ExtractSettings.self), environment = ProcessInfo.processInfo.environment

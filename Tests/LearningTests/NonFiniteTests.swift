@@ -26,7 +26,7 @@ import Testing
         learner.parameters.values.allSatisfy(\.isFinite) && learner.state.tensors.values.allSatisfy { $0.allSatisfy(\.isFinite) }
     }
 
-    @Test(arguments: ["er", "der++, ewc, lwf", "mir"], [1e15, 1e25, .greatestFiniteMagnitude] as [Float])
+    @Test(arguments: ["er", "der++, ewc, lwf", "mir", "der-ace"], [1e15, 1e25, .greatestFiniteMagnitude] as [Float])
     func readingsThatAreTooLargeLeaveALearnerThatCanBeWrittenDownAndLearns(strategy: String, number: Float) throws {
         let learner = try learner(strategy)
         for (index, moment) in TwoSenses.moments(24, seed: 4).enumerated() {
@@ -80,12 +80,12 @@ import Testing
     @Test func consolidationTakesNoGradientThatCannotBeSquared() {
         let layout = ParameterLayout([Parameter("w", [4])]), weights = ParameterStore<Float>(layout),
             gradients = ParameterStore<Float>(layout)
-        let elastic = ElasticConsolidation(layout)
+        let elastic = ElasticPenalty(on: weights, layout)
         for gradient: Float in [1e30, Float.greatestFiniteMagnitude, Float.nan, 2] {
             gradients.values.fill(Double(gradient))
             elastic.gather(gradients)
         }
-        elastic.consolidate(weights)
+        elastic.consolidate()
         #expect(Array(elastic.importance.values) == [4, 4, 4, 4])
     }
 

@@ -29,26 +29,26 @@ private func store(_ numbers: [Float], frozen: Bool = false) -> ParameterStore<F
 
     @Test func whatMatteredIsHeldAndTheRestIsFree() throws {
         let weights = store([9, 1, 1, 1], frozen: true), gradients = store([0, 0, 0])
-        let held = ElasticConsolidation(gradients.layout, try .init(["strength": 10]))
-        #expect(held.addPenalty(of: weights, to: gradients) == 0)
+        let held = ElasticPenalty(on: weights, gradients.layout, try .init(["elastic_strength": 10]))
+        #expect(held.addPenalty(to: gradients) == 0)
         held.gather(store([1, 0, 2]))
         held.gather(store([3, 0, 0]))
         held.gather(store([.nan, 0, 0]))
-        held.consolidate(weights)
+        held.consolidate()
         #expect(Array(held.importance.values) == [5, 0, 2])
         _ = weights.values.update(from: [9, 2, 5, 0])
-        let penalty = held.addPenalty(of: weights, to: gradients)
+        let penalty = held.addPenalty(to: gradients)
         #expect(Array(gradients.values) == [50, 0, -20])
         #expect(penalty == 35)
     }
 
     @Test func oldImportanceFades() throws {
         let weights = store([0, 0, 0])
-        let held = ElasticConsolidation(weights.layout, try .init(["fading": 0.5]))
+        let held = ElasticPenalty(on: weights, weights.layout, try .init(["elastic_fading": 0.5]))
         held.gather(store([2, 0, 0]))
-        held.consolidate(weights)
+        held.consolidate()
         held.gather(store([0, 1, 0]))
-        held.consolidate(weights)
+        held.consolidate()
         #expect(Array(held.importance.values) == [2, 1, 0])
     }
 }

@@ -50,7 +50,7 @@ struct AlignmentTests {
         slices: [MomentAligner.Slice], closed: [Int64], late: Int
     ) {
         let modalities = ["image", "audio", "vector"]
-        var aligner = MomentAligner(settings, modalities: modalities, waitsForAll: false)
+        var aligner = MomentAligner(settings, modalities: modalities, policies: ["image": "latest"], waitsForAll: false)
         let order = sent.indices.sorted { (sent[$0].at, $0) < (sent[$1].at, $1) }
         var next = 0, slices: [MomentAligner.Slice] = [], closed: [Int64] = [], late = 0
         for now in 0...end {
@@ -183,7 +183,7 @@ struct AlignmentTests {
         #expect(problems("[{modality: vector, policy: interpolated, tolerance: 0.2}]") == "")
         #expect(problems("[{modality: vector, policy: newest}]").contains("there are concatenate, latest, nearest, exact, interpolated"))
         #expect(problems("[{modality: sonar}]").contains("no sense 'sonar'"))
-        #expect(problems("[{modality: text, policy: interpolated}]").contains("words cannot be interpolated"))
+        #expect(problems("[{modality: text, policy: interpolated}]").contains("text: its readings cannot be interpolated"))
         #expect(problems("[{modality: image, hold: -1}]").contains("hold -1.0"))
     }
 }

@@ -20,7 +20,7 @@ struct MomentAlignerTests {
     }
 
     @Test func aMomentHoldsTheFramesBetweenTwoBoundaries() throws {
-        var aligner = MomentAligner(.init(), modalities: ["image", "text"], waitsForAll: true)
+        var aligner = MomentAligner(.init(), modalities: ["image", "text"], policies: ["image": "latest"], waitsForAll: true)
         for (index, time) in [1, 5, 9].enumerated() {
             #expect(aligner.insert(frame("image", Int64(time), sequence: UInt64(index + 1)), at: 0) == nil)
         }
@@ -42,7 +42,7 @@ struct MomentAlignerTests {
         var settings = MomentAligner.Configuration(), rule = AlignmentRule(modality: "image")
         rule.policy = "concatenate"
         settings.alignment = [rule]
-        var aligner = MomentAligner(settings, modalities: ["image"], waitsForAll: true)
+        var aligner = MomentAligner(settings, modalities: ["image"], policies: ["image": "latest"], waitsForAll: true)
         #expect(aligner.insert(frame("image", 5, sequence: 2), at: 0) == nil)
         #expect(aligner.insert(frame("image", 5, sequence: 2), at: 0) == .duplicate)
         #expect(aligner.insert(frame("image", 3, sequence: 1), at: 0) == nil && aligner.outOfOrder == 1)
@@ -57,7 +57,7 @@ struct MomentAlignerTests {
     @Test func liveAMomentWaitsForEverySourceButNeverLongerThanTheLateness() {
         var settings = MomentAligner.Configuration()
         settings.lateness = 0.05
-        var aligner = MomentAligner(settings, modalities: ["image", "text"], waitsForAll: false)
+        var aligner = MomentAligner(settings, modalities: ["image", "text"], policies: ["image": "latest"], waitsForAll: false)
         _ = aligner.insert(frame("image", 5, sequence: 1, source: "camera"), at: 0)
         _ = aligner.insert(frame("text", 10, sequence: 1, source: "words"), at: 0)
         for modality in ["image", "text"] { _ = aligner.insert(boundary(1, end: 10), from: modality, at: 1_000) }
@@ -80,7 +80,7 @@ struct MomentAlignerTests {
     func anyOrderOfArrivalGivesTheSameMoments(seed: UInt64) {
         let frames = (1...40).map { frame(["image", "text", "audio"][$0 % 3], Int64($0 * 10), sequence: UInt64($0)) }
         func moments(_ frames: [MomentAligner.Arrival]) -> [MomentAligner.Slice] {
-            var aligner = MomentAligner(.init(), modalities: ["image", "text", "audio"], waitsForAll: true)
+            var aligner = MomentAligner(.init(), modalities: ["image", "text", "audio"], policies: ["image": "latest"], waitsForAll: true)
             for frame in frames { _ = aligner.insert(frame, at: 0) }
             for ordinal in 1...4 as ClosedRange<UInt64> {
                 for modality in ["text", "audio", "image"] {
@@ -112,7 +112,7 @@ struct MomentAlignerTests {
         settings.maximumSessions = 4
         settings.maximumPending = 5
         settings.maximumSources = 3
-        var aligner = MomentAligner(settings, modalities: ["image"], waitsForAll: true)
+        var aligner = MomentAligner(settings, modalities: ["image"], policies: ["image": "latest"], waitsForAll: true)
         var refused = 0
         for index in 1...200 {
             refused +=

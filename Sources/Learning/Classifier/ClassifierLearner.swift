@@ -2,11 +2,40 @@ import Foundation
 import Statistics
 import Tensors
 
-/// Learns to classify feature vectors from a stream, one small batch after another, by a strategy and an optimiser chosen by name.
+/// Learns to classify feature vectors from a stream, one small batch after another, by strategies and an optimiser chosen by name.
 ///
 /// `learn` predicts every row before it learns from it. The same seed and stream give the same numbers, to the bit.
 /// A learner has one owner: it is not `Sendable`.
 public final class ClassifierLearner {
+    /// How a classifier learns.
+    public struct Configuration: Settings {
+        /// Names in `strategies`, separated by commas: what keeps the old.
+        public var strategy = "er"
+        /// Laid over the strategies' defaults.
+        public var strategySettings: JSONValue = .object([:])
+        /// A name in `optimizers`.
+        public var optimizer = "adam"
+        /// Laid over the optimiser's defaults.
+        public var optimizerSettings: JSONValue = .object([:])
+        /// A name in `replayPolicies`.
+        public var replay = "reservoir"
+        /// Rows remembered, where a strategy recalls any.
+        public var memory = 500
+        /// The most rows that `learn` takes at a time, and remembered ones in each step beside them.
+        public var batch = 10
+        public var replayed = 10
+        /// Steps for each batch, each with other remembered rows.
+        public var steps = 1
+
+        public init() {}
+
+        public func validate() throws(SettingsError) {
+            for (key, value, least) in [("batch", batch, 1), ("replayed", replayed, 0), ("memory", memory, 0), ("steps", steps, 1)] {
+                try SettingsError.require((least...1_000_000).contains(value), key, "\(value) is not in \(least)…1000000")
+            }
+        }
+    }
+
     /// A labelled feature vector.
     public struct Sample: Codable, Sendable, Equatable {
         public var features: [Float]
@@ -18,162 +47,147 @@ public final class ClassifierLearner {
         }
     }
 
-    /// A sample and the logits it had when it was new.
+    /// A sample, and the logits it had when it was new where a strategy wants to know.
     struct Memory: Codable, Sendable {
         var sample: Sample
         var logits: [Float]
     }
 
     public let network: ClassifierNetwork
-    public let strategy: Rehearsal
-    public let batch: Int
+    public let configuration: Configuration
+    public let strategy: StrategyMix
     public let parameters: ParameterStore<Float>
     public let optimizer: Optimizer
     var memory: ReplayBuffer<Memory>
     private let graph: Graph<Float>
-    private let rows: Rows
-    private let elastic: ElasticConsolidation?
-    /// What the last consolidated weights say; nil before the first consolidation.
-    private var teacher: ClassifierServer?
+    /// New rows, then recalled ones, then those that are recalled beside.
+    private let features, logits: Tensor<Float>
+    private let targets: Indices
+    /// Of the labels alone.
+    private let labelLoss: Tensor<Float>
+    private let strategies: BoundStrategies<ClassifierServer>
+    private let replayed: Int
 
-    /// The graph's inputs and outputs: new rows, then replayed, then matched ones.
-    private struct Rows {
-        let features, logits, weights, loss: Tensor<Float>
-        let targets: Indices
-        /// Added to logits before the cross entropy; hides classes from new rows of an asymmetric strategy.
-        let mask: Tensor<Float>?
-        let matched, distilled: HeldLogits?
-    }
-
-    /// - Parameters:
-    ///   - batch: the most rows that `learn` takes at a time.
-    ///   - optimizer: a name of `optimizers`, with settings laid over its defaults.
+    /// - Parameter lists: what the names of the configuration choose from.
     public init(
-        _ network: ClassifierNetwork, strategy: Rehearsal, optimizer: String = "adam", settings: JSONValue = .object([:]),
-        batch: Int, seed: UInt64, team: Team = .solo
+        _ network: ClassifierNetwork, _ configuration: Configuration = Configuration(), seed: UInt64,
+        lists: LearningLists = LearningLists(), team: Team = .solo
     ) throws(SettingsError) {
-        try SettingsError.require(batch > 0, "batch", "\(batch) is not positive")
-        let rule = try updateRule(optimizer, settings: settings)
+        try configuration.validate()
+        let batch = configuration.batch
+        let mix = try StrategyMix(named: configuration.strategy, settings: configuration.strategySettings, from: lists.strategies)
+        let rule = try updateRule(configuration.optimizer, settings: configuration.optimizerSettings, from: lists.optimizers)
+        try SettingsError.require(
+            network.parameters.contains { mix.learns($0.name) }, "strategy", "nothing of the network learns by '\(configuration.strategy)'")
         var random = RandomSource(seed: seed)
-        self.network = network
-        self.strategy = strategy
-        self.batch = batch
         parameters = network.initialStore(using: &random)
-        memory = try ReplayBuffer(policy: strategy.policy, capacity: strategy.memory, random: random.split())
-        graph = Graph(parameters: parameters, team: team)
-        rows = Self.record(network, strategy, batch, in: graph)
-        elastic =
-            strategy.elasticStrength > 0
-            ? ElasticConsolidation(graph.gradients.layout, try .init(["strength": .number(strategy.elasticStrength)])) : nil
-        self.optimizer = Optimizer(rule, parameters: parameters, gradients: graph.gradients, team: team)
-    }
-
-    private static func record(_ network: ClassifierNetwork, _ strategy: Rehearsal, _ batch: Int, in graph: Graph<Float>) -> Rows {
-        let labelled = batch + strategy.replayed, all = labelled + strategy.matched, classes = network.classes
-        let features = graph.input([all, network.features])
-        let logits = network(features, in: graph)
-        let targets = graph.indices(Array(repeating: -100, count: labelled))
-        let weights = graph.input([labelled])
-        let mask = strategy.asymmetric ? graph.input([labelled, classes]) : nil
-        let answers = labelled < all ? graph.sliceRows(logits, 0..<labelled) : logits
-        let crossEntropy = graph.crossEntropy(mask.map { graph.add(answers, $0) } ?? answers, targets: targets, weights: weights).mean
-        let matched = strategy.matched > 0 ? HeldLogits(graph.sliceRows(logits, labelled..<all), in: graph) : nil
-        let distilled = strategy.distillWeight > 0 ? HeldLogits(graph.sliceRows(logits, 0..<batch), in: graph) : nil
-        var loss = crossEntropy
-        if let matched { loss = graph.add(loss, matched.distance, scale: strategy.matchWeight) }
-        if let distilled { loss = graph.add(loss, distilled.distance, scale: strategy.distillWeight) }
-        return Rows(
-            features: features, logits: logits, weights: weights, loss: loss, targets: targets, mask: mask, matched: matched,
-            distilled: distilled)
+        replayed = mix.replays ? configuration.replayed : 0
+        memory = try ReplayBuffer(
+            policy: configuration.replay, from: lists.replayPolicies, capacity: mix.replays ? configuration.memory : 0,
+            random: random.split())
+        let graph = Graph(parameters: parameters, learning: { mix.learns($0.name) }, team: team), rows = batch + replayed + mix.rowsBeside
+        features = graph.input([rows, network.features])
+        logits = network(features, in: graph)
+        targets = graph.indices(Array(repeating: Self.none, count: rows))
+        let mask = mix.masksClasses ? graph.input([rows, network.classes]) : nil
+        labelLoss = graph.crossEntropy(mask.map { [logits] in graph.add(logits, $0) } ?? logits, targets: targets).mean
+        strategies = BoundStrategies(
+            mix, in: graph, logits: logits, classMask: mask, loss: labelLoss, rows: (new: batch, candidates: batch + replayed)
+        ) { parameters, rows in ClassifierServer(network, parameters: parameters, batch: rows, team: team) }
+        optimizer = Optimizer(rule, parameters: parameters, gradients: graph.gradients, team: team)
+        (self.network, self.configuration, self.strategy, self.graph) = (network, configuration, mix, graph)
     }
 
     /// Predicts the samples' classes, then learns from them and remembers them.
     /// - Returns: a distribution over classes for each sample, from before it was learned.
     @discardableResult
     public func learn(_ samples: [Sample]) -> [[Float]] {
-        precondition((1...batch).contains(samples.count), "\(samples.count) samples in a batch of \(batch)")
+        precondition((1...configuration.batch).contains(samples.count), "\(samples.count) samples in a batch of \(configuration.batch)")
         var predictions: [[Float]] = []
-        for step in 0..<strategy.steps {
+        for step in 0..<configuration.steps {
+            let recalled = recall(for: samples), beside = memory.draw(strategy.rowsBeside)
             put(samples)
-            recall()
+            put(recalled, from: configuration.batch, count: replayed)
+            put(beside, from: configuration.batch + replayed, count: strategy.rowsBeside, isLabelled: false)
+            prepare(samples, recalled, beside)
             graph.forward()
             if step == 0 {
                 predictions = samples.indices.map { softmax(logits(of: $0)) }
                 remember(samples)
             }
-            graph.backward(from: rows.loss)
-            elastic?.gather(graph.gradients)
-            elastic?.addPenalty(of: parameters, to: graph.gradients)
+            guard strategy.updates else { break }
+            graph.backward(from: strategies.loss)
+            strategies.correct(graph.gradients)
             optimizer.step()
         }
+        if strategy.updates, !strategies.isEmpty { strategies.finish(samples.map(\.label)) }
         return predictions
     }
 
-    /// A domain has ended: what strategies without a memory hold on to from here on is the weights as they are.
-    public func consolidate() {
-        elastic?.consolidate(parameters)
-        if rows.distilled != nil { teacher = ClassifierServer(network, parameters: parameters.copy(), batch: batch) }
-    }
+    /// A domain has ended: what some strategies hold on to from here on is the weights as they are.
+    public func consolidate() { strategies.consolidate() }
+
+    private typealias Drawn = ReplayBuffer<Memory>.Drawn
+
+    /// What the cross entropy leaves out.
+    private static let none = -100
 
     private func logits(of row: Int) -> [Float] {
-        Array(rows.logits.values[row * network.classes..<(row + 1) * network.classes])
+        Array(logits.values[row * network.classes..<(row + 1) * network.classes])
+    }
+
+    private func recall(for samples: [Sample]) -> [Drawn] {
+        strategies.recall(replayed, from: &memory, reading: { $0.sample }) {
+            put(samples)
+            put([], from: configuration.batch, count: replayed + strategy.rowsBeside)
+            strategies.clear()
+            graph.forward()
+            graph.backward(from: labelLoss)
+            return graph.gradients
+        }
     }
 
     private func put(_ samples: [Sample]) {
-        for row in 0..<batch {
-            if row < samples.count { setRow(row, samples[row], weight: 1) } else { rows.targets[row] = -100 }
-        }
-        hideAbsentClasses(from: samples)
-        if let distilled = rows.distilled, let teacher {
-            distilled.clear()
-            for (row, logits) in teacher.logits(of: samples.map(\.features)).enumerated() { distilled.set(row, logits) }
+        for row in 0..<configuration.batch {
+            if row < samples.count { put(samples[row], row: row) } else { targets[row] = Self.none }
         }
     }
 
-    private func hideAbsentClasses(from samples: [Sample]) {
-        guard let mask = rows.mask else { return }
-        let present = Set(samples.map(\.label)), classes = network.classes
-        for row in 0..<batch {
-            for k in 0..<classes { mask.values[row * classes + k] = present.contains(k) ? 0 : -1e9 }
+    private func put(_ recalled: [Drawn], from first: Int, count: Int, isLabelled: Bool = true) {
+        for place in 0..<count {
+            if place < recalled.count { put(recalled[place].item.sample, row: first + place) }
+            if place >= recalled.count || !isLabelled { targets[first + place] = Self.none }
         }
     }
 
-    private func recall() {
-        let replayed = memory.draw(strategy.replayed)
-        for place in 0..<strategy.replayed {
-            let row = batch + place
-            if place < replayed.count {
-                setRow(row, replayed[place].item.sample, weight: Float(strategy.replayWeight))
-            } else {
-                rows.targets[row] = -100
-            }
-        }
-        guard let matched = rows.matched else { return }
-        matched.clear()
-        for (place, drawn) in memory.draw(strategy.matched).enumerated() {
-            setFeatures(batch + strategy.replayed + place, drawn.item.sample.features)
-            matched.set(place, drawn.item.logits)
-        }
-    }
-
-    private func setRow(_ row: Int, _ sample: Sample, weight: Float) {
+    private func put(_ sample: Sample, row: Int) {
+        let count = network.features
         precondition((0..<network.classes).contains(sample.label), "label \(sample.label) of \(network.classes) classes")
-        setFeatures(row, sample.features)
-        rows.targets[row] = sample.label
-        rows.weights.values[row] = weight
+        precondition(sample.features.count == count, "\(sample.features.count) features for a network of \(count)")
+        _ = UnsafeMutableBufferPointer(rebasing: features.values[row * count..<(row + 1) * count]).update(from: sample.features)
+        targets[row] = sample.label
     }
 
-    private func setFeatures(_ row: Int, _ features: [Float]) {
-        precondition(features.count == network.features, "\(features.count) features for a network of \(network.features)")
-        _ = UnsafeMutableBufferPointer(rebasing: rows.features.values[row * features.count..<(row + 1) * features.count]).update(
-            from: features)
+    /// Tells the strategies what stands in which row.
+    private func prepare(_ samples: [Sample], _ recalled: [Drawn], _ beside: [Drawn]) {
+        guard !strategies.isEmpty else { return }
+        func rows(_ drawn: [Drawn], from first: Int) -> [StrategyStep.Row] {
+            drawn.enumerated().map { .init(place: first + $0, label: $1.item.sample.label, logits: $1.item.logits) }
+        }
+        var step = StrategyStep()
+        step.new = samples.enumerated().map { .init(place: $0, label: $1.label, logits: []) }
+        step.recalled = rows(recalled, from: configuration.batch)
+        step.beside = rows(beside, from: configuration.batch + replayed)
+        strategies.prepare(step, new: samples)
     }
 
     private func remember(_ samples: [Sample]) {
         for (row, sample) in samples.enumerated() {
             let logits = logits(of: row)
             guard logits.allSatisfy(\.isFinite) else { continue }  // it would spoil every step that it is recalled for
-            memory.add(Memory(sample: sample, logits: logits), label: sample.label, bytes: 4 * (sample.features.count + network.classes))
+            memory.add(
+                Memory(sample: sample, logits: strategy.storesLogits ? logits : []), label: sample.label,
+                bytes: 4 * (sample.features.count + network.classes))
         }
     }
 }

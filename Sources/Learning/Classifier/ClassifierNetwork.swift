@@ -10,7 +10,10 @@ public struct ClassifierNetwork: Layer {
 
     public init(features: Int, hidden: [Int], classes: Int) {
         widths = [features] + hidden + [classes]
-        linears = zip(widths, widths.dropFirst()).enumerated().map { Linear("linear.\($0.offset)", $0.element.0, $0.element.1) }
+        // Called as the parts of a model of moments are, so that what may learn is chosen by the same names.
+        linears = zip(widths, widths.dropFirst()).enumerated().map { index, layer in
+            Linear(index == hidden.count ? "head" : "h.\(index)", layer.0, layer.1)
+        }
     }
 
     public var features: Int { widths[0] }

@@ -1,7 +1,9 @@
+import Foundation
 import Tensors
 
 /// Answers with a classifier's parameters as they are: forward only, many rows at a time.
 public final class ClassifierServer {
+    let parameters: ParameterStore<Float>
     private let network: ClassifierNetwork
     private let graph: Graph<Float>
     private let features, logits: Tensor<Float>
@@ -10,6 +12,7 @@ public final class ClassifierServer {
     public init(_ network: ClassifierNetwork, parameters: ParameterStore<Float>, batch: Int = 100, team: Team = .solo) {
         precondition(batch > 0, "a batch of \(batch)")
         self.network = network
+        self.parameters = parameters
         graph = .predicting(parameters: parameters, team: team)
         features = graph.input([batch, network.features])
         logits = network(features, in: graph)
@@ -34,5 +37,16 @@ public final class ClassifierServer {
             for row in 0..<part.count { answers.append(Array(logits.values[row * network.classes..<(row + 1) * network.classes])) }
         }
         return answers
+    }
+}
+
+extension ClassifierServer: InputReader {
+    func logits(of samples: [ClassifierLearner.Sample]) -> [[Float]] { logits(of: samples.map(\.features)) }
+
+    func losses(of samples: [ClassifierLearner.Sample]) -> [Double?] {
+        zip(samples, logits(of: samples)).map { sample, logits in
+            let largest = Double(logits.max() ?? 0)
+            return largest + log(logits.reduce(0) { $0 + exp(Double($1) - largest) }) - Double(logits[sample.label])
+        }
     }
 }

@@ -29,6 +29,8 @@ extension Optimizer {
     /// A saved state that does not fit this optimizer.
     public struct StateError: Error, Equatable, CustomStringConvertible {
         public let description: String
+
+        public init(description: String) { self.description = description }
     }
 
     /// Without the moments, which whoever writes them to a file reads where they are.

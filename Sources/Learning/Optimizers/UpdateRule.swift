@@ -35,14 +35,14 @@ extension UpdateRule {
 /// What is the same for every run of a step.
 public struct OptimizerStep: Sendable {
     /// From 1.
-    let number: Int
-    let learningRate: Double
+    public let number: Int
+    public let learningRate: Double
     /// What gradients are multiplied with: the mean over accumulated batches, and clipping.
-    let gradientScale: Float
+    public let gradientScale: Float
 }
 
 /// Every optimiser, by the name that configurations use: a family, and its switches.
-public let optimizers: KeyValuePairs<String, any UpdateRule> = [
+public let optimizers: Named<any UpdateRule> = [
     "sgd": MomentumRule(momentum: 0),
     "momentum": MomentumRule(momentum: 0.9),
     "nesterov": MomentumRule(momentum: 0.9, nesterov: true),
@@ -52,10 +52,10 @@ public let optimizers: KeyValuePairs<String, any UpdateRule> = [
 ]
 
 /// The rule of an optimiser's name with settings laid over its defaults.
-public func updateRule(_ name: String, settings: JSONValue = .object([:])) throws(SettingsError) -> any UpdateRule {
-    guard var rule = optimizers.first(where: { $0.key == name })?.value else {
-        throw SettingsError("optimizer", "there is no '\(name)'; there are \(optimizers.map(\.key).joined(separator: ", "))")
-    }
+public func updateRule(
+    _ name: String, settings: JSONValue = .object([:]), from list: Named<any UpdateRule> = optimizers
+) throws(SettingsError) -> any UpdateRule {
+    var rule = try list.find(name, for: "optimizer")
     try rule.merge(settings)
     return rule
 }

@@ -3,12 +3,13 @@ import CVector
 /// A run of weights that belong to one parameter, with their gradients and moments.
 public struct WeightRun {
     let parameter: Int
-    let count: Int
-    let decays: Bool
-    let weights: UnsafeMutablePointer<Float>
-    let gradients: UnsafePointer<Float>
+    /// A multiple of sixteen where a rule sees it.
+    public let count: Int
+    public let decays: Bool
+    public let weights: UnsafeMutablePointer<Float>
+    public let gradients: UnsafePointer<Float>
     /// Nil where the rule keeps fewer moments.
-    let first, second: UnsafeMutablePointer<Float>?
+    public let first, second: UnsafeMutablePointer<Float>?
 
     /// Calls the body with runs of whole sixteens: this one as far as it goes, then a copy of the rest with zeros behind it.
     @inline(__always)

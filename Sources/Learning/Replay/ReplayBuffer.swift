@@ -25,14 +25,15 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
     private var items: [Item] = []
 
     /// - Parameters:
-    ///   - policy: a name of `replayPolicies`.
+    ///   - policy: a name in the list.
     ///   - byteCapacity: a single item larger than this is never kept.
     public init(
-        policy: String = "reservoir", settings: JSONValue = .object([:]), capacity: Int, byteCapacity: Int = .max, random: RandomSource
+        policy: String = "reservoir", settings: JSONValue = .object([:]), from list: Named<any ReplayPolicy> = replayPolicies,
+        capacity: Int, byteCapacity: Int = .max, random: RandomSource
     ) throws(SettingsError) {
         try SettingsError.require(capacity >= 0, "capacity", "\(capacity) is negative")
         try SettingsError.require(byteCapacity >= 0, "byte_capacity", "\(byteCapacity) is negative")
-        self.policy = try replayPolicy(policy, settings: settings)
+        self.policy = try replayPolicy(policy, settings: settings, from: list)
         policyName = policy
         self.capacity = capacity
         self.byteCapacity = byteCapacity
@@ -124,6 +125,7 @@ extension ReplayBuffer: Codable where Item: Codable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         try self.init(
             policy: container.decode(String.self, forKey: .policy), settings: container.decode(JSONValue.self, forKey: .settings),
+            from: decoder.userInfo[.replayPolicies] as? Named<any ReplayPolicy> ?? replayPolicies,
             capacity: container.decode(Int.self, forKey: .capacity), byteCapacity: container.decode(Int.self, forKey: .byteCapacity),
             random: container.decode(RandomSource.self, forKey: .random))
         slots = try container.decode([ReplaySlot].self, forKey: .slots)
@@ -150,4 +152,9 @@ extension ReplayBuffer: Codable where Item: Codable {
         try container.encode(random, forKey: .random)
         try container.encode(items, forKey: .items)
     }
+}
+
+extension CodingUserInfoKey {
+    /// Where a decoder of buffers finds a `Named<any ReplayPolicy>` that is longer than `replayPolicies`.
+    public static let replayPolicies = CodingUserInfoKey("replayPolicies")
 }

@@ -46,7 +46,7 @@ extension ReplayPolicy {
 }
 
 /// Every replay policy, by the name that configurations use.
-public let replayPolicies: KeyValuePairs<String, any ReplayPolicy> = [
+public let replayPolicies: Named<any ReplayPolicy> = [
     "reservoir": ReservoirReplay(),
     "class-balanced": ClassBalancedReplay(),
     "recency": RecencyReplay(),
@@ -54,10 +54,10 @@ public let replayPolicies: KeyValuePairs<String, any ReplayPolicy> = [
 ]
 
 /// The policy of a name with settings laid over its defaults.
-public func replayPolicy(_ name: String, settings: JSONValue = .object([:])) throws(SettingsError) -> any ReplayPolicy {
-    guard var policy = replayPolicies.first(where: { $0.key == name })?.value else {
-        throw SettingsError("replay", "there is no '\(name)'; there are \(replayPolicies.map(\.key).joined(separator: ", "))")
-    }
+public func replayPolicy(
+    _ name: String, settings: JSONValue = .object([:]), from list: Named<any ReplayPolicy> = replayPolicies
+) throws(SettingsError) -> any ReplayPolicy {
+    var policy = try list.find(name, for: "replay")
     try policy.merge(settings)
     return policy
 }

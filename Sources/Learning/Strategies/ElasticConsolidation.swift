@@ -1,56 +1,63 @@
 import Statistics
 import Tensors
 
-/// Online elastic weight consolidation: what mattered for the old is held near where it was, by a spring as stiff as it mattered.
+/// Online elastic weight consolidation (EWC): what mattered for the old is held near where it was, by a spring as stiff as it mattered.
 ///
-///     penalty = strength / 2 · Σ importance · (w − anchor)²
+///     penalty = elasticStrength / 2 · Σ importance · (w − anchor)²
 ///
 /// importance is the diagonal of the Fisher information: at each consolidation the old one fades and the mean squared gradient
 /// gathered since is added.  Kirkpatrick et al. 2017, https://arxiv.org/abs/1612.00796; online by Schwarz et al. 2018, https://arxiv.org/abs/1805.06370
-///
-/// One owner: not `Sendable`.
-public final class ElasticConsolidation {
-    public struct Configuration: Settings {
-        public var strength = 100.0
-        /// What share of the importance stays at each consolidation.
-        public var fading = 0.9
+public struct ElasticConsolidation: Strategy {
+    public static let name = "ewc"
 
-        public init() {}
+    public var elasticStrength = 100.0
+    /// What share of the importance stays at each consolidation.
+    public var elasticFading = 0.9
 
-        public func validate() throws(SettingsError) {
-            try SettingsError.require(strength >= 0, "strength", "\(strength) is negative")
-            try SettingsError.require((0...1).contains(fading), "fading", "\(fading) is not in 0…1")
-        }
+    public init() {}
+
+    public func validate() throws(SettingsError) {
+        try requireWeight(elasticStrength, "elastic_strength")
+        try SettingsError.require((0...1).contains(elasticFading), "elastic_fading", "\(elasticFading) is not in 0…1")
     }
 
-    public let settings: Configuration
+    public var memory: StrategyMemory { StrategyMemory(learned: elasticStrength > 0 ? 3 : 0) }
+
+    public func bind(to site: inout StrategySite) -> (any BoundStrategy)? {
+        elasticStrength > 0 ? ElasticPenalty(on: site.parameters, site.graph.gradients.layout, self) : nil
+    }
+}
+
+/// The springs of elastic weight consolidation. One owner: not `Sendable`.
+public final class ElasticPenalty: BoundStrategy {
+    private let settings: ElasticConsolidation
+    private let weights: ParameterStore<Float>
     /// Laid out as the gradients: for what learns only.
     public let importance: ParameterStore<Float>
     public let anchor: ParameterStore<Float>
     private let gathered: ParameterStore<Float>
     private static let largestGradient: Float = 1e6
-    private var samples = 0
-    private var isAnchored = false
+    private var progress = Progress()
 
-    /// What it remembers beside `stores`.
-    struct Progress: Codable, Sendable, Equatable {
-        var samples: Int
-        var isAnchored: Bool
+    private struct Progress: Codable {
+        var samples = 0
+        var isAnchored = false
     }
 
-    var progress: Progress {
-        get { Progress(samples: samples, isAnchored: isAnchored) }
-        set { (samples, isAnchored) = (newValue.samples, newValue.isAnchored) }
-    }
-
-    var stores: KeyValuePairs<String, ParameterStore<Float>> { ["importance": importance, "anchor": anchor, "gathered": gathered] }
-
-    /// - Parameter layout: of the gradients.
-    public init(_ layout: ParameterLayout, _ settings: Configuration = Configuration()) {
+    /// - Parameters:
+    ///   - weights: what is held, read anew for each penalty.
+    ///   - layout: of the gradients.
+    public init(on weights: ParameterStore<Float>, _ layout: ParameterLayout, _ settings: ElasticConsolidation = ElasticConsolidation()) {
         self.settings = settings
+        self.weights = weights
         importance = ParameterStore(layout)
         anchor = ParameterStore(layout)
         gathered = ParameterStore(layout)
+    }
+
+    public func correct(_ gradients: ParameterStore<Float>) {
+        gather(gradients)
+        addPenalty(to: gradients)
     }
 
     /// Gathers importance from the gradient of one sample's (or one small batch's) log-likelihood; one that is not finite, or too large to be
@@ -59,28 +66,27 @@ public final class ElasticConsolidation {
         precondition(gradients.layout == gathered.layout, "gradients of another layout")
         guard gradients.values.allSatisfy({ abs($0) <= Self.largestGradient }) else { return }
         for place in gathered.values.indices { gathered.values[place] += gradients.values[place] * gradients.values[place] }
-        samples += 1
+        progress.samples += 1
     }
 
     /// Makes the weights as they are the new anchor, and what was gathered since part of the importance.
-    public func consolidate(_ weights: ParameterStore<Float>) {
-        let fading = isAnchored ? Float(settings.fading) : 0
-        let share = samples > 0 ? 1 / Float(samples) : 0
+    public func consolidate() {
+        let fading = progress.isAnchored ? Float(settings.elasticFading) : 0
+        let share = progress.samples > 0 ? 1 / Float(progress.samples) : 0
         for place in importance.values.indices {
             importance.values[place] = fading * importance.values[place] + share * gathered.values[place]
             gathered.values[place] = 0
         }
         for parameter in anchor.layout.parameters { _ = anchor[parameter.name].update(from: weights[parameter.name]) }
-        samples = 0
-        isAnchored = true
+        progress = Progress(samples: 0, isAnchored: true)
     }
 
     /// Adds the penalty's gradient to a step's gradients; returns the penalty. Nothing before the first consolidation.
     @discardableResult
-    public func addPenalty(of weights: ParameterStore<Float>, to gradients: ParameterStore<Float>) -> Double {
+    public func addPenalty(to gradients: ParameterStore<Float>) -> Double {
         precondition(gradients.layout == anchor.layout, "gradients of another layout")
-        guard isAnchored else { return 0 }
-        let strength = Float(settings.strength)
+        guard progress.isAnchored else { return 0 }
+        let strength = Float(settings.elasticStrength)
         var penalty = 0.0
         for parameter in anchor.layout.parameters {
             let (w, then, stiffness, g) = (
@@ -93,5 +99,31 @@ public final class ElasticConsolidation {
             }
         }
         return penalty
+    }
+
+    private var stores: KeyValuePairs<String, ParameterStore<Float>> { ["importance": importance, "anchor": anchor, "gathered": gathered] }
+
+    public var state: StrategyState {
+        StrategyState(
+            progress: JSONValue(encoding: progress),
+            tensors: Dictionary(uniqueKeysWithValues: stores.map { ($0.key, Array($0.value.values)) }))
+    }
+
+    public func restore(_ state: StrategyState) throws(Optimizer.StateError) {
+        guard let read = state.progress.decoded(as: Progress.self), (0...1 << 53).contains(read.samples) else {
+            throw .init(description: "what elastic consolidation has gathered is not to be read")
+        }
+        var numbers: [(ParameterStore<Float>, [Float])] = []
+        for (name, store) in stores {
+            if let values = try state.numbers(name, store.values.count) { numbers.append((store, values)) }
+        }
+        for (store, values) in numbers { _ = store.values.update(from: values) }
+        progress = read
+    }
+
+    /// Weights that did not learn before begin without importance, and so do all with them.
+    public func carry(from other: any BoundStrategy) {
+        guard let other = other as? ElasticPenalty, other.anchor.layout == anchor.layout else { return }
+        try? restore(other.state)
     }
 }

@@ -35,12 +35,7 @@ public final class MomentJudge {
 
     public func judge(_ moment: MomentInput) -> Judgement? { judge(CollectionOfOne(moment))[0] }
 
-    func logits(of moment: MomentInput) -> [Float] {
-        answers(to: CollectionOfOne(moment)) { row, _ in
-            let classes = graph.logits.columns
-            return Array(graph.logits.values[row * classes..<(row + 1) * classes])
-        }[0]
-    }
+    func logits(of moment: MomentInput) -> [Float] { logits(of: [moment])[0] }
 
     private func answers<Answer>(to moments: some Collection<MomentInput>, _ answer: (Int, MomentInput) -> Answer) -> [Answer] {
         var answers: [Answer] = []
@@ -55,4 +50,15 @@ public final class MomentJudge {
         }
         return answers
     }
+}
+
+extension MomentJudge: InputReader {
+    func logits(of moments: [MomentInput]) -> [[Float]] {
+        answers(to: moments) { row, _ in
+            let classes = graph.logits.columns
+            return Array(graph.logits.values[row * classes..<(row + 1) * classes])
+        }
+    }
+
+    func losses(of moments: [MomentInput]) -> [Double?] { judge(moments).map { $0?.loss } }
 }

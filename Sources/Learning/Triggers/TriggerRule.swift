@@ -71,7 +71,10 @@ public struct TriggerRule: Settings {
         case name, signal, detector, detectorSettings, action, amount, target, cooldownSeconds, budget, budgetSeconds, expectedCost
     }
 
-    public func validate() throws(SettingsError) {
+    public func validate() throws(SettingsError) { try validate(with: LearningLists()) }
+
+    /// Throws the first setting that makes no sense where names are chosen from given lists.
+    public func validate(with lists: LearningLists) throws(SettingsError) {
         try SettingsError.require(!name.isEmpty, "name", "is empty")
         try SettingsError.require(!signal.isEmpty, "signal", "is empty")
         try SettingsError.require(amount >= 0 && amount <= 10_000, "amount", "\(amount) is not in 0…10000")
@@ -86,10 +89,10 @@ public struct TriggerRule: Settings {
         let switches = action == .switchStrategy || action == .switchOptimizer
         try SettingsError.require(!switches || !target.isEmpty, "target", "is empty; \(action.rawValue) wants the name to switch to")
         switch action {
-        case .switchOptimizer: _ = try updateRule(target)
-        case .switchStrategy: _ = try MomentStrategy(named: target)
+        case .switchOptimizer: _ = try updateRule(target, from: lists.optimizers)
+        case .switchStrategy: _ = try StrategyMix(named: target, from: lists.strategies)
         default: break
         }
-        _ = try NamedDetector(detector, settings: detectorSettings)
+        _ = try NamedDetector(detector, settings: detectorSettings, from: lists.driftDetectors)
     }
 }

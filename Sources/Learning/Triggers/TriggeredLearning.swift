@@ -22,9 +22,14 @@ public struct TriggeredLearning {
     private static let probeSize = 32
     private static let interval = 200
 
-    /// - Parameter frozen: what the learner began with.
-    public init(_ rules: [TriggerRule], _ model: MultimodalModel, frozen: ParameterStore<Float>, seed: UInt64) throws(SettingsError) {
-        triggers = try Triggers(rules)
+    /// - Parameters:
+    ///   - frozen: what the learner began with.
+    ///   - lists: what the names of rules choose from; the learner's own.
+    public init(
+        _ rules: [TriggerRule], _ model: MultimodalModel, frozen: ParameterStore<Float>, seed: UInt64,
+        lists: LearningLists = LearningLists()
+    ) throws(SettingsError) {
+        triggers = try Triggers(rules, lists: lists)
         judge = MomentJudge(model, parameters: ParameterStore(frozen.layout), rows: 16)
         self.frozen = rules.contains { $0.signal == "loss_over_frozen" } ? MomentJudge(model, parameters: frozen.copy(), rows: 1) : nil
         for modality in model.configuration.modalities where rules.contains(where: { $0.signal == "shift.\(modality)" }) {

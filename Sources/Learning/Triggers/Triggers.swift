@@ -19,11 +19,13 @@ public struct Triggers: Codable, Sendable {
     private var watches: [Watch] = []
     public var ledger: TriggerLedger
 
-    public init(_ rules: [TriggerRule], ledgerCapacity: Int = 1000) throws(SettingsError) {
+    /// - Parameter lists: what the names of rules choose from.
+    public init(_ rules: [TriggerRule], lists: LearningLists = LearningLists(), ledgerCapacity: Int = 1000) throws(SettingsError) {
         for rule in rules {
-            try rule.validate()
+            try rule.validate(with: lists)
             try SettingsError.require(!watches.contains { $0.rule.name == rule.name }, "name", "two rules are called '\(rule.name)'")
-            watches.append(Watch(rule: rule, detector: try NamedDetector(rule.detector, settings: rule.detectorSettings)))
+            let detector = try NamedDetector(rule.detector, settings: rule.detectorSettings, from: lists.driftDetectors)
+            watches.append(Watch(rule: rule, detector: detector))
         }
         ledger = TriggerLedger(capacity: ledgerCapacity)
     }

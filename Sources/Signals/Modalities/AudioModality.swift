@@ -7,7 +7,7 @@ public struct AudioModality: Modality {
     public static let formats = ["audio/wav", "audio/x-s16le", "audio/x-f32le"]
     public static let version: UInt32 = 2
 
-    public struct Configuration: Codable, Sendable, Equatable {
+    public struct Configuration: ModalitySettings {
         /// Hertz; other rates are resampled to it.
         public var sampleRate = 8_000
         /// Samples in a frame.
@@ -48,7 +48,7 @@ public struct AudioModality: Modality {
     private let logMel: LogMel
 
     public init(_ configuration: SignalConfiguration) throws(SettingProblem) {
-        let own = configuration.audio
+        let own = configuration[Self.self]
         if let problem = own.problems.first { throw problem }
         self.configuration = own
         logMel = LogMel(
@@ -80,6 +80,24 @@ public struct AudioModality: Modality {
         return (Waveform(samples: samples, sampleRate: waveform.sampleRate), exponent)
     }
 
+    public static func shape(_ settings: Configuration) -> FeatureShape? {
+        FeatureShape(columns: settings.bands, settings: "audio.bands")
+    }
+
+    /// Windowed cosines and sines, with as much while they are made, and the bands.
+    public static func workingBytes(_ settings: Configuration) -> Double {
+        let window = Double(settings.window)
+        return 8 * window * (window + 2) + 4 * window * Double(settings.bands)
+    }
+
+    public static func format(ofFile bytes: [UInt8]) -> String? { WAV.recognises(bytes) ? "audio/wav" : nil }
+
+    /// WAV; raw sounds without loss of 16-bit mono samples.
+    public static func file(of reading: RawReading) throws(SignalRefusal) -> (bytes: [UInt8], ending: String) {
+        if reading.format == "audio/wav" { return (reading.payload, "wav") }
+        return (WAV.encode(try RawSound.decode(reading, limits: SoundLimits(maximumSeconds: 600))), "wav")
+    }
+
     private func decode(_ reading: RawReading) throws(SignalRefusal) -> Waveform {
         guard Self.formats.contains(reading.format) else { throw unknownFormat(reading) }
         guard !reading.payload.isEmpty else { throw SignalRefusal(.empty, "a sound without bytes") }
@@ -94,5 +112,12 @@ public struct AudioModality: Modality {
         let variance = levels.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(levels.count)
         let factor = 1 / max(variance.squareRoot(), 1e-3)
         return levels.map { Float((Double($0) - mean) * factor) }
+    }
+}
+
+extension SignalConfiguration {
+    public var audio: AudioModality.Configuration {
+        get { self[AudioModality.self] }
+        set { self[AudioModality.self] = newValue }
     }
 }

@@ -6,7 +6,7 @@ public struct ImageModality: Modality {
     public static let formats = ["image/jpeg", "image/png", "image/x-rgb8", "image/x-gray8"]
     public static let version: UInt32 = 2
 
-    public struct Configuration: Codable, Sendable, Equatable {
+    public struct Configuration: ModalitySettings {
         /// Pixels of a side after resizing.
         public var size = 32
         /// Pixels of a patch's side; divides `size`.
@@ -40,7 +40,7 @@ public struct ImageModality: Modality {
     private let configuration: Configuration
 
     public init(_ configuration: SignalConfiguration) throws(SettingProblem) {
-        self.configuration = configuration.image
+        self.configuration = configuration[Self.self]
         if let problem = self.configuration.problems.first { throw problem }
     }
 
@@ -66,6 +66,32 @@ public struct ImageModality: Modality {
             validity: validity(of: resized, channels: pixels.channels))
     }
 
+    public static func shape(_ settings: Configuration) -> FeatureShape? {
+        let side = settings.size / settings.patch
+        return FeatureShape(
+            rows: side * side, columns: settings.patch * settings.patch * settings.channels,
+            settings: "image (size \(settings.size), patch \(settings.patch), channels \(settings.channels))")
+    }
+
+    /// A picture, in bytes and in numbers.
+    public static func workingBytes(_ settings: Configuration) -> Double { 4 * 6 * Double(settings.size) * Double(settings.size) }
+
+    /// The newest picture counts.
+    public static var alignment: String { "latest" }
+
+    public static func format(ofFile bytes: [UInt8]) -> String? {
+        PNG.recognises(bytes) ? "image/png" : JPEG.recognises(bytes) ? "image/jpeg" : nil
+    }
+
+    /// As it came, or PNG; raw pictures without loss of 8-bit pixels.
+    public static func file(of reading: RawReading) throws(SignalRefusal) -> (bytes: [UInt8], ending: String) {
+        switch reading.format {
+        case "image/png": (reading.payload, "png")
+        case "image/jpeg": (reading.payload, "jpg")
+        default: (PNG.encode(try Pixels(reading, maximum: 1 << 28)), "png")
+        }
+    }
+
     private func decode(_ reading: RawReading) throws(SignalRefusal) -> Pixels {
         guard Self.formats.contains(reading.format) else { throw unknownFormat(reading) }
         guard !reading.payload.isEmpty else { throw SignalRefusal(.empty, "an image without bytes") }
@@ -87,6 +113,13 @@ public struct ImageModality: Modality {
         let mean = grey.reduce(0, +) / Float(grey.count)
         let variance = grey.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(grey.count)
         return min(1, variance.squareRoot() / 255 / Float(configuration.coveredContrast))
+    }
+}
+
+extension SignalConfiguration {
+    public var image: ImageModality.Configuration {
+        get { self[ImageModality.self] }
+        set { self[ImageModality.self] = newValue }
     }
 }
 

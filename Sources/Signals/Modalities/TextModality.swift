@@ -6,7 +6,7 @@ public struct TextModality: Modality {
     public static let formats = ["text/utf-8"]
     public static let version: UInt32 = 1
 
-    public struct Configuration: Codable, Sendable, Equatable {
+    public struct Configuration: ModalitySettings {
         /// Longest reading.
         public var maximumBytes = 4_096
         /// Directory with a GPT-2 tokenizer's files; empty: bytes.
@@ -23,7 +23,7 @@ public struct TextModality: Modality {
     private let tokenizer: any Tokenizer
 
     public init(_ configuration: SignalConfiguration) throws(SettingProblem) {
-        self.configuration = configuration.text
+        self.configuration = configuration[Self.self]
         if let problem = self.configuration.problems.first { throw problem }
         do {
             tokenizer = self.configuration.tokenizer.isEmpty ? ByteTokenizer() : try openTokenizer(directory: self.configuration.tokenizer)
@@ -31,6 +31,9 @@ public struct TextModality: Modality {
             throw SettingProblem(key: "text.tokenizer", problem: "is of no use: \(error)")
         }
     }
+
+    public static var interpolates: Bool { false }
+    public static var place: SessionPlace { .text }
 
     public func features(of reading: RawReading) throws(SignalRefusal) -> Features {
         guard reading.format == "text/utf-8" else { throw unknownFormat(reading) }
@@ -43,5 +46,12 @@ public struct TextModality: Modality {
         let tokens = tokenizer.encode(bytes)
         guard !tokens.isEmpty else { throw SignalRefusal(.empty, "the tokenizer has no token for any of the text") }
         return Features(modality: Self.name, version: Self.version, rows: tokens.count, columns: 1, values: tokens.map(Float.init))
+    }
+}
+
+extension SignalConfiguration {
+    public var text: TextModality.Configuration {
+        get { self[TextModality.self] }
+        set { self[TextModality.self] = newValue }
     }
 }

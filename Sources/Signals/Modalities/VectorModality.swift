@@ -8,7 +8,7 @@ public struct VectorModality: Modality {
     public static let formats = ["vector/f32le"]
     public static let version: UInt32 = 1
 
-    public struct Configuration: Codable, Sendable, Equatable {
+    public struct Configuration: ModalitySettings {
         /// Columns of the features: a shorter vector is filled with zeros, a longer one refused.
         public var length = 16
         /// What to subtract from each component; components beyond the list keep their value.
@@ -35,12 +35,19 @@ public struct VectorModality: Modality {
     private let scale: [Float]
 
     public init(_ configuration: SignalConfiguration) throws(SettingProblem) {
-        let own = configuration.vector
+        let own = configuration[Self.self]
         if let problem = own.problems.first { throw problem }
         length = own.length
         mean = own.mean.map(Float.init) + Array(repeating: 0, count: length - own.mean.count)
         scale = own.scale.map(Float.init) + Array(repeating: 1, count: length - own.scale.count)
     }
+
+    public static func shape(_ settings: Configuration) -> FeatureShape? {
+        FeatureShape(columns: settings.length, settings: "vector.length")
+    }
+
+    public static func workingBytes(_ settings: Configuration) -> Double { 4 * Double(settings.length) }
+    public static var place: SessionPlace { .values }
 
     public func features(of reading: RawReading) throws(SignalRefusal) -> Features {
         guard reading.format == "vector/f32le" else { throw unknownFormat(reading) }
@@ -56,5 +63,12 @@ public struct VectorModality: Modality {
                 max(-Float.greatestFiniteMagnitude, min(Float.greatestFiniteMagnitude, (value - mean[index]) / scale[index])))
         }
         return Features(modality: Self.name, version: Self.version, rows: 1, columns: length, values: values)
+    }
+}
+
+extension SignalConfiguration {
+    public var vector: VectorModality.Configuration {
+        get { self[VectorModality.self] }
+        set { self[VectorModality.self] = newValue }
     }
 }

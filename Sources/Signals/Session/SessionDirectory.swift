@@ -1,5 +1,6 @@
 import Files
 import Glibc
+import Statistics
 
 /// A recorded session: a directory with `session.jsonl`, which has one JSON object on each line in time order, and the files it names.
 ///
@@ -16,6 +17,7 @@ import Glibc
 public struct SessionDirectory: Sendable {
     public let path: String
     public let limits: Limits
+    private let modalities: Named<any Modality.Type>
 
     public struct Limits: Codable, Sendable, Equatable {
         /// The maximum length of a line of session.jsonl, in bytes.
@@ -34,7 +36,9 @@ public struct SessionDirectory: Sendable {
     }
 
     /// - Throws: `missingFile` if there is no such directory.
-    public init(path: String, limits: Limits = Limits()) throws(SignalRefusal) {
+    public init(
+        path: String, limits: Limits = Limits(), modalities: Named<any Modality.Type> = Signals.modalities
+    ) throws(SignalRefusal) {
         guard let resolved = canonical(path) else {
             throw SignalRefusal(
                 .missingFile,
@@ -44,6 +48,7 @@ public struct SessionDirectory: Sendable {
         }
         self.path = resolved
         self.limits = limits
+        self.modalities = modalities
     }
 
     /// The events in order, read while the sequence is iterated.
@@ -51,7 +56,7 @@ public struct SessionDirectory: Sendable {
     public func events() throws(SignalRefusal) -> SessionEvents {
         do {
             let lines = try LineReader(path: path + "/session.jsonl", maximumBytes: limits.maximumLineBytes)
-            return SessionEvents(lines: lines, maximumLineBytes: limits.maximumLineBytes)
+            return SessionEvents(lines: lines, maximumLineBytes: limits.maximumLineBytes, modalities: modalities)
         } catch {
             throw SignalRefusal(.missingFile, "\(path) has no session.jsonl that can be read: \(error.cause)")
         }
@@ -61,7 +66,7 @@ public struct SessionDirectory: Sendable {
     /// - Parameters:
     ///   - reading: a reading of this session.
     ///   - limit: the maximum size of its file in bytes, if below `maximumFileBytes`.
-    /// - Throws: `missingFile`, `pathOutside`, `tooLarge`, `empty`, `undecodable` (neither PNG, JPEG nor WAV).
+    /// - Throws: `missingFile`, `pathOutside`, `tooLarge`, `empty`, `undecodable` (a file that its modality does not read).
     public func load(_ reading: SessionEvent.Reading, atMost limit: Int = .max) throws(SignalRefusal) -> RawReading {
         switch reading.content {
         case .payload(let payload): return payload
@@ -99,14 +104,12 @@ public struct SessionDirectory: Sendable {
     }
 
     private func format(of bytes: [UInt8], modality: String, name: String) throws(SignalRefusal) -> String {
-        switch modality {
-        case "text": return "text/utf-8"
-        case "vector": return "vector/f32le"
-        case "image" where PNG.recognises(bytes): return "image/png"
-        case "image" where JPEG.recognises(bytes): return "image/jpeg"
-        case "audio" where WAV.recognises(bytes): return "audio/wav"
-        default: throw SignalRefusal(.undecodable, "\(name) is not a PNG, JPEG or WAV file of modality \(modality)")
+        guard let type = modalities[modality] else { throw SignalRefusal(.unknownModality, "'\(modality.prefix(64))'") }
+        guard let format = type.format(ofFile: bytes) else {
+            throw SignalRefusal(
+                .undecodable, "\(name) is not a file of modality \(modality), which reads \(type.formats.joined(separator: ", "))")
         }
+        return format
     }
 }
 

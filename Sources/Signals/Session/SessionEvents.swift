@@ -1,3 +1,5 @@
+import Statistics
+
 /// The events of a session in file order; for a line that is rejected, the reason.
 ///
 /// If lines are out of time order, as few as possible within the lookahead are rejected, and never a line that begins a run of
@@ -16,6 +18,7 @@ public struct SessionEvents: Sequence, IteratorProtocol {
     /// The length of a run of lines in order that is always accepted.
     private static let believed = 8
     private let maximumLineBytes: Int
+    private let modalities: Named<any Modality.Type>
     private var lines: LineReader
     private var number = 0
     private var waiting: ArraySlice<Numbered> = []
@@ -23,7 +26,8 @@ public struct SessionEvents: Sequence, IteratorProtocol {
     private var descents = 0
     private var latest = Int64.min
 
-    init(lines: LineReader, maximumLineBytes: Int) {
+    init(lines: LineReader, maximumLineBytes: Int, modalities: Named<any Modality.Type>) {
+        self.modalities = modalities
         self.lines = lines
         self.maximumLineBytes = maximumLineBytes
     }
@@ -93,7 +97,7 @@ public struct SessionEvents: Sequence, IteratorProtocol {
                 append(.failure(SignalRefusal(.missingFile, "session.jsonl cannot be read any further: \(problem)")))
             case .whole(let bytes):
                 if bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\r") }) { continue }
-                append(Result { () throws(SignalRefusal) in try SessionLine(json: bytes).event() })
+                append(Result { () throws(SignalRefusal) in try SessionLine(json: bytes).event(modalities) })
             }
             return true
         }

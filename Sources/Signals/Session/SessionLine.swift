@@ -46,30 +46,38 @@ struct SessionLine: Codable {
     }
 
     /// - Throws: `brokenLine`, `unknownModality`, `pathOutside`.
-    func event() throws(SignalRefusal) -> SessionEvent {
+    func event(_ modalities: Named<any Modality.Type> = Signals.modalities) throws(SignalRefusal) -> SessionEvent {
         let time = try nanoseconds(t, "t")
         try check(name: session, of: "session")
         if let domain, domain.utf8.count > 256 { throw SignalRefusal(.brokenLine, "a domain of \(domain.utf8.count) bytes") }
         switch (modality, label, cut) {
-        case (let modality?, nil, nil): return .reading(try reading(modality, time))
+        case (let modality?, nil, nil): return .reading(try reading(modality, time, modalities))
         case (nil, let label?, nil): return .label(try labelled(label, time))
         case (nil, nil, true): return .cut(.init(time: time, session: session, domain: domain))
         default: throw SignalRefusal(.brokenLine, "must have exactly one of modality, label and \"cut\": true")
         }
     }
 
-    private func reading(_ modality: String, _ time: Int64) throws(SignalRefusal) -> SessionEvent.Reading {
-        guard modalities.contains(where: { $0.key == modality }) else { throw SignalRefusal(.unknownModality, "'\(modality.prefix(64))'") }
+    private func reading(
+        _ modality: String, _ time: Int64, _ modalities: Named<any Modality.Type>
+    ) throws(SignalRefusal) -> SessionEvent.Reading {
+        guard let type = modalities[modality] else { throw SignalRefusal(.unknownModality, "'\(modality.prefix(64))'") }
         guard let source else { throw SignalRefusal(.brokenLine, "the key source is missing") }
         try check(name: source, of: "source")
         let content: SessionEvent.Content
+        func inLine(_ reading: RawReading) -> SessionEvent.Content {
+            .payload(RawReading(modality: modality, format: type.formats.first ?? "", payload: reading.payload))
+        }
         switch (file, text, values) {
         case (let file?, nil, nil):
             try SessionDirectory.check(path: file)
             content = .file(file)
-        case (nil, let text?, nil) where modality == "text": content = .payload(RawReading(text: text))
-        case (nil, nil, let values?) where modality == "vector": content = .payload(RawReading(vector: values.map { Float($0) }))
-        default: throw SignalRefusal(.brokenLine, "must have a file, a text of modality text, or values of modality vector")
+        case (nil, let text?, nil) where type.place == .text: content = inLine(RawReading(text: text))
+        case (nil, nil, let values?) where type.place == .values: content = inLine(RawReading(vector: values.map { Float($0) }))
+        default:
+            func names(_ place: SessionPlace) -> String { modalities.filter { $0.value.place == place }.map(\.key).joined(separator: ", ") }
+            throw SignalRefusal(
+                .brokenLine, "must have a file, a text of modality \(names(.text)), or values of modality \(names(.values))")
         }
         return .init(
             time: time, session: session, source: source, modality: modality, content: content, endsMoment: ends ?? false, domain: domain)
@@ -109,9 +117,8 @@ struct SessionLine: Codable {
 }
 
 extension SessionLine {
-    /// The line of an event.
-    /// - Parameter file: the file that holds its payload; nil if the payload belongs in the line.
-    init(_ event: SessionEvent, file: String? = nil) {
+    /// The line of an event whose payload, if it goes to a file, went to `file`.
+    init(_ event: SessionEvent, file: String? = nil, _ modalities: Named<any Modality.Type> = Signals.modalities) {
         func seconds(_ nanoseconds: Int64) -> Double { Double(nanoseconds) / 1e9 }
         switch event {
         case .reading(let reading):
@@ -122,7 +129,7 @@ extension SessionLine {
             switch reading.content {
             case .file(let path): self.file = path
             case .payload where file != nil: self.file = file
-            case .payload(let raw) where raw.modality == "text": text = String(decoding: raw.payload, as: UTF8.self)
+            case .payload(let raw) where modalities[raw.modality]?.place == .text: text = String(decoding: raw.payload, as: UTF8.self)
             case .payload(let raw):
                 values = stride(from: 0, to: raw.payload.count / 4 * 4, by: 4).map { Double(raw.payload.float32(at: $0)) }
             }

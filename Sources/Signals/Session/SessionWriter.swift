@@ -1,4 +1,5 @@
 import Foundation
+import Statistics
 
 /// Writes a session directory, one event at a time. Pictures and sounds are stored in separate files, words and vectors in the line;
 /// raw pictures become PNG and raw sounds WAV, which is lossless for 8-bit pixels and 16-bit mono samples.
@@ -6,7 +7,7 @@ public struct SessionWriter {
     private let path: String
     private let lines: FileHandle
     private let encoder = JSONEncoder()
-    private let limits = (sound: SoundLimits(maximumSeconds: 600), pixels: 1 << 28)
+    private let modalities: Named<any Modality.Type>
     private var files: [String: Int] = [:]
 
     public struct Failure: Error, CustomStringConvertible {
@@ -15,8 +16,9 @@ public struct SessionWriter {
 
     /// Creates a session directory.
     /// - Throws: `Failure` if there is already a session at `path`, or it cannot be created.
-    public init(path: String) throws {
+    public init(path: String, modalities: Named<any Modality.Type> = Signals.modalities) throws {
         self.path = path
+        self.modalities = modalities
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         let descriptor = open(path + "/session.jsonl", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
@@ -33,20 +35,14 @@ public struct SessionWriter {
         if case .reading(let reading) = event, case .payload(let raw) = reading.content {
             file = try store(raw)
         }
-        try lines.write(contentsOf: encoder.encode(SessionLine(event, file: file)) + [UInt8(ascii: "\n")])
+        try lines.write(contentsOf: encoder.encode(SessionLine(event, file: file, modalities)) + [UInt8(ascii: "\n")])
     }
 
     /// Stores a payload in a file and returns its path inside the directory; nil for a payload that belongs in the line.
     private mutating func store(_ raw: RawReading) throws -> String? {
-        let (bytes, ending): ([UInt8], String)
-        switch raw.format {
-        case "image/png": (bytes, ending) = (raw.payload, "png")
-        case "image/jpeg": (bytes, ending) = (raw.payload, "jpg")
-        case "audio/wav": (bytes, ending) = (raw.payload, "wav")
-        case "image/x-rgb8", "image/x-gray8": (bytes, ending) = (PNG.encode(try Pixels(raw, maximum: limits.pixels)), "png")
-        case "audio/x-s16le", "audio/x-f32le": (bytes, ending) = (WAV.encode(try RawSound.decode(raw, limits: limits.sound)), "wav")
-        default: return nil
-        }
+        guard let modality = modalities[raw.modality] else { throw SignalRefusal(.unknownModality, "'\(raw.modality.prefix(64))'") }
+        guard modality.place == .file else { return nil }
+        let (bytes, ending) = try modality.file(of: raw)
         let number = files[raw.modality, default: 0]
         files[raw.modality] = number + 1
         if number == 0 { try FileManager.default.createDirectory(atPath: "\(path)/\(raw.modality)", withIntermediateDirectories: true) }

@@ -3,7 +3,8 @@ import Statistics
 /// How one modality's frames are brought to a moment; what is left out follows the modality.
 public struct AlignmentRule: Codable, Sendable, Equatable {
     public var modality: String
-    /// A name in `alignmentPolicies`; without one, of images the latest counts, and everything else is concatenated and cut to the model's newest rows.
+    /// A name in `alignmentPolicies`; without one, the modality's own: of images the latest counts, everything else is concatenated and cut to the model's
+    /// newest rows.
     public var policy: String?
     /// Seconds from the moment's end beyond which a frame does not count; without it, none for `exact`, any number for the others.
     public var tolerance: Double?
@@ -23,7 +24,6 @@ public struct AlignmentRule: Codable, Sendable, Equatable {
         if let policy, !alignmentPolicies.contains(where: { $0.key == policy }) {
             found.append("\(modality): no policy is called \(policy); there are \(alignmentPolicies.map(\.key).joined(separator: ", "))")
         }
-        if policy == "interpolated", modality == "text" { found.append("words cannot be interpolated") }
         for (key, value) in [("tolerance", tolerance), ("lateness", lateness), ("disorder", disorder), ("hold", hold)] {
             if let value, !(0...86_400).contains(value) { found.append("\(modality): \(key) \(value) is not within 0…86400") }
         }
@@ -39,9 +39,10 @@ struct Alignment: Sendable {
     let disorder: Int64
     let hold: Int64
 
-    init(_ modality: String, _ settings: FuseSettings) {
+    /// - Parameter ownPolicy: the modality's own, where no rule names one.
+    init(_ modality: String, _ settings: FuseSettings, ownPolicy: String?) {
         let rule = settings.alignment.first { $0.modality == modality } ?? AlignmentRule(modality: modality)
-        policy = rule.policy ?? (modality == "image" ? "latest" : "concatenate")
+        policy = rule.policy ?? ownPolicy ?? "concatenate"
         func nanoseconds(_ seconds: Double) -> Int64 { Int64(clamping: seconds * 1e9) }
         tolerance = rule.tolerance.map(nanoseconds) ?? (policy == "exact" ? 0 : .max)
         lateness = nanoseconds(rule.lateness ?? settings.lateness)

@@ -71,11 +71,12 @@ public struct MomentAligner: Sendable {
 
     /// - Parameters:
     ///   - modalities: those that confirm a boundary.
+    ///   - policies: how a modality is aligned where no rule says so, by name; one that is not among them is concatenated.
     ///   - waitsForAll: lockstep: a moment closes when every modality confirmed its boundary, and never before.
-    public init(_ configuration: Configuration, modalities: [String], waitsForAll: Bool) {
+    public init(_ configuration: Configuration, modalities: [String], policies: [String: String] = [:], waitsForAll: Bool) {
         self.configuration = configuration
         self.modalities = modalities
-        rules = Dictionary(uniqueKeysWithValues: modalities.map { ($0, Alignment($0, configuration)) })
+        rules = Dictionary(uniqueKeysWithValues: modalities.map { ($0, Alignment($0, configuration, ownPolicy: policies[$0])) })
         self.waitsForAll = waitsForAll
     }
 

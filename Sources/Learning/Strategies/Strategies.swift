@@ -1,0 +1,79 @@
+import Statistics
+
+/// Every strategy, by the name that configurations use: what makes it up.
+public let strategies: Named<[any Strategy]> = [
+    "never": [NoUpdates()],
+    "always": [],  // each new row learned, nothing of the past
+    "er": [ExperienceReplay()],
+    "der++": [DarkReplay()],
+    "er-ace": [AsymmetricReplay()],
+    "der-ace": [DarkReplay(), AsymmetricReplay()],
+    "mir": [InterferenceReplay()],
+    "lwf": [Distillation()],
+    "ewc": [ElasticConsolidation()],
+    "heads": [PartialLearning(scope: "heads")],
+    "trunk": [PartialLearning(scope: "trunk")],
+]
+
+/// Strategies chosen by name and combined by naming several: `der++, ewc`. What a mix does is the union of what its parts do.
+public struct StrategyMix: Sendable, Equatable {
+    /// One of a kind, in the order of the list that they were chosen from.
+    public let parts: [any Strategy]
+
+    /// - Parameters:
+    ///   - names: separated by commas.
+    ///   - settings: laid over those of the parts that have them. One of a strategy that is not named brings it along: `er` with a `match_weight` is `der++`.
+    public init(
+        named names: String, settings: JSONValue = .object([:]), from list: Named<[any Strategy]> = strategies
+    ) throws(SettingsError) {
+        var chosen: [String: any Strategy] = [:]
+        for name in names.split(separator: ",").map({ $0.filter { !$0.isWhitespace } }) {
+            for part in try list.find(name, for: "strategy") { chosen[type(of: part).name] = part }
+        }
+        let known = list.flatMap(\.value)
+        guard case .object(let given) = settings else { throw SettingsError("", "not a JSON object of settings") }
+        for (key, value) in given.sorted(by: { $0.key < $1.key }) {
+            var owners = chosen.values.filter { $0.keys.contains(key) }
+            if owners.isEmpty, let other = known.first(where: { $0.keys.contains(key) }) { owners = [other] }
+            try SettingsError.require(
+                !owners.isEmpty, key, "unknown; there are \(Set(known.flatMap(\.keys)).sorted().joined(separator: ", "))")
+            for var owner in owners {
+                try owner.merge(.object([key: value]))
+                chosen[type(of: owner).name] = owner
+            }
+        }
+        var parts: [any Strategy] = []
+        for name in known.map({ type(of: $0).name }) {
+            if let part = chosen.removeValue(forKey: name) { parts.append(part) }
+        }
+        self.parts = parts
+    }
+
+    public static func == (one: Self, other: Self) -> Bool {
+        one.parts.map { type(of: $0).name } == other.parts.map { type(of: $0).name } && one.parts.map(\.value) == other.parts.map(\.value)
+    }
+
+    public var updates: Bool { parts.allSatisfy(\.updates) }
+    public var replays: Bool { parts.contains(where: \.replays) }
+    public var rowsBeside: Int { parts.map(\.rowsBeside).max() ?? 0 }
+    public var storesLogits: Bool { parts.contains(where: \.storesLogits) }
+    public var masksClasses: Bool { parts.contains(where: \.masksClasses) }
+    public func learns(_ parameter: String) -> Bool { parts.allSatisfy { $0.learns(parameter) } }
+
+    public var memory: StrategyMemory {
+        parts.map(\.memory).reduce(into: StrategyMemory()) { sum, one in
+            sum.learned += one.learned
+            sum.weights += one.weights
+            sum.newReaders += one.newReaders
+            sum.candidateReaders += one.candidateReaders
+        }
+    }
+}
+
+extension Settings {
+    /// The names of its settings, as configurations write them.
+    fileprivate var keys: [String] {
+        guard case .object(let settings) = value else { return [] }
+        return Array(settings.keys)
+    }
+}
