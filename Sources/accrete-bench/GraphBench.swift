@@ -153,7 +153,7 @@ extension GraphBench {
     }
 
     /// Moments recorded for every second of measurement; a faster graph is measured for a shorter time.
-    private static let fastest = 100.0
+    private static let fastest = 200.0
     /// Moments before the measurement: first allocations, full queues.
     private static let warmUp: UInt64 = 48
 

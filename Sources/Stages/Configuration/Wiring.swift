@@ -9,7 +9,8 @@ extension Settings {
     public var stageOptions: StageOptions {
         var options = StageOptions(mode: mode)
         options.limits = mode == .live ? messaging : messaging.lossless
-        options.tickInterval = .milliseconds(2)
+        // Live, what has waited long enough goes on at a tick; in lockstep everything goes on with the message that it waits for.
+        options.tickInterval = .milliseconds(mode == .live ? 2 : 20)
         options.patience = .seconds(lockstep.patience)
         return options
     }
