@@ -3,9 +3,12 @@ import Statistics
 /// The settings of all frontends, one section for each modality, by its name.
 public struct SignalConfiguration: Sendable {
     private var sections: [String: any ModalitySettings]
+    /// The sections' names as they are listed and written.
+    private let names: [String]
 
     /// The defaults.
     public init(for list: Named<any Modality.Type> = modalities) {
+        names = list.map(\.key)
         sections = [:]
         for (name, modality) in list { sections[name] = modality.defaults }
     }
@@ -18,8 +21,8 @@ public struct SignalConfiguration: Sendable {
 
     /// All settings with values that are not allowed, by key (`image.patch`).
     public var problems: [SettingProblem] {
-        sections.sorted { $0.key < $1.key }.flatMap { section, settings in
-            settings.problems.map { SettingProblem(key: "\(section).\($0.key)", problem: $0.problem) }
+        names.flatMap { section in
+            (sections[section]?.problems ?? []).map { SettingProblem(key: "\(section).\($0.key)", problem: $0.problem) }
         }
     }
 
@@ -45,14 +48,15 @@ extension SignalConfiguration: Codable {
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Section.self)
         let list = decoder.userInfo[.modalities] as? Named<any Modality.Type> ?? modalities
+        names = list.map(\.key)
         sections = [:]
         for (name, modality) in list { sections[name] = try modality.settings(in: container, at: Section(stringValue: name)) }
     }
 
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Section.self)
-        for (name, settings) in sections.sorted(by: { $0.key < $1.key }) {
-            try container.encode(settings, forKey: Section(stringValue: name))
+        for name in names {
+            if let settings = sections[name] { try container.encode(settings, forKey: Section(stringValue: name)) }
         }
     }
 }
