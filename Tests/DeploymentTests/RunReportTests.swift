@@ -224,7 +224,7 @@ struct RunReportTests {
         record.take(DomainSummary.with { ($0.domains, $0.rows) = (["x\u{202E}\u{2028}y"], [.with { $0.accuracy = [1] }]) })
         let summary = RunReport(record, plan, seconds: .infinity, restarts: [:]).summary
         #expect(
-            summary.contains("ingest missed 2 of a\\n\\u{1B}[31mb/") && summary.contains("ingest: late\\r 1")
+            summary.contains("ingest lost 2 of a\\n\\u{1B}[31mb/") && summary.contains("ingest: late\\r 1")
                 && summary.contains("x\\u{202E}\\u{2028}y"), "\(summary)")
         #expect(!summary.contains("\u{1B}") && !summary.contains("\r"))
     }

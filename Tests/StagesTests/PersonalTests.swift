@@ -147,7 +147,10 @@ struct PersonalTests {
         #expect(throws: Refusal.self) { try adapters.insert(update, payload: payload) }
         update.sha256 = digest
         try adapters.insert(update, payload: payload)
-        #expect(throws: Refusal.self) { try adapters.insert(update, payload: payload) }  // the same revision again
+        try adapters.insert(update, payload: payload)  // sent again, for a late subscriber
+        update.revision = 0
+        #expect(throws: Refusal.self) { try adapters.insert(update, payload: payload) }
+        update.revision = 1
         for (index, name) in ["c", "d"].enumerated() {
             update.session = name
             update.revision = UInt64(index + 1)

@@ -1,3 +1,4 @@
+@testable import Serving
 import Foundation
 import Learning
 import Messaging
