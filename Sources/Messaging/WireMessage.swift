@@ -1,5 +1,6 @@
 import CZeroMQ
 import Schema
+import Statistics
 import SwiftProtobuf
 
 /// A message as it came: `[topic][header][payload…]`. It keeps its whole batch alive; copy what is to be kept for long.
@@ -9,6 +10,8 @@ public struct WireMessage: @unchecked Sendable {
     let batch: MessageBatch
     private let parts: UnsafeMutablePointer<zmq_msg_t>
     private let count: Int
+    /// The header, once `open` has decoded it.
+    private var opened: (any Stamped)?
 
     init(batch: MessageBatch, parts: UnsafeMutablePointer<zmq_msg_t>, count: Int) {
         (self.batch, self.parts, self.count) = (batch, parts, count)
@@ -26,11 +29,22 @@ public struct WireMessage: @unchecked Sendable {
     /// All parts together, bytes.
     public var byteCount: Int { (0..<count).reduce(0) { $0 + zmq_msg_size(parts + $1) } }
 
+    /// Decodes the header once, as the type that the topics of `family` carry; `decode` then returns the same value.
+    /// - Returns: its stamp.
+    /// - Throws: what `decode` throws.
+    public mutating func open(as family: some AnyTopicFamily) throws(Refusal) -> Stamp {
+        func decoded<Family: AnyTopicFamily>(_: Family) throws(Refusal) -> Family.Message { try decode() }
+        let header = try decoded(family)
+        opened = header
+        return header.stamp
+    }
+
     /// The stamp alone, whatever the message is. Throws as `decode` does.
     public func stamp() throws(Refusal) -> Stamp { try decode(Envelope.self).stamp }
 
     /// Decodes the header, without fields that are unknown. Throws `undecodable`, `tooLarge`, `unstamped` or `schemaVersion`.
     public func decode<Message: Stamped>(_ type: Message.Type = Message.self) throws(Refusal) -> Message {
+        if let opened = opened as? Message { return opened }
         var options = BinaryDecodingOptions()
         options.discardUnknownFields = true
         let message: Message
@@ -80,17 +94,25 @@ extension Array {
         self = part.withUnsafeBytes { Array($0) }
     }
 
-    /// The part read as little-endian float32. Throws `truncated` where bytes are left over, `nonFinite` for NaN and
-    /// infinity.
+    /// The part read as `FiniteValues` are.
     public init(_ part: MessagePart) throws(Refusal) where Element == Float {
+        self = try FiniteValues(part).numbers
+    }
+}
+
+extension FiniteValues {
+    /// A copy of the part, read as little-endian float32.
+    /// - Throws: `truncated` where bytes are left over, `nonFinite` for NaN and infinity.
+    public init(_ part: MessagePart) throws(Refusal) {
         let size = MemoryLayout<Float>.size
         guard part.count % size == 0 else { throw Refusal(.truncated, "\(part.count) bytes are no float32 values") }
-        self = part.withUnsafeBytes { bytes in
+        let numbers = part.withUnsafeBytes { bytes in
             [Float](unsafeUninitializedCapacity: bytes.count / size) { values, count in
                 UnsafeMutableRawBufferPointer(values).copyMemory(from: bytes)
                 count = bytes.count / size
             }
         }
-        guard allSatisfy(\.isFinite) else { throw Refusal(.nonFinite, "a payload of \(count) values") }
+        guard let values = FiniteValues(numbers) else { throw Refusal(.nonFinite, "a payload of \(numbers.count) values") }
+        self = values
     }
 }

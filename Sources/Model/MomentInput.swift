@@ -1,4 +1,5 @@
 import Foundation
+import Statistics
 
 /// What a model takes of one moment: token ids, what each sense perceived, and the label where one is known.
 /// A sense that is not there is simply absent from `senses`.
@@ -29,7 +30,9 @@ public struct SenseInput: Codable, Sendable, Equatable {
     public var rows: Int
     public var columns: Int
     /// Row after row: rows × columns numbers.
-    public var values: [Float]
+    public var values: [Float] { didSet { areFinite = values.areFinite } }
+    /// Whether every value is finite; found once.
+    public private(set) var areFinite: Bool
     /// Seconds between the reading and the moment's end.
     public var age: Float
     /// 0 for useless to 1 for sound.
@@ -42,6 +45,19 @@ public struct SenseInput: Codable, Sendable, Equatable {
         self.values = values
         self.age = age
         self.validity = validity
+        areFinite = values.areFinite
+    }
+
+    /// Of values that were found finite before.
+    public init(rows: Int, columns: Int, values: FiniteValues, age: Float = 0, validity: Float = 1) {
+        let count = values.numbers.count
+        precondition(rows >= 0 && columns >= 0 && count == rows * columns, "\(count) values for \(rows) × \(columns)")
+        self.rows = rows
+        self.columns = columns
+        self.values = values.numbers
+        self.age = age
+        self.validity = validity
+        areFinite = true
     }
 }
 

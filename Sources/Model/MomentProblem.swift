@@ -20,7 +20,7 @@ extension MultimodalConfiguration {
         }
         for sense in senses {
             guard let reading = moment.senses[sense.name] else { continue }
-            guard reading.values.allSatisfy(\.isFinite), reading.age.isFinite, reading.validity.isFinite else {
+            guard reading.areFinite, reading.age.isFinite, reading.validity.isFinite else {
                 throw MomentProblem(reason: .nonFinite, description: "a number of \(sense.name) is not finite")
             }
         }

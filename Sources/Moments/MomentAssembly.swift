@@ -92,7 +92,10 @@ public struct MomentAssembly {
                 $0.modality = modality; $0.age = -1
             }
         }
-        let values = Array(frames.flatMap(\.values).suffix(extent.rows * extent.columns))
+        // One frame that fits is passed on without a copy.
+        let joined = frames.count == 1 ? frames[0].values : frames.flatMap(\.values)
+        let most = extent.rows.clampedMultiplying(by: extent.columns)
+        let values = joined.count > most ? Array(joined.suffix(most)) : joined
         payload.append(values)
         return .with {
             $0.modality = modality
@@ -123,17 +126,16 @@ extension MomentInput {
     /// What the model is given of a moment that came over the wire.
     /// - Parameter payload: one list of numbers for each present sense, in order.
     /// - Returns: nil where the payload does not fit what the moment says.
-    public init?(_ moment: Moment, payload: [[Float]]) {
+    public init?(_ moment: Moment, payload: [FiniteValues]) {
         self.init()
         var remaining = payload[...]
         for sense in moment.senses where sense.present {
-            guard let values = remaining.popFirst(), values.count == Int(sense.rows).clampedMultiplying(by: Int(sense.columns)),
-                values.allSatisfy(\.isFinite),
+            guard let values = remaining.popFirst(), values.numbers.count == Int(sense.rows).clampedMultiplying(by: Int(sense.columns)),
                 sense.validity.isFinite
             else { return nil }
             if sense.modality == MultimodalConfiguration.textName {
-                guard values.allSatisfy({ $0 >= 0 && $0 < 16_777_216 && $0 == $0.rounded() }) else { return nil }
-                text = values.map { Int($0) }
+                guard values.numbers.allSatisfy({ $0 >= 0 && $0 < 16_777_216 && $0 == $0.rounded() }) else { return nil }
+                text = values.numbers.map { Int($0) }
             } else {
                 senses[sense.modality] = SenseInput(
                     rows: Int(sense.rows), columns: Int(sense.columns), values: values,
@@ -141,6 +143,13 @@ extension MomentInput {
             }
         }
         guard remaining.isEmpty else { return nil }
+    }
+
+    /// The same, of numbers that nobody has looked at yet.
+    public init?(_ moment: Moment, payload: [[Float]]) {
+        let checked = payload.compactMap { FiniteValues($0) }
+        guard checked.count == payload.count else { return nil }
+        self.init(moment, payload: checked)
     }
 
     /// The numbers of the moment that it came from, one list for each present sense, in order.

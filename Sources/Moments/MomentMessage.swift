@@ -1,6 +1,7 @@
 import Messaging
 import Model
 import Schema
+import Statistics
 
 /// What fuse tells of a stream, as learn and evaluate take it in: moments, what was decided for them, feedback that cites either, and the end.
 public enum MomentMessage: Sendable {
@@ -24,8 +25,8 @@ public enum MomentMessage: Sendable {
     }
 
     private static func input(_ moment: Moment, _ message: WireMessage) throws(Refusal) -> MomentInput {
-        var payload: [[Float]] = []
-        for part in message.payload { payload.append(try Array(part)) }
+        var payload: [FiniteValues] = []
+        for part in message.payload { payload.append(try FiniteValues(part)) }
         guard let input = MomentInput(moment, payload: payload) else {
             throw Refusal(.wrongShape, "moment \(moment.ordinal) and its \(payload.count) payload frames do not fit")
         }

@@ -167,7 +167,8 @@ public actor Stage<P: Processor> {
             // Before anything is kept by its name.
             guard let family = Topics.family(of: topic) else { throw Refusal(.unknownTopic, topic) }
             received[family.name.firstComponent, default: 0] += 1
-            let stamp = try message.stamp()
+            var message = message
+            let stamp = try open(&message, as: family)
             if let newest = options.newestMessage, !newest.note(stamp, on: topic) {
                 throw Refusal(.passedOver, "message \(stamp.sequence) of \(stamp.source) on \(topic) killed this stage before")
             }
@@ -178,6 +179,16 @@ public actor Stage<P: Processor> {
             bursts.note(error, at: now)
         }
         processing.add(clock.now - now)
+    }
+
+    /// Decodes the message's header. One whose content cannot be read still has its place in its source's sequence.
+    private func open(_ message: inout WireMessage, as family: any AnyTopicFamily) throws(Refusal) -> Stamp {
+        do {
+            return try message.open(as: family)
+        } catch {
+            if let stamp = try? message.stamp() { _ = try sequences.accept(stamp, on: message.topic) }
+            throw error
+        }
     }
 
     private func post(_ outputs: [P.Output]) {
