@@ -47,21 +47,21 @@ let floor1: [Target] = [
 
 let floor2: [Target] = [
     module("Layers", ["Tensors"]),
-    module("Messaging", ["CZeroMQ", "CLinux", "CConnections", "Schema", "Statistics", protobuf]),
+    module("Messaging", ["CConnections", "CLinux", "CZeroMQ", "Schema", "Statistics", protobuf]),
 ]
 
 let floor3: [Target] = [
-    module("Model", ["Files", "GGUF", "Layers", "Tensors", "Statistics", "Safetensors", "StrictJSON", "Tokenization", "CVector"]),
-    module("Signals", ["Files", "CTurboJPEG", "CPNG", "CSndFile", "COpenBLAS", "Statistics", "Tokenization"]),
+    module("Model", ["CVector", "Files", "GGUF", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
+    module("Signals", ["COpenBLAS", "CPNG", "CSndFile", "CTurboJPEG", "Files", "Statistics", "Tokenization"]),
     module("Pipeline", ["Files", "Messaging", "Schema", "Statistics", logging, yaml]),
 ]
 
 let floor4: [Target] = [
-    module("Learning", ["Files", "Model", "Layers", "Tensors", "Statistics", "Safetensors", "StrictJSON", "CVector"]),
-    module("Reinforcement", ["Learning", "Model", "Layers", "Tensors", "Statistics"]),
-    module("Evaluation", ["Model", "Tensors", "Statistics"]),
-    module("OnlineLanguage", ["Learning", "Model", "Tensors", "Statistics"]),
-    module("MetaLearning", ["Learning", "Model", "Layers", "Tensors", "Statistics"]),
+    module("Learning", ["CVector", "Layers", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors"]),
+    module("Reinforcement", ["Layers", "Learning", "Model", "Statistics", "Tensors"]),
+    module("Evaluation", ["Statistics"]),
+    module("OnlineLanguage", ["Learning", "Model", "Statistics", "Tensors"]),
+    module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "Tensors"]),
 ]
 
 let floor5: [Target] = [
@@ -69,38 +69,70 @@ let floor5: [Target] = [
     module("Timing", ["Schema", "Statistics"]),
     module(
         "Configuration",
-        ["Learning", "Messaging", "MetaLearning", "Model", "Pipeline", "Reinforcement", "Schema", "Signals", "Statistics", "Timing", "Tokenization", "Wiring", yaml]),
-    module("Moments", ["Configuration", "Messaging", "Model", "Schema", "Statistics", "Timing", "Tokenization"]),
+        [
+            "Learning", "Messaging", "MetaLearning", "Model", "Pipeline", "Reinforcement", "Schema", "Signals", "Statistics", "Timing",
+            "Tokenization", "Wiring", yaml,
+        ]),
+    module("Moments", ["Configuration", "Messaging", "Model", "Schema", "Statistics", "Timing", "Tokenization", "Wiring"]),
     module(
         "Serving",
-        ["Configuration", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline", "Reinforcement", "Safetensors", "Schema", "Statistics", "Tensors", "Tokenization", "Wiring"]),
+        [
+            "Configuration", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline", "Reinforcement", "Safetensors", "Schema",
+            "Statistics", "Tensors", "Tokenization",
+        ]),
 ]
 
 // One module a stage, and what plays recordings to them.
 let floor6: [Target] = [
     module("Ingest", ["Messaging", "Pipeline", "Schema", "Statistics", "Timing", "Wiring"]),
     module("Extract", ["Messaging", "Pipeline", "Schema", "Signals", "Statistics", "Timing", "Wiring"]),
-    module("Fuse", ["Configuration", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics", "Timing", "Wiring"]),
+    module("Fuse", ["Configuration", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics", "Timing"]),
     module(
         "Learn",
-        ["Configuration", "Files", "Learning", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline", "Reinforcement", "Safetensors", "Schema", "Serving", "Statistics", "StrictJSON", "Tensors", "Tokenization", "Wiring"]),
-    module("Evaluate", ["Configuration", "Evaluation", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics", "Tensors", "Wiring"]),
-    module("Playback", ["Configuration", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Signals", "Statistics", "Timing", "Wiring", logging]),
+        [
+            "Configuration", "Files", "Learning", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline", "Reinforcement",
+            "Safetensors", "Schema", "Serving", "Statistics", "StrictJSON", "Tensors", "Tokenization",
+        ]),
+    module(
+        "Evaluate",
+        [
+            "Configuration", "Evaluation", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics", "Tensors",
+        ]),
+    module(
+        "Playback",
+        [
+            "Configuration", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Signals", "Statistics", "Timing", "Wiring", logging,
+        ]),
 ]
 
 let floor7: [Target] = [
     module("Launch", ["Files", "Messaging", "Pipeline", "Wiring", arguments, logging]),
     module(
         "Deployment",
-        ["Configuration", "Files", "Learn", "Messaging", "Model", "Pipeline", "Playback", "Safetensors", "Schema", "Serving", "Statistics", "Wiring", filePaths, subprocess]),
+        [
+            "Configuration", "Files", "Learn", "Messaging", "Model", "Pipeline", "Safetensors", "Schema", "Serving", "Signals",
+            "Statistics", "Wiring", subprocess, filePaths,
+        ]),
     command("accrete-ingest", ["Ingest", "Launch", "Pipeline", "Wiring", arguments]),
-    command("accrete-extract", ["Extract", "Launch", "Pipeline", "Wiring", arguments]),
+    command("accrete-extract", ["Extract", "Launch", "Wiring", arguments]),
     command("accrete-fuse", ["Configuration", "Fuse", "Launch", "Pipeline", "Wiring", arguments]),
     command("accrete-learn", ["Configuration", "Files", "Launch", "Learn", "Pipeline", "Schema", "Wiring", arguments]),
-    command("accrete-evaluate", ["Configuration", "Evaluate", "Launch", "Pipeline", "Wiring", arguments]),
-    command("accrete-simulate", ["Configuration", "Files", "Launch", "Playback", "Pipeline", arguments]),
-    command("accrete", ["CLinux", "Configuration", "Deployment", "Files", "Launch", "Learn", "Learning", "Messaging", "OnlineLanguage", "Pipeline", "Playback", "Schema", "Serving", "Signals", "Statistics", "Wiring", arguments, yaml]),
-    command("accrete-bench", ["CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Files", "Learning", "MetaLearning", "Model", "OnlineLanguage", "Playback", "Reinforcement", "Signals", "Statistics", "Wiring", arguments], exclude: ["Reports"]),
+    command("accrete-evaluate", ["Configuration", "Evaluate", "Launch", "Wiring", arguments]),
+    command("accrete-simulate", ["Configuration", "Files", "Launch", "Playback", "Signals", arguments]),
+    command(
+        "accrete",
+        [
+            "CLinux", "Configuration", "Deployment", "Files", "Launch", "Layers", "Learn", "Learning", "Messaging", "Model",
+            "OnlineLanguage", "Pipeline", "Playback", "Schema", "Signals", "Statistics", "StrictJSON", "Tensors", "Tokenization",
+            "Wiring", arguments, yaml,
+        ]),
+    command(
+        "accrete-bench",
+        [
+            "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Learning", "Messaging", "MetaLearning", "Model",
+            "OnlineLanguage", "Pipeline", "Reinforcement", "Schema", "Signals", "Statistics", "Tensors", "Tokenization", "Wiring",
+            arguments,
+        ], exclude: ["Reports"]),
 ]
 
 let checks: [Target] = [
@@ -109,24 +141,39 @@ let checks: [Target] = [
     .target(name: "MessageFuzzing", dependencies: ["Statistics"], path: "Tests/Support/MessageFuzzing"),
     .target(name: "FilesTesting", path: "Tests/Support/FilesTesting"),
     .target(name: "CAllocations", path: "Tests/Support/CAllocations"),  // counts a thread's calls of malloc
-    tests("Tensors", ["Tensors", "Layers", "TensorsTesting", "CAllocations"]),
+    tests("Tensors", ["CAllocations", "Layers", "Tensors", "TensorsTesting"]),
     tests("Files", ["Files", "FilesTesting"]),
-    tests("Statistics", ["Statistics", "FilesTesting"]),
+    tests("Statistics", ["FilesTesting", "Statistics"]),
     tests("StrictJSON", ["StrictJSON"]),
-    tests("Safetensors", ["Files", "Safetensors", "FilesTesting"]),
-    tests("GGUF", ["GGUF", "Files", "FilesTesting"]),
-    tests("Tokenization", ["Files", "Tokenization", "FilesTesting"]),
-    tests("Messaging", ["Messaging", "Schema", "PipelineTesting", "FilesTesting", protobuf]),
-    tests("Model", ["Files", "GGUF", "Model", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "TensorsTesting", "Tokenization", "FilesTesting"]),
-    tests("Signals", ["Files", "Signals", "Statistics", "FilesTesting"]),
-    tests("Pipeline", ["Files", "Pipeline", "Schema", "PipelineTesting", "FilesTesting", "Statistics"]),
-    tests("Learning", ["Files", "Learning", "Statistics", "Tensors", "TensorsTesting", "CAllocations", "FilesTesting"]),
-    tests("Reinforcement", ["Reinforcement", "Model", "Layers", "Statistics", "Tensors", "TensorsTesting"]),
+    tests("Safetensors", ["Files", "FilesTesting", "Safetensors"]),
+    tests("GGUF", ["Files", "FilesTesting", "GGUF"]),
+    tests("Tokenization", ["FilesTesting", "StrictJSON", "Tokenization"]),
+    tests("Messaging", ["FilesTesting", "Messaging", "PipelineTesting", "Schema", protobuf]),
+    tests(
+        "Model",
+        [
+            "CVector", "Files", "FilesTesting", "Layers", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors",
+            "TensorsTesting", "Tokenization",
+        ]),
+    tests("Signals", ["FilesTesting", "Signals", "Statistics"]),
+    tests("Pipeline", ["Files", "FilesTesting", "Messaging", "Pipeline", "PipelineTesting", "Schema", "Statistics", logging]),
+    tests("Learning", ["CAllocations", "Files", "FilesTesting", "Layers", "Learning", "Model", "Safetensors", "Statistics", "Tensors"]),
+    tests("Reinforcement", ["Layers", "Model", "Reinforcement", "Statistics", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
-    tests("OnlineLanguage", ["OnlineLanguage", "FilesTesting"]),
-    tests("MetaLearning", ["MetaLearning", "Statistics", "Tensors", "TensorsTesting"]),
-    tests("Stages", ["Configuration", "Evaluate", "Extract", "Fuse", "Ingest", "Learn", "Moments", "Playback", "Serving", "Timing", "Wiring", "Files", "Reinforcement", "Statistics", "PipelineTesting", "FilesTesting", "Deployment", "Schema", "Messaging", "MessageFuzzing", "Model", "Tensors"]),
-    tests("Deployment", ["Configuration", "Files", "Deployment", "Learn", "Pipeline", "Playback", "Wiring", "Schema", "Statistics", "FilesTesting", "Model", "Tensors"]),
+    tests("OnlineLanguage", ["FilesTesting", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
+    tests("MetaLearning", ["MetaLearning", "Model", "Statistics", "Tensors", "TensorsTesting"]),
+    tests(
+        "Stages",
+        [
+            "Configuration", "Evaluate", "Extract", "Files", "FilesTesting", "Fuse", "Ingest", "Learn", "Learning", "MessageFuzzing",
+            "Messaging", "Model", "Moments", "Pipeline", "PipelineTesting", "Playback", "Reinforcement", "Safetensors", "Schema",
+            "Serving", "Signals", "Statistics", "Tensors", "Timing", "Tokenization", "Wiring",
+        ]),
+    tests(
+        "Deployment",
+        [
+            "Configuration", "Deployment", "Files", "FilesTesting", "Model", "Pipeline", "Schema", "Statistics", "Tensors", "Wiring",
+        ]),
 ]
 
 let package = Package(

@@ -77,7 +77,7 @@ public struct Scores: Codable, Sendable, Equatable {
     mutating func add(_ score: ScoreBoard.LabelScore) {
         labelled += 1
         labelNLL -= log(max(Double(score.probabilities[score.label]), 1e-12))
-        let likeliest = score.probabilities.indices.max { score.probabilities[$0] < score.probabilities[$1] }
+        let likeliest = score.probabilities.argmax
         if likeliest == score.label { right += 1 }
         confidence.add(probabilities: score.probabilities, label: score.label)
     }

@@ -66,14 +66,8 @@ public actor Stage<P: Processor> {
     /// Runs until the processor has finished, `stop()` is called, or one of these signals arrives. Throws where the
     /// stage cannot start.
     public nonisolated func run(stoppingOn signals: [Int32] = [SIGTERM, SIGINT]) async throws {
-        let sources = signals.map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { [control] in control.stop() }
-            source.resume()
-            return source
-        }
-        defer { for source in sources { source.cancel() } }
+        let interrupts = Interrupts(on: signals) { [control] in control.stop() }
+        defer { interrupts.cancel() }
         let work = Task(executorPreference: executor) { try await self.work() }
         try await withTaskCancellationHandler {
             try await work.value

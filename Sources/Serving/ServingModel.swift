@@ -69,7 +69,7 @@ package final class ServingModel {
         return questions.indices.map { row in
             let prediction = graph.prediction(row: row)
             let probabilities = prediction.probabilities
-            let likeliest = probabilities.indices.max { probabilities[$0] < probabilities[$1] } ?? 0
+            let likeliest = probabilities.argmax ?? 0
             return Answer(
                 probabilities: probabilities, label: likeliest, weights: prediction.weights, experts: prediction.experts,
                 tokenNLL: prediction.tokenNLL.reduce(0) { $0 + Double($1) }, tokens: prediction.tokenNLL.count)

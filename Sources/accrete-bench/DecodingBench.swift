@@ -76,7 +76,7 @@ struct DecodingBench: ParsableCommand {
             for _ in 0..<tokens {
                 decoder.advance([token])
                 let logits = decoder.logits(of: 0)
-                token = logits.indices.max { logits[$0] < logits[$1] } ?? 0
+                token = logits.argmax ?? 0
             }
         }
         return Double(tokens) / (time / .seconds(1))

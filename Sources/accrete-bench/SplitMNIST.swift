@@ -124,7 +124,7 @@ struct SplitMNIST: ParsableCommand {
             for start in stride(from: 0, to: stream.count, by: Self.batch) {
                 let batch = Array(stream[start..<min(start + Self.batch, stream.count)])
                 for (probabilities, sample) in zip(learner.learn(batch), batch) {
-                    prequential.add(truth: sample.label, answer: probabilities.indices.max { probabilities[$0] < probabilities[$1] } ?? 0)
+                    prequential.add(truth: sample.label, answer: probabilities.argmax ?? 0)
                 }
             }
             learner.consolidate()

@@ -1,3 +1,4 @@
+import Statistics
 import Foundation
 import Tensors
 
@@ -20,7 +21,7 @@ public final class ClassifierServer {
 
     /// The likeliest class of each feature vector.
     public func classes(of vectors: [[Float]]) -> [Int] {
-        logits(of: vectors).map { logits in logits.indices.max { logits[$0] < logits[$1] } ?? 0 }
+        logits(of: vectors).map { logits in logits.argmax ?? 0 }
     }
 
     /// The logits of each feature vector.

@@ -1,3 +1,4 @@
+import Statistics
 import Model
 import Tensors
 
@@ -28,7 +29,7 @@ public final class MomentJudge {
         answers(to: moments) { row, moment in
             guard let label = moment.label else { return nil }
             let p = graph.prediction(row: row).probabilities
-            let likeliest = p.indices.max { p[$0] < p[$1] }
+            let likeliest = p.argmax
             return Judgement(loss: graph.classificationLoss(row: row), isRight: likeliest == label)
         }
     }

@@ -1,3 +1,4 @@
+import Statistics
 import Model
 import Tensors
 
@@ -35,6 +36,6 @@ final class StrategyGraph {
     /// The class that a row's logits say.
     func likeliest(row: Int) -> Int {
         let values = logits(row: row)
-        return values.indices.max { values[$0] < values[$1] } ?? 0
+        return values.argmax ?? 0
     }
 }

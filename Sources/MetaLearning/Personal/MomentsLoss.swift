@@ -1,3 +1,4 @@
+import Statistics
 import Model
 import Tensors
 
@@ -38,7 +39,7 @@ public final class MomentsLoss<S: Scalar>: TaskLoss {
         for (row, moment) in moments.enumerated() {
             loss += graph.classificationLoss(row: row)
             let probabilities = graph.prediction(row: row).probabilities
-            if probabilities.indices.max(by: { probabilities[$0] < probabilities[$1] }) == moment.label { right += 1 }
+            if probabilities.argmax == moment.label { right += 1 }
         }
         let count = Double(max(1, moments.count))
         return (loss / count, Double(right) / count)

@@ -85,5 +85,5 @@ func draw(from probabilities: some Collection<Float>, _ random: inout RandomSour
 }
 
 func likeliest(_ numbers: some Collection<Float>) -> Int {
-    numbers.enumerated().max { $0.element < $1.element }?.offset ?? 0
+    numbers.argmax.map { numbers.distance(from: numbers.startIndex, to: $0) } ?? 0
 }

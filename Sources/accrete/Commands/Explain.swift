@@ -1,3 +1,4 @@
+import Statistics
 import Configuration
 import ArgumentParser
 import Foundation
@@ -125,7 +126,7 @@ extension MomentExplanation {
         }
         for name in names {
             let own = experts[name]?.probabilities ?? []
-            let answer = own.indices.max { own[$0] < own[$1] } ?? 0
+            let answer = own.argmax ?? 0
             lines.append(
                 printable(name).padding(toLength: 10, withPad: " ", startingAt: 0) + percent(weights[name] ?? 0) + "     "
                     + nats(contributions.marginal[name]) + "  " + nats(contributions.shapley[name]) + "  class \(answer)"

@@ -1,12 +1,12 @@
 import Dispatch
 import Glibc
 
-/// Calls a handler on SIGINT and SIGTERM instead of ending the process.
+/// Calls a handler on signals that would end the process, SIGINT and SIGTERM unless others are given.
 public final class Interrupts {
     private let sources: [any DispatchSourceSignal]
 
-    public init(_ handler: @escaping @Sendable () -> Void) {
-        sources = [SIGINT, SIGTERM].map { number in
+    public init(on signals: [Int32] = [SIGINT, SIGTERM], _ handler: @escaping @Sendable () -> Void) {
+        sources = signals.map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler(handler: handler)
