@@ -76,11 +76,11 @@ public struct FuseProcessor: Processor {
     private var ordinal: UInt64 = 0
     /// Live: where a fuse that starts again goes on, whatever others know. In lockstep moments are numbered as the stream has them.
     private var ordinals: ReservedNumbers
-    private var feedback: [(message: Feedback, heard: Int64)] = []
-    private var feedbackHeard: UInt64 = 0
+    private var feedback: [(message: Feedback, arrived: Int64)] = []
+    private var feedbackReceived: UInt64 = 0
     /// How much feedback came after the newest boundary that any came after.
     private var newest: (boundary: UInt64, feedback: Int) = (0, 0)
-    private var told = Telemetry()
+    private var ownTelemetry = Telemetry()
 
     /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
     public init(_ settings: GraphSettings, clock: any TimeSource) throws {
@@ -100,7 +100,7 @@ public struct FuseProcessor: Processor {
 
     public var telemetry: Telemetry {
         var telemetry = predictor.telemetry
-        telemetry.drops.add(told.drops.counts)
+        telemetry.drops.add(ownTelemetry.drops.counts)
         telemetry.modelVersion = predictor.serving?.version ?? 0
         telemetry.gauges = [
             "moments": Double(ordinal), "early": Double(aligner.early), "outOfOrder": Double(aligner.outOfOrder),
@@ -116,7 +116,7 @@ public struct FuseProcessor: Processor {
             try take(feature, of: modality, values, at: now)
         case .feedback(let one):
             newest = one.afterBoundary == newest.boundary ? (newest.boundary, newest.feedback + 1) : (one.afterBoundary, 1)
-            feedbackHeard += 1  // what is refused has been heard all the same, and no moment waits for it
+            feedbackReceived += 1  // what is refused has been heard all the same, and no moment waits for it
             guard isRoom else { throw Refusal(.overflow, "too much feedback waits for its moments") }
             feedback.append((one, now.nanoseconds))
         case .explain(let request): return [try predictor.explain(request)]
@@ -151,7 +151,7 @@ public struct FuseProcessor: Processor {
         }
     }
 
-    public mutating func tick(at now: Instant) -> [Outgoing] { advance(at: now) + predictor.speak() }
+    public mutating func tick(at now: Instant) -> [Outgoing] { advance(at: now) + predictor.continueAnswer() }
 
     public mutating func finish(at now: Instant) -> [Outgoing] {
         try? ordinals.settle(at: ordinal)  // what is not given back is left out
@@ -166,9 +166,9 @@ public struct FuseProcessor: Processor {
     private mutating func advance(at now: Instant) -> [Outgoing] {
         var outputs: [Outgoing] = []
         if settings.mode == .lockstep && models.versions.isEmpty { return [] }  // moments are numbered from where the learner stands
-        while let slice = aligner.close(at: now.nanoseconds, feedback: feedbackHeard) {
+        while let slice = aligner.close(at: now.nanoseconds, feedback: feedbackReceived) {
             release(upTo: slice.boundary.ordinal.clampedSubtracting(1), at: now, into: &outputs)
-            tell(slice, into: &outputs)
+            publish(slice, into: &outputs)
         }
         release(upTo: aligner.closed, at: now, into: &outputs)
         outputs += predictor.advance(&models, at: now)
@@ -176,37 +176,37 @@ public struct FuseProcessor: Processor {
     }
 
     /// An event of the stream that goes on to learn and evaluate.
-    private mutating func tell(_ session: String, payload: [[Float]] = [], into outputs: inout [Outgoing], _ event: MomentEvent.OneOf_Event)
+    private mutating func publish(_ session: String, payload: [[Float]] = [], into outputs: inout [Outgoing], _ event: MomentEvent.OneOf_Event)
     {
-        guard let topic = Topics.moments(of: session) else { return told.drops.count(.badSession) }
+        guard let topic = Topics.moments(of: session) else { return ownTelemetry.drops.count(.badSession) }
         outputs.append(Outgoing(.with { $0.event = event }, on: topic, payload: payload.map { Payload($0) }))
     }
 
-    private mutating func tell(_ slice: MomentAligner.Slice, into outputs: inout [Outgoing]) {
+    private mutating func publish(_ slice: MomentAligner.Slice, into outputs: inout [Outgoing]) {
         if slice.boundary.last {
-            return tell(Topics.endOfMoments, into: &outputs, .end(.with { $0.moments = ordinal }))
+            return publish(Topics.endOfMoments, into: &outputs, .end(.with { $0.moments = ordinal }))
         }
         ordinal = ordinal.clampedAdding(1)
         do {
             try ordinals.cover(ordinal)
         } catch {
-            told.drops.count(.checkpointFailed)
+            ownTelemetry.drops.count(.checkpointFailed)
         }
         let (moment, payload) = assembly.moment(slice, ordinal: ordinal)
         if let input = MomentInput(moment, payload: payload), settings.model.accepts(input) {
             predictor.add(moment, input)
         } else {
-            told.drops.count(.wrongShape)
+            ownTelemetry.drops.count(.wrongShape)
         }
-        if !predictor.decidesAlone { tell(moment.session, payload: payload, into: &outputs, .moment(moment)) }
+        if !predictor.decidesAlone { publish(moment.session, payload: payload, into: &outputs, .moment(moment)) }
     }
 
     /// Sends on the feedback that came up to the boundary after `boundary`, in its place among the moments.
     private mutating func release(upTo boundary: UInt64, at now: Instant, into outputs: inout [Outgoing]) {
         var released = 0
         for one in feedback {
-            guard one.message.afterBoundary <= boundary || isOverdue(one.heard, at: now) else { break }
-            tell(one.message.session, into: &outputs, .feedback(one.message))
+            guard one.message.afterBoundary <= boundary || isOverdue(one.arrived, at: now) else { break }
+            publish(one.message.session, into: &outputs, .feedback(one.message))
             predictor.add(one.message)
             released += 1
         }
@@ -214,8 +214,8 @@ public struct FuseProcessor: Processor {
     }
 
     /// Live, feedback does not wait for a boundary that ingest lost in a restart.
-    private func isOverdue(_ heard: Int64, at now: Instant) -> Bool {
+    private func isOverdue(_ arrived: Int64, at now: Instant) -> Bool {
         settings.mode == .live
-            && now.nanoseconds.clampedSubtracting(heard) > Int64(clamping: (settings.fuse.lateness + settings.fuse.sourceTimeout) * 1e9)
+            && now.nanoseconds.clampedSubtracting(arrived) > Int64(clamping: (settings.fuse.lateness + settings.fuse.sourceTimeout) * 1e9)
     }
 }

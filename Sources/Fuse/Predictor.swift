@@ -31,13 +31,13 @@ struct Predictor {
     private let server: ServingModel
     private var steps: [Step] = []
     private var remembered: [Remembered] = []
-    private var reliability: ReliabilityBook
+    private var reliability: ReliabilityTracker
     private var decider: Decider?
     private var answers: Answers?
     private var adapters: SessionAdapters?
     /// Of the predictions whose label came: how many there are, and how many were right.
     private var judged = 0, right = 0
-    private var told = Telemetry()
+    private var ownTelemetry = Telemetry()
     private(set) var serving: ModelUpdate?
 
     /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
@@ -45,7 +45,7 @@ struct Predictor {
         self.settings = settings
         self.clock = clock
         server = try ServingModel(settings.model, rows: 1, language: false)
-        reliability = ReliabilityBook(settings.fuse)
+        reliability = ReliabilityTracker(settings.fuse)
         decider = try Decider(settings)
         answers = try Answers(settings, clock: clock)
         adapters = SessionAdapters(settings, server.layout)
@@ -66,7 +66,7 @@ struct Predictor {
     func models() -> AdoptedModels { AdoptedModels(layout: server.layout, capacity: settings.updateCapacity) }
 
     var telemetry: Telemetry {
-        var telemetry = told
+        var telemetry = ownTelemetry
         if let answers { telemetry.drops.add(answers.drops.counts) }
         return telemetry
     }
@@ -101,8 +101,8 @@ struct Predictor {
                 let predicted = decidesAlone ? nil : predict(moment, input, at: now)
                 outputs += predicted?.outputs ?? []
                 outputs += decide(on: moment, input, predicted?.representation)
-                answers?.hear(moment, input, without: predicted == nil ? [] : remembered.last?.muted ?? [])
-                if settings.mode == .lockstep, let speaker { outputs += answers?.speakToTheEnd(speaker) ?? [] }
+                answers?.add(moment, input, without: predicted == nil ? [] : remembered.last?.muted ?? [])
+                if settings.mode == .lockstep, let answeringModel { outputs += answers?.completeAll(answeringModel) ?? [] }
             }
             done += 1
         }
@@ -111,12 +111,12 @@ struct Predictor {
     }
 
     /// Goes on with an answer in words, live: after the predictions, by a bounded number of tokens.
-    mutating func speak() -> [Outgoing] {
-        guard settings.mode == .live, let speaker else { return [] }
-        return answers?.speak(speaker) ?? []
+    mutating func continueAnswer() -> [Outgoing] {
+        guard settings.mode == .live, let answeringModel else { return [] }
+        return answers?.advance(answeringModel) ?? []
     }
 
-    private var speaker: Answers.Speaker? { serving.map { .init(parameters: server.parameters, version: $0.version) } }
+    private var answeringModel: Answers.AnsweringModel? { serving.map { .init(parameters: server.parameters, version: $0.version) } }
 
     /// - Returns: nil where there is no prediction; and what the model makes of the moment, where a policy looks through it.
     private mutating func predict(_ moment: Moment, _ input: MomentInput, at now: Instant) -> (
@@ -124,11 +124,11 @@ struct Predictor {
     )? {
         if settings.mode == .live, now.nanoseconds.clampedSubtracting(moment.arrived) > Int64(clamping: settings.fuse.maximumLatency * 1e9)
         {
-            told.drops.count(.shed)
+            ownTelemetry.drops.count(.shed)
             return nil
         }
         guard let serving else {
-            told.drops.count(.noModel)
+            ownTelemetry.drops.count(.noModel)
             return nil
         }
         let judgement = reliability.judge(input, session: moment.session, ordinal: moment.ordinal)
@@ -139,7 +139,7 @@ struct Predictor {
         let representation = decider?.looksThroughModel == true ? server.representation(row: 0) : []
         let answer = judgement.muted.isEmpty ? whole : server.predict([.init(input, without: judgement.muted)])[0]
         guard answer.isFinite, representation.allSatisfy(\.isFinite) else {  // numbers that are too large for the model
-            told.drops.count(.nonFinite)
+            ownTelemetry.drops.count(.nonFinite)
             return nil
         }
         let attention = settings.fuse.attention ? server.attention(row: 0) : []
@@ -152,7 +152,7 @@ struct Predictor {
             ? nil
             : server.explain(input.without(judgement.muted), class: answer.label, exhaustively: settings.fuse.explain == .shapley)
         let latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
-        told.latencies["prediction", default: QuantileSketch()].add(latency)
+        ownTelemetry.latencies["prediction", default: QuantileSketch()].add(latency)
         let prediction = Prediction.with {
             $0.moment = moment.id
             $0.session = moment.session
@@ -182,12 +182,12 @@ struct Predictor {
             return try decider?.decide(
                 on: moment, input, representation: representation ?? [], modelVersion: serving?.version ?? 0, latency: latency) ?? []
         } catch {
-            told.drops.count(error.reason)
+            ownTelemetry.drops.count(error.reason)
             return []
         }
     }
 
-    private func change(_ change: ReliabilityBook.Change, _ moment: Moment) -> Outgoing? {
+    private func change(_ change: ReliabilityTracker.Change, _ moment: Moment) -> Outgoing? {
         guard let topic = try? Topics.reliability(moment.session) else { return nil }  // the session was checked on its way in
         return Outgoing(
             .with {

@@ -130,7 +130,7 @@ public struct IngestProcessor: Processor {
 
     public mutating func tick(at now: Instant) -> [Output] {
         guard cutsInSilence, !ended else { return [] }
-        return cutter.silence(at: now.nanoseconds).flatMap { told($0, at: now) }
+        return cutter.silence(at: now.nanoseconds).flatMap { samples(marking: $0, at: now) }
     }
 
     private mutating func take(_ reading: SensorReading, _ message: WireMessage, at now: Instant) throws(Refusal) -> [Output] {
@@ -145,12 +145,12 @@ public struct IngestProcessor: Processor {
         let outcome = try take(event, reading.stamp, at: now)
         var reading = reading
         reading.stamp.time = event.time
-        var outputs = outcome.before.flatMap { told($0, at: now) }
+        var outputs = outcome.before.flatMap { samples(marking: $0, at: now) }
         let sample = Sample.with {
             $0.arrived = now.nanoseconds; $0.reading = reading; $0.timeline = outcome.timeline
         }
         outputs.append(.sample(sample, to: topic, payload: [Payload(message.payload[0])]))
-        if let boundary = outcome.boundary { outputs += told(boundary, at: now) }
+        if let boundary = outcome.boundary { outputs += samples(marking: boundary, at: now) }
         return outputs
     }
 
@@ -166,7 +166,7 @@ public struct IngestProcessor: Processor {
                     $0.arrived = now.nanoseconds
                     $0.last = true
                 })
-            return boundaries.flatMap { told($0, at: now) }
+            return boundaries.flatMap { samples(marking: $0, at: now) }
         }
         try check(session: cut.session)
         var event = MomentCutter.Event(session: cut.session, time: try time(of: cut.stamp, session: cut.session, at: now))
@@ -174,7 +174,7 @@ public struct IngestProcessor: Processor {
         event.isReading = false
         event.ends = cut.kind == .none ? .explicit : cut.kind
         let outcome = try take(event, cut.stamp, at: now)
-        return (outcome.before + (outcome.boundary.map { [$0] } ?? [])).flatMap { told($0, at: now) }
+        return (outcome.before + (outcome.boundary.map { [$0] } ?? [])).flatMap { samples(marking: $0, at: now) }
     }
 
     /// Gives the event its place in its session. Clocks learn from what was believed.
@@ -185,7 +185,7 @@ public struct IngestProcessor: Processor {
         event.arrived = now.nanoseconds
         do {
             let outcome = try cutter.take(event)
-            if event.isReading, outcome.isBelieved { clocks?.note(stamp, session: event.session, arrived: now.nanoseconds) }
+            if event.isReading, outcome.isAccepted { clocks?.note(stamp, session: event.session, arrived: now.nanoseconds) }
             return outcome
         } catch {
             throw Refusal(Reason(rawValue: error.rawValue), "the time of \(stamp.source) does not fit session \(event.session)")
@@ -201,7 +201,7 @@ public struct IngestProcessor: Processor {
     }
 
     /// A boundary goes to every modality's extractor, behind the samples that came before it.
-    private mutating func told(_ boundary: Boundary, at now: Instant) -> [Output] {
+    private mutating func samples(marking boundary: Boundary, at now: Instant) -> [Output] {
         var boundary = boundary
         boundary.feedback = passedFeedback
         let sample = Sample.with {

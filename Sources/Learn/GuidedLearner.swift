@@ -32,7 +32,7 @@ final class GuidedLearner {
     var ledger: TriggerLedger { rules.ledger }
 
     /// Something measured elsewhere, for rules that listen to it.
-    func tell(_ signal: String, _ value: Double?) {
+    func note(_ signal: String, _ value: Double?) {
         if let value { signals.append((signal, value)) }
     }
 
@@ -51,7 +51,7 @@ final class GuidedLearner {
     func decide(at time: Int64) -> GateVerdict? {
         guard let gate else { return nil }
         let verdict = gate.decide(learner)
-        tell("anchor_loss", gate.anchorLoss)
+        note("anchor_loss", gate.anchorLoss)
         if verdict.decision != .accepted {
             rules.ledger.append(
                 "gate", verdict.decision == .rolledBack ? .rollBack : .nothing, verdict.reason, signal: verdict.anchorLoss,
@@ -69,7 +69,7 @@ final class GuidedLearner {
     /// Carries out an operator's order.
     /// - Returns: what was done.
     /// - Throws: `badOrder`; nothing has been changed then.
-    func obey(_ order: Order, at time: Int64) throws(Refusal) -> String {
+    func execute(_ order: Order, at time: Int64) throws(Refusal) -> String {
         let note: String, action: TriggerRule.Action
         do throws(SettingsError) {
             let settings = try order.settings.isEmpty ? .object([:]) : JSONValue(text: order.settings)

@@ -45,7 +45,7 @@ public struct LearnProcessor: Processor {
     /// Events that the newest checkpoint knows of, and the seconds that writing it took.
     private var eventsStored: UInt64 = 0, storing = 0.0
     private var decisions: DecisionLearner?
-    private var told = Telemetry()
+    private var ownTelemetry = Telemetry()
 
     /// Goes on from the newest checkpoint of the configured directory, or starts from the seed where there is none.
     /// - Throws: what is wrong with the settings, or with the checkpoint.
@@ -68,7 +68,7 @@ public struct LearnProcessor: Processor {
             (progress, isRestored) = (saved, true)
             if !isLive, saved.goesOn(with: settings.learn.stream, run: settings.learn.run) {
                 (known, labels, goesOn) = (saved.events, waiting, true)
-                told.gauges["learned"] = Double(known)
+                ownTelemetry.gauges["learned"] = Double(known)
             } else {
                 progress.begin(settings.learn.stream, run: settings.learn.run)
             }
@@ -80,20 +80,20 @@ public struct LearnProcessor: Processor {
             progress.version = max(progress.version, versions.reserved) + 1
         }
         if let damage = store.opened?.damage {
-            told.drops.count(.checkpointDamaged, because: "\(damage); goes on from the checkpoint before")
+            ownTelemetry.drops.count(.checkpointDamaged, because: "\(damage); goes on from the checkpoint before")
         }
         decisions = try DecisionLearner(settings, from: store.opened) { [guided] in guided.serving }
         sessions = try SessionPublisher(settings, guided.learner.model, clock: clock, from: store.opened)
-        if let problem = sessions?.problem { told.drops.count(.checkpointDamaged, because: "\(problem); sessions begin anew") }
+        if let problem = sessions?.problem { ownTelemetry.drops.count(.checkpointDamaged, because: "\(problem); sessions begin anew") }
     }
 
     public var telemetry: Telemetry {
-        var telemetry = told
+        var telemetry = ownTelemetry
         if let decisions {
             telemetry.gauges.merge(decisions.gauges) { $1 }
             telemetry.drops.add(decisions.drops)
         }
-        sessions?.tell(&telemetry)
+        sessions?.addGauges(to: &telemetry)
         return telemetry
     }
 
@@ -101,7 +101,7 @@ public struct LearnProcessor: Processor {
         var outputs = begin(at: now)
         switch input {
         case .order(let order): outputs.append(contentsOf: answer(order))
-        case .event(.end, _) where progress.isFinished:  // the checkpoint has dealt with it, and nobody was told
+        case .event(.end, _) where progress.isFinished:  // the checkpoint has dealt with it, and nobody was ownTelemetry
             hasEnded = true
             outputs.append(update("end of the stream"))
         case .event(.end, _):
@@ -119,7 +119,7 @@ public struct LearnProcessor: Processor {
             if !feedback.decision.isEmpty { outputs += try decisions?.take(feedback, at: now) ?? [] }
         case .event(.decision(let record, let input), _):
             defer { progress.events += 1 }
-            // where it is all that is told of moments
+            // where it is all that is ownTelemetry of moments
             if record.action.ordinal.clampedSubtracting(progress.momentsSeen) <= Self.widestGap {
                 progress.momentsSeen = max(progress.momentsSeen, record.action.ordinal)
             }
@@ -168,12 +168,12 @@ public struct LearnProcessor: Processor {
             ($0.momentsSeen, $0.modelVersion) = (progress.momentsSeen, progress.version)
         }
         do throws(Refusal) {
-            answer.done = try guided.obey(order, at: progress.time).printable(atMost: Self.answerLength)
+            answer.done = try guided.execute(order, at: progress.time).printable(atMost: Self.answerLength)
             answer.accepted = true
             isOrdered = true
         } catch {
             answer.reason = error.detail.printable(atMost: Self.answerLength)
-            told.drops.count(error.reason, because: answer.reason)
+            ownTelemetry.drops.count(error.reason, because: answer.reason)
         }
         return (try? Topics.orderAnswer("learn")).map { [Outgoing(answer, on: $0)] } ?? []  // the name is valid
     }
@@ -208,8 +208,8 @@ public struct LearnProcessor: Processor {
         }
         if holdOut > 0, moment.ordinal % holdOut == 0 { return outputs }  // the referee's own
         for late in labels.overdue(at: moment.ordinal) {
-            told.drops.count(.labelNeverCame)
-            guided.tell("join_rate", labels.joinRate)
+            ownTelemetry.drops.count(.labelNeverCame)
+            guided.note("join_rate", labels.joinRate)
             learn(late)
         }
         let asks = moment.kind == .labelRequest
@@ -228,8 +228,8 @@ public struct LearnProcessor: Processor {
         case .joined(var complete):
             complete.input.label = Int(feedback.label)
             complete.input.classes = feedback.classes > 0 ? min(Int(feedback.classes), classes) : nil
-            if let delay = feedback.delay(of: complete.moment) { told.latencies["label", default: QuantileSketch()].add(delay) }
-            guided.tell("join_rate", labels.joinRate)
+            if let delay = feedback.delay(of: complete.moment) { ownTelemetry.latencies["label", default: QuantileSketch()].add(delay) }
+            guided.note("join_rate", labels.joinRate)
             learn(complete)
         case .tooLate:
             throw Refusal(.labelTooLate, "the moment of \(feedback.session) at \(feedback.momentEnd) was learned without its label")
@@ -241,17 +241,17 @@ public struct LearnProcessor: Processor {
 
     private mutating func learn(_ complete: LabelJoin.Waiting) {
         let (watermark, serving) = (progress.watermark, guided.serving)
-        sessions?.hear(complete.moment, complete.input, watermark: watermark, shared: serving)
+        sessions?.add(complete.moment, complete.input, watermark: watermark, shared: serving)
         progress.watermark = max(progress.watermark, complete.moment.ordinal)
         do {
             // nothing to learn from
             guard let outcome = try guided.learn(complete.input, source: complete.moment.session, at: progress.time) else { return }
-            guard outcome.stepped else { return told.drops.count(.nonFinite) }
+            guard outcome.stepped else { return ownTelemetry.drops.count(.nonFinite) }
             losses += outcome.losses.total.isFinite ? outcome.losses.total : 0
             learned += 1
-            told.gauges["learned", default: 0] += 1
+            ownTelemetry.gauges["learned", default: 0] += 1
         } catch {
-            told.drops.count(.wrongShape)
+            ownTelemetry.drops.count(.wrongShape)
         }
     }
 
@@ -270,7 +270,7 @@ public struct LearnProcessor: Processor {
         progress.momentsPublished = progress.momentsSeen
         lastPublished = now
         if learned > 0 {
-            told.latencies["update", default: QuantileSketch()].add(Double(clock.now.nanoseconds.clampedSubtracting(newestArrival)) / 1e9)
+            ownTelemetry.latencies["update", default: QuantileSketch()].add(Double(clock.now.nanoseconds.clampedSubtracting(newestArrival)) / 1e9)
         }
         (losses, learned) = (0, 0)
         (stepsPublished, isOrdered) = (guided.learner.steps, false)
@@ -286,9 +286,9 @@ public struct LearnProcessor: Processor {
     /// What serves, as a message.
     private mutating func update(_ reason: String) -> Outgoing {
         let published = PublishedParameters(guided.serving)
-        told.modelVersion = progress.version
-        told.gauges["remembered"] = Double(guided.learner.memorySlots.count)
-        told.gauges["rememberedBytes"] = Double(guided.learner.memoryBytes)
+        ownTelemetry.modelVersion = progress.version
+        ownTelemetry.gauges["remembered"] = Double(guided.learner.memorySlots.count)
+        ownTelemetry.gauges["rememberedBytes"] = Double(guided.learner.memoryBytes)
         let update = ModelUpdate.with {
             $0.version = progress.version
             $0.parent = progress.version > 0 ? progress.version - 1 : 0
@@ -327,7 +327,7 @@ public struct LearnProcessor: Processor {
         do {
             try versions.cover(progress.version)
         } catch {
-            told.drops.count(.checkpointFailed, because: "\(error)")
+            ownTelemetry.drops.count(.checkpointFailed, because: "\(error)")
         }
     }
 
@@ -346,7 +346,7 @@ public struct LearnProcessor: Processor {
         do {
             try store.save(guided, progress, labels, others: (decisions?.files() ?? []) + (sessions?.files ?? []))
         } catch {
-            told.drops.count(.checkpointFailed, because: "\(error)")
+            ownTelemetry.drops.count(.checkpointFailed, because: "\(error)")
         }
     }
 

@@ -22,7 +22,7 @@ struct SessionPublisher {
     private let clock: any TimeSource
     private var waiting: [(adapted: SessionTasks.Adapted, watermark: UInt64)] = []
     private var latency = QuantileSketch()
-    private var told = 0
+    private var updatesSent = 0
     /// What of the checkpoint could not be taken; nil where nothing is wrong.
     private(set) var problem: String?
 
@@ -42,7 +42,7 @@ struct SessionPublisher {
     /// - Parameters:
     ///   - watermark: greatest ordinal of the moments heard before.
     ///   - shared: as it is before it learns from the moment.
-    mutating func hear(_ moment: Moment, _ input: MomentInput, watermark: UInt64, shared: ParameterStore<Float>) {
+    mutating func add(_ moment: Moment, _ input: MomentInput, watermark: UInt64, shared: ParameterStore<Float>) {
         let start = clock.now
         let adapted = tasks.add(input, of: moment.session, shared: shared) { [settings, isLive, clock] in
             !isLive || Double(clock.now.nanoseconds - start.nanoseconds) / 1e9 < settings.budget
@@ -60,21 +60,21 @@ struct SessionPublisher {
         let updates =
             tasks.takeReleased().compactMap { ended($0, version) } + waiting.compactMap { update($0.adapted, $0.watermark, version) }
         waiting.removeAll()
-        told += updates.count
+        updatesSent += updates.count
         return updates
     }
 
     /// Live, adapters do not wait for the next model.
     mutating func updatesAtOnce(with version: UInt64) -> [Outgoing] { isLive ? updates(before: version) : [] }
 
-    func tell(_ telemetry: inout Telemetry) {
+    func addGauges(to telemetry: inout Telemetry) {
         telemetry.gauges["personalTasks"] = Double(tasks.learner.episodes)
-        telemetry.gauges["personalUpdates"] = Double(told)
+        telemetry.gauges["personalUpdates"] = Double(updatesSent)
         telemetry.gauges["personalGain"] = tasks.gain.mean
         telemetry.gauges["personalTrusted"] = tasks.gain.isTrusted ? 1 : 0
         telemetry.gauges["personalExpired"] = Double(tasks.expired)
         telemetry.gauges["personalFailed"] = Double(tasks.failed)
-        if tasks.learner.episodes > 0 || told > 0 { telemetry.latencies["adapting"] = latency }
+        if tasks.learner.episodes > 0 || updatesSent > 0 { telemetry.latencies["adapting"] = latency }
     }
 
     private func update(_ adapted: SessionTasks.Adapted, _ watermark: UInt64, _ version: UInt64) -> Outgoing? {

@@ -1,6 +1,6 @@
 import CZeroMQ
 
-/// What went wrong between this process and the bus: what was attempted, why it failed, and what to do about it.
+/// An error of the bus: what was attempted, and why it failed.
 public struct MessagingError: Error, Equatable, CustomStringConvertible {
     public let attempt: String
     public let reason: String

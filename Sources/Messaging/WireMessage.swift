@@ -2,7 +2,7 @@ import CZeroMQ
 import Schema
 import SwiftProtobuf
 
-/// A message as it came: `[topic][header][payload…]`. It keeps its whole batch alive; copy what is to be kept for long.
+/// A received message: `[topic][header][payload…]`. It keeps its whole batch alive; copy what is to be kept for long.
 ///
 /// Sendable because its parts never change, and its batch keeps them where they are.
 public struct WireMessage: @unchecked Sendable {
@@ -26,10 +26,12 @@ public struct WireMessage: @unchecked Sendable {
     /// All parts together, bytes.
     public var byteCount: Int { (0..<count).reduce(0) { $0 + zmq_msg_size(parts + $1) } }
 
-    /// The stamp alone, whatever the message is. Throws as `decode` does.
+    /// The stamp alone, whatever type the message has.
+    /// - Throws: as `decode` does.
     public func stamp() throws(Refusal) -> Stamp { try decode(Envelope.self).stamp }
 
-    /// Decodes the header, without fields that are unknown. Throws `undecodable`, `tooLarge`, `unstamped` or `schemaVersion`.
+    /// Decodes the header, without fields that are unknown.
+    /// - Throws: `undecodable`, `tooLarge`, `unstamped` or `schemaVersion`.
     public func decode<Message: Stamped>(_ type: Message.Type = Message.self) throws(Refusal) -> Message {
         var options = BinaryDecodingOptions()
         options.discardUnknownFields = true
@@ -49,7 +51,7 @@ public struct WireMessage: @unchecked Sendable {
         return message
     }
 
-    /// The topic's name as it came; valid as long as the message.
+    /// The topic's bytes as received; valid as long as the message.
     var topicBytes: UnsafeRawBufferPointer { part(0).bytes }
 
     private func part(_ index: Int) -> MessagePart {
@@ -80,8 +82,8 @@ extension Array {
         self = part.withUnsafeBytes { Array($0) }
     }
 
-    /// The part read as little-endian float32. Throws `truncated` where bytes are left over, `nonFinite` for NaN and
-    /// infinity.
+    /// The part read as little-endian float32.
+    /// - Throws: `truncated` where bytes are left over, `nonFinite` for NaN and infinity.
     public init(_ part: MessagePart) throws(Refusal) where Element == Float {
         let size = MemoryLayout<Float>.size
         guard part.count % size == 0 else { throw Refusal(.truncated, "\(part.count) bytes are no float32 values") }

@@ -16,7 +16,7 @@ public final class SessionPlayer {
     private let source: String
     private let bus: ZeroMQBus
     private let publisher: any Publisher
-    private let teller: any Publisher
+    private let statusPublisher: any Publisher
     private let progress: Subscriber
     private let clock = MonotonicClock()
     private let logger: Logger
@@ -45,9 +45,9 @@ public final class SessionPlayer {
         options.limits = settings.stageOptions.limits
         options.overflow = settings.mode.overflow
         publisher = try bus.publisher(.connect, try settings.sensors(environment), options: options)
-        teller = try bus.publisher(.bind, try settings.tells(settings.endpoints.play, environment), options: options)
+        statusPublisher = try bus.publisher(.bind, try settings.publishingEndpoints(settings.endpoints.play, environment), options: options)
         progress = try bus.subscriber(
-            to: [Subscription(try settings.evaluateTells(environment), topics: [Topics.evaluationProgress.prefix])],
+            to: [Subscription(try settings.evaluatorEndpoints(environment), topics: [Topics.evaluationProgress.prefix])],
             limits: settings.stageOptions.limits)
         epoch = UInt64(clamping: WallClock().now.nanoseconds)
         outbox = Outbox(source: source, epoch: epoch, clock: clock)
@@ -62,7 +62,7 @@ public final class SessionPlayer {
                 "ingest did not subscribe within \(settings.supervise.startTimeout) s; is the graph up, and is this its configuration?")
         }
         if ProcessInfo.processInfo.environment["ACCRETE_SUPERVISOR"] != nil {  // somebody wants to know what was refused
-            _ = try await teller.waitForSubscribers(to: Topics.status.prefix, within: .seconds(3))
+            _ = try await statusPublisher.waitForSubscribers(to: Topics.status.prefix, within: .seconds(3))
         }
         var began = clock.now
         var start: Int64?
@@ -79,7 +79,7 @@ public final class SessionPlayer {
                 try await wait(until: Instant(nanoseconds: began.nanoseconds.clampedAdding(Int64(clamping: elapsed))))
                 try await take(event)
             }
-            try await tellStatus()
+            try await publishStatus()
         }
         for publication in script.finish() { try await send(publication) }
         let end = Cut.with {
@@ -89,9 +89,9 @@ public final class SessionPlayer {
             }
         }
         try await send(Outgoing(end, on: try Topics.cut(source)))
-        try await tellStatus(last: true)
+        try await publishStatus(last: true)
         publisher.close()
-        teller.close()
+        statusPublisher.close()
         progress.cancel()
         await bus.end()
     }
@@ -151,7 +151,7 @@ public final class SessionPlayer {
                 throw PlayFailure("the graph has made no progress for \(settings.lockstep.patience) s, at moment \(window.done)")
             }
             try publisher.service()
-            try await tellStatus()
+            try await publishStatus()
             try await Task.sleep(for: .microseconds(500))
         }
     }
@@ -163,12 +163,12 @@ public final class SessionPlayer {
             let rest = time - clock.now
             try await Task.sleep(for: min(rest, .milliseconds(100)))
             try publisher.service()
-            try await tellStatus()
+            try await publishStatus()
         }
         due = nil
     }
 
-    private func tellStatus(last: Bool = false) async throws {
+    private func publishStatus(last: Bool = false) async throws {
         guard last || clock.now >= nextStatus else { return }
         nextStatus = clock.now + .seconds(1)
         var status = Status()
@@ -179,9 +179,9 @@ public final class SessionPlayer {
         status.peakMemory = ProcessMemory.peak
         if let due { status.gauges["nextIn"] = max(0, (due - clock.now).inSeconds) }
         status.last = last
-        try teller.service()
+        try statusPublisher.service()
         try statusBox.append(Outgoing(status, on: try Topics.status("play")))
-        try statusBox.flush(to: teller)
+        try statusBox.flush(to: statusPublisher)
     }
 
     private lazy var statusBox = Outbox(source: "play", epoch: UInt64(clamping: WallClock().now.nanoseconds), clock: clock)

@@ -46,9 +46,9 @@ struct SessionScript {
         publications += labels.due(at: event.time).map { .label($0) }
         let ends = held.firstIndex { $0.session == event.session }
         switch event {
-        case .reading(let reading) where !reading.endsMoment: publications += said(reading, ends: .none)
+        case .reading(let reading) where !reading.endsMoment: publications += loaded(reading, ends: .none)
         case .reading:
-            if let ends, case .reading(let earlier) = held.remove(at: ends) { publications += said(earlier, ends: .none) }
+            if let ends, case .reading(let earlier) = held.remove(at: ends) { publications += loaded(earlier, ends: .none) }
             held.append(event)
         case .cut:
             if ends == nil, !ended.contains(event.session) { held.append(event) }
@@ -77,13 +77,13 @@ struct SessionScript {
     private mutating func release(_ event: SessionEvent, as kind: CutKind?) -> [Publication] {
         ended.insert(event.session)
         switch event {
-        case .reading(let reading): return said(reading, ends: kind ?? .utteranceEnd)
+        case .reading(let reading): return loaded(reading, ends: kind ?? .utteranceEnd)
         case .cut(let cut): return [.cut(cut, kind ?? .explicit)]
         case .label: return []
         }
     }
 
-    private func said(_ reading: SessionEvent.Reading, ends: CutKind) -> [Publication] {
+    private func loaded(_ reading: SessionEvent.Reading, ends: CutKind) -> [Publication] {
         do throws(SignalRefusal) {
             return [.reading(reading, try load(reading), ends: ends)]
         } catch {

@@ -69,7 +69,7 @@ public struct MomentCutter: Sendable {
         /// The timeline that its time belongs to.
         public var timeline: UInt64 = 0
         /// False for a time far behind that nothing has confirmed.
-        public var isBelieved = true
+        public var isAccepted = true
     }
 
     private struct Session {
@@ -124,7 +124,7 @@ public struct MomentCutter: Sendable {
         case .unconfirmed:
             session.times.doubt(event, rule)
             outcome.timeline = session.times.current.number
-            outcome.isBelieved = false
+            outcome.isAccepted = false
             return outcome
         case .current, .previous, .anew: break
         }
@@ -135,7 +135,7 @@ public struct MomentCutter: Sendable {
         } else if place == .previous {
             session.times.goBack()
         }
-        session.times.believe(event, rule)
+        session.times.accept(event, rule)
         if event.isReading, session.times.current.isOverdue(at: event.time, limit: rule.timeLimit) {
             let end = session.times.current.newest
             outcome.before.append(mark(name, &session.times.current, session.domain, end: end, .timeLimit, event.arrived))
@@ -152,7 +152,7 @@ public struct MomentCutter: Sendable {
     /// Cuts every session that has been silent for longer than the time limit. For live use, where no later reading may ever tell.
     public mutating func silence(at now: Int64) -> [Boundary] {
         let limit = rule.timeLimit
-        return cutAll { now.clampedSubtracting($0.heard) > limit }
+        return cutAll { now.clampedSubtracting($0.arrived) > limit }
     }
 
     /// Cuts whatever is open: the stream ends.
@@ -177,7 +177,7 @@ public struct MomentCutter: Sendable {
         let domain = session.domain
         session.times.forEachTimeline { timeline in
             guard timeline.opened != nil, isDue(timeline) else { return }
-            boundaries.append(mark(name, &timeline, domain, end: timeline.newest, .timeLimit, timeline.heard))
+            boundaries.append(mark(name, &timeline, domain, end: timeline.newest, .timeLimit, timeline.arrived))
         }
         return boundaries
     }
@@ -202,7 +202,7 @@ public struct MomentCutter: Sendable {
     /// Timelines have numbers that no other has, in this process or an earlier one.
     private mutating func beginTimeline(at event: Event) -> Timeline {
         defer { timelines += 1 }
-        return Timeline(number: epoch &+ timelines, newest: event.time, heard: event.arrived)
+        return Timeline(number: epoch &+ timelines, newest: event.time, arrived: event.arrived)
     }
 
     /// Forgets the session unheard for longest where there are as many as may be, and ends its open moments.

@@ -10,12 +10,12 @@ struct Timeline: Sendable {
     /// Time of the first reading since then.
     var opened: Int64?
     /// Arrival of the newest event.
-    var heard: Int64
+    var arrived: Int64
 
-    init(number: UInt64, newest: Int64, heard: Int64) {
+    init(number: UInt64, newest: Int64, arrived: Int64) {
         self.number = number
         self.newest = newest
-        self.heard = heard
+        self.arrived = arrived
     }
 
     /// Whether a reading shows that its moment has lasted longer than the limit. One that lies among those that came shows nothing.
@@ -28,7 +28,7 @@ struct Timeline: Sendable {
     mutating func note(_ event: MomentCutter.Event) {
         if event.isReading, opened == nil, boundary.map({ event.time > $0 }) ?? true { opened = event.time }
         newest = max(newest, event.time)
-        heard = event.arrived
+        arrived = event.arrived
     }
 
     mutating func end(at end: Int64) {
@@ -78,7 +78,7 @@ struct SessionTimes: Sendable {
         var epoch: UInt64
         var newest: Int64
         var timeline: UInt64
-        var heard: UInt64
+        var lastEvent: UInt64
     }
 
     var current: Timeline
@@ -130,16 +130,16 @@ struct SessionTimes: Sendable {
     }
 
     /// Takes in that the event belongs to the current timeline.
-    mutating func believe(_ event: MomentCutter.Event, _ rule: Rule) {
+    mutating func accept(_ event: MomentCutter.Event, _ rule: Rule) {
         doubted[event.source] = nil
         events += 1
         let known = sources[event.source], isSame = known?.timeline == current.number
-        if known == nil, sources.count >= rule.maximumSources, let oldest = sources.min(by: { $0.value.heard < $1.value.heard })?.key {
+        if known == nil, sources.count >= rule.maximumSources, let oldest = sources.min(by: { $0.value.lastEvent < $1.value.lastEvent })?.key {
             sources[oldest] = nil
         }
         sources[event.source] = Source(
             epoch: max(known?.epoch ?? 0, event.epoch), newest: isSame ? max(known?.newest ?? event.time, event.time) : event.time,
-            timeline: current.number, heard: events)
+            timeline: current.number, lastEvent: events)
     }
 
     mutating func forEachTimeline(_ body: (inout Timeline) -> Void) {
@@ -160,7 +160,7 @@ struct SessionTimes: Sendable {
     private func isNear(_ event: MomentCutter.Event, to timeline: Timeline, _ rule: Rule) -> Bool {
         let lead = event.time.clampedSubtracting(timeline.newest)
         if lead < 0 { return lead >= -rule.doubtful }
-        return lead <= (rule.doubts ? rule.doubtful.clampedAdding(passed(since: timeline.heard, event)) : rule.jump)
+        return lead <= (rule.doubts ? rule.doubtful.clampedAdding(passed(since: timeline.arrived, event)) : rule.jump)
     }
 
     private func isConfirmed(_ event: MomentCutter.Event, _ rule: Rule) -> Bool {

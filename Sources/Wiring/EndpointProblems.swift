@@ -2,7 +2,7 @@ import Foundation
 import Messaging
 
 extension StageSettings {
-    /// What about the endpoints makes no sense whatever the machine, by key: malformed, shared by two stages, or such as nobody can connect to.
+    /// The endpoints that are invalid on any machine, by key: malformed, shared by two stages, or impossible to connect to.
     public var endpointProblems: [(key: String, text: String)] {
         var found: [(key: String, text: String)] = []
         for (key, list) in endpoints.lists {
@@ -17,7 +17,8 @@ extension StageSettings {
 
     private static var mostEndpoints: Int { 16 }
 
-    /// Publishers of this machine take the last of the sensors' endpoints, at the loopback address where it stands for every one; listeners the first.
+    /// Publishers of this machine use the last of the sensors' endpoints, at the loopback address where it means every address;
+    /// subscribers use the first.
     private func unconnectable(_ key: String, _ list: [String]) -> String? {
         let isForPublishers = key == "sensors"
         // local: is connectable
@@ -26,7 +27,7 @@ extension StageSettings {
         return reason.map { "\(text): \($0); \(isForPublishers ? "publishers of this machine use the last" : "listeners use the first")" }
     }
 
-    /// One place for two stages, or twice for one.
+    /// Endpoints that two stages share, or that one has twice.
     private var shared: [(key: String, text: String)] {
         let environment = ProcessInfo.processInfo.environment
         var places: [(key: String, text: String, endpoint: Endpoint)] = []

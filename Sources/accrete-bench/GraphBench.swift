@@ -139,7 +139,7 @@ extension GraphBench {
         let plan = try plan(.session(session), ["mode=lockstep"], named: "lockstep-\(sources)", directory)
         let stop = StopSignal(), bus = try ZeroMQBus()
         let progress = try bus.subscriber(
-            to: [Subscription(try plan.settings.tells(plan.settings.endpoints.evaluate, [:]), topics: [Topics.evaluationProgress.prefix])],
+            to: [Subscription(try plan.settings.publishingEndpoints(plan.settings.endpoints.evaluate, [:]), topics: [Topics.evaluationProgress.prefix])],
             limits: plan.settings.stageOptions.limits)
         async let measured = pace(of: progress, until: stop)
         let before = childrensProcessorSeconds()

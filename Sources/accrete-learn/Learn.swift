@@ -20,13 +20,13 @@ import Wiring
         let settings = try arguments.settings(GraphSettings.self), environment = ProcessInfo.processInfo.environment
         let lock = try claim(settings.learn.directory)
         try await arguments.run(
-            "learn", { try LearnProcessor(settings, clock: MonotonicClock()) }, subscribesTo: settings.learnHears(environment),
-            publishesAt: settings.tells(settings.endpoints.learn, environment), settings: settings,
+            "learn", { try LearnProcessor(settings, clock: MonotonicClock()) }, subscribesTo: settings.learnSubscriptions(environment),
+            publishesAt: settings.publishingEndpoints(settings.endpoints.learn, environment), settings: settings,
             keepsLast: ["model.update/", "policy.update/", Topics.orderAnswer.prefix])
         _ = consume lock
     }
 
-    /// Keeps the checkpoint from every other learner.
+    /// Locks the checkpoint directory against other learners.
     private func claim(_ directory: String) throws(StartFailure) -> DirectoryLock? {
         do {
             return directory.isEmpty ? nil : try DirectoryLock(directory, name: Supervised.learnerLock)

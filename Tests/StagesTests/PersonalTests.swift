@@ -93,7 +93,7 @@ struct PersonalTests {
         _ = try SessionPublisher(settings, model, clock: VirtualClock(), from: CheckpointDirectory(folder.path).open())  // of nothing yet
         for ordinal in 1...8 as ClosedRange<UInt64> {
             let input = MomentInput(text: [104], label: Int(ordinal % 4), classes: 4)
-            publisher.hear(
+            publisher.add(
                 .with {
                     $0.session = "a"; $0.ordinal = ordinal
                 }, input, watermark: ordinal - 1, shared: shared)
@@ -101,8 +101,8 @@ struct PersonalTests {
         try CheckpointDirectory(folder.path).write(publisher.files)
         let opened = try CheckpointDirectory(folder.path).open()
         var before = Telemetry(), after = Telemetry()
-        publisher.tell(&before)
-        try #require(try SessionPublisher(settings, model, clock: VirtualClock(), from: opened)).tell(&after)
+        publisher.addGauges(to: &before)
+        try #require(try SessionPublisher(settings, model, clock: VirtualClock(), from: opened)).addGauges(to: &after)
         settings.personal.parameters.append("wpe.")
         let mismatch = #expect(throws: CheckpointMismatch.self) {
             try SessionPublisher(settings, model, clock: VirtualClock(), from: opened)
@@ -167,7 +167,7 @@ struct PersonalTests {
         var settings = settings
         settings.personal.enabled = false
         #expect(SessionAdapters(settings, try MultimodalModel(settings.model).layout) == nil)
-        #expect(try PersonalReferee(settings) == nil)
+        #expect(try PersonalEvaluator(settings) == nil)
         #expect(try SessionPublisher(settings, MultimodalModel(settings.model), clock: VirtualClock()) == nil)
     }
 

@@ -36,7 +36,7 @@ struct SenseReliabilityTests {
         var world = Simulator.Configuration()
         (world.firstDropout, world.dropoutPeriod, world.dropoutLength) = (60, 60, 20)
         let moments = try moments(400, world: world, seed: seed)
-        var book = ReliabilityBook(FuseSettings())
+        var book = ReliabilityTracker(FuseSettings())
         var covered = 0, open = 0, episodes = 0
         for (index, moment) in moments.enumerated() {
             let judgement = book.judge(moment.input, session: "table", ordinal: UInt64(index + 1))
@@ -51,7 +51,7 @@ struct SenseReliabilityTests {
     @Test func anAverageDayMutesNobody() throws {
         var world = Simulator.Configuration()
         world.firstDropout = 1_000_000
-        var book = ReliabilityBook(FuseSettings())
+        var book = ReliabilityTracker(FuseSettings())
         for (index, moment) in try moments(900, world: world).enumerated() {
             let judgement = book.judge(moment.input, session: "table", ordinal: UInt64(index + 1))
             #expect(judgement.muted.isEmpty, "moment \(index): \(judgement.reliability)")
@@ -64,7 +64,7 @@ struct SenseReliabilityTests {
     }
 
     @Test func aSenseWhoseOpinionTurnsWorthlessIsMutedAndReadmitted() throws {
-        var book = ReliabilityBook(FuseSettings())
+        var book = ReliabilityTracker(FuseSettings())
         var random = RandomSource(seed: 5)
         let input = MomentInput(text: [1, 2, 3], senses: ["image": SenseInput(rows: 1, columns: 2, values: [0, 1])])
         var muted: [Int] = []
@@ -80,7 +80,7 @@ struct SenseReliabilityTests {
     }
 
     @Test func whereAllErrMoreTheWorldHasChangedAndNobodyIsMuted() {
-        var book = ReliabilityBook(FuseSettings())
+        var book = ReliabilityTracker(FuseSettings())
         let input = MomentInput(text: [1, 2, 3], senses: ["image": SenseInput(rows: 1, columns: 2, values: [0, 1])])
         for moment in 0..<300 {
             #expect(book.judge(input, session: "a", ordinal: UInt64(moment + 1)).muted.isEmpty)
@@ -92,7 +92,7 @@ struct SenseReliabilityTests {
     @Test func theLastSenseIsNeverMutedAndSessionsAreApart() {
         var settings = FuseSettings()
         settings.maximumSessions = 2
-        var book = ReliabilityBook(settings)
+        var book = ReliabilityTracker(settings)
         let dark = MomentInput(senses: ["image": SenseInput(rows: 1, columns: 2, values: [0, 0], validity: 0)])
         for moment in 0..<50 {
             let judgement = book.judge(dark, session: "a", ordinal: UInt64(moment + 1))

@@ -117,11 +117,11 @@ struct DecisionLearner {
             throw Refusal(.rewardOutOfRange, "a reward of \(feedback.reward) for \(id.place), beyond ±\(settings.rewardLimit)")
         }
         let ending: DecisionJoin.Ending? = feedback.terminal ? .terminal : feedback.truncated ? .truncated : nil
-        let told = DecisionJoin.Feedback(id: id, session: feedback.session, reward: feedback.reward, ending: ending)
-        if let refusal = join.insert(told, at: now.nanoseconds) {
+        let joined = DecisionJoin.Feedback(id: id, session: feedback.session, reward: feedback.reward, ending: ending)
+        if let refusal = join.insert(joined, at: now.nanoseconds) {
             throw Refusal(Reason(rawValue: refusal.rawValue), "feedback for \(id.place)")
         }
-        return learn(from: join.settle(session: told.session, at: now.nanoseconds))
+        return learn(from: join.settle(session: joined.session, at: now.nanoseconds))
     }
 
     /// Settles, ten times a second, what nobody has told of.

@@ -94,11 +94,11 @@ struct PolicyStore {
 
     /// The policy that is kept here, built again; nil where it is one that writes.
     func policy() throws -> (policy: any Policy, description: PolicyDescription, version: UInt64)? {
-        let told = state.description
-        guard told.text != true else { return nil }
-        guard (0...1024).contains(told.choices), (0...1 << 20).contains(told.inputs), told.controls.count <= 64,
-            told.controls.allSatisfy({ $0.low.isFinite && $0.high.isFinite && $0.low <= $0.high }),
-            told.choices > 0 || !told.controls.isEmpty
+        let description = state.description
+        guard description.text != true else { return nil }
+        guard (0...1024).contains(description.choices), (0...1 << 20).contains(description.inputs), description.controls.count <= 64,
+            description.controls.allSatisfy({ $0.low.isFinite && $0.high.isFinite && $0.low <= $0.high }),
+            description.choices > 0 || !description.controls.isEmpty
         else { throw CheckpointMismatch("\(path) describes a policy that nothing could be decided by") }
         var settings = DecideSettings()
         (settings.choices, settings.controls) = (state.description.choices, state.description.controls)

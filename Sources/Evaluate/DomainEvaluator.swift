@@ -11,7 +11,7 @@ import Tensors
 /// Measures forgetting: keeps some moments of each domain, and tests all domains so far whenever one ends.
 ///
 /// A domain is what readings name, or begins where a detector sees the model's loss drift. One that comes back counts as a new one.
-struct DomainReferee {
+struct DomainEvaluator {
     private let settings: EvaluateSettings
     private let classes: Int
     private let scorer: ServingModel
@@ -24,7 +24,7 @@ struct DomainReferee {
     private var current: String?
     private var starts: [UInt64] = []
     private var samples: [[MomentInput]] = []
-    private var offered = 0
+    private var itemsSeen = 0
     private static let rows = 8
 
     /// - Parameter start: the parameters that a learner begins with.
@@ -56,12 +56,12 @@ struct DomainReferee {
         guard current != nil, settings.holdOut == 0 || ordinal % UInt64(settings.holdOut) == 0 else { return ended }
         var moment = input
         moment.label = label
-        offered += 1
+        itemsSeen += 1
         let last = samples.count - 1
         if samples[last].count < settings.domainSample {
             samples[last].append(moment)
         } else {
-            let place = random.uniform(below: offered)
+            let place = random.uniform(below: itemsSeen)
             if place < settings.domainSample { samples[last][place] = moment }
         }
         return ended
@@ -84,7 +84,7 @@ struct DomainReferee {
         current = domain
         starts.append(ordinal)
         samples.append([])
-        offered = 0
+        itemsSeen = 0
         return ended
     }
 

@@ -5,7 +5,7 @@ import Schema
 import Serving
 
 /// The referee's player with adapters: the same model, with the session's own numbers added where it has some.
-struct PersonalReferee {
+struct PersonalEvaluator {
     private let server: ServingModel
     private var adapters: SessionAdapters
     private var version: (number: UInt64, epoch: UInt64)?

@@ -3,7 +3,7 @@ import Schema
 import Timing
 
 /// The reliability of every modality of every session, and which are muted.
-struct ReliabilityBook {
+struct ReliabilityTracker {
     struct Change: Equatable {
         var modality: String
         var isMuted: Bool
@@ -20,7 +20,7 @@ struct ReliabilityBook {
 
     private struct Session {
         var senses: [String: SenseReliability] = [:]
-        var heard: UInt64 = 0
+        var lastSeen: UInt64 = 0
 
         mutating func observe(_ modality: String, _ features: [Float], validity: Double, _ settings: ReliabilitySettings) {
             senses[modality, default: SenseReliability(settings)].observe(features, validity: validity)
@@ -41,7 +41,7 @@ struct ReliabilityBook {
     /// Takes in a moment's readings, and judges its modalities.
     mutating func judge(_ input: MomentInput, session name: String, ordinal: UInt64) -> Judgement {
         var session = sessions[name] ?? Session()
-        session.heard = ordinal
+        session.lastSeen = ordinal
         for (modality, sense) in input.senses { session.observe(modality, sense.values, validity: Double(sense.validity), settings) }
         if !input.text.isEmpty { session.observe(MultimodalConfiguration.textName, input.text.map(Float.init), validity: 1, settings) }
         let present = session.senses.keys.filter { input.has($0) }.sorted()
@@ -90,7 +90,7 @@ struct ReliabilityBook {
 
     private mutating func keep(_ session: Session, as name: String) {
         if sessions[name] == nil, sessions.count >= maximumSessions,
-            let oldest = sessions.min(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) })?.key
+            let oldest = sessions.min(by: { ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key) })?.key
         {
             sessions[oldest] = nil
         }
