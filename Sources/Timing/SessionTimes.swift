@@ -1,6 +1,6 @@
 import Statistics
 
-/// A stretch of a session's time that runs forward.
+/// A period of a session in which its time runs forward.
 struct Timeline: Sendable {
     let number: UInt64
     /// Time of the newest reading or cut.
@@ -18,13 +18,13 @@ struct Timeline: Sendable {
         self.arrived = arrived
     }
 
-    /// Whether a reading shows that its moment has lasted longer than the limit. One that lies among those that came shows nothing.
+    /// Whether a reading shows that its moment has lasted longer than the limit. A reading older than the newest shows nothing.
     func isOverdue(at time: Int64, limit: Int64) -> Bool {
         guard let opened, time > newest else { return false }
         return time.clampedSubtracting(opened) > limit
     }
 
-    /// A reading of a moment that is closed opens none.
+    /// Records an event. A reading of a moment that is closed opens no new one.
     mutating func note(_ event: MomentCutter.Event) {
         if event.isReading, opened == nil, boundary.map({ event.time > $0 }) ?? true { opened = event.time }
         newest = max(newest, event.time)
@@ -38,19 +38,19 @@ struct Timeline: Sendable {
     }
 }
 
-/// The times of a session, as far as they can be believed.
+/// The times of a session, as far as they are accepted.
 ///
-/// A session has two timelines at most: the current one and the one before it. A time that lies near one of them belongs to it. A pause, a clock that
-/// was set, a device that started again begin another one, and a time that was wrong is left behind by going back to the one before; so no time,
-/// however far, keeps a session from going on.
+/// A session has at most two timelines: the current and the previous one. A time that lies near one of them belongs to it. A pause, a clock
+/// that was set or a device that started again begins a new one, and after a wrong time the session returns to the previous one; so no time,
+/// however far off, stops a session.
 struct SessionTimes: Sendable {
-    /// What counts as near, in nanoseconds.
+    /// The limits within which a time counts as near, in nanoseconds.
     struct Rule: Sendable {
         let timeLimit: Int64
         let jump: Int64
         let doubtful: Int64
         let maximumSources: Int
-        /// Live: arrivals tell how much time has passed, and what is too far ahead waits for a second reading.
+        /// Live mode: arrivals show how much time has passed, and a time too far ahead waits for a second reading.
         let doubts: Bool
 
         init(_ configuration: MomentCutter.Configuration, doubts: Bool) {
@@ -62,15 +62,15 @@ struct SessionTimes: Sendable {
         }
     }
 
-    /// Where the time of an event belongs.
+    /// The timeline that an event's time belongs to.
     enum Place: Equatable {
         case current
         case previous
-        /// To a timeline that begins with it.
+        /// A new timeline, which begins with it.
         case anew
-        /// Nowhere: it lies far ahead, and nothing has confirmed it.
+        /// None: it lies far ahead, and no other reading has confirmed it.
         case tooFarAhead
-        /// It lies far behind, and nothing has confirmed it: it counts for no more than a reading that comes late.
+        /// It lies far behind, and no other reading has confirmed it: it is treated as a late reading.
         case unconfirmed
     }
 
@@ -83,7 +83,7 @@ struct SessionTimes: Sendable {
 
     var current: Timeline
     private(set) var previous: Timeline?
-    /// By source, times far off that nothing has confirmed, and their arrivals.
+    /// By source, distant times that no other reading has confirmed, and their arrivals.
     private var doubted: [String: (time: Int64, arrived: Int64)] = [:]
     private var sources: [String: Source] = [:]
     private var events: UInt64 = 0
@@ -129,7 +129,7 @@ struct SessionTimes: Sendable {
         current = other
     }
 
-    /// Takes in that the event belongs to the current timeline.
+    /// Records that the event belongs to the current timeline.
     mutating func accept(_ event: MomentCutter.Event, _ rule: Rule) {
         doubted[event.source] = nil
         events += 1
@@ -150,8 +150,8 @@ struct SessionTimes: Sendable {
         body(&current)
     }
 
-    /// A source with a greater epoch whose times run back counts them from the start of its device. Once one source has begun a timeline, the device's
-    /// other sources join it.
+    /// Whether a source with a greater epoch has times that run back: it counts them from the start of its device. Once one source has begun
+    /// a timeline, the device's other sources join it.
     private func hasStartedAgain(_ event: MomentCutter.Event) -> Bool {
         guard let source = sources[event.source], event.epoch > source.epoch, event.time < source.newest else { return false }
         return source.timeline == max(current.number, previous?.number ?? 0)

@@ -18,7 +18,7 @@ public protocol StageSettings: Codable, Sendable {
     /// Whether sessions have their own adapters, which the learner publishes.
     var sessionsAdapt: Bool { get }
 
-    /// The whole configuration with its defaults, as YAML, by which keys of other sections are known; nil where these are all of them.
+    /// The whole configuration with its defaults, as YAML, for checking the keys of other sections; nil where these settings are the whole.
     static var whole: String? { get }
 
     /// Every invalid setting of these sections, by its dotted key.
