@@ -9,11 +9,11 @@ import Schema
 import Serving
 import Statistics
 
-/// The referee: scores each moment with a model that has not learned from it, beside the same model with one sense masked and beside
-/// the model as it was at the start.
+/// The prequential evaluator: scores each moment with a model that has not learned from it, beside the same model with one sense masked
+/// and beside the frozen baseline, the model as it was at the start.
 ///
-/// Hears `moment.*` from fuse and `model.update/` from the learner; tells `evaluation.summary/`, `evaluation.domains/`
-/// and `evaluation.progress/`.
+/// Subscribes to `moment.*` of fuse and `model.update/` of the learner; publishes `evaluation.summary/`, `evaluation.domains/` and
+/// `evaluation.progress/`.
 public struct EvaluateProcessor: Processor {
     public enum Input: Inbound, Sendable {
         case event(MomentEvent, WireMessage)
@@ -39,14 +39,14 @@ public struct EvaluateProcessor: Processor {
         }
     }
 
-    /// What waits to be dealt with, in order.
+    /// An event that waits to be processed, in order.
     private enum Waiting: Sendable {
         case event(MomentMessage)
-        /// A moment that was refused: nothing is scored, and a replay that waits for it goes on.
+        /// A moment that was refused: it is not scored, but reported as done for a replay that waits for it.
         case refused(UInt64)
     }
 
-    /// A moment whose label has not come yet, with what each player said of it.
+    /// A moment whose label has not arrived yet, with each scored model's class probabilities.
     private struct Unlabelled: Sendable {
         var moment: Moment
         var input: MomentInput
@@ -57,7 +57,7 @@ public struct EvaluateProcessor: Processor {
     private var models: AdoptedModels
     private let server: ServingModel
     private let frozen: ServingModel
-    /// What the words' tokens stand for.
+    /// Decodes the text's tokens.
     private let words: TextBytes
     /// The model with a session's own adapters, where there are any.
     private var personal: PersonalEvaluator?
@@ -65,14 +65,14 @@ public struct EvaluateProcessor: Processor {
     private let names: [String]
     private var scores: [ScoreBoard]
     private var domains: DomainEvaluator
-    /// Modalities that some moment had; masking another would say nothing.
+    /// Modalities that some moment had; masking another would show nothing.
     private var perceived: Set<String> = []
     private var waiting: [Waiting] = []
     private var unlabelled: [Unlabelled] = []
     private var scored: UInt64 = 0
     private var setAside: UInt64 = 0
     private var watermark: UInt64 = 0
-    /// Ordinal of the first moment that the scores speak of: another than the stream's where this process began later.
+    /// Ordinal of the first scored moment: another than the stream's first where this process started later.
     private var first: UInt64?
     private var lastPublished: Instant?
     private var hasLastUpdate = false
@@ -80,7 +80,7 @@ public struct EvaluateProcessor: Processor {
     private var hasPublishedEnd = false
     private var ownTelemetry = Telemetry()
 
-    /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
+    /// - Throws: `ConfigurationProblem` where the model's settings are invalid.
     public init(_ settings: GraphSettings) throws {
         self.settings = settings
         let modalities = settings.model.modalities
@@ -139,7 +139,7 @@ public struct EvaluateProcessor: Processor {
         return outputs
     }
 
-    /// Deals with what waits, in order, as far as the models that it needs are there.
+    /// Processes waiting events in order, as far as the models that they need have arrived.
     private mutating func advance(at now: Instant) -> [Outgoing] {
         var outputs: [Outgoing] = []
         var done = 0
@@ -197,7 +197,7 @@ public struct EvaluateProcessor: Processor {
         let answers =
             shared + frozen.predict([.init(input)])
             + (personal?.answers(to: input, of: moment, serving: serving, server, words: shared[0]) ?? [])
-        guard answers.allSatisfy(\.isFinite) else {  // readings that are too large for a model: no player is scored
+        guard answers.allSatisfy(\.isFinite) else {  // readings that are too large for a model: no model is scored
             ownTelemetry.drops.count(.nonFinite)
             return
         }
@@ -220,7 +220,7 @@ public struct EvaluateProcessor: Processor {
             ownTelemetry.drops.count(.orphanLabel)
             return false
         }
-        guard feedback.isWithin(settings.model.classes) else {  // the moment goes on waiting for a label that can be
+        guard feedback.isWithin(settings.model.classes) else {  // the moment keeps waiting for a valid label
             ownTelemetry.drops.count(.labelOutOfRange)
             return false
         }
@@ -231,7 +231,7 @@ public struct EvaluateProcessor: Processor {
         return domains.add(found.input, label: label, loss: loss, ordinal: found.moment.ordinal, serving: server.parameters)
     }
 
-    /// Puts on the newest version that has not learned from the moment.
+    /// Adopts the newest version that has not learned from the moment.
     private mutating func adopt(for ordinal: UInt64) {
         guard let version = models.version(before: ordinal) else {
             if let current = serving, current.momentWatermark >= ordinal { serving = nil }

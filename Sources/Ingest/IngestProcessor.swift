@@ -5,9 +5,10 @@ import Statistics
 import Timing
 import Wiring
 
-/// The door of the graph: checks what publishers send, puts all of it in one order, and marks where moments end.
+/// Validates and orders the graph's input: checks what publishers send, passes it on in one order, and marks where moments end.
 ///
-/// Hears `sensor.*`, `cut.*`, `feedback.*` and `explain.*` from publishers; tells `sample.<modality>/`, `feedback.<session>/` and `explain.<session>/`.
+/// Subscribes to publishers' `sensor.*`, `cut.*`, `feedback.*` and `explain.*`; publishes `sample.<modality>/`, `feedback.<session>/` and
+/// `explain.<session>/`.
 public struct IngestProcessor: Processor {
     public enum Input: Inbound, Sendable {
         case reading(SensorReading, payload: WireMessage)
@@ -60,7 +61,7 @@ public struct IngestProcessor: Processor {
     }
 
     private var cutter: MomentCutter
-    /// Live only: how a recording travels tells nothing about its clocks.
+    /// Live mode only: the arrival times of a recording carry no information about its clocks.
     private var clocks: SourceClocks?
     private var newest: Int64 = 0
     private let topics: [(modality: String, topic: Topic<Sample>)]
@@ -75,7 +76,7 @@ public struct IngestProcessor: Processor {
     /// - Parameters:
     ///   - epoch: greater after a restart.
     ///   - wallOffset: nanoseconds from the clock that `process` is called with to the wall clock.
-    ///   - closer: the publisher whose end is the end of the whole stream; empty: none's.
+    ///   - closer: the publisher whose end is the end of the whole stream; empty: none.
     public init(_ settings: IngestSettings, epoch: UInt64, wallOffset: Int64, closer: String) {
         cutter = MomentCutter(settings.cut, epoch: epoch, doubts: settings.mode == .live)
         clocks = settings.mode == .live ? SourceClocks(settings.cut) : nil
@@ -104,7 +105,7 @@ public struct IngestProcessor: Processor {
         }
         if ended { throw Refusal(.afterTheEnd, "the stream has ended") }
         switch input {
-        case .explain: return []  // answered above, whether or not the stream goes on
+        case .explain: return []  // handled above, also after the end of the stream
         case .reading(let reading, let payload): return try take(reading, payload, at: now)
         case .cut(let cut): return try take(cut, at: now)
         case .feedback(var feedback):
@@ -177,7 +178,7 @@ public struct IngestProcessor: Processor {
         return (outcome.before + (outcome.boundary.map { [$0] } ?? [])).flatMap { samples(marking: $0, at: now) }
     }
 
-    /// Gives the event its place in its session. Clocks learn from what was believed.
+    /// Places the event in its session. Clock estimates are updated with accepted stamps.
     private mutating func take(_ event: MomentCutter.Event, _ stamp: Stamp, at now: Instant) throws(Refusal) -> MomentCutter.Outcome {
         var event = event
         event.source = stamp.source
@@ -200,7 +201,7 @@ public struct IngestProcessor: Processor {
         return time
     }
 
-    /// A boundary goes to every modality's extractor, behind the samples that came before it.
+    /// The messages of a boundary: one to every modality's extractor, after the samples that came before it.
     private mutating func samples(marking boundary: Boundary, at now: Instant) -> [Output] {
         var boundary = boundary
         boundary.feedback = passedFeedback

@@ -8,9 +8,10 @@ import Signals
 import Statistics
 import Wiring
 
-/// Publishes a session into a running graph, as any publisher would: readings, moments' ends, labels when they become known.
+/// Publishes a recorded session to a running graph, as any publisher would: readings, the ends of moments, and labels when they become known.
 ///
-/// Live, it keeps the session's own time. In lockstep it sends as fast as the graph goes, and stays within a window of moments ahead of the referee.
+/// In live mode it keeps the session's own time. In lockstep it sends as fast as the graph processes, and stays within a window of moments
+/// ahead of the evaluator.
 public final class SessionPlayer {
     private let settings: GraphSettings
     private let source: String
@@ -23,18 +24,19 @@ public final class SessionPlayer {
     private var outbox: Outbox
     private var window: LockstepWindow
     private var script: SessionScript
-    /// Grows where the session's times begin anew, as it does where a device starts again.
+    /// Increases where the session's times start again, as it does where a device restarts.
     private var epoch: UInt64
     private var sent: UInt64 = 0
     private var drops = Drops()
     private var nextStatus = Instant(nanoseconds: 0)
     private var newest: Int64 = 0
-    /// Live: when the next event is due.
+    /// Live mode: when the next event is due.
     private var due: Instant?
 
     /// - Parameters:
-    ///   - source: the name in the stamps of moments' ends and labels; readings carry their own source's.
-    ///   - directory: where the files are that readings name.
+    ///   - source: the name in the stamps of cuts and labels; readings have their own source.
+    ///   - directory: holds the files that readings name.
+    /// - Throws: `MessagingError` where an endpoint cannot be used.
     public init(_ settings: GraphSettings, source: String, directory: SessionDirectory? = nil, environment: [String: String]) throws {
         self.settings = settings
         self.source = source
@@ -54,14 +56,14 @@ public final class SessionPlayer {
         window = LockstepWindow(settings)
     }
 
-    /// Plays all events and says that nothing follows.
-    /// - Throws: `MessagingError`, `PlayFailure` where the graph does not answer.
+    /// Plays all events and publishes the end of the stream.
+    /// - Throws: `MessagingError`; `PlayFailure` where the graph does not respond.
     public func play(_ events: some Sequence<Result<SessionEvent, SessionRefusal>>) async throws {
         guard try await publisher.waitForSubscribers(to: Topics.sensor.prefix, within: .seconds(settings.supervise.startTimeout)) else {
             throw PlayFailure(
                 "ingest did not subscribe within \(settings.supervise.startTimeout) s; is the graph up, and is this its configuration?")
         }
-        if ProcessInfo.processInfo.environment["ACCRETE_SUPERVISOR"] != nil {  // somebody wants to know what was refused
+        if ProcessInfo.processInfo.environment["ACCRETE_SUPERVISOR"] != nil {  // a supervisor reads what was refused
             _ = try await statusPublisher.waitForSubscribers(to: Topics.status.prefix, within: .seconds(3))
         }
         var began = clock.now
@@ -133,7 +135,7 @@ public final class SessionPlayer {
         sent += 1
     }
 
-    /// Holds the stream back until the referee is near enough.
+    /// Waits until the evaluator has made enough progress.
     private func waitForRoom() async throws {
         let began = clock.now
         var newest = window.done

@@ -8,12 +8,12 @@ import Statistics
 import Tensors
 import Tokenization
 
-/// Answers, one after another, to the moments that ask; told piece by piece on `answer.<session>/`.
+/// Generates answers, one after another, to the moments that ask for one; published piece by piece on `answer.<session>/`.
 ///
-/// Live, an answer goes on by so many tokens a tick, after the predictions: they never wait for all of it. In lockstep it is given
-/// whole with the model that its moment's prediction was made with, so equal streams give equal answers.
+/// In live mode an answer is advanced by `tokensPerTick` tokens per tick, after the predictions, which never wait for all of it. In lockstep
+/// it is generated completely with the model of its moment's prediction, so equal streams give equal answers.
 package struct Answers {
-    /// The model that answers, and its version.
+    /// The parameters that answers are generated with, and their version.
     package struct AnsweringModel {
         package var parameters: ParameterStore<Float>
         package var version: UInt64
@@ -26,7 +26,7 @@ package struct Answers {
 
     private struct Request {
         var moment: Moment
-        /// As it came, and what is left out of it.
+        /// The moment as received, and the senses to leave out.
         var input: MomentInput
         var muted: Set<String>
     }
@@ -40,17 +40,17 @@ package struct Answers {
     private var current: Request?
     private var version: UInt64 = 0
     private var pieces: UInt32 = 0
-    /// Where answers are decisions.
+    /// Set where answers are decisions.
     private var decider: TextDecider?
     private var policyVersion: UInt64 = 0
     private var text: [UInt8] = []
-    /// Answers given to their end.
+    /// The number of finished answers.
     private(set) var answered: UInt64 = 0
-    /// Moments that were never answered because too many waited, and answers that broke off because the model's numbers are not finite.
+    /// Moments that were not answered because too many waited, and answers that ended because the model's numbers are not finite.
     package private(set) var drops = Drops()
 
-    /// - Returns: nil where the settings answer nothing.
-    /// - Throws: what is wrong with the model's settings, or with the words' tokenizer.
+    /// - Returns: nil where the settings answer no moments.
+    /// - Throws: the error of invalid settings of the model, or of opening the tokenizer.
     package init?(_ all: GraphSettings, clock: any TimeSource) throws {
         let settings = all.answer, model = all.model, tokenizer = all.signals.text.tokenizer
         guard !settings.after.isEmpty else { return nil }
@@ -68,12 +68,13 @@ package struct Answers {
         return decisions.merging(["answers": Double(answered)]) { $1 }
     }
 
+    /// Adopts a published policy, where answers are decisions.
     package mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
         try decider?.adopt(update, payload: message)
     }
 
-    /// Notes a moment, if it asks.
-    /// - Parameter muted: senses that are left out of what is answered.
+    /// Queues a moment, if it asks for an answer.
+    /// - Parameter muted: senses that are left out of the moment.
     package mutating func add(_ moment: Moment, _ input: MomentInput, without muted: Set<String> = []) {
         guard settings.answers(moment.kind) else { return }
         waiting.append(Request(moment: moment, input: input, muted: muted))
@@ -83,7 +84,7 @@ package struct Answers {
         }
     }
 
-    /// At most `tokensPerTick` tokens of the answer under way, or of the next.
+    /// Generates at most `tokensPerTick` tokens of the current answer, or of the next.
     package mutating func advance(_ model: AnsweringModel) -> [Outgoing] {
         if current == nil { begin(model) }
         if version != model.version, settings.adoption == .recompute, current != nil {
@@ -93,7 +94,7 @@ package struct Answers {
         return piece(of: settings.tokensPerTick)
     }
 
-    /// Every waiting answer, whole.
+    /// Generates all waiting answers completely.
     package mutating func completeAll(_ model: AnsweringModel) -> [Outgoing] {
         var outputs: [Outgoing] = []
         while current != nil || !waiting.isEmpty {
@@ -114,7 +115,7 @@ package struct Answers {
         current = request
     }
 
-    /// So many further tokens; the last piece says why nothing follows.
+    /// Generates at most `count` further tokens; the last piece states why the answer ended.
     private mutating func piece(of count: Int) -> [Outgoing] {
         guard let request = current else { return [] }
         var tokens: [Int] = []
@@ -143,7 +144,7 @@ package struct Answers {
         }
     }
 
-    /// What there is to tell beside the last piece.
+    /// Ends the current answer; the messages beside its last piece.
     private mutating func end(_ request: Request, _ answer: Answer) -> [Outgoing] {
         current = nil
         if decoder.isBroken { drops.count(.nonFinite) } else { answered += 1 }
