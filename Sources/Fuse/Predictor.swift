@@ -6,16 +6,16 @@ import Schema
 import Serving
 import Statistics
 
-/// Predicts on each moment, in order, leaving out what cannot be trusted now, and decides where that is configured; explains what it said.
+/// Predicts on each moment, in order, without unreliable modalities; decides where that is configured; explains earlier predictions.
 ///
-/// Moments and the labels that come between them pass one queue, so equal streams are judged alike whenever the models come.
+/// Moments and the labels between them are processed in one queue, so equal streams give equal results whenever the models arrive.
 struct Predictor {
     private enum Step {
         case moment(Moment, MomentInput)
         case label(Feedback)
     }
 
-    /// A moment that was predicted: its label may come, and somebody may ask why.
+    /// A moment that was predicted: its label may arrive later, and an explanation may be requested.
     private struct Remembered {
         var moment: Moment
         var input: MomentInput
@@ -35,12 +35,12 @@ struct Predictor {
     private var decider: Decider?
     private var answers: Answers?
     private var adapters: SessionAdapters?
-    /// Of the predictions whose label came: how many there are, and how many were right.
+    /// The number of predictions whose label has arrived, and the number of correct ones.
     private var judged = 0, right = 0
     private var ownTelemetry = Telemetry()
     private(set) var serving: ModelUpdate?
 
-    /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
+    /// - Throws: `ConfigurationProblem` where the model's settings are invalid.
     init(_ settings: GraphSettings, clock: any TimeSource) throws {
         self.settings = settings
         self.clock = clock
@@ -51,7 +51,7 @@ struct Predictor {
         adapters = SessionAdapters(settings, server.layout)
     }
 
-    /// Whether decisions are all that is made of moments.
+    /// Whether moments are decided on only, without predictions.
     var decidesAlone: Bool { decider?.isAlone == true }
 
     mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
@@ -88,7 +88,7 @@ struct Predictor {
         if feedback.hasLabel { steps.append(.label(feedback)) }
     }
 
-    /// Predicts what can be predicted with the models that are there.
+    /// Processes queued moments and labels as far as the models that they need have arrived.
     mutating func advance(_ models: inout AdoptedModels, at now: Instant) -> [Outgoing] {
         var outputs: [Outgoing] = []
         var done = 0
@@ -110,7 +110,7 @@ struct Predictor {
         return outputs
     }
 
-    /// Goes on with an answer in words, live: after the predictions, by a bounded number of tokens.
+    /// In live mode, generates a bounded number of further tokens of an answer; called after the predictions.
     mutating func continueAnswer() -> [Outgoing] {
         guard settings.mode == .live, let answeringModel else { return [] }
         return answers?.advance(answeringModel) ?? []
@@ -118,7 +118,8 @@ struct Predictor {
 
     private var answeringModel: Answers.AnsweringModel? { serving.map { .init(parameters: server.parameters, version: $0.version) } }
 
-    /// - Returns: nil where there is no prediction; and what the model makes of the moment, where a policy looks through it.
+    /// Predicts on one moment.
+    /// - Returns: the messages, and the model's encoding of the moment where a policy observes it; nil where there is no prediction.
     private mutating func predict(_ moment: Moment, _ input: MomentInput, at now: Instant) -> (
         outputs: [Outgoing], representation: [Float]
     )? {
@@ -174,7 +175,7 @@ struct Predictor {
         return (predictions + changes, representation)
     }
 
-    /// What to do about the moment, where decisions are configured.
+    /// Decides on a moment, where decisions are configured.
     private mutating func decide(on moment: Moment, _ input: MomentInput, _ representation: [Float]?) -> [Outgoing] {
         guard let looksThroughModel = decider?.looksThroughModel, !looksThroughModel || representation != nil else { return [] }
         let latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
@@ -206,7 +207,7 @@ struct Predictor {
         if remembered.count > max(settings.fuse.remembered, settings.learn.labelPatience) { remembered.removeFirst() }
     }
 
-    /// A label tells what each modality's opinion was worth.
+    /// Joins a label to its prediction and updates each modality's error statistics.
     private mutating func join(_ feedback: Feedback) {
         // the learner counts labels of unknown moments,
         guard let one = remembered.last(where: { feedback.cites($0.moment) }) else { return }
@@ -218,7 +219,8 @@ struct Predictor {
             session: one.moment.session)
     }
 
-    /// The answer to a request.
+    /// The explanation for a request.
+    /// - Throws: `badSession`.
     mutating func explain(_ request: ExplainRequest) throws(Refusal) -> Outgoing {
         guard let topic = try? Topics.explanation(request.session) else { throw Refusal(.badSession, String(request.session.prefix(64))) }
         var explained = MomentExplanation.with {

@@ -11,7 +11,7 @@ struct ReliabilityTracker {
         var cause: SenseReliability.Cause
     }
 
-    /// What is held of the modalities of one moment.
+    /// The reliability of one moment's modalities, those muted, and what has changed.
     struct Judgement {
         var reliability: [String: Double] = [:]
         var muted: Set<String> = []
@@ -38,7 +38,7 @@ struct ReliabilityTracker {
         maximumSessions = settings.maximumSessions
     }
 
-    /// Takes in a moment's readings, and judges its modalities.
+    /// Updates the statistics with a moment's readings, and rates its modalities.
     mutating func judge(_ input: MomentInput, session name: String, ordinal: UInt64) -> Judgement {
         var session = sessions[name] ?? Session()
         session.lastSeen = ordinal
@@ -58,7 +58,7 @@ struct ReliabilityTracker {
         return judgement
     }
 
-    /// Mutes and readmits; the most reliable of the modalities that are there always speaks.
+    /// Mutes and readmits modalities; the most reliable of those that are present is never left out.
     private mutating func decide(
         _ session: inout Session, _ present: [String], _ judgement: inout Judgement, _ causes: [String: SenseReliability.Cause]
     ) {
@@ -79,7 +79,10 @@ struct ReliabilityTracker {
         judgement.muted = Set(muted.filter { $0 != spared })
     }
 
-    /// Takes in how far each modality's own opinion of a moment missed its label.
+    /// Updates the error statistics with a label.
+    /// - Parameters:
+    ///   - experts: by modality, the class probabilities of its expert.
+    ///   - classes: the number of classes.
     mutating func learn(_ experts: [String: [Float]], label: Int, classes: Int, session name: String) {
         guard var session = sessions[name] else { return }
         for (modality, opinion) in experts where label < opinion.count && opinion[label].isFinite {
