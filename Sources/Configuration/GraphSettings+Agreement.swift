@@ -40,8 +40,8 @@ extension GraphSettings {
         guard let rows = shape.rows else {
             return "\(sense.name) has \(sense.columns) columns, but signals.\(shape.settings) makes \(shape.columns)"
         }
-        return
-            "\(sense.name) is \(sense.rows) × \(sense.columns), but signals.\(shape.settings) makes rows: \(rows), columns: \(shape.columns)"
+        let made = "signals.\(shape.settings) makes rows: \(rows), columns: \(shape.columns)"
+        return "\(sense.name) is \(sense.rows) × \(sense.columns), but \(made)"
     }
 
     /// Rules for modalities that the model does not have, and a pretrained encoder whose features no sense takes.
@@ -68,7 +68,8 @@ extension GraphSettings {
         return learn.triggers.filter { !known.contains($0.signal) }.map { rule in
             (
                 "learn.triggers",
-                "rule '\(rule.name)' listens to '\(rule.signal.prefix(80))', which nothing tells; there are \(known.joined(separator: ", "))"
+                "rule '\(rule.name)' uses the signal '\(rule.signal.prefix(80))', which does not exist; there are "
+                    + known.joined(separator: ", ")
             )
         }
     }

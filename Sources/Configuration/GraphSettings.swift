@@ -12,8 +12,8 @@ import Wiring
 
 /// Every setting of the process graph. One file holds them; each stage reads it and uses its own sections.
 public struct GraphSettings: Codable, Sendable, Equatable {
-    /// `live`: a stage that cannot keep up drops the oldest input and counts it. `lockstep`: all stages wait for the slowest, nothing is lost,
-    /// and equal streams give equal models.
+    /// `live`: a stage that cannot keep up drops the oldest input and counts it. `lockstep`: all stages wait for the slowest, nothing is
+    /// lost, and equal streams give equal models.
     public var mode = Mode.live
     /// The seed of every random choice: the initial parameters, the replay's draws.
     public var seed = 1

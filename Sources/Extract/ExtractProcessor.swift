@@ -49,7 +49,7 @@ public struct ExtractProcessor: Processor {
             ]
         case .reading(let reading):
             if let patience, now.nanoseconds.clampedSubtracting(input.sample.arrived) > patience {
-                throw Refusal(.shed, "a reading that came too long ago")
+                throw Refusal(.shed, "a reading that arrived too long ago")
             }
             let features = try features(of: reading, input.message)
             let feature = FeatureFrame.with {

@@ -176,8 +176,9 @@ public struct FuseProcessor: Processor {
     }
 
     /// Publishes an event of the stream to learn and evaluate.
-    private mutating func publish(_ session: String, payload: [[Float]] = [], into outputs: inout [Outgoing], _ event: MomentEvent.OneOf_Event)
-    {
+    private mutating func publish(
+        _ session: String, payload: [[Float]] = [], into outputs: inout [Outgoing], _ event: MomentEvent.OneOf_Event
+    ) {
         guard let topic = Topics.moments(of: session) else { return ownTelemetry.drops.count(.badSession) }
         outputs.append(Outgoing(.with { $0.event = event }, on: topic, payload: payload.map { Payload($0) }))
     }

@@ -4,9 +4,9 @@ import Timing
 /// The reliability of one modality of one session: 1 while its statistics are as usual, towards 0 as its readings or its errors drift.
 ///
 /// r = readings · errors. `readings` is a short average of validity · trust(z), where z is the greatest deviation of the mean and of the
-/// logarithm of the standard deviation of a moment's features from their usual values. `errors` is trust(z) of a short average of the error
-/// of the modality's expert, an EWMA chart (https://arxiv.org/abs/1212.6018), relative to the other modalities: where all err more, the task
-/// has changed, not the sense.
+/// logarithm of the standard deviation of a moment's features from their usual values. `errors` is trust(z) of a short average of the
+/// error of the modality's expert, an EWMA chart (https://arxiv.org/abs/1212.6018), relative to the other modalities: where all err more,
+/// the task has changed, not the sense.
 struct SenseReliability: Sendable {
     enum Cause: String, Sendable { case validity, statistics, errors }
 
@@ -71,9 +71,10 @@ struct SenseReliability: Sendable {
         if excess <= settings.limit { usualError.add(error, weight: settings.usualWeight) }
     }
 
+    /// The reliability, 0 … 1, and what lowers it most.
     /// - Parameter shared: the least excess among the other modalities of the moment.
     func reliability(beside shared: Double) -> (value: Double, cause: Cause) {
-        // An opinion that is still worth something is not thrown away, however much better it was.
+        // An expert that is still better than chance is kept, however much better it was before.
         let errors = max(trust(excess - shared), skill)
         let cause: Cause = errors < readings ? .errors : validity < 0.5 ? .validity : .statistics
         return (max(0, min(1, readings * errors)), cause)

@@ -220,7 +220,7 @@ public struct IngestProcessor: Processor {
         try check(range: stamp.time)
         let wall = now.nanoseconds.clampedAdding(wallOffset)
         if stamp.clock == "unix", stamp.time.clampedSubtracting(wall) > clockTolerance {
-            throw Refusal(.clockInFuture, "\(stamp.source) is hours ahead of the wall clock")
+            throw Refusal(.clockInFuture, "\(stamp.source) is too far ahead of the wall clock")
         }
     }
 

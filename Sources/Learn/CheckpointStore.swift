@@ -49,7 +49,8 @@ public struct CheckpointStore: Sendable {
         opened = try CheckpointDirectory(directory).recover()
         if opened == nil, fileExists("\(directory)/\(Self.training)") {
             throw CheckpointMismatch(
-                "\(directory) holds \(Self.training) without \(FileDigests.name), which says whether it is whole; move it away, or write the list by `sha256sum`"
+                "\(directory) holds \(Self.training) without \(FileDigests.name), which shows whether it is whole; "
+                    + "move it away, or write the list by `sha256sum`"
             )
         }
     }

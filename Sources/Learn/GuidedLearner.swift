@@ -94,7 +94,7 @@ final class GuidedLearner {
                 guard let gate else { throw SettingsError("roll_back", "there is no gate that keeps a good version") }
                 learner.rollBack(to: gate.serving)
                 (note, action) = ("the weights of the serving version are back", .rollBack)
-            case nil: throw SettingsError("order", "says nothing")
+            case nil: throw SettingsError("order", "is empty")
             }
         } catch {
             throw Refusal(.badOrder, error.description)

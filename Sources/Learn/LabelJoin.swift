@@ -6,8 +6,8 @@ import Statistics
 
 /// Joins labels to the moments they cite, within a window, and recognises those that are too late.
 ///
-/// A moment that requests a label waits for it until `patience` later moments have come. One that does not is learned at once and remembered
-/// as long: when a label cites it nevertheless, it is learned again with the label.
+/// A moment that requests a label waits for it until `patience` later moments have come. One that does not is learned at once and
+/// remembered as long: when a label cites it nevertheless, it is learned again with the label.
 struct LabelJoin: Sendable {
     struct Waiting: Sendable {
         var moment: Moment

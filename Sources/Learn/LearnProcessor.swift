@@ -9,8 +9,8 @@ import Statistics
 /// The learner: learns from each moment once, applies its trigger rules, and publishes the model as it changes, through a gate where one is
 /// configured.
 ///
-/// Subscribes to `moment.*` (moments and the feedback that cites them, in one order) and an operator's `order.*`. Publishes `model.update/`,
-/// `model.verdict/`, `trigger.ledger/`, an answer to each order and, where configured, `policy.update/` for decisions and
+/// Subscribes to `moment.*` (moments and the feedback that cites them, in one order) and an operator's `order.*`. Publishes
+/// `model.update/`, `model.verdict/`, `trigger.ledger/`, an answer to each order and, where configured, `policy.update/` for decisions and
 /// `model.update.<session>/` for sessions' own adapters. A moment that requests a label waits for it. Moments are learned in the order in
 /// which they are complete, so equal streams give equal models.
 public struct LearnProcessor: Processor {
@@ -86,7 +86,7 @@ public struct LearnProcessor: Processor {
         }
         decisions = try DecisionLearner(settings, from: store.opened) { [guided] in guided.serving }
         sessions = try SessionPublisher(settings, guided.learner.model, clock: clock, from: store.opened)
-        if let problem = sessions?.problem { ownTelemetry.drops.count(.checkpointDamaged, because: "\(problem); sessions begin anew") }
+        if let problem = sessions?.problem { ownTelemetry.drops.count(.checkpointDamaged, because: "\(problem); sessions start again") }
     }
 
     public var telemetry: Telemetry {
@@ -214,9 +214,9 @@ public struct LearnProcessor: Processor {
             guided.note("join_rate", labels.joinRate)
             learn(late)
         }
-        let asks = moment.kind == .labelRequest
-        labels.wait(moment, input, isDue: asks)
-        if !asks { learn(.init(moment: moment, input: input)) }
+        let requestsLabel = moment.kind == .labelRequest
+        labels.wait(moment, input, isDue: requestsLabel)
+        if !requestsLabel { learn(.init(moment: moment, input: input)) }
         return outputs
     }
 
@@ -272,7 +272,8 @@ public struct LearnProcessor: Processor {
         progress.momentsPublished = progress.momentsSeen
         lastPublished = now
         if learned > 0 {
-            ownTelemetry.latencies["update", default: QuantileSketch()].add(Double(clock.now.nanoseconds.clampedSubtracting(newestArrival)) / 1e9)
+            ownTelemetry.latencies["update", default: QuantileSketch()].add(
+                Double(clock.now.nanoseconds.clampedSubtracting(newestArrival)) / 1e9)
         }
         (losses, learned) = (0, 0)
         (stepsPublished, isOrdered) = (guided.learner.steps, false)

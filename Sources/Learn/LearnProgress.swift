@@ -37,8 +37,8 @@ public struct LearnProgress: Codable, Sendable, Equatable {
         (self.stream, self.run, streamBase, events, isFinished) = (stream, run, momentsSeen, 0, false)
     }
 
-    /// Whether this state continues a stream that starts again. A stream learned to its end is not learned again by the same run; another run
-    /// starts after it.
+    /// Whether this state continues a stream that starts again. A stream learned to its end is not learned again by the same run; another
+    /// run starts after it.
     func goesOn(with stream: String, run: String) -> Bool {
         !stream.isEmpty && self.stream == stream && (!isFinished || !run.isEmpty && self.run == run)
     }

@@ -137,7 +137,7 @@ struct SessionPublisher {
         } catch {
             if case .nonFinite = error.reason { return problem = error.description }
             throw CheckpointMismatch(
-                "\(error): it belongs to other settings of personal; move the checkpoint away, and sessions begin anew")
+                "\(error): it belongs to other settings of personal; move the checkpoint away, and sessions start again")
         }
     }
 

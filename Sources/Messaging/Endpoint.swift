@@ -28,7 +28,7 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
             let (host, port) = (String(address[..<colon]), String(address[address.index(after: colon)...]))
             if let problem = Self.problem(ofHost: host) { throw refuse(problem) }
             guard port == "*" || Int(port).map({ (1...65_535).contains($0) && String($0) == port }) == true else {
-                throw refuse("“\(port)” is no port: 1 to 65535 are")
+                throw refuse("“\(port)” is no port: it must be 1 to 65535")
             }
             (self.host, self.port) = (host, port)
         } else {
@@ -43,7 +43,7 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
             return numeric(String(host.dropFirst().dropLast()), flags: AI_NUMERICHOST)?.isIPv6 == true
                 ? nil : "“\(host)” is no IPv6 address"
         }
-        if host.contains(":") { return "an IPv6 address stands in brackets: tcp://[::1]:7400" }
+        if host.contains(":") { return "an IPv6 address is written in brackets: tcp://[::1]:7400" }
         let isName =
             host.utf8.count <= 253
             && host.utf8.allSatisfy { byte in
@@ -70,7 +70,7 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     /// Every address of this machine, rather than one.
     private var isAnyHost: Bool { ["*", "0.0.0.0", "[::]", "[0:0:0:0:0:0:0:0]"].contains(host) }
 
-    /// Why nobody can connect to it as it stands, though a stage can be bound there; nil where somebody can.
+    /// Why no peer can connect to this endpoint, though a stage can bind it; nil where peers can.
     public var whyNobodyConnects: String? {
         guard isTCP else { return nil }
         if isAnyHost { return "nobody can connect to \(host), which stands for every address of this machine" }

@@ -53,7 +53,7 @@ struct EndpointLock: ~Copyable {
         }
         guard status.st_uid == geteuid(), status.st_mode & 0o077 == 0 else {
             throw MessagingError(
-                attempt, "others may enter \(directory); choose a directory that is yours alone (mode 0700)")
+                attempt, "others may enter \(directory); choose a directory that only you can enter (mode 0700)")
         }
     }
 }

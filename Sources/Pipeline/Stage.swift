@@ -127,7 +127,7 @@ public actor Stage<P: Processor> {
                 guard ContinuousClock.now - started >= options.patience else { continue }
                 let reason = "\(publisher.subscriberCount(of: topic)) of \(count) subscribers have come to \(topic)"
                 guard options.mode == .live else { throw MessagingError("begin in lockstep", reason) }
-                logger.warning("begins although only \(reason)")
+                logger.warning("starts although only \(reason)")
                 break
             }
         }
@@ -169,7 +169,7 @@ public actor Stage<P: Processor> {
             received[family.name.firstComponent, default: 0] += 1
             let stamp = try message.stamp()
             if let newest = options.newestMessage, !newest.note(stamp, on: topic) {
-                throw Refusal(.passedOver, "message \(stamp.sequence) of \(stamp.source) on \(topic) killed this stage before")
+                throw Refusal(.passedOver, "message \(stamp.sequence) of \(stamp.source) on \(topic) crashed this stage before")
             }
             guard try sequences.accept(stamp, on: topic) else { return }
             post(try processor.process(P.Input(message), at: now))

@@ -8,7 +8,8 @@ import Signals
 import Statistics
 import Wiring
 
-/// Publishes a recorded session to a running graph, as any publisher would: readings, the ends of moments, and labels when they become known.
+/// Publishes a recorded session to a running graph, as any publisher would: readings, the ends of moments, and labels when they become
+/// known.
 ///
 /// In live mode it keeps the session's own time. In lockstep it sends as fast as the graph processes, and stays within a window of moments
 /// ahead of the evaluator.

@@ -34,8 +34,8 @@ struct SessionScript {
         self.maximumBytes = maximumBytes
     }
 
-    /// Whether the session's times start again with the event: it lies before the previous one. The caller then finishes the time before, and
-    /// publishes what follows under a greater epoch, as a device that has started again does.
+    /// Whether the session's times start again with the event: it lies before the previous one. The caller then finishes the time before,
+    /// and publishes what follows under a greater epoch, as a device that has started again does.
     func beginsAnew(with event: SessionEvent) -> Bool { latest.map { event.time < $0 } ?? false }
 
     /// Processes an event and returns what is to be published now.

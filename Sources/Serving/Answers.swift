@@ -10,8 +10,8 @@ import Tokenization
 
 /// Generates answers, one after another, to the moments that ask for one; published piece by piece on `answer.<session>/`.
 ///
-/// In live mode an answer is advanced by `tokensPerTick` tokens per tick, after the predictions, which never wait for all of it. In lockstep
-/// it is generated completely with the model of its moment's prediction, so equal streams give equal answers.
+/// In live mode an answer is advanced by `tokensPerTick` tokens per tick, after the predictions, which never wait for all of it. In
+/// lockstep it is generated completely with the model of its moment's prediction, so equal streams give equal answers.
 package struct Answers {
     /// The parameters that answers are generated with, and their version.
     package struct AnsweringModel {
@@ -151,7 +151,9 @@ package struct Answers {
         guard var decider else { return [] }
         defer { self.decider = decider }
         return decider.outgoing(
-            .init(moment: request.moment, input: request.input, muted: request.muted, policyVersion: policyVersion, answer: answer, text: text),
+            .init(
+                moment: request.moment, input: request.input, muted: request.muted, policyVersion: policyVersion, answer: answer, text: text
+            ),
             decoder)
     }
 }

@@ -14,11 +14,11 @@ public struct MomentCutter: Sendable {
         public var maximumSessions = 256
         /// The most sources of one session that are remembered, likewise.
         public var maximumSources = 64
-        /// Lockstep: a time this far ahead of its session, in seconds, starts a new timeline. Live mode: a reading stamped with the wall clock
-        /// this far in the future is refused.
+        /// Lockstep: a time this far ahead of its session, in seconds, starts a new timeline. Live mode: a reading stamped with the wall
+        /// clock this far in the future is refused.
         public var maximumJump = 3600.0
-        /// A time this far behind its session, in seconds, is accepted only when the next one confirms it; in live mode also a time this far
-        /// ahead of the time that has passed since.
+        /// A time this far behind its session, in seconds, is accepted only when the next one confirms it; in live mode also a time this
+        /// far ahead of the time that has passed since.
         public var doubtfulJump = 60.0
         /// How the clocks of a session are converted to one time.
         public var clocks = SourceClocks.Configuration()

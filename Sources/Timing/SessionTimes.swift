@@ -40,9 +40,9 @@ struct Timeline: Sendable {
 
 /// The times of a session, as far as they are accepted.
 ///
-/// A session has at most two timelines: the current and the previous one. A time that lies near one of them belongs to it. A pause, a clock
-/// that was set or a device that started again begins a new one, and after a wrong time the session returns to the previous one; so no time,
-/// however far off, stops a session.
+/// A session has at most two timelines: the current and the previous one. A time that lies near one of them belongs to it. A pause, a
+/// clock that was set or a device that started again begins a new one, and after a wrong time the session returns to the previous one; so
+/// no time, however far off, stops a session.
 struct SessionTimes: Sendable {
     /// The limits within which a time counts as near, in nanoseconds.
     struct Rule: Sendable {
@@ -134,7 +134,9 @@ struct SessionTimes: Sendable {
         doubted[event.source] = nil
         events += 1
         let known = sources[event.source], isSame = known?.timeline == current.number
-        if known == nil, sources.count >= rule.maximumSources, let oldest = sources.min(by: { $0.value.lastEvent < $1.value.lastEvent })?.key {
+        if known == nil, sources.count >= rule.maximumSources,
+            let oldest = sources.min(by: { $0.value.lastEvent < $1.value.lastEvent })?.key
+        {
             sources[oldest] = nil
         }
         sources[event.source] = Source(
@@ -150,8 +152,8 @@ struct SessionTimes: Sendable {
         body(&current)
     }
 
-    /// Whether a source with a greater epoch has times that run back: it counts them from the start of its device. Once one source has begun
-    /// a timeline, the device's other sources join it.
+    /// Whether a source with a greater epoch has times that run back: it counts them from the start of its device. Once one source has
+    /// begun a timeline, the device's other sources join it.
     private func hasStartedAgain(_ event: MomentCutter.Event) -> Bool {
         guard let source = sources[event.source], event.epoch > source.epoch, event.time < source.newest else { return false }
         return source.timeline == max(current.number, previous?.number ?? 0)

@@ -92,8 +92,10 @@ public struct SourceClocks: Sendable {
         session.lastSeen = arrived
         if stamp.clock != session.own { corrected += 1 }
         if session.clocks.count > configuration.maximumClocks,
-            let oldest = session.clocks.filter({ $0.key != session.own }).min(by: { ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key) })?
-                .key
+            let oldest = session.clocks.filter({ $0.key != session.own }).min(by: {
+                ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key)
+            })?
+            .key
         {
             session.clocks[oldest] = nil
         }
@@ -127,7 +129,8 @@ public struct SourceClocks: Sendable {
 
     private func fresh(_ arrived: Int64) -> Clock {
         Clock(
-            envelope: LowerEnvelope(bucket: configuration.span, capacity: configuration.spans, steepest: Self.greatestDrift), lastSeen: arrived
+            envelope: LowerEnvelope(bucket: configuration.span, capacity: configuration.spans, steepest: Self.greatestDrift),
+            lastSeen: arrived
         )
     }
 

@@ -24,7 +24,7 @@ extension StageSettings {
         // local: is connectable
         guard let text = isForPublishers ? list.last : list.first, let endpoint = try? Endpoint(text) else { return nil }
         let reason = (isForPublishers ? endpoint.onThisHost : endpoint).whyNobodyConnects
-        return reason.map { "\(text): \($0); \(isForPublishers ? "publishers of this machine use the last" : "listeners use the first")" }
+        return reason.map { "\(text): \($0); \(isForPublishers ? "publishers of this machine use the last" : "subscribers use the first")" }
     }
 
     /// Endpoints that two stages share, or that one has twice.
@@ -45,7 +45,7 @@ extension StageSettings {
                         other.key != key
                         ? "\(what) is endpoints.\(other.key)' too"
                         : key == "extract" && other.text == text
-                            ? "\(text) is for one extractor; {modality} tells them apart" : "\(what) stands there twice"
+                            ? "\(text) is for one extractor; {modality} makes them different" : "\(what) is listed twice"
                     if !found.contains(where: { $0.text == problem }) { found.append(("endpoints.\(key)", problem)) }
                 }
             }

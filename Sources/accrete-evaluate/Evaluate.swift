@@ -17,6 +17,7 @@ import Wiring
         let settings = try arguments.settings(GraphSettings.self), environment = ProcessInfo.processInfo.environment
         try await arguments.run(
             "evaluate", { try EvaluateProcessor(settings) }, subscribesTo: settings.evaluateSubscriptions(environment),
-            publishesAt: settings.publishingEndpoints(settings.endpoints.evaluate, environment), settings: settings, keepsLast: ["evaluation.summary/"])
+            publishesAt: settings.publishingEndpoints(settings.endpoints.evaluate, environment), settings: settings,
+            keepsLast: ["evaluation.summary/"])
     }
 }

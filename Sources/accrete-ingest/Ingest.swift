@@ -19,7 +19,8 @@ import Wiring
         let now = MonotonicClock().now, wall = WallClock().now
         try await arguments.run(
             "ingest", { IngestProcessor(settings, epoch: UInt64(wall.nanoseconds), wallOffset: (wall - now).nanoseconds, closer: closer) },
-            subscribesTo: settings.ingestSubscriptions(environment), publishesAt: settings.publishingEndpoints(settings.endpoints.ingest, environment),
+            subscribesTo: settings.ingestSubscriptions(environment),
+            publishesAt: settings.publishingEndpoints(settings.endpoints.ingest, environment),
             settings: settings, awaits: settings.ingestAwaits)
     }
 }

@@ -8,7 +8,8 @@ import Pipeline
 import Schema
 import Wiring
 
-/// Subscribes to `moment.*` and `order.*`; publishes `model.update/`, an answer to each order and, where decisions are configured, `policy.update/`.
+/// Subscribes to `moment.*` and `order.*`; publishes `model.update/`, an answer to each order and, where decisions are configured,
+/// `policy.update/`.
 @main struct LearnCommand: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-learn", abstract: "Learns from each moment once and publishes the model as it changes.",

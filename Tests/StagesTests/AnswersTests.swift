@@ -83,7 +83,7 @@ struct AnswersTests {
         #expect(complete.count == 1 && complete.first?.tokens == pieces.flatMap(\.tokens))
     }
 
-    @Test func anAnswerUnderWayKeepsItsModelOrIsReadAgain() throws {
+    @Test func anUnfinishedAnswerKeepsItsModelOrIsRecomputed() throws {
         let (old, new) = (try parameters(seed: 1), try parameters(seed: 2))
         func tokens(_ adoption: Generation.Adoption, changing: Bool) throws -> [Answer] {
             var answers = try answers(adoption)
@@ -98,7 +98,7 @@ struct AnswersTests {
         #expect(recomputed[0].tokens == plain[0].tokens && recomputed.map(\.tokens) != plain.map(\.tokens))
     }
 
-    @Test func whoWaitsTooLongBehindOthersIsCounted() throws {
+    @Test func unansweredMomentsAreCounted() throws {
         var answers = try answers()
         for ordinal in 1...4 as ClosedRange<UInt64> { answers.add(moment(ordinal), MomentInput(text: [104])) }
         let pieces = published(answers.completeAll(.init(parameters: try parameters(seed: 1), version: 1)))
@@ -114,7 +114,7 @@ struct AnswersTests {
         #expect(pieces.map(\.end) == ["notFinite"] && answers.drops[.nonFinite] == 1 && answers.answered == 0)
     }
 
-    /// Through the whole processor: a moment that asks is predicted at once, and its answer follows with the ticks.
+    /// Through the whole processor: a moment that asks for an answer is predicted at once, and its answer follows with the ticks.
     @Test func fusePredictsFirstAndAnswersAfterwards() throws {
         var fuse = Harness(try FuseProcessor(settings, clock: MonotonicClock()))
         let published = PublishedParameters(try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)

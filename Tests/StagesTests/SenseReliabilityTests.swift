@@ -5,7 +5,7 @@ import Testing
 @testable import Fuse
 @testable import Timing
 
-/// What is seen by a simulated camera that somebody covers, and what else may happen to senses.
+/// The reliability of senses: a simulated camera that is covered, and other faults.
 struct SenseReliabilityTests {
     /// The last frame and pose of each of a table's moments, through the frontends.
     private func moments(_ count: Int, world: Simulator.Configuration = .init(), seed: UInt64 = 1) throws -> [(
@@ -48,7 +48,7 @@ struct SenseReliabilityTests {
         #expect(episodes > 0, "no camera was covered, seed \(seed)")
     }
 
-    @Test func anAverageDayMutesNobody() throws {
+    @Test func usualReadingsMuteNoModality() throws {
         var world = Simulator.Configuration()
         world.firstDropout = 1_000_000
         var book = ReliabilityTracker(FuseSettings())
@@ -58,12 +58,12 @@ struct SenseReliabilityTests {
         }
     }
 
-    /// Opinions about ten classes that give the label this probability.
+    /// Predictions over ten classes that give the label this probability.
     private func opinions(_ sure: [String: Float]) -> [String: [Float]] {
         sure.mapValues { [$0] + Array(repeating: (1 - $0) / 9, count: 9) }
     }
 
-    @Test func aSenseWhoseOpinionTurnsWorthlessIsMutedAndReadmitted() throws {
+    @Test func aSenseWhoseExpertFailsIsMutedAndReadmitted() throws {
         var book = ReliabilityTracker(FuseSettings())
         var random = RandomSource(seed: 5)
         let input = MomentInput(text: [1, 2, 3], senses: ["image": SenseInput(rows: 1, columns: 2, values: [0, 1])])
@@ -79,7 +79,7 @@ struct SenseReliabilityTests {
         #expect((151...180).contains(first) && (250...280).contains(last) && muted.count == last - first + 1)
     }
 
-    @Test func whereAllErrMoreTheWorldHasChangedAndNobodyIsMuted() {
+    @Test func whereAllModalitiesErrMoreNoneIsMuted() {
         var book = ReliabilityTracker(FuseSettings())
         let input = MomentInput(text: [1, 2, 3], senses: ["image": SenseInput(rows: 1, columns: 2, values: [0, 1])])
         for moment in 0..<300 {

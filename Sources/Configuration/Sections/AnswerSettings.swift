@@ -16,7 +16,7 @@ public struct AnswerSettings: Codable, Sendable, Equatable {
     public var topK = 0
     public var topP = 1.0
     public var repetitionPenalty = 1.0
-    /// What happens to an unfinished answer when a new model is adopted: `finish` with the old one, or `recompute` its state with the new one.
+    /// What happens to an unfinished answer when a new model is adopted: `finish` with the old one, or `recompute` its state with the new.
     public var adoption = Generation.Adoption.finish
 
     public init() {}

@@ -99,7 +99,7 @@ extension GraphSettings {
             d.observation != "model" || !d.alone, "alone", "goes with observation vector only: alone, the model does not look at moments")
         require(!d.text || d.policy == "ppo", "policy", "'\(d.policy)' does not write; text wants ppo")
         require(!d.text || !d.alone, "alone", "goes with choices and controls only: a text wants the model to look at moments")
-        require(!d.text || !answer.after.isEmpty, "text", "wants answer.after to say which moments are answered")
+        require(!d.text || !answer.after.isEmpty, "text", "wants answer.after, which sets which moments are answered")
         require(
             !d.text || answer.temperature > 0 && answer.topK == 0 && answer.topP == 1 && answer.repetitionPenalty == 1, "text",
             "wants every token drawn by its own probability: answer.temperature above 0, topK 0, topP 1, repetitionPenalty 1")

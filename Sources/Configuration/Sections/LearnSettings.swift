@@ -46,7 +46,7 @@ public struct LearnSettings: Codable, Sendable, Equatable {
             found.append(("triggers", error.description))
         }
         if !gate.enabled, let rule = triggers.first(where: { $0.signal == "anchor_loss" }) {
-            found.append(("triggers", "rule '\(rule.name)' listens to anchor_loss, which learn.gate.enabled tells"))
+            found.append(("triggers", "rule '\(rule.name)' uses the signal anchor_loss, which needs learn.gate.enabled"))
         }
         return found
     }

@@ -12,8 +12,8 @@ public struct SuperviseSettings: Codable, Sendable, Equatable {
     public var healthyAfter = 10.0
     /// How long a stage may take to stop before it is killed, in seconds.
     public var stopGrace = 10.0
-    /// A process that publishes no status for this long, in seconds, and uses no processor time meanwhile counts as hanging: it is killed and
-    /// restarted. One that uses processor time is given thirty times as long.
+    /// A process that publishes no status for this long, in seconds, and uses no processor time meanwhile counts as hanging: it is killed
+    /// and restarted. One that uses processor time is given thirty times as long.
     public var silence = 20.0
     /// How long the graph may take to start, in seconds.
     public var startTimeout = 60.0

@@ -73,7 +73,7 @@ struct DecisionLearner {
             }
             (progress, isRestored) = (kept.progress, true)
             // Its counts are kept, so that no version is published twice.
-            if let problem = kept.problem { drops.count(.checkpointDamaged, because: "\(problem); the policy begins anew") }
+            if let problem = kept.problem { drops.count(.checkpointDamaged, because: "\(problem); the policy starts again") }
         }
         // Versions published after the checkpoint have used their numbers.
         if isRestored || versions.reserved > 0 { progress.version = max(progress.version, versions.reserved) + 1 }
@@ -186,7 +186,7 @@ struct DecisionLearner {
         do { try log.flush() } catch { drops.count(.checkpointFailed, because: "\(error)") }
     }
 
-    /// The policy as a file of a checkpoint; none where it is not finite, and then it begins anew after a restart.
+    /// The policy as a file of a checkpoint; none where it is not finite, and then it starts again after a restart.
     mutating func files() throws -> [CheckpointDirectory.Content] {
         do {
             return [try PolicyStore.file(of: learner, progress, described: description)]

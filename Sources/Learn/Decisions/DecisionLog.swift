@@ -6,8 +6,8 @@ import Safetensors
 
 /// The log of decisions and their rewards, one line of JSON each, from which other policies are evaluated.
 ///
-/// `decisions.jsonl` holds the newest lines; when it is full it replaces `decisions.old.jsonl`. Every line ends with the first digits of its
-/// own SHA-256, so that a damaged line is skipped when the log is read.
+/// `decisions.jsonl` holds the newest lines; when it is full it replaces `decisions.old.jsonl`. Every line ends with the first digits of
+/// its own SHA-256, so that a damaged line is skipped when the log is read.
 struct DecisionLog {
     private let directory: String
     private let capacity: Int

@@ -45,8 +45,8 @@ public struct DecisionReport: Codable, Sendable {
     private static let choiceLimit = 1024, rewardLimit = 1e100
     /// ln of the least probability of a choice that is accepted, and of the greatest, which rounding may take above 1.
     private static let logProbabilities = -50.0...1e-6
-    /// The most numbers that the models of rewards hold, and the most multiplications for one candidate; of a longer log the newest lines are
-    /// used.
+    /// The most numbers that the models of rewards hold, and the most multiplications for one candidate; of a longer log the newest lines
+    /// are used.
     private static let modelLimit = 1 << 26, workLimit = 1 << 32
 
     private static func isPossible(_ one: LoggedDecision) -> Bool {
@@ -118,8 +118,9 @@ public struct DecisionReport: Codable, Sendable {
 
     public var text: String {
         func figure(_ figure: OffPolicyEstimate.Figure) -> String { String(format: "%9.4f ± %6.4f", figure.mean, figure.error) }
+        let damaged = unreadable > 0 ? ", \(unreadable) lines unreadable" : ""
         var lines = [
-            "\(decisions) decisions by \(policies.joined(separator: ", ")), \(told) with a reward that was told\(unreadable > 0 ? ", \(unreadable) lines unreadable" : "")",
+            "\(decisions) decisions by \(policies.joined(separator: ", ")), \(told) with a reward from feedback\(damaged)",
             "earned           \(figure(earned)) a decision", "in each quarter  " + quarters.map(figure).joined(separator: " "), "",
         ]
         guard !candidates.isEmpty else {

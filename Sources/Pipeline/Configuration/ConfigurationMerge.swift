@@ -42,7 +42,7 @@ struct ConfigurationMerge {
             report("not YAML: \(problem)", at: .file(name, line: mark.line))
         } catch let YamlError.duplicatedKeysInMapping(duplicates, context) {
             let names = duplicates.sorted().map { $0.prefix(80) }.joined(separator: ", ")
-            report("\(names) stands there twice", at: .file(name, line: context.mark.line))
+            report("\(names) is given twice", at: .file(name, line: context.mark.line))
         } catch let YamlError.reader(problem, _, _, _) {
             report("not YAML: \(problem)", at: .file(name, line: 1))
         } catch {
@@ -138,7 +138,7 @@ struct ConfigurationMerge {
         }
     }
 
-    /// Where a value inside `key` was written: its own line, where it stands in a file.
+    /// Where a value inside `key` was written: in a file, its own line.
     func place(of key: String, _ node: Node?) -> Origin {
         var path = key.split(whereSeparator: { ".[".contains($0) })[...]
         while !path.isEmpty {

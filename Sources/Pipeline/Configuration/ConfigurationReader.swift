@@ -5,7 +5,8 @@ import Yams
 /// the type's defaults. Every key must exist in the defaults, and every value must have the default's kind, so a misspelt key
 /// is reported with its file and line instead of being ignored.
 ///
-/// The defaults are the value's own encoding: a key is known when `Settings()` encodes it. An empty mapping in the defaults is open: it takes any key.
+/// The defaults are the value's own encoding: a key is known when `Settings()` encodes it. An empty mapping in the defaults is open: it
+/// takes any key.
 public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
     public let defaults: Settings
     /// The whole configuration with its defaults, as YAML, where the settings are a part of it; nil: the settings are the whole.

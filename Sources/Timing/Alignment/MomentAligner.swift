@@ -68,7 +68,7 @@ public struct MomentAligner: Sendable {
     private var epoch: UInt64 = 0
     /// Ordinal of the newest boundary whose moment is closed.
     public private(set) var closed: UInt64 = 0
-    /// The number of frames that arrived out of order within their source, and of frames newer than a moment that still waits; both are used.
+    /// The number of frames that arrived out of order within their source, and of frames newer than a waiting moment; both are used.
     public private(set) var outOfOrder = 0, early = 0
 
     /// - Parameters:
