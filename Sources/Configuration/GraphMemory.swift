@@ -17,6 +17,7 @@ public struct GraphMemory: Codable, Sendable, Equatable {
     /// Bytes that the graph may use.
     public var limit: Int
 
+    /// Bytes of all processes together.
     public var total: Int { learn.clampedAdding(fuse).clampedAdding(evaluate).clampedAdding(extract) }
 
     /// - Parameter settings: each valid by itself.

@@ -15,6 +15,7 @@ import Statistics
 /// Subscribes to `moment.*` of fuse and `model.update/` of the learner; publishes `evaluation.summary/`, `evaluation.domains/` and
 /// `evaluation.progress/`.
 public struct EvaluateProcessor: Processor {
+    /// What fuse and the learner publish.
     public enum Input: Inbound, Sendable {
         case event(MomentEvent, WireMessage)
         case update(ModelUpdate, WireMessage)

@@ -9,6 +9,7 @@ import Wiring
 ///
 /// Subscribes to `sample.<modality>/`; publishes `feature.<modality>/`.
 public struct ExtractProcessor: Processor {
+    /// A sample with its payload.
     public struct Input: Inbound, Sendable {
         public var sample: Sample
         public var message: WireMessage

@@ -14,6 +14,7 @@ import Timing
 /// `policy.update/` of the learner. Publishes `moment.<session>/`, `prediction.<session>/`, `reliability.<session>/`,
 /// `explanation.<session>/` and, where decisions and generated answers are configured, `action.<session>/` and `answer.<session>/`.
 public struct FuseProcessor: Processor {
+    /// What extractors, ingest and the learner publish.
     public enum Input: Inbound, Sendable {
         case feature(FeatureFrame, modality: String, values: [Float])
         case feedback(Feedback)

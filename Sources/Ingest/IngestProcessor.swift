@@ -10,6 +10,7 @@ import Wiring
 /// Subscribes to publishers' `sensor.*`, `cut.*`, `feedback.*` and `explain.*`; publishes `sample.<modality>/`, `feedback.<session>/` and
 /// `explain.<session>/`.
 public struct IngestProcessor: Processor {
+    /// What publishers send.
     public enum Input: Inbound, Sendable {
         case reading(SensorReading, payload: WireMessage)
         case cut(Cut)
@@ -46,6 +47,7 @@ public struct IngestProcessor: Processor {
         }
     }
 
+    /// What is passed on to the graph.
     public enum Output: Outbound {
         case sample(Sample, to: Topic<Sample>, payload: [Payload])
         case feedback(Feedback, to: Topic<Feedback>)

@@ -2,6 +2,7 @@ import Pipeline
 
 /// A learner's position in its stream; part of its checkpoint.
 public struct LearnProgress: Codable, Sendable, Equatable {
+    /// The newest published version.
     public var version: UInt64 = 0
     /// Greatest ordinal of a moment learned from, and the same of what is published.
     public var watermark: UInt64 = 0
@@ -9,7 +10,9 @@ public struct LearnProgress: Codable, Sendable, Equatable {
     /// Ordinal of the newest moment received, and the same at the newest published update.
     public var momentsSeen: UInt64 = 0
     public var momentsPublished: UInt64 = 0
+    /// Ordinal of the newest moment at the newest checkpoint.
     public var momentsStored: UInt64 = 0
+    /// Whether the end of the stream has been learned.
     public var isFinished = false
     /// The identity of the replayed stream; empty: a stream that cannot start again.
     public var stream = ""
@@ -20,6 +23,7 @@ public struct LearnProgress: Codable, Sendable, Equatable {
     public var events: UInt64 = 0
     /// The time of the trigger rules, nanoseconds; it does not run back.
     public var time: Int64 = 0
+    /// The domain of the newest moment that named one.
     public var domain = ""
 
     public init() {}

@@ -6,6 +6,7 @@ import Schema
 
 /// The trigger ledger as a file of a checkpoint directory: one JSON object per line, newest last.
 public enum LedgerFile {
+    /// The file's name.
     public static let name = "ledger.jsonl"
 
     /// The text of the file.

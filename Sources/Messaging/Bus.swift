@@ -23,6 +23,7 @@ public protocol Bus: Sendable {
 public struct ZeroMQBus: Bus {
     private let context: Context
 
+    /// - Throws: `MessagingError` where ZeroMQ cannot be started.
     public init() throws(MessagingError) {
         context = try Context()
     }

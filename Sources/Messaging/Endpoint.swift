@@ -5,6 +5,7 @@ import Glibc
 /// When binding, host `*` means every address and port `*` any free one. A host is a name, an IPv4 address, or an IPv6 address
 /// in brackets.
 public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
+    /// The endpoint as text.
     public let description: String
     /// Host and port of a tcp endpoint.
     private let host: String, port: String

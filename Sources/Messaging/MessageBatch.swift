@@ -27,8 +27,10 @@ public final class MessageBatch: @unchecked Sendable {
     /// - Parameter limits: the bounds of its messages, applied when they are decoded.
     public init(limits: Limits = Limits()) { self.limits = limits }
 
+    /// The number of messages.
     public var count: Int { messages.count }
 
+    /// The message at an index below `count`.
     public subscript(index: Int) -> WireMessage {
         let message = messages[index]
         return WireMessage(batch: self, parts: message.parts, count: message.count)

@@ -82,6 +82,7 @@ public final class MessageChannel: Sendable {
     /// Whether the oldest messages are dropped for new ones.
     var dropsOldest: Bool { overflow == .dropOldest }
 
+    /// Whether `end` was called.
     public var isEnded: Bool { state.withLock { $0.ended } }
 
     /// Hands over a message made in this process. False when the channel is full.

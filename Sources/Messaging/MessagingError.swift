@@ -2,7 +2,9 @@ import CZeroMQ
 
 /// An error of the bus: what was attempted, and why it failed.
 public struct MessagingError: Error, Equatable, CustomStringConvertible {
+    /// What was attempted, such as “bind tcp://…”.
     public let attempt: String
+    /// Why it failed.
     public let reason: String
 
     public init(_ attempt: String, _ reason: String) {

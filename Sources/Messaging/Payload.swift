@@ -6,6 +6,7 @@ import Synchronization
 ///
 /// Sendable because the bytes do not change after `init`.
 public struct Payload: @unchecked Sendable {
+    /// The number of bytes.
     public let count: Int
     private let start: UnsafeRawPointer?
     /// Keeps the bytes alive: memory of its own, or the batch that they arrived in.
@@ -69,6 +70,7 @@ public struct Payload: @unchecked Sendable {
         }
     }
 
+    /// Calls `body` with the bytes, which are valid during the call only.
     public func withUnsafeBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {

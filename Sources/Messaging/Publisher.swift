@@ -39,6 +39,7 @@ extension Publisher {
 
 /// The options of a publisher.
 public struct PublisherOptions: Sendable {
+    /// The bounds of messages and queues.
     public var limits = Limits()
 
     /// Whether a slow subscriber makes the publisher wait, or loses messages.

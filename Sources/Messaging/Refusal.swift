@@ -1,6 +1,8 @@
 /// The error thrown for bad input: the message is counted by its reason and dropped; nothing else is affected.
 public struct Refusal: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The kind of bad input, by which it is counted.
     public let reason: Reason
+    /// What exactly is wrong, for the log; may be empty.
     public let detail: String
 
     public init(_ reason: Reason, _ detail: String = "") {

@@ -1,12 +1,15 @@
 /// The endpoints that a subscriber binds or connects to, and the topics it receives.
 public struct Subscription: Sendable {
+    /// Whether the subscriber connects to its endpoints or binds them.
     public enum Attachment: String, Sendable {
         case connect, bind
     }
 
+    /// Where to connect, or what to bind.
     public var endpoints: [Endpoint]
     /// Prefixes of topics; `Topics.moment.prefix` is every session's moments.
     public var topics: [String]
+    /// How the endpoints are used.
     public var attachment: Attachment
 
     public init(_ endpoints: [Endpoint], topics: [String], attachment: Attachment = .connect) {
@@ -26,6 +29,7 @@ public struct Subscriber: AsyncSequence, Sendable {
     /// Where it is bound; empty when it connects.
     public let endpoints: [Endpoint]
 
+    /// A subscriber to messages that are delivered to a channel within this process.
     public init(_ channel: MessageChannel, endpoints: [Endpoint] = []) {
         self.init(channel, receiver: nil, endpoints: endpoints)
     }

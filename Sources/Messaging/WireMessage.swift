@@ -14,10 +14,12 @@ public struct WireMessage: @unchecked Sendable {
         (self.batch, self.parts, self.count) = (batch, parts, count)
     }
 
+    /// The topic's name.
     public var topic: String {
         part(0).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
     }
 
+    /// The header: a serialized protobuf message.
     public var header: MessagePart { part(1) }
 
     /// The payload's frames.
@@ -64,8 +66,10 @@ public struct MessagePart: @unchecked Sendable {
     let batch: MessageBatch
     let bytes: UnsafeRawBufferPointer
 
+    /// The number of bytes.
     public var count: Int { bytes.count }
 
+    /// Calls `body` with the bytes, which are valid during the call only.
     public func withUnsafeBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {

@@ -8,6 +8,7 @@ public struct Instant: Hashable, Comparable, Sendable, Codable, CustomStringConv
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
     public init(seconds: Double) { nanoseconds = Int64(clamping: (seconds * 1e9).rounded()) }
 
+    /// The time in seconds, rounded to a double.
     public var seconds: Double { Double(nanoseconds) / 1e9 }
     public var description: String { "\(seconds) s" }
 
@@ -25,6 +26,7 @@ extension Duration {
         return overflow ? (seconds < 0 ? .min : .max) : product.clampedAdding(attoseconds / 1_000_000_000)
     }
 
+    /// The duration in seconds, rounded to a double.
     public var inSeconds: Double { Double(nanoseconds) / 1e9 }
 }
 

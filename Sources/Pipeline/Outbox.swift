@@ -29,6 +29,7 @@ public struct Outbox {
         self.clock = clock
     }
 
+    /// Whether all messages have been sent.
     public var isEmpty: Bool { first == waiting.count }
 
     /// Stamps and serializes a message, and queues it.

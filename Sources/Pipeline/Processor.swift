@@ -49,8 +49,11 @@ public protocol Outbound {
 
 /// A message that is complete except for its stamp: the stage fills in source, time, epoch and sequence number.
 public struct Outgoing: Outbound, Sendable {
+    /// The topic's name.
     public let topic: String
+    /// The header, whose stamp the stage completes.
     public var message: any Stamped
+    /// Frames after the header.
     public let payload: [Payload]
 
     /// - Parameters:
@@ -68,10 +71,13 @@ public struct Outgoing: Outbound, Sendable {
 
 /// What a processor reports about itself; totals since it started.
 public struct Telemetry: Sendable {
+    /// What the processor dropped itself, beside refusals.
     public var drops = Drops()
+    /// Current values by name.
     public var gauges: [String: Double] = [:]
     /// Seconds.
     public var latencies: [String: QuantileSketch] = [:]
+    /// The version of the model in use; 0 without one.
     public var modelVersion: UInt64 = 0
 
     public init() {}
@@ -79,12 +85,14 @@ public struct Telemetry: Sendable {
 
 /// The number of messages dropped, by reason.
 public struct Drops: Sendable, Equatable {
+    /// The number of drops by reason.
     public private(set) var counts: [Reason: UInt64] = [:]
     /// The explanation of the newest drop of each reason, where one was given; the stage logs it.
     public private(set) var causes: [Reason: String] = [:]
 
     public init() {}
 
+    /// Counts `number` more.
     public mutating func count(_ reason: Reason, _ number: UInt64 = 1) { counts[reason] = self[reason].clampedAdding(number) }
 
     /// Counts one more, with an explanation.
@@ -93,8 +101,10 @@ public struct Drops: Sendable, Equatable {
         causes[reason] = String(cause.prefix(Self.longestCause))
     }
 
+    /// Adds other counts.
     public mutating func add(_ others: [Reason: UInt64]) { counts.merge(others) { $0.clampedAdding($1) } }
 
+    /// Adds other counts and takes over their newest explanations.
     public mutating func add(_ others: Drops) {
         add(others.counts)
         causes.merge(others.causes) { $1 }
@@ -105,6 +115,7 @@ public struct Drops: Sendable, Equatable {
 
     public subscript(reason: Reason) -> UInt64 { counts[reason] ?? 0 }
 
+    /// The number of drops of all reasons.
     public var total: UInt64 { counts.values.reduce(0) { $0.clampedAdding($1) } }
 
     /// The counts by the reason's name, as in a status.

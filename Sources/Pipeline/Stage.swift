@@ -10,6 +10,7 @@ import Statistics
 /// It receives, decodes and checks messages; calls the processor with one after another; stamps and sends the outputs; and
 /// publishes its status about once a second. Bad input is counted by its reason and dropped.
 public actor Stage<P: Processor> {
+    /// The stage's name in stamps and on its status topic.
     public nonisolated let name: String
     private nonisolated let executor: StageExecutor
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }

@@ -8,13 +8,17 @@ public enum Mode: String, Choice {
     /// Complete before recent: senders wait, nothing is lost, and the same session gives the same results.
     case lockstep
 
+    /// What its queues do when they are full.
     public var overflow: Overflow { self == .live ? .dropOldest : .backpressure }
+    /// The default bounds of queues in this mode.
     public var limits: Limits { self == .live ? Limits() : .lossless }
 }
 
 /// The options of a stage; their defaults follow from the mode.
 public struct StageOptions: Sendable {
+    /// Live or lockstep.
     public var mode: Mode
+    /// The bounds of messages, queues and waits.
     public var limits: Limits
 
     /// How often the processor ticks, and new subscribers get the last message of topics that are kept.

@@ -9,6 +9,7 @@ import Tensors
 /// An update is accepted when it is newer than the last, by its number or by the learner's epoch after a restart. A refused update changes
 /// nothing.
 package struct AdoptedParameters<Update: ParameterUpdate> {
+    /// A checked update.
     package struct Version {
         package var update: Update
         package var parameters: CheckedParameters
@@ -17,6 +18,7 @@ package struct AdoptedParameters<Update: ParameterUpdate> {
     private let layout: ParameterLayout
     /// The most versions that are kept; the oldest is dropped.
     private let capacity: Int
+    /// The kept versions, oldest first.
     package private(set) var versions: [Version] = []
     private var epoch: UInt64 = 0
     private var newest: UInt64?
@@ -56,6 +58,7 @@ package struct AdoptedParameters<Update: ParameterUpdate> {
     }
 }
 
+/// The published models.
 package typealias AdoptedModels = AdoptedParameters<ModelUpdate>
 
 extension AdoptedParameters<ModelUpdate> {

@@ -63,6 +63,7 @@ package struct Answers {
             try MultimodalModel(model), sampling: settings.sampling, maximumTokens: settings.maximumTokens, measures: decider != nil)
     }
 
+    /// The gauges for a status: answers, and decisions where answers are decisions.
     package var gauges: [String: Double] {
         let decisions = decider.map { ["decisions": Double($0.decided), "policyVersion": Double($0.version)] } ?? [:]
         return decisions.merging(["answers": Double(answered)]) { $1 }

@@ -43,6 +43,7 @@ extension SessionUpdate: ParameterUpdate {
 
 /// Received parameters that have been checked as a whole: digest, names, shapes and finiteness. They are read in the message's memory.
 package struct CheckedParameters: Sendable {
+    /// The tensors by name, in the message's memory.
     package let archive: TensorArchive
     private let layout: ParameterLayout
 

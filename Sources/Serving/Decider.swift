@@ -16,6 +16,7 @@ package struct Decider {
     private var random: RandomSource
     /// Not seeded: the identifiers that feedback cites must not be predictable.
     private var secrets = SystemRandomNumberGenerator()
+    /// The number of decisions made.
     package private(set) var decided: UInt64 = 0
 
     /// - Returns: nil where nothing is decided, or where decisions are texts.
@@ -31,8 +32,11 @@ package struct Decider {
     /// The greatest absolute value of an observation: a greater one would outweigh all others that a policy learns from.
     package static let observationLimit: Float = 1e6
 
+    /// Whether moments are decided on only, without predictions.
     package var isAlone: Bool { settings.alone }
+    /// Whether the policy observes the model's encoding of a moment.
     package var looksThroughModel: Bool { settings.observation == "model" }
+    /// The version of the adopted policy; 0 before the first.
     package var policyVersion: UInt64 { adopted.version }
 
     /// Adopts a published policy.

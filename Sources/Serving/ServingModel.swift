@@ -6,7 +6,9 @@ import Tensors
 package final class ServingModel {
     /// A moment to predict on, with the senses to leave out.
     package struct Question {
+        /// The moment's senses and text.
         package var input: MomentInput
+        /// Modalities to leave out.
         package var without: Set<String> = []
         /// Whether the likelihood of its text is computed, by a model that can.
         var scoresText = true
@@ -20,13 +22,17 @@ package final class ServingModel {
 
     /// The prediction for one moment.
     package struct Answer {
+        /// One for each class.
         package var probabilities: [Float]
+        /// The most probable class.
         package var label: Int
+        /// By modality, the weight of its expert in the combination.
         package var weights: [String: Float]
         /// By modality that is present, the class probabilities of its expert alone.
         package var experts: [String: [Float]]
         /// Negative log-likelihood in nats, summed over all tokens of the text, given the senses.
         package var tokenNLL: Double
+        /// The number of tokens that `tokenNLL` is summed over.
         package var tokens: Int
 
         /// False where readings were too large for the model.
@@ -46,6 +52,7 @@ package final class ServingModel {
         graph = .predicting(model, parameters: store, batch: rows, languageRows: language ? rows : 0)
     }
 
+    /// The store that predictions are computed with.
     package var parameters: ParameterStore<Float> { graph.parameters }
     package var layout: ParameterLayout { graph.parameters.layout }
 

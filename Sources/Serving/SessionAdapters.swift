@@ -33,6 +33,7 @@ package struct SessionAdapters {
         plain = Array(repeating: 0, count: layout.count)
     }
 
+    /// The number of sessions that have adapters.
     package var count: Int { sessions.count }
 
     /// Checks and keeps an update of a session's adapters, or forgets a session that has ended.

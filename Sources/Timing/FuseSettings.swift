@@ -26,6 +26,7 @@ public struct FuseSettings: Codable, Sendable, Equatable {
     public var sentence = ""
     /// The number of newest moments that can be explained on request.
     public var remembered = 256
+    /// When a sense counts as unreliable.
     public var reliability = ReliabilitySettings()
 
     public init() {}

@@ -7,6 +7,7 @@ import Statistics
 /// own, in nanoseconds. They run forward within a timeline; where a session's times start again, its moments continue in another timeline
 /// (`SessionTimes`).
 public struct MomentCutter: Sendable {
+    /// Limits of moments, sessions and jumps in time.
     public struct Configuration: Codable, Sendable, Equatable {
         /// A moment without an event that ends it is cut after this time, in seconds.
         public var timeLimit = 10.0
@@ -43,12 +44,16 @@ public struct MomentCutter: Sendable {
 
     /// An event of a session: a reading, the end of a moment, or both.
     public struct Event: Sendable {
+        /// The session's name.
         public var session: String
+        /// Session time, nanoseconds.
         public var time: Int64
+        /// The domain that the event names; empty: none.
         public var domain = ""
         /// The sender and its epoch, which is greater where the source has started again.
         public var source = ""
         public var epoch: UInt64 = 0
+        /// Arrival on the host's monotonic clock, nanoseconds.
         public var arrived: Int64 = 0
         /// False for a cut alone, which opens no moment.
         public var isReading = true
@@ -81,6 +86,7 @@ public struct MomentCutter: Sendable {
 
     private let configuration: Configuration
     private let rule: SessionTimes.Rule
+    /// The epoch of every boundary.
     package let epoch: UInt64
     private var ordinal: UInt64 = 0
     private var timelines: UInt64 = 0

@@ -9,6 +9,7 @@ import Statistics
 /// left unchanged. A clock that was set, or that starts again with its device, is estimated anew from there; until then its readings count
 /// as captured when they arrive.
 public struct SourceClocks: Sendable {
+    /// How clocks are estimated.
     public struct Configuration: Codable, Sendable, Equatable {
         /// Live mode: whether readings stamped with another clock than their session's are converted to it.
         public var corrects = true
@@ -55,6 +56,7 @@ public struct SourceClocks: Sendable {
     /// The number of readings whose time was converted.
     private(set) var corrected = 0
 
+    /// - Parameter cut: has the settings of clocks, and the limits of sessions and delays.
     package init(_ cut: MomentCutter.Configuration) {
         configuration = cut.clocks
         maximumSessions = cut.maximumSessions

@@ -36,6 +36,7 @@ extension Endpoints {
         return endpoints
     }
 
+    /// All sections of endpoints by key, without `runtime`.
     package var lists: [(key: String, list: [String])] {
         [
             ("sensors", sensors), ("ingest", ingest), ("extract", extract), ("fuse", fuse), ("learn", learn), ("evaluate", evaluate),

@@ -6,6 +6,7 @@ import Statistics
 public struct AnswerSettings: Codable, Sendable, Equatable {
     /// Moments that end in one of these ways are answered: `utterance`, `label`, `explicit`, `time`. Empty: no answers, at no cost.
     public var after: [String] = []
+    /// The most tokens of an answer.
     public var maximumTokens = 32
     /// Live mode: tokens generated per tick, so that a prediction waits no longer than they take.
     public var tokensPerTick = 4
@@ -13,8 +14,11 @@ public struct AnswerSettings: Codable, Sendable, Equatable {
     public var maximumWaiting = 8
     /// 0 always takes the most probable token.
     public var temperature = 0.0
+    /// Tokens are drawn among this many most probable ones; 0: among all.
     public var topK = 0
+    /// Tokens are drawn among the most probable ones that together have this probability.
     public var topP = 1.0
+    /// Divides the logits of tokens that the text has already; 1: none.
     public var repetitionPenalty = 1.0
     /// What happens to an unfinished answer when a new model is adopted: `finish` with the old one, or `recompute` its state with the new.
     public var adoption = Generation.Adoption.finish
@@ -25,6 +29,7 @@ public struct AnswerSettings: Codable, Sendable, Equatable {
         "utterance": .utteranceEnd, "label": .labelRequest, "explicit": .explicit, "time": .timeLimit,
     ]
 
+    /// The settings of the decoder.
     package var sampling: Sampling {
         Sampling(temperature: temperature, topK: topK, topP: topP, repetitionPenalty: repetitionPenalty)
     }

@@ -46,8 +46,10 @@ public struct DecideSettings: Codable, Sendable, Equatable {
 
     public init() {}
 
+    /// Whether anything is decided.
     public var isOn: Bool { !policy.isEmpty }
 
+    /// The space of actions: choices or bounded controls.
     package var actions: ActionSpace {
         choices > 0 ? .choices(choices) : .controls(controls.map { $0.low...max($0.low, $0.high) })
     }
@@ -58,6 +60,7 @@ public struct DecideSettings: Codable, Sendable, Equatable {
         try policyLearner(policy, inputs: inputs, actions: actions, settings: settings, seed: UInt64(seed))
     }
 
+    /// The settings for joining feedback to decisions.
     package var join: DecisionJoin.Configuration {
         var join = DecisionJoin.Configuration()
         join.window = Int64(clamping: window * 1e9)

@@ -23,6 +23,7 @@ public struct LearnSettings: Codable, Sendable, Equatable {
     public var run = ""
     /// Trigger rules: a list of `name`, `signal`, `detector`, `action`, …
     public var triggers: [TriggerRule] = []
+    /// When an update is accepted for serving.
     public var gate = UpdateGate.Configuration()
 
     public init() {}

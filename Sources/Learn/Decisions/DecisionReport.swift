@@ -5,6 +5,7 @@ import Statistics
 
 /// An evaluation, from a decision log, of the policy that decided and of alternatives.
 public struct DecisionReport: Codable, Sendable {
+    /// A policy that is compared with the one that decided.
     public struct Candidate: Codable, Sendable {
         public var name: String
         public var estimate: OffPolicyEstimate
@@ -17,10 +18,13 @@ public struct DecisionReport: Codable, Sendable {
     public var decisions: Int
     public var unreadable: Int
     public var told: Int
+    /// The policies that decided, by name.
     public var policies: [String]
+    /// The mean reward of a decision and its standard error.
     public var earned: OffPolicyEstimate.Figure
     /// The mean reward in each quarter of the log, which shows whether it increased.
     public var quarters: [OffPolicyEstimate.Figure]
+    /// The candidates in the order in which they were evaluated.
     public var candidates: [Candidate]
     /// The candidate with the greatest gain among those that are better; empty: keep the current policy.
     public var recommendation: String
@@ -107,6 +111,7 @@ public struct DecisionReport: Codable, Sendable {
         return .init(mean: moments.mean, error: log.isEmpty ? 0 : (moments.variance / Double(log.count)).squareRoot())
     }
 
+    /// The report as JSON.
     public var json: String {
         get throws {
             let encoder = JSONEncoder()
@@ -116,6 +121,7 @@ public struct DecisionReport: Codable, Sendable {
         }
     }
 
+    /// The report as a table for a terminal.
     public var text: String {
         func figure(_ figure: OffPolicyEstimate.Figure) -> String { String(format: "%9.4f ± %6.4f", figure.mean, figure.error) }
         let damaged = unreadable > 0 ? ", \(unreadable) lines unreadable" : ""

@@ -8,6 +8,7 @@ import Yams
 /// The defaults are the value's own encoding: a key is known when `Settings()` encodes it. An empty mapping in the defaults is open: it
 /// takes any key.
 public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
+    /// The settings when nothing is given.
     public let defaults: Settings
     /// The whole configuration with its defaults, as YAML, where the settings are a part of it; nil: the settings are the whole.
     private let wholeText: String?
@@ -20,7 +21,9 @@ public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
 
     /// The settings, and where each key that is not a default was set.
     public struct Reading: Sendable {
+        /// The settings as read.
         public var settings: Settings
+        /// By dotted key, where it was set; without the keys at their defaults.
         public let origins: [String: Origin]
 
         /// The place where `key`, or the nearest key above it, was set; else the first place where a key below it was set.
@@ -160,6 +163,7 @@ public enum Origin: Sendable, Equatable, CustomStringConvertible {
 
 /// Everything that is wrong with a configuration, each with its place.
 public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
+    /// One problem and its place.
     public struct Problem: Sendable, Equatable, CustomStringConvertible {
         public let origin: Origin
         public let text: String
@@ -172,6 +176,7 @@ public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
         public var description: String { "\(origin): \(text)" }
     }
 
+    /// All problems, in the order in which they were found.
     public let problems: [Problem]
 
     public init(problems: [Problem]) {

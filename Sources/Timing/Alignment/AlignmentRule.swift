@@ -2,6 +2,7 @@ import Statistics
 
 /// How one modality's frames are aligned with a moment; fields that are left out have the modality's defaults.
 public struct AlignmentRule: Codable, Sendable, Equatable {
+    /// The modality's name.
     public var modality: String
     /// A name in `alignmentPolicies`; without one, the modality's own: of images the latest is used, everything else is concatenated and
     /// cut to the newest rows that the model takes.

@@ -9,11 +9,14 @@ import Statistics
 /// boundary are not used before it, so that equal streams give equal moments. Moments close in the order of their boundaries.
 public struct MomentAligner: Sendable {
 
+    /// Its settings are fuse's.
     public typealias Configuration = FuseSettings
 
     /// A frame with its features, row by row.
     public struct Arrival: Sendable, Equatable {
+        /// The frame's header, with source, sequence and time.
         public var frame: Frame
+        /// (rows · columns) features.
         public var values: [Float]
         /// Ordinal of the newest boundary that the modality had sent before it.
         var boundary: UInt64 = 0
@@ -26,8 +29,11 @@ public struct MomentAligner: Sendable {
 
     /// The aligned frames of a session at a boundary: by modality, in event time.
     public struct Slice: Sendable, Equatable {
+        /// The boundary that ends the moment.
         public var boundary: Boundary
+        /// The moment's start in session time, nanoseconds.
         public var start: Int64
+        /// The chosen frames by modality; none for a modality that is absent.
         public var frames: [String: [Arrival]]
     }
 
