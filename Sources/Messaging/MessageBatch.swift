@@ -52,7 +52,7 @@ public final class MessageBatch: @unchecked Sendable {
 
     /// Takes messages from the socket, without waiting, until there are none or the batch is full.
     /// - Parameters:
-    ///   - messages, bytes: it is full when it has so many.
+    ///   - messages, bytes: the batch is full when it has this many.
     ///   - watch: is notified of the connection of each message, where it is not nil.
     ///   - hasFlows: whether the flow of each message is recorded.
     func fill(

@@ -64,7 +64,7 @@ public struct Subscriber: AsyncSequence, Sendable {
         /// resuming costs more.
         private static let patience = 200
 
-        /// After so many batches an actor lets its other jobs run, even if it never had to wait.
+        /// After this many batches an actor lets its other jobs run, even if it never had to wait.
         private static let turnsBetweenYields = 64
 
         public mutating func next() async -> MessageBatch? { await next(isolation: nil) }

@@ -18,7 +18,7 @@ public struct AnswerSettings: Codable, Sendable, Equatable {
     public var topK = 0
     /// Tokens are drawn among the most probable ones that together have this probability.
     public var topP = 1.0
-    /// Divides the logits of tokens that the text has already; 1: none.
+    /// Lowers the logits of tokens that the text has already; 1: no penalty.
     public var repetitionPenalty = 1.0
     /// What happens to an unfinished answer when a new model is adopted: `finish` with the old one, or `recompute` its state with the new.
     public var adoption = Generation.Adoption.finish

@@ -4,7 +4,7 @@ import Statistics
 public struct EvaluateSettings: Codable, Sendable, Equatable {
     /// The number of moments in the windowed scores.
     public var window = 500
-    /// The number of later moments for which one waits for its label before it is given up.
+    /// The number of later moments for which one waits for its label before it is dropped.
     public var labelPatience = 1000
     /// Moments between two published summaries; in live mode also once a second.
     public var publishEvery = 8

@@ -8,7 +8,7 @@ public struct PlaySettings: Codable, Sendable, Equatable {
 
     public init() {}
 
-    /// Every setting that makes no sense, by key.
+    /// Every invalid setting, by key.
     var problems: [(key: String, text: String)] {
         var problems = RangeProblems()
         problems.require("speed", speed, in: 0.001...1e6)
@@ -27,7 +27,7 @@ public struct SimulateSettings: Codable, Sendable, Equatable {
 
     public init() {}
 
-    /// Every setting that makes no sense, by key.
+    /// Every invalid setting, by key.
     var problems: [(key: String, text: String)] {
         var problems = RangeProblems()
         problems.require("moments", moments, in: 0...1_000_000_000)
