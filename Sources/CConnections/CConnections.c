@@ -26,7 +26,7 @@ int64_t connection_bytes_received(int descriptor) {
 
 void cut_connection(int descriptor, uint64_t identity) {
     if (identity == 0 || connection_identity(descriptor) != identity) return;
-    // A peer whose window is shut would hear of the end only minutes later: when the owner closes, the connection is reset.
+    // A peer whose window is closed would notice the end only minutes later: when the owner closes, the connection is reset.
     struct linger at_once = {1, 0};
     setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     shutdown(descriptor, SHUT_RDWR);

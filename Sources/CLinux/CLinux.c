@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/// Keeps the numbers of standard input, output and error that are closed from being given to files opened later: reading or writing them
-/// fails, as if they were still closed. It runs before anything else, for the runtime opens files of its own.
+/// Prevents files opened later from getting the descriptors of standard input, output and error where these are closed: reading or
+/// writing them fails, as if they were still closed. It runs before `main`, because the runtime opens files of its own.
 __attribute__((constructor)) static void reserve_standard_streams(void) {
     for (int number = 0; number <= 2; number++) {
-        // The lowest number that is free is taken, which is this one.
+        // open returns the lowest free descriptor, which is this one.
         if (fcntl(number, F_GETFD) < 0) (void)open("/dev/null", number == 0 ? O_WRONLY : O_RDONLY);
     }
 }

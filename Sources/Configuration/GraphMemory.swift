@@ -5,20 +5,22 @@ import Reinforcement
 import Signals
 import Statistics
 
-/// The memory that the processes of a graph take for their models and what they remember, told from the settings before anything is allocated.
+/// An estimate of the memory that the processes of a graph use for their models and what they remember, made from the settings before
+/// anything is allocated.
 ///
-/// Programs, messages on their way, and readings while they are decoded come on top: some tens of megabytes a process.
+/// Programs, queued messages, and readings while they are decoded are not included: some tens of megabytes per process.
 public struct GraphMemory: Codable, Sendable, Equatable {
     /// Bytes of each process.
     public var learn: Int, fuse: Int, evaluate: Int
-    /// Of the largest frontend.
+    /// Bytes of the extractor with the largest frontend.
     public var extract: Int
-    /// What the graph may take.
+    /// Bytes that the graph may use.
     public var limit: Int
 
+    /// Bytes of all processes together.
     public var total: Int { learn.clampedAdding(fuse).clampedAdding(evaluate).clampedAdding(extract) }
 
-    /// Settings that make sense, each by itself.
+    /// - Parameter settings: each valid by itself.
     public init(_ settings: GraphSettings) {
         let sketch = Sketch(settings)
         learn = Int(clamping: sketch.learn)
@@ -34,21 +36,21 @@ public struct GraphMemory: Codable, Sendable, Equatable {
         return Self.megabytes(total) + ": " + parts.map { "\($0.0) \(Self.megabytes($0.1))" }.joined(separator: ", ")
     }
 
-    /// In whole megabytes, those begun counted.
+    /// The bytes in megabytes, rounded up.
     public static func megabytes(_ bytes: Int) -> String {
         bytes == .max ? "more than can be counted" : "\(bytes / 1_000_000 + (bytes % 1_000_000 > 0 ? 1 : 0)) MB"
     }
 }
 
 extension GraphSettings {
-    /// The bytes that a published model has: its numbers and the header of their file.
+    /// The bytes of a published model: its parameters as float32 and the header of their file.
     public var updateBytes: Int {
         let parameters = model.parameterNumbers
-        // A line of the header names every parameter; the trunk has 12 a block.
+        // The header has a line for each parameter; the trunk has 12 parameters per block.
         return Int(clamping: 4 * parameters + 200 * (Double(model.layers) * 12 + Double(model.modalities.count) * 64 + 256))
     }
 
-    /// Why a published model cannot travel; nil where it can.
+    /// Why a published model is too large for a message; nil where it is not.
     var updateProblem: (key: String, text: String)? {
         guard updateBytes > messaging.updateBytes else { return nil }
         return (
@@ -57,7 +59,7 @@ extension GraphSettings {
         )
     }
 
-    /// What the settings take against what there is, by key.
+    /// Settings that need more memory than there is, by key.
     var memoryProblems: [(key: String, text: String)] {
         let memory = GraphMemory(self)
         if memory.total > memory.limit {
@@ -70,9 +72,9 @@ extension GraphSettings {
         return personalProblems
     }
 
-    /// Adapters that are of nothing, or too many; asked of a model that fits into memory.
+    /// Settings of adapters that select no parameter, or too many; checked for a model that fits into memory.
     private var personalProblems: [(key: String, text: String)] {
-        // a model that makes no sense was told before
+        // an invalid model has been reported before
         guard personal.enabled, let layout = try? MultimodalModel(model).layout else { return [] }
         let own = layout.parameters.filter(personal.isPersonal), numbers = own.reduce(0) { $0 + $1.count }
         if own.isEmpty { return [("personal.parameters", "no parameter of the model has such a name")] }
@@ -82,10 +84,10 @@ extension GraphSettings {
     }
 }
 
-/// Bytes, as floating-point numbers, which grow instead of wrapping around.
+/// The estimate in bytes, as floating-point numbers, which cannot overflow.
 private struct Sketch {
     private let s: GraphSettings
-    /// A store of all parameters; one moment remembered; one row of logits; updates that wait until a moment asks for them.
+    /// Bytes of a store of all parameters, of one remembered moment and of one row of logits; the number of updates kept for later moments.
     private let P: Double, moment: Double, logits: Double, updates: Double
 
     init(_ settings: GraphSettings) {
@@ -100,7 +102,7 @@ private struct Sketch {
         4 * s.model.activationNumbers(batch: batch, languageRows: language, learning: learning)
     }
 
-    /// One moment's class judged by parameters of its own.
+    /// A model that predicts the class of one moment with its own parameters.
     private var judge: Double { P + graph(1) }
 
     var learn: Double {
@@ -114,7 +116,7 @@ private struct Sketch {
         if learner.averaging > 0 { bytes += P }
         bytes += learned * Double(strategy.learned) + P * Double(strategy.weights)
         bytes += graph(1) * Double(strategy.newReaders) + graph(rows) * Double(strategy.candidateReaders)
-        // What it began with, what rules act by, what is published, and what is written of the rest.
+        // The initial parameters, those of the trigger rules, those published, and the state written to a checkpoint.
         bytes += P + P + graph(16) + 2 * P + learned * Double(kept) + replay
         if s.learn.triggers.contains(where: { $0.signal == "loss_over_frozen" }) { bytes += judge }
         if s.learn.triggers.contains(where: { $0.action == .rollBack }) { bytes += 2 * P }
@@ -162,6 +164,6 @@ private struct Sketch {
         return bytes + adapters + (s.personal.enabled ? P + graph(1, language: 1) : 0)
     }
 
-    /// Of the extractor that needs most.
+    /// Of the extractor that needs the most.
     var extract: Double { Signals.modalities.map { $0.value.workingBytes(in: s.signals) }.max() ?? 0 }
 }

@@ -3,13 +3,13 @@ import Schema
 import Signals
 import Wiring
 
-/// What makes no sense together, though each part does by itself.
+/// Settings that contradict each other, though each is valid by itself.
 extension GraphSettings {
     var agreementProblems: [(key: String, text: String)] {
         senseProblems + alignmentProblems + triggerProblems + pathProblems + otherProblems
     }
 
-    /// What the extractors tell against what the model takes.
+    /// Senses of the model that do not fit the extractors' features.
     private var senseProblems: [(key: String, text: String)] {
         var found: [(key: String, text: String)] = []
         let names = Signals.modalities.map(\.key).filter { $0 != MultimodalConfiguration.textName }
@@ -34,17 +34,17 @@ extension GraphSettings {
     }
 
     private func problem(of sense: MultimodalConfiguration.Sense) -> String? {
-        // Settings that make no sense have been told already, and decide no shape.
+        // Invalid settings have been reported already and give no shape.
         guard let shape = Signals.modalities[sense.name]?.shape(in: signals) else { return nil }
         guard sense.columns != shape.columns || sense.rows < shape.rows ?? 0 else { return nil }
         guard let rows = shape.rows else {
             return "\(sense.name) has \(sense.columns) columns, but signals.\(shape.settings) makes \(shape.columns)"
         }
-        return
-            "\(sense.name) is \(sense.rows) × \(sense.columns), but signals.\(shape.settings) makes rows: \(rows), columns: \(shape.columns)"
+        let made = "signals.\(shape.settings) makes rows: \(rows), columns: \(shape.columns)"
+        return "\(sense.name) is \(sense.rows) × \(sense.columns), but \(made)"
     }
 
-    /// Rules for modalities that the model does not have, and a pretrained encoder whose features nothing takes.
+    /// Rules for modalities that the model does not have, and a pretrained encoder whose features no sense takes.
     private var alignmentProblems: [(key: String, text: String)] {
         var found: [(key: String, text: String)] = []
         if !fuse.sentence.isEmpty, !model.senses.contains(where: { $0.name == ModelSenses.sentence && $0.rows == 1 }) {
@@ -62,13 +62,14 @@ extension GraphSettings {
         return found
     }
 
-    /// Signals that nothing tells.
+    /// Rules whose signal no stage provides.
     private var triggerProblems: [(key: String, text: String)] {
         let known = ["loss", "error", "anchor_loss", "loss_over_frozen", "join_rate"] + model.modalities.map { "shift.\($0)" }
         return learn.triggers.filter { !known.contains($0.signal) }.map { rule in
             (
                 "learn.triggers",
-                "rule '\(rule.name)' listens to '\(rule.signal.prefix(80))', which nothing tells; there are \(known.joined(separator: ", "))"
+                "rule '\(rule.name)' uses the signal '\(rule.signal.prefix(80))', which does not exist; there are "
+                    + known.joined(separator: ", ")
             )
         }
     }
@@ -108,7 +109,7 @@ extension GraphSettings {
     }
 }
 
-/// Texts as bytes: 256 of them, and the token that ends a text.
+/// The vocabulary of texts as bytes: 256 bytes and the token that ends a text.
 private enum ByteVocabulary {
     static let size = 257
 }

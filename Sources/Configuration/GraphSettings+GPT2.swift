@@ -1,10 +1,11 @@
 import Foundation
 import Model
 
-/// Starting from a GPT-2: `model.gpt2` names its directory, and what nobody has set follows from what is there.
+/// Starting from a GPT-2: `model.gpt2` names its directory, and settings that are not given follow from its files.
 extension GraphSettings {
-    /// - Parameter isSet: whether somebody has set a key.
-    /// - Throws: what is wrong with the directory.
+    /// Sets the model's size, vocabulary and tokenizer from the GPT-2, where they are not given.
+    /// - Parameter isSet: whether a key was given.
+    /// - Throws: the error of reading the directory.
     mutating func followGPT2(unless isSet: (String) -> Bool) throws {
         guard !model.gpt2.isEmpty else { return }
         let gpt2 = try GPT2Configuration(json: "\(model.gpt2)/config.json")
@@ -16,7 +17,7 @@ extension GraphSettings {
         if hasTokenizer, !isSet("signals.text.tokenizer") { signals.text.tokenizer = model.gpt2 }
     }
 
-    /// What does not go together with the GPT-2, by key.
+    /// Settings that contradict the GPT-2, by key.
     var problemsWithGPT2: [(key: String, text: String)] {
         guard !model.gpt2.isEmpty else { return [] }
         do {

@@ -3,7 +3,7 @@ import Statistics
 import Yams
 
 extension GraphSettings {
-    /// The settings as a file that `read` reads back, every number with all its digits.
+    /// The settings as the YAML text of a file, with all digits of every number.
     public var yaml: String {
         get throws {
             let text = try YAMLEncoder().encode(self)

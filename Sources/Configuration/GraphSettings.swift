@@ -10,12 +10,12 @@ import Statistics
 import Timing
 import Wiring
 
-/// Every setting of the process graph. One file holds them, all stages read it, and each takes what is its own.
+/// Every setting of the process graph. One file holds them; each stage reads it and uses its own sections.
 public struct GraphSettings: Codable, Sendable, Equatable {
-    /// `live`: the oldest makes room for what cannot be kept up with, and is counted. `lockstep`: everybody waits for the slowest, nothing is lost, and
-    /// equal streams give equal models.
+    /// `live`: a stage that cannot keep up drops the oldest input and counts it. `lockstep`: all stages wait for the slowest, nothing is
+    /// lost, and equal streams give equal models.
     public var mode = Mode.live
-    /// Fixes every random choice: the model's start, the replay's draws.
+    /// The seed of every random choice: the initial parameters, the replay's draws.
     public var seed = 1
     public var endpoints = Endpoints()
     public var messaging = Limits()
@@ -43,10 +43,10 @@ extension GraphSettings: StageSettings {
     public static var whole: String? { nil }
 
     public mutating func complete(unless isGiven: (_ key: String) -> Bool) {
-        try? followGPT2(unless: isGiven)  // what cannot be followed is among the problems
+        try? followGPT2(unless: isGiven)  // errors are among the problems
     }
 
-    /// Other keys that a problem may be due to.
+    /// Other keys that may be the cause of a problem of `key`.
     public static func related(to key: String) -> [String] {
         switch key {
         case "model.senses": Signals.modalities.map { "signals.\($0.key)" } + ["fuse.sentence"]
@@ -60,7 +60,7 @@ extension GraphSettings: StageSettings {
         }
     }
 
-    /// Everything that makes no sense, by key.
+    /// Every invalid setting, by key.
     public var problems: [(key: String, text: String)] {
         var own = RangeProblems()
         own.require("seed", seed, in: 0...Int(Int32.max))
@@ -87,25 +87,25 @@ extension GraphSettings: StageSettings {
             found.append(("personal", error.description))
         }
         found += agreementProblems
-        // What the model takes is asked only of settings that make sense.
+        // The memory is estimated only for valid settings.
         return found.isEmpty ? memoryProblems : found
     }
 }
 
 extension GraphSettings {
-    /// Fuse's settings for the aligner. In lockstep nothing may be refused that a moment waits for: the replay keeps within its window, and the end
-    /// of the stream ends the moments of all sessions at once.
+    /// Fuse's settings for the aligner. In lockstep no boundary may be refused that a moment waits for: the replay stays within its window,
+    /// and the end of the stream ends the moments of all sessions at once.
     package func alignment(inLockstep: Bool) -> FuseSettings {
         var alignment = fuse
         if inLockstep { alignment.maximumPending = max(fuse.maximumPending, lockstep.window + cut.maximumSessions + 1) }
         return alignment
     }
 
-    /// How each modality is brought to a moment where no rule says so.
+    /// By modality, the name of the alignment policy where no rule gives one.
     package var alignmentPolicies: [String: String] {
         Dictionary(uniqueKeysWithValues: Signals.modalities.map { ($0.key, $0.value.alignment) })
     }
 
-    /// Updates that a stage keeps until a moment asks for them.
+    /// The number of updates that a stage keeps for later moments.
     package var updateCapacity: Int { mode == .live ? 4 : lockstep.window / learn.publishEvery + 4 }
 }

@@ -7,7 +7,7 @@ import Tokenization
 import Wiring
 
 extension ConfigurationReader<GraphSettings>.Reading {
-    /// Endpoints that cannot be used on this host: malformed, a path too long, a port or a socket that another process holds.
+    /// The endpoints that cannot be used on this host: malformed, with too long a path, or with a port or socket in use by another process.
     public func unreachable(environment: [String: String]) -> [ConfigurationError.Problem] {
         var found: [ConfigurationError.Problem] = []
         for (key, list) in settings.endpoints.lists {
@@ -34,7 +34,7 @@ extension ConfigurationReader<GraphSettings>.Reading {
         }
     }
 
-    /// What the settings name that is not there or does not go with them: a tokenizer, a pretrained encoder, a directory that can be written to.
+    /// Files that the settings name and that are missing or do not fit: a tokenizer, a pretrained encoder, a writable directory.
     public func lacking() -> [ConfigurationError.Problem] {
         let found = [tokenizerProblem, sentenceProblem, directoryProblem].compactMap(\.self)
         return found.map { .init(origin: origin(of: $0.key), text: "\($0.key): \($0.text)") }
@@ -66,7 +66,7 @@ extension ConfigurationReader<GraphSettings>.Reading {
         }
     }
 
-    /// A directory is made, and a file in it, where the nearest that is there already takes one.
+    /// The checkpoint directory can be created where a directory can be created in its nearest existing parent.
     private var directoryProblem: (key: String, text: String)? {
         guard !settings.learn.directory.isEmpty else { return nil }
         var place = URL(fileURLWithPath: settings.learn.directory).standardizedFileURL.path

@@ -9,12 +9,13 @@ import Schema
 import Serving
 import Statistics
 
-/// The referee: scores each moment with a model that has not learned from it, beside the same model with one sense masked and beside
-/// the model as it was at the start.
+/// The prequential evaluator: scores each moment with a model that has not learned from it, beside the same model with one sense masked
+/// and beside the frozen baseline, the model as it was at the start.
 ///
-/// Hears `moment.*` from fuse and `model.update/` from the learner; tells `evaluation.summary/`, `evaluation.domains/`
-/// and `evaluation.progress/`.
+/// Subscribes to `moment.*` of fuse and `model.update/` of the learner; publishes `evaluation.summary/`, `evaluation.domains/` and
+/// `evaluation.progress/`.
 public struct EvaluateProcessor: Processor {
+    /// What fuse and the learner publish.
     public enum Input: Inbound, Sendable {
         case event(MomentEvent, WireMessage)
         case update(ModelUpdate, WireMessage)
@@ -39,14 +40,14 @@ public struct EvaluateProcessor: Processor {
         }
     }
 
-    /// What waits to be dealt with, in order.
+    /// An event that waits to be processed, in order.
     private enum Waiting: Sendable {
         case event(MomentMessage)
-        /// A moment that was refused: nothing is scored, and a replay that waits for it goes on.
+        /// A moment that was refused: it is not scored, but reported as done for a replay that waits for it.
         case refused(UInt64)
     }
 
-    /// A moment whose label has not come yet, with what each player said of it.
+    /// A moment whose label has not arrived yet, with each scored model's class probabilities.
     private struct Unlabelled: Sendable {
         var moment: Moment
         var input: MomentInput
@@ -56,47 +57,47 @@ public struct EvaluateProcessor: Processor {
     private let settings: GraphSettings
     private var models: AdoptedModels
     private let server: ServingModel
-    private let twin: ServingModel
-    /// What the words' tokens stand for.
+    private let frozen: ServingModel
+    /// Decodes the text's tokens.
     private let words: TextBytes
     /// The model with a session's own adapters, where there are any.
-    private var personal: PersonalReferee?
+    private var personal: PersonalEvaluator?
     private var serving: ModelUpdate?
     private let names: [String]
     private var scores: [ScoreBoard]
-    private var domains: DomainReferee
-    /// Modalities that some moment had; masking another would say nothing.
+    private var domains: DomainEvaluator
+    /// Modalities that some moment had; masking another would show nothing.
     private var perceived: Set<String> = []
     private var waiting: [Waiting] = []
     private var unlabelled: [Unlabelled] = []
     private var scored: UInt64 = 0
     private var setAside: UInt64 = 0
     private var watermark: UInt64 = 0
-    /// Ordinal of the first moment that the scores speak of: another than the stream's where this process began later.
+    /// Ordinal of the first scored moment: another than the stream's first where this process started later.
     private var first: UInt64?
-    private var lastTold: Instant?
-    private var lastUpdateHeard = false
+    private var lastPublished: Instant?
+    private var hasLastUpdate = false
     private var isOver = false
-    private var toldOver = false
-    private var told = Telemetry()
+    private var hasPublishedEnd = false
+    private var ownTelemetry = Telemetry()
 
-    /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
+    /// - Throws: `ConfigurationProblem` where the model's settings are invalid.
     public init(_ settings: GraphSettings) throws {
         self.settings = settings
         let modalities = settings.model.modalities
         server = try ServingModel(settings.model, rows: 1 + modalities.count, language: true)
-        twin = try ServingModel(settings.model, rows: 1, language: true)
-        try twin.initialize(seed: UInt64(settings.seed))
+        frozen = try ServingModel(settings.model, rows: 1, language: true)
+        try frozen.initialize(seed: UInt64(settings.seed))
         words = try TextBytes(tokenizer: settings.signals.text.tokenizer)
-        domains = try DomainReferee(settings, start: twin.parameters)
+        domains = try DomainEvaluator(settings, start: frozen.parameters)
         models = AdoptedModels(layout: server.layout, capacity: settings.updateCapacity)
-        personal = try PersonalReferee(settings)
+        personal = try PersonalEvaluator(settings)
         names = ["model"] + modalities.map { "masked.\($0)" } + ["frozen"] + (personal == nil ? [] : ["personal"])
         scores = names.map { _ in ScoreBoard(window: settings.evaluate.window) }
     }
 
     public var telemetry: Telemetry {
-        var telemetry = told
+        var telemetry = ownTelemetry
         telemetry.modelVersion = serving?.version ?? 0
         telemetry.gauges = ["setAside": Double(setAside), "missedVersions": Double(models.missed)]
         if let first { telemetry.gauges.merge(["firstMoment": Double(first), "newestMoment": Double(watermark)]) { $1 } }
@@ -116,30 +117,30 @@ public struct EvaluateProcessor: Processor {
             try personal?.insert(update, payload: message)
         case .update(let update, let message):
             try models.insert(update, payload: message)
-            lastUpdateHeard = lastUpdateHeard || update.last
+            hasLastUpdate = hasLastUpdate || update.last
         }
         return advance(at: now)
     }
 
     private func fitting(_ event: MomentEvent, _ message: WireMessage) throws(Refusal) -> MomentMessage {
-        let told = try MomentMessage(message, event)
-        if case .moment(let moment, let input) = told, !settings.model.accepts(input) {
+        let decoded = try MomentMessage(message, event)
+        if case .moment(let moment, let input) = decoded, !settings.model.accepts(input) {
             throw Refusal(.wrongShape, "moment \(moment.ordinal) does not fit the model")
         }
-        return told
+        return decoded
     }
 
     public mutating func tick(at now: Instant) -> [Outgoing] {
         var outputs = advance(at: now)
-        if settings.mode == .live, scored > 0, !toldOver,
-            lastTold.map({ now.nanoseconds.clampedSubtracting($0.nanoseconds) >= 1_000_000_000 }) ?? true
+        if settings.mode == .live, scored > 0, !hasPublishedEnd,
+            lastPublished.map({ now.nanoseconds.clampedSubtracting($0.nanoseconds) >= 1_000_000_000 }) ?? true
         {
             outputs.append(summary(at: now))
         }
         return outputs
     }
 
-    /// Deals with what waits, in order, as far as the models that it needs are there.
+    /// Processes waiting events in order, as far as the models that they need have arrived.
     private mutating func advance(at now: Instant) -> [Outgoing] {
         var outputs: [Outgoing] = []
         var done = 0
@@ -171,11 +172,11 @@ public struct EvaluateProcessor: Processor {
         }
         waiting.removeFirst(done)
         if settings.mode == .live, waiting.count > settings.messaging.waitingMessages {
-            told.drops.count(.noModel, UInt64(waiting.count - settings.messaging.waitingMessages))
+            ownTelemetry.drops.count(.noModel, UInt64(waiting.count - settings.messaging.waitingMessages))
             waiting.removeFirst(waiting.count - settings.messaging.waitingMessages)
         }
-        if isOver, lastUpdateHeard, !toldOver {
-            toldOver = true
+        if isOver, hasLastUpdate, !hasPublishedEnd {
+            hasPublishedEnd = true
             if let last = models.versions.last {
                 last.parameters.copy(into: server.parameters)
                 if domains.end(serving: server.parameters) { outputs.append(domains.message) }
@@ -188,17 +189,17 @@ public struct EvaluateProcessor: Processor {
 
     private mutating func score(_ moment: Moment, _ input: MomentInput) {
         guard let serving else {
-            told.drops.count(.learnedAlready)
+            ownTelemetry.drops.count(.learnedAlready)
             setAside += 1
             return
         }
         let (masks, server) = (settings.model.modalities, server)
         let shared = server.answers(to: input, withoutEachOf: masks)
         let answers =
-            shared + twin.predict([.init(input)])
+            shared + frozen.predict([.init(input)])
             + (personal?.answers(to: input, of: moment, serving: serving, server, words: shared[0]) ?? [])
-        guard answers.allSatisfy(\.isFinite) else {  // readings that are too large for a model: no player is scored
-            told.drops.count(.nonFinite)
+        guard answers.allSatisfy(\.isFinite) else {  // readings that are too large for a model: no model is scored
+            ownTelemetry.drops.count(.nonFinite)
             return
         }
         let bytes = input.text.isEmpty ? 0 : words.bytes(of: input.text).count
@@ -209,7 +210,7 @@ public struct EvaluateProcessor: Processor {
         unlabelled.append(Unlabelled(moment: moment, input: input, probabilities: answers.map(\.probabilities)))
         if unlabelled.count > settings.evaluate.labelPatience {
             unlabelled.removeFirst()
-            told.drops.count(.labelNeverCame)
+            ownTelemetry.drops.count(.labelNeverCame)
         }
     }
 
@@ -217,11 +218,11 @@ public struct EvaluateProcessor: Processor {
     private mutating func join(_ feedback: Feedback) -> Bool {
         guard feedback.hasLabel else { return false }
         guard let index = unlabelled.firstIndex(where: { feedback.cites($0.moment) }) else {
-            told.drops.count(.orphanLabel)
+            ownTelemetry.drops.count(.orphanLabel)
             return false
         }
-        guard feedback.isWithin(settings.model.classes) else {  // the moment goes on waiting for a label that can be
-            told.drops.count(.labelOutOfRange)
+        guard feedback.isWithin(settings.model.classes) else {  // the moment keeps waiting for a valid label
+            ownTelemetry.drops.count(.labelOutOfRange)
             return false
         }
         let found = unlabelled.remove(at: index), probabilities = found.probabilities
@@ -231,7 +232,7 @@ public struct EvaluateProcessor: Processor {
         return domains.add(found.input, label: label, loss: loss, ordinal: found.moment.ordinal, serving: server.parameters)
     }
 
-    /// Puts on the newest version that has not learned from the moment.
+    /// Adopts the newest version that has not learned from the moment.
     private mutating func adopt(for ordinal: UInt64) {
         guard let version = models.version(before: ordinal) else {
             if let current = serving, current.momentWatermark >= ordinal { serving = nil }
@@ -243,7 +244,7 @@ public struct EvaluateProcessor: Processor {
     }
 
     private mutating func summary(at now: Instant) -> Outgoing {
-        lastTold = now
+        lastPublished = now
         let played = zip(names, scores).filter { name, _ in
             !name.hasPrefix("masked.") || perceived.contains(String(name.dropFirst("masked.".count)))
         }
@@ -254,7 +255,7 @@ public struct EvaluateProcessor: Processor {
                 $0.modelVersion = serving?.version ?? 0
                 $0.running = played.map { $1.running.message(named: $0) }
                 $0.window = played.map { $1.windowed.message(named: $0) }
-                $0.last = toldOver
+                $0.last = hasPublishedEnd
                 $0.watermark = watermark
             }, on: Topics.evaluationSummary.only)
     }
@@ -262,7 +263,7 @@ public struct EvaluateProcessor: Processor {
     private func progress() -> Outgoing {
         Outgoing(
             .with {
-                $0.ordinal = watermark; $0.last = toldOver
+                $0.ordinal = watermark; $0.last = hasPublishedEnd
             }, on: Topics.evaluationProgress.only)
     }
 }

@@ -2,7 +2,7 @@ import Evaluation
 import Schema
 
 extension Evaluation.Scores {
-    /// As they go over the wire.
+    /// The scores as a message.
     func message(named name: String) -> Schema.Scores {
         .with {
             $0.name = name

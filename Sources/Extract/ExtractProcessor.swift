@@ -5,10 +5,11 @@ import Signals
 import Statistics
 import Wiring
 
-/// One modality's frontend at work: from samples to feature frames. Boundaries pass in their place.
+/// Runs one modality's frontend: turns samples into feature frames, and passes boundaries on in order.
 ///
-/// Hears `sample.<modality>/`; tells `feature.<modality>/`.
+/// Subscribes to `sample.<modality>/`; publishes `feature.<modality>/`.
 public struct ExtractProcessor: Processor {
+    /// A sample with its payload.
     public struct Input: Inbound, Sendable {
         public var sample: Sample
         public var message: WireMessage
@@ -27,10 +28,10 @@ public struct ExtractProcessor: Processor {
     private let modality: String
     private let frontend: any Modality
     private let topic: Topic<FeatureFrame>
-    /// Live: a reading that has waited longer, in nanoseconds, is shed; nil in lockstep.
+    /// Live mode: a reading that has waited longer, in nanoseconds, is dropped; nil in lockstep.
     private let patience: Int64?
 
-    /// - Throws: `SettingProblem` where the modality is unknown or its settings make no sense.
+    /// - Throws: `SettingProblem` where the modality is unknown or its settings are invalid.
     public init(_ settings: ExtractSettings, modality: String) throws {
         self.modality = modality
         patience = settings.mode == .live ? Int64(clamping: settings.fuse.maximumLatency * 1e9) : nil
@@ -49,7 +50,7 @@ public struct ExtractProcessor: Processor {
             ]
         case .reading(let reading):
             if let patience, now.nanoseconds.clampedSubtracting(input.sample.arrived) > patience {
-                throw Refusal(.shed, "a reading that came too long ago")
+                throw Refusal(.shed, "a reading that arrived too long ago")
             }
             let features = try features(of: reading, input.message)
             let feature = FeatureFrame.with {

@@ -5,7 +5,7 @@ import Statistics
 import Timing
 import Wiring
 
-/// What an extractor uses of the configuration.
+/// The sections of the configuration that an extractor uses.
 public struct ExtractSettings: StageSettings {
     public var mode = Mode.live
     public var endpoints = Endpoints()

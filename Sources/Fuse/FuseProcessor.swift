@@ -8,12 +8,13 @@ import Serving
 import Statistics
 import Timing
 
-/// Aligns what the senses tell into moments, and predicts on each with the newest model.
+/// Aligns the senses' features into moments, and predicts on each with the newest model.
 ///
-/// Hears `feature.*` from the extractors, `feedback.*` and `explain.*` from ingest, `model.update/`, `model.update.*` and `policy.update/` from the learner;
-/// tells `moment.<session>/`, `prediction.<session>/`, `reliability.<session>/`, `explanation.<session>/` and, where decisions and answers in words are
-/// configured, `action.<session>/` and `answer.<session>/`.
+/// Subscribes to `feature.*` of the extractors, `feedback.*` and `explain.*` of ingest, and `model.update/`, `model.update.*` and
+/// `policy.update/` of the learner. Publishes `moment.<session>/`, `prediction.<session>/`, `reliability.<session>/`,
+/// `explanation.<session>/` and, where decisions and generated answers are configured, `action.<session>/` and `answer.<session>/`.
 public struct FuseProcessor: Processor {
+    /// What extractors, ingest and the learner publish.
     public enum Input: Inbound, Sendable {
         case feature(FeatureFrame, modality: String, values: [Float])
         case feedback(Feedback)
@@ -74,15 +75,15 @@ public struct FuseProcessor: Processor {
     private var models: AdoptedModels
     private var predictor: Predictor
     private var ordinal: UInt64 = 0
-    /// Live: where a fuse that starts again goes on, whatever others know. In lockstep moments are numbered as the stream has them.
+    /// Live mode: the ordinals used so far, from which fuse continues after a restart. In lockstep moments are numbered as in the stream.
     private var ordinals: ReservedNumbers
-    private var feedback: [(message: Feedback, heard: Int64)] = []
-    private var feedbackHeard: UInt64 = 0
-    /// How much feedback came after the newest boundary that any came after.
+    private var feedback: [(message: Feedback, arrived: Int64)] = []
+    private var feedbackReceived: UInt64 = 0
+    /// The newest boundary before any feedback, and the number of feedback messages after it.
     private var newest: (boundary: UInt64, feedback: Int) = (0, 0)
-    private var told = Telemetry()
+    private var ownTelemetry = Telemetry()
 
-    /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
+    /// - Throws: `ConfigurationProblem` where the model's settings are invalid.
     public init(_ settings: GraphSettings, clock: any TimeSource) throws {
         self.settings = settings
         let columns = settings.model.senses.map { ($0.name, $0.columns) } + [(MultimodalConfiguration.textName, 1)]
@@ -100,7 +101,7 @@ public struct FuseProcessor: Processor {
 
     public var telemetry: Telemetry {
         var telemetry = predictor.telemetry
-        telemetry.drops.add(told.drops.counts)
+        telemetry.drops.add(ownTelemetry.drops.counts)
         telemetry.modelVersion = predictor.serving?.version ?? 0
         telemetry.gauges = [
             "moments": Double(ordinal), "early": Double(aligner.early), "outOfOrder": Double(aligner.outOfOrder),
@@ -116,14 +117,14 @@ public struct FuseProcessor: Processor {
             try take(feature, of: modality, values, at: now)
         case .feedback(let one):
             newest = one.afterBoundary == newest.boundary ? (newest.boundary, newest.feedback + 1) : (one.afterBoundary, 1)
-            feedbackHeard += 1  // what is refused has been heard all the same, and no moment waits for it
+            feedbackReceived += 1  // refused feedback counts as received too, so that no moment waits for it
             guard isRoom else { throw Refusal(.overflow, "too much feedback waits for its moments") }
             feedback.append((one, now.nanoseconds))
         case .explain(let request): return [try predictor.explain(request)]
         case .adapters(let update, let message): try predictor.adopt(update, payload: message)
         case .update(let update, let message):
             try models.insert(update, payload: message)
-            // Where this process started again, moments go on counting; where the stream itself begins again, they begin where it once began.
+            // After a restart of this process the ordinals continue; where the stream itself starts again, they start at its base.
             ordinal = max(ordinal, update.hasStreamBase ? update.streamBase : update.momentsSeen)
         case .policy(let update, let message): try predictor.adopt(update, payload: message)
         }
@@ -151,71 +152,73 @@ public struct FuseProcessor: Processor {
         }
     }
 
-    public mutating func tick(at now: Instant) -> [Outgoing] { advance(at: now) + predictor.speak() }
+    public mutating func tick(at now: Instant) -> [Outgoing] { advance(at: now) + predictor.continueAnswer() }
 
     public mutating func finish(at now: Instant) -> [Outgoing] {
-        try? ordinals.settle(at: ordinal)  // what is not given back is left out
+        try? ordinals.settle(at: ordinal)  // on failure the reserved ordinals are skipped
         return []
     }
 
-    /// In lockstep room is counted between two boundaries, so that what is refused does not depend on how far moments have come.
+    /// In lockstep feedback is counted between two boundaries, so that refusals do not depend on the progress of moments.
     private var isRoom: Bool {
         settings.mode == .lockstep ? newest.feedback <= settings.fuse.maximumPending : feedback.count < settings.fuse.maximumPending
     }
 
     private mutating func advance(at now: Instant) -> [Outgoing] {
         var outputs: [Outgoing] = []
-        if settings.mode == .lockstep && models.versions.isEmpty { return [] }  // moments are numbered from where the learner stands
-        while let slice = aligner.close(at: now.nanoseconds, feedback: feedbackHeard) {
+        if settings.mode == .lockstep && models.versions.isEmpty { return [] }  // ordinals start from the learner's progress
+        while let slice = aligner.close(at: now.nanoseconds, feedback: feedbackReceived) {
             release(upTo: slice.boundary.ordinal.clampedSubtracting(1), at: now, into: &outputs)
-            tell(slice, into: &outputs)
+            publish(slice, into: &outputs)
         }
         release(upTo: aligner.closed, at: now, into: &outputs)
         outputs += predictor.advance(&models, at: now)
         return outputs
     }
 
-    /// An event of the stream that goes on to learn and evaluate.
-    private mutating func tell(_ session: String, payload: [[Float]] = [], into outputs: inout [Outgoing], _ event: MomentEvent.OneOf_Event)
-    {
-        guard let topic = Topics.moments(of: session) else { return told.drops.count(.badSession) }
+    /// Publishes an event of the stream to learn and evaluate.
+    private mutating func publish(
+        _ session: String, payload: [[Float]] = [], into outputs: inout [Outgoing], _ event: MomentEvent.OneOf_Event
+    ) {
+        guard let topic = Topics.moments(of: session) else { return ownTelemetry.drops.count(.badSession) }
         outputs.append(Outgoing(.with { $0.event = event }, on: topic, payload: payload.map { Payload($0) }))
     }
 
-    private mutating func tell(_ slice: MomentAligner.Slice, into outputs: inout [Outgoing]) {
+    /// Publishes the moment of a slice, and queues it for prediction.
+    private mutating func publish(_ slice: MomentAligner.Slice, into outputs: inout [Outgoing]) {
         if slice.boundary.last {
-            return tell(Topics.endOfMoments, into: &outputs, .end(.with { $0.moments = ordinal }))
+            return publish(Topics.endOfMoments, into: &outputs, .end(.with { $0.moments = ordinal }))
         }
         ordinal = ordinal.clampedAdding(1)
         do {
             try ordinals.cover(ordinal)
         } catch {
-            told.drops.count(.checkpointFailed)
+            ownTelemetry.drops.count(.checkpointFailed)
         }
         let (moment, payload) = assembly.moment(slice, ordinal: ordinal)
         if let input = MomentInput(moment, payload: payload), settings.model.accepts(input) {
             predictor.add(moment, input)
         } else {
-            told.drops.count(.wrongShape)
+            ownTelemetry.drops.count(.wrongShape)
         }
-        if !predictor.decidesAlone { tell(moment.session, payload: payload, into: &outputs, .moment(moment)) }
+        if !predictor.decidesAlone { publish(moment.session, payload: payload, into: &outputs, .moment(moment)) }
     }
 
-    /// Sends on the feedback that came up to the boundary after `boundary`, in its place among the moments.
+    /// Publishes the feedback that arrived before the boundary after `boundary`, in order among the moments.
     private mutating func release(upTo boundary: UInt64, at now: Instant, into outputs: inout [Outgoing]) {
         var released = 0
         for one in feedback {
-            guard one.message.afterBoundary <= boundary || isOverdue(one.heard, at: now) else { break }
-            tell(one.message.session, into: &outputs, .feedback(one.message))
+            guard one.message.afterBoundary <= boundary || isOverdue(one.arrived, at: now) else { break }
+            publish(one.message.session, into: &outputs, .feedback(one.message))
             predictor.add(one.message)
             released += 1
         }
         feedback.removeFirst(released)
     }
 
-    /// Live, feedback does not wait for a boundary that ingest lost in a restart.
-    private func isOverdue(_ heard: Int64, at now: Instant) -> Bool {
+    /// In live mode, feedback does not wait for a boundary that ingest lost in a restart.
+    private func isOverdue(_ arrived: Int64, at now: Instant) -> Bool {
         settings.mode == .live
-            && now.nanoseconds.clampedSubtracting(heard) > Int64(clamping: (settings.fuse.lateness + settings.fuse.sourceTimeout) * 1e9)
+            && now.nanoseconds.clampedSubtracting(arrived) > Int64(clamping: (settings.fuse.lateness + settings.fuse.sourceTimeout) * 1e9)
     }
 }

@@ -6,16 +6,16 @@ import Schema
 import Serving
 import Statistics
 
-/// Predicts on each moment, in order, leaving out what cannot be trusted now, and decides where that is configured; explains what it said.
+/// Predicts on each moment, in order, without unreliable modalities; decides where that is configured; explains earlier predictions.
 ///
-/// Moments and the labels that come between them pass one queue, so equal streams are judged alike whenever the models come.
+/// Moments and the labels between them are processed in one queue, so equal streams give equal results whenever the models arrive.
 struct Predictor {
     private enum Step {
         case moment(Moment, MomentInput)
         case label(Feedback)
     }
 
-    /// A moment that was predicted: its label may come, and somebody may ask why.
+    /// A moment that was predicted: its label may arrive later, and an explanation may be requested.
     private struct Remembered {
         var moment: Moment
         var input: MomentInput
@@ -31,27 +31,27 @@ struct Predictor {
     private let server: ServingModel
     private var steps: [Step] = []
     private var remembered: [Remembered] = []
-    private var reliability: ReliabilityBook
+    private var reliability: ReliabilityTracker
     private var decider: Decider?
     private var answers: Answers?
     private var adapters: SessionAdapters?
-    /// Of the predictions whose label came: how many there are, and how many were right.
+    /// The number of predictions whose label has arrived, and the number of correct ones.
     private var judged = 0, right = 0
-    private var told = Telemetry()
+    private var ownTelemetry = Telemetry()
     private(set) var serving: ModelUpdate?
 
-    /// - Throws: `ConfigurationProblem` where the model's settings make no sense.
+    /// - Throws: `ConfigurationProblem` where the model's settings are invalid.
     init(_ settings: GraphSettings, clock: any TimeSource) throws {
         self.settings = settings
         self.clock = clock
         server = try ServingModel(settings.model, rows: 1, language: false)
-        reliability = ReliabilityBook(settings.fuse)
+        reliability = ReliabilityTracker(settings.fuse)
         decider = try Decider(settings)
         answers = try Answers(settings, clock: clock)
         adapters = SessionAdapters(settings, server.layout)
     }
 
-    /// Whether decisions are all that is made of moments.
+    /// Whether moments are decided on only, without predictions.
     var decidesAlone: Bool { decider?.isAlone == true }
 
     mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
@@ -66,7 +66,7 @@ struct Predictor {
     func models() -> AdoptedModels { AdoptedModels(layout: server.layout, capacity: settings.updateCapacity) }
 
     var telemetry: Telemetry {
-        var telemetry = told
+        var telemetry = ownTelemetry
         if let answers { telemetry.drops.add(answers.drops.counts) }
         return telemetry
     }
@@ -88,7 +88,7 @@ struct Predictor {
         if feedback.hasLabel { steps.append(.label(feedback)) }
     }
 
-    /// Predicts what can be predicted with the models that are there.
+    /// Processes queued moments and labels as far as the models that they need have arrived.
     mutating func advance(_ models: inout AdoptedModels, at now: Instant) -> [Outgoing] {
         var outputs: [Outgoing] = []
         var done = 0
@@ -101,8 +101,8 @@ struct Predictor {
                 let predicted = decidesAlone ? nil : predict(moment, input, at: now)
                 outputs += predicted?.outputs ?? []
                 outputs += decide(on: moment, input, predicted?.representation)
-                answers?.hear(moment, input, without: predicted == nil ? [] : remembered.last?.muted ?? [])
-                if settings.mode == .lockstep, let speaker { outputs += answers?.speakToTheEnd(speaker) ?? [] }
+                answers?.add(moment, input, without: predicted == nil ? [] : remembered.last?.muted ?? [])
+                if settings.mode == .lockstep, let answeringModel { outputs += answers?.completeAll(answeringModel) ?? [] }
             }
             done += 1
         }
@@ -110,25 +110,26 @@ struct Predictor {
         return outputs
     }
 
-    /// Goes on with an answer in words, live: after the predictions, by a bounded number of tokens.
-    mutating func speak() -> [Outgoing] {
-        guard settings.mode == .live, let speaker else { return [] }
-        return answers?.speak(speaker) ?? []
+    /// In live mode, generates a bounded number of further tokens of an answer; called after the predictions.
+    mutating func continueAnswer() -> [Outgoing] {
+        guard settings.mode == .live, let answeringModel else { return [] }
+        return answers?.advance(answeringModel) ?? []
     }
 
-    private var speaker: Answers.Speaker? { serving.map { .init(parameters: server.parameters, version: $0.version) } }
+    private var answeringModel: Answers.AnsweringModel? { serving.map { .init(parameters: server.parameters, version: $0.version) } }
 
-    /// - Returns: nil where there is no prediction; and what the model makes of the moment, where a policy looks through it.
+    /// Predicts on one moment.
+    /// - Returns: the messages, and the model's encoding of the moment where a policy observes it; nil where there is no prediction.
     private mutating func predict(_ moment: Moment, _ input: MomentInput, at now: Instant) -> (
         outputs: [Outgoing], representation: [Float]
     )? {
         if settings.mode == .live, now.nanoseconds.clampedSubtracting(moment.arrived) > Int64(clamping: settings.fuse.maximumLatency * 1e9)
         {
-            told.drops.count(.shed)
+            ownTelemetry.drops.count(.shed)
             return nil
         }
         guard let serving else {
-            told.drops.count(.noModel)
+            ownTelemetry.drops.count(.noModel)
             return nil
         }
         let judgement = reliability.judge(input, session: moment.session, ordinal: moment.ordinal)
@@ -139,7 +140,7 @@ struct Predictor {
         let representation = decider?.looksThroughModel == true ? server.representation(row: 0) : []
         let answer = judgement.muted.isEmpty ? whole : server.predict([.init(input, without: judgement.muted)])[0]
         guard answer.isFinite, representation.allSatisfy(\.isFinite) else {  // numbers that are too large for the model
-            told.drops.count(.nonFinite)
+            ownTelemetry.drops.count(.nonFinite)
             return nil
         }
         let attention = settings.fuse.attention ? server.attention(row: 0) : []
@@ -152,7 +153,7 @@ struct Predictor {
             ? nil
             : server.explain(input.without(judgement.muted), class: answer.label, exhaustively: settings.fuse.explain == .shapley)
         let latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
-        told.latencies["prediction", default: QuantileSketch()].add(latency)
+        ownTelemetry.latencies["prediction", default: QuantileSketch()].add(latency)
         let prediction = Prediction.with {
             $0.moment = moment.id
             $0.session = moment.session
@@ -174,7 +175,7 @@ struct Predictor {
         return (predictions + changes, representation)
     }
 
-    /// What to do about the moment, where decisions are configured.
+    /// Decides on a moment, where decisions are configured.
     private mutating func decide(on moment: Moment, _ input: MomentInput, _ representation: [Float]?) -> [Outgoing] {
         guard let looksThroughModel = decider?.looksThroughModel, !looksThroughModel || representation != nil else { return [] }
         let latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
@@ -182,12 +183,12 @@ struct Predictor {
             return try decider?.decide(
                 on: moment, input, representation: representation ?? [], modelVersion: serving?.version ?? 0, latency: latency) ?? []
         } catch {
-            told.drops.count(error.reason)
+            ownTelemetry.drops.count(error.reason)
             return []
         }
     }
 
-    private func change(_ change: ReliabilityBook.Change, _ moment: Moment) -> Outgoing? {
+    private func change(_ change: ReliabilityTracker.Change, _ moment: Moment) -> Outgoing? {
         guard let topic = try? Topics.reliability(moment.session) else { return nil }  // the session was checked on its way in
         return Outgoing(
             .with {
@@ -206,7 +207,7 @@ struct Predictor {
         if remembered.count > max(settings.fuse.remembered, settings.learn.labelPatience) { remembered.removeFirst() }
     }
 
-    /// A label tells what each modality's opinion was worth.
+    /// Joins a label to its prediction and updates each modality's error statistics.
     private mutating func join(_ feedback: Feedback) {
         // the learner counts labels of unknown moments,
         guard let one = remembered.last(where: { feedback.cites($0.moment) }) else { return }
@@ -218,7 +219,8 @@ struct Predictor {
             session: one.moment.session)
     }
 
-    /// The answer to a request.
+    /// The explanation for a request.
+    /// - Throws: `badSession`.
     mutating func explain(_ request: ExplainRequest) throws(Refusal) -> Outgoing {
         guard let topic = try? Topics.explanation(request.session) else { throw Refusal(.badSession, String(request.session.prefix(64))) }
         var explained = MomentExplanation.with {

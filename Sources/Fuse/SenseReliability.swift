@@ -1,11 +1,12 @@
 import Foundation
 import Timing
 
-/// How far one modality of one session can be trusted: 1 while it is as usual, towards 0 as its readings or its errors drift.
+/// The reliability of one modality of one session: 1 while its statistics are as usual, towards 0 as its readings or its errors drift.
 ///
-/// r = readings · errors. `readings` is a short average of validity · trust(z), z the greatest deviation of the mean and of the logarithm of
-/// the spread of a moment's features from what is usual. `errors` is trust(z) of a short average of what the modality's own opinion misses,
-/// an EWMA chart (https://arxiv.org/abs/1212.6018), beside the other modalities: where all err more the world has changed, not the sense.
+/// r = readings · errors. `readings` is a short average of validity · trust(z), where z is the greatest deviation of the mean and of the
+/// logarithm of the standard deviation of a moment's features from their usual values. `errors` is trust(z) of a short average of the
+/// error of the modality's expert, an EWMA chart (https://arxiv.org/abs/1212.6018), relative to the other modalities: where all err more,
+/// the task has changed, not the sense.
 struct SenseReliability: Sendable {
     enum Cause: String, Sendable { case validity, statistics, errors }
 
@@ -15,10 +16,10 @@ struct SenseReliability: Sendable {
     private var readings = 1.0
     private var validity = 1.0
     private var recentError = 0.0
-    /// Moments, and labels, in a row that were unusual.
+    /// The number of moments, and of labels, in a row that were unusual.
     private var strange = 0, strangeErrors = 0
     private var skill = 1.0
-    /// Deviations of the recent errors from the usual ones, above.
+    /// How far recent errors exceed the usual ones, in deviations.
     private(set) var excess = 0.0
     var isMuted = false
 
@@ -28,8 +29,10 @@ struct SenseReliability: Sendable {
         usualError = Usual(floor: 0.05)
     }
 
-    /// Takes in the features of a moment.
-    /// - Parameter validity: 0 … 1, the frontend's.
+    /// Updates the statistics with the features of a moment.
+    /// - Parameters:
+    ///   - features: all values of the modality, in any shape.
+    ///   - validity: of the frontend, 0 … 1.
     mutating func observe(_ features: [Float], validity: Double) {
         guard !features.isEmpty else { return }
         let count = Double(features.count)
@@ -45,15 +48,15 @@ struct SenseReliability: Sendable {
             usual = usual.map { Usual(floor: $0.floor) }
             strange = 0
         }
-        // What is covered, or strange, does not become the usual.
+        // Invalid or unusual readings do not change the usual statistics.
         guard validity >= 0.5, z <= settings.limit else { return }
         for (index, statistic) in statistics.enumerated() { usual[index].add(statistic, weight: settings.usualWeight) }
     }
 
-    /// Takes in what the modality's own opinion missed of a label.
+    /// Updates the error statistics with a label.
     /// - Parameters:
-    ///   - error: 1 − the probability that it gave the label.
-    ///   - chance: the same for one that knows nothing.
+    ///   - error: 1 − the probability that the modality's expert gave the label.
+    ///   - chance: the same for a uniform prediction.
     mutating func observe(error: Double, chance: Double) {
         let isFirst = usualError.count == 0
         recentError = isFirst ? error : recentError + settings.errorWeight * (error - recentError)
@@ -68,9 +71,10 @@ struct SenseReliability: Sendable {
         if excess <= settings.limit { usualError.add(error, weight: settings.usualWeight) }
     }
 
+    /// The reliability, 0 … 1, and what lowers it most.
     /// - Parameter shared: the least excess among the other modalities of the moment.
     func reliability(beside shared: Double) -> (value: Double, cause: Cause) {
-        // An opinion that is still worth something is not thrown away, however much better it was.
+        // An expert that is still better than chance is kept, however much better it was before.
         let errors = max(trust(excess - shared), skill)
         let cause: Cause = errors < readings ? .errors : validity < 0.5 ? .validity : .statistics
         return (max(0, min(1, readings * errors)), cause)
@@ -84,7 +88,7 @@ struct SenseReliability: Sendable {
 
 /// The mean and deviation of a number over its newest values, weighted exponentially.
 private struct Usual: Sendable {
-    /// No deviation is held to be smaller.
+    /// The least deviation that is assumed.
     let floor: Double
     private(set) var count = 0
     private var mean = 0.0, variance = 0.0

@@ -5,10 +5,12 @@ import Statistics
 import Timing
 import Wiring
 
-/// The door of the graph: checks what publishers send, puts all of it in one order, and marks where moments end.
+/// Validates and orders the graph's input: checks what publishers send, passes it on in one order, and marks where moments end.
 ///
-/// Hears `sensor.*`, `cut.*`, `feedback.*` and `explain.*` from publishers; tells `sample.<modality>/`, `feedback.<session>/` and `explain.<session>/`.
+/// Subscribes to publishers' `sensor.*`, `cut.*`, `feedback.*` and `explain.*`; publishes `sample.<modality>/`, `feedback.<session>/` and
+/// `explain.<session>/`.
 public struct IngestProcessor: Processor {
+    /// What publishers send.
     public enum Input: Inbound, Sendable {
         case reading(SensorReading, payload: WireMessage)
         case cut(Cut)
@@ -45,6 +47,7 @@ public struct IngestProcessor: Processor {
         }
     }
 
+    /// What is passed on to the graph.
     public enum Output: Outbound {
         case sample(Sample, to: Topic<Sample>, payload: [Payload])
         case feedback(Feedback, to: Topic<Feedback>)
@@ -60,7 +63,7 @@ public struct IngestProcessor: Processor {
     }
 
     private var cutter: MomentCutter
-    /// Live only: how a recording travels tells nothing about its clocks.
+    /// Live mode only: the arrival times of a recording carry no information about its clocks.
     private var clocks: SourceClocks?
     private var newest: Int64 = 0
     private let topics: [(modality: String, topic: Topic<Sample>)]
@@ -75,7 +78,7 @@ public struct IngestProcessor: Processor {
     /// - Parameters:
     ///   - epoch: greater after a restart.
     ///   - wallOffset: nanoseconds from the clock that `process` is called with to the wall clock.
-    ///   - closer: the publisher whose end is the end of the whole stream; empty: none's.
+    ///   - closer: the publisher whose end is the end of the whole stream; empty: none.
     public init(_ settings: IngestSettings, epoch: UInt64, wallOffset: Int64, closer: String) {
         cutter = MomentCutter(settings.cut, epoch: epoch, doubts: settings.mode == .live)
         clocks = settings.mode == .live ? SourceClocks(settings.cut) : nil
@@ -104,7 +107,7 @@ public struct IngestProcessor: Processor {
         }
         if ended { throw Refusal(.afterTheEnd, "the stream has ended") }
         switch input {
-        case .explain: return []  // answered above, whether or not the stream goes on
+        case .explain: return []  // handled above, also after the end of the stream
         case .reading(let reading, let payload): return try take(reading, payload, at: now)
         case .cut(let cut): return try take(cut, at: now)
         case .feedback(var feedback):
@@ -130,7 +133,7 @@ public struct IngestProcessor: Processor {
 
     public mutating func tick(at now: Instant) -> [Output] {
         guard cutsInSilence, !ended else { return [] }
-        return cutter.silence(at: now.nanoseconds).flatMap { told($0, at: now) }
+        return cutter.silence(at: now.nanoseconds).flatMap { samples(marking: $0, at: now) }
     }
 
     private mutating func take(_ reading: SensorReading, _ message: WireMessage, at now: Instant) throws(Refusal) -> [Output] {
@@ -145,12 +148,12 @@ public struct IngestProcessor: Processor {
         let outcome = try take(event, reading.stamp, at: now)
         var reading = reading
         reading.stamp.time = event.time
-        var outputs = outcome.before.flatMap { told($0, at: now) }
+        var outputs = outcome.before.flatMap { samples(marking: $0, at: now) }
         let sample = Sample.with {
             $0.arrived = now.nanoseconds; $0.reading = reading; $0.timeline = outcome.timeline
         }
         outputs.append(.sample(sample, to: topic, payload: [Payload(message.payload[0])]))
-        if let boundary = outcome.boundary { outputs += told(boundary, at: now) }
+        if let boundary = outcome.boundary { outputs += samples(marking: boundary, at: now) }
         return outputs
     }
 
@@ -166,7 +169,7 @@ public struct IngestProcessor: Processor {
                     $0.arrived = now.nanoseconds
                     $0.last = true
                 })
-            return boundaries.flatMap { told($0, at: now) }
+            return boundaries.flatMap { samples(marking: $0, at: now) }
         }
         try check(session: cut.session)
         var event = MomentCutter.Event(session: cut.session, time: try time(of: cut.stamp, session: cut.session, at: now))
@@ -174,10 +177,10 @@ public struct IngestProcessor: Processor {
         event.isReading = false
         event.ends = cut.kind == .none ? .explicit : cut.kind
         let outcome = try take(event, cut.stamp, at: now)
-        return (outcome.before + (outcome.boundary.map { [$0] } ?? [])).flatMap { told($0, at: now) }
+        return (outcome.before + (outcome.boundary.map { [$0] } ?? [])).flatMap { samples(marking: $0, at: now) }
     }
 
-    /// Gives the event its place in its session. Clocks learn from what was believed.
+    /// Places the event in its session. Clock estimates are updated with accepted stamps.
     private mutating func take(_ event: MomentCutter.Event, _ stamp: Stamp, at now: Instant) throws(Refusal) -> MomentCutter.Outcome {
         var event = event
         event.source = stamp.source
@@ -185,7 +188,7 @@ public struct IngestProcessor: Processor {
         event.arrived = now.nanoseconds
         do {
             let outcome = try cutter.take(event)
-            if event.isReading, outcome.isBelieved { clocks?.note(stamp, session: event.session, arrived: now.nanoseconds) }
+            if event.isReading, outcome.isAccepted { clocks?.note(stamp, session: event.session, arrived: now.nanoseconds) }
             return outcome
         } catch {
             throw Refusal(Reason(rawValue: error.rawValue), "the time of \(stamp.source) does not fit session \(event.session)")
@@ -200,8 +203,8 @@ public struct IngestProcessor: Processor {
         return time
     }
 
-    /// A boundary goes to every modality's extractor, behind the samples that came before it.
-    private mutating func told(_ boundary: Boundary, at now: Instant) -> [Output] {
+    /// The messages of a boundary: one to every modality's extractor, after the samples that came before it.
+    private mutating func samples(marking boundary: Boundary, at now: Instant) -> [Output] {
         var boundary = boundary
         boundary.feedback = passedFeedback
         let sample = Sample.with {
@@ -219,7 +222,7 @@ public struct IngestProcessor: Processor {
         try check(range: stamp.time)
         let wall = now.nanoseconds.clampedAdding(wallOffset)
         if stamp.clock == "unix", stamp.time.clampedSubtracting(wall) > clockTolerance {
-            throw Refusal(.clockInFuture, "\(stamp.source) is hours ahead of the wall clock")
+            throw Refusal(.clockInFuture, "\(stamp.source) is too far ahead of the wall clock")
         }
     }
 

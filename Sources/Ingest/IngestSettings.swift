@@ -4,7 +4,7 @@ import Statistics
 import Timing
 import Wiring
 
-/// What ingest uses of the configuration.
+/// The sections of the configuration that ingest uses.
 public struct IngestSettings: StageSettings {
     public var mode = Mode.live
     public var endpoints = Endpoints()
@@ -12,7 +12,7 @@ public struct IngestSettings: StageSettings {
     public var lockstep = LockstepSettings()
     public var cut = MomentCutter.Configuration()
     public var fuse = FuseSettings()
-    /// One section a modality: readings of these are let in.
+    /// One section per modality: readings of these modalities are accepted.
     public var signals = SectionNames()
     public var model = ModelSenses()
 

@@ -8,21 +8,22 @@ import Statistics
 import Tensors
 import Tokenization
 
-/// What a learner writes: its model as users of Hugging Face recognise it, and all that it needs in order to go on.
+/// Writes and reads a learner's checkpoint: its model in Hugging Face's format, and the state that it needs in order to continue.
 ///
-/// `training.safetensors` is what it goes on from: parameters, optimiser, replay, random state and place in the stream. Beside it stands what serves:
-/// `config.json`, `model.safetensors` and the tokenizer's files are a GPT-2 for everybody, the language trunk; `senses.safetensors` is the rest of the model.
-/// All of them are one checkpoint, whole or not there at all, and the one before is kept.
+/// `training.safetensors` is the state to continue from: parameters, optimiser, replay, random state and position in the stream. The other
+/// files are the serving model: `config.json`, `model.safetensors` and the tokenizer's files are the language trunk as a GPT-2;
+/// `senses.safetensors` is the rest of the model. Together they are one checkpoint, which is written as a whole, and the previous one is
+/// kept.
 public struct CheckpointStore: Sendable {
     private let directory: String
-    /// The model's configuration: what `config.json` says.
+    /// The model's configuration: the text of `config.json`.
     let configuration: String
-    /// By which a Hugging Face user opens the trunk.
+    /// The tokenizer's files, with which Hugging Face's libraries open the trunk.
     private let tokenizer: [String: [UInt8]]
     /// The checkpoint that was found, or nil where there is none.
     let opened: CheckpointDirectory.Opened?
 
-    /// What is in a checkpoint beside tensors.
+    /// The state in a checkpoint beside tensors.
     private struct State: Codable {
         var version = Self.newest
         var stream: LearnProgress
@@ -33,9 +34,9 @@ public struct CheckpointStore: Sendable {
     }
 
     /// - Parameters:
-    ///   - directory: made where it is not there; empty: nothing is written, nothing is read.
+    ///   - directory: created where it is missing; empty: nothing is written or read.
     ///   - tokenizer: directory of the tokenizer's files; empty: a text's tokens are its bytes.
-    /// - Throws: where nothing can be written there, or no checkpoint in it is whole.
+    /// - Throws: where the directory cannot be written, or it holds checkpoints and none of them is whole.
     public init(directory: String, model: MultimodalConfiguration, tokenizer: String = "") throws {
         self.directory = directory
         configuration = try model.huggingFaceConfiguration
@@ -48,13 +49,15 @@ public struct CheckpointStore: Sendable {
         opened = try CheckpointDirectory(directory).recover()
         if opened == nil, fileExists("\(directory)/\(Self.training)") {
             throw CheckpointMismatch(
-                "\(directory) holds \(Self.training) without \(FileDigests.name), which says whether it is whole; move it away, or write the list by `sha256sum`"
+                "\(directory) holds \(Self.training) without \(FileDigests.name), which shows whether it is whole; "
+                    + "move it away, or write the list by `sha256sum`"
             )
         }
     }
 
-    /// Writes everything. Whoever reads meanwhile finds the old checkpoint or the new one.
+    /// Writes a checkpoint. A concurrent reader finds the old checkpoint or the new one.
     /// - Parameter others: files of other parts of the learner, which belong to the same checkpoint.
+    /// - Throws: `CheckpointMismatch` where a number is not finite; `FileError`.
     func save(_ guided: GuidedLearner, _ progress: LearnProgress, _ labels: LabelJoin, others: [CheckpointDirectory.Content] = []) throws {
         guard !directory.isEmpty else { return }
         let state = guided.state
@@ -85,9 +88,9 @@ public struct CheckpointStore: Sendable {
             ] + tokenizer.sorted { $0.key < $1.key }.map { .init($0.key, bytes: $0.value) } + others)
     }
 
-    /// Puts a learner where the newest checkpoint left off.
-    /// - Returns: its place in the stream and the moments that wait for labels, or nil where there is no checkpoint.
-    /// - Throws: what does not fit.
+    /// Restores a learner from the newest checkpoint.
+    /// - Returns: its position in the stream and the moments that wait for labels, or nil where there is no checkpoint.
+    /// - Throws: the error of a checkpoint that does not fit the settings.
     func restore(_ guided: GuidedLearner) throws -> (LearnProgress, LabelJoin)? {
         guard let path = opened?[Self.training] else { return nil }
         let archive = try TensorArchive(mapping: path)
@@ -105,13 +108,14 @@ public struct CheckpointStore: Sendable {
         for tensor in archive.tensors where tensor.name.hasPrefix("state.") {
             tensors[String(tensor.name.dropFirst("state.".count))] = try tensor.floats()
         }
-        // Weights first: what begins anew with a checkpoint of other settings begins with them.
+        // Weights first: parts that start anew because the settings differ start from them.
         for parameter in store.layout.parameters { try archive.tensor("model.\(parameter.name)").copy(into: store[parameter.name]) }
         try guided.restore(state.learner, tensors)
         return (state.stream, state.labels)
     }
 
-    /// What the newest checkpoint of a directory remembers, without the moments themselves.
+    /// The replay slots of the newest checkpoint of a directory, without the moments themselves.
+    /// - Throws: `CheckpointMismatch` where there is none or it cannot be read.
     public static func memory(of directory: String) throws -> [ReplaySlot] {
         guard let path = try CheckpointDirectory(directory).open()?[training] else {
             throw CheckpointMismatch("\(directory) holds no checkpoint")
@@ -120,7 +124,8 @@ public struct CheckpointStore: Sendable {
         return try StateCoding.decode(Remembered.self, from: text, of: path).learner.learner.memory.slots
     }
 
-    /// Copies the model that serves in the newest checkpoint of a directory into a store that holds its parameters.
+    /// Copies the serving model of the newest checkpoint of a directory into a store of its layout.
+    /// - Throws: `CheckpointMismatch` where there is none; `SafetensorsError` where a shape differs.
     package static func copyModel(of directory: String, into store: ParameterStore<Float>) throws {
         guard let opened = try CheckpointDirectory(directory).open(), let trunk = opened["model.safetensors"],
             let senses = opened[Self.senses]
@@ -137,7 +142,7 @@ public struct CheckpointStore: Sendable {
         }
     }
 
-    /// As much of a state as tells what is remembered.
+    /// The part of a state that holds the replay slots.
     private struct Remembered: Decodable {
         struct Learner: Decodable { var learner: Own }
         struct Own: Decodable { var memory: Memory }
@@ -154,7 +159,7 @@ public struct CheckpointStore: Sendable {
     private static let senses = "senses.safetensors"
 }
 
-/// A number that is not finite would keep whoever reads it from starting: the checkpoint before is worth more.
+/// Throws where a number is not finite: a checkpoint with it could not be read, so the previous one is kept.
 func requireFinite(_ numbers: some Collection<Float>, _ name: String) throws(CheckpointMismatch) {
     var sum: Float = 0
     for number in numbers { sum += number * 0 }  // zero, unless one is not finite
@@ -171,7 +176,7 @@ struct CheckpointMismatch: Error, CustomStringConvertible {
 }
 
 extension MultimodalConfiguration {
-    /// `config.json`: the keys by which a GPT-2 is known, and this model's own under `accrete`.
+    /// The text of `config.json`: the keys of a GPT-2, and this model's own configuration under `accrete`.
     var huggingFaceConfiguration: String {
         get throws {
             let encoder = JSONEncoder()

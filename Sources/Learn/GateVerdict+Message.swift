@@ -2,7 +2,7 @@ import Learning
 import Schema
 
 extension GateVerdict {
-    /// As it goes over the wire.
+    /// The verdict as a message.
     func message(_ gate: UpdateGate?, _ progress: LearnProgress) -> Schema.Verdict {
         .with {
             $0.version = progress.version

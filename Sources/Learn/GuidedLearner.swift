@@ -7,16 +7,16 @@ import Schema
 import Statistics
 import Tensors
 
-/// A learner, the rules that watch it, and the gate before what it learned is published. One owner.
+/// A learner with its trigger rules and the gate that accepts or rejects what it learned before it is published. It has one owner.
 final class GuidedLearner {
     let learner: OnlineLearner
-    /// Nil where nothing is held back.
+    /// Nil where every update is accepted.
     let gate: UpdateGate?
     private(set) var rules: TriggeredLearning
-    /// What has been measured since the rules were last asked.
+    /// Signals measured since the rules were last evaluated.
     private var signals: [(String, Double)] = []
 
-    /// - Throws: what is wrong with the settings.
+    /// - Throws: the error of invalid settings, or of reading the GPT-2 that the trunk starts from.
     init(_ settings: GraphSettings) throws {
         let model = try MultimodalModel(settings.model), seed = UInt64(settings.seed)
         learner = try OnlineLearner(model, settings.learner, seed: seed)
@@ -31,13 +31,17 @@ final class GuidedLearner {
     var serving: ParameterStore<Float> { gate?.serving ?? learner.servingParameters }
     var ledger: TriggerLedger { rules.ledger }
 
-    /// Something measured elsewhere, for rules that listen to it.
-    func tell(_ signal: String, _ value: Double?) {
+    /// Notes a signal measured elsewhere, for the rules that use it.
+    func note(_ signal: String, _ value: Double?) {
         if let value { signals.append((signal, value)) }
     }
 
-    /// Judges a moment, learns from it, and lets the rules act.
-    /// - Parameter time: nanoseconds of a clock that does not run back.
+    /// Scores a moment for the gate, learns from it, and lets the rules act.
+    /// - Parameters:
+    ///   - source: the session that the moment is from.
+    ///   - time: nanoseconds of a clock that does not run back.
+    /// - Returns: nil where there is nothing to learn from.
+    /// - Throws: `MomentProblem` where the moment does not fit the model.
     func learn(_ input: MomentInput, source: String, at time: Int64) throws(MomentProblem) -> LearnOutcome? {
         try learner.model.configuration.check(input)
         gate?.observe(input, candidate: learner.servingParameters)
@@ -47,11 +51,11 @@ final class GuidedLearner {
         return outcome
     }
 
-    /// Asks the gate what shall serve from now on. Nil without a gate: what was learned serves.
+    /// Lets the gate decide which parameters serve from now on. Nil without a gate: the learned ones do.
     func decide(at time: Int64) -> GateVerdict? {
         guard let gate else { return nil }
         let verdict = gate.decide(learner)
-        tell("anchor_loss", gate.anchorLoss)
+        note("anchor_loss", gate.anchorLoss)
         if verdict.decision != .accepted {
             rules.ledger.append(
                 "gate", verdict.decision == .rolledBack ? .rollBack : .nothing, verdict.reason, signal: verdict.anchorLoss,
@@ -61,15 +65,15 @@ final class GuidedLearner {
         return verdict
     }
 
-    /// A domain has ended: what strategies hold on to is the weights as they are, unless they are not fit to be served.
+    /// Ends a domain: strategies consolidate the current weights, unless the gate has not accepted them.
     func endDomain(accepted: Bool) {
         if accepted { learner.consolidate() }
     }
 
     /// Carries out an operator's order.
-    /// - Returns: what was done.
-    /// - Throws: `badOrder`; nothing has been changed then.
-    func obey(_ order: Order, at time: Int64) throws(Refusal) -> String {
+    /// - Returns: a sentence about what was done.
+    /// - Throws: `badOrder`; nothing is changed then.
+    func execute(_ order: Order, at time: Int64) throws(Refusal) -> String {
         let note: String, action: TriggerRule.Action
         do throws(SettingsError) {
             let settings = try order.settings.isEmpty ? .object([:]) : JSONValue(text: order.settings)
@@ -90,7 +94,7 @@ final class GuidedLearner {
                 guard let gate else { throw SettingsError("roll_back", "there is no gate that keeps a good version") }
                 learner.rollBack(to: gate.serving)
                 (note, action) = ("the weights of the serving version are back", .rollBack)
-            case nil: throw SettingsError("order", "says nothing")
+            case nil: throw SettingsError("order", "is empty")
             }
         } catch {
             throw Refusal(.badOrder, error.description)
@@ -110,7 +114,7 @@ extension JSONValue {
 }
 
 extension GuidedLearner {
-    /// What a checkpoint holds of it beside tensors.
+    /// The part of its state that a checkpoint stores beside tensors.
     struct Progress: Codable {
         var learner: OnlineLearner.State.Progress
         var gate: UpdateGate.State?
@@ -134,7 +138,8 @@ extension GuidedLearner {
         return (progress, tensors)
     }
 
-    /// - Throws: what does not fit.
+    /// Restores a checkpoint's state.
+    /// - Throws: the error of a state that does not fit the settings.
     func restore(_ progress: Progress, _ tensors: [String: [Float]]) throws {
         func part(_ name: String) -> [String: [Float]] {
             let prefix = name + "."

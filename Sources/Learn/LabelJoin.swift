@@ -4,10 +4,10 @@ import Moments
 import Schema
 import Statistics
 
-/// Joins labels to the moments they cite, within a window, and knows which came too late.
+/// Joins labels to the moments they cite, within a window, and recognises those that are too late.
 ///
-/// A moment that asks for a label waits for it until so many later moments have come. One that did not ask is learned at once and remembered as long: a
-/// label that cites it after all is learned with it.
+/// A moment that requests a label waits for it until `patience` later moments have come. One that does not is learned at once and
+/// remembered as long: when a label cites it nevertheless, it is learned again with the label.
 struct LabelJoin: Sendable {
     struct Waiting: Sendable {
         var moment: Moment
@@ -25,9 +25,9 @@ struct LabelJoin: Sendable {
 
     private(set) var waiting: [Waiting] = []
     private(set) var patience: Int
-    /// Ids of moments that were given up, oldest first; as many as wait at most.
+    /// Ids of moments learned without their label, oldest first; at most `patience`.
     private var givenUp: [String] = []
-    /// Whether each of the newest moments that asked got its label.
+    /// For each of the newest moments that requested a label, whether it got one.
     private var joins: [Bool] = []
     private static let window = 100
 
@@ -35,11 +35,11 @@ struct LabelJoin: Sendable {
         self.patience = patience
     }
 
-    /// The share of the newest moments that asked whose label came in time; nil before any.
+    /// The share of the newest moments that requested a label whose label came in time; nil before any.
     var joinRate: Double? { joins.isEmpty ? nil : Double(joins.count { $0 }) / Double(joins.count) }
     var due: [Waiting] { waiting.filter(\.isDue) }
 
-    /// What a file says that no run can have come to; nil where nothing is wrong.
+    /// Why a decoded state is invalid; nil where it is valid.
     func problem(for model: MultimodalConfiguration) -> String? {
         if !(0...100_000).contains(patience) { return "moments wait for their labels during \(patience) others" }
         if waiting.contains(where: { $0.moment.ordinal > UInt64(StateCoding.largest) || !model.accepts($0.input) }) {
@@ -52,7 +52,7 @@ struct LabelJoin: Sendable {
         waiting.append(Waiting(moment: moment, input: input, isDue: isDue))
     }
 
-    /// Takes out the moments that have waited too long by `ordinal`, in order; those that asked come back.
+    /// Removes the moments that have waited too long by `ordinal`, and returns those that requested a label, in order.
     mutating func overdue(at ordinal: UInt64) -> [Waiting] {
         var over: [Waiting] = []
         while let first = waiting.first, first.moment.ordinal.clampedAdding(UInt64(max(0, patience))) < ordinal {
@@ -64,7 +64,7 @@ struct LabelJoin: Sendable {
         return over
     }
 
-    /// Takes out all that still waits to be learned: nothing more will come.
+    /// Removes and returns all moments that still wait to be learned, at the end of the stream.
     mutating func end() -> [Waiting] {
         defer { waiting.removeAll() }
         return due

@@ -4,6 +4,7 @@ import Pipeline
 import Schema
 
 extension LearnProcessor {
+    /// An event of the stream, or an operator's order.
     public enum Input: Inbound, Sendable {
         case event(MomentMessage, Stamp)
         case order(Order)

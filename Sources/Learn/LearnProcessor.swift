@@ -6,16 +6,18 @@ import Pipeline
 import Schema
 import Statistics
 
-/// The learner: learns from each moment once, lets its rules act, and publishes the model as it changes, past a gate where one is configured.
+/// The learner: learns from each moment once, applies its trigger rules, and publishes the model as it changes, through a gate where one is
+/// configured.
 ///
-/// Hears `moment.*` (moments and the feedback that cites them, in one order) and an operator's `order.*`; tells `model.update/`, `model.verdict/`,
-/// `trigger.ledger/`, an answer to each order and, where they are configured, `policy.update/` for decisions and `model.update.<session>/` for sessions' own adapters. A moment that asks
-/// for a label waits for it; the order of learning is the order in which moments are complete, so equal streams give equal models.
+/// Subscribes to `moment.*` (moments and the feedback that cites them, in one order) and an operator's `order.*`. Publishes
+/// `model.update/`, `model.verdict/`, `trigger.ledger/`, an answer to each order and, where configured, `policy.update/` for decisions and
+/// `model.update.<session>/` for sessions' own adapters. A moment that requests a label waits for it. Moments are learned in the order in
+/// which they are complete, so equal streams give equal models.
 public struct LearnProcessor: Processor {
     private let settings: LearnSettings
     private let holdOut: UInt64
     private let isLive: Bool
-    /// Updates are cut into frames of this size.
+    /// Updates are split into frames of this size.
     private let frameBytes: Int
     /// Measures how long an update took; nothing else depends on it.
     private let clock: any TimeSource
@@ -24,31 +26,31 @@ public struct LearnProcessor: Processor {
     private let store: CheckpointStore
     private var progress: LearnProgress
     private var labels: LabelJoin
-    /// Versions that are never given out twice.
+    /// Reserved version numbers, each of which is used only once.
     private var versions: ReservedNumbers
-    /// Live: fuse counts from behind what has been seen, and is to be told where it stands.
+    /// Live mode: fuse has sent an ordinal that was seen before, and needs an update with the current ordinal.
     private var isAhead = false
-    /// Events of a stream that begins again which the checkpoint has dealt with already.
+    /// The number of events, of a stream that starts again, that the checkpoint has processed already and that are skipped.
     private var known: UInt64 = 0
     private var newestArrival: Int64 = 0
     private var losses = 0.0
     private var learned = 0
     private var isAccepted = true
-    /// Steps that the learner had taken when its model was last published, and whether an operator has changed it since.
+    /// The learner's steps when its model was last published, and whether an operator has changed it since.
     private var stepsPublished = 0, isOrdered = false
-    /// The end of the stream has been heard; a checkpoint of its end may have been restored before.
+    /// Whether the end of the stream has been received in this run; a restored checkpoint may be of its end already.
     private var hasEnded = false
-    /// Lines of the ledger that were told: up to this serial, and the time of the newest of them.
+    /// The ledger's lines published so far: up to this serial, and the time of the newest of them.
     private var lines = (serial: 0, time: Int64.min)
     private var lastPublished: Instant?
     private var lastStored: Instant?
-    /// Events that the newest checkpoint knows of, and the seconds that writing it took.
+    /// The number of events in the newest checkpoint, and the seconds that writing it took.
     private var eventsStored: UInt64 = 0, storing = 0.0
     private var decisions: DecisionLearner?
-    private var told = Telemetry()
+    private var ownTelemetry = Telemetry()
 
-    /// Goes on from the newest checkpoint of the configured directory, or starts from the seed where there is none.
-    /// - Throws: what is wrong with the settings, or with the checkpoint.
+    /// Continues from the newest checkpoint of the configured directory, or starts from the seed where there is none.
+    /// - Throws: the error of invalid settings, or of a checkpoint that cannot be used.
     public init(_ settings: GraphSettings, clock: any TimeSource) throws {
         self.settings = settings.learn
         holdOut = UInt64(settings.evaluate.holdOut)
@@ -68,32 +70,32 @@ public struct LearnProcessor: Processor {
             (progress, isRestored) = (saved, true)
             if !isLive, saved.goesOn(with: settings.learn.stream, run: settings.learn.run) {
                 (known, labels, goesOn) = (saved.events, waiting, true)
-                told.gauges["learned"] = Double(known)
+                ownTelemetry.gauges["learned"] = Double(known)
             } else {
                 progress.begin(settings.learn.stream, run: settings.learn.run)
             }
         } else {
             progress.begin(settings.learn.stream, run: settings.learn.run)
         }
-        // What was published after the checkpoint, or learned after it was published, has its number.
+        // Versions published after the checkpoint have used their numbers.
         if !goesOn, isLive && isRestored || versions.reserved > progress.version {
             progress.version = max(progress.version, versions.reserved) + 1
         }
         if let damage = store.opened?.damage {
-            told.drops.count(.checkpointDamaged, because: "\(damage); goes on from the checkpoint before")
+            ownTelemetry.drops.count(.checkpointDamaged, because: "\(damage); goes on from the checkpoint before")
         }
         decisions = try DecisionLearner(settings, from: store.opened) { [guided] in guided.serving }
         sessions = try SessionPublisher(settings, guided.learner.model, clock: clock, from: store.opened)
-        if let problem = sessions?.problem { told.drops.count(.checkpointDamaged, because: "\(problem); sessions begin anew") }
+        if let problem = sessions?.problem { ownTelemetry.drops.count(.checkpointDamaged, because: "\(problem); sessions start again") }
     }
 
     public var telemetry: Telemetry {
-        var telemetry = told
+        var telemetry = ownTelemetry
         if let decisions {
             telemetry.gauges.merge(decisions.gauges) { $1 }
             telemetry.drops.add(decisions.drops)
         }
-        sessions?.tell(&telemetry)
+        sessions?.addGauges(to: &telemetry)
         return telemetry
     }
 
@@ -101,7 +103,7 @@ public struct LearnProcessor: Processor {
         var outputs = begin(at: now)
         switch input {
         case .order(let order): outputs.append(contentsOf: answer(order))
-        case .event(.end, _) where progress.isFinished:  // the checkpoint has dealt with it, and nobody was told
+        case .event(.end, _) where progress.isFinished:  // in the checkpoint already, but not published in this run
             hasEnded = true
             outputs.append(update("end of the stream"))
         case .event(.end, _):
@@ -119,7 +121,7 @@ public struct LearnProcessor: Processor {
             if !feedback.decision.isEmpty { outputs += try decisions?.take(feedback, at: now) ?? [] }
         case .event(.decision(let record, let input), _):
             defer { progress.events += 1 }
-            // where it is all that is told of moments
+            // for graphs that publish decisions without moments
             if record.action.ordinal.clampedSubtracting(progress.momentsSeen) <= Self.widestGap {
                 progress.momentsSeen = max(progress.momentsSeen, record.action.ordinal)
             }
@@ -145,7 +147,7 @@ public struct LearnProcessor: Processor {
         return outputs
     }
 
-    /// Writes what was learned: the stage has been told to stop. A replay goes on from its newest checkpoint, which stands between two moments.
+    /// Writes a checkpoint when the stage is stopped. A replay continues from its newest checkpoint, which lies between two moments.
     public mutating func finish(at now: Instant) -> [Outgoing] {
         if isLive, !progress.isFinished { save(at: now) }
         settle()
@@ -153,7 +155,7 @@ public struct LearnProcessor: Processor {
         return []
     }
 
-    /// The model as it stands, first of all, so that everybody starts from the same.
+    /// Publishes the current model first, so that all stages start from the same parameters.
     private mutating func begin(at now: Instant) -> [Outgoing] {
         guard lastPublished == nil else { return [] }
         (lastPublished, lastStored) = (now, now)
@@ -161,24 +163,24 @@ public struct LearnProcessor: Processor {
         return [update("start")] + (decisions?.begin() ?? [])
     }
 
-    /// Carries out an order and says what was done, or why nothing was.
+    /// Carries out an order; the message states what was done, or why nothing was.
     private mutating func answer(_ order: Order) -> [Outgoing] {
         var answer = OrderAnswer.with {
             ($0.orderSource, $0.orderEpoch, $0.orderSequence) = (order.stamp.source, order.stamp.epoch, order.stamp.sequence)
             ($0.momentsSeen, $0.modelVersion) = (progress.momentsSeen, progress.version)
         }
         do throws(Refusal) {
-            answer.done = try guided.obey(order, at: progress.time).printable(atMost: Self.answerLength)
+            answer.done = try guided.execute(order, at: progress.time).printable(atMost: Self.answerLength)
             answer.accepted = true
             isOrdered = true
         } catch {
             answer.reason = error.detail.printable(atMost: Self.answerLength)
-            told.drops.count(error.reason, because: answer.reason)
+            ownTelemetry.drops.count(error.reason, because: answer.reason)
         }
         return (try? Topics.orderAnswer("learn")).map { [Outgoing(answer, on: $0)] } ?? []  // the name is valid
     }
 
-    /// Characters of an answer's text: what an order says comes from outside, and may be longer than an answer is.
+    /// The most characters of an answer's text, which quotes an order from outside.
     private static let answerLength = 512
 
     private mutating func take(_ moment: Moment, _ input: MomentInput, at now: Instant) throws(Refusal) -> [Outgoing] {
@@ -206,15 +208,15 @@ public struct LearnProcessor: Processor {
             if !progress.domain.isEmpty { guided.endDomain(accepted: isAccepted) }
             progress.domain = moment.domain
         }
-        if holdOut > 0, moment.ordinal % holdOut == 0 { return outputs }  // the referee's own
+        if holdOut > 0, moment.ordinal % holdOut == 0 { return outputs }  // held out for the evaluator
         for late in labels.overdue(at: moment.ordinal) {
-            told.drops.count(.labelNeverCame)
-            guided.tell("join_rate", labels.joinRate)
+            ownTelemetry.drops.count(.labelNeverCame)
+            guided.note("join_rate", labels.joinRate)
             learn(late)
         }
-        let asks = moment.kind == .labelRequest
-        labels.wait(moment, input, isDue: asks)
-        if !asks { learn(.init(moment: moment, input: input)) }
+        let requestsLabel = moment.kind == .labelRequest
+        labels.wait(moment, input, isDue: requestsLabel)
+        if !requestsLabel { learn(.init(moment: moment, input: input)) }
         return outputs
     }
 
@@ -228,30 +230,30 @@ public struct LearnProcessor: Processor {
         case .joined(var complete):
             complete.input.label = Int(feedback.label)
             complete.input.classes = feedback.classes > 0 ? min(Int(feedback.classes), classes) : nil
-            if let delay = feedback.delay(of: complete.moment) { told.latencies["label", default: QuantileSketch()].add(delay) }
-            guided.tell("join_rate", labels.joinRate)
+            if let delay = feedback.delay(of: complete.moment) { ownTelemetry.latencies["label", default: QuantileSketch()].add(delay) }
+            guided.note("join_rate", labels.joinRate)
             learn(complete)
         case .tooLate:
             throw Refusal(.labelTooLate, "the moment of \(feedback.session) at \(feedback.momentEnd) was learned without its label")
         case .orphan:
-            if holdOut > 0 { return }  // it may be of a moment that is the referee's
+            if holdOut > 0 { return }  // it may belong to a held-out moment
             throw Refusal(.orphanLabel, "no moment waits for the label of \(feedback.session) at \(feedback.momentEnd)")
         }
     }
 
     private mutating func learn(_ complete: LabelJoin.Waiting) {
         let (watermark, serving) = (progress.watermark, guided.serving)
-        sessions?.hear(complete.moment, complete.input, watermark: watermark, shared: serving)
+        sessions?.add(complete.moment, complete.input, watermark: watermark, shared: serving)
         progress.watermark = max(progress.watermark, complete.moment.ordinal)
         do {
             // nothing to learn from
             guard let outcome = try guided.learn(complete.input, source: complete.moment.session, at: progress.time) else { return }
-            guard outcome.stepped else { return told.drops.count(.nonFinite) }
+            guard outcome.stepped else { return ownTelemetry.drops.count(.nonFinite) }
             losses += outcome.losses.total.isFinite ? outcome.losses.total : 0
             learned += 1
-            told.gauges["learned", default: 0] += 1
+            ownTelemetry.gauges["learned", default: 0] += 1
         } catch {
-            told.drops.count(.wrongShape)
+            ownTelemetry.drops.count(.wrongShape)
         }
     }
 
@@ -270,7 +272,8 @@ public struct LearnProcessor: Processor {
         progress.momentsPublished = progress.momentsSeen
         lastPublished = now
         if learned > 0 {
-            told.latencies["update", default: QuantileSketch()].add(Double(clock.now.nanoseconds.clampedSubtracting(newestArrival)) / 1e9)
+            ownTelemetry.latencies["update", default: QuantileSketch()].add(
+                Double(clock.now.nanoseconds.clampedSubtracting(newestArrival)) / 1e9)
         }
         (losses, learned) = (0, 0)
         (stepsPublished, isOrdered) = (guided.learner.steps, false)
@@ -280,15 +283,15 @@ public struct LearnProcessor: Processor {
         return outputs
     }
 
-    /// Whether there is anything new to publish; in lockstep each version has its moments, new or not.
+    /// Whether there is anything new to publish; in lockstep a version is due after a number of moments, changed or not.
     private var isMoved: Bool { !isLive || isOrdered || guided.learner.steps != stepsPublished }
 
-    /// What serves, as a message.
+    /// The serving model as a message.
     private mutating func update(_ reason: String) -> Outgoing {
         let published = PublishedParameters(guided.serving)
-        told.modelVersion = progress.version
-        told.gauges["remembered"] = Double(guided.learner.memorySlots.count)
-        told.gauges["rememberedBytes"] = Double(guided.learner.memoryBytes)
+        ownTelemetry.modelVersion = progress.version
+        ownTelemetry.gauges["remembered"] = Double(guided.learner.memorySlots.count)
+        ownTelemetry.gauges["rememberedBytes"] = Double(guided.learner.memoryBytes)
         let update = ModelUpdate.with {
             $0.version = progress.version
             $0.parent = progress.version > 0 ? progress.version - 1 : 0
@@ -305,7 +308,7 @@ public struct LearnProcessor: Processor {
         return Outgoing(update, on: Topics.modelUpdate.only, payload: published.payload.cut(into: frameBytes))
     }
 
-    /// The ledger's lines that were added or went on since they were last told.
+    /// The ledger's lines that were added or updated since they were last published.
     private mutating func newLines() -> [Outgoing] {
         let ledger = guided.ledger
         let new = ledger.entries.filter { $0.serial >= lines.serial || $0.verdict == .quiet && $0.time > lines.time }
@@ -320,21 +323,21 @@ public struct LearnProcessor: Processor {
         ]
     }
 
-    /// So many moments are never lost at once: who names a later one is not the numbering's owner.
+    /// The widest plausible gap between ordinals: a moment beyond it does not belong to this numbering.
     private static let widestGap: UInt64 = 1 << 40
 
     private mutating func cover() {
         do {
             try versions.cover(progress.version)
         } catch {
-            told.drops.count(.checkpointFailed, because: "\(error)")
+            ownTelemetry.drops.count(.checkpointFailed, because: "\(error)")
         }
     }
 
-    /// Versions that are reserved and will not be published are free again.
-    private mutating func settle() { try? versions.settle(at: progress.version) }  // else they are left out
+    /// Releases reserved versions that will not be published.
+    private mutating func settle() { try? versions.settle(at: progress.version) }  // on failure they are skipped
 
-    /// Live, writing takes no more than a twentieth of the time, however large the model.
+    /// In live mode, writing checkpoints takes at most a twentieth of the time, however large the model.
     private static let storingShare = 20.0
 
     private mutating func save(at now: Instant) {
@@ -346,7 +349,7 @@ public struct LearnProcessor: Processor {
         do {
             try store.save(guided, progress, labels, others: (decisions?.files() ?? []) + (sessions?.files ?? []))
         } catch {
-            told.drops.count(.checkpointFailed, because: "\(error)")
+            ownTelemetry.drops.count(.checkpointFailed, because: "\(error)")
         }
     }
 

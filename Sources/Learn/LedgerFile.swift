@@ -4,10 +4,12 @@ import Learning
 import Safetensors
 import Schema
 
-/// The ledger as it stands in a checkpoint's directory: one JSON object a line, newest last.
+/// The trigger ledger as a file of a checkpoint directory: one JSON object per line, newest last.
 public enum LedgerFile {
+    /// The file's name.
     public static let name = "ledger.jsonl"
 
+    /// The text of the file.
     public static func text(of entries: [TriggerEntry]) -> String {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -16,8 +18,8 @@ public enum LedgerFile {
         return entries.map(\.finite).compactMap { try? encoder.encode($0) }.map { String(decoding: $0, as: UTF8.self) + "\n" }.joined()
     }
 
-    /// The ledger's lines. One that cannot be read costs itself only.
-    /// - Throws: `FileDamage` where the file is not what the list of digests beside it says; `FileError`.
+    /// The entries of a ledger file. Lines that cannot be read are skipped.
+    /// - Throws: `FileDamage` where the file does not match the list of digests beside it; `FileError`.
     public static func read(_ path: String) throws -> [TriggerEntry] {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -27,7 +29,7 @@ public enum LedgerFile {
         }
     }
 
-    /// A ledger is never longer than this, in bytes.
+    /// The greatest size of a ledger file, in bytes.
     private static let largest = 64 << 20
 }
 
@@ -44,7 +46,8 @@ extension TriggerEntry {
 }
 
 extension TriggerEntry {
-    /// As it goes over the wire.
+    /// The entry as a message.
+    /// - Parameter ordinal: of the newest moment.
     func message(at ordinal: UInt64) -> TriggerLine {
         .with {
             $0.serial = UInt64(clamping: serial)

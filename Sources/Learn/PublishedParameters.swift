@@ -3,7 +3,7 @@ import Messaging
 import Safetensors
 import Tensors
 
-/// Parameters as they are published: a safetensors file in memory that the numbers are copied to once, and its SHA-256.
+/// Parameters in the form in which they are published: a safetensors file in memory, and its SHA-256.
 struct PublishedParameters {
     let payload: Payload
     let digest: Data

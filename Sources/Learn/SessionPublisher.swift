@@ -10,24 +10,25 @@ import Schema
 import Statistics
 import Tensors
 
-/// The learner's part of sessions' own adapters: hears moments before the shared model learns from them, and tells `model.update.<session>/`.
+/// The learner's part of sessions' own adapters: adapts to moments before the shared model learns from them, and publishes
+/// `model.update.<session>/`.
 ///
-/// In lockstep what was adapted goes out before the next model, and is used with it; live it goes out at once.
+/// In lockstep new adapters are published before the next model, and used with it; in live mode they are published at once.
 struct SessionPublisher {
     private let tasks: SessionTasks
     private let settings: PersonalConfiguration
     private let isLive: Bool
     private let frameBytes: Int
-    /// Measures how long adapting took, and live ends it in time; nothing else depends on it.
+    /// Measures how long adapting took, and in live mode limits it; nothing else depends on it.
     private let clock: any TimeSource
     private var waiting: [(adapted: SessionTasks.Adapted, watermark: UInt64)] = []
     private var latency = QuantileSketch()
-    private var told = 0
-    /// What of the checkpoint could not be taken; nil where nothing is wrong.
+    private var updatesSent = 0
+    /// Why the checkpoint's state could not be used; nil where it could.
     private(set) var problem: String?
 
-    /// Nil where sessions have no adapters of their own.
-    /// - Parameter opened: the checkpoint to go on from.
+    /// Nil where sessions have no adapters.
+    /// - Parameter opened: the checkpoint to continue from.
     init?(_ settings: GraphSettings, _ model: MultimodalModel, clock: any TimeSource, from opened: CheckpointDirectory.Opened? = nil) throws
     {
         guard settings.personal.enabled else { return nil }
@@ -39,10 +40,11 @@ struct SessionPublisher {
         if let path = opened?[Self.name] { try restore(from: path) }
     }
 
+    /// Adds a moment to its session, and adapts when the session has enough of them.
     /// - Parameters:
-    ///   - watermark: greatest ordinal of the moments heard before.
-    ///   - shared: as it is before it learns from the moment.
-    mutating func hear(_ moment: Moment, _ input: MomentInput, watermark: UInt64, shared: ParameterStore<Float>) {
+    ///   - watermark: greatest ordinal of the moments added before.
+    ///   - shared: the shared parameters before they learn from the moment.
+    mutating func add(_ moment: Moment, _ input: MomentInput, watermark: UInt64, shared: ParameterStore<Float>) {
         let start = clock.now
         let adapted = tasks.add(input, of: moment.session, shared: shared) { [settings, isLive, clock] in
             !isLive || Double(clock.now.nanoseconds - start.nanoseconds) / 1e9 < settings.budget
@@ -54,27 +56,27 @@ struct SessionPublisher {
         waiting.append((adapted, max(watermark, moment.ordinal)))
     }
 
-    /// What is to be sent now.
-    /// - Parameter version: of the model that is sent after it, or live of the one that was.
+    /// The updates to be sent now.
+    /// - Parameter version: of the model that is sent after them, or in live mode of the last one sent.
     mutating func updates(before version: UInt64) -> [Outgoing] {
         let updates =
             tasks.takeReleased().compactMap { ended($0, version) } + waiting.compactMap { update($0.adapted, $0.watermark, version) }
         waiting.removeAll()
-        told += updates.count
+        updatesSent += updates.count
         return updates
     }
 
-    /// Live, adapters do not wait for the next model.
+    /// In live mode, updates that do not wait for the next model.
     mutating func updatesAtOnce(with version: UInt64) -> [Outgoing] { isLive ? updates(before: version) : [] }
 
-    func tell(_ telemetry: inout Telemetry) {
+    func addGauges(to telemetry: inout Telemetry) {
         telemetry.gauges["personalTasks"] = Double(tasks.learner.episodes)
-        telemetry.gauges["personalUpdates"] = Double(told)
+        telemetry.gauges["personalUpdates"] = Double(updatesSent)
         telemetry.gauges["personalGain"] = tasks.gain.mean
         telemetry.gauges["personalTrusted"] = tasks.gain.isTrusted ? 1 : 0
         telemetry.gauges["personalExpired"] = Double(tasks.expired)
         telemetry.gauges["personalFailed"] = Double(tasks.failed)
-        if tasks.learner.episodes > 0 || told > 0 { telemetry.latencies["adapting"] = latency }
+        if tasks.learner.episodes > 0 || updatesSent > 0 { telemetry.latencies["adapting"] = latency }
     }
 
     private func update(_ adapted: SessionTasks.Adapted, _ watermark: UInt64, _ version: UInt64) -> Outgoing? {
@@ -107,8 +109,8 @@ struct SessionPublisher {
 
     private static let name = "personal.safetensors"
 
-    /// The start of sessions, its rates and what adapters were worth, as a file of a checkpoint; what sessions adapted to is theirs alone, and is not kept.
-    /// None where a number is not finite.
+    /// The initial adapters, their rates and the measured gains, as a file of a checkpoint; the adapters of single sessions are not stored.
+    /// Empty where a number is not finite.
     var files: [CheckpointDirectory.Content] {
         guard stores.allSatisfy({ $0.store.values.allSatisfy(\.isFinite) }), tasks.gain.tasks.allSatisfy(\.isFinite) else { return [] }
         let parts = stores.flatMap { part, store in
@@ -135,7 +137,7 @@ struct SessionPublisher {
         } catch {
             if case .nonFinite = error.reason { return problem = error.description }
             throw CheckpointMismatch(
-                "\(error): it belongs to other settings of personal; move the checkpoint away, and sessions begin anew")
+                "\(error): it belongs to other settings of personal; move the checkpoint away, and sessions start again")
         }
     }
 

@@ -1,9 +1,10 @@
 import Foundation
 import StrictJSON
 
-/// The part of a checkpoint that is JSON. What is read is taken as if it came from outside: no number in it may make later arithmetic overflow.
+/// Encodes and decodes the JSON part of a checkpoint. What is read is treated as untrusted: no number in it may make later arithmetic
+/// overflow.
 enum StateCoding {
-    /// Numbers that are not finite are written as words, so that one of them does not keep all the others from being saved.
+    /// Numbers that are not finite are written as strings, so that one of them does not prevent the state from being saved.
     static func encode(_ state: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
@@ -12,7 +13,7 @@ enum StateCoding {
         return Array(try encoder.encode(state))
     }
 
-    /// - Parameter path: of the file that the text is from.
+    /// - Parameter path: of the file that the text is from, for errors.
     /// - Throws: `CheckpointMismatch` with a sentence.
     static func decode<State: Decodable>(_: State.Type, from text: Data, of path: String) throws(CheckpointMismatch) -> State {
         let decoder = JSONDecoder()
@@ -32,9 +33,9 @@ enum StateCoding {
 
     private static let infinite = "inf", undefined = "nan"
 
-    /// Counters grow by one, and two of them may be added up.
+    /// The greatest number accepted: counters grow by one, and two of them may be added.
     static let largest = 1 << 61
-    /// Words of random sources, capacities and times, which nothing is added to unchecked.
+    /// Keys whose numbers are not limited: states of random sources, capacities and times, which are never added to unchecked.
     private static let unbounded: Set<String> = ["a", "b", "c", "d", "capacity", "byteCapacity", "time", "lastFired"]
 
     private static func overflowing(_ value: JSON, _ key: String) -> String? {

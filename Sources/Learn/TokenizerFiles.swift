@@ -1,10 +1,10 @@
 import Files
 import Tokenization
 
-/// The files by which a checkpoint's tokens are known, by name: those of the tokenizer's directory, or a byte tokenizer's own.
+/// The tokenizer's files for a checkpoint, by name: those of the tokenizer's directory, or those of the byte tokenizer.
 /// - Parameters:
-///   - directory: empty: a text's tokens are its bytes.
-///   - vocabulary: tokens that the model has.
+///   - directory: empty where a text's tokens are its bytes.
+///   - vocabulary: the number of tokens of the model.
 /// - Throws: `FileError`, where a file that is there cannot be read.
 func tokenizerFiles(of directory: String, vocabulary: Int) throws(FileError) -> [String: [UInt8]] {
     var files: [String: [UInt8]] = [:]

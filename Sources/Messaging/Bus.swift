@@ -1,24 +1,29 @@
 import CZeroMQ
 
-/// What joins stages: ZeroMQ in life, memory in tests.
+/// Connects stages: opens publishers and subscribers, over ZeroMQ in production and in memory in tests.
 public protocol Bus: Sendable {
+    /// Opens one publisher at all these endpoints, bound or connected.
+    /// - Throws: `MessagingError` where an endpoint cannot be bound or connected to.
     func publisher(
         _ attachment: Subscription.Attachment, _ endpoints: [Endpoint], options: PublisherOptions
     ) throws(MessagingError) -> any Publisher
 
-    /// One subscriber to all these subscriptions.
+    /// Opens one subscriber to all these subscriptions.
+    /// - Parameter overflow: what happens when messages arrive faster than they are taken.
+    /// - Throws: `MessagingError` where an endpoint cannot be bound or connected to.
     func subscriber(
         to subscriptions: [Subscription], limits: Limits, overflow: Overflow
     ) throws(MessagingError) -> Subscriber
 
-    /// Waits until everything opened here and closed since has gone, after at most the linger.
+    /// Waits until everything that was opened here and closed since is released, at most for the linger time.
     func end() async
 }
 
-/// ZeroMQ, over TCP and over ipc within a host.
+/// A bus over ZeroMQ: TCP between hosts, ipc sockets within a host.
 public struct ZeroMQBus: Bus {
     private let context: Context
 
+    /// - Throws: `MessagingError` where ZeroMQ cannot be started.
     public init() throws(MessagingError) {
         context = try Context()
     }
@@ -38,7 +43,7 @@ public struct ZeroMQBus: Bus {
         var bound: [Endpoint] = []
         for subscription in subscriptions {
             let socket = try Socket(.subscribe, limits: limits, in: context)
-            // Before it is bound, so that nobody connects unseen.
+            // Created before the socket is bound, so that no connection is missed.
             let unfinished = subscription.attachment == .bind ? try UnfinishedMessages(socket, limits: limits) : nil
             for topic in subscription.topics { try socket.subscribe(to: topic) }
             for endpoint in subscription.endpoints {

@@ -2,8 +2,8 @@ import CZeroMQ
 import Foundation
 import Synchronization
 
-/// ZeroMQ's context: its I/O thread and the ipc paths held by its sockets. It ends when the last socket has gone,
-/// after at most their linger.
+/// A ZeroMQ context: its I/O thread and the ipc paths held by its sockets. It ends when the last socket is released,
+/// at most after their linger time.
 ///
 /// Sendable because ZeroMQ's contexts are thread safe and the paths are behind a mutex.
 public final class Context: @unchecked Sendable {
@@ -11,6 +11,7 @@ public final class Context: @unchecked Sendable {
     private let locks = Mutex<[LockBox]>([])
     private let ended = Atomic(false)
 
+    /// - Throws: `MessagingError` where ZeroMQ cannot be started.
     public init() throws(MessagingError) {
         guard let pointer = zmq_ctx_new() else { throw .zeroMQ("start ZeroMQ") }
         self.pointer = pointer

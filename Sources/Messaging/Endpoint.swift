@@ -1,13 +1,16 @@
 import Glibc
 
-/// A place to meet: `tcp://host:port` (host `*` for every address and port `*` for any free one when binding, an IPv6 address in brackets, or a
-/// host's name) or `ipc:///path/of/a/socket`.
+/// The address at which sockets bind or connect: `tcp://host:port` or `ipc:///path/of/a/socket`.
+///
+/// When binding, host `*` means every address and port `*` any free one. A host is a name, an IPv4 address, or an IPv6 address
+/// in brackets.
 public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
+    /// The endpoint as text.
     public let description: String
     /// Host and port of a tcp endpoint.
     private let host: String, port: String
 
-    /// Throws where the text names no place that both ZeroMQ and this system can meet at.
+    /// - Throws: `MessagingError` where the text is no endpoint that both ZeroMQ and this system support.
     public init(_ text: String) throws(MessagingError) {
         func refuse(_ reason: String) -> MessagingError { MessagingError("use “\(text)” as an endpoint", reason) }
         if text.hasPrefix("ipc://") {
@@ -26,7 +29,7 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
             let (host, port) = (String(address[..<colon]), String(address[address.index(after: colon)...]))
             if let problem = Self.problem(ofHost: host) { throw refuse(problem) }
             guard port == "*" || Int(port).map({ (1...65_535).contains($0) && String($0) == port }) == true else {
-                throw refuse("“\(port)” is no port: 1 to 65535 are")
+                throw refuse("“\(port)” is no port: it must be 1 to 65535")
             }
             (self.host, self.port) = (host, port)
         } else {
@@ -41,7 +44,7 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
             return numeric(String(host.dropFirst().dropLast()), flags: AI_NUMERICHOST)?.isIPv6 == true
                 ? nil : "“\(host)” is no IPv6 address"
         }
-        if host.contains(":") { return "an IPv6 address stands in brackets: tcp://[::1]:7400" }
+        if host.contains(":") { return "an IPv6 address is written in brackets: tcp://[::1]:7400" }
         let isName =
             host.utf8.count <= 253
             && host.utf8.allSatisfy { byte in
@@ -55,7 +58,7 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
         return isName ? nil : "“\(host.prefix(80))” is no host"
     }
 
-    /// What `sockaddr_un` has room for, without its final zero.
+    /// The bytes that `sockaddr_un` has room for, without its final zero.
     static let maximumPathLength = 107
 
     /// The file of an ipc endpoint.
@@ -68,20 +71,21 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     /// Every address of this machine, rather than one.
     private var isAnyHost: Bool { ["*", "0.0.0.0", "[::]", "[0:0:0:0:0:0:0:0]"].contains(host) }
 
-    /// Why nobody can connect to it as it stands, though a stage can be bound there; nil where somebody can.
+    /// Why no peer can connect to this endpoint, though a stage can bind it; nil where peers can.
     public var whyNobodyConnects: String? {
         guard isTCP else { return nil }
         if isAnyHost { return "nobody can connect to \(host), which stands for every address of this machine" }
         return port == "*" ? "nobody can connect to port *, which stands for any that is free" : nil
     }
 
-    /// The same endpoint as somebody on this machine connects to it: the loopback address for every address.
+    /// The endpoint to connect to from this machine: the loopback address in place of every address.
     public var onThisHost: Endpoint {
         guard isTCP, isAnyHost, let local = try? Endpoint("tcp://127.0.0.1:\(port)") else { return self }
         return local
     }
 
-    /// Whether two stages of one machine cannot both be bound: at one file, or one port of addresses that are one or contain each other.
+    /// Whether two stages of one machine cannot both be bound: at the same file, or at the same port of addresses that are
+    /// equal or contain each other.
     public func clashes(with other: Endpoint) -> Bool {
         guard isTCP, other.isTCP else { return isTCP == other.isTCP && plainPath == other.plainPath }
         guard port != "*", port == other.port else { return false }
@@ -100,15 +104,15 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Endpoint {
-    /// What ZeroMQ is told.
+    /// An address in the form that is passed to ZeroMQ.
     struct Place: Equatable {
         var text: String
-        /// Whether the socket has to speak IPv6 there.
+        /// Whether the socket has to use IPv6 there.
         var isIPv6: Bool
     }
 
-    /// Where to bind: ZeroMQ takes addresses and names of interfaces, so a host's name is looked up. A name with addresses of both
-    /// kinds means IPv4.
+    /// The address to bind: ZeroMQ takes addresses and names of interfaces, so a host's name is resolved here. A name with
+    /// addresses of both kinds means IPv4.
     var placeToBind: Place {
         guard isTCP, host != "*" else { return Place(text: description, isIPv6: false) }
         if host.hasPrefix("[") { return Place(text: description, isIPv6: true) }
@@ -116,7 +120,7 @@ extension Endpoint {
         return Place(text: "tcp://\(found.isIPv6 ? "[\(found.text)]" : found.text):\(port)", isIPv6: found.isIPv6)
     }
 
-    /// Where to connect: ZeroMQ looks names up by itself, again at every attempt; here it is only told of which kind.
+    /// The address to connect to: ZeroMQ resolves names itself, again at every attempt; only the kind of address is set here.
     var placeToConnect: Place {
         guard isTCP, !isAnyHost else { return Place(text: description, isIPv6: false) }
         return Place(text: description, isIPv6: host.hasPrefix("[") || Self.numeric(host)?.isIPv6 == true)

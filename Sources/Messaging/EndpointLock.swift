@@ -33,7 +33,7 @@ struct EndpointLock: ~Copyable {
         close(descriptor)
     }
 
-    /// Removes the socket that a crashed process has left. False when something else stands there.
+    /// Removes the socket that a crashed process has left. False when the path holds something else.
     private static func removeSocket(at path: String) -> Bool {
         var status = stat()
         guard lstat(path, &status) == 0 else { return true }
@@ -42,7 +42,7 @@ struct EndpointLock: ~Copyable {
         return true
     }
 
-    /// The directory is made where it is missing, and must be closed to everybody else.
+    /// Creates the directory where it is missing; nobody else may have access to it.
     private static func openDirectory(of path: String, attempt: String) throws(MessagingError) {
         let directory = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
         var status = stat()
@@ -53,7 +53,7 @@ struct EndpointLock: ~Copyable {
         }
         guard status.st_uid == geteuid(), status.st_mode & 0o077 == 0 else {
             throw MessagingError(
-                attempt, "others may enter \(directory); choose a directory that is yours alone (mode 0700)")
+                attempt, "others may enter \(directory); choose a directory that only you can enter (mode 0700)")
         }
     }
 }

@@ -1,17 +1,17 @@
 import CZeroMQ
 import Schema
 
-/// Whose a message is, among those that share a queue.
+/// Identifies the sender that a message belongs to, among those that share a queue.
 ///
-/// Where publishers connect to us, a connection is one: it may send under any number of names. Where we connect, stages send on behalf of many: the
-/// source of a reading, the session of anything else.
+/// Where publishers connect to a bound socket, each connection is one flow, whatever names it sends under. Where this process connects, a
+/// stage sends on behalf of many: then a flow is the source of a reading, or the session of any other message.
 struct Flow: Hashable, Sendable {
     private let key: Int
 
-    /// A publisher that has connected to us.
+    /// The flow of a publisher that has connected to this process.
     init(connection: Int32) { key = Int(connection) }
 
-    /// By the topic, and by the source or the session within.
+    /// The flow by the topic, and by the source or the session in the header.
     init(of message: WireMessage) {
         var hasher = Hasher()
         let topic = message.topicBytes
@@ -32,7 +32,8 @@ struct Flow: Hashable, Sendable {
         return field(4, of: header).flatMap { field(2, of: $0) }
     }
 
-    /// The bytes of the first field of this number that has a length, without decoding the message.  https://protobuf.dev/programming-guides/encoding/
+    /// The bytes of the first length-delimited field of this number, without decoding the message.
+    /// https://protobuf.dev/programming-guides/encoding/
     private static func field(_ number: UInt64, of message: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         var place = 0
         func varint() -> UInt64? {

@@ -6,8 +6,8 @@ public struct Limits: Sendable, Equatable, Codable {
     /// A larger frame is refused as `oversize`, bytes.
     public var frameBytes = 16 << 20
 
-    /// A frame larger than this many times `frameBytes` is never read: ZeroMQ cuts the connection. So is one cut on which more than that has come
-    /// without the end of a message.
+    /// A frame larger than this many times `frameBytes` is never read: ZeroMQ closes the connection. A connection is also closed when more
+    /// than that has arrived on it without the end of a message.
     public var cutFactor = 4
 
     /// A message with more parts than this is refused as `tooManyParts`: topic, header and payload frames.
@@ -16,7 +16,8 @@ public struct Limits: Sendable, Equatable, Codable {
     /// A larger header is refused as `oversize`, bytes.
     public var headerBytes = 1 << 20
 
-    /// A longer name is refused: a topic's as `oversize`; as `tooLarge` a source, session, clock, modality, format, domain, id or key in a header. Bytes.
+    /// A longer name is refused, bytes: a topic as `oversize`; a source, session, clock, modality, format, domain, id or key in a
+    /// header as `tooLarge`.
     public var nameBytes = 160
 
     /// A longer text or piece of JSON in a header is refused as `tooLarge`, bytes.
@@ -25,25 +26,25 @@ public struct Limits: Sendable, Equatable, Codable {
     /// A list of names or messages, or a map, with more entries is refused as `tooLarge`.
     public var entries = 4_096
 
-    /// Messages that ZeroMQ keeps for one peer that reads slowly; the newest are lost beyond it.
+    /// Messages that ZeroMQ keeps for one peer that reads slowly; beyond it the newest are lost.
     public var sendQueue = 1_000
 
-    /// Bytes of large payloads that wait for slow peers. Live, a peer for which more wait loses the newest until it has read.
+    /// Bytes of large payloads that wait for slow peers. In live mode a peer for which more wait loses the newest until it has read.
     public var sendBytes = 64 << 20
 
-    /// Bytes of the prefixes that one peer may be subscribed to; the connection is cut beyond it.
+    /// Bytes of the prefixes that one peer may subscribe to; beyond it the connection is closed.
     public var subscriptionBytes = 64 << 10
 
     /// Messages that ZeroMQ keeps from one peer before the receiver has taken them.
     public var receiveQueue = 1_000
 
-    /// Messages received that wait for the stage. A live stage that is too slow reads what is this many messages old.
+    /// Messages received that wait for the stage. A live stage that is too slow reads messages that are this many behind.
     public var waitingMessages = 1_024
 
     /// Bytes received that wait for the stage, not counting the newest batch.
     public var waitingBytes = 16 << 20
 
-    /// Live: the share of `waitingMessages` and `waitingBytes` that one source may take while messages of others wait.
+    /// Live mode: the share of `waitingMessages` and `waitingBytes` that one source may take while messages of others wait.
     public var sourceShare = 0.25
 
     /// Topics and sources whose sequence numbers are kept.
@@ -54,10 +55,10 @@ public struct Limits: Sendable, Equatable, Codable {
 
     public init() {}
 
-    /// For runs that must lose nothing: queues that the replay's own window never fills.
+    /// The bounds for lockstep runs, which must lose nothing: queues that the replay's own window never fills.
     public static var lossless: Limits { Limits().lossless }
 
-    /// The same bounds for runs that must lose nothing: queues that are as they are by default are as large as those of `lossless`.
+    /// These bounds for lockstep runs: queues left at their default become as large as those of `Limits.lossless`.
     public var lossless: Limits {
         var limits = self
         let usual = Limits()
@@ -68,10 +69,10 @@ public struct Limits: Sendable, Equatable, Codable {
         return limits
     }
 
-    /// The bounds of what stands in a header.
+    /// The bounds of names, texts and lists in a header.
     public var header: HeaderBounds { HeaderBounds(nameBytes: nameBytes, textBytes: textBytes, entries: entries) }
 
-    /// Bytes that may come on a connection without the end of a message.
+    /// Bytes that may arrive on a connection without the end of a message.
     var unfinishedBytes: Int { frameBytes.clampedMultiplying(by: cutFactor) }
 
     /// The greatest size of a message's part, in bytes: the topic's name, the header, payload frames.
@@ -85,6 +86,7 @@ public struct Limits: Sendable, Equatable, Codable {
 }
 
 extension Limits {
-    /// The largest file that travels cut into frames, in bytes: the frames of one message, of which a connection takes so much without its end.
+    /// The largest file that one message can carry in frames, in bytes: bounded by its parts, and by what a connection may receive without
+    /// the end of a message.
     public var updateBytes: Int { min(frameBytes.clampedMultiplying(by: parts - 2), frameBytes.clampedMultiplying(by: cutFactor)) }
 }

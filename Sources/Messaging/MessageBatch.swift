@@ -1,7 +1,7 @@
 import CZeroMQ
 
-/// Messages received together. One thread at a time fills it, and hands it over; nobody changes it afterwards, which is why it
-/// is Sendable. A channel may take messages out of it while it waits there, under the channel's lock.
+/// Messages received together. One thread at a time fills a batch and hands it over; it does not change afterwards, which is why
+/// it is Sendable. A channel may remove messages from a waiting batch, under the channel's lock.
 ///
 /// ZeroMQ keeps messages of up to 33 bytes inside `zmq_msg_t` itself, so the parts of a message that is whole never move:
 /// they lie side by side in blocks that are allocated as the batch grows.
@@ -15,7 +15,8 @@ public final class MessageBatch: @unchecked Sendable {
         func close() { for index in 0..<count { zmq_msg_close(parts + index) } }
     }
 
-    // Whoever fills it has it alone, and later nothing changes: to check each access would cost a tenth of what a small message does.
+    // Only the thread that fills it has access, and later nothing changes. Checking each access would cost a tenth of the time of a
+    // small message.
     @exclusivity(unchecked) private var slots = Slots()
     @exclusivity(unchecked) private var messages: [Message] = []
     let limits: Limits
@@ -23,11 +24,13 @@ public final class MessageBatch: @unchecked Sendable {
     /// All parts together, bytes.
     @exclusivity(unchecked) public private(set) var byteCount = 0
 
-    /// - Parameter limits: the bounds of its messages, for whoever decodes them.
+    /// - Parameter limits: the bounds of its messages, applied when they are decoded.
     public init(limits: Limits = Limits()) { self.limits = limits }
 
+    /// The number of messages.
     public var count: Int { messages.count }
 
+    /// The message at an index below `count`.
     public subscript(index: Int) -> WireMessage {
         let message = messages[index]
         return WireMessage(batch: self, parts: message.parts, count: message.count)
@@ -40,7 +43,7 @@ public final class MessageBatch: @unchecked Sendable {
 
     // MARK: Filling
 
-    /// What came of taking messages from a socket.
+    /// The result of taking messages from a socket.
     struct Receipt {
         /// Whether there were no more.
         var isDrained = false
@@ -49,9 +52,9 @@ public final class MessageBatch: @unchecked Sendable {
 
     /// Takes messages from the socket, without waiting, until there are none or the batch is full.
     /// - Parameters:
-    ///   - messages, bytes: it is full when it has so many.
-    ///   - watch: hears on which connections they came, where it is not nil.
-    ///   - hasFlows: whether it is to be known whose they are.
+    ///   - messages, bytes: the batch is full when it has this many.
+    ///   - watch: is notified of the connection of each message, where it is not nil.
+    ///   - hasFlows: whether the flow of each message is recorded.
     func fill(
         from socket: Socket, upTo messages: Int, bytes: Int, watchedBy watch: UnfinishedMessages?, hasFlows: Bool
     ) -> Receipt {
@@ -77,14 +80,14 @@ public final class MessageBatch: @unchecked Sendable {
     }
 
     /// Takes the next message's parts into the slots; none where it is refused.
-    /// - Parameter connection: where it is not nil, becomes the descriptor of the connection on which the message came.
+    /// - Parameter connection: where it is not nil, becomes the descriptor of the connection on which the message arrived.
     private func receive(from socket: UnsafeMutableRawPointer, over connection: inout Int32?) -> Taken {
         var index = 0
         var bytes = 0
         var refusal: Reason?
         var more = false
         repeat {
-            // What is refused already is not kept.
+            // The parts of a message that is refused already are not kept.
             let part = slots.slot(refusal == nil ? index : 0)
             let size = Int(zmq_msg_recv(part, socket, ZMQ_DONTWAIT))
             guard size >= 0 else {
@@ -121,7 +124,7 @@ public final class MessageBatch: @unchecked Sendable {
     }
 
     /// The message whose parts are in the slots is whole.
-    /// - Parameter connection: that of its flow; without one, the message tells its flow.
+    /// - Parameter connection: that of its flow; without one, the flow is read from the message.
     private func close(_ count: Int, bytes: Int, flow connection: Int32??) {
         let parts = slots.keep(count)
         let flow = connection.map { connection in
@@ -133,10 +136,10 @@ public final class MessageBatch: @unchecked Sendable {
 
     // MARK: Waiting
 
-    /// Whose its messages are, and how many bytes each has.
+    /// The flow of each message, and its bytes.
     var contents: [(flow: Flow?, bytes: Int)] { messages.map { ($0.flow, $0.bytes) } }
 
-    /// Takes out the messages for which this says so; only before the batch is handed over. Their memory is given back.
+    /// Removes the messages for which `isDropped` returns true and frees their memory; only before the batch is handed over.
     func remove(where isDropped: (_ flow: Flow?, _ bytes: Int) -> Bool) {
         messages.removeAll { message in
             guard isDropped(message.flow, message.bytes) else { return false }

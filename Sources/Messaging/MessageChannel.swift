@@ -1,15 +1,15 @@
 import Statistics
 import Synchronization
 
-/// What happens when messages come faster than they are taken.
+/// What happens when messages arrive faster than they are taken.
 public enum Overflow: String, Sendable, Codable {
     /// The sender waits: nothing is lost.
     case backpressure
-    /// The oldest are dropped and counted: what is read is fresh.
+    /// The oldest messages are dropped and counted: what is read is recent.
     case dropOldest
 }
 
-/// Batches on their way from a receiver to one consumer, bounded in messages and in bytes.
+/// A queue of batches from a receiver to one consumer, bounded in messages and in bytes.
 public final class MessageChannel: Sendable {
     private struct State {
         var batches: [MessageBatch] = []
@@ -21,7 +21,7 @@ public final class MessageChannel: Sendable {
         /// Whether the receiver leaves the consumer to take messages itself for a while.
         var receiverRests = false
         var refusals: [Reason: UInt64] = [:]
-        /// What waits of each source; of nobody where nothing is dropped.
+        /// What waits of each source; empty where nothing is dropped.
         var held: [Flow?: Held] = [:]
 
         var isEmpty: Bool { first == batches.count }
@@ -64,7 +64,8 @@ public final class MessageChannel: Sendable {
     private let overflow: Overflow
     private let roomAgain: @Sendable () -> Void
 
-    /// `roomAgain` is called when a consumer has made room in a full channel, has ended it, or begins to wait while the receiver rests.
+    /// - Parameter roomAgain: called when the consumer has made room in a full channel, has ended it, or begins to wait while the receiver
+    ///   rests.
     public init(limits: Limits, overflow: Overflow, roomAgain: @escaping @Sendable () -> Void = {}) {
         self.limits = limits
         self.overflow = overflow
@@ -78,9 +79,10 @@ public final class MessageChannel: Sendable {
         overflow == .backpressure && state.withLock { isOver($0) }
     }
 
-    /// Whether the oldest make room for what comes.
+    /// Whether the oldest messages are dropped for new ones.
     var dropsOldest: Bool { overflow == .dropOldest }
 
+    /// Whether `end` was called.
     public var isEnded: Bool { state.withLock { $0.ended } }
 
     /// Hands over a message made in this process. False when the channel is full.
@@ -92,7 +94,7 @@ public final class MessageChannel: Sendable {
         return true
     }
 
-    /// Appends a batch, even when full; the caller asks `isFull` before it takes more from its source.
+    /// Appends a batch, even when full; the caller checks `isFull` before it takes more from its source.
     func append(_ batch: MessageBatch) {
         let consumer = state.withLock { state -> CheckedContinuation<MessageBatch?, Never>? in
             guard !state.ended else { return nil }
@@ -106,7 +108,8 @@ public final class MessageChannel: Sendable {
         consumer?.resume(returning: batch)
     }
 
-    /// True where the consumer is awake: the receiver may leave the next messages to it. It is told when the consumer begins to wait.
+    /// True where the consumer is running: the receiver may leave the next messages to it. `roomAgain` is called when the consumer begins
+    /// to wait.
     func beginRest() -> Bool {
         state.withLock { state in
             state.receiverRests = state.consumer == nil && !state.ended
@@ -114,7 +117,7 @@ public final class MessageChannel: Sendable {
         }
     }
 
-    /// Whether the consumer is still awake.
+    /// Whether the consumer is still running.
     func endRest() -> Bool {
         state.withLock { state in
             state.receiverRests = false
@@ -143,7 +146,7 @@ public final class MessageChannel: Sendable {
         drop(from: &state) { state, _ in state.messages > limits.waitingMessages }
     }
 
-    /// Takes out messages, the oldest first, as long as there are too many of them, or their source holds too much.
+    /// Removes messages, the oldest first, as long as there are too many of them or their source holds too much.
     private func drop(from state: inout State, where isTooMuch: (State, Held) -> Bool) {
         guard state.held.values.contains(where: { isTooMuch(state, $0) }) else { return }
         for batch in state.batches[state.first...] {
@@ -160,8 +163,8 @@ public final class MessageChannel: Sendable {
         state.first = 0
     }
 
-    /// The most that one source may hold so that all have room: everything where it is alone; else its share at most, and less where there are many
-    /// that hold much.
+    /// The most that one source may hold so that all have room: everything where it is the only one; else its share at most, and less where
+    /// many sources hold much.
     private func level(of holdings: [Int], within limit: Int) -> Int {
         guard holdings.count > 1 else { return limit }
         let share = max(1, Int(clamping: Double(limit) * limits.sourceShare))
@@ -191,13 +194,13 @@ public final class MessageChannel: Sendable {
         }
     }
 
-    /// What is there now.
+    /// The next batch if one is waiting, without suspending.
     func takeIfReady() -> MessageBatch? {
         if case .batch(let batch) = take(orWait: nil) { return batch }
         return nil
     }
 
-    /// No more is delivered; what waits is discarded and a waiting consumer gets nil.
+    /// Ends the channel: waiting batches are discarded and a waiting consumer gets nil.
     public func end() {
         let consumer = state.withLock { state in
             state.ended = true
@@ -211,7 +214,7 @@ public final class MessageChannel: Sendable {
         roomAgain()
     }
 
-    /// What was refused or dropped on the way, by reason, since the channel began.
+    /// The number of messages refused or dropped before the consumer, by reason, since the channel was created.
     var refusals: [Reason: UInt64] { state.withLock { $0.refusals } }
 
     private enum Taken {

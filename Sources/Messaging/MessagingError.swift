@@ -1,8 +1,10 @@
 import CZeroMQ
 
-/// What went wrong between this process and the bus: what was attempted, why it failed, and what to do about it.
+/// An error of the bus: what was attempted, and why it failed.
 public struct MessagingError: Error, Equatable, CustomStringConvertible {
+    /// What was attempted, such as “bind tcp://…”.
     public let attempt: String
+    /// Why it failed.
     public let reason: String
 
     public init(_ attempt: String, _ reason: String) {

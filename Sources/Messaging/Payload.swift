@@ -1,14 +1,15 @@
 import CZeroMQ
 import Synchronization
 
-/// A payload frame to be sent. Large ones are lent to ZeroMQ, not copied; the memory is given back when the last peer
-/// has been served.
+/// A payload frame to be sent. Large ones are passed to ZeroMQ without a copy; the memory is released when the frame has been sent
+/// to the last peer.
 ///
 /// Sendable because the bytes do not change after `init`.
 public struct Payload: @unchecked Sendable {
+    /// The number of bytes.
     public let count: Int
     private let start: UnsafeRawPointer?
-    /// Keeps the bytes where they are: memory of its own, or the batch that they came in.
+    /// Keeps the bytes alive: memory of its own, or the batch that they arrived in.
     private let owner: AnyObject
 
     /// Bytes in the object itself, aligned as for any number.
@@ -42,12 +43,12 @@ public struct Payload: @unchecked Sendable {
         self = bytes.withUnsafeBytes { Payload($0) }
     }
 
-    /// Little-endian float32.
+    /// A copy of these numbers as little-endian float32.
     public init(_ values: [Float]) {
         self = values.withUnsafeBytes { Payload($0) }
     }
 
-    /// A part received, passed on as it is. Its batch stays alive meanwhile, so a part that is little of its batch is copied.
+    /// A received part, sent on unchanged. Its batch stays alive meanwhile, so a part that is a small share of its batch is copied.
     public init(_ part: MessagePart) {
         if part.count >= part.batch.byteCount / Self.batchShare {
             self.init(part.bytes, of: part.batch)
@@ -58,8 +59,8 @@ public struct Payload: @unchecked Sendable {
 
     private static let batchShare = 4
 
-    /// The same bytes as frames of at most `size` bytes, in order; at least one. Nothing is copied. No number of up to eight bytes that lies
-    /// at a multiple of its size is cut in two.
+    /// The same bytes as frames of at most `size` bytes, in order; at least one. Nothing is copied. Numbers of up to eight bytes that are
+    /// aligned to their size are not split.
     public func cut(into size: Int) -> [Payload] {
         precondition(size >= 8, "frames of \(size) bytes")
         guard count > size else { return [self] }
@@ -69,6 +70,7 @@ public struct Payload: @unchecked Sendable {
         }
     }
 
+    /// Calls `body` with the bytes, which are valid during the call only.
     public func withUnsafeBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -78,17 +80,17 @@ public struct Payload: @unchecked Sendable {
         return result
     }
 
-    /// From this size on, bytes. Lending costs an allocation and a call back from ZeroMQ's thread.
+    /// Frames of this many bytes and more are not copied. That costs an allocation and a call back from ZeroMQ's thread.
     private static let lendingThreshold = 16 << 10
 
-    /// Bytes lent to ZeroMQ that have not come back: they wait for some peer.
+    /// Counts the bytes that ZeroMQ still refers to because they wait for some peer.
     final class Loans: Sendable {
         private let lent = Atomic(0)
         var bytes: Int { lent.load(ordering: .relaxed) }
         fileprivate func add(_ bytes: Int) { lent.wrappingAdd(bytes, ordering: .relaxed) }
     }
 
-    /// What ZeroMQ gives back with the memory.
+    /// Keeps a payload alive until ZeroMQ releases it.
     private final class Loan {
         private let payload: Payload
         private let loans: Loans?
@@ -101,7 +103,7 @@ public struct Payload: @unchecked Sendable {
         deinit { loans?.add(-payload.count) }
     }
 
-    /// Makes `message` a part of ZeroMQ's that holds these bytes.
+    /// Initializes `message` with these bytes.
     func fill(_ message: UnsafeMutablePointer<zmq_msg_t>, from loans: Loans? = nil) {
         guard count >= Self.lendingThreshold else { return withUnsafeBytes { message.fill(with: $0) } }
         let hint = Unmanaged.passRetained(Loan(self, loans)).toOpaque()
@@ -112,7 +114,7 @@ public struct Payload: @unchecked Sendable {
             }, hint)
     }
 
-    /// Sends these bytes as a part of a message; false where ZeroMQ says why not.
+    /// Sends these bytes as a part of a message; false where ZeroMQ reports an error.
     func send(to socket: UnsafeMutableRawPointer, _ flags: Int32, from loans: Loans) -> Bool {
         guard count >= Self.lendingThreshold else { return withUnsafeBytes { zmq_send(socket, $0.baseAddress, $0.count, flags) >= 0 } }
         var message = zmq_msg_t()

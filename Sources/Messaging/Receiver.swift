@@ -4,13 +4,13 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// Takes messages from sockets, in batches, on two threads that take turns.
+/// Receives messages from sockets, in batches, on two threads that take turns.
 ///
-/// A consumer that is awake takes its messages from the sockets itself: between two threads each batch would cost a
-/// wake-up. While it waits, or is busy, a thread of the receiver's own takes them and hands them to the channel. It never
-/// waits for the channel: while that is full it leaves messages where they are, in ZeroMQ's queues.
+/// A running consumer takes its messages from the sockets itself: between two threads each batch would cost a wake-up. While
+/// it waits, or is busy, the receiver's own thread takes them and appends them to the channel. That thread never waits for the channel:
+/// while it is full, messages stay in ZeroMQ's queues.
 final class Receiver: Sendable {
-    /// A socket, and what watches the connections made to it, if any are.
+    /// A socket, and the monitor of the connections made to it, if it is bound.
     struct Source {
         let socket: Socket
         let unfinished: UnfinishedMessages?
@@ -20,18 +20,18 @@ final class Receiver: Sendable {
     private let intake: Mutex<Intake?>
     private let channel: MessageChannel
     private let wakeup: Wakeup
-    /// Readable when ZeroMQ has news for a socket, until whoever has the intake looks.
+    /// Readable when ZeroMQ has an event for a socket, until the owner of the intake reads it.
     private let sockets: [Int32]
     private let monitors: [Int32]
 
     /// How often sockets are serviced while the channel is full, milliseconds.
     private static let servicePeriod = 50
 
-    /// How long a consumer that is awake is left to take messages itself, milliseconds.
+    /// How long a running consumer is left to take messages itself, milliseconds.
     private static let restPeriod = 1
 
-    /// Begins to receive, until the channel ends.
-    /// - Parameter wakeup: tells of that, of new room in the channel, and of a consumer that begins to wait.
+    /// Starts receiving, until the channel ends.
+    /// - Parameter wakeup: signalled when the channel ends, when it has room again, and when the consumer begins to wait.
     init(_ sources: sending [Source], into channel: MessageChannel, wakeup: Wakeup, limits: Limits) throws(MessagingError) {
         var sockets: [Int32] = [], monitors: [Int32] = []
         for source in sources {
@@ -49,12 +49,12 @@ final class Receiver: Sendable {
 
     // MARK: The consumer's thread
 
-    /// What has come: from the channel, else from the sockets.
-    /// - Parameter patience: how long to wait for something, microseconds.
+    /// The next batch: from the channel, else from the sockets.
+    /// - Parameter patience: how long to wait for a message, microseconds.
     func take(waiting patience: Int = 0) -> MessageBatch? {
         if let batch = channel.takeIfReady() { return batch }
         if !intake.withLock({ $0?.hasMore ?? false }), !wait(for: sockets, microseconds: patience) { return nil }
-        // Who has the intake will hand over what there is.
+        // If the other thread has the intake, it appends the messages to the channel.
         let batch = intake.withLockIfAvailable { intake -> MessageBatch? in
             if let batch = channel.takeIfReady() { return batch }
             return channel.isEnded ? nil : intake?.next()
@@ -62,7 +62,7 @@ final class Receiver: Sendable {
         return batch ?? nil
     }
 
-    // MARK: The thread of its own
+    // MARK: The receiver's thread
 
     private func run() {
         var isWatching = false, hasMore = true
@@ -83,7 +83,7 @@ final class Receiver: Sendable {
                 isConsumerAwake = channel.endRest()
             }
             wakeup.clear()
-            // Where the consumer has the intake it is about to take what there is.
+            // Where the consumer has the intake, it is about to take the messages.
             hasMore = true
             intake.withLockIfAvailable { intake in
                 guard let intake else { return }
@@ -94,7 +94,7 @@ final class Receiver: Sendable {
         intake.withLock { $0 = nil }
     }
 
-    /// Whether one of the descriptors is readable within this time; below zero: whenever that is.
+    /// Waits until one of the descriptors is readable, at most for this time; below zero: without a limit.
     @discardableResult
     private func wait(for descriptors: [Int32], microseconds: Int) -> Bool {
         withUnsafeTemporaryAllocation(of: pollfd.self, capacity: descriptors.count) { items in
@@ -106,25 +106,25 @@ final class Receiver: Sendable {
     }
 }
 
-/// The sockets of a receiver. Who takes from them has it to himself meanwhile.
+/// The sockets of a receiver. One thread at a time has access to them.
 private final class Intake {
     private let sources: [Receiver.Source]
     private let channel: MessageChannel
     private let limits: Limits
-    /// By socket, whether it may hold messages of which its descriptor does not tell.
+    /// By socket, whether it may hold messages that its descriptor does not signal.
     private var mayHaveMore: [Bool]
     /// The socket whose turn it is.
     private var turn = 0
     /// A batch that has stayed empty.
     private var spare: MessageBatch?
-    /// Whether the consumer has come since the last look.
+    /// Whether the consumer has taken messages since the last `look`.
     private var consumerHasCome = false
 
     /// A batch is closed when it has this many messages or bytes.
     private static let batchMessages = 256
     private static let batchBytes = 512 << 10
 
-    /// Batches that are taken from each socket at one look.
+    /// Batches that one `look` takes from each socket.
     private static let batchesPerLook = 4
 
     init(_ sources: [Receiver.Source], channel: MessageChannel, limits: Limits) {
@@ -134,7 +134,7 @@ private final class Intake {
         mayHaveMore = sources.map { _ in true }
     }
 
-    /// Whether there may be messages of which no descriptor tells.
+    /// Whether there may be messages that no descriptor signals.
     var hasMore: Bool { mayHaveMore.contains(true) }
 
     /// Whether there are connections that are watched.
@@ -151,9 +151,9 @@ private final class Intake {
         return nil
     }
 
-    /// Hands what there is to the channel, as far as that has room, and looks after connections.
+    /// Appends waiting messages to the channel, as far as it has room, and checks the connections.
     ///
-    /// A consumer that is awake and comes by itself is left alone, unless it cannot keep up and the oldest are to be dropped.
+    /// A running consumer that takes messages itself is left to do so, unless it cannot keep up and the oldest are to be dropped.
     func look(whileConsumerIsAwake isAwake: Bool) {
         let isLeftAlone = isAwake && consumerHasCome && !(hasMore && channel.dropsOldest)
         consumerHasCome = false
@@ -174,7 +174,7 @@ private final class Intake {
         }
     }
 
-    /// Lets sockets deal with their peers while nothing is taken from them.
+    /// Lets sockets process their peers' connections while nothing is taken from them.
     func service() {
         for (index, source) in sources.enumerated() {
             source.socket.service()

@@ -1,9 +1,10 @@
 import Schema
 import Statistics
 
-/// Watches the sequence numbers of each topic and source: gaps are counted, what runs back is refused.
+/// Checks the sequence numbers of each topic and source: gaps are counted, and numbers that run back are refused.
 ///
-/// Topics and sources come and go with sessions. When there are too many, those longest silent are forgotten, and are new when they come again.
+/// Topics and sources come and go with sessions. When there are too many, the least recently used half is forgotten and counts as new when
+/// it comes again.
 public struct SequenceTracker {
     private struct Key: Hashable {
         let topic: String
@@ -13,34 +14,35 @@ public struct SequenceTracker {
     private struct Position {
         var epoch: UInt64
         var sequence: UInt64
-        var heard: UInt64
+        var lastUse: UInt64
     }
 
     private var positions: [Key: Position] = [:]
     private let countsFromOne: Bool
     private let maximumSources: Int
-    private var heard: UInt64 = 0
+    private var uses: UInt64 = 0
 
-    /// Messages missed, by topic; by `*` of topics beyond so many.
+    /// Messages missed, by topic; under `*` for topics beyond the first 1024.
     public private(set) var gaps: [String: UInt64] = [:]
 
-    /// With `countsFromOne` a first message of sequence 4 is a gap of three; else it is how a late joiner begins.
+    /// - Parameter countsFromOne: whether a first message of sequence 4 counts as a gap of three; else the receiver has joined late.
     public init(countsFromOne: Bool = false, maximumSources: Int = Limits().sources) {
         self.countsFromOne = countsFromOne
         self.maximumSources = max(2, maximumSources)
     }
 
-    /// Accepts the message, or throws `staleEpoch`, `sequenceRunsBack` or `unstamped`.
-    /// False for the last message come again, which is no mistake: publishers resend it to newcomers.
+    /// Checks the stamp of a message.
+    /// - Returns: false for a repetition of the last message, which is no error: publishers resend it to new subscribers.
+    /// - Throws: `staleEpoch`, `sequenceRunsBack` or `unstamped`.
     public mutating func accept(_ stamp: Stamp, on topic: String) throws(Refusal) -> Bool {
         guard stamp.sequence > 0, TopicComponent.isValid(stamp.source) else {
             throw Refusal(.unstamped, "\(topic) needs a source and a sequence number from 1")
         }
         let key = Key(topic: topic, source: stamp.source)
-        heard += 1
+        uses += 1
         guard let last = positions[key] else {
             if positions.count >= maximumSources { forget() }
-            positions[key] = Position(epoch: stamp.epoch, sequence: stamp.sequence, heard: heard)
+            positions[key] = Position(epoch: stamp.epoch, sequence: stamp.sequence, lastUse: uses)
             if countsFromOne { count(missed: stamp.sequence - 1, on: topic) }
             return true
         }
@@ -54,10 +56,10 @@ public struct SequenceTracker {
             guard stamp.epoch > last.epoch else {
                 throw Refusal(.staleEpoch, "\(stamp.source) on \(topic): epoch \(stamp.epoch) after \(last.epoch)")
             }
-            // The sender has started again; what it sent before we heard it is a gap.
+            // The sender has started again; what it sent before that is a gap.
             count(missed: stamp.sequence - 1, on: topic)
         }
-        positions[key] = Position(epoch: stamp.epoch, sequence: stamp.sequence, heard: heard)
+        positions[key] = Position(epoch: stamp.epoch, sequence: stamp.sequence, lastUse: uses)
         return true
     }
 
@@ -69,8 +71,8 @@ public struct SequenceTracker {
 
     private static let maximumGaps = 1024
 
-    /// Half of them at once, so that forgetting costs little.
+    /// Removes half of the positions at once, so that the cost per message is small.
     private mutating func forget() {
-        for (key, _) in positions.sorted(by: { $0.value.heard < $1.value.heard }).prefix(positions.count / 2) { positions[key] = nil }
+        for (key, _) in positions.sorted(by: { $0.value.lastUse < $1.value.lastUse }).prefix(positions.count / 2) { positions[key] = nil }
     }
 }

@@ -4,7 +4,7 @@ import Glibc
 /// A ZeroMQ socket. Not Sendable: it has one owner, who may move from thread to thread but is never on two at once.
 final class Socket {
     enum Kind {
-        case publish  // XPUB: a PUB that hears who subscribes
+        case publish  // XPUB: a PUB that receives subscriptions
         case subscribe  // SUB
         case pair  // PAIR, within this process
 
@@ -19,7 +19,7 @@ final class Socket {
 
     let pointer: UnsafeMutableRawPointer
     private let context: Context
-    /// The largest frame that a subscriber may send: one subscription, or the description of itself with which it begins. Bytes.
+    /// The largest frame that a subscriber may send, bytes: one subscription, or the metadata of the handshake.
     private static let subscriptionFrame = 512
 
     init(_ kind: Kind, limits: Limits, in context: Context) throws(MessagingError) {
@@ -29,16 +29,15 @@ final class Socket {
         try set(ZMQ_LINGER, Int32(clamping: limits.lingerMilliseconds), "linger")
         try set(ZMQ_SNDHWM, Int32(clamping: limits.sendQueue), "sendQueue")
         if kind == .publish {
-            // Subscriptions enter ZeroMQ's own table as soon as they are taken, as many as wait: one at a time, they can be counted.
+            // Subscriptions enter ZeroMQ's own table as soon as they are received; with a queue of one they can be counted first.
             try set(ZMQ_RCVHWM, Int32(1), "receiveQueue")
             try set(ZMQ_MAXMSGSIZE, Int64(Self.subscriptionFrame), "frameBytes")
         } else {
             try set(ZMQ_RCVHWM, Int32(clamping: limits.receiveQueue), "receiveQueue")
             try set(ZMQ_MAXMSGSIZE, Int64(limits.unfinishedBytes), "frameBytes")
         }
-        // Finds a peer whose host has gone, which TCP by itself would not.
-        // The system, not ZeroMQ, finds peers that are gone: in libzmq 4.3.4 a heartbeat on a connection that broke while its input was held back
-        // fails an assertion and ends the process.
+        // TCP keepalive detects peers whose host is gone. ZeroMQ's heartbeats are not used: in libzmq 4.3.4 a heartbeat on a connection
+        // that broke while its input was held back fails an assertion and ends the process.
         try set(ZMQ_TCP_KEEPALIVE, Int32(1), "keepalive")
         try set(ZMQ_TCP_KEEPALIVE_IDLE, Int32(10), "keepalive")
         try set(ZMQ_TCP_KEEPALIVE_INTVL, Int32(5), "keepalive")
@@ -66,7 +65,8 @@ final class Socket {
         guard zmq_connect(pointer, place.text) == 0 else { throw .zeroMQ("connect to \(endpoint)") }
     }
 
-    /// Binds and tells where: the port that was chosen for `*`.
+    /// Binds the socket.
+    /// - Returns: the bound endpoint, with the port that was chosen for `*`.
     func bind(to endpoint: Endpoint) throws(MessagingError) -> Endpoint {
         try context.hold(endpoint)
         let place = endpoint.placeToBind
@@ -81,7 +81,7 @@ final class Socket {
         return try Endpoint(String(decoding: name.prefix(max(size - 1, 0)).map(UInt8.init(bitPattern:)), as: UTF8.self))
     }
 
-    /// A socket that tells of these events of this one.  zmq_socket_monitor(3)
+    /// A socket that receives these events of this one.  zmq_socket_monitor(3)
     func monitor(_ events: Int32) throws(MessagingError) -> Socket {
         let address = "inproc://events-\(UInt(bitPattern: pointer))"
         let listener = try Socket(.pair, limits: Limits(), in: context)
@@ -104,8 +104,8 @@ final class Socket {
         return value
     }
 
-    /// Becomes readable when the I/O thread has news for the socket: messages, room, peers. It tells of each once:
-    /// whoever has waited for it takes everything, until there is nothing.  ZMQ_FD, zmq_getsockopt(3)
+    /// A descriptor that becomes readable when the I/O thread has an event for the socket: messages, room, peers. It is edge triggered:
+    /// whoever has waited for it takes everything that is there.  ZMQ_FD, zmq_getsockopt(3)
     func newsDescriptor() throws(MessagingError) -> Int32 {
         var descriptor: Int32 = -1
         var size = MemoryLayout<Int32>.size
@@ -113,7 +113,7 @@ final class Socket {
         return descriptor
     }
 
-    /// Lets the socket deal with what its I/O thread has told it: new peers get a bound subscriber's subscriptions.
+    /// Lets the socket process pending events of its I/O thread: new peers get a bound subscriber's subscriptions.
     func service() {
         var events: Int32 = 0
         var size = MemoryLayout<Int32>.size

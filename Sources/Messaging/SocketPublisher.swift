@@ -5,22 +5,22 @@ import CZeroMQ
 final class SocketPublisher: Publisher {
     let endpoints: [Endpoint]
     private var socket: Socket?
-    /// The socket's, at hand for each message.
+    /// The socket's pointer, kept to save a lookup for each message.
     private var pointer: UnsafeMutableRawPointer?
     private let options: PublisherOptions
     private let mayLose: Bool, keepsSome: Bool
     private var subscribers: SubscriberTable
     private var kept: [String: (header: [UInt8], payload: [Payload])] = [:]
     /// Topics that somebody has subscribed to and of which the last message is still to be sent again.
-    private var owed: Set<String> = []
+    private var toResend: Set<String> = []
     private var nextResending = ContinuousClock.now
     private let loans = Payload.Loans()
     private var isNarrow = false
 
-    /// Whoever subscribes again and again does not make everybody hear the last message more often than this.
+    /// Last messages are not resent more often than this, however often somebody subscribes.
     private static let resendInterval = Duration.milliseconds(50)
 
-    /// Messages that wait for one peer at most while too many bytes wait on all.
+    /// The most messages that wait for one peer while too many bytes wait in total.
     private static let narrowQueue = 8
 
     /// Bytes of payloads that wait for slow peers.
@@ -54,12 +54,12 @@ final class SocketPublisher: Publisher {
         guard try send(topic, header, payload) else { return false }
         if keepsSome, options.keepsLast.contains(where: topic.hasPrefix), kept[topic] != nil || kept.count < options.keptTopics {
             kept[topic] = (header, payload)
-            owed.remove(topic)
+            toResend.remove(topic)
         }
         return true
     }
 
-    /// Throws for what no subscriber would take.
+    /// Throws for a message that no subscriber would accept.
     private func check(_ topic: String, _ header: [UInt8], _ payload: [Payload]) throws(MessagingError) {
         for part in payload where part.count > options.limits.frameBytes {
             throw MessagingError("publish on \(topic)", "a frame of \(part.count) bytes exceeds frameBytes = \(options.limits.frameBytes)")
@@ -84,28 +84,28 @@ final class SocketPublisher: Publisher {
             let connection = descriptor >= 0 ? connection_identity(descriptor) : 0
             let bytes = UnsafeRawBufferPointer(start: zmq_msg_data(&message), count: zmq_msg_size(&message))
             switch subscribers.note(bytes, from: connection) {
-            case .joined(let prefix): owed.formUnion(kept.keys.filter { $0.utf8.starts(with: prefix) })
+            case .joined(let prefix): toResend.formUnion(kept.keys.filter { $0.utf8.starts(with: prefix) })
             case .refused: cut_connection(descriptor, connection)
             case .left, nil: break
             }
         }
         try boundQueues()
-        try payDebts()
+        try resendLast()
     }
 
-    /// Sends the last messages of topics that somebody has joined; what finds no room stays owed.
-    private func payDebts() throws(MessagingError) {
-        guard !owed.isEmpty, ContinuousClock.now >= nextResending else { return }
-        for topic in owed.sorted() {
+    /// Sends the last messages of topics that somebody has subscribed to; what finds no room is sent later.
+    private func resendLast() throws(MessagingError) {
+        guard !toResend.isEmpty, ContinuousClock.now >= nextResending else { return }
+        for topic in toResend.sorted() {
             guard let last = kept[topic] else { continue }
             guard try send(topic, last.header, last.payload) else { return }
-            owed.remove(topic)
+            toResend.remove(topic)
         }
         nextResending = .now + Self.resendInterval
     }
 
-    /// ZeroMQ bounds messages, not bytes. Where too many bytes wait, those who do not read get shorter queues until they have read: they lose the newest,
-    /// and nobody else does. Where nothing may be lost, messages bound it.
+    /// ZeroMQ bounds messages, not bytes. Where too many bytes wait, peers that do not read get shorter queues until they have read: they
+    /// lose the newest messages, and no other peer does. Where nothing may be lost, the number of messages is the bound.
     private func boundQueues() throws(MessagingError) {
         guard let socket, mayLose else { return }
         let limit = options.limits.sendBytes
@@ -129,8 +129,8 @@ final class SocketPublisher: Publisher {
     private func send(_ topic: String, _ header: [UInt8], _ payload: [Payload]) throws(MessagingError) -> Bool {
         guard let pointer else { throw MessagingError("publish on \(topic)", "the publisher is closed") }
         let more = ZMQ_DONTWAIT | ZMQ_SNDMORE
-        // The first part decides whether there is room; the others follow it. When there is none, ZeroMQ looks for
-        // news of room about once a millisecond only, unless it is asked to.
+        // The first part decides whether there is room; the others follow it. When there is none, ZeroMQ checks for room only about
+        // once a millisecond, unless its events are read.
         if topic.withBytes({ zmq_send(pointer, $0.baseAddress, $0.count, more) }) < 0 {
             guard zmq_errno() == EAGAIN else { throw .zeroMQ("publish on \(topic)") }
             socket?.service()

@@ -1,12 +1,15 @@
-/// Where a subscriber listens, and to what.
+/// The endpoints that a subscriber binds or connects to, and the topics it receives.
 public struct Subscription: Sendable {
+    /// Whether the subscriber connects to its endpoints or binds them.
     public enum Attachment: String, Sendable {
         case connect, bind
     }
 
+    /// Where to connect, or what to bind.
     public var endpoints: [Endpoint]
     /// Prefixes of topics; `Topics.moment.prefix` is every session's moments.
     public var topics: [String]
+    /// How the endpoints are used.
     public var attachment: Attachment
 
     public init(_ endpoints: [Endpoint], topics: [String], attachment: Attachment = .connect) {
@@ -16,16 +19,17 @@ public struct Subscription: Sendable {
     }
 }
 
-/// Messages as they come, in batches: first in, first out from each publisher, publishers merged fairly.
+/// A sequence of received messages, in batches: in order from each publisher, with publishers merged fairly.
 ///
 /// It has one consumer. It ends when it is cancelled, or when the task that waits for it is.
 public struct Subscriber: AsyncSequence, Sendable {
     private let channel: MessageChannel
-    /// Where messages come from sockets.
+    /// Nil where messages come from memory.
     private let receiver: Receiver?
     /// Where it is bound; empty when it connects.
     public let endpoints: [Endpoint]
 
+    /// A subscriber to messages that are delivered to a channel within this process.
     public init(_ channel: MessageChannel, endpoints: [Endpoint] = []) {
         self.init(channel, receiver: nil, endpoints: endpoints)
     }
@@ -36,10 +40,10 @@ public struct Subscriber: AsyncSequence, Sendable {
         self.endpoints = endpoints
     }
 
-    /// What was refused or dropped before it reached the consumer, by reason, since the beginning.
+    /// The number of messages refused or dropped before they reached the consumer, by reason, since the subscriber was opened.
     public var refusals: [Reason: UInt64] { channel.refusals }
 
-    /// What has come already, if anything has.
+    /// The next batch if one has arrived already, without suspending.
     public func takeIfReady() -> MessageBatch? { receiver?.take() ?? channel.takeIfReady() }
 
     /// Ends the sequence and closes its sockets.
@@ -50,17 +54,17 @@ public struct Subscriber: AsyncSequence, Sendable {
     public struct Iterator: AsyncIteratorProtocol {
         let channel: MessageChannel
         let receiver: Receiver?
-        /// Whether the consumer has had to wait for the last batch for a moment only: then the next one comes as soon, most likely.
+        /// Whether the wait for the last batch was shorter than `patience`: then the next one is expected as soon.
         private var isBrisk = false
         private var turns = 0
 
         init(channel: MessageChannel, receiver: Receiver?) { (self.channel, self.receiver) = (channel, receiver) }
 
-        /// How long an actor that messages come to briskly keeps its thread and waits, microseconds: to suspend and to be
-        /// resumed costs more.
+        /// How long an actor keeps its thread and waits for messages that arrive in quick succession, microseconds: suspending and
+        /// resuming costs more.
         private static let patience = 200
 
-        /// After so many batches an actor lets its other jobs run, even if it never had to wait.
+        /// After this many batches an actor lets its other jobs run, even if it never had to wait.
         private static let turnsBetweenYields = 64
 
         public mutating func next() async -> MessageBatch? { await next(isolation: nil) }

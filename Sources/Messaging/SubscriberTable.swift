@@ -1,4 +1,4 @@
-/// Who has subscribed to what, as XPUB tells it: how many subscriptions there are of each prefix, and how much each connection has subscribed to.
+/// The subscriptions that an XPUB socket has received: their number by prefix, and the bytes that each connection has subscribed to.
 struct SubscriberTable {
     private let prefixBytes: Int
     private let subscriptionBytes: Int
@@ -9,27 +9,28 @@ struct SubscriberTable {
     /// A peer may subscribe to anything; more prefixes than this are not counted.
     static let maximumPrefixes = 4_096
 
-    /// Connections of which it is kept how much they hold; beyond it all begin anew.
+    /// The most connections whose bytes are counted; beyond it all counts restart.
     private static let maximumConnections = 4_096
 
-    /// What ZeroMQ keeps of each subscription beyond its bytes.
+    /// Bytes that ZeroMQ keeps for each subscription beside its prefix.
     private static let overhead = 16
 
     enum Event: Equatable {
         case joined(prefix: [UInt8]), left
-        /// The connection holds too much: it is to be cut.
+        /// The connection holds too much and is to be closed.
         case refused
     }
 
     /// - Parameters:
     ///   - prefixBytes: a longer prefix is not the beginning of any topic.
-    ///   - subscriptionBytes: what one connection may hold.
+    ///   - subscriptionBytes: the bytes that one connection may hold.
     init(prefixBytes: Int = Limits().nameBytes, subscriptionBytes: Int = Limits().subscriptionBytes) {
         (self.prefixBytes, self.subscriptionBytes) = (prefixBytes, subscriptionBytes)
     }
 
-    /// A subscription is the byte 1 and a prefix, its end the byte 0 and the prefix. Nil for anything else.
+    /// Records a message of a subscriber: a subscription is the byte 1 and a prefix, its end the byte 0 and the prefix.
     /// - Parameter connection: its identity; 0 where it is unknown.
+    /// - Returns: nil for any other message.
     mutating func note(_ message: some Collection<UInt8>, from connection: UInt64 = 0) -> Event? {
         guard let first = message.first, first <= 1 else { return nil }
         let bytes = message.count - 1

@@ -1,26 +1,27 @@
 import CConnections
 import CZeroMQ
 
-/// Watches what comes on the connections that publishers have made to a socket, and cuts those on which a message does not end.
+/// Monitors the connections that publishers have made to a socket, and closes those on which a message does not end.
 ///
-/// ZeroMQ hands over whole messages only and bounds each frame, not their number: parts of a message without an end gather where nobody sees them. What
-/// the system has received on a connection tells. Connections within a host (ipc) belong to this user and are not watched.
+/// ZeroMQ delivers whole messages only and bounds each frame, not their number: the parts of a message without an end accumulate inside it.
+/// They are detected by the bytes that the system has received on a connection. Connections within a host (ipc) belong to this user and are
+/// not monitored.
 final class UnfinishedMessages {
     private struct Connection {
         let identity: UInt64
-        /// Bytes that had come when it was known last that no message had begun long ago.
+        /// Bytes received when it was last known that no message was unfinished for long.
         var settled: Int64
     }
 
-    /// How often connections are looked at, milliseconds.
+    /// How often connections are checked, milliseconds.
     static let period = 20
 
-    /// Tells of connections; to be polled with the socket.
+    /// Receives an event for each connection; to be polled with the socket.
     let events: Socket
     private let limit: Int64
     private var connections: [Int32: Connection] = [:]
-    /// Connections on which whole messages have come since they were looked at last, and how many messages on all.
-    private var heard: Set<Int32> = []
+    /// Connections on which whole messages have arrived since the last check; `taken` counts the messages on all of them.
+    private var completed: Set<Int32> = []
     private var newest: Int32 = -1
     private var taken = 0
     private var nextCheck = ContinuousClock.now
@@ -32,7 +33,7 @@ final class UnfinishedMessages {
 
     var isEmpty: Bool { connections.isEmpty }
 
-    /// Takes note of who has connected.
+    /// Records new connections.
     func noteArrivals() {
         while let descriptor = events.nextEventValue() {
             let identity = connection_identity(descriptor)
@@ -41,17 +42,17 @@ final class UnfinishedMessages {
         }
     }
 
-    /// Takes note of a whole message.
+    /// Records a whole message.
     func noteMessage(on connection: Int32) {
         taken += 1
         guard connection != newest else { return }
         newest = connection
-        heard.insert(connection)
+        completed.insert(connection)
     }
 
-    /// Cuts the connections on which too much has come since their last whole message; now and then only.
+    /// Closes the connections on which too much has arrived since their last whole message; at most once per `period`.
     /// - Parameter isDrained: whether every whole message has been taken. Where messages keep coming, connections still take turns.
-    /// - Returns: how many were cut.
+    /// - Returns: the number of connections closed.
     func check(isDrained: Bool) -> Int {
         guard !connections.isEmpty, isDrained || taken > 4 * connections.count, ContinuousClock.now >= nextCheck else { return 0 }
         nextCheck = .now + .milliseconds(Self.period)
@@ -60,7 +61,7 @@ final class UnfinishedMessages {
             let received = connection_bytes_received(descriptor)
             if received < 0 || connection_identity(descriptor) != connection.identity {
                 connections[descriptor] = nil
-            } else if heard.contains(descriptor) {
+            } else if completed.contains(descriptor) {
                 connections[descriptor]?.settled = received
             } else if received - connection.settled > limit {
                 cut_connection(descriptor, connection.identity)
@@ -68,20 +69,20 @@ final class UnfinishedMessages {
                 cuts += 1
             }
         }
-        forgetHeard()
+        forgetMessages()
         return cuts
     }
 
-    /// Begins anew: while nothing is taken, nothing is known of what has come.
+    /// Restarts the count: while no messages are taken, it is unknown whether those that arrived are whole.
     func settle() {
         for (descriptor, connection) in connections {
             connections[descriptor]?.settled = max(connection.settled, connection_bytes_received(descriptor))
         }
-        forgetHeard()
+        forgetMessages()
     }
 
-    private func forgetHeard() {
-        heard = []
+    private func forgetMessages() {
+        completed = []
         newest = -1
         taken = 0
     }

@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// A descriptor that becomes readable when somebody signals: what a thread that polls can be woken with.
+/// An eventfd that wakes a polling thread: its descriptor becomes readable after `signal`.
 final class Wakeup: Sendable {
     let descriptor: Int32
 

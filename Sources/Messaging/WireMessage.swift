@@ -3,7 +3,7 @@ import Schema
 import Statistics
 import SwiftProtobuf
 
-/// A message as it came: `[topic][header][payload…]`. It keeps its whole batch alive; copy what is to be kept for long.
+/// A received message: `[topic][header][payload…]`. It keeps its whole batch alive; copy what is to be kept for long.
 ///
 /// Sendable because its parts never change, and its batch keeps them where they are.
 public struct WireMessage: @unchecked Sendable {
@@ -17,10 +17,12 @@ public struct WireMessage: @unchecked Sendable {
         (self.batch, self.parts, self.count) = (batch, parts, count)
     }
 
+    /// The topic's name.
     public var topic: String {
         part(0).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
     }
 
+    /// The header: a serialized protobuf message.
     public var header: MessagePart { part(1) }
 
     /// The payload's frames.
@@ -39,10 +41,12 @@ public struct WireMessage: @unchecked Sendable {
         return header.stamp
     }
 
-    /// The stamp alone, whatever the message is. Throws as `decode` does.
+    /// The stamp alone, whatever type the message has.
+    /// - Throws: as `decode` does.
     public func stamp() throws(Refusal) -> Stamp { try decode(Envelope.self).stamp }
 
-    /// Decodes the header, without fields that are unknown. Throws `undecodable`, `tooLarge`, `unstamped` or `schemaVersion`.
+    /// Decodes the header, without fields that are unknown.
+    /// - Throws: `undecodable`, `tooLarge`, `unstamped` or `schemaVersion`.
     public func decode<Message: Stamped>(_ type: Message.Type = Message.self) throws(Refusal) -> Message {
         if let opened = opened as? Message { return opened }
         var options = BinaryDecodingOptions()
@@ -63,7 +67,7 @@ public struct WireMessage: @unchecked Sendable {
         return message
     }
 
-    /// The topic's name as it came; valid as long as the message.
+    /// The topic's bytes as received; valid as long as the message.
     var topicBytes: UnsafeRawBufferPointer { part(0).bytes }
 
     private func part(_ index: Int) -> MessagePart {
@@ -76,8 +80,10 @@ public struct MessagePart: @unchecked Sendable {
     let batch: MessageBatch
     let bytes: UnsafeRawBufferPointer
 
+    /// The number of bytes.
     public var count: Int { bytes.count }
 
+    /// Calls `body` with the bytes, which are valid during the call only.
     public func withUnsafeBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -94,7 +100,8 @@ extension Array {
         self = part.withUnsafeBytes { Array($0) }
     }
 
-    /// The part read as `FiniteValues` are.
+    /// The part read as little-endian float32.
+    /// - Throws: `truncated` where bytes are left over, `nonFinite` for NaN and infinity.
     public init(_ part: MessagePart) throws(Refusal) where Element == Float {
         self = try FiniteValues(part).numbers
     }

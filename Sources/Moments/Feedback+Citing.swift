@@ -2,20 +2,20 @@ import Schema
 import Statistics
 
 extension Feedback {
-    /// Whether this speaks of `other`: by its id, or by its session and end.
+    /// Whether this refers to `other`: by its id, or by its session and end.
     package func cites(_ other: Moment) -> Bool {
         moment.isEmpty ? session == other.session && momentEnd == other.end : moment == other.id
     }
 
-    /// The same, of a moment of which the id is left: `<session>/<end in nanoseconds>`.
+    /// Whether this refers to the moment with the id `<session>/<end in nanoseconds>`.
     package func cites(id: String) -> Bool {
         moment.isEmpty ? "\(session)/\(momentEnd)" == id : moment == id
     }
 
-    /// Whether the label is one of so many classes, and of those that the publisher says there are.
+    /// Whether the label is one of `count` classes, and of the classes that the publisher states.
     package func isWithin(_ count: Int) -> Bool { Int(label) < count && (classes == 0 || label < classes) }
 
-    /// Seconds from the moment's end to when its label became known; nil where the publisher did not say.
+    /// Seconds from the moment's end to when its label became known; nil where the publisher does not state it.
     package func delay(of moment: Moment) -> Double? {
         knownAt >= moment.end ? Double(knownAt.clampedSubtracting(moment.end)) / 1e9 : nil
     }

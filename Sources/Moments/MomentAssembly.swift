@@ -6,21 +6,21 @@ import Timing
 import Tokenization
 import Wiring
 
-/// From aligned frames to a moment on the wire, and from there to a model's input.
+/// Assembles aligned frames into a moment message and its payload.
 public struct MomentAssembly {
-    /// What a sense's payload may hold; anything larger is cut to its newest rows.
+    /// The greatest shape of a sense's payload; larger ones are cut to their newest rows.
     struct Extent: Sendable {
         var rows: Int
         var columns: Int
     }
 
     private let extents: [(modality: String, extent: Extent)]
-    /// Makes the sense `sentence` of the words.
+    /// Computes the sense `sentence` from the text.
     private let reader: BERT?
-    /// What the tokens of words stand for.
+    /// Decodes the text's tokens.
     private let words: TextBytes
 
-    /// - Throws: what is wrong with the pretrained encoder, where one is configured.
+    /// - Throws: the error of opening the pretrained encoder or the tokenizer, where one is configured.
     public init(_ settings: GraphSettings) throws {
         let model = settings.model
         reader = settings.fuse.sentence.isEmpty ? nil : try BERT(directory: settings.fuse.sentence, length: model.text.length)
@@ -37,7 +37,7 @@ public struct MomentAssembly {
             + [(MultimodalConfiguration.textName, Extent(rows: model.text.length, columns: 1))]
     }
 
-    /// The moment that a slice of a session's stream makes, and its payload frames: one for each present sense, in order.
+    /// The moment of a slice of a session's stream, and its payload frames: one (rows · columns) for each present sense, in order.
     public func moment(_ slice: MomentAligner.Slice, ordinal: UInt64) -> (moment: Moment, payload: [[Float]]) {
         var payload: [[Float]] = []
         let boundary = slice.boundary
@@ -63,7 +63,7 @@ public struct MomentAssembly {
         return (moment, payload)
     }
 
-    /// What a pretrained encoder makes of the words, which are bytes.
+    /// The sense that a pretrained encoder computes from the text's bytes.
     private func read(_ frames: [MomentAligner.Arrival], _ reader: BERT, end: Int64, into payload: inout [[Float]]) -> Sense {
         guard let newest = frames.last?.frame else {
             return .with {
@@ -111,7 +111,7 @@ public struct MomentAssembly {
 }
 
 extension MultimodalConfiguration {
-    /// Whether a model of this shape can take the moment in: shapes, token ids and label.
+    /// Whether the moment fits a model of this configuration: shapes, token ids and label.
     package func accepts(_ moment: MomentInput) -> Bool {
         do {
             try check(moment)
@@ -123,9 +123,11 @@ extension MultimodalConfiguration {
 }
 
 extension MomentInput {
-    /// What the model is given of a moment that came over the wire.
-    /// - Parameter payload: one list of numbers for each present sense, in order.
-    /// - Returns: nil where the payload does not fit what the moment says.
+    /// The model's input for a received moment.
+    /// - Parameters:
+    ///   - moment: the message.
+    ///   - payload: one list of numbers, row by row, for each present sense, in order.
+    /// - Returns: nil where the payload does not fit the moment's shapes.
     public init?(_ moment: Moment, payload: [FiniteValues]) {
         self.init()
         var remaining = payload[...]
@@ -145,14 +147,14 @@ extension MomentInput {
         guard remaining.isEmpty else { return nil }
     }
 
-    /// The same, of numbers that nobody has looked at yet.
+    /// The same for numbers that have not been checked; nil also where one is not finite.
     public init?(_ moment: Moment, payload: [[Float]]) {
         let checked = payload.compactMap { FiniteValues($0) }
         guard checked.count == payload.count else { return nil }
         self.init(moment, payload: checked)
     }
 
-    /// The numbers of the moment that it came from, one list for each present sense, in order.
+    /// The payload of the moment that this input was made from: one list of numbers for each present sense, in order.
     package func payload(of moment: Moment) -> [[Float]] {
         moment.senses.filter(\.present).map {
             $0.modality == MultimodalConfiguration.textName ? text.map { Float($0) } : senses[$0.modality]?.values ?? []

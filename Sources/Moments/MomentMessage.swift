@@ -3,14 +3,17 @@ import Model
 import Schema
 import Statistics
 
-/// What fuse tells of a stream, as learn and evaluate take it in: moments, what was decided for them, feedback that cites either, and the end.
+/// An event of the stream that fuse publishes to learn and evaluate: a moment, a decision on it, feedback that cites either, or the end.
 public enum MomentMessage: Sendable {
     case moment(Moment, MomentInput)
     case feedback(Feedback)
-    /// And of a text what it answers.
+    /// A decision, and for a generated text the moment that it answers.
     case decision(DecisionRecord, MomentInput?)
     case end
 
+    /// - Parameters:
+    ///   - message: with the payload frames.
+    ///   - event: the message's header, decoded.
     /// - Throws: `undecodable`, `wrongShape`, `truncated`, `nonFinite`.
     package init(_ message: WireMessage, _ event: MomentEvent) throws(Refusal) {
         switch event.event {
@@ -45,8 +48,9 @@ extension MomentInput {
 }
 
 extension Topics {
-    /// The topic of a session's moments; the end of all of them has one of its own.
-    package static func moments(of session: String) -> Topic<MomentEvent>? { try? moment(session) }  // nil says all there is to say
+    /// The topic of a session's moments; nil where the session's name is invalid.
+    package static func moments(of session: String) -> Topic<MomentEvent>? { try? moment(session) }
 
+    /// The name used in place of a session for the end of the stream.
     package static let endOfMoments = "_end"
 }

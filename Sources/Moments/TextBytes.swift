@@ -1,16 +1,16 @@
 import Tokenization
 
-/// What tokens of words stand for, in bytes, whatever tokenizer made them.
+/// Decodes the tokens of a moment's text to bytes, whatever tokenizer made them.
 package struct TextBytes {
     private let tokenizer: any Tokenizer
 
-    /// - Parameter tokenizer: its directory; empty: every token is a byte.
+    /// - Parameter tokenizer: its directory; empty where every token is a byte.
     /// - Throws: `TokenizationError`.
     package init(tokenizer directory: String) throws {
         tokenizer = directory.isEmpty ? ByteTokenizer() : try openTokenizer(directory: directory)
     }
 
-    /// The bytes of all tokens. A token that is not in the vocabulary has none.
+    /// The bytes of all tokens. A token outside the vocabulary has none.
     package func bytes(of tokens: [Int]) -> [UInt8] {
         if let bytes = try? tokenizer.decode(tokens) { return bytes }
         return tokens.flatMap { (try? tokenizer.decode([$0])) ?? [] }

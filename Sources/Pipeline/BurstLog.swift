@@ -3,12 +3,12 @@ import Messaging
 import Schema
 import Statistics
 
-/// Says once what happens often: the first refusal of a reason at once, then at most one line a period with how many
-/// there were.
+/// Limits the log lines about refusals: the first one of a reason is logged at once, then at most one line per period with
+/// their number.
 struct BurstLog {
     private struct Burst {
         var lastLine: Instant
-        var unsaid: UInt64
+        var suppressed: UInt64
         var example: String
     }
 
@@ -23,28 +23,28 @@ struct BurstLog {
 
     mutating func note(_ refusal: Refusal, count: UInt64 = 1, at now: Instant) {
         guard var burst = bursts[refusal.reason] else {
-            bursts[refusal.reason] = Burst(lastLine: now, unsaid: 0, example: "")
-            say(refusal.reason, count, refusal.detail)
+            bursts[refusal.reason] = Burst(lastLine: now, suppressed: 0, example: "")
+            log(refusal.reason, count, refusal.detail)
             return
         }
-        burst.unsaid = burst.unsaid.clampedAdding(count)
+        burst.suppressed = burst.suppressed.clampedAdding(count)
         burst.example = refusal.detail
         bursts[refusal.reason] = burst
-        sayWhatIsDue(refusal.reason, at: now)
+        logIfDue(refusal.reason, at: now)
     }
 
-    /// Says what has been kept back for a period.
+    /// Logs what has been suppressed for a period.
     mutating func flush(at now: Instant) {
-        for reason in bursts.keys { sayWhatIsDue(reason, at: now) }
+        for reason in bursts.keys { logIfDue(reason, at: now) }
     }
 
-    private mutating func sayWhatIsDue(_ reason: Reason, at now: Instant) {
-        guard let burst = bursts[reason], burst.unsaid > 0, now - burst.lastLine >= period else { return }
-        say(reason, burst.unsaid, burst.example)
-        bursts[reason] = Burst(lastLine: now, unsaid: 0, example: "")
+    private mutating func logIfDue(_ reason: Reason, at now: Instant) {
+        guard let burst = bursts[reason], burst.suppressed > 0, now - burst.lastLine >= period else { return }
+        log(reason, burst.suppressed, burst.example)
+        bursts[reason] = Burst(lastLine: now, suppressed: 0, example: "")
     }
 
-    private func say(_ reason: Reason, _ count: UInt64, _ detail: String) {
+    private func log(_ reason: Reason, _ count: UInt64, _ detail: String) {
         logger.warning("dropped \(count) × \(reason)\(detail.isEmpty ? "" : ", such as: \(detail.printable(atMost: 200))")")
     }
 }

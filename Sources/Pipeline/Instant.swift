@@ -1,13 +1,14 @@
 import Glibc
 import Statistics
 
-/// A point in time: nanoseconds on a clock that whoever uses it knows.
+/// A point in time: nanoseconds on a clock that the context defines.
 public struct Instant: Hashable, Comparable, Sendable, Codable, CustomStringConvertible {
     public var nanoseconds: Int64
 
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
     public init(seconds: Double) { nanoseconds = Int64(clamping: (seconds * 1e9).rounded()) }
 
+    /// The time in seconds, rounded to a double.
     public var seconds: Double { Double(nanoseconds) / 1e9 }
     public var description: String { "\(seconds) s" }
 
@@ -18,31 +19,32 @@ public struct Instant: Hashable, Comparable, Sendable, Codable, CustomStringConv
 }
 
 extension Duration {
-    /// Whole nanoseconds, at most Int64's.
+    /// Whole nanoseconds, clamped to Int64.
     public var nanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         return overflow ? (seconds < 0 ? .min : .max) : product.clampedAdding(attoseconds / 1_000_000_000)
     }
 
+    /// The duration in seconds, rounded to a double.
     public var inSeconds: Double { Double(nanoseconds) / 1e9 }
 }
 
-/// Where a stage reads the time: the host's clock in life, a virtual one in tests.
+/// The clock that a stage reads: the host's in production, a virtual one in tests.
 public protocol TimeSource: Sendable {
-    /// What stamps call the clock.
+    /// The clock's name in stamps.
     var identity: String { get }
     var now: Instant { get }
 }
 
-/// Time since the host started; all processes of a host share it, and nobody sets it.
+/// Time since the host started; all processes of a host share it, and it is never set.
 public struct MonotonicClock: TimeSource {
     public init() {}
     public var identity: String { "monotonic" }
     public var now: Instant { read(CLOCK_MONOTONIC) }
 }
 
-/// Time since 1970. It may be set, so it orders nothing; it tells one start of a process from the next.
+/// Time since 1970. It may be set, so it is not used for order within a run; it distinguishes one start of a process from the next.
 public struct WallClock: TimeSource {
     public init() {}
     public var identity: String { "unix" }

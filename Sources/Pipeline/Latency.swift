@@ -2,12 +2,12 @@ import Schema
 import Statistics
 
 extension QuantileSketch {
-    /// Takes a duration, in seconds.
+    /// Adds a duration, in seconds.
     public mutating func add(_ duration: Duration) { add(duration.inSeconds) }
 }
 
 extension Quantiles {
-    /// A sketch as it stands in a status; zeros while it is empty.
+    /// The quantiles of a sketch as a status publishes them; zeros while it is empty.
     public init(_ sketch: QuantileSketch) {
         self.init()
         count = UInt64(clamping: sketch.count)

@@ -1,7 +1,8 @@
 import Logging
 import Schema
 
-/// Writes each message on one line of standard error, with nothing in it that a terminal would obey: much of what is logged came from outside.
+/// Writes each log message as one line of standard error, without control characters that a terminal would interpret: parts of it come
+/// from outside.
 public struct LineLogHandler: LogHandler {
     private var stream: StreamLogHandler
 
@@ -13,7 +14,7 @@ public struct LineLogHandler: LogHandler {
         stream.log(event: event)
     }
 
-    /// Characters of a message.
+    /// The most characters of a message that are written.
     private static let maximumLength = 2_000
 
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {

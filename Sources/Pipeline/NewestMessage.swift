@@ -3,21 +3,21 @@ import Foundation
 import Glibc
 import Schema
 
-/// Which message a stage has taken last, in a file that outlives the process: where the process is killed by a message, its supervisor reads
-/// there which it was, and the stage that is started again passes over that one.
+/// Records which message a stage has taken last, in a file that outlives the process: where a message crashes the process, its supervisor
+/// reads there which it was, and the restarted stage skips that message.
 ///
-/// Unchecked, because the mapped bytes are written by the one stage that it is given to, between two of its messages.
+/// Sendable without checking, because the mapped bytes are written only by the one stage that it is given to, between two of its messages.
 public final class NewestMessage: @unchecked Sendable {
     private let memory: UnsafeMutableRawBufferPointer
     private let passedOver: [PassedOver]
 
-    /// Bytes of a topic and of a source that are kept; longer ones are told apart by these.
+    /// Bytes of a topic and of a source that are kept; longer names are compared by these.
     static let nameBytes = 1024
     private static let size = 4096
 
     /// - Parameters:
-    ///   - path: the file, made anew: nothing has been taken yet.
-    ///   - passedOver: messages that `note` tells to pass over.
+    ///   - path: the file, which is created or emptied.
+    ///   - passedOver: the messages to skip.
     /// - Throws: `cannotWrite`.
     public init(_ path: String, passingOver passedOver: [PassedOver]) throws(FileError) {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
@@ -34,7 +34,8 @@ public final class NewestMessage: @unchecked Sendable {
 
     deinit { munmap(memory.baseAddress, memory.count) }
 
-    /// Notes that a message is taken now. False where it is one to be passed over.
+    /// Records that a message is taken now.
+    /// - Returns: false where the message is to be skipped.
     public func note(_ stamp: Stamp, on topic: String) -> Bool {
         memory.storeBytes(of: stamp.epoch, as: UInt64.self)
         memory.storeBytes(of: stamp.sequence, toByteOffset: 8, as: UInt64.self)
@@ -49,12 +50,12 @@ public final class NewestMessage: @unchecked Sendable {
         UnsafeMutableRawBufferPointer(rebasing: memory[(offset + 2)...]).copyBytes(from: bytes)
     }
 
-    /// Where a stage of this name keeps it.
+    /// The file of a stage of this name.
     public static func path(of stage: String, in logs: String) -> String { "\(logs)/\(stage).newest" }
 
-    /// What a stage that has ended took last; nil where it took nothing.
+    /// The message that an ended stage took last; nil where it took none.
     public static func read(of stage: String, in logs: String) -> PassedOver? {
-        // none: nothing was taken
+        // no file: nothing was taken
         guard let bytes = try? readFile(path(of: stage, in: logs), atMost: size), bytes.count == size else { return nil }
         return bytes.withUnsafeBytes { bytes in
             func text(at offset: Int) -> String {
@@ -69,11 +70,11 @@ public final class NewestMessage: @unchecked Sendable {
     }
 }
 
-/// A message that killed a stage, and is passed over from then on.
+/// A message that crashed a stage, and is skipped from then on.
 public struct PassedOver: Codable, Sendable, Equatable, CustomStringConvertible {
     public var topic: String
     public var source: String
-    /// Nil: of whatever start of its sender. A replay that begins again sends the same message with another epoch.
+    /// The epoch of its sender; nil: any. A replay that starts again sends the same message with another epoch.
     public var epoch: UInt64?
     public var sequence: UInt64
 
@@ -92,7 +93,7 @@ public struct PassedOver: Codable, Sendable, Equatable, CustomStringConvertible 
 
     private static func kept(_ name: String) -> String { String(decoding: name.utf8.prefix(NewestMessage.nameBytes), as: UTF8.self) }
 
-    // MARK: Those of a stage, in the order in which they were found
+    // MARK: The list of a stage, in the order in which the messages were found
 
     /// The most that are kept; the oldest are forgotten.
     public static let capacity = 1000
@@ -100,7 +101,8 @@ public struct PassedOver: Codable, Sendable, Equatable, CustomStringConvertible 
 
     private static func path(of stage: String, in logs: String) -> String { "\(logs)/\(stage).passed-over.json" }
 
-    /// - Throws: `FileError`, or that the file is no such list.
+    /// The messages that a stage skips.
+    /// - Throws: `FileError`, also where the file is no such list.
     public static func read(of stage: String, in logs: String) throws -> [PassedOver] {
         let path = path(of: stage, in: logs)
         guard FileKind(of: path) != nil else { return [] }
@@ -112,7 +114,9 @@ public struct PassedOver: Codable, Sendable, Equatable, CustomStringConvertible 
         }
     }
 
-    /// Adds one to a stage's list. False where it stands there already, or the list is full and a replay would go on for ever.
+    /// Adds a message to a stage's list.
+    /// - Returns: false where the list has it already, or is full and a replay would restart for ever.
+    /// - Throws: `FileError`, also where the file is no such list.
     public static func add(_ message: PassedOver, of stage: String, in logs: String) throws -> Bool {
         var list = try read(of: stage, in: logs)
         if list.contains(message) || message.epoch == nil && list.count >= capacity { return false }
@@ -121,7 +125,7 @@ public struct PassedOver: Codable, Sendable, Equatable, CustomStringConvertible 
         return true
     }
 
-    /// Forgets what earlier runs noted.
+    /// Deletes what earlier runs recorded.
     public static func forget(of stage: String, in logs: String) {
         for path in [path(of: stage, in: logs), NewestMessage.path(of: stage, in: logs)] { unlink(path) }
     }

@@ -1,7 +1,7 @@
 import Messaging
 import Schema
 
-/// What a stage or a publisher has to send, stamped in order and kept until the socket takes it.
+/// The outgoing messages of a stage or a publisher, stamped in order and kept until the socket accepts them.
 public struct Outbox {
     private struct Item {
         let topic: String
@@ -19,15 +19,21 @@ public struct Outbox {
     /// Messages sent, by their topic's first component.
     public private(set) var sent: [String: UInt64] = [:]
 
-    /// - Parameter source: the name in the stamps of messages that bring none of their own.
+    /// - Parameters:
+    ///   - source: the name in the stamps of messages that have none of their own.
+    ///   - epoch: greater after each restart; part of every stamp.
+    ///   - clock: gives the time of stamps that have none.
     public init(source: String, epoch: UInt64, clock: any TimeSource) {
         self.source = source
         self.epoch = epoch
         self.clock = clock
     }
 
+    /// Whether all messages have been sent.
     public var isEmpty: Bool { first == waiting.count }
 
+    /// Stamps and serializes a message, and queues it.
+    /// - Throws: the error of encoding it.
     public mutating func append(_ outgoing: Outgoing) throws {
         var message = outgoing.message
         message.stamp.schemaVersion = schemaVersion
@@ -42,7 +48,8 @@ public struct Outbox {
         waiting.append(Item(topic: outgoing.topic, header: header, payload: outgoing.payload))
     }
 
-    /// Sends as much as the publisher takes now. What it can never take is discarded and thrown as an error.
+    /// Sends as much as the publisher accepts now.
+    /// - Throws: `MessagingError` for a message that can never be sent, which is discarded.
     public mutating func flush(to publisher: any Publisher) throws(MessagingError) {
         while !isEmpty {
             let item = waiting[first]

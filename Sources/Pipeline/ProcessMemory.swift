@@ -1,15 +1,15 @@
 import Foundation
 
-/// What this process has used of the machine.
+/// The memory of this process and of the machine.
 public enum ProcessMemory {
-    /// What a process may still take without the machine having to swap, bytes; nil where the system does not tell
-    /// (`MemAvailable` in proc_meminfo(5)).
+    /// Bytes that a process may still allocate without the machine having to swap; nil where unknown (`MemAvailable` in
+    /// proc_meminfo(5)).
     public static var available: Int? {
         meminfo("MemAvailable:")
     }
 
-    /// All memory that this process and others may take: the machine's, or its control group's where that has less; nil where the
-    /// system does not tell (`MemTotal` in proc_meminfo(5), `memory.max` of cgroups(7)).
+    /// Bytes that all processes may use: the machine's memory, or the limit of the control group where that is less; nil where unknown
+    /// (`MemTotal` in proc_meminfo(5), `memory.max` of cgroups(7)).
     public static var machine: Int? {
         let groups = (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? ""  // no control groups, no limit of theirs
         var path = groups.split(separator: "\n").first { $0.hasPrefix("0::/") }.map { "/sys/fs/cgroup" + $0.dropFirst(3) } ?? ""
@@ -30,7 +30,7 @@ public enum ProcessMemory {
         return kilobytes << 10
     }
 
-    /// The greatest resident size so far, bytes; 0 where the system does not tell (`VmHWM` in proc(5)).
+    /// The greatest resident size so far, bytes; 0 where unknown (`VmHWM` in proc(5)).
     public static var peak: UInt64 {
         guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
             let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),

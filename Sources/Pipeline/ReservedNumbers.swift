@@ -2,24 +2,26 @@ import Files
 import Foundation
 import Statistics
 
-/// Numbers that are given out once only, across restarts: so many are reserved ahead in a file, and whoever starts again after a crash goes on
-/// behind all that were reserved.
+/// Numbers that are used only once, across restarts: a block of them is reserved in a file ahead of use, and a process that starts again
+/// after a crash continues after all that were reserved.
 package struct ReservedNumbers {
-    /// Numbers reserved at a time: a crash leaves out this many at most, and one write serves as many.
+    /// Numbers reserved with one write: a crash skips at most this many.
     private static let ahead: UInt64 = 1024
     private static let maximumBytes = 4096
-    /// No file that was written by this takes more than this; anything greater is damage.
+    /// The greatest number accepted: no run reaches it, so anything greater is damage.
     package static let most = UInt64(1) << 62
 
-    /// Empty: nothing is kept.
+    /// Empty: nothing is stored.
     private let path: String
     private let owner: String
-    /// Numbers up to this may have been given out.
+    /// Numbers up to this may have been used.
     package private(set) var reserved: UInt64 = 0
 
     /// - Parameters:
-    ///   - directory: empty: nothing is kept.
-    ///   - owner: who gives the numbers out again in the same way where it begins again, so that its own need not be left out; empty: nobody.
+    ///   - directory: where the file is stored; empty: nothing is stored.
+    ///   - name: of the file.
+    ///   - owner: a run that repeats the same numbers when it starts again, so that its own reservations need not be skipped; empty:
+    ///     none.
     package init(directory: String, name: String, owner: String = "") {
         path = directory.isEmpty ? "" : "\(directory)/\(name)"
         self.owner = owner.filter { !$0.isNewline }
@@ -30,14 +32,15 @@ package struct ReservedNumbers {
     }
 
     /// Reserves `number` and those after it, unless it is reserved already.
-    /// - Throws: `FileError`, and what keeps the directory from being made; the number may be given out all the same.
+    /// - Throws: `FileError`, or the error of creating the directory; the number may be used all the same.
     package mutating func cover(_ number: UInt64) throws {
         guard !path.isEmpty, number > reserved else { return }
         reserved = number.clampedAdding(Self.ahead)
         try write()
     }
 
-    /// An orderly end: numbers behind `number` were not given out.
+    /// Releases the numbers after `number`, which were not used, at an orderly end.
+    /// - Throws: as `cover` does.
     package mutating func settle(at number: UInt64) throws {
         guard !path.isEmpty, number < reserved else { return }
         reserved = number

@@ -1,9 +1,9 @@
 import Statistics
 
-/// Counts what is sent, for each topic and source, 1, 2, 3 …
+/// Gives each sent message its sequence number: 1, 2, 3 … for each topic and source.
 ///
-/// Topics come and go with sessions. When there are too many, those longest silent are forgotten; whatever is counted from then on goes on above
-/// what they had reached, so that no receiver sees a sequence run back.
+/// Topics come and go with sessions. When there are too many, the least recently used half is forgotten; new counts start above the
+/// greatest forgotten number, so that no receiver sees a sequence run back.
 struct SequenceCounter {
     private struct Key: Hashable {
         let topic: String
@@ -31,7 +31,7 @@ struct SequenceCounter {
         return sequence
     }
 
-    /// Half of them at once, so that forgetting costs little.
+    /// Removes half of the counts at once, so that the cost per message is small.
     private mutating func forget() {
         for (key, count) in counts.sorted(by: { $0.value.used < $1.value.used }).prefix(counts.count / 2) {
             floor = max(floor, count.sequence)

@@ -5,11 +5,12 @@ import Messaging
 import Schema
 import Statistics
 
-/// Seats a processor on a Dispatch queue of its own and joins it to the bus.
+/// Runs a processor on its own Dispatch queue and connects it to the bus.
 ///
-/// It receives, decodes and checks; calls the processor, one message after another; stamps and sends what comes of it;
-/// and says about once a second how it is. Bad input is counted by its reason and costs nothing but itself.
+/// It receives, decodes and checks messages; calls the processor with one after another; stamps and sends the outputs; and
+/// publishes its status about once a second. Bad input is counted by its reason and dropped.
 public actor Stage<P: Processor> {
+    /// The stage's name in stamps and on its status topic.
     public nonisolated let name: String
     private nonisolated let executor: StageExecutor
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -36,11 +37,11 @@ public actor Stage<P: Processor> {
     private var nextStatus: Instant
 
     /// - Parameters:
-    ///   - name: what the stage calls itself in stamps and on `status.<name>/`.
-    ///   - publish: where it binds; subscribers connect there.
+    ///   - name: the stage's name in stamps and on `status.<name>/`.
+    ///   - publish: the endpoints it binds; subscribers connect there.
     ///   - bus: ZeroMQ, opened by `run`, where none is given.
-    ///   - clock: what the processor is told the time from.
-    ///   - epoch: grows from one start to the next; the wall clock's time by default.
+    ///   - clock: the source of the processor's time.
+    ///   - epoch: greater after each restart; by default the wall clock's nanoseconds.
     public init(
         name: String, processor: sending P, subscriptions: [Subscription], publish endpoints: [Endpoint],
         options: StageOptions = StageOptions(), bus: (any Bus)? = nil, clock: any TimeSource = MonotonicClock(),
@@ -63,8 +64,8 @@ public actor Stage<P: Processor> {
         nextStatus = clock.now + options.statusInterval
     }
 
-    /// Runs until the processor has finished, `stop()` is called, or one of these signals arrives. Throws where the
-    /// stage cannot start.
+    /// Runs until the processor has finished, `stop()` is called, or one of these signals arrives.
+    /// - Throws: `MessagingError` where the stage cannot start.
     public nonisolated func run(stoppingOn signals: [Int32] = [SIGTERM, SIGINT]) async throws {
         let interrupts = Interrupts(on: signals) { [control] in control.stop() }
         defer { interrupts.cancel() }
@@ -76,10 +77,10 @@ public actor Stage<P: Processor> {
         }
     }
 
-    /// Ends the stage after the message that it is at. What has been processed is still sent.
+    /// Ends the stage after the current message. What has been processed is still sent.
     public nonisolated func stop() { control.stop() }
 
-    /// How the stage is, as it says on its status topic.
+    /// The current status, as published on the status topic.
     public var snapshot: Status { status(last: false) }
 
     // MARK: From start to end
@@ -99,7 +100,7 @@ public actor Stage<P: Processor> {
         await bus.end()
     }
 
-    /// Binds, waits for those who must not miss anything, then begins to listen.
+    /// Binds, waits for the subscribers that must not miss anything, then subscribes.
     private func open(on bus: any Bus) async throws {
         _ = try Topics.status(name)
         let publisher = try bus.publisher(.bind, endpoints, options: options.publisherOptions)
@@ -121,7 +122,7 @@ public actor Stage<P: Processor> {
                 guard ContinuousClock.now - started >= options.patience else { continue }
                 let reason = "\(publisher.subscriberCount(of: topic)) of \(count) subscribers have come to \(topic)"
                 guard options.mode == .live else { throw MessagingError("begin in lockstep", reason) }
-                logger.warning("begins although only \(reason)")
+                logger.warning("starts although only \(reason)")
                 break
             }
         }
@@ -158,13 +159,13 @@ public actor Stage<P: Processor> {
         let now = clock.now
         let topic = message.topic
         do throws(Refusal) {
-            // Before anything is kept by its name.
+            // Checked before any state is kept under the topic's name.
             guard let family = Topics.family(of: topic) else { throw Refusal(.unknownTopic, topic) }
             received[family.name.firstComponent, default: 0] += 1
             var message = message
             let stamp = try open(&message, as: family)
             if let newest = options.newestMessage, !newest.note(stamp, on: topic) {
-                throw Refusal(.passedOver, "message \(stamp.sequence) of \(stamp.source) on \(topic) killed this stage before")
+                throw Refusal(.passedOver, "message \(stamp.sequence) of \(stamp.source) on \(topic) crashed this stage before")
             }
             guard try sequences.accept(stamp, on: topic) else { return }
             post(try processor.process(P.Input(message), at: now))
@@ -212,7 +213,7 @@ public actor Stage<P: Processor> {
         }
     }
 
-    /// Waits, in lockstep, until slow subscribers have room for everything.
+    /// In lockstep, waits until slow subscribers have room for everything.
     private func sendAll() async {
         while !outbox.isEmpty, !control.isStopped { await retry() }
     }
@@ -228,7 +229,7 @@ public actor Stage<P: Processor> {
 
     // MARK: Heartbeat
 
-    /// Beats when nothing comes; while messages come, the loop beats between two of them.
+    /// A timer that beats while no messages arrive; while they do, the receiving loop beats between two of them.
     private func startTimer() -> any DispatchSourceTimer {
         let timer = DispatchSource.makeTimerSource(queue: executor.queue)
         let interval = DispatchTimeInterval.nanoseconds(Int(options.tickInterval.nanoseconds))
@@ -263,22 +264,21 @@ public actor Stage<P: Processor> {
         post(Outgoing(status(last: last), on: topic))
     }
 
-    /// Logs what was refused before it reached the stage, and what the processor says that it dropped and why.
+    /// Logs what was refused before it reached the stage, and what the processor reports as dropped and why.
     private func noteRefusals(at now: Instant) {
         for (reason, count) in subscriber?.refusals ?? [:] {
-            let unsaid = count.clampedSubtracting(loggedRefusals[reason, default: 0])
-            if unsaid > 0 { bursts.note(Refusal(reason), count: unsaid, at: now) }
+            let unlogged = count.clampedSubtracting(loggedRefusals[reason, default: 0])
+            if unlogged > 0 { bursts.note(Refusal(reason), count: unlogged, at: now) }
             loggedRefusals[reason] = count
         }
-        let told = processor.telemetry.drops
-        for (reason, cause) in told.causes.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-            let unsaid = told[reason] - min(told[reason], loggedCauses[reason, default: 0])
-            if unsaid > 0 { bursts.note(Refusal(reason, cause), count: unsaid, at: now) }
-            loggedCauses[reason] = told[reason]
+        let reported = processor.telemetry.drops
+        for (reason, cause) in reported.causes.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            let unlogged = reported[reason] - min(reported[reason], loggedCauses[reason, default: 0])
+            if unlogged > 0 { bursts.note(Refusal(reason, cause), count: unlogged, at: now) }
+            loggedCauses[reason] = reported[reason]
         }
     }
 
-    /// How the stage is.
     private func status(last: Bool) -> Status {
         let telemetry = processor.telemetry
         var drops = self.drops

@@ -1,7 +1,7 @@
 import Messaging
 import Synchronization
 
-/// Stops a stage from anywhere: the flag is seen between two messages, and a stage that waits is woken.
+/// Stops a stage from any thread: the flag is checked between two messages, and a waiting stage is woken.
 final class StageControl: Sendable {
     private struct State {
         var stopped = false
@@ -12,7 +12,7 @@ final class StageControl: Sendable {
 
     var isStopped: Bool { state.withLock { $0.stopped } }
 
-    /// What is to be cancelled in order to wake the stage.
+    /// Sets the subscriber that is cancelled in order to wake the stage.
     func listen(with subscriber: Subscriber) {
         let alreadyStopped = state.withLock { state in
             state.subscriber = subscriber

@@ -4,7 +4,8 @@ import Statistics
 import Timing
 import Wiring
 
-/// Counts the moments that a publisher has sent on their way, by the rule that ingest cuts them with, against those that the referee is done with.
+/// Bounds how far a publisher is ahead in lockstep: counts the moments it has sent, by the rule that ingest cuts them with, against those
+/// that the evaluator has finished.
 struct LockstepWindow {
     private let settings: LockstepSettings
     private var cutter: MomentCutter
@@ -16,17 +17,17 @@ struct LockstepWindow {
         cutter = MomentCutter(settings.cut, epoch: 0)
     }
 
-    /// Whether what was noted may be sent.
+    /// Whether the noted events may be sent.
     var hasRoom: Bool {
         cutter.newestBoundary <= done.clampedAdding(UInt64(max(1, settings.window)))
     }
 
-    /// Notes what is being sent.
+    /// Notes an event that is to be sent.
     mutating func note(_ event: MomentCutter.Event) {
-        _ = try? cutter.take(event)  // ingest refuses it alike
+        _ = try? cutter.take(event)  // ingest refuses it too
     }
 
-    /// The referee is done with moment `ordinal`; the first one it tells is the first of this stream.
+    /// Notes that the evaluator has finished moment `ordinal`; the first one reported is the first of this stream.
     mutating func progress(_ ordinal: UInt64) {
         let base = self.base ?? ordinal - min(ordinal, 1)
         self.base = base

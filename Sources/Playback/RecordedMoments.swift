@@ -5,7 +5,7 @@ import Schema
 import Signals
 import Timing
 
-/// The moments of a recorded session, one after another, without a graph: what a replay in lockstep makes of it.
+/// The moments of a recorded session, one after another, without a process graph: the same as those of a replay in lockstep.
 public struct RecordedMoments: Sequence, IteratorProtocol {
     private var events: any IteratorProtocol<Result<SessionEvent, SessionRefusal>>
     private var script: SessionScript
@@ -18,11 +18,13 @@ public struct RecordedMoments: Sequence, IteratorProtocol {
     private var epoch: UInt64 = 1
     private var steps: Int64 = 0
     private var isOver = false
-    /// What the player of a recording calls itself.
+    /// The source name that the player of a recording uses.
     private static let source = "replay"
 
-    /// - Parameter directory: where the files are that readings name.
-    /// - Throws: the first setting of a frontend that makes no sense, or what is wrong with a pretrained encoder.
+    /// - Parameters:
+    ///   - events: of the recording, in order.
+    ///   - directory: holds the files that readings name.
+    /// - Throws: the first invalid setting of a frontend, or the error of opening a pretrained encoder.
     public init(_ events: some Sequence<Result<SessionEvent, SessionRefusal>>, directory: SessionDirectory?, _ settings: GraphSettings)
         throws
     {
@@ -38,7 +40,7 @@ public struct RecordedMoments: Sequence, IteratorProtocol {
         assembly = try MomentAssembly(settings)
     }
 
-    /// The next moment that the model can be given.
+    /// The next moment that is valid for the model.
     public mutating func next() -> (moment: Moment, input: MomentInput)? {
         while true {
             if let slice = aligner.close(at: steps, feedback: 0) {
@@ -48,7 +50,7 @@ public struct RecordedMoments: Sequence, IteratorProtocol {
             } else if isOver {
                 return nil
             } else if let event = events.next() {
-                if case .success(let event) = event { take(event) }  // a line that cannot be read costs itself only
+                if case .success(let event) = event { take(event) }  // a line that cannot be read is skipped
             } else {
                 isOver = true
                 publish(script.finish())
@@ -67,7 +69,7 @@ public struct RecordedMoments: Sequence, IteratorProtocol {
 
     private mutating func publish(_ publications: [SessionScript.Publication]) {
         for publication in publications {
-            // What ingest would refuse is not there.
+            // Events that ingest would refuse are skipped.
             guard let event = publication.event(from: Self.source, epoch: epoch), let outcome = try? cutter.take(event) else { continue }
             for boundary in outcome.before { mark(boundary) }
             if case .reading(let reading, let raw, _) = publication { insert(reading, raw, timeline: outcome.timeline) }

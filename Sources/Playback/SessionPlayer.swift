@@ -8,33 +8,36 @@ import Signals
 import Statistics
 import Wiring
 
-/// Publishes a session into a running graph, as any publisher would: readings, moments' ends, labels when they become known.
+/// Publishes a recorded session to a running graph, as any publisher would: readings, the ends of moments, and labels when they become
+/// known.
 ///
-/// Live, it keeps the session's own time. In lockstep it sends as fast as the graph goes, and stays within a window of moments ahead of the referee.
+/// In live mode it keeps the session's own time. In lockstep it sends as fast as the graph processes, and stays within a window of moments
+/// ahead of the evaluator.
 public final class SessionPlayer {
     private let settings: GraphSettings
     private let source: String
     private let bus: ZeroMQBus
     private let publisher: any Publisher
-    private let teller: any Publisher
+    private let statusPublisher: any Publisher
     private let progress: Subscriber
     private let clock = MonotonicClock()
     private let logger: Logger
     private var outbox: Outbox
     private var window: LockstepWindow
     private var script: SessionScript
-    /// Grows where the session's times begin anew, as it does where a device starts again.
+    /// Increases where the session's times start again, as it does where a device restarts.
     private var epoch: UInt64
     private var sent: UInt64 = 0
     private var drops = Drops()
     private var nextStatus = Instant(nanoseconds: 0)
     private var newest: Int64 = 0
-    /// Live: when the next event is due.
+    /// Live mode: when the next event is due.
     private var due: Instant?
 
     /// - Parameters:
-    ///   - source: the name in the stamps of moments' ends and labels; readings carry their own source's.
-    ///   - directory: where the files are that readings name.
+    ///   - source: the name in the stamps of cuts and labels; readings have their own source.
+    ///   - directory: holds the files that readings name.
+    /// - Throws: `MessagingError` where an endpoint cannot be used.
     public init(_ settings: GraphSettings, source: String, directory: SessionDirectory? = nil, environment: [String: String]) throws {
         self.settings = settings
         self.source = source
@@ -45,24 +48,24 @@ public final class SessionPlayer {
         options.limits = settings.stageOptions.limits
         options.overflow = settings.mode.overflow
         publisher = try bus.publisher(.connect, try settings.sensors(environment), options: options)
-        teller = try bus.publisher(.bind, try settings.tells(settings.endpoints.play, environment), options: options)
+        statusPublisher = try bus.publisher(.bind, try settings.publishingEndpoints(settings.endpoints.play, environment), options: options)
         progress = try bus.subscriber(
-            to: [Subscription(try settings.evaluateTells(environment), topics: [Topics.evaluationProgress.prefix])],
+            to: [Subscription(try settings.evaluatorEndpoints(environment), topics: [Topics.evaluationProgress.prefix])],
             limits: settings.stageOptions.limits)
         epoch = UInt64(clamping: WallClock().now.nanoseconds)
         outbox = Outbox(source: source, epoch: epoch, clock: clock)
         window = LockstepWindow(settings)
     }
 
-    /// Plays all events and says that nothing follows.
-    /// - Throws: `MessagingError`, `PlayFailure` where the graph does not answer.
+    /// Plays all events and publishes the end of the stream.
+    /// - Throws: `MessagingError`; `PlayFailure` where the graph does not respond.
     public func play(_ events: some Sequence<Result<SessionEvent, SessionRefusal>>) async throws {
         guard try await publisher.waitForSubscribers(to: Topics.sensor.prefix, within: .seconds(settings.supervise.startTimeout)) else {
             throw PlayFailure(
                 "ingest did not subscribe within \(settings.supervise.startTimeout) s; is the graph up, and is this its configuration?")
         }
-        if ProcessInfo.processInfo.environment["ACCRETE_SUPERVISOR"] != nil {  // somebody wants to know what was refused
-            _ = try await teller.waitForSubscribers(to: Topics.status.prefix, within: .seconds(3))
+        if ProcessInfo.processInfo.environment["ACCRETE_SUPERVISOR"] != nil {  // a supervisor reads what was refused
+            _ = try await statusPublisher.waitForSubscribers(to: Topics.status.prefix, within: .seconds(3))
         }
         var began = clock.now
         var start: Int64?
@@ -79,7 +82,7 @@ public final class SessionPlayer {
                 try await wait(until: Instant(nanoseconds: began.nanoseconds.clampedAdding(Int64(clamping: elapsed))))
                 try await take(event)
             }
-            try await tellStatus()
+            try await publishStatus()
         }
         for publication in script.finish() { try await send(publication) }
         let end = Cut.with {
@@ -89,9 +92,9 @@ public final class SessionPlayer {
             }
         }
         try await send(Outgoing(end, on: try Topics.cut(source)))
-        try await tellStatus(last: true)
+        try await publishStatus(last: true)
         publisher.close()
-        teller.close()
+        statusPublisher.close()
         progress.cancel()
         await bus.end()
     }
@@ -133,7 +136,7 @@ public final class SessionPlayer {
         sent += 1
     }
 
-    /// Holds the stream back until the referee is near enough.
+    /// Waits until the evaluator has made enough progress.
     private func waitForRoom() async throws {
         let began = clock.now
         var newest = window.done
@@ -151,7 +154,7 @@ public final class SessionPlayer {
                 throw PlayFailure("the graph has made no progress for \(settings.lockstep.patience) s, at moment \(window.done)")
             }
             try publisher.service()
-            try await tellStatus()
+            try await publishStatus()
             try await Task.sleep(for: .microseconds(500))
         }
     }
@@ -163,12 +166,12 @@ public final class SessionPlayer {
             let rest = time - clock.now
             try await Task.sleep(for: min(rest, .milliseconds(100)))
             try publisher.service()
-            try await tellStatus()
+            try await publishStatus()
         }
         due = nil
     }
 
-    private func tellStatus(last: Bool = false) async throws {
+    private func publishStatus(last: Bool = false) async throws {
         guard last || clock.now >= nextStatus else { return }
         nextStatus = clock.now + .seconds(1)
         var status = Status()
@@ -179,9 +182,9 @@ public final class SessionPlayer {
         status.peakMemory = ProcessMemory.peak
         if let due { status.gauges["nextIn"] = max(0, (due - clock.now).inSeconds) }
         status.last = last
-        try teller.service()
+        try statusPublisher.service()
         try statusBox.append(Outgoing(status, on: try Topics.status("play")))
-        try statusBox.flush(to: teller)
+        try statusBox.flush(to: statusPublisher)
     }
 
     private lazy var statusBox = Outbox(source: "play", epoch: UInt64(clamping: WallClock().now.nanoseconds), clock: clock)

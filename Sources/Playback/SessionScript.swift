@@ -4,41 +4,41 @@ import Schema
 import Signals
 import Timing
 
-/// What a publisher says of a recorded session, event by event: readings, moments' ends, labels when they become known.
+/// Turns the events of a recorded session into what a publisher sends: readings, the ends of moments, and labels when they become known.
 ///
-/// A label tells how its moment ends, and a reading with the same time still belongs to it: so what ends moments waits until time goes on. A reading
-/// that cannot be sent costs itself only: where it ended a moment, a cut ends it.
+/// A label decides how its moment ends, and a reading with the same time still belongs to the moment: so events that end moments wait until
+/// the time increases. Where a reading cannot be sent and ended a moment, a cut ends it instead.
 struct SessionScript {
     enum Publication {
         case reading(SessionEvent.Reading, RawReading, ends: CutKind)
         case cut(SessionEvent.Cut, CutKind)
         case label(SessionEvent.Label)
-        /// A reading without its bytes, and why.
+        /// A reading whose bytes cannot be loaded, and why.
         case refused(SessionEvent.Reading, SignalRefusal)
     }
 
     private let directory: SessionDirectory?
     private let maximumBytes: Int
     private var labels = DueLabels()
-    /// What ends moments at the latest time, one for each session, and the sessions whose moment has ended there.
+    /// The events that end moments at the latest time, one for each session, and the sessions whose moment has ended there.
     private var held: [SessionEvent] = []
     private var ended: Set<String> = []
     private var latest: Int64?
     private static let maximumHeld = 256
 
     /// - Parameters:
-    ///   - directory: where the files are that readings name.
-    ///   - maximumBytes: of one reading.
+    ///   - directory: holds the files that readings name.
+    ///   - maximumBytes: the greatest size of one reading.
     init(directory: SessionDirectory?, maximumBytes: Int) {
         self.directory = directory
         self.maximumBytes = maximumBytes
     }
 
-    /// Whether the session's times begin anew with the event: it lies before the one before it. What is left of the time before is finished first, and
-    /// what follows is told under a greater epoch, as by a device that has started again.
+    /// Whether the session's times start again with the event: it lies before the previous one. The caller then finishes the time before,
+    /// and publishes what follows under a greater epoch, as a device that has started again does.
     func beginsAnew(with event: SessionEvent) -> Bool { latest.map { event.time < $0 } ?? false }
 
-    /// What is to be published now that the event is known.
+    /// Processes an event and returns what is to be published now.
     mutating func take(_ event: SessionEvent) -> [Publication] {
         var publications: [Publication] = []
         if event.time != latest || held.count >= Self.maximumHeld { publications += releaseAll() }
@@ -46,9 +46,9 @@ struct SessionScript {
         publications += labels.due(at: event.time).map { .label($0) }
         let ends = held.firstIndex { $0.session == event.session }
         switch event {
-        case .reading(let reading) where !reading.endsMoment: publications += said(reading, ends: .none)
+        case .reading(let reading) where !reading.endsMoment: publications += loaded(reading, ends: .none)
         case .reading:
-            if let ends, case .reading(let earlier) = held.remove(at: ends) { publications += said(earlier, ends: .none) }
+            if let ends, case .reading(let earlier) = held.remove(at: ends) { publications += loaded(earlier, ends: .none) }
             held.append(event)
         case .cut:
             if ends == nil, !ended.contains(event.session) { held.append(event) }
@@ -63,7 +63,7 @@ struct SessionScript {
         return publications
     }
 
-    /// What is left when nothing follows.
+    /// What is left to be published when no event follows.
     mutating func finish() -> [Publication] { releaseAll() + labels.all().map { .label($0) } }
 
     private mutating func releaseAll() -> [Publication] {
@@ -73,17 +73,17 @@ struct SessionScript {
         return publications
     }
 
-    /// - Parameter kind: how the moment ends, if not as usual.
+    /// - Parameter kind: how the moment ends; nil: as is usual for the event.
     private mutating func release(_ event: SessionEvent, as kind: CutKind?) -> [Publication] {
         ended.insert(event.session)
         switch event {
-        case .reading(let reading): return said(reading, ends: kind ?? .utteranceEnd)
+        case .reading(let reading): return loaded(reading, ends: kind ?? .utteranceEnd)
         case .cut(let cut): return [.cut(cut, kind ?? .explicit)]
         case .label: return []
         }
     }
 
-    private func said(_ reading: SessionEvent.Reading, ends: CutKind) -> [Publication] {
+    private func loaded(_ reading: SessionEvent.Reading, ends: CutKind) -> [Publication] {
         do throws(SignalRefusal) {
             return [.reading(reading, try load(reading), ends: ends)]
         } catch {
@@ -110,8 +110,8 @@ struct SessionScript {
 }
 
 extension SessionScript.Publication {
-    /// The message, on its topic, of a publisher called `source`; nil for what was refused.
-    /// - Throws: `Refusal` for a name that cannot be a component.
+    /// The message of a publisher called `source`, with its topic; nil for a refused reading.
+    /// - Throws: `Refusal` for a name that is no valid topic component.
     func outgoing(from source: String) throws(Refusal) -> Outgoing? {
         switch self {
         case .refused: return nil
@@ -155,7 +155,7 @@ extension SessionScript.Publication {
         }
     }
 
-    /// What the cutter makes of it, as ingest will; nil for what ends no moment and senses nothing.
+    /// The cutter's event for it, as ingest will create it; nil for labels and refused readings.
     func event(from source: String, epoch: UInt64) -> MomentCutter.Event? {
         var event: MomentCutter.Event
         switch self {
@@ -183,7 +183,7 @@ extension SessionScript.Publication {
     }
 }
 
-/// Labels that become known later than their moments end, by that time.
+/// Labels that become known after their moments end, ordered by that time.
 struct DueLabels {
     private var waiting: [SessionEvent.Label] = []
 
@@ -191,7 +191,7 @@ struct DueLabels {
         waiting.insert(label, at: firstIndex(after: label.knownAt))
     }
 
-    /// Takes out those that are known at `time`, in order.
+    /// Removes the labels that are known at `time`, in order.
     mutating func due(at time: Int64) -> [SessionEvent.Label] {
         guard let first = waiting.first, first.knownAt <= time else { return [] }
         let count = firstIndex(after: time)
@@ -201,7 +201,7 @@ struct DueLabels {
 
     mutating func all() -> [SessionEvent.Label] { due(at: .max) }
 
-    /// Of the first that is known later.
+    /// The index of the first label that becomes known later.
     private func firstIndex(after time: Int64) -> Int {
         var low = 0, high = waiting.count
         while low < high {

@@ -4,22 +4,25 @@ import Schema
 import Statistics
 import Tensors
 
-/// The newest parameters that a learner has published, each checked as a whole before any of it is used.
+/// The newest versions of the parameters that a learner has published, each checked as a whole before it is used.
 ///
-/// An update is taken when it is newer than the last, by its number or by the learner's epoch after a restart. What is refused changes nothing.
+/// An update is accepted when it is newer than the last, by its number or by the learner's epoch after a restart. A refused update changes
+/// nothing.
 package struct AdoptedParameters<Update: ParameterUpdate> {
+    /// A checked update.
     package struct Version {
         package var update: Update
         package var parameters: CheckedParameters
     }
 
     private let layout: ParameterLayout
-    /// Versions kept; the oldest makes room.
+    /// The most versions that are kept; the oldest is dropped.
     private let capacity: Int
+    /// The kept versions, oldest first.
     package private(set) var versions: [Version] = []
     private var epoch: UInt64 = 0
     private var newest: UInt64?
-    /// Updates that never arrived.
+    /// The number of updates that did not arrive.
     package private(set) var missed: UInt64 = 0
 
     package init(layout: ParameterLayout, capacity: Int) {
@@ -27,7 +30,8 @@ package struct AdoptedParameters<Update: ParameterUpdate> {
         self.capacity = capacity
     }
 
-    /// Checks and keeps an update; one that was sent again for a late subscriber is passed over.
+    /// Checks and keeps an update; one that was resent for a late subscriber is ignored.
+    /// - Parameter message: holds the parameters as payload.
     /// - Throws: `wrongShape`, `wrongDigest`, `nonFinite`, `sequenceRunsBack`, the update's `misfit`.
     package mutating func insert(_ update: Update, payload message: WireMessage) throws(Refusal) {
         let isRestart = update.stamp.epoch > epoch
@@ -46,7 +50,7 @@ package struct AdoptedParameters<Update: ParameterUpdate> {
         if versions.count > capacity { versions.removeFirst() }
     }
 
-    /// The newest version that `isWanted`, which takes the update; older ones are given up.
+    /// The newest version for which `isWanted` returns true; older ones are discarded.
     package mutating func newest(where isWanted: (Update) -> Bool) -> Version? {
         guard let index = versions.lastIndex(where: { isWanted($0.update) }) else { return nil }
         versions.removeFirst(index)
@@ -54,15 +58,16 @@ package struct AdoptedParameters<Update: ParameterUpdate> {
     }
 }
 
+/// The published models.
 package typealias AdoptedModels = AdoptedParameters<ModelUpdate>
 
 extension AdoptedParameters<ModelUpdate> {
-    /// The newest version that has learned from nothing at or after moment `ordinal`; older ones are given up.
+    /// The newest version that has not learned from moment `ordinal` or later ones; older versions are discarded.
     package mutating func version(before ordinal: UInt64) -> Version? {
         newest { $0.momentWatermark < ordinal && $0.momentsSeen < ordinal }
     }
 
-    /// Whether the version that a lockstep run wants for moment `ordinal` is there: the learner publishes every `step` moments.
+    /// Whether the version that a lockstep run needs for moment `ordinal` has arrived: the learner publishes every `step` moments.
     package func isCurrent(for ordinal: UInt64, step: Int) -> Bool {
         versions.last.map { ordinal <= $0.update.momentsSeen || ordinal - 1 - $0.update.momentsSeen < UInt64(step) } ?? false
     }

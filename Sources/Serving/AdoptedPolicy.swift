@@ -2,7 +2,7 @@ import Messaging
 import Schema
 import Tensors
 
-/// The learner's newest policy, with parameters that are exchanged as a whole.
+/// The learner's newest policy, whose parameters are replaced as a whole.
 struct AdoptedPolicy {
     let name: String
     let parameters: ParameterStore<Float>
@@ -14,12 +14,13 @@ struct AdoptedPolicy {
         adopted = AdoptedParameters(layout: parameters.layout, capacity: 1)
     }
 
-    /// Of the newest; 0 before the first.
+    /// The version of the newest policy; 0 before the first.
     var version: UInt64 { adopted.versions.last?.update.version ?? 0 }
 
     /// Whether the learner has published any.
     var isKnown: Bool { !adopted.versions.isEmpty }
 
+    /// Checks a published policy and replaces the parameters.
     /// - Throws: `wrongShape`, `wrongDigest`, `wrongPolicy`, `nonFinite`, `sequenceRunsBack`; nothing is changed then.
     mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
         guard update.policy == name else { throw Refusal(.wrongPolicy, "a policy '\(update.policy.prefix(64))', not '\(name)'") }

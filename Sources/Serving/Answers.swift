@@ -8,13 +8,13 @@ import Statistics
 import Tensors
 import Tokenization
 
-/// Answers, one after another, to the moments that ask; told piece by piece on `answer.<session>/`.
+/// Generates answers, one after another, to the moments that ask for one; published piece by piece on `answer.<session>/`.
 ///
-/// Live, an answer goes on by so many tokens a tick, after the predictions: they never wait for all of it. In lockstep it is given
-/// whole with the model that its moment's prediction was made with, so equal streams give equal answers.
+/// In live mode an answer is advanced by `tokensPerTick` tokens per tick, after the predictions, which never wait for all of it. In
+/// lockstep it is generated completely with the model of its moment's prediction, so equal streams give equal answers.
 package struct Answers {
-    /// The model that answers, and its version.
-    package struct Speaker {
+    /// The parameters that answers are generated with, and their version.
+    package struct AnsweringModel {
         package var parameters: ParameterStore<Float>
         package var version: UInt64
 
@@ -24,9 +24,9 @@ package struct Answers {
         }
     }
 
-    private struct Asked {
+    private struct Request {
         var moment: Moment
-        /// As it came, and what is left out of it.
+        /// The moment as received, and the senses to leave out.
         var input: MomentInput
         var muted: Set<String>
     }
@@ -34,23 +34,23 @@ package struct Answers {
     private let settings: AnswerSettings
     private let seed: UInt64
     private let clock: any TimeSource
-    private let voice: MomentVoice
+    private let decoder: MomentVoice
     private let tokenizer: any Tokenizer
-    private var waiting: [Asked] = []
-    private var current: Asked?
+    private var waiting: [Request] = []
+    private var current: Request?
     private var version: UInt64 = 0
     private var pieces: UInt32 = 0
-    /// Where answers are decisions.
+    /// Set where answers are decisions.
     private var decider: TextDecider?
     private var policyVersion: UInt64 = 0
     private var text: [UInt8] = []
-    /// Answers given to their end.
+    /// The number of finished answers.
     private(set) var answered: UInt64 = 0
-    /// Moments that were never answered because too many waited, and answers that broke off because the model's numbers are not finite.
+    /// Moments that were not answered because too many waited, and answers that ended because the model's numbers are not finite.
     package private(set) var drops = Drops()
 
-    /// - Returns: nil where the settings answer nothing.
-    /// - Throws: what is wrong with the model's settings, or with the words' tokenizer.
+    /// - Returns: nil where the settings answer no moments.
+    /// - Throws: the error of invalid settings of the model, or of opening the tokenizer.
     package init?(_ all: GraphSettings, clock: any TimeSource) throws {
         let settings = all.answer, model = all.model, tokenizer = all.signals.text.tokenizer
         guard !settings.after.isEmpty else { return nil }
@@ -59,71 +59,73 @@ package struct Answers {
         decider = try TextDecider(all)
         self.clock = clock
         self.tokenizer = tokenizer.isEmpty ? ByteTokenizer() : try openTokenizer(directory: tokenizer)
-        voice = MomentVoice(
+        decoder = MomentVoice(
             try MultimodalModel(model), sampling: settings.sampling, maximumTokens: settings.maximumTokens, measures: decider != nil)
     }
 
+    /// The gauges for a status: answers, and decisions where answers are decisions.
     package var gauges: [String: Double] {
         let decisions = decider.map { ["decisions": Double($0.decided), "policyVersion": Double($0.version)] } ?? [:]
         return decisions.merging(["answers": Double(answered)]) { $1 }
     }
 
+    /// Adopts a published policy, where answers are decisions.
     package mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
         try decider?.adopt(update, payload: message)
     }
 
-    /// Notes a moment, if it asks.
-    /// - Parameter muted: senses that are left out of what is answered.
-    package mutating func hear(_ moment: Moment, _ input: MomentInput, without muted: Set<String> = []) {
+    /// Queues a moment, if it asks for an answer.
+    /// - Parameter muted: senses that are left out of the moment.
+    package mutating func add(_ moment: Moment, _ input: MomentInput, without muted: Set<String> = []) {
         guard settings.answers(moment.kind) else { return }
-        waiting.append(Asked(moment: moment, input: input, muted: muted))
+        waiting.append(Request(moment: moment, input: input, muted: muted))
         if waiting.count > settings.maximumWaiting {
             waiting.removeFirst()
             drops.count(.unanswered)
         }
     }
 
-    /// At most `tokensPerTick` tokens of the answer under way, or of the next.
-    package mutating func speak(_ speaker: Speaker) -> [Outgoing] {
-        if current == nil { begin(speaker) }
-        if version != speaker.version, settings.adoption == .recompute, current != nil {
-            voice.adopt(speaker.parameters) { decider?.lay(over: $0) }
-            version = speaker.version
+    /// Generates at most `tokensPerTick` tokens of the current answer, or of the next.
+    package mutating func advance(_ model: AnsweringModel) -> [Outgoing] {
+        if current == nil { begin(model) }
+        if version != model.version, settings.adoption == .recompute, current != nil {
+            decoder.adopt(model.parameters) { decider?.lay(over: $0) }
+            version = model.version
         }
         return piece(of: settings.tokensPerTick)
     }
 
-    /// Every waiting answer, whole.
-    package mutating func speakToTheEnd(_ speaker: Speaker) -> [Outgoing] {
+    /// Generates all waiting answers completely.
+    package mutating func completeAll(_ model: AnsweringModel) -> [Outgoing] {
         var outputs: [Outgoing] = []
         while current != nil || !waiting.isEmpty {
-            begin(speaker)
+            begin(model)
             outputs += piece(of: settings.maximumTokens)
         }
         return outputs
     }
 
-    private mutating func begin(_ speaker: Speaker) {
+    private mutating func begin(_ model: AnsweringModel) {
         guard !waiting.isEmpty else { return }
-        let asked = waiting.removeFirst()
-        voice.begin(asked.input.without(asked.muted), with: speaker.parameters, seed: seed &+ asked.moment.ordinal) {
+        let request = waiting.removeFirst()
+        decoder.begin(request.input.without(request.muted), with: model.parameters, seed: seed &+ request.moment.ordinal) {
             decider?.lay(over: $0)
         }
-        (version, policyVersion) = (speaker.version, decider?.version ?? 0)
+        (version, policyVersion) = (model.version, decider?.version ?? 0)
         (pieces, text) = (0, [])
-        current = asked
+        current = request
     }
 
-    /// So many further tokens; the last piece says why nothing follows.
+    /// Generates at most `count` further tokens; the last piece states why the answer ended.
     private mutating func piece(of count: Int) -> [Outgoing] {
-        guard let asked = current else { return [] }
+        guard let request = current else { return [] }
         var tokens: [Int] = []
-        while tokens.count < count, let token = voice.next() { tokens.append(token) }
-        let answer = answer(to: asked.moment, tokens)
+        while tokens.count < count, let token = decoder.next() { tokens.append(token) }
+        let answer = answer(to: request.moment, tokens)
         pieces += 1
         // the session was checked on its way in
-        let told = (try? Topics.answer(asked.moment.session)).map { [Outgoing(answer, on: $0)] } ?? []
-        return voice.isSpeaking ? told : told + end(asked, answer)
+        let outputs = (try? Topics.answer(request.moment.session)).map { [Outgoing(answer, on: $0)] } ?? []
+        return decoder.isSpeaking ? outputs : outputs + end(request, answer)
     }
 
     private mutating func answer(to moment: Moment, _ tokens: [Int]) -> Answer {
@@ -138,19 +140,21 @@ package struct Answers {
             $0.piece = pieces
             $0.tokens = tokens.map(UInt32.init)
             $0.text = .init(bytes)
-            $0.end = voice.isSpeaking ? "" : voice.end?.rawValue ?? "notFinite"
+            $0.end = decoder.isSpeaking ? "" : decoder.end?.rawValue ?? "notFinite"
             $0.latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
         }
     }
 
-    /// What there is to tell beside the last piece.
-    private mutating func end(_ asked: Asked, _ answer: Answer) -> [Outgoing] {
+    /// Ends the current answer; the messages beside its last piece.
+    private mutating func end(_ request: Request, _ answer: Answer) -> [Outgoing] {
         current = nil
-        if voice.isBroken { drops.count(.nonFinite) } else { answered += 1 }
+        if decoder.isBroken { drops.count(.nonFinite) } else { answered += 1 }
         guard var decider else { return [] }
         defer { self.decider = decider }
         return decider.outgoing(
-            .init(moment: asked.moment, input: asked.input, muted: asked.muted, policyVersion: policyVersion, answer: answer, text: text),
-            voice)
+            .init(
+                moment: request.moment, input: request.input, muted: request.muted, policyVersion: policyVersion, answer: answer, text: text
+            ),
+            decoder)
     }
 }

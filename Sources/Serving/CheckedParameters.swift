@@ -6,17 +6,17 @@ import Schema
 import Statistics
 import Tensors
 
-/// A message that publishes parameters: its payload is a safetensors file of them, in one frame or more.
+/// A message that publishes parameters: its payload is a safetensors file, in one frame or more.
 package protocol ParameterUpdate: Stamped {
-    /// Rises with every update of its kind from one start of the learner.
+    /// Increases with every update of its kind within a run of the learner.
     var number: UInt64 { get }
     /// SHA-256 of the payload.
     var sha256: Data { get }
     /// Its other counts; none may exceed `ReservedNumbers.most`.
     var counts: [UInt64] { get }
-    /// What it is called in errors, such as `version 7`.
+    /// Its name in errors, such as `version 7`.
     var title: String { get }
-    /// Why parameters are refused that are not those expected.
+    /// The reason of refusal for parameters other than those expected.
     static var misfit: Reason { get }
 }
 
@@ -41,8 +41,9 @@ extension SessionUpdate: ParameterUpdate {
     package static var misfit: Reason { .wrongModel }
 }
 
-/// Parameters as they came over the wire, found right as a whole: digest, names, shapes and finiteness. They are read where the message lies.
+/// Received parameters that have been checked as a whole: digest, names, shapes and finiteness. They are read in the message's memory.
 package struct CheckedParameters: Sendable {
+    /// The tensors by name, in the message's memory.
     package let archive: TensorArchive
     private let layout: ParameterLayout
 
@@ -62,7 +63,7 @@ package struct CheckedParameters: Sendable {
         self.layout = layout
     }
 
-    /// Copies all of them into a store of the layout that they were checked for.
+    /// Copies all parameters into a store of the layout that they were checked for.
     package func copy(into store: ParameterStore<Float>) {
         do {
             for parameter in layout.parameters { try archive.tensor(parameter.name).copy(into: store[parameter.name]) }
@@ -73,6 +74,6 @@ package struct CheckedParameters: Sendable {
 }
 
 extension SafetensorsError {
-    /// Whether a number that is not finite is all that is wrong.
+    /// Whether the error is only a number that is not finite.
     var isNonFinite: Bool { if case .nonFinite = reason { true } else { false } }
 }

@@ -2,7 +2,7 @@ import Model
 import Schema
 
 extension Contributions {
-    /// What an explanation tells, as it goes over the wire.
+    /// The message of an explanation and the fusion's attention maps.
     package init(_ explanation: Explanation?, attention: [Model.AttentionMap]) {
         self.init()
         marginal = explanation?.marginal ?? [:]
@@ -19,6 +19,7 @@ extension Contributions {
 }
 
 extension MomentExplanation {
+    /// Sets the fields of a requested explanation.
     package mutating func fill(_ explanation: Explanation, attention: [Model.AttentionMap]) {
         probabilities = explanation.prediction.probabilities
         label = UInt32(explanation.decided)

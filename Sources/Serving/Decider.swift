@@ -8,17 +8,19 @@ import Reinforcement
 import Schema
 import Statistics
 
-/// Fuse's part in decisions: looks at a moment, decides with the newest policy, and tells everybody.
+/// Fuse's part of decisions: decides on each moment with the newest policy, and publishes the action and its record.
 package struct Decider {
     private let settings: DecideSettings
     private let policy: any Policy
     private var adopted: AdoptedPolicy
     private var random: RandomSource
-    /// Not from the seed: nobody may guess what feedback has to cite.
+    /// Not seeded: the identifiers that feedback cites must not be predictable.
     private var secrets = SystemRandomNumberGenerator()
+    /// The number of decisions made.
     package private(set) var decided: UInt64 = 0
 
-    /// - Returns: nil where nothing is to be decided, or texts are.
+    /// - Returns: nil where nothing is decided, or where decisions are texts.
+    /// - Throws: `SettingsError` for invalid settings of the policy.
     package init?(_ settings: GraphSettings) throws(SettingsError) {
         guard settings.decide.isOn, !settings.decide.text else { return nil }
         self.settings = settings.decide
@@ -27,21 +29,27 @@ package struct Decider {
         random = RandomSource(seed: UInt64(settings.seed) &+ 1)
     }
 
-    /// Beyond it one observation would outweigh all others that a policy ever learns from.
+    /// The greatest absolute value of an observation: a greater one would outweigh all others that a policy learns from.
     package static let observationLimit: Float = 1e6
 
+    /// Whether moments are decided on only, without predictions.
     package var isAlone: Bool { settings.alone }
+    /// Whether the policy observes the model's encoding of a moment.
     package var looksThroughModel: Bool { settings.observation == "model" }
+    /// The version of the adopted policy; 0 before the first.
     package var policyVersion: UInt64 { adopted.version }
 
-    /// - Throws: `wrongShape`, `wrongDigest`, `wrongPolicy`, `sequenceRunsBack`.
+    /// Adopts a published policy.
+    /// - Throws: `wrongShape`, `wrongDigest`, `wrongPolicy`, `nonFinite`, `sequenceRunsBack`.
     package mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
         try adopted.adopt(update, payload: message)
     }
 
+    /// Decides on a moment.
     /// - Parameters:
-    ///   - representation: what the model makes of the moment, where the policy looks through it.
+    ///   - representation: the model's encoding of the moment, where the policy observes it.
     ///   - latency: seconds since what ended the moment arrived.
+    /// - Returns: the action, and its record for the learner.
     /// - Throws: `noObservation`; `tooLarge`; `nonFinite` where the observation is too large for the policy.
     package mutating func decide(
         on moment: Moment, _ input: MomentInput, representation: [Float], modelVersion: UInt64, latency: Double

@@ -2,13 +2,15 @@ import Model
 import Statistics
 import Tensors
 
-/// A model that answers: recorded once for so many moments at a time, with parameters that are exchanged whole.
+/// A model for prediction: its graph is recorded once for a fixed number of rows, and its parameters are replaced as a whole.
 package final class ServingModel {
-    /// A moment to answer, perhaps with some of its senses left out.
+    /// A moment to predict on, with the senses to leave out.
     package struct Question {
+        /// The moment's senses and text.
         package var input: MomentInput
+        /// Modalities to leave out.
         package var without: Set<String> = []
-        /// Whether the likelihood of its words is computed, by a model that can.
+        /// Whether the likelihood of its text is computed, by a model that can.
         var scoresText = true
 
         package init(_ input: MomentInput, without: Set<String> = [], scoresText: Bool = true) {
@@ -18,17 +20,22 @@ package final class ServingModel {
         }
     }
 
+    /// The prediction for one moment.
     package struct Answer {
+        /// One for each class.
         package var probabilities: [Float]
+        /// The most probable class.
         package var label: Int
+        /// By modality, the weight of its expert in the combination.
         package var weights: [String: Float]
-        /// What each modality that is there would say alone.
+        /// By modality that is present, the class probabilities of its expert alone.
         package var experts: [String: [Float]]
-        /// Nats over all tokens of the text, given the senses.
+        /// Negative log-likelihood in nats, summed over all tokens of the text, given the senses.
         package var tokenNLL: Double
+        /// The number of tokens that `tokenNLL` is summed over.
         package var tokens: Int
 
-        /// Readings that are too large for a model leave nothing to be told.
+        /// False where readings were too large for the model.
         package var isFinite: Bool { probabilities.allSatisfy(\.isFinite) && weights.values.allSatisfy(\.isFinite) && tokenNLL.isFinite }
     }
 
@@ -36,8 +43,8 @@ package final class ServingModel {
     private let graph: MultimodalGraph<Float>
 
     /// - Parameters:
-    ///   - rows: moments answered at a time.
-    ///   - language: whether words are judged too, or the class alone.
+    ///   - rows: moments predicted at a time.
+    ///   - language: whether the text's likelihood is computed too, or the class alone.
     /// - Throws: `ConfigurationProblem`.
     package init(_ configuration: MultimodalConfiguration, rows: Int, language: Bool) throws(ConfigurationProblem) {
         model = try MultimodalModel(configuration)
@@ -45,20 +52,22 @@ package final class ServingModel {
         graph = .predicting(model, parameters: store, batch: rows, languageRows: language ? rows : 0)
     }
 
+    /// The store that predictions are computed with.
     package var parameters: ParameterStore<Float> { graph.parameters }
     package var layout: ParameterLayout { graph.parameters.layout }
 
-    /// Puts on the parameters that a learner of this seed starts from.
-    /// - Throws: what is wrong with the GPT-2 that the trunk starts from.
+    /// Sets the parameters to those that a learner of this seed starts from.
+    /// - Throws: the error of reading the GPT-2 that the trunk starts from.
     package func initialize(seed: UInt64) throws {
         var random = RandomSource(seed: seed)
         parameters.assign(from: model.initialStore(using: &random))
         if !model.configuration.gpt2.isEmpty { try model.takeTrunk(from: model.configuration.gpt2, into: parameters) }
     }
 
-    /// What the encoders made of every modality of the last question in a row: tokens · width numbers each, 0 where it is missing.
+    /// The encoders' outputs for every modality of the last question in a row: tokens · width numbers each, 0 where it is missing.
     package func representation(row: Int) -> [Float] { graph.representation(row: row) }
 
+    /// Predicts on all rows in one forward pass.
     /// - Parameter questions: as many as there are rows.
     package func predict(_ questions: [Question]) -> [Answer] {
         precondition(questions.count == graph.batch, "\(questions.count) questions for \(graph.batch) rows")
@@ -76,9 +85,9 @@ package final class ServingModel {
         }
     }
 
-    /// The answer to a moment, then those without each modality in turn, in one pass that computes nothing twice: without a modality
-    /// that is absent the answer is the same, and words follow the senses alone, so their likelihood does not depend on whether the fusion
-    /// has them.
+    /// The prediction for a moment, then those without each modality in turn, in one pass that computes nothing twice: without a modality
+    /// that is absent the prediction is the same, and the text's likelihood depends on the senses alone, not on whether the fusion has the
+    /// text.
     package func answers(to input: MomentInput, withoutEachOf modalities: [String]) -> [Answer] {
         let text = MultimodalConfiguration.textName
         let masked = modalities.map {
@@ -95,16 +104,20 @@ package final class ServingModel {
         return answers
     }
 
-    /// Where the fusion looked in the last prediction's row.
+    /// The fusion's attention maps of a row of the last prediction.
     package func attention(row: Int) -> [AttentionMap] { graph.attention(row: row) }
 
+    /// The fusion's attention maps for a moment; overwrites row 0 of the last prediction.
     package func attention(of input: MomentInput) -> [AttentionMap] {
         graph.set(input, row: 0)
         graph.forward()
         return graph.attention(row: 0)
     }
 
-    /// What each modality gives to a decision; overwrites what was predicted last.
+    /// The contribution of each modality to a class; overwrites the last prediction.
+    /// - Parameters:
+    ///   - decided: the class to explain; nil: the predicted one.
+    ///   - exhaustively: whether Shapley values are computed too.
     package func explain(_ input: MomentInput, class decided: Int?, exhaustively: Bool) -> Explanation {
         graph.explain(input, class: decided, exhaustively: exhaustively)
     }

@@ -6,24 +6,24 @@ import Safetensors
 import Schema
 import Tensors
 
-/// The adapters of sessions as they are published, applied to the shared model for one moment of their session at a time.
+/// The published adapters of sessions, applied to the shared model for one moment of their session at a time.
 ///
-/// They are offsets: they are added to a few parameters, whose numbers are restored afterwards, to the bit.
+/// They are offsets that are added to a few parameters, whose values are restored exactly afterwards.
 package struct SessionAdapters {
     private let layout: ParameterLayout
     private let capacity: Int
     private let revisions: Int
     private var sessions: [String: AdoptedParameters<SessionUpdate>] = [:]
-    /// Sessions from the one that was heard of least recently.
+    /// Sessions, the least recently updated first.
     private var order: [String] = []
     private var epoch: UInt64 = 0
     /// The offsets that are applied.
     private let offsets: ParameterStore<Float>
-    /// The shared model's own numbers where offsets are applied.
+    /// The shared model's own values where offsets are applied.
     private var plain: [Float]
     private var isApplied = false
 
-    /// Nil where sessions have no adapters of their own.
+    /// Nil where sessions have no adapters.
     package init?(_ settings: GraphSettings, _ model: ParameterLayout) {
         guard settings.personal.enabled else { return nil }
         layout = ParameterLayout(model.parameters.filter(settings.personal.isPersonal))
@@ -33,13 +33,15 @@ package struct SessionAdapters {
         plain = Array(repeating: 0, count: layout.count)
     }
 
+    /// The number of sessions that have adapters.
     package var count: Int { sessions.count }
 
+    /// Checks and keeps an update of a session's adapters, or forgets a session that has ended.
     /// - Throws: `wrongDigest`, `wrongModel`, `nonFinite`, `wrongShape`, `sequenceRunsBack`.
     package mutating func insert(_ update: SessionUpdate, payload message: WireMessage) throws(Refusal) {
         if update.stamp.epoch > epoch {
             epoch = update.stamp.epoch
-            sessions.removeAll()  // a learner that started again counts revisions anew
+            sessions.removeAll()  // a learner that started again counts revisions from the start
             order.removeAll()
         }
         if update.ended { return forget(update.session) }
@@ -56,7 +58,7 @@ package struct SessionAdapters {
         order.removeAll { $0 == session }
     }
 
-    /// Adds a session's newest adapters that go with a model's version and have learned from nothing at or after moment `ordinal`.
+    /// Adds a session's newest adapters that fit a model's version and have not learned from moment `ordinal` or later ones.
     /// - Returns: their revision, or nil where the session has none.
     package mutating func apply(_ session: String, ordinal: UInt64, version: UInt64, on model: ParameterStore<Float>) -> UInt64? {
         let revision = sessions[session]?.versions.last { $0.update.momentWatermark < ordinal && $0.update.version <= version }
@@ -73,7 +75,7 @@ package struct SessionAdapters {
         return revision.update.revision
     }
 
-    /// Restores the numbers that `apply` changed.
+    /// Restores the values that `apply` changed.
     package mutating func revert(_ model: ParameterStore<Float>) {
         guard isApplied else { return }
         isApplied = false
@@ -85,7 +87,8 @@ package struct SessionAdapters {
 }
 
 extension WireMessage {
-    /// An update of the session that its topic names.
+    /// The decoded update of the session that the topic names.
+    /// - Throws: `undecodable` where the message names another session; as `decode` does.
     package func sessionUpdate(of session: String) throws(Refusal) -> SessionUpdate {
         let update: SessionUpdate = try decode()
         guard update.session == session else {

@@ -7,16 +7,17 @@ import Reinforcement
 import Schema
 import Tensors
 
-/// Fuse's part in texts that are decisions: makes answers the newest policy's, and tells of one when it has been written.
+/// Fuse's part of decisions that are generated texts: applies the newest policy to the answering model, and publishes each finished answer
+/// as a decision.
 struct TextDecider {
     private let policy: TextPolicy
     private var adopted: AdoptedPolicy
-    /// Not from the seed: nobody may guess what feedback has to cite.
+    /// Not seeded: the identifiers that feedback cites must not be predictable.
     private var secrets = SystemRandomNumberGenerator()
     private(set) var decided: UInt64 = 0
 
-    /// - Returns: nil where no texts are decided on.
-    /// - Throws: what is wrong with the settings.
+    /// - Returns: nil where decisions are not texts.
+    /// - Throws: the error of invalid settings.
     init?(_ settings: GraphSettings) throws {
         guard settings.decide.isOn, settings.decide.text else { return nil }
         policy = try TextPPO.Configuration(settings.decide.settings).policy(settings.model)
@@ -25,33 +26,35 @@ struct TextDecider {
 
     var version: UInt64 { adopted.version }
 
+    /// Adopts a published policy.
+    /// - Throws: as `AdoptedPolicy.adopt` does.
     mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
         try adopted.adopt(update, payload: message)
     }
 
-    /// Makes a model's parameters those that the policy writes with, once there is one.
+    /// Applies the policy's parameters to those of a model, once a policy is known.
     func lay(over model: ParameterStore<Float>) {
         if adopted.isKnown { policy.apply(adopted.parameters, to: model) }
     }
 
-    /// An answer that has ended.
+    /// A finished answer.
     struct Ended {
         var moment: Moment
-        /// The moment as it came, and the senses that were left out when it was answered.
+        /// The moment as received, and the senses that were left out when it was answered.
         var input: MomentInput
         var muted: Set<String>
-        /// Of the policy that began it.
+        /// Of the policy when the answer was begun.
         var policyVersion: UInt64
         /// Its last piece, and all of its bytes.
         var answer: Answer
         var text: [UInt8]
     }
 
-    /// What is to be told of an answer that has ended: nothing, where there was no policy or nothing was said.
-    mutating func outgoing(_ ended: Ended, _ voice: MomentVoice) -> [Outgoing] {
+    /// The messages of a finished answer: its action and its decision record. None where there was no policy or no text.
+    mutating func outgoing(_ ended: Ended, _ decoder: MomentVoice) -> [Outgoing] {
         let moment = ended.moment
-        guard adopted.isKnown, !voice.written.isEmpty, !voice.isBroken else { return [] }
-        let decision = Decision(voice, of: ended.input.without(ended.muted), policy, adopted.parameters)
+        guard adopted.isKnown, !decoder.written.isEmpty, !decoder.isBroken else { return [] }
+        let decision = Decision(decoder, of: ended.input.without(ended.muted), policy, adopted.parameters)
         guard let written = decision.text, decision.logProbability.isFinite, decision.value.isFinite else { return [] }
         let id = DecisionID(session: moment.session, ordinal: moment.ordinal, secret: secrets.next())
         let action = Action.with {

@@ -1,36 +1,37 @@
 import Statistics
 
-/// How readings become moments, how far each sense is trusted, and what is told of a prediction.
+/// How readings are aligned into moments, when a sense counts as reliable, and what is published with a prediction.
 public struct FuseSettings: Codable, Sendable, Equatable {
-    /// The longest that a moment waits, after what ended it arrived, for readings still on their way, in seconds.
+    /// The longest time, in seconds, that a moment waits for late readings after the event that ended it has arrived.
     public var lateness = 0.01
-    /// What differs for single modalities: policy, tolerance, lateness, disorder, hold.
+    /// Rules for single modalities: policy, tolerance, lateness, disorder, hold.
     public var alignment: [AlignmentRule] = []
-    /// Feature frames kept of one modality of one session; the oldest make room.
+    /// The most feature frames kept of one modality of one session; the oldest are dropped.
     public var maximumFrames = 256
-    /// Moments waiting to be closed.
+    /// The most moments that wait to be closed.
     public var maximumPending = 1024
-    /// Sessions remembered at once.
+    /// The most sessions that are remembered.
     public var maximumSessions = 256
-    /// Sources of one session remembered at once.
+    /// The most sources of one session that are remembered.
     public var maximumSources = 64
     /// A source that was silent for this long, in seconds, is no longer waited for.
     public var sourceTimeout = 1.0
-    /// A moment whose end arrived longer ago, in seconds, is not predicted any more, and a reading not turned into features; live only.
+    /// Live mode: a moment whose end arrived longer ago, in seconds, is no longer predicted, and an older reading is not extracted.
     public var maximumLatency = 1.0
-    /// What every prediction tells of each modality's part in it.
+    /// How every prediction explains the contribution of each modality.
     public var explain = ExplanationKind.none
-    /// Whether every prediction tells where the fusion looked.
+    /// Whether every prediction includes the attention maps of the fusion.
     public var attention = false
-    /// Directory of a frozen BERT in Hugging Face's layout, whose features of the words are the sense `sentence`; empty: none.
+    /// Directory of a frozen BERT in Hugging Face's layout, whose features of the text are the sense `sentence`; empty: none.
     public var sentence = ""
-    /// Moments that can be explained afterwards.
+    /// The number of newest moments that can be explained on request.
     public var remembered = 256
+    /// When a sense counts as unreliable.
     public var reliability = ReliabilitySettings()
 
     public init() {}
 
-    /// Every setting that makes no sense by itself, by key.
+    /// Every setting that is invalid by itself, by key.
     public var problems: [(key: String, text: String)] {
         var problems = RangeProblems()
         problems.require("lateness", lateness, in: 0...3600)
@@ -48,8 +49,8 @@ public struct FuseSettings: Codable, Sendable, Equatable {
 /// How a prediction is explained.
 public enum ExplanationKind: String, Choice {
     case none
-    /// By hiding one modality at a time.
+    /// The change of the prediction when one modality at a time is hidden.
     case marginal
-    /// By hiding every set of modalities, too; for as many as `Explanation.mostForShapley`.
+    /// Also Shapley values, by hiding every subset of modalities; for at most `Explanation.mostForShapley` modalities.
     case shapley
 }

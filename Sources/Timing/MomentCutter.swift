@@ -1,30 +1,32 @@
 import Schema
 import Statistics
 
-/// Where a stream is cut into moments: at events that end one, and at a time limit where no event comes.
+/// Cuts a stream into moments: at events that end one, and at a time limit where no such event comes.
 ///
-/// All readings and cuts of a session pass it in the order of their arrival, so two equal streams are cut alike. Times are the session's own, in
-/// nanoseconds. They run forward within a timeline; where a session's times begin anew, its moments go on in another (`SessionTimes`).
+/// It takes all readings and cuts of a session in the order of their arrival, so two equal streams are cut alike. Times are the session's
+/// own, in nanoseconds. They run forward within a timeline; where a session's times start again, its moments continue in another timeline
+/// (`SessionTimes`).
 public struct MomentCutter: Sendable {
+    /// Limits of moments, sessions and jumps in time.
     public struct Configuration: Codable, Sendable, Equatable {
         /// A moment without an event that ends it is cut after this time, in seconds.
         public var timeLimit = 10.0
-        /// Sessions remembered at once; the one unheard for longest is forgotten first.
+        /// The most sessions that are remembered; the least recently seen is forgotten first.
         public var maximumSessions = 256
-        /// Sources of one session remembered at once, likewise.
+        /// The most sources of one session that are remembered, likewise.
         public var maximumSources = 64
-        /// Lockstep: a time this far ahead of its session, in seconds, begins a timeline of its own. Live: a reading this far ahead of the wall clock
-        /// that it is stamped with is refused.
+        /// Lockstep: a time this far ahead of its session, in seconds, starts a new timeline. Live mode: a reading stamped with the wall
+        /// clock this far in the future is refused.
         public var maximumJump = 3600.0
-        /// A time this far behind its session, in seconds, is believed only when the next one is as far; live also one this far ahead of what has
-        /// passed since.
+        /// A time this far behind its session, in seconds, is accepted only when the next one confirms it; in live mode also a time this
+        /// far ahead of the time that has passed since.
         public var doubtfulJump = 60.0
-        /// How clocks of a session are brought together.
+        /// How the clocks of a session are converted to one time.
         public var clocks = SourceClocks.Configuration()
 
         public init() {}
 
-        /// Every setting that makes no sense, by key.
+        /// Every invalid setting, by key.
         public var problems: [(key: String, text: String)] {
             var problems = RangeProblems()
             problems.require("timeLimit", timeLimit, in: 0.01...86_400)
@@ -40,18 +42,22 @@ public struct MomentCutter: Sendable {
         }
     }
 
-    /// What happens in a session: something was sensed, or a moment ends, or both.
+    /// An event of a session: a reading, the end of a moment, or both.
     public struct Event: Sendable {
+        /// The session's name.
         public var session: String
+        /// Session time, nanoseconds.
         public var time: Int64
+        /// The domain that the event names; empty: none.
         public var domain = ""
-        /// Who sent it, and its epoch: greater where the source has started again.
+        /// The sender and its epoch, which is greater where the source has started again.
         public var source = ""
         public var epoch: UInt64 = 0
+        /// Arrival on the host's monotonic clock, nanoseconds.
         public var arrived: Int64 = 0
-        /// A cut alone opens no moment.
+        /// False for a cut alone, which opens no moment.
         public var isReading = true
-        /// How a moment ends here; nil: none does.
+        /// How a moment ends here; nil where none does.
         public var ends: CutKind?
 
         public init(session: String, time: Int64) {
@@ -60,16 +66,16 @@ public struct MomentCutter: Sendable {
         }
     }
 
-    /// What comes of an event.
+    /// The result of an event.
     public struct Outcome: Sendable, Equatable {
-        /// Boundaries that it implies before it, in order.
+        /// Boundaries to be placed before the event, in order.
         public var before: [Boundary] = []
-        /// Where a moment ends with it.
+        /// The boundary of the moment that ends with the event.
         public var boundary: Boundary?
         /// The timeline that its time belongs to.
         public var timeline: UInt64 = 0
-        /// False for a time far behind that nothing has confirmed.
-        public var isBelieved = true
+        /// False for a time far behind that no other reading has confirmed.
+        public var isAccepted = true
     }
 
     private struct Session {
@@ -80,6 +86,7 @@ public struct MomentCutter: Sendable {
 
     private let configuration: Configuration
     private let rule: SessionTimes.Rule
+    /// The epoch of every boundary.
     package let epoch: UInt64
     private var ordinal: UInt64 = 0
     private var timelines: UInt64 = 0
@@ -88,7 +95,7 @@ public struct MomentCutter: Sendable {
 
     /// - Parameters:
     ///   - epoch: set in every boundary; greater after a restart.
-    ///   - doubts: live: whether a time far ahead wants a second reading to be believed. A recording's times were looked at before.
+    ///   - doubts: live mode: whether a time far ahead needs a second reading to be accepted. The times of a recording were checked before.
     public init(_ configuration: Configuration, epoch: UInt64, doubts: Bool = false) {
         self.configuration = configuration
         self.epoch = epoch
@@ -98,7 +105,8 @@ public struct MomentCutter: Sendable {
     /// Ordinal of the newest boundary.
     public var newestBoundary: UInt64 { ordinal }
 
-    /// Takes in what happens; what is refused changes nothing but what is doubted.
+    /// Processes an event. A refused event changes nothing, except that its time may confirm a later one.
+    /// - Throws: `CutRefusal`.
     public mutating func take(_ event: Event) throws(CutRefusal) -> Outcome {
         let name = event.session
         var outcome = Outcome(), isNew = false
@@ -124,7 +132,7 @@ public struct MomentCutter: Sendable {
         case .unconfirmed:
             session.times.doubt(event, rule)
             outcome.timeline = session.times.current.number
-            outcome.isBelieved = false
+            outcome.isAccepted = false
             return outcome
         case .current, .previous, .anew: break
         }
@@ -135,7 +143,7 @@ public struct MomentCutter: Sendable {
         } else if place == .previous {
             session.times.goBack()
         }
-        session.times.believe(event, rule)
+        session.times.accept(event, rule)
         if event.isReading, session.times.current.isOverdue(at: event.time, limit: rule.timeLimit) {
             let end = session.times.current.newest
             outcome.before.append(mark(name, &session.times.current, session.domain, end: end, .timeLimit, event.arrived))
@@ -149,13 +157,13 @@ public struct MomentCutter: Sendable {
         return outcome
     }
 
-    /// Cuts every session that has been silent for longer than the time limit. For live use, where no later reading may ever tell.
+    /// Cuts every session without events for longer than the time limit. For live mode, where no later reading may come to show it.
     public mutating func silence(at now: Int64) -> [Boundary] {
         let limit = rule.timeLimit
-        return cutAll { now.clampedSubtracting($0.heard) > limit }
+        return cutAll { now.clampedSubtracting($0.arrived) > limit }
     }
 
-    /// Cuts whatever is open: the stream ends.
+    /// Cuts all open moments at the end of the stream.
     public mutating func finish() -> [Boundary] { cutAll { _ in true } }
 
     private mutating func cutAll(where isDue: (Timeline) -> Bool) -> [Boundary] {
@@ -177,7 +185,7 @@ public struct MomentCutter: Sendable {
         let domain = session.domain
         session.times.forEachTimeline { timeline in
             guard timeline.opened != nil, isDue(timeline) else { return }
-            boundaries.append(mark(name, &timeline, domain, end: timeline.newest, .timeLimit, timeline.heard))
+            boundaries.append(mark(name, &timeline, domain, end: timeline.newest, .timeLimit, timeline.arrived))
         }
         return boundaries
     }
@@ -199,13 +207,13 @@ public struct MomentCutter: Sendable {
         }
     }
 
-    /// Timelines have numbers that no other has, in this process or an earlier one.
+    /// Starts a timeline, whose number is unique across restarts.
     private mutating func beginTimeline(at event: Event) -> Timeline {
         defer { timelines += 1 }
-        return Timeline(number: epoch &+ timelines, newest: event.time, heard: event.arrived)
+        return Timeline(number: epoch &+ timelines, newest: event.time, arrived: event.arrived)
     }
 
-    /// Forgets the session unheard for longest where there are as many as may be, and ends its open moments.
+    /// Where there are as many sessions as allowed, forgets the least recently seen one and ends its open moments.
     private mutating func makeRoom() -> [Boundary] {
         guard sessions.count >= configuration.maximumSessions,
             let (name, oldest) = sessions.min(by: { $0.value.order < $1.value.order })

@@ -1,23 +1,23 @@
 import Statistics
 
-/// When a sense is no longer trusted.
+/// When a sense counts as unreliable, and how fast that changes.
 public struct ReliabilitySettings: Codable, Sendable, Equatable {
-    /// Whether an unreliable modality is left out of predictions, or only told.
+    /// Whether an unreliable modality is left out of predictions, or only reported.
     public var mutes = true
-    /// A modality is muted when its reliability falls below this, and readmitted when it rises above the other.
+    /// A modality is muted when its reliability, 0 … 1, falls below this, and readmitted when it rises above `readmitAbove`.
     public var muteBelow = 0.3
     public var readmitAbove = 0.6
-    /// Weight of the newest moment in what a modality's readings tell.
+    /// Weight of the newest moment in the average of a modality's reading quality.
     public var readingWeight = 0.3
-    /// Weight of the newest label in what a modality's errors tell.
+    /// Weight of the newest label in the average of a modality's errors.
     public var errorWeight = 0.1
-    /// Weight of the newest moment in what counts as usual.
+    /// Weight of the newest moment in the usual statistics.
     public var usualWeight = 0.02
-    /// Deviations from the usual from which on trust sinks; at twice as many none is left.
+    /// Deviations from the usual statistics above which reliability falls; at twice as many it is 0.
     public var limit = 4.0
-    /// Moments, and labels, until it is known what is usual.
+    /// Moments, and labels, until the usual statistics are known.
     public var warmUp = 30
-    /// Moments in a row after which something unusual is the new usual.
+    /// Unusual moments in a row after which the usual statistics are learned again.
     public var patience = 300
 
     public init() {}

@@ -1,6 +1,6 @@
 import Statistics
 
-/// A stretch of a session's time that runs forward.
+/// A period of a session in which its time runs forward.
 struct Timeline: Sendable {
     let number: UInt64
     /// Time of the newest reading or cut.
@@ -10,25 +10,25 @@ struct Timeline: Sendable {
     /// Time of the first reading since then.
     var opened: Int64?
     /// Arrival of the newest event.
-    var heard: Int64
+    var arrived: Int64
 
-    init(number: UInt64, newest: Int64, heard: Int64) {
+    init(number: UInt64, newest: Int64, arrived: Int64) {
         self.number = number
         self.newest = newest
-        self.heard = heard
+        self.arrived = arrived
     }
 
-    /// Whether a reading shows that its moment has lasted longer than the limit. One that lies among those that came shows nothing.
+    /// Whether a reading shows that its moment has lasted longer than the limit. A reading older than the newest shows nothing.
     func isOverdue(at time: Int64, limit: Int64) -> Bool {
         guard let opened, time > newest else { return false }
         return time.clampedSubtracting(opened) > limit
     }
 
-    /// A reading of a moment that is closed opens none.
+    /// Records an event. A reading of a moment that is closed opens no new one.
     mutating func note(_ event: MomentCutter.Event) {
         if event.isReading, opened == nil, boundary.map({ event.time > $0 }) ?? true { opened = event.time }
         newest = max(newest, event.time)
-        heard = event.arrived
+        arrived = event.arrived
     }
 
     mutating func end(at end: Int64) {
@@ -38,19 +38,19 @@ struct Timeline: Sendable {
     }
 }
 
-/// The times of a session, as far as they can be believed.
+/// The times of a session, as far as they are accepted.
 ///
-/// A session has two timelines at most: the current one and the one before it. A time that lies near one of them belongs to it. A pause, a clock that
-/// was set, a device that started again begin another one, and a time that was wrong is left behind by going back to the one before; so no time,
-/// however far, keeps a session from going on.
+/// A session has at most two timelines: the current and the previous one. A time that lies near one of them belongs to it. A pause, a
+/// clock that was set or a device that started again begins a new one, and after a wrong time the session returns to the previous one; so
+/// no time, however far off, stops a session.
 struct SessionTimes: Sendable {
-    /// What counts as near, in nanoseconds.
+    /// The limits within which a time counts as near, in nanoseconds.
     struct Rule: Sendable {
         let timeLimit: Int64
         let jump: Int64
         let doubtful: Int64
         let maximumSources: Int
-        /// Live: arrivals tell how much time has passed, and what is too far ahead waits for a second reading.
+        /// Live mode: arrivals show how much time has passed, and a time too far ahead waits for a second reading.
         let doubts: Bool
 
         init(_ configuration: MomentCutter.Configuration, doubts: Bool) {
@@ -62,15 +62,15 @@ struct SessionTimes: Sendable {
         }
     }
 
-    /// Where the time of an event belongs.
+    /// The timeline that an event's time belongs to.
     enum Place: Equatable {
         case current
         case previous
-        /// To a timeline that begins with it.
+        /// A new timeline, which begins with it.
         case anew
-        /// Nowhere: it lies far ahead, and nothing has confirmed it.
+        /// None: it lies far ahead, and no other reading has confirmed it.
         case tooFarAhead
-        /// It lies far behind, and nothing has confirmed it: it counts for no more than a reading that comes late.
+        /// It lies far behind, and no other reading has confirmed it: it is treated as a late reading.
         case unconfirmed
     }
 
@@ -78,12 +78,12 @@ struct SessionTimes: Sendable {
         var epoch: UInt64
         var newest: Int64
         var timeline: UInt64
-        var heard: UInt64
+        var lastEvent: UInt64
     }
 
     var current: Timeline
     private(set) var previous: Timeline?
-    /// By source, times far off that nothing has confirmed, and their arrivals.
+    /// By source, distant times that no other reading has confirmed, and their arrivals.
     private var doubted: [String: (time: Int64, arrived: Int64)] = [:]
     private var sources: [String: Source] = [:]
     private var events: UInt64 = 0
@@ -129,17 +129,19 @@ struct SessionTimes: Sendable {
         current = other
     }
 
-    /// Takes in that the event belongs to the current timeline.
-    mutating func believe(_ event: MomentCutter.Event, _ rule: Rule) {
+    /// Records that the event belongs to the current timeline.
+    mutating func accept(_ event: MomentCutter.Event, _ rule: Rule) {
         doubted[event.source] = nil
         events += 1
         let known = sources[event.source], isSame = known?.timeline == current.number
-        if known == nil, sources.count >= rule.maximumSources, let oldest = sources.min(by: { $0.value.heard < $1.value.heard })?.key {
+        if known == nil, sources.count >= rule.maximumSources,
+            let oldest = sources.min(by: { $0.value.lastEvent < $1.value.lastEvent })?.key
+        {
             sources[oldest] = nil
         }
         sources[event.source] = Source(
             epoch: max(known?.epoch ?? 0, event.epoch), newest: isSame ? max(known?.newest ?? event.time, event.time) : event.time,
-            timeline: current.number, heard: events)
+            timeline: current.number, lastEvent: events)
     }
 
     mutating func forEachTimeline(_ body: (inout Timeline) -> Void) {
@@ -150,8 +152,8 @@ struct SessionTimes: Sendable {
         body(&current)
     }
 
-    /// A source with a greater epoch whose times run back counts them from the start of its device. Once one source has begun a timeline, the device's
-    /// other sources join it.
+    /// Whether a source with a greater epoch has times that run back: it counts them from the start of its device. Once one source has
+    /// begun a timeline, the device's other sources join it.
     private func hasStartedAgain(_ event: MomentCutter.Event) -> Bool {
         guard let source = sources[event.source], event.epoch > source.epoch, event.time < source.newest else { return false }
         return source.timeline == max(current.number, previous?.number ?? 0)
@@ -160,7 +162,7 @@ struct SessionTimes: Sendable {
     private func isNear(_ event: MomentCutter.Event, to timeline: Timeline, _ rule: Rule) -> Bool {
         let lead = event.time.clampedSubtracting(timeline.newest)
         if lead < 0 { return lead >= -rule.doubtful }
-        return lead <= (rule.doubts ? rule.doubtful.clampedAdding(passed(since: timeline.heard, event)) : rule.jump)
+        return lead <= (rule.doubts ? rule.doubtful.clampedAdding(passed(since: timeline.arrived, event)) : rule.jump)
     }
 
     private func isConfirmed(_ event: MomentCutter.Event, _ rule: Rule) -> Bool {

@@ -1,22 +1,25 @@
 import Schema
 import Statistics
 
-/// Brings what sources stamp with clocks of their own to one time for a session.
+/// Converts the stamps of sources with different clocks to one time per session.
 ///
-/// The first clock heard in a session is the session's. For every clock of it the lower envelope of arrival − stamp over arrival tells how far it is
-/// from the host's monotonic clock, and how it drifts; what two clocks differ by is the difference of their envelopes. Delays on the way do not
-/// count, but for the least of them, which cannot be told from an offset. Readings with the session's clock are left as they are. A clock that was
-/// set, or that starts again with its device, is learned anew from there; until then its readings count as captured when they arrive.
+/// The first clock seen in a session is the session's. For each of its clocks the lower envelope of arrival − stamp over arrival estimates
+/// its offset from the host's monotonic clock and its drift; the difference of two clocks is the difference of their envelopes. Transport
+/// delays do not matter, except for the least of them, which cannot be distinguished from an offset. Readings with the session's clock are
+/// left unchanged. A clock that was set, or that starts again with its device, is estimated anew from there; until then its readings count
+/// as captured when they arrive.
 public struct SourceClocks: Sendable {
+    /// How clocks are estimated.
     public struct Configuration: Codable, Sendable, Equatable {
-        /// Live: whether readings stamped with another clock than their session's are brought to it.
+        /// Live mode: whether readings stamped with another clock than their session's are converted to it.
         public var corrects = true
-        /// Seconds of which the least delay is kept, and how many such spans are remembered.
+        /// Seconds of a span, of which the least delay is kept, and the number of spans remembered.
         public var span = 1.0
         public var spans = 64
-        /// Clocks of one session remembered at once.
+        /// The most clocks of one session that are remembered.
         public var maximumClocks = 16
-        /// A clock that is suddenly this many seconds ahead has been set, and is learned anew; so has one that is behind where its source starts again.
+        /// A clock that is suddenly this many seconds ahead has been set and is estimated anew; so is one that is as far behind when its
+        /// source has started again.
         public var step = 1.0
 
         public init() {}
@@ -24,17 +27,17 @@ public struct SourceClocks: Sendable {
 
     private struct Clock: Sendable {
         var envelope: LowerEnvelope
-        var heard: Int64
-        /// The greatest of the sources that stamp with it.
+        var lastSeen: Int64
+        /// The greatest epoch of the sources that stamp with it.
         var epoch: UInt64 = 0
     }
 
     private struct Session: Sendable {
         let own: String
-        /// What differences are counted from, so that doubles hold them exactly enough.
+        /// The reference that differences are computed from, so that doubles hold them with enough precision.
         let origin: (stamp: Int64, arrived: Int64)
         var clocks: [String: Clock] = [:]
-        var heard: Int64
+        var lastSeen: Int64
 
         /// Seconds of arrival.
         func x(_ arrived: Int64) -> Double { Double(arrived.clampedSubtracting(origin.arrived)) / 1e9 }
@@ -47,19 +50,21 @@ public struct SourceClocks: Sendable {
 
     private let configuration: Configuration
     private let maximumSessions: Int
-    /// A reading that comes this many seconds late was stamped by a clock that has been set back.
+    /// A reading that arrives this many seconds late was stamped by a clock that has been set back.
     private let longestDelay: Double
     private var sessions: [String: Session] = [:]
-    /// Readings whose time was changed.
+    /// The number of readings whose time was converted.
     private(set) var corrected = 0
 
+    /// - Parameter cut: has the settings of clocks, and the limits of sessions and delays.
     package init(_ cut: MomentCutter.Configuration) {
         configuration = cut.clocks
         maximumSessions = cut.maximumSessions
         longestDelay = cut.doubtfulJump
     }
 
-    /// The session's time of a stamp that arrives now.
+    /// The session's time of a stamp that arrives now, in nanoseconds.
+    /// - Parameter arrived: nanoseconds on the host's monotonic clock.
     package func time(of stamp: Stamp, session name: String, arrived: Int64) -> Int64 {
         guard configuration.corrects, !stamp.clock.isEmpty, let session = sessions[name], session.own != stamp.clock,
             let own = session.clocks[session.own]?.envelope.line(at: session.x(arrived))
@@ -75,34 +80,36 @@ public struct SourceClocks: Sendable {
         return delay <= line + (stamp.epoch > clock.epoch ? configuration.step : longestDelay) ? line : nil
     }
 
-    /// Takes in a stamp that was believed.
+    /// Updates the estimates with a stamp whose time was accepted.
     package mutating func note(_ stamp: Stamp, session name: String, arrived: Int64) {
         guard configuration.corrects, !stamp.clock.isEmpty else { return }
-        var session = sessions[name] ?? Session(own: stamp.clock, origin: (stamp.time, arrived), heard: arrived)
+        var session = sessions[name] ?? Session(own: stamp.clock, origin: (stamp.time, arrived), lastSeen: arrived)
         let (x, y) = (session.x(arrived), session.y(stamp.time, arrived))
         var clock = session.clocks[stamp.clock] ?? fresh(arrived)
         if value(of: clock, at: x, stamp, y) == nil { clock = fresh(arrived) }
         clock.envelope.add(x: x, y: y)
-        clock.heard = arrived
+        clock.lastSeen = arrived
         clock.epoch = max(clock.epoch, stamp.epoch)
         session.clocks[stamp.clock] = clock
-        session.heard = arrived
+        session.lastSeen = arrived
         if stamp.clock != session.own { corrected += 1 }
         if session.clocks.count > configuration.maximumClocks,
-            let oldest = session.clocks.filter({ $0.key != session.own }).min(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) })?
-                .key
+            let oldest = session.clocks.filter({ $0.key != session.own }).min(by: {
+                ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key)
+            })?
+            .key
         {
             session.clocks[oldest] = nil
         }
         if sessions[name] == nil, sessions.count >= maximumSessions,
-            let oldest = sessions.min(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) })?.key
+            let oldest = sessions.min(by: { ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key) })?.key
         {
             sessions[oldest] = nil
         }
         sessions[name] = session
     }
 
-    /// Seconds that a clock is ahead of the session's, and how many millionths faster it runs; nil while one of them is unknown.
+    /// Seconds that a clock is ahead of the session's, and its drift in parts per million; nil while one of the clocks is unknown.
     func difference(of clock: String, session name: String, at arrived: Int64) -> (offset: Double, drift: Double)? {
         guard let session = sessions[name], let own = session.clocks[session.own]?.envelope.line(at: session.x(arrived)),
             let other = session.clocks[clock]?.envelope.line(at: session.x(arrived))
@@ -110,9 +117,9 @@ public struct SourceClocks: Sendable {
         return (own.value - other.value, 1e6 * (own.slope - other.slope))
     }
 
-    /// By clock, of the session heard last: what its status tells.
+    /// The gauges for a status: offset and drift by clock, of the session seen last.
     package func gauges(at arrived: Int64) -> [String: Double] {
-        guard let (name, session) = sessions.max(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) }) else { return [:] }
+        guard let (name, session) = sessions.max(by: { ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key) }) else { return [:] }
         var gauges: [String: Double] = corrected > 0 ? ["clockCorrected": Double(corrected)] : [:]
         for clock in session.clocks.keys where clock != session.own {
             guard let (offset, drift) = difference(of: clock, session: name, at: arrived) else { continue }
@@ -124,10 +131,11 @@ public struct SourceClocks: Sendable {
 
     private func fresh(_ arrived: Int64) -> Clock {
         Clock(
-            envelope: LowerEnvelope(bucket: configuration.span, capacity: configuration.spans, steepest: Self.greatestDrift), heard: arrived
+            envelope: LowerEnvelope(bucket: configuration.span, capacity: configuration.spans, steepest: Self.greatestDrift),
+            lastSeen: arrived
         )
     }
 
-    /// No clock that works gains or loses more than a thousandth against another.
+    /// The greatest drift that is estimated: no working clock gains or loses more than a thousandth against another.
     private static let greatestDrift = 0.001
 }

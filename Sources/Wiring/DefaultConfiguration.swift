@@ -1,5 +1,5 @@
-/// Every setting of every section with its default, as YAML: what the whole configuration encodes as (`accrete validate --defaults`), which
-/// a test checks. Stages that use few sections know the keys of the others by it.
+/// Every setting of every section with its default, as YAML. A test checks that it equals the encoded default settings (`accrete validate
+/// --defaults`). Stages that decode few sections check the keys of the others against it.
 public let defaultConfiguration = #"""
     mode: live
     seed: 1

@@ -2,7 +2,7 @@ import Foundation
 import Messaging
 
 extension StageSettings {
-    /// What about the endpoints makes no sense whatever the machine, by key: malformed, shared by two stages, or such as nobody can connect to.
+    /// The endpoints that are invalid on any machine, by key: malformed, shared by two stages, or impossible to connect to.
     public var endpointProblems: [(key: String, text: String)] {
         var found: [(key: String, text: String)] = []
         for (key, list) in endpoints.lists {
@@ -17,16 +17,17 @@ extension StageSettings {
 
     private static var mostEndpoints: Int { 16 }
 
-    /// Publishers of this machine take the last of the sensors' endpoints, at the loopback address where it stands for every one; listeners the first.
+    /// Publishers of this machine use the last of the sensors' endpoints, at the loopback address where it means every address;
+    /// subscribers use the first.
     private func unconnectable(_ key: String, _ list: [String]) -> String? {
         let isForPublishers = key == "sensors"
         // local: is connectable
         guard let text = isForPublishers ? list.last : list.first, let endpoint = try? Endpoint(text) else { return nil }
         let reason = (isForPublishers ? endpoint.onThisHost : endpoint).whyNobodyConnects
-        return reason.map { "\(text): \($0); \(isForPublishers ? "publishers of this machine use the last" : "listeners use the first")" }
+        return reason.map { "\(text): \($0); \(isForPublishers ? "publishers of this machine use the last" : "subscribers use the first")" }
     }
 
-    /// One place for two stages, or twice for one.
+    /// Endpoints that two stages share, or that one has twice.
     private var shared: [(key: String, text: String)] {
         let environment = ProcessInfo.processInfo.environment
         var places: [(key: String, text: String, endpoint: Endpoint)] = []
@@ -44,7 +45,7 @@ extension StageSettings {
                         other.key != key
                         ? "\(what) is endpoints.\(other.key)' too"
                         : key == "extract" && other.text == text
-                            ? "\(text) is for one extractor; {modality} tells them apart" : "\(what) stands there twice"
+                            ? "\(text) is for one extractor; {modality} makes them different" : "\(what) is listed twice"
                     if !found.contains(where: { $0.text == problem }) { found.append(("endpoints.\(key)", problem)) }
                 }
             }

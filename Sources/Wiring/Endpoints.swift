@@ -2,29 +2,30 @@ import Foundation
 import Messaging
 import Schema
 
-/// Where each stage listens and speaks. `local:name` stands for an ipc socket in the runtime directory.
+/// The endpoints at which each stage receives and publishes. `local:name` means an ipc socket in the runtime directory.
 public struct Endpoints: Codable, Sendable, Equatable {
     /// Directory of the ipc sockets; empty: one of the user's own under `$XDG_RUNTIME_DIR` or `/tmp`.
     public var runtime = ""
-    /// Ingest receives from publishers here: bound, publishers connect.
+    /// Ingest binds these and receives from publishers, which connect.
     public var sensors = ["tcp://127.0.0.1:7400", "local:sensors"]
-    /// Each stage publishes here: bound, listeners connect.
+    /// Each stage binds its endpoints and publishes; subscribers connect.
     public var ingest = ["local:ingest"]
-    /// `{modality}` stands for the modality's name.
+    /// `{modality}` is replaced by the modality's name.
     public var extract = ["local:extract-{modality}"]
     public var fuse = ["local:fuse", "tcp://127.0.0.1:7401"]
     public var learn = ["local:learn", "tcp://127.0.0.1:7402"]
     public var evaluate = ["local:evaluate", "tcp://127.0.0.1:7403"]
-    /// The learner takes an operator's orders here: bound, operators connect.
+    /// The learner binds these and receives an operator's orders; operators connect.
     public var orders = ["local:orders"]
-    /// A player tells how it is here.
+    /// A player publishes its status here.
     public var play = ["local:play"]
 
     public init() {}
 }
 
 extension Endpoints {
-    /// Endpoints that no other graph on this host uses, and that no other host reaches.
+    /// Endpoints that no other graph on this host uses, and that no other host can reach.
+    /// - Parameter process: the id that makes the runtime directory unique.
     public static func isolated(process: Int32) -> Endpoints {
         var endpoints = Endpoints()
         endpoints.runtime = "/tmp/accrete-\(getuid())-\(process)"
@@ -35,6 +36,7 @@ extension Endpoints {
         return endpoints
     }
 
+    /// All sections of endpoints by key, without `runtime`.
     package var lists: [(key: String, list: [String])] {
         [
             ("sensors", sensors), ("ingest", ingest), ("extract", extract), ("fuse", fuse), ("learn", learn), ("evaluate", evaluate),
@@ -42,10 +44,10 @@ extension Endpoints {
         ]
     }
 
-    /// What an endpoint in the runtime directory begins with.
+    /// The prefix of an endpoint in the runtime directory.
     private static let local = "local:"
 
-    /// Why an endpoint of a configuration cannot be used whatever the machine; nil where it can.
+    /// Why an endpoint of a configuration cannot be used on any machine; nil where it can.
     static func malformation(of endpoint: String) -> String? {
         if endpoint.hasPrefix(local) {
             let name = endpoint.dropFirst(local.count).replacingOccurrences(of: "{modality}", with: "m")
@@ -59,14 +61,14 @@ extension Endpoints {
         }
     }
 
-    /// The directory of the ipc sockets.
+    /// The directory of the ipc sockets: `runtime`, else one under `$XDG_RUNTIME_DIR` or `/tmp`.
     public func runtimeDirectory(environment: [String: String]) -> String {
         if !runtime.isEmpty { return runtime }
         if let own = environment["XDG_RUNTIME_DIR"], !own.isEmpty { return own + "/accrete" }
         return "/tmp/accrete-\(getuid())"
     }
 
-    /// The endpoints with `local:` and `{modality}` written out.
+    /// The endpoints with `local:` and `{modality}` replaced.
     public func resolved(_ list: [String], modality: String = "", environment: [String: String]) -> [String] {
         list.map { endpoint in
             let named = endpoint.replacingOccurrences(of: "{modality}", with: modality)
@@ -77,7 +79,8 @@ extension Endpoints {
 }
 
 extension Endpoints {
-    /// Throws the first that is no endpoint on this machine.
+    /// The endpoints, resolved and parsed.
+    /// - Throws: `MessagingError` for the first that is no endpoint on this machine.
     func endpoints(_ list: [String], modality: String = "", environment: [String: String]) throws(MessagingError) -> [Endpoint] {
         try resolved(list, modality: modality, environment: environment).map { text throws(MessagingError) in try Endpoint(text) }
     }

@@ -1,6 +1,6 @@
 import Messaging
 
-/// The stages' own reasons for not taking something in, as they stand in a status and in a report. `schemas/README.md` explains them.
+/// The stages' own reasons for dropping input, as in a status and in a report. `schemas/README.md` explains them.
 extension Reason {
     package static let afterTheEnd = Reason(rawValue: "afterTheEnd")
     package static let badSession = Reason(rawValue: "badSession")

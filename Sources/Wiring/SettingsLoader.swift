@@ -2,8 +2,10 @@ import Foundation
 import Pipeline
 
 extension StageSettings {
-    /// Reads the settings from a file, the environment and the command line, and checks that they make sense.
-    /// - Parameter path: a YAML file; nil for the defaults.
+    /// Reads the settings from a file, the environment and the command line, and validates them.
+    /// - Parameters:
+    ///   - path: a YAML file; nil for the defaults.
+    ///   - overrides: `key=value`, as given to `--set`.
     /// - Throws: `ConfigurationError` with every problem and its place.
     public static func read(
         path: String?, environment: [String: String], overrides: [String]
@@ -25,7 +27,7 @@ extension StageSettings {
         let given = reading
         reading.settings.complete { given.origin(of: $0) != .defaults }
         let problems = reading.settings.problems.map { key, text in
-            // What does not go together is told where somebody set a part of it.
+            // A conflict between settings is reported where one of them was set.
             let places = [key] + Self.related(to: key)
             return ConfigurationError.Problem(
                 origin: places.lazy.map { reading.origin(of: $0) }.first { $0 != .defaults } ?? .defaults, text: "\(key): \(text)")
@@ -35,5 +37,5 @@ extension StageSettings {
     }
 }
 
-/// A configuration file is never larger than this, in bytes.
+/// The greatest size of a configuration file, in bytes.
 public let maximumConfigurationSize = 1 << 20

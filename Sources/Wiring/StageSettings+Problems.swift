@@ -3,7 +3,7 @@ import Pipeline
 import Statistics
 
 extension StageSettings {
-    /// What makes no sense in the sections that every stage reads: `messaging`, `lockstep`, `endpoints`.
+    /// The invalid settings of the sections that every stage reads: `messaging`, `lockstep`, `endpoints`.
     public var sharedProblems: [(key: String, text: String)] {
         messagingProblems.inSection("messaging") + lockstepProblems.inSection("lockstep") + endpointProblems
     }
@@ -29,7 +29,7 @@ extension StageSettings {
         return problems.found + (mode == .lockstep ? tooSmallQueues : [])
     }
 
-    /// Smaller queues would have stages wait for each other in a circle.
+    /// Smaller queues could make stages wait for each other in a cycle.
     private var tooSmallQueues: [(key: String, text: String)] {
         let least = lockstep.window.clampedMultiplying(by: 8)
         let queues = [

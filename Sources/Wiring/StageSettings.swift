@@ -1,10 +1,10 @@
 import Messaging
 import Pipeline
 
-/// The part of the configuration that one executable uses. All of them read the same file; each decodes the sections it needs.
+/// The part of the configuration that one executable uses. All executables read the same file; each decodes the sections it needs.
 ///
-/// A stage that uses few sections does not link what the others are about: the defaults of all sections are text (`defaultConfiguration`),
-/// against which every key is checked.
+/// A stage that uses few sections does not link the modules of the others: the defaults of all sections are text
+/// (`defaultConfiguration`), against which every key is checked.
 public protocol StageSettings: Codable, Sendable {
     /// The defaults.
     init()
@@ -15,20 +15,20 @@ public protocol StageSettings: Codable, Sendable {
     var lockstep: LockstepSettings { get }
     /// The modalities that extractors publish features of: the model's senses and text, without those that fuse computes itself.
     var extracted: [String] { get }
-    /// Whether sessions have adapters of their own, which the learner publishes.
+    /// Whether sessions have their own adapters, which the learner publishes.
     var sessionsAdapt: Bool { get }
 
-    /// The whole configuration with its defaults, as YAML, by which keys of other sections are known; nil where these are all of them.
+    /// The whole configuration with its defaults, as YAML, for checking the keys of other sections; nil where these settings are the whole.
     static var whole: String? { get }
 
-    /// Every setting of these sections that makes no sense, by its dotted key.
+    /// Every invalid setting of these sections, by its dotted key.
     var problems: [(key: String, text: String)] { get }
 
-    /// Sets what follows from other settings and was not given.
-    /// - Parameter isGiven: whether somebody has set the key.
+    /// Sets values that follow from other settings and were not given.
+    /// - Parameter isGiven: whether the key was set by a file, a variable or the command line.
     mutating func complete(unless isGiven: (_ key: String) -> Bool)
 
-    /// Other keys that a problem of `key` may be due to.
+    /// Other keys that may be the cause of a problem of `key`.
     static func related(to key: String) -> [String]
 }
 
@@ -39,17 +39,17 @@ extension StageSettings {
     public static func related(to key: String) -> [String] { [] }
 }
 
-/// How replays in lockstep are kept together.
+/// The bounds of replays in lockstep.
 public struct LockstepSettings: Codable, Sendable, Equatable {
-    /// Moments on their way through the graph at once.
+    /// The most moments that are in the graph at once.
     public var window = 32
-    /// Without progress for this long, in seconds, the replay gives up.
+    /// Without progress for this long, in seconds, the replay fails.
     public var patience = 120.0
 
     public init() {}
 }
 
-/// The senses of the model by name, for stages that know nothing else of it.
+/// The names of the model's senses, for stages that need nothing else of its settings.
 public struct ModelSenses: Codable, Sendable {
     private struct Sense: Codable { var name: String }
     private enum CodingKeys: CodingKey { case senses }
@@ -63,16 +63,18 @@ public struct ModelSenses: Codable, Sendable {
         names = try decoder.container(keyedBy: CodingKeys.self).decode([Sense].self, forKey: .senses).map(\.name)
     }
 
-    /// Encodes nothing: what a stage does not know is not compared with what was given.
+    /// Encodes nothing: settings that a stage does not know are not compared with the given ones.
     public func encode(to encoder: any Encoder) throws { _ = encoder.container(keyedBy: CodingKeys.self) }
 
     /// The name of the text modality, which every model has.
     public static let text = "text"
-    /// The name of the sense that fuse computes from the words with a pretrained encoder, where `fuse.sentence` names one.
+    /// The name of the sense that fuse computes from the text with a pretrained encoder, where `fuse.sentence` names one.
     public static let sentence = "sentence"
 
     /// The modalities that extractors publish features of.
-    /// - Parameter hasEncoder: whether `fuse.sentence` names a pretrained encoder.
+    /// - Parameters:
+    ///   - senses: the model's, by name.
+    ///   - hasEncoder: whether `fuse.sentence` names a pretrained encoder.
     public static func extracted(_ senses: [String], hasEncoder: Bool) -> [String] {
         (senses + [text]).filter { !hasEncoder || $0 != sentence }
     }
@@ -97,6 +99,6 @@ public struct SectionNames: Codable, Sendable {
         names = try decoder.container(keyedBy: Key.self).allKeys.map(\.stringValue)
     }
 
-    /// Encodes nothing: what a stage does not know is not compared with what was given.
+    /// Encodes nothing: settings that a stage does not know are not compared with the given ones.
     public func encode(to encoder: any Encoder) throws { _ = encoder.container(keyedBy: Key.self) }
 }

@@ -3,19 +3,23 @@ import Messaging
 import Pipeline
 import Schema
 
-/// Who listens to whom: the edges of the process graph, in one place.
+/// The edges of the process graph in one place: the subscriptions and endpoints of every stage.
+///
+/// All functions take the environment's variables, which decide the runtime directory, and throw `MessagingError` for an endpoint that
+/// is invalid on this machine.
 extension StageSettings {
+    /// The options that all stages of these settings share.
     public var stageOptions: StageOptions {
         var options = StageOptions(mode: mode)
         options.limits = mode == .live ? messaging : messaging.lossless
-        // Live, what has waited long enough goes on at a tick; in lockstep everything goes on with the message that it waits for.
+        // In live mode a tick releases what has waited long enough; in lockstep only the message that is waited for does.
         options.tickInterval = .milliseconds(mode == .live ? 2 : 20)
         options.patience = .seconds(lockstep.patience)
         return options
     }
 
-    /// Ingest is bound where publishers connect.
-    public func ingestHears(_ environment: [String: String]) throws -> [Subscription] {
+    /// The subscriptions of ingest, which is bound: publishers connect.
+    public func ingestSubscriptions(_ environment: [String: String]) throws -> [Subscription] {
         [
             Subscription(
                 try named(endpoints.sensors, environment),
@@ -23,19 +27,21 @@ extension StageSettings {
         ]
     }
 
-    /// Who must be there before ingest lets anything in, in lockstep.
+    /// In lockstep, the number of subscribers, by topic, that ingest waits for before it receives anything.
     public var ingestAwaits: [String: Int] {
         Dictionary(extracted.map { ("sample.\($0)/", 1) } + [(Topics.feedback.prefix, 1)], uniquingKeysWith: { first, _ in first })
     }
 
-    /// Who must be there before an extractor lets anything in, in lockstep: nobody, where the model has no such sense.
+    /// In lockstep, the number of subscribers, by topic, that an extractor waits for; none where the model has no such sense.
     public func extractAwaits(_ modality: String) -> [String: Int] { extracted.contains(modality) ? ["feature.\(modality)/": 1] : [:] }
 
-    public func extractHears(_ modality: String, _ environment: [String: String]) throws -> [Subscription] {
+    /// The subscriptions of one modality's extractor.
+    public func extractSubscriptions(_ modality: String, _ environment: [String: String]) throws -> [Subscription] {
         [Subscription(try first(endpoints.ingest, environment), topics: [try Topics.sample(modality).name])]
     }
 
-    public func fuseHears(_ environment: [String: String]) throws -> [Subscription] {
+    /// The subscriptions of fuse: feedback, features of every modality, models and policies.
+    public func fuseSubscriptions(_ environment: [String: String]) throws -> [Subscription] {
         var list = [Subscription(try first(endpoints.ingest, environment), topics: [Topics.feedback.prefix, Topics.explain.prefix])]
         for modality in extracted {
             list.append(Subscription(try first(endpoints.extract, environment, modality), topics: [try Topics.feature(modality).name]))
@@ -44,27 +50,29 @@ extension StageSettings {
         return list
     }
 
-    public func learnHears(_ environment: [String: String]) throws -> [Subscription] {
+    /// The subscriptions of learn: moments, and orders, for which it is bound.
+    public func learnSubscriptions(_ environment: [String: String]) throws -> [Subscription] {
         [
             Subscription(try first(endpoints.fuse, environment), topics: [Topics.moment.prefix]),
             Subscription(try named(endpoints.orders, environment), topics: [Topics.order.prefix], attachment: .bind),
         ]
     }
 
-    /// Where an operator's orders reach the learner.
+    /// The endpoints at which an operator's orders reach the learner.
     public func orders(_ environment: [String: String]) throws -> [Endpoint] { try first(endpoints.orders, environment) }
 
-    public func evaluateHears(_ environment: [String: String]) throws -> [Subscription] {
+    /// The subscriptions of evaluate: moments and models.
+    public func evaluateSubscriptions(_ environment: [String: String]) throws -> [Subscription] {
         [
             Subscription(try first(endpoints.fuse, environment), topics: [Topics.moment.prefix]),
             Subscription(try first(endpoints.learn, environment), topics: modelTopics),
         ]
     }
 
-    /// What tells of the model: sessions' own adapters too, where they have some.
+    /// The topics of model updates, with sessions' own adapters where they are enabled.
     private var modelTopics: [String] { [Topics.modelUpdate.prefix] + (sessionsAdapt ? [Topics.sessionUpdate.prefix] : []) }
 
-    /// Where every stage tells what it tells; for tools that look on.
+    /// The first publishing endpoint of every stage, for tools that monitor the graph.
     public func allEndpoints(_ environment: [String: String]) throws -> [Endpoint] {
         let single = try [endpoints.learn, endpoints.evaluate, endpoints.fuse, endpoints.ingest, endpoints.play].flatMap {
             try first($0, environment)
@@ -72,19 +80,23 @@ extension StageSettings {
         return try single + extracted.flatMap { try first(endpoints.extract, environment, $0) }
     }
 
-    /// Where publishers on this host reach ingest.
+    /// The endpoints at which publishers on this host reach ingest.
     public func sensors(_ environment: [String: String]) throws -> [Endpoint] {
         try first(endpoints.sensors.reversed(), environment).map(\.onThisHost)
     }
 
-    /// Where the evaluator tells how far it is.
-    public func evaluateTells(_ environment: [String: String]) throws -> [Endpoint] { try first(endpoints.evaluate, environment) }
+    /// The endpoints at which the evaluator publishes its progress.
+    public func evaluatorEndpoints(_ environment: [String: String]) throws -> [Endpoint] { try first(endpoints.evaluate, environment) }
 
-    public func tells(_ list: [String], _ environment: [String: String], modality: String = "") throws -> [Endpoint] {
+    /// The endpoints of a stage, to be bound by it.
+    /// - Parameters:
+    ///   - list: a section of `endpoints`.
+    ///   - modality: replaces `{modality}`.
+    public func publishingEndpoints(_ list: [String], _ environment: [String: String], modality: String = "") throws -> [Endpoint] {
         try named(list, environment, modality)
     }
 
-    /// A listener takes the first of the endpoints that a stage is bound at.
+    /// The endpoint that subscribers use: the first of those that a stage is bound at.
     private func first(_ list: [String], _ environment: [String: String], _ modality: String = "") throws -> [Endpoint] {
         Array(try named(list, environment, modality).prefix(1))
     }

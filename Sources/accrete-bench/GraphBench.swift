@@ -132,14 +132,18 @@ struct GraphBench: AsyncParsableCommand {
 }
 
 extension GraphBench {
-    /// Moments that the referee is done with in a second, while a recorded session is played as fast as the graph goes.
+    /// Moments that the evaluator finishes per second, while a recorded session is played as fast as the graph goes.
     private func lockstep(sources: Int, _ directory: BenchDirectory) async throws -> Throughput {
         let session = directory.path("session-\(sources)")
         try writeSession(to: session, sources: sources, moments: Int(seconds * Self.fastest))
         let plan = try plan(.session(session), ["mode=lockstep"], named: "lockstep-\(sources)", directory)
         let stop = StopSignal(), bus = try ZeroMQBus()
         let progress = try bus.subscriber(
-            to: [Subscription(try plan.settings.tells(plan.settings.endpoints.evaluate, [:]), topics: [Topics.evaluationProgress.prefix])],
+            to: [
+                Subscription(
+                    try plan.settings.publishingEndpoints(plan.settings.endpoints.evaluate, [:]), topics: [Topics.evaluationProgress.prefix]
+                )
+            ],
             limits: plan.settings.stageOptions.limits)
         async let measured = pace(of: progress, until: stop)
         let before = childrensProcessorSeconds()

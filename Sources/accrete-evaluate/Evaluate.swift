@@ -5,7 +5,7 @@ import Foundation
 import Launch
 import Wiring
 
-/// Hears `moment.*` and `model.update/`; tells `evaluation.*`.
+/// Subscribes to `moment.*` and `model.update/`; publishes `evaluation.*`.
 @main struct EvaluateCommand: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-evaluate", abstract: "Scores each moment with a model that has not learned from it.",
@@ -16,7 +16,8 @@ import Wiring
     func launch() async throws {
         let settings = try arguments.settings(GraphSettings.self), environment = ProcessInfo.processInfo.environment
         try await arguments.run(
-            "evaluate", { try EvaluateProcessor(settings) }, subscribesTo: settings.evaluateHears(environment),
-            publishesAt: settings.tells(settings.endpoints.evaluate, environment), settings: settings, keepsLast: ["evaluation.summary/"])
+            "evaluate", { try EvaluateProcessor(settings) }, subscribesTo: settings.evaluateSubscriptions(environment),
+            publishesAt: settings.publishingEndpoints(settings.endpoints.evaluate, environment), settings: settings,
+            keepsLast: ["evaluation.summary/"])
     }
 }

@@ -4,7 +4,7 @@ import Foundation
 import Launch
 import Wiring
 
-/// Hears `sample.<modality>/`; tells `feature.<modality>/`.
+/// Subscribes to `sample.<modality>/`; publishes `feature.<modality>/`.
 @main struct ExtractCommand: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-extract", abstract: "Turns one modality's readings into features.",
@@ -17,8 +17,8 @@ import Wiring
         let settings = try arguments.settings(ExtractSettings.self), environment = ProcessInfo.processInfo.environment
         try await arguments.run(
             "extract-\(modality)", { try ExtractProcessor(settings, modality: modality) },
-            subscribesTo: settings.extractHears(modality, environment),
-            publishesAt: settings.tells(settings.endpoints.extract, environment, modality: modality), settings: settings,
+            subscribesTo: settings.extractSubscriptions(modality, environment),
+            publishesAt: settings.publishingEndpoints(settings.endpoints.extract, environment, modality: modality), settings: settings,
             awaits: settings.extractAwaits(modality))
     }
 }

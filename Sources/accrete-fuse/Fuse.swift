@@ -6,7 +6,8 @@ import Launch
 import Pipeline
 import Wiring
 
-/// Hears `feature.*`, `feedback.*`, `model.update/` and `policy.update/`; tells `moment.*`, `prediction.*` and, where configured, `action.*`.
+/// Subscribes to `feature.*`, `feedback.*`, `explain.*`, `model.update/` and `policy.update/`; publishes `moment.*`, `prediction.*` and,
+/// where configured, `action.*` and `answer.*`.
 @main struct FuseCommand: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-fuse", abstract: "Aligns features into moments and predicts on each with the newest model.",
@@ -17,7 +18,7 @@ import Wiring
     func launch() async throws {
         let settings = try arguments.settings(GraphSettings.self), environment = ProcessInfo.processInfo.environment
         try await arguments.run(
-            "fuse", { try FuseProcessor(settings, clock: MonotonicClock()) }, subscribesTo: settings.fuseHears(environment),
-            publishesAt: settings.tells(settings.endpoints.fuse, environment), settings: settings, awaits: ["moment.": 2])
+            "fuse", { try FuseProcessor(settings, clock: MonotonicClock()) }, subscribesTo: settings.fuseSubscriptions(environment),
+            publishesAt: settings.publishingEndpoints(settings.endpoints.fuse, environment), settings: settings, awaits: ["moment.": 2])
     }
 }

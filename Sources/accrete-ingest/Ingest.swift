@@ -5,7 +5,7 @@ import Launch
 import Pipeline
 import Wiring
 
-/// Hears publishers; tells `sample.*` and `feedback.*`.
+/// Subscribes to publishers' `sensor.*`, `cut.*`, `feedback.*` and `explain.*`; publishes `sample.*`, `feedback.*` and `explain.*`.
 @main struct IngestCommand: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-ingest", abstract: "Checks what publishers send and marks where moments end.",
@@ -19,7 +19,8 @@ import Wiring
         let now = MonotonicClock().now, wall = WallClock().now
         try await arguments.run(
             "ingest", { IngestProcessor(settings, epoch: UInt64(wall.nanoseconds), wallOffset: (wall - now).nanoseconds, closer: closer) },
-            subscribesTo: settings.ingestHears(environment), publishesAt: settings.tells(settings.endpoints.ingest, environment),
+            subscribesTo: settings.ingestSubscriptions(environment),
+            publishesAt: settings.publishingEndpoints(settings.endpoints.ingest, environment),
             settings: settings, awaits: settings.ingestAwaits)
     }
 }

@@ -8,7 +8,8 @@ import Pipeline
 import Schema
 import Wiring
 
-/// Subscribes to `moment.*` and `order.*`; publishes `model.update/`, an answer to each order and, where decisions are configured, `policy.update/`.
+/// Subscribes to `moment.*` and `order.*`; publishes `model.update/`, an answer to each order and, where decisions are configured,
+/// `policy.update/`.
 @main struct LearnCommand: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-learn", abstract: "Learns from each moment once and publishes the model as it changes.",
@@ -20,13 +21,13 @@ import Wiring
         let settings = try arguments.settings(GraphSettings.self), environment = ProcessInfo.processInfo.environment
         let lock = try claim(settings.learn.directory)
         try await arguments.run(
-            "learn", { try LearnProcessor(settings, clock: MonotonicClock()) }, subscribesTo: settings.learnHears(environment),
-            publishesAt: settings.tells(settings.endpoints.learn, environment), settings: settings,
+            "learn", { try LearnProcessor(settings, clock: MonotonicClock()) }, subscribesTo: settings.learnSubscriptions(environment),
+            publishesAt: settings.publishingEndpoints(settings.endpoints.learn, environment), settings: settings,
             keepsLast: ["model.update/", "policy.update/", Topics.orderAnswer.prefix])
         _ = consume lock
     }
 
-    /// Keeps the checkpoint from every other learner.
+    /// Locks the checkpoint directory against other learners.
     private func claim(_ directory: String) throws(StartFailure) -> DirectoryLock? {
         do {
             return directory.isEmpty ? nil : try DirectoryLock(directory, name: Supervised.learnerLock)

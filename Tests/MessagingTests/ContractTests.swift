@@ -5,7 +5,7 @@ import Schema
 import SwiftProtobuf
 import Testing
 
-/// What `schemas/README.md` says of topics, bounds and frames is what the code does.
+/// The topics, bounds and frames in `schemas/README.md` are those of the code.
 struct ContractTests {
     private static let schemas = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "schemas")
@@ -48,11 +48,11 @@ struct ContractTests {
             "frameBytes × cutFactor": binary(limits.frameBytes * limits.cutFactor),
             "subscriptionBytes": binary(limits.subscriptionBytes), "sendBytes": binary(limits.sendBytes),
         ]
-        let told = try rows(below: "| Bound | Default |").map { row in
+        let documented = try rows(below: "| Bound | Default |").map { row in
             row.split(separator: "|").prefix(2).map { $0.filter { $0 != "`" }.trimmingCharacters(in: .whitespaces) }
         }
-        for row in told { #expect(expected[row[0]] == row[1]) }
-        #expect(Set(told.map { $0[0] }) == Set(expected.keys))
+        for row in documented { #expect(expected[row[0]] == row[1]) }
+        #expect(Set(documented.map { $0[0] }) == Set(expected.keys))
     }
 
     /// A field of a message that has a bound.
@@ -92,7 +92,7 @@ struct ContractTests {
 
     private static func messageType(of family: some AnyTopicFamily) -> any SwiftProtobuf.Message.Type { type(of: family).Message.self }
 
-    /// What the bounds say of a field that holds texts of so many bytes: as a list or a map that many times, with different keys.
+    /// The problem that the bounds find in a field with texts of so many bytes: in a list or map that many times, with different keys.
     private func problem(
         _ type: (some SwiftProtobuf.Message).Type, _ field: Field, bytes: Int, count: Int = 1
     ) throws -> String? {

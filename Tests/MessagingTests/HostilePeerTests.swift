@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 @testable import Messaging
 
-/// A peer that speaks ZMTP by itself, and so can do what ZeroMQ never would.  https://rfc.zeromq.org/spec/23/
+/// A peer that implements ZMTP itself, so that it can violate it.  https://rfc.zeromq.org/spec/23/
 private final class RawPeer {
     private let descriptor: Int32
 
@@ -72,7 +72,7 @@ struct HostilePeerTests {
         }
         while subscriber.refusals[.oversize, default: 0] < 3 { try await Task.sleep(for: .milliseconds(1)) }
         #expect(subscriber.refusals == [.oversize: 3])
-        // Who ends his messages is heard.
+        // Messages of a peer that ends them are received.
         #expect(try good.publish("t/", header: [1], payload: []))
         for await batch in subscriber {
             #expect(batch.count == 1 && batch[0].topic == "t/")
@@ -83,7 +83,7 @@ struct HostilePeerTests {
         await bus.end()
     }
 
-    @Test func whoSendsManyWholeMessagesIsNotCutOff() async throws {
+    @Test func aPeerThatSendsManyWholeMessagesIsNotDisconnected() async throws {
         let bus = try ZeroMQBus()
         var limits = Limits()
         limits.frameBytes = 64 << 10
@@ -112,7 +112,7 @@ struct HostilePeerTests {
         await bus.end()
     }
 
-    @Test func whoSubscribesToTooMuchIsCutOff() async throws {
+    @Test func aPeerThatSubscribesToTooMuchIsDisconnected() async throws {
         let bus = try ZeroMQBus()
         let publisher = try bus.publisher(.bind, [Endpoint("tcp://127.0.0.1:*")], options: PublisherOptions())
         let good = try bus.subscriber(to: [Subscription(publisher.endpoints, topics: ["t/"])])
@@ -147,8 +147,8 @@ struct HostilePeerTests {
         await bus.end()
     }
 
-    /// A peer that answers ZeroMQ's questions after it and reads nothing else.
-    @Test func whoNeverReadsCostsABoundedAmountAndNobodyElse() async throws {
+    /// A peer that completes ZeroMQ's handshake and reads nothing else.
+    @Test func aPeerThatNeverReadsTakesBoundedMemoryAndDisturbsNoOther() async throws {
         let bus = try ZeroMQBus()
         var options = PublisherOptions()
         options.limits.sendBytes = 4 << 20
@@ -164,7 +164,7 @@ struct HostilePeerTests {
         }
         var most = 0
         for number in 1...100 as ClosedRange<UInt8> {
-            // Whoever reads may be behind as well for a moment, and then misses a message; it gets the next.
+            // A reading peer may be late for a moment and miss a message; it gets the next.
             while newest.content != number {
                 #expect(try publisher.publish("t/", header: [number], payload: [Payload([UInt8](repeating: number, count: 1 << 20))]))
                 most = max(most, socket.waitingBytes)
@@ -181,7 +181,7 @@ struct HostilePeerTests {
     }
 }
 
-/// Something that one thread leaves for another.
+/// A value passed from one thread to another.
 private final class Mailbox<Content: Sendable>: Sendable {
     private let box = Mutex<Content?>(nil)
     var content: Content? { box.withLock { $0 } }

@@ -40,19 +40,19 @@ struct MessageChannelTests {
         return topics
     }
 
-    @Test func whoSendsTooMuchDrivesOutHisOwn() {
+    @Test func aSourceThatSendsTooMuchLosesItsOwnMessages() {
         let channel = MessageChannel(limits: limits(messages: 100), overflow: .dropOldest)
         send(3, of: "quiet/", into: channel)
         send(1_000, of: "noisy/", into: channel)
         send(2, of: "quiet/", into: channel)
         #expect(topics(channel) == ["quiet/", "quiet/", "quiet/"] + Array(repeating: "noisy/", count: 25) + ["quiet/", "quiet/"])
         #expect(Subscriber(channel).refusals == [.overflow: 975])
-        // Alone, a source has all the room.
+        // A single source may use the whole queue.
         send(150, of: "noisy/", into: channel)
         #expect(topics(channel).count == 100)
     }
 
-    @Test func manyWhoSendTooMuchShareTheRoom() {
+    @Test func manySourcesThatSendTooMuchShareTheQueue() {
         let channel = MessageChannel(limits: limits(messages: 100), overflow: .dropOldest)
         for _ in 1...50 { for source in 1...20 { send(1, of: "s\(source)/", into: channel) } }
         send(1, of: "quiet/", into: channel)
@@ -70,15 +70,15 @@ struct MessageChannelTests {
         send(2, of: "quiet/", bytes: 10_000, into: channel)
         send(40, of: "noisy/", bytes: 9_994, into: channel)
         send(1, of: "quiet/", bytes: 10_000, into: channel)
-        // A quarter of the room, and the newest of each is not driven out by its own size.
+        // A quarter of the queue, and the newest message of each is not dropped for its own size.
         #expect(topics(channel) == ["quiet/", "quiet/", "noisy/", "noisy/", "quiet/"])
         send(1, of: "large/", bytes: 60_000, into: channel)
         send(1, of: "quiet/", bytes: 10, into: channel)
         #expect(topics(channel) == ["large/", "quiet/"])
     }
 
-    /// Extractors hear all readings on one topic from one sender: whose they are stands within.
-    @Test func readingsOfOneSourceDriveOutTheirOwnAtTheExtractorsToo() throws {
+    /// Extractors receive all readings on one topic from one sender: the source is named in the header.
+    @Test func aSourceThatSendsTooMuchLosesItsOwnReadingsAtTheExtractors() throws {
         let channel = MessageChannel(limits: limits(messages: 100), overflow: .dropOldest)
         func sample(_ source: String) throws -> [UInt8] {
             try Sample.with {
@@ -97,14 +97,14 @@ struct MessageChannelTests {
             let first = Subscriber(channel).takeIfReady().map { [UInt8]($0[0].header) }
             #expect(first == quiet)
             #expect(topics(channel).count == 25)
-            // What cannot be read has a place too.
+            // Headers that cannot be decoded have a flow too.
             _ = channel.deliver(topic: topic, header: [0x1A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01], payload: [])
             _ = channel.deliver(topic: topic, header: [0x80], payload: [])
             #expect(topics(channel).count == 2)
         }
     }
 
-    @Test func inLockstepNobodysRoomIsTaken() {
+    @Test func inLockstepNoSourcesMessagesAreDropped() {
         let channel = MessageChannel(limits: limits(messages: 100), overflow: .backpressure)
         send(90, of: "noisy/", into: channel)
         send(10, of: "quiet/", into: channel)
@@ -130,7 +130,7 @@ struct MessageChannelTests {
         #expect(readAll(channel).count == 1)
     }
 
-    @Test func roomIsAnnouncedOnceThereIsSome() async {
+    @Test func roomIsSignalledOnceThereIsSome() async {
         await confirmation(expectedCount: 1) { announced in
             let channel = MessageChannel(limits: limits(messages: 3), overflow: .backpressure) { announced() }
             #expect(send(1...4, into: channel) == [true, true, true, false])
@@ -140,12 +140,12 @@ struct MessageChannelTests {
 
     @Test func aConsumerWaitsUntilSomethingComesOrTheChannelEnds() async {
         let channel = MessageChannel(limits: Limits(), overflow: .backpressure)
-        let (taken, tell) = AsyncStream.makeStream(of: Int.self)
+        let (taken, progress) = AsyncStream.makeStream(of: Int.self)
         let consumer = Task {
             var count = 0
             for await batch in Subscriber(channel) {
                 count += batch.count
-                tell.yield(count)
+                progress.yield(count)
             }
             return count
         }

@@ -49,12 +49,12 @@ struct SequenceTrackerTests {
         #expect(tracker.gaps.isEmpty)
     }
 
-    @Test func thoseLongestSilentAreForgottenForNewOnes() throws {
+    @Test func theLeastRecentlyUsedAreForgottenForNewOnes() throws {
         var tracker = SequenceTracker(maximumSources: 4)
         for name in ["a", "b", "c", "d"] { #expect(try tracker.accept(Stamp(from: name, sequence: 7), on: topic)) }
         #expect(try tracker.accept(Stamp(from: "a", sequence: 8), on: topic))
         #expect(try tracker.accept(Stamp(from: "e", sequence: 1), on: topic))
-        // b and c were silent longest and are new again; a and d are known.
+        // b and c were used least recently and are new again; a and d are known.
         #expect(try tracker.accept(Stamp(from: "b", sequence: 2), on: topic))
         #expect(throws: Refusal.self) { try tracker.accept(Stamp(from: "a", sequence: 5), on: topic) }
         #expect(throws: Refusal.self) { try tracker.accept(Stamp(from: "d", sequence: 5), on: topic) }
@@ -73,7 +73,7 @@ struct SequenceTrackerTests {
         #expect(tracker.gaps == [topic: UInt64.max])
     }
 
-    @Test func theAnonymousAreRefused() throws {
+    @Test func stampsWithoutASourceAreRefused() throws {
         var tracker = SequenceTracker()
         for stamp in [Stamp(from: "", sequence: 1), Stamp(from: "a b", sequence: 1), Stamp(from: "a", sequence: 0)] {
             let refusal = #expect(throws: Refusal.self) { try tracker.accept(stamp, on: topic) }

@@ -196,7 +196,7 @@ struct SocketTests {
         await bus.end()
     }
 
-    @Test func aPublisherThatHasStartedAgainIsHeardAgain() async throws {
+    @Test func aRestartedPublisherIsReceivedAgain() async throws {
         let directory = Folder()
         let endpoint = try directory.endpoint("bus")
         let listening = try ZeroMQBus()
@@ -214,7 +214,7 @@ struct SocketTests {
         await listening.end()
     }
 
-    @Test func aBoundSubscriberHearsPublishersThatConnect() async throws {
+    @Test func aBoundSubscriberReceivesFromPublishersThatConnect() async throws {
         let bus = try ZeroMQBus()
         let subscriber = try bus.subscriber(
             to: [Subscription([Endpoint("tcp://127.0.0.1:*")], topics: ["a/", "b/"], attachment: .bind)])
@@ -232,7 +232,7 @@ struct SocketTests {
         await bus.end()
     }
 
-    @Test func oversizeAndTooManyPartsAreRefusedAndCostNothingElse() async throws {
+    @Test func oversizeAndTooManyPartsAreRefusedAndNothingElse() async throws {
         let bus = try ZeroMQBus()
         var limits = Limits()
         limits.frameBytes = 1_000
@@ -263,7 +263,7 @@ struct SocketTests {
         await bus.end()
     }
 
-    @Test func aPublisherRefusesWhatNobodyWouldTake() throws {
+    @Test func aPublisherRefusesMessagesBeyondTheLimits() throws {
         let bus = try ZeroMQBus()
         var options = PublisherOptions()
         options.limits.frameBytes = 10
@@ -304,7 +304,7 @@ struct SocketTests {
         await second.end()
     }
 
-    @Test func aPathThatIsNotOursAloneIsRefused() throws {
+    @Test func aDirectoryThatOthersMayEnterIsRefused() throws {
         let directory = Folder()
         let bus = try ZeroMQBus()
         #expect(FileManager.default.createFile(atPath: directory.path + "/file", contents: Data([1])))
@@ -328,7 +328,7 @@ struct SocketTests {
             #expect(try publisher.publish("t/", header: header(number), payload: []))
             if number % 500 == 0 { try await Task.sleep(for: .milliseconds(1)) }
         }
-        // The newest message of all tells that everything has come that will come.
+        // The last message shows that everything has arrived that will arrive.
         var waiting: [Int] = []
         var dropped: UInt64 = 0
         while waiting.last != 20_001 {

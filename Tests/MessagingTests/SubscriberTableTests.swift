@@ -15,12 +15,12 @@ struct SubscriberTableTests {
         #expect(table.note([], from: 1) == nil && table.note([7], from: 1) == nil)
     }
 
-    @Test func whoHoldsTooManyPrefixesIsRefusedAndNobodyElse() {
+    @Test func onlyAConnectionWithTooManyPrefixesIsRefused() {
         var table = SubscriberTable(prefixBytes: 20, subscriptionBytes: 1_000)
         let refused = (1...100).first { table.note(joining("prefix-\($0)"), from: 7) == .refused }
         #expect(refused == 41)  // 16 and 8 or 9 bytes each
         #expect(table.note(joining("moment."), from: 8) == .joined(prefix: Array("moment.".utf8)))
-        // What is given up counts no more.
+        // Ended subscriptions no longer count.
         for number in 1...1_000 {
             #expect(table.note(joining("prefix-\(number)"), from: 9) != .refused)
             #expect(table.note(leaving("prefix-\(number)"), from: 9) == .left)

@@ -65,7 +65,7 @@ struct WireMessageTests {
             #expect(try name(longest) == nil)
             #expect(try name(tooLong) == .tooLarge)
         }
-        // Texts and JSON may be longer; lists and maps have so many entries.
+        // Texts and JSON may be longer; lists and maps have a bound on their entries.
         let text = String(repeating: "x", count: 64 << 10)
         #expect(try refusal { (update: inout ModelUpdate) in update.configuration = text } == nil)
         #expect(try refusal { (update: inout ModelUpdate) in update.configuration = text + "x" } == .tooLarge)

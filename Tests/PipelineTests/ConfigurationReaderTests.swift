@@ -33,7 +33,7 @@ struct ConfigurationReaderTests {
 
     private func plan(_ yaml: String) throws -> Plan { try ConfigurationReader(defaults: Plan()).read(file: ("c.yaml", yaml)).settings }
 
-    @Test func aWordThatIsNoneOfTheAllowedIsToldWithItsLineAndWithThese() {
+    @Test func anUnknownChoiceIsReportedWithItsLineAndTheKnownOnes() {
         #expect(problems("mode: batch\n") == ["c.yaml:1: mode: 'batch' is neither live nor lockstep"])
         #expect(problems("\n\npace: quick\n") == ["c.yaml:3: pace: 'quick' is none of slow, steady, fast"])
         #expect(problems("", overrides: ["mode=Live"]) == ["command line: mode: 'Live' is neither live nor lockstep"])
@@ -91,7 +91,7 @@ struct ConfigurationReaderTests {
         #expect(try !plan("isOn: False\n").isOn)
     }
 
-    @Test func nullIsNoValueAndAQuotedNumberIsAText() throws {
+    @Test func nullIsRefusedAndAQuotedNumberIsAText() throws {
         for text in ["", "~", "null", "NULL"] {
             #expect(problems("name: \(text)\n") == ["c.yaml:1: name wants a text, not null; an empty text is \"\""])
             #expect(problems("seed: \(text)\n") == ["c.yaml:1: seed wants a whole number, not null"])
@@ -104,10 +104,11 @@ struct ConfigurationReaderTests {
         #expect(try ConfigurationReader(defaults: Plan()).read(overrides: ["name="]).settings.name == "")
     }
 
-    @Test func whatListsAreGivenIsCheckedToo() throws {
+    @Test func keysAndValuesInListsAreChecked() throws {
         #expect(
             problems("seed: 2\nparts:\n  - {name: a, count: 010}\n") == [
-                "c.yaml:3: parts[0].count wants a number, not '010': YAML 1.1 reads it as 8, YAML 1.2 as 10; write the one that is meant without the leading zero"
+                "c.yaml:3: parts[0].count wants a number, not '010': YAML 1.1 reads it as 8, YAML 1.2 as 10; "
+                    + "write the one that is meant without the leading zero"
             ])
         #expect(problems("parts:\n  - name: a\n  - name: b\n    cuont: 2\n") == ["c.yaml:4: unknown key parts[1].cuont"])
         #expect(problems("parts: [{name: a, nmae: b}]\n") == ["c.yaml:1: unknown key parts[0].nmae; did you mean name?"])
@@ -119,7 +120,7 @@ struct ConfigurationReaderTests {
         #expect(try plan("words: a\n").words == ["a"])
     }
 
-    @Test func whatOpenMappingsAreGivenIsReadInOneWayToo() throws {
+    @Test func ambiguousValuesInOpenMappingsAreRefused() throws {
         #expect(problems("more:\n  a: 010\n").count == 1)
         #expect(
             problems("more: {a: yes}\n") == [
@@ -132,10 +133,10 @@ struct ConfigurationReaderTests {
             ])
     }
 
-    @Test func aFileThatIsNoConfigurationIsToldWithItsLine() {
+    @Test func aFileThatIsNoConfigurationIsReportedWithItsLine() {
         #expect(
-            problems("seed: 1\nseed: 2\n") == ["c.yaml:1: seed stands there twice"]
-                || problems("seed: 1\nseed: 2\n") == ["c.yaml:2: seed stands there twice"])
+            problems("seed: 1\nseed: 2\n") == ["c.yaml:1: seed is given twice"]
+                || problems("seed: 1\nseed: 2\n") == ["c.yaml:2: seed is given twice"])
         #expect(problems("seed: 1\n\trate: 2\n").allSatisfy { $0.hasPrefix("c.yaml:2: not YAML: ") })
         #expect(problems(String(repeating: "[", count: 400_000)) == ["c.yaml:1: nests too deep for a configuration"])
         #expect(problems(String(repeating: "- ", count: 400_000)) == ["c.yaml:1: nests too deep for a configuration"])
@@ -151,7 +152,7 @@ struct ConfigurationReaderTests {
         #expect(problems("\u{feff}seed: 2\r\nrate: 1\r\n") == [])
     }
 
-    @Test func theSettingsOfAnOptimiserTellWhatAWordMayBe() {
+    @Test func anUnknownChoiceOfAnOptimiserIsReportedWithTheKnownOnes() {
         #expect(throws: SettingsError("mode", "'sideways' is none of up, down, both")) {
             try PageHinkley.Configuration(["mode": "sideways"])
         }

@@ -7,7 +7,7 @@ import Schema
 import Synchronization
 import Testing
 
-/// What a processor counts by itself, where nobody refuses a message, has its cause in the log.
+/// Drops that a processor counts itself, without refusing a message, are logged with their cause.
 struct DropCauseTests {
     /// Drops three of its own at the start.
     private struct Dropping: Processor {
@@ -22,7 +22,7 @@ struct DropCauseTests {
         var telemetry: Telemetry {
             var telemetry = Telemetry()
             telemetry.drops.add(drops)
-            telemetry.drops.add([.nonFinite: 2])  // of which nobody said why
+            telemetry.drops.add([.nonFinite: 2])  // without a cause
             return telemetry
         }
     }
@@ -45,14 +45,14 @@ struct DropCauseTests {
     }
 
     @Test func theCauseIsLoggedOnceABurstAndCountedInTheStatus() async throws {
-        let bus = MemoryBus(), told = try Endpoint("ipc:///memory/told"), lines = Lines()
+        let bus = MemoryBus(), output = try Endpoint("ipc:///memory/output"), lines = Lines()
         var options = StageOptions()
         options.statusInterval = .milliseconds(1)
-        let listener = bus.subscriber(to: [Subscription([told], topics: ["status."])], limits: .lossless, overflow: .backpressure)
+        let listener = bus.subscriber(to: [Subscription([output], topics: ["status."])], limits: .lossless, overflow: .backpressure)
         let stage = Stage(
             name: "dropping", processor: Dropping(),
             subscriptions: [Subscription([try Endpoint("ipc:///memory/sensors")], topics: [Topics.sensor.prefix], attachment: .bind)],
-            publish: [told], options: options, bus: bus, epoch: 5, logger: Logger(label: "dropping") { _ in Recorder(lines: lines) })
+            publish: [output], options: options, bus: bus, epoch: 5, logger: Logger(label: "dropping") { _ in Recorder(lines: lines) })
         let running = Task { try await stage.run(stoppingOn: []) }
         var statuses = 0
         for await batch in listener {

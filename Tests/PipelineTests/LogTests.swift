@@ -6,7 +6,7 @@ import Testing
 @testable import Pipeline
 
 struct LogTests {
-    /// Keeps what is logged.
+    /// Records log messages.
     private final class Lines: LogHandler, Sendable {
         private let lines = Mutex<[String]>([])
         var all: [String] { lines.withLock { $0 } }

@@ -7,7 +7,7 @@ import PipelineTesting
 import Schema
 import Testing
 
-/// A stage that echoes, somebody who sends to it and somebody who listens to it, on one bus.
+/// A stage that echoes, with a publisher and a subscriber, on one bus.
 private struct Scene {
     let bus: any Bus
     let sensors: Endpoint
@@ -71,7 +71,7 @@ private struct Scene {
 }
 
 extension Subscriber {
-    /// What the stage says until it says that it has ended.
+    /// The stage's statuses up to the last.
     func everythingSaid() async throws -> (frames: [FeatureFrame], statuses: [Status]) {
         var frames: [FeatureFrame] = []
         var statuses: [Status] = []
@@ -116,7 +116,7 @@ struct StageTests {
         await scene.end()
     }
 
-    @Test func badInputCostsOnlyItself() async throws {
+    @Test func badInputIsCountedAndNothingElseIsAffected() async throws {
         let scene = try Scene.inMemory()
         let running = scene.start()
         try await scene.send([1], sequence: 10)
@@ -153,12 +153,12 @@ struct StageTests {
         let (frames, statuses) = try await scene.listener.everythingSaid()
         #expect(frames.dropLast().map(\.frame.sequence) == [1, 3, 4])
         #expect(statuses.last?.drops == ["passedOver": 1])
-        // What a supervisor would read had the stage died at the last message.
+        // What a supervisor would read if the stage had crashed at the last message.
         #expect(NewestMessage.read(of: "echo", in: folder.path)?.sequence == 4)
         await scene.end()
     }
 
-    /// Nothing is kept by a name that is none, nor said as it came.
+    /// No state is kept under an invalid topic, and it is not logged unescaped.
     @Test func namesThatAreNoTopicsAreRefusedBeforeAnythingIsKept() async throws {
         let scene = try Scene.inMemory()
         let running = scene.start()
@@ -190,7 +190,7 @@ struct StageTests {
         for sequence: UInt64 in 1...1_000 { try await scene.send([1], sequence: sequence) }
         for sequence: UInt64 in 1_001...1_010 { try await scene.send([1], sequence: sequence, ends: .end) }
         try await running.value
-        // The stage's own messages go through the same faults: only what its last state tells is certain.
+        // The stage's own messages are subject to the same faults: only its final state is certain.
         let seen = await scene.stage.snapshot.received["sensor", default: 0]
         let drops = await scene.stage.snapshot.drops
         let gaps = await scene.stage.snapshot.gaps["sensor.vector.imu/", default: 0]
@@ -202,7 +202,7 @@ struct StageTests {
         await scene.end()
     }
 
-    @Test func itTicksAndSaysHowItIsWhileNothingComes() async throws {
+    @Test func itTicksAndPublishesItsStatusWithoutInput() async throws {
         var options = StageOptions()
         options.tickInterval = .milliseconds(1)
         options.statusInterval = .milliseconds(5)
@@ -268,7 +268,7 @@ struct StageTests {
         await scene.end()
     }
 
-    @Test func whoCannotStartSaysWhy() async throws {
+    @Test func aStageThatCannotStartReportsWhy() async throws {
         let scene = try Scene.inMemory()
         let badName = Stage(
             name: "extract.image", processor: Echo(), subscriptions: [], publish: [scene.features], bus: scene.bus)

@@ -45,7 +45,7 @@ struct AlignmentTests {
         }
     }
 
-    /// The moments that a live aligner makes of it, cut every 203 ms, and when each was closed.
+    /// The moments that a live aligner closes, cut every 203 ms, and when each was closed.
     private func moments(of sent: [Sent], _ settings: FuseSettings, until end: Int64 = 3200) -> (
         slices: [MomentAligner.Slice], closed: [Int64], late: Int
     ) {
@@ -72,7 +72,7 @@ struct AlignmentTests {
         return (slices, closed, late)
     }
 
-    /// What of a slice does not depend on the boundary that a frame came after.
+    /// The parts of a slice that do not depend on the boundary that a frame came after.
     private func contents(_ slices: [MomentAligner.Slice]) -> [[String: [[Float]]]] {
         slices.map { $0.frames.mapValues { $0.map(\.values) } }
     }
@@ -89,7 +89,7 @@ struct AlignmentTests {
         random.shuffle(&travelled)
         let shuffled = moments(of: travelled, settings)
         #expect(contents(shuffled.slices) == contents(ordered.slices), "seed \(seed)")
-        // Every reading of its period, and of sounds all between two cuts; of pictures the newest.
+        // Every reading of its period: all sounds between two cuts, and the newest picture.
         func readings(_ period: Int, _ moment: Int) -> [Int] {
             stride(from: period, through: 3000, by: period).filter { $0 > 203 * moment && $0 <= 203 * (moment + 1) }
         }
@@ -130,7 +130,7 @@ struct AlignmentTests {
         #expect(made.slices.last?.frames["audio"] == nil && made.slices.last?.frames["image"] != nil)
     }
 
-    @Test func everyPolicyChoosesWhatItSays() {
+    @Test func everyPolicyChoosesItsFrames() {
         func chosen(_ policy: String, tolerance: Double? = nil, hold: Double? = nil, times: [Int64], end: Int64 = 203) -> [Float]? {
             let own = settings([rule("vector", policy, tolerance: tolerance, hold: hold)])
             let slices = moments(of: times.enumerated().map { frame("vector", at: $1, UInt64($0 + 1)) }, own).slices
@@ -151,7 +151,7 @@ struct AlignmentTests {
         #expect(chosen("latest", hold: 0.3, times: [190], end: 609) == nil)
     }
 
-    @Test func inLockstepWhatAModalityTellsBehindABoundaryHasNotHappenedYet() {
+    @Test func inLockstepFramesAfterABoundaryAreNotUsedBeforeIt() {
         let own = settings([rule("image", "nearest"), rule("audio", "latest")])
         func first(imageFirst: Bool) -> MomentAligner.Slice? {
             var aligner = MomentAligner(own, modalities: ["image", "audio"], waitsForAll: true)
@@ -173,7 +173,7 @@ struct AlignmentTests {
         #expect(slice?.frames["image"]?.map(\.values) == [[90]] && slice == first(imageFirst: false))
     }
 
-    @Test func rulesThatMakeNoSenseAreRefused() throws {
+    @Test func invalidRulesAreRefused() throws {
         let problems = { (yaml: String) in
             do {
                 _ = try GraphSettings.read(path: nil, environment: [:], overrides: ["fuse.alignment=\(yaml)"])

@@ -52,14 +52,14 @@ struct AnswersTests {
         return try #require(try Answers(settings, clock: MonotonicClock()))
     }
 
-    private func said(_ outputs: [Outgoing]) -> [Answer] { outputs.compactMap { $0.message as? Answer } }
+    private func published(_ outputs: [Outgoing]) -> [Answer] { outputs.compactMap { $0.message as? Answer } }
 
     @Test func nothingIsAnsweredUnlessTheSettingsSaySo() throws {
         #expect(try Answers(GraphSettings(), clock: MonotonicClock()) == nil)
         var answers = try answers()
         let store = try parameters(seed: 1)
-        answers.hear(moment(1, kind: .utteranceEnd), MomentInput(text: [104]))
-        #expect(answers.speak(.init(parameters: store, version: 3)).isEmpty)
+        answers.add(moment(1, kind: .utteranceEnd), MomentInput(text: [104]))
+        #expect(answers.advance(.init(parameters: store, version: 3)).isEmpty)
         var settings = AnswerSettings()
         settings.after = ["thunder"]
         settings.tokensPerTick = 0
@@ -69,27 +69,27 @@ struct AnswersTests {
     @Test func anAnswerComesInBoundedPieces() throws {
         var answers = try answers()
         let store = try parameters(seed: 1)
-        answers.hear(moment(1), MomentInput(text: [104, 105]))
+        answers.add(moment(1), MomentInput(text: [104, 105]))
         var pieces: [Answer] = []
-        for _ in 0..<5 { pieces += said(answers.speak(.init(parameters: store, version: 3))) }
+        for _ in 0..<5 { pieces += published(answers.advance(.init(parameters: store, version: 3))) }
         #expect(
             pieces.map(\.piece) == [0, 1, 2] && pieces.allSatisfy { $0.tokens.count == 2 && $0.modelVersion == 3 && $0.moment == "a/1" })
         #expect(pieces.map(\.end) == ["", "", "length"])
         #expect(answers.answered == 1)
 
         var whole = try self.answers()
-        whole.hear(moment(1), MomentInput(text: [104, 105]))
-        let told = said(whole.speakToTheEnd(.init(parameters: store, version: 3)))
-        #expect(told.count == 1 && told.first?.tokens == pieces.flatMap(\.tokens))
+        whole.add(moment(1), MomentInput(text: [104, 105]))
+        let complete = published(whole.completeAll(.init(parameters: store, version: 3)))
+        #expect(complete.count == 1 && complete.first?.tokens == pieces.flatMap(\.tokens))
     }
 
-    @Test func anAnswerUnderWayKeepsItsModelOrIsReadAgain() throws {
+    @Test func anUnfinishedAnswerKeepsItsModelOrIsRecomputed() throws {
         let (old, new) = (try parameters(seed: 1), try parameters(seed: 2))
         func tokens(_ adoption: Generation.Adoption, changing: Bool) throws -> [Answer] {
             var answers = try answers(adoption)
-            answers.hear(moment(1), MomentInput(text: [104, 105]))
-            return said(answers.speak(.init(parameters: old, version: 1)))
-                + (0..<3).flatMap { _ in said(answers.speak(.init(parameters: changing ? new : old, version: changing ? 2 : 1))) }
+            answers.add(moment(1), MomentInput(text: [104, 105]))
+            return published(answers.advance(.init(parameters: old, version: 1)))
+                + (0..<3).flatMap { _ in published(answers.advance(.init(parameters: changing ? new : old, version: changing ? 2 : 1))) }
         }
         let plain = try tokens(.finish, changing: false), finished = try tokens(.finish, changing: true)
         #expect(finished.map(\.tokens) == plain.map(\.tokens) && finished.allSatisfy { $0.modelVersion == 1 })
@@ -98,23 +98,23 @@ struct AnswersTests {
         #expect(recomputed[0].tokens == plain[0].tokens && recomputed.map(\.tokens) != plain.map(\.tokens))
     }
 
-    @Test func whoWaitsTooLongBehindOthersIsCounted() throws {
+    @Test func unansweredMomentsAreCounted() throws {
         var answers = try answers()
-        for ordinal in 1...4 as ClosedRange<UInt64> { answers.hear(moment(ordinal), MomentInput(text: [104])) }
-        let told = said(answers.speakToTheEnd(.init(parameters: try parameters(seed: 1), version: 1)))
-        #expect(told.map(\.ordinal) == [3, 4] && answers.drops[.unanswered] == 2)
+        for ordinal in 1...4 as ClosedRange<UInt64> { answers.add(moment(ordinal), MomentInput(text: [104])) }
+        let pieces = published(answers.completeAll(.init(parameters: try parameters(seed: 1), version: 1)))
+        #expect(pieces.map(\.ordinal) == [3, 4] && answers.drops[.unanswered] == 2)
     }
 
     @Test func numbersThatAreNotFiniteEndAnAnswerAndAreCounted() throws {
         var answers = try answers()
         let store = try parameters(seed: 1)
         store["ln_f.bias"][0] = .infinity
-        answers.hear(moment(1), MomentInput(text: [104]))
-        let told = said(answers.speak(.init(parameters: store, version: 1)))
-        #expect(told.map(\.end) == ["notFinite"] && answers.drops[.nonFinite] == 1 && answers.answered == 0)
+        answers.add(moment(1), MomentInput(text: [104]))
+        let pieces = published(answers.advance(.init(parameters: store, version: 1)))
+        #expect(pieces.map(\.end) == ["notFinite"] && answers.drops[.nonFinite] == 1 && answers.answered == 0)
     }
 
-    /// Through the whole processor: a moment that asks is predicted at once, and its answer follows with the ticks.
+    /// Through the whole processor: a moment that asks for an answer is predicted at once, and its answer follows with the ticks.
     @Test func fusePredictsFirstAndAnswersAfterwards() throws {
         var fuse = Harness(try FuseProcessor(settings, clock: MonotonicClock()))
         let published = PublishedParameters(try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
@@ -150,7 +150,7 @@ struct AnswersTests {
         for _ in 0..<6 { fuse.advance(by: .milliseconds(20)) }
         let kinds = fuse.outputs.map { $0.topic.prefix { $0 != "." } }
         #expect(kinds == ["moment", "prediction", "answer", "answer", "answer"])
-        #expect(said(fuse.outputs).map(\.tokens.count) == [2, 2, 2])
+        #expect(published(fuse.outputs).map(\.tokens.count) == [2, 2, 2])
         #expect(fuse.processor.telemetry.gauges["answers"] == 1)
         #expect(fuse.refusals.isEmpty)
     }

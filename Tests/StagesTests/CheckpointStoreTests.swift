@@ -17,7 +17,7 @@ import Testing
 
 import struct Statistics.RandomSource
 
-/// What a learner writes: whole or not at all, found damaged where it is, and a GPT-2 for everybody.
+/// A learner's checkpoint is written as a whole, damage is detected, and its trunk opens as a GPT-2.
 struct CheckpointStoreTests {
     private let folder = Folder()
     private var directory: String { folder.path("checkpoint") }
@@ -57,14 +57,14 @@ struct CheckpointStoreTests {
             })
     }
 
-    /// Runs a learner over so many moments; the updates that it sent.
+    /// Runs a learner over a number of moments; returns it and the updates that it published.
     @discardableResult
     private func learn(_ settings: GraphSettings, moments: UInt64) throws -> (learner: Harness<LearnProcessor>, updates: [Outgoing]) {
         var learner = Harness(try LearnProcessor(settings, clock: VirtualClock()))
-        var told: [Outgoing] = []
-        for ordinal in 1...moments { told += learner.send(try moment(ordinal)) }
+        var outputs: [Outgoing] = []
+        for ordinal in 1...moments { outputs += learner.send(try moment(ordinal)) }
         #expect(learner.refusals.isEmpty)
-        return (learner, told.filter { $0.message is ModelUpdate })
+        return (learner, outputs.filter { $0.message is ModelUpdate })
     }
 
     private func archive(_ update: Outgoing) throws -> TensorArchive {
@@ -74,7 +74,7 @@ struct CheckpointStoreTests {
         return try #require(models.versions.last?.parameters.archive)
     }
 
-    @Test func theTrunkIsAGPT2ForEverybodyAndTheRestStandsBeside() throws {
+    @Test func theTrunkIsAGPT2AndTheRestIsInAFileBesideIt() throws {
         let served = try archive(try #require(try learn(settings(), moments: 5).updates.last))
         let (gpt2, parameters) = try GPT2.open(directory: directory)
         #expect((gpt2.configuration.width, gpt2.configuration.layers, gpt2.configuration.positions) == (8, 1, 8))
@@ -110,7 +110,7 @@ struct CheckpointStoreTests {
         }
     }
 
-    /// Forty bits, and the end cut off, of every file: what is opened is what was written, now or the time before.
+    /// Forty flipped bits, and a truncated end, of every file: what is opened is the newest checkpoint or the one before.
     @Test func noFlippedBitOfAnyFileIsServedOrLearnedFrom() throws {
         var published: [String] = []
         var learner = Harness(try LearnProcessor(settings(), clock: VirtualClock()))
@@ -140,12 +140,12 @@ struct CheckpointStoreTests {
                 #expect(again.processor.telemetry.drops[.checkpointDamaged] == 1, "bit \(bit) of \(file)")
                 let update = try #require(again.advance(by: .milliseconds(1)).compactMap { $0.message as? ModelUpdate }.first)
                 #expect(published.contains(update.sha256.base64EncodedString()), "bit \(bit) of \(file)")
-                #expect(try GPT2.open(directory: directory).model.configuration.width == 8)  // the one before stands there now
+                #expect(try GPT2.open(directory: directory).model.configuration.width == 8)  // the previous checkpoint is restored
             }
         }
     }
 
-    @Test func whereNoCheckpointIsWholeTheLearnerSaysWhichFile() throws {
+    @Test func whereNoCheckpointIsWholeTheErrorNamesTheFile() throws {
         try learn(settings(), moments: 5)
         try Data("{}".utf8).write(to: URL(filePath: "\(directory)/config.json"))
         let error = try #require(throws: FileDamage.self) { try LearnProcessor(settings(), clock: VirtualClock()) }
@@ -219,8 +219,8 @@ struct CheckpointStoreTests {
         }
     }
 
-    /// What was written by a learner that had taken in what it should not: not served, and no reason never to start again.
-    @Test func aPolicyThatIsNotFiniteBeginsAnewAndIsSaid() throws {
+    /// A stored policy with numbers that are not finite is not served, and does not prevent a start.
+    @Test func aPolicyThatIsNotFiniteStartsAgainAndIsReported() throws {
         var settings = settings()
         (settings.decide.policy, settings.decide.inputs, settings.decide.choices) = ("bandit", 2, 2)
         let made = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
@@ -236,7 +236,7 @@ struct CheckpointStoreTests {
         let again = try #require(
             try DecisionLearner(settings, from: CheckpointDirectory(file).open()) { ParameterStore(ParameterLayout([])) })
         #expect(again.drops[.checkpointDamaged] == 1)
-        #expect(again.drops.causes[.checkpointDamaged]?.hasSuffix("the policy begins anew") == true)
+        #expect(again.drops.causes[.checkpointDamaged]?.hasSuffix("the policy starts again") == true)
         var fresh = again
         try CheckpointDirectory(file).write(fresh.files())
         #expect(

@@ -43,8 +43,8 @@ struct DecisionLogTests {
         #expect(try rewards() == Array(1...256))
     }
 
-    /// A process that was killed within a line costs that line only.
-    @Test func aLineThatWasNotWrittenToItsEndCostsItselfOnly() throws {
+    /// A process that was killed while writing a line loses that line only.
+    @Test func anIncompleteLineIsSkippedAndNoOther() throws {
         try write(1...3, capacity: 10)
         let path = DecisionLog.path(folder.path), whole = try Data(contentsOf: URL(filePath: path))
         let third = try #require(whole.dropLast().lastIndex(of: UInt8(ascii: "\n"))) + 1
@@ -56,7 +56,7 @@ struct DecisionLogTests {
         }
     }
 
-    @Test func noFlippedBitOfALineIsJudgedBy() throws {
+    @Test func aLineWithAFlippedBitIsSkipped() throws {
         try write(1...3, capacity: 10)
         let path = DecisionLog.path(folder.path), whole = try Data(contentsOf: URL(filePath: path))
         let written = try DecisionLog.decisions(of: folder.path).log
@@ -68,13 +68,13 @@ struct DecisionLogTests {
         }
     }
 
-    @Test func linesWithoutADigestAreTakenAsTheyAre() throws {
+    @Test func linesWithoutADigestAreAccepted() throws {
         let line = String(decoding: try JSONEncoder().encode(decision(7)), as: UTF8.self)
         try "\(line)\n".write(toFile: DecisionLog.path(folder.path), atomically: true, encoding: .utf8)
         #expect(try rewards() == [7])
     }
 
-    @Test func whatCannotBeWrittenIsCountedAndTold() throws {
+    @Test func failedWritesAreCountedAndReported() throws {
         var log = DecisionLog(directory: folder.path, capacity: 10)
         try FileManager.default.createDirectory(atPath: DecisionLog.path(folder.path), withIntermediateDirectories: true)
         log.append(decision(1))

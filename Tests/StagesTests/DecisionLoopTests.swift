@@ -13,7 +13,7 @@ import Testing
 
 import struct Statistics.RandomSource
 
-/// Ingest, extract, fuse and learn, joined by hand: what one tells, those who listen are given at once, as bytes.
+/// Ingest, extract, fuse and learn, connected directly: what one publishes is passed to its subscribers at once, as bytes.
 private struct Loop {
     private var ingest: IngestProcessor
     private var extract: [String: ExtractProcessor] = [:]
@@ -39,7 +39,7 @@ private struct Loop {
 
     mutating func tick() throws { try pass(fuse.tick(at: now) + learn.tick(at: now)) }
 
-    /// What has been decided since it was last asked.
+    /// Returns the decisions since the last call.
     mutating func takeActions() -> [Action] {
         defer { actions = [] }
         return actions
@@ -54,15 +54,15 @@ private struct Loop {
         }
     }
 
-    private mutating func pass(_ told: [Outgoing]) throws {
-        for one in told { try pass(one) }
+    private mutating func pass(_ outgoing: [Outgoing]) throws {
+        for one in outgoing { try pass(one) }
     }
 
-    private mutating func pass(_ told: Outgoing) throws {
+    private mutating func pass(_ outgoing: Outgoing) throws {
         sequence += 1
-        var message = told.message
+        var message = outgoing.message
         if !message.hasStamp || message.stamp.source.isEmpty { message.stamp = Stamp(from: "stage", sequence: sequence) }
-        let wire = WireMessage(topic: told.topic, header: try message.serializedBytes(), payload: told.payload)
+        let wire = WireMessage(topic: outgoing.topic, header: try message.serializedBytes(), payload: outgoing.payload)
         do {
             switch wire.topic.split(separator: ".")[0] {
             case "sample":
@@ -95,7 +95,7 @@ struct DecisionLoopTests {
         return settings
     }
 
-    /// A pole that sends what it sees, does what it is told and says what came of it, over and over.
+    /// A cart-pole environment as a publisher: it sends its observation, carries out the action and sends the reward.
     private struct Pole {
         let name: String
         var world = CartPole()
@@ -126,7 +126,7 @@ struct DecisionLoopTests {
             }
         }
 
-        func tell(_ action: Action, reward: Double, _ loop: inout Loop) throws {
+        func sendReward(for action: Action, reward: Double, _ loop: inout Loop) throws {
             try loop.publish(
                 Feedback.with {
                     $0.stamp = stamp
@@ -157,8 +157,8 @@ struct DecisionLoopTests {
         }
     }
 
-    /// An environment is a publisher: through every processor of the graph, a pole is held longer and longer.
-    @Test func aPoleIsLearnedThroughTheWholeGraph() throws {
+    /// An environment is a publisher: through every processor of the graph, the pole is balanced longer and longer.
+    @Test func cartPoleIsLearnedThroughTheWholeGraph() throws {
         var loop = try Loop(settings()), random = RandomSource(seed: 1)
         var poles = (0..<4).map { Pole("pole-\($0)", &random) }, returns: [Double] = [], steps = 0.0
         while steps < 8000 {
@@ -178,8 +178,8 @@ struct DecisionLoopTests {
         #expect((loop.learnGauges["policyVersion"] ?? 0) >= 25)
     }
 
-    /// The same with a model that looks at all senses, learns and predicts beside deciding.
-    @Test func aPolicyLooksThroughTheModel() throws {
+    /// The same with the model's encoding of all senses as observation; the model learns and predicts too.
+    @Test func aPolicyLearnsFromTheModelsEncoding() throws {
         var settings = settings()
         settings.decide.alone = false
         settings.decide.observation = "model"
@@ -196,7 +196,8 @@ struct DecisionLoopTests {
         #expect(loop.refused.isEmpty && (loop.learnGauges["decisionsTold"] ?? 0) >= 19)
     }
 
-    /// Answers in words are decisions too: they come piece by piece, rewards find them, and what is rewarded is said more often.
+    /// Generated answers are decisions too: they are published piece by piece, rewards are joined to them, and rewarded tokens become more
+    /// frequent.
     @Test func aTextIsLearnedThroughTheWholeGraph() throws {
         var settings = settings()
         settings.model.text.length = 6
@@ -219,7 +220,7 @@ struct DecisionLoopTests {
             let action = try #require(loop.takeActions().first)
             #expect(!action.tokens.isEmpty && action.tokens.count <= 5 && action.logProbability < 0)
             shares.append(Double(action.tokens.count { $0 < 128 }) / Double(action.tokens.count))
-            try asker.tell(action, reward: shares[shares.count - 1], &loop)
+            try asker.sendReward(for: action, reward: shares[shares.count - 1], &loop)
         }
         let first = shares.prefix(64).reduce(0, +) / 64, last = shares.suffix(64).reduce(0, +) / 64
         #expect(abs(first - 0.5) < 0.15 && last > first + 0.25, "\(first), then \(last)")

@@ -14,7 +14,7 @@ import Testing
 @testable import Reinforcement
 @testable import Serving
 
-/// Fuse decides, feedback finds its decision, and the learner's policy comes back.
+/// Fuse decides, feedback is joined to its decision, and fuse adopts the learner's policy.
 struct DecisionTests {
     private let folder = Folder()
 
@@ -46,9 +46,9 @@ struct DecisionTests {
     }
 
     private func decide(_ decider: inout Decider, _ ordinal: UInt64, _ x: Float) throws -> (action: Action, record: DecisionRecord) {
-        let told = try decider.decide(on: moment(ordinal), input(x), representation: [], modelVersion: 4, latency: 0.001)
-        #expect(told.map(\.topic) == ["action.s/", "moment.s/"])
-        let action = try #require(told[0].message as? Action), event = try #require(told[1].message as? MomentEvent)
+        let outputs = try decider.decide(on: moment(ordinal), input(x), representation: [], modelVersion: 4, latency: 0.001)
+        #expect(outputs.map(\.topic) == ["action.s/", "moment.s/"])
+        let action = try #require(outputs[0].message as? Action), event = try #require(outputs[1].message as? MomentEvent)
         return (action, event.decision)
     }
 
@@ -123,7 +123,7 @@ struct DecisionTests {
         #expect(throws: Refusal.self) { try learner.take(wrong, at: start) }
     }
 
-    @Test func aDecisionThatNobodyAnswersGetsTheDefault() throws {
+    @Test func aDecisionWithoutFeedbackGetsTheDefaultReward() throws {
         var settings = settings()
         settings.decide.window = 2
         settings.decide.defaultReward = -1
@@ -143,7 +143,7 @@ struct DecisionTests {
         if policy == "ppo" { settings.decide.settings = ["batch": 1, "minibatch": 1] }
         var decider = try #require(try Decider(settings)),
             learner = try #require(try DecisionLearner(settings) { ParameterStore(ParameterLayout([])) })
-        for round in 1...5 {  // the decider never hears of new policies
+        for round in 1...5 {  // the decider receives no new policies
             let (action, record) = try decide(&decider, UInt64(round), 1)
             _ = try learner.take(record, at: Instant(nanoseconds: 0))
             var ending = feedback(action, 1)
@@ -183,8 +183,8 @@ struct DecisionTests {
         return Data(hash.digest())
     }
 
-    /// The first tensor is as it should be, the second is not: nothing of the first is taken either.
-    @Test func ofAPolicyThatIsWrongInPartNothingIsTaken() throws {
+    /// The first tensor is valid, the second is not: the first is not used either.
+    @Test func ofAPartlyInvalidPolicyNothingIsUsed() throws {
         let layout = ParameterLayout([Parameter("first", [2]), Parameter("second", [2])])
         let wrong: [([TensorContent], Reason)] = [
             ([.init(name: "first", shape: [2], floats: [5, 6]), .init(name: "second", shape: [2], floats: [7, .nan])], .nonFinite),
@@ -235,7 +235,7 @@ struct DecisionTests {
         #expect(!(try learner.take(feedback(action, 1000), at: start)).isEmpty && learner.gauges["decisionReward"] == 1000)
     }
 
-    @Test func aStoredPolicyThatIsNotFiniteIsBegunAnewBehindItsVersions() throws {
+    @Test func aStoredPolicyThatIsNotFiniteStartsAgainAfterItsVersions() throws {
         let directory = folder.path("broken")
         var settings = settings()
         settings.learn.directory = directory
@@ -265,7 +265,7 @@ struct DecisionTests {
         try decider.adopt(taken, payload: WireMessage(taken, on: Topics.policyUpdate.only, payload: start.payload))
     }
 
-    @Test func aPolicyGoesOnFromItsCheckpointAndItsLogIsJudged() throws {
+    @Test func aPolicyContinuesFromItsCheckpointAndItsLogIsEvaluated() throws {
         let directory = folder.path("run")
         var settings = settings()
         settings.learn.directory = directory
@@ -293,7 +293,7 @@ struct DecisionTests {
         #expect(throws: DecisionReportError.self) { try DecisionReport(directory: directory + "/nowhere") }
     }
 
-    @Test func aLogWithoutChoicesTellsWhetherMoreWasEarned() throws {
+    @Test func aLogWithoutChoicesReportsTheMeanRewards() throws {
         let log = (0..<40).map {
             LoggedDecision(
                 decision: "s/\($0)/1", policy: "ppo", version: UInt64($0), observation: [], choice: nil, tokens: [104, 105],
@@ -307,9 +307,10 @@ struct DecisionTests {
         #expect(report.text.contains("no other policy is judged"))
     }
 
-    @Test func whatNoPolicyDecidesIsCountedAndJudgesNothing() throws {
+    @Test func impossibleLinesAreCountedAndNotUsed() throws {
         let good =
-            #"{"decision":"s/1/1","policy":"ppo","version":1,"observation":[0.1,0.2],"choice":1,"logProbability":-0.7,"value":0,"reward":1,"wasTold":true}"#
+            #"{"decision":"s/1/1","policy":"ppo","version":1,"observation":[0.1,0.2],"choice":1,"logProbability":-0.7,"#
+            + #""value":0,"reward":1,"wasTold":true}"#
         let bad: [(String, String)] = [
             (#""choice":1"#, #""choice":-1"#), (#""choice":1"#, #""choice":9223372036854775807"#), (#""choice":1"#, #""choice":1000000"#),
             (#""reward":1"#, #""reward":1e308"#), (#""logProbability":-0.7"#, #""logProbability":-1e308"#),
@@ -327,7 +328,7 @@ struct DecisionTests {
         _ = try report.json
     }
 
-    @Test func aLogTooWideToJudgeByIsRefusedAndALongOneIsJudgedByItsNewestLines() throws {
+    @Test func aLogWithTooManyNumbersIsRefusedAndOfALongOneTheNewestLinesAreUsed() throws {
         func log(_ count: Int, inputs: Int, choice: Int) -> [LoggedDecision] {
             (0..<count).map {
                 LoggedDecision(
@@ -340,7 +341,7 @@ struct DecisionTests {
         #expect(try DecisionReport(log(300, inputs: 2, choice: 1023)) { _ in nil }.candidates.first?.estimate.count == 300)
     }
 
-    @Test func nonsenseIsRefusedAtStart() {
+    @Test func invalidSettingsAreRefusedAtStart() {
         func problems(_ change: (inout GraphSettings) -> Void) -> [String] {
             var changed = settings("ppo")
             change(&changed)

@@ -14,7 +14,7 @@ import Testing
 @testable import Moments
 @testable import Timing
 
-/// Numbers of messages at the ends of their types stop nothing.
+/// Messages with numbers at the limits of their types stop no stage.
 struct ExtremeNumbersTests {
     private func settings(_ mode: Mode = .live) -> GraphSettings {
         var settings = GraphSettings()
@@ -73,37 +73,37 @@ struct ExtremeNumbersTests {
 
     @Test(arguments: counts) func aMomentOfAnyNumberLeavesTheNextOnesTheirTurn(ordinal: UInt64) throws {
         var learner = Harness(try LearnProcessor(settings(), clock: VirtualClock()))
-        var referee = Harness(try EvaluateProcessor(settings()))
+        var evaluator = Harness(try EvaluateProcessor(settings()))
         for next in [1, ordinal, 3] {
             learner.send(
                 try .init(
                     event {
                         $0.ordinal = next; $0.id = "a/\(next)"
                     }))
-            referee.send(
+            evaluator.send(
                 try .init(
                     event {
                         $0.ordinal = next; $0.id = "a/\(next)"
                     }))
         }
-        #expect(learner.refusals.count == (ordinal == 2 ? 0 : 1) && referee.refusals.isEmpty)
+        #expect(learner.refusals.count == (ordinal == 2 ? 0 : 1) && evaluator.refusals.isEmpty)
     }
 
     @Test(arguments: counts, counts) func anUpdateOfAnyNumbersIsRefusedOrTaken(version: UInt64, seen: UInt64) throws {
         let settings = settings()
         let published = PublishedParameters(try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
         let (payload, digest) = (published.payload, published.digest)
-        var fuse = Harness(try FuseProcessor(settings, clock: VirtualClock())), referee = Harness(try EvaluateProcessor(settings))
+        var fuse = Harness(try FuseProcessor(settings, clock: VirtualClock())), evaluator = Harness(try EvaluateProcessor(settings))
         for version in [0, version, version.addingReportingOverflow(1).partialValue] {
             let update = ModelUpdate.with {
                 $0.stamp = Stamp(from: "learn", sequence: 1)
                 ($0.version, $0.momentsSeen, $0.momentWatermark, $0.sha256) = (version, seen, seen, digest)
             }
             fuse.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: [payload])))
-            referee.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: [payload])))
+            evaluator.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: [payload])))
         }
-        referee.send(try .init(event { _ in }))
-        #expect(fuse.refusals.map(\.reason) == referee.refusals.map(\.reason))
+        evaluator.send(try .init(event { _ in }))
+        #expect(fuse.refusals.map(\.reason) == evaluator.refusals.map(\.reason))
     }
 
     @Test(arguments: times, times) func framesAndBoundariesOfAnyTimesAreAligned(time: Int64, end: Int64) throws {
@@ -130,7 +130,7 @@ struct ExtremeNumbersTests {
         }
     }
 
-    @Test func aShapeBeyondAllNumbersIsWrong() throws {
+    @Test func aShapeWhoseProductOverflowsIsRefused() throws {
         let frame = FeatureFrame.with {
             $0.stamp = Stamp(from: "vector", sequence: 1)
             $0.frame = .with { ($0.session, $0.modality, $0.rows, $0.columns) = ("a", "vector", .max, .max) }
@@ -153,7 +153,7 @@ struct ExtremeNumbersTests {
         #expect(fuse.outputs.contains { $0.message is MomentEvent })
     }
 
-    @Test func aCheckpointOfNumbersThatCannotBeIsNotGoneOnFrom() {
+    @Test func aCheckpointWithImpossibleCountsIsNotUsed() {
         var progress = LearnProgress()
         #expect(progress.isPlausible)
         progress.version = .max
@@ -163,26 +163,26 @@ struct ExtremeNumbersTests {
         #expect(!progress.isPlausible, "more was published than was seen")
     }
 
-    @Test func aLabelThatNoClassHasLeavesItsMomentWaitingForOneThatCan() throws {
+    @Test func aLabelOutOfRangeLeavesItsMomentWaitingForAValidOne() throws {
         let settings = settings()
-        var referee = Harness(try EvaluateProcessor(settings)), learner = Harness(try LearnProcessor(settings, clock: VirtualClock()))
+        var evaluator = Harness(try EvaluateProcessor(settings)), learner = Harness(try LearnProcessor(settings, clock: VirtualClock()))
         let start = try #require(learner.advance(by: .milliseconds(1)).first)
         var update = try #require(start.message as? ModelUpdate)
         update.stamp = Stamp(from: "learn", sequence: 1)
-        referee.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: start.payload)))
-        referee.send(try .init(event { $0.end = 1 }))
+        evaluator.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: start.payload)))
+        evaluator.send(try .init(event { $0.end = 1 }))
         learner.send(try .init(event { $0.end = 1 }))
         for (wrong, classes) in [(4, 0), (UInt32.max, 0), (3, 2)] as [(UInt32, UInt32)] {
-            referee.send(try .init(label { ($0.moment, $0.label, $0.classes) = ("a/1", wrong, classes) }))
+            evaluator.send(try .init(label { ($0.moment, $0.label, $0.classes) = ("a/1", wrong, classes) }))
             learner.send(try .init(label { ($0.moment, $0.label, $0.classes) = ("a/1", wrong, classes) }))
         }
         #expect(
-            referee.processor.telemetry.drops[.labelOutOfRange] == 3
+            evaluator.processor.telemetry.drops[.labelOutOfRange] == 3
                 && learner.refusals.map(\.reason) == Array(repeating: .labelOutOfRange, count: 3))
-        referee.send(try .init(label { $0.moment = "a/1" }))
+        evaluator.send(try .init(label { $0.moment = "a/1" }))
         learner.send(try .init(label { $0.moment = "a/1" }))
-        #expect(referee.processor.telemetry.drops[.orphanLabel] == 0 && learner.refusals.count == 3)
-        let summary = try #require(referee.advance(by: .seconds(2)).compactMap { $0.message as? EvaluationSummary }.last)
+        #expect(evaluator.processor.telemetry.drops[.orphanLabel] == 0 && learner.refusals.count == 3)
+        let summary = try #require(evaluator.advance(by: .seconds(2)).compactMap { $0.message as? EvaluationSummary }.last)
         #expect(summary.running.first?.labelled == 1)
     }
 }

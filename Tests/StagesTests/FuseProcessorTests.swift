@@ -10,7 +10,7 @@ import Testing
 @testable import Fuse
 @testable import Learn
 
-/// What fuse tells of its predictions: from features and boundaries to contributions, mutings and explanations.
+/// Fuse's predictions: from features and boundaries to contributions, muted modalities and explanations.
 struct FuseProcessorTests {
     private var settings: GraphSettings {
         var settings = GraphSettings()
@@ -28,7 +28,7 @@ struct FuseProcessorTests {
         return settings
     }
 
-    /// A fuse that serves the model of a seed, and how many messages it was sent.
+    /// A fuse processor with the model of a seed, and the number of messages sent to it.
     private struct Desk {
         var fuse: Harness<FuseProcessor>
         var sequence: UInt64 = 0
@@ -83,7 +83,7 @@ struct FuseProcessorTests {
 
     private func predictions(_ outputs: [Outgoing]) -> [Prediction] { outputs.compactMap { $0.message as? Prediction } }
 
-    @Test func contributionsAreToldWhereAskedFor() throws {
+    @Test func contributionsArePublishedWhereConfigured() throws {
         var settings = settings
         var plain = try Desk(settings)
         let silent = try #require(predictions(try plain.moment(1, picture: [0, 1, 2, 3])).first)
@@ -94,55 +94,55 @@ struct FuseProcessorTests {
         settings.fuse.attention = true
         settings.model.fusion = "co-attention"
         var asked = try Desk(settings)
-        let told = try #require(predictions(try asked.moment(1, picture: [0, 1, 2, 3])).first).contributions
-        #expect(Set(told.marginal.keys) == ["image", "text"] && Set(told.shapley.keys) == ["image", "text"])
-        #expect(told.attention.map(\.name) == ["image.to.text", "text.to.image"])
-        let map = told.attention[0]
+        let contributions = try #require(predictions(try asked.moment(1, picture: [0, 1, 2, 3])).first).contributions
+        #expect(Set(contributions.marginal.keys) == ["image", "text"] && Set(contributions.shapley.keys) == ["image", "text"])
+        #expect(contributions.attention.map(\.name) == ["image.to.text", "text.to.image"])
+        let map = contributions.attention[0]
         let columns = Int(map.columns)
         #expect(map.weights.count == Int(map.rows) * columns && columns == 2 && map.rows == 4)
         for row in 0..<Int(map.rows) { #expect(abs(map.weights[row * columns..<(row + 1) * columns].reduce(0, +) - 1) < 1e-5) }
     }
 
-    @Test func aMomentIsExplainedAfterwardsAndAForgottenOneSaysSo() throws {
+    @Test func aRememberedMomentIsExplainedAndAForgottenOneIsAProblem() throws {
         var settings = settings
         settings.fuse.remembered = 2
         settings.learn.labelPatience = 0
         var desk = try Desk(settings)
         for number in 1...3 { _ = try desk.moment(number, picture: [0, 1, 2, Float(number)]) }
-        let told = try desk.ask("a/3000000000")
-        #expect(told.problem.isEmpty && told.modelVersion == 7 && told.ordinal == 3)
-        #expect(told.probabilities.count == 4 && Set(told.experts.keys) == ["image", "text"])
-        let none = log(1.0 / 4)  // every class alike where nothing is sensed, but for the bias, which starts at 0
-        let all = log(Double(try #require(told.probabilities.max())))
-        #expect(abs(told.contributions.shapley.values.reduce(0, +) - (all - none)) < 1e-5)
+        let explanation = try desk.ask("a/3000000000")
+        #expect(explanation.problem.isEmpty && explanation.modelVersion == 7 && explanation.ordinal == 3)
+        #expect(explanation.probabilities.count == 4 && Set(explanation.experts.keys) == ["image", "text"])
+        let none = log(1.0 / 4)  // without senses all classes are equally probable, as the bias starts at 0
+        let all = log(Double(try #require(explanation.probabilities.max())))
+        #expect(abs(explanation.contributions.shapley.values.reduce(0, +) - (all - none)) < 1e-5)
         #expect(try desk.ask("a/1000000000").problem.contains("newest 2"))
     }
 
-    @Test func aCoveredCameraIsSaidAloudLeftOutAndReadmitted() throws {
+    @Test func aCoveredCameraIsReportedMutedAndReadmitted() throws {
         var settings = settings
         settings.fuse.reliability.warmUp = 10
         var desk = try Desk(settings)
-        var mutedAt: [Int] = [], said: [ReliabilityChange] = []
+        var mutedAt: [Int] = [], changes: [ReliabilityChange] = []
         for number in 1...60 {
             let isCovered = (30..<40).contains(number), wave = Float(number % 5) * 0.1
             let outputs = try desk.moment(
                 number, picture: isCovered ? [0, 0, 0, 0] : [0, 1 + wave, 2, 3 - wave], validity: isCovered ? 0.1 : 1)
-            said += outputs.compactMap { $0.message as? ReliabilityChange }
+            changes += outputs.compactMap { $0.message as? ReliabilityChange }
             let prediction = try #require(predictions(outputs).first)
             if prediction.contributions.muted == ["image"] {
                 mutedAt.append(number)
                 #expect(prediction.weights["image"] == 0 && prediction.weights["text"] == 1)
             }
         }
-        #expect(said.map(\.muted) == [true, false] && said.allSatisfy { $0.modality == "image" })
-        #expect(said.map(\.ordinal) == [UInt64(mutedAt.first ?? 0), UInt64(mutedAt.last ?? 0) + 1])
+        #expect(changes.map(\.muted) == [true, false] && changes.allSatisfy { $0.modality == "image" })
+        #expect(changes.map(\.ordinal) == [UInt64(mutedAt.first ?? 0), UInt64(mutedAt.last ?? 0) + 1])
         #expect(mutedAt.first.map { (30...35).contains($0) } == true && mutedAt.last.map { (40...45).contains($0) } == true)
         #expect(desk.fuse.processor.telemetry.gauges["muted.image"] == 1)
     }
 
     private static let bert = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/Golden/bert"
 
-    @Test func aFrozenEncoderMakesASenseOfTheWords() throws {
+    @Test func aFrozenEncoderComputesASenseFromTheText() throws {
         var settings = settings
         settings.fuse.sentence = Self.bert
         #expect(settings.problems.map(\.key).contains("fuse.sentence"))

@@ -3,10 +3,10 @@ import Pipeline
 import Testing
 @testable import Configuration
 
-/// Random and changed messages over every topic against every stage, by the way that messages take: decoded, checked, processed, told on.
+/// Random and mutated messages on every topic against every stage, through all steps: decoded, checked, processed, passed on.
 ///
-/// `ACCRETE_FUZZ_MESSAGES=1000000` sends so many in each test, `ACCRETE_FUZZ_SEED` begins elsewhere, and `ACCRETE_FUZZ_TRACE=FILE` writes each message
-/// to FILE before it is taken: its last line is the one that stopped the program.
+/// `ACCRETE_FUZZ_MESSAGES=1000000` sets the number of messages of each test, `ACCRETE_FUZZ_SEED` the seed, and `ACCRETE_FUZZ_TRACE=FILE`
+/// writes each message to FILE before it is processed: its last line is the one that stopped the program.
 @Suite(.serialized)
 struct FuzzTests {
     enum Graph: String, CaseIterable, Sendable {
@@ -35,7 +35,7 @@ struct FuzzTests {
         }
     }
 
-    /// Messages of each test unless they are said: some seconds, optimised.
+    /// The default number of messages of each test: some seconds, optimised.
     private static var messages: Int {
         #if DEBUG
             2_000
@@ -53,7 +53,7 @@ struct FuzzTests {
         #expect(problems.isEmpty, "\(problems)")
         let limit = environment["ACCRETE_FUZZ_MESSAGES"].flatMap { Int($0) } ?? Self.messages
         var taken: [String: Int] = [:], sent = 0, life: UInt64 = 0
-        // Stages that have been told of the end of time refuse what comes after: others take their place.
+        // Stages that have received times at the end of their range refuse what comes after: new stages replace them.
         while sent < limit {
             var graph = try FuzzedGraph(kind.settings, seed: seed &* 1_000_000 &+ life, trace: trace)
             try graph.run(messages: min(Self.messagesOfALife, limit - sent))
@@ -64,7 +64,7 @@ struct FuzzTests {
                 #expect(endless.isEmpty, "\(station.name), seed \(seed), life \(life): \(endless)")
             }
         }
-        // Who refuses everything is not tried.
+        // A stage that refused everything would not be tested.
         #expect(taken.count == 6 && taken.values.allSatisfy { $0 > sent / 100 }, "\(taken)")
     }
 

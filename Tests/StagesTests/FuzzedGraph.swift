@@ -13,7 +13,7 @@ import Schema
 
 import struct Statistics.RandomSource
 
-/// A stage as it stands in a fuzzed graph: what it does with a message is what `Stage` does with it, without a bus.
+/// A stage of a fuzzed graph: it processes a message as `Stage` does, without a bus.
 private final class Station<P: Processor>: FuzzedStation {
     let name: String
     let prefixes: [String]
@@ -72,9 +72,10 @@ protocol FuzzedStation: AnyObject {
     func status() -> Status
 }
 
-/// All stages of a graph joined by hand, between publishers who send anything and somebody who changes what stages tell each other.
+/// All stages of a graph connected directly, with publishers that send anything, and mutated copies of the stages' own messages.
 ///
-/// What is told goes on as it is, so that states grow deep; beside it go changed copies. The same seed does the same.
+/// The stages' messages are passed on unchanged, so that their states become complex; mutated copies are sent beside them. The same seed
+/// gives the same run.
 struct FuzzedGraph {
     private(set) var stations: [any FuzzedStation] = []
     private(set) var messages = 0
@@ -84,10 +85,10 @@ struct FuzzedGraph {
     private var sequences: [String: UInt64] = [:]
     private var moments: [String] = []
     private var decisions: [String] = []
-    private var told: [(topic: String, header: [UInt8], payload: [[UInt8]])] = []
+    private var recent: [(topic: String, header: [UInt8], payload: [[UInt8]])] = []
     private let trace: FileHandle?
 
-    /// - Parameter trace: a file that gets every message before it is taken, to tell which one stopped the program.
+    /// - Parameter trace: a file that every message is written to before it is processed, to find the one that stopped the program.
     init(_ settings: GraphSettings, seed: UInt64, trace: String? = nil) throws {
         mutator = HeaderMutator(seed: seed)
         self.trace = trace.flatMap { path in
@@ -116,7 +117,7 @@ struct FuzzedGraph {
             }
             try publish()
             if mutator.chance(0.02) { try beAnOperator() }
-            if mutator.chance(0.2), !told.isEmpty { try injectChanged(mutator.any(of: told)) }
+            if mutator.chance(0.2), !recent.isEmpty { try injectChanged(mutator.any(of: recent)) }
         }
         for station in stations {
             try pass(station.finish(at: clock.now), from: station.name)
@@ -232,8 +233,8 @@ struct FuzzedGraph {
             remember(message)
             let payload = output.payload.map { $0.withUnsafeBytes { Array($0) } }
             let header: [UInt8] = try message.serializedBytes()
-            if mutator.chance(0.1) || told.count < 8 { told.append((output.topic, header, payload)) }
-            if told.count > 64 { told.remove(at: mutator.random.uniform(below: 64)) }
+            if mutator.chance(0.1) || recent.count < 8 { recent.append((output.topic, header, payload)) }
+            if recent.count > 64 { recent.remove(at: mutator.random.uniform(below: 64)) }
             try deliver(output.topic, header, payload, fromOutside: false)
         }
     }
@@ -243,12 +244,12 @@ struct FuzzedGraph {
         if let action = message as? Action { decisions = decisions.suffix(15) + [action.decision] }
     }
 
-    /// A changed copy of what a stage told, under a name of its own most of the time, so that its sequence counts.
+    /// Sends a mutated copy of a stage's message, mostly under another source, so that its sequence number is accepted.
     private mutating func injectChanged(_ original: (topic: String, header: [UInt8], payload: [[UInt8]])) throws {
         var header = mutator.mutate(original.header)
         if mutator.chance(0.3) { header = mutator.mutate(header) }
         if mutator.chance(0.9) {
-            // What stands later in an encoded message wins.
+            // A later field of an encoded message overrides an earlier one.
             let envelope = Envelope.with { $0.stamp = stamp(original.topic, from: mutator.any(of: ["evil", "evil-2"])) }
             header += try envelope.serializedBytes()
         }
@@ -256,7 +257,7 @@ struct FuzzedGraph {
             original.topic, header, mutator.chance(0.3) ? mutator.mutate(payload: original.payload) : original.payload, fromOutside: false)
     }
 
-    /// Ingest listens to publishers alone, the others to stages, and the learner to operators too.
+    /// Ingest subscribes to publishers only, the others to stages, and the learner also to operators.
     private mutating func deliver(_ topic: String, _ header: [UInt8], _ payload: [[UInt8]], fromOutside: Bool) throws {
         let wire = WireMessage(topic: topic, header: header, payload: payload.map { Payload($0) })
         for station in stations where station.prefixes.contains(where: topic.hasPrefix) {
@@ -264,8 +265,8 @@ struct FuzzedGraph {
             messages += 1
             trace?.write(
                 Data(
-                    "\(messages) \(station.name) \(topic) \(Data(header).base64EncodedString()) \(payload.map { Data($0).base64EncodedString() })\n"
-                        .utf8))
+                    ("\(messages) \(station.name) \(topic) \(Data(header).base64EncodedString()) "
+                        + "\(payload.map { Data($0).base64EncodedString() })\n").utf8))
             try pass(station.take(wire, at: clock.now), from: station.name)
         }
     }

@@ -16,7 +16,7 @@ import Tokenization
 
 import struct Statistics.RandomSource
 
-/// A GPT-2's directory is where the graph's model may start: its shape, its weights, its tokenizer.
+/// The graph's model can start from a GPT-2's directory: its shape, its weights, its tokenizer.
 struct GPT2StartTests {
     private let folder = Folder()
     private var directory: String { folder.path("gpt2") }
@@ -36,7 +36,7 @@ struct GPT2StartTests {
             .settings
     }
 
-    @Test func whatNobodyHasSetFollowsFromTheDirectory() throws {
+    @Test func settingsThatAreNotGivenFollowFromTheDirectory() throws {
         let settings = try settings()
         #expect((settings.model.width, settings.model.layers, settings.model.heads) == (16, 1, 2))
         #expect(settings.signals.text.tokenizer == directory)
@@ -59,8 +59,8 @@ struct GPT2StartTests {
         #expect(try archive.tensor("wpe.weight", shape: [12, 16]).floats() == Array(parameters["wpe.weight"].prefix(12 * 16)))
     }
 
-    /// What is frozen stays, the rest learns; without a trunk that learns there is nothing to keep for it.
-    @Test func theTrunkMayStayAsItIs() throws {
+    /// Frozen parameters stay, the others learn; a frozen trunk needs no optimiser state.
+    @Test func theTrunkCanBeFrozen() throws {
         var settings = try settings()
         (settings.learner.trunk, settings.learner.replayed, settings.learner.languageRows) = ("frozen", 1, 2)
         let model = try MultimodalModel(settings.model)

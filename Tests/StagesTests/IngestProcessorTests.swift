@@ -31,14 +31,14 @@ struct IngestProcessorTests {
         }
     }
 
-    @Test func theEndOfAnUtteranceIsToldToEveryModalityBehindTheReading() throws {
+    @Test func theEndOfAnUtteranceIsPublishedToEveryModalityAfterTheReading() throws {
         var ingest = harness()
         let outputs = ingest.send(try reading("text", at: 1, ends: .utteranceEnd))
         #expect(outputs.map(\.outgoing.topic) == ["sample.text/", "sample.text/", "sample.image/", "sample.audio/", "sample.vector/"])
         #expect(boundaries(outputs).map(\.ordinal) == [1, 1, 1, 1])
     }
 
-    @Test func whatMakesNoSenseIsRefusedByNameAndCostsNothingElse() throws {
+    @Test func invalidInputIsRefusedByReasonAndChangesNothing() throws {
         var ingest = harness()
         _ = ingest.send(try reading("text", at: 1))
         _ = ingest.send(try reading("sonar", at: 2))
@@ -49,7 +49,7 @@ struct IngestProcessorTests {
         #expect(ingest.send(try reading("text", at: 3)).count == 1)
     }
 
-    @Test func aReadingMustBeWhatItsTopicSays() throws {
+    @Test func aReadingMustMatchItsTopic() throws {
         let message = SensorReading.with {
             $0.stamp = Stamp(from: "phone", sequence: 1); $0.modality = "image"
         }

@@ -11,7 +11,7 @@ import Testing
 @testable import Configuration
 @testable import Learn
 
-/// The learner as a stage: labels that come late, what is not learned, what is published, and going on after it was killed.
+/// The learner as a stage: late labels, moments that are not learned, published updates, and continuing after a kill.
 struct LearnProcessorTests {
     private let folder = Folder()
 
@@ -68,7 +68,7 @@ struct LearnProcessorTests {
             })
     }
 
-    private func updates(_ told: [Outgoing]) -> [ModelUpdate] { told.compactMap { $0.message as? ModelUpdate } }
+    private func updates(_ outputs: [Outgoing]) -> [ModelUpdate] { outputs.compactMap { $0.message as? ModelUpdate } }
 
     /// A stream of moments whose labels come two moments later, and its end.
     private func stream(_ moments: UInt64) throws -> [LearnProcessor.Input] {
@@ -95,14 +95,14 @@ struct LearnProcessorTests {
         #expect(learner.refusals.map(\.reason) == [.labelTooLate, .orphanLabel, .labelOutOfRange])
     }
 
-    @Test func whatIsTheRefereesIsNeverLearned() throws {
+    @Test func heldOutMomentsAreNeverLearned() throws {
         var held = settings(), plain = settings()
         held.evaluate.holdOut = 1
         plain.evaluate.holdOut = 0
         func weights(_ settings: GraphSettings) throws -> [Data] {
-            var learner = try harness(settings), told: [Outgoing] = []
-            for input in try stream(8) { told += learner.send(input) }
-            return updates(told).map(\.sha256)
+            var learner = try harness(settings), outputs: [Outgoing] = []
+            for input in try stream(8) { outputs += learner.send(input) }
+            return updates(outputs).map(\.sha256)
         }
         #expect(Set(try weights(held)).count == 1)
         #expect(Set(try weights(plain)).count > 1)
@@ -120,12 +120,12 @@ struct LearnProcessorTests {
                 for input in inputs[..<kill] { _ = learner.send(input) }
                 learner = try harness(settings)
             }
-            var told: [Outgoing] = []
-            for input in inputs { told += learner.send(input) }
+            var outputs: [Outgoing] = []
+            for input in inputs { outputs += learner.send(input) }
             #expect(learner.refusals.isEmpty)
-            let last = updates(told).filter(\.last)
+            let last = updates(outputs).filter(\.last)
             #expect(last.count == 1)
-            return (try #require(last.first), UInt64(updates(told).count))
+            return (try #require(last.first), UInt64(updates(outputs).count))
         }
         let (whole, _) = try learned(killedAfter: nil)
         let count = try stream(21).count
@@ -140,15 +140,15 @@ struct LearnProcessorTests {
     func liveAModelThatHasNotChangedIsNotSentAgain(strategy: String, count: Int) throws {
         var settings = settings(in: "")
         (settings.mode, settings.learner.strategy) = (.live, strategy)
-        var learner = try harness(settings), told: [Outgoing] = []
+        var learner = try harness(settings), outputs: [Outgoing] = []
         for ordinal in 1...21 as ClosedRange<UInt64> {
-            told += learner.send(try moment(ordinal))
-            told += learner.send(try label(1, of: ordinal))
+            outputs += learner.send(try moment(ordinal))
+            outputs += learner.send(try label(1, of: ordinal))
         }
-        #expect(updates(told).count == count && learner.refusals.isEmpty, "\(updates(told).map(\.reason))")
+        #expect(updates(outputs).count == count && learner.refusals.isEmpty, "\(updates(outputs).map(\.reason))")
     }
 
-    @Test func liveWhatHasHeardNothingIsNotWrittenAgain() throws {
+    @Test func liveWithoutNewEventsNoCheckpointIsWritten() throws {
         var settings = settings(in: folder.path("idle"))
         settings.mode = .live
         var learner = try harness(settings)
@@ -169,17 +169,17 @@ struct LearnProcessorTests {
         func run(_ name: String) throws -> ModelUpdate {
             var settings = settings(in: directory)
             settings.learn.run = name
-            var learner = try harness(settings), told: [Outgoing] = []
+            var learner = try harness(settings), outputs: [Outgoing] = []
             for (index, input) in try stream(12).enumerated() {
                 guard case .event(.moment(var moment, let values), let stamp) = input, name != "first" else {
-                    told += learner.send(input)
+                    outputs += learner.send(input)
                     continue
                 }
-                moment.ordinal += 12  // ingest counts on behind the first run
+                moment.ordinal += 12  // ordinals continue after the first run
                 moment.id = "a/\(moment.ordinal)-\(index)"
-                told += learner.send(.event(.moment(moment, values), stamp))
+                outputs += learner.send(.event(.moment(moment, values), stamp))
             }
-            return try #require(updates(told).last)
+            return try #require(updates(outputs).last)
         }
         let first = try run("first"), again = try run("first"), second = try run("second")
         #expect(first.sha256 == again.sha256)
@@ -187,16 +187,16 @@ struct LearnProcessorTests {
         #expect(second.version > first.version)
     }
 
-    @Test func whatItWritesIsAGPT2OfTheShapeThatItSays() throws {
+    @Test func theCheckpointIsAGPT2OfTheConfiguredShape() throws {
         let directory = folder.path("run")
         var learner = try harness(settings(in: directory))
         for input in try stream(6) { _ = learner.send(input) }
-        let said =
+        let saved =
             try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: directory + "/config.json"))) as? [String: Any]
         let archive = try TensorArchive(mapping: directory + "/model.safetensors")
-        let (n, width) = (try #require(said?["n_positions"] as? Int), try #require(said?["n_embd"] as? Int))
+        let (n, width) = (try #require(saved?["n_positions"] as? Int), try #require(saved?["n_embd"] as? Int))
         #expect(try archive.tensor("transformer.wpe.weight").shape == [n, width])
-        #expect(try archive.tensor("transformer.wte.weight").shape == [try #require(said?["vocab_size"] as? Int), width])
+        #expect(try archive.tensor("transformer.wte.weight").shape == [try #require(saved?["vocab_size"] as? Int), width])
     }
 
     @Test func everyOrderIsAnsweredAndOneThatIsCarriedOutIsInTheLedger() throws {
@@ -206,12 +206,12 @@ struct LearnProcessorTests {
             let order = Order.with {
                 $0.stamp = Stamp(from: "operator", sequence: sequence, epoch: 9); change(&$0)
             }
-            let told = learner.send(try .init(WireMessage(order, on: try Topics.order("learn"))))
-            let answers = told.filter { $0.topic == "order.answer.learn/" }.compactMap { $0.message as? OrderAnswer }
+            let outputs = learner.send(try .init(WireMessage(order, on: try Topics.order("learn"))))
+            let answers = outputs.filter { $0.topic == "order.answer.learn/" }.compactMap { $0.message as? OrderAnswer }
             let answer = try #require(answers.first)
             #expect(answers.count == 1)
             #expect((answer.orderSource, answer.orderEpoch, answer.orderSequence) == ("operator", 9, sequence))
-            // What somebody else will decode has its bounds, whatever was ordered.
+            // The answer stays within the bounds of a message, whatever was ordered.
             var sent = answer
             sent.stamp = Stamp(from: "learn", sequence: sequence)
             #expect(try WireMessage(sent, on: try Topics.orderAnswer("learn")).decode(OrderAnswer.self) == sent)
@@ -235,16 +235,16 @@ struct LearnProcessorTests {
         }
         #expect(switched.accepted && switched.done == "steps by momentum, on trial" && switched.reason.isEmpty)
         #expect(learner.processor.telemetry.drops[.badOrder] == 6)
-        var told: [Outgoing] = []
-        for input in try stream(8).dropFirst(2) { told += learner.send(input) }
-        let lines = told.compactMap { $0.message as? TriggerLedgerPart }.flatMap(\.lines)
+        var outputs: [Outgoing] = []
+        for input in try stream(8).dropFirst(2) { outputs += learner.send(input) }
+        let lines = outputs.compactMap { $0.message as? TriggerLedgerPart }.flatMap(\.lines)
         #expect(lines.contains { $0.rule == "operator" && $0.note.contains("momentum") })
     }
 
-    /// An optimiser that steps by nothing leaves the model as it is; seen in what is published, not in what is said of it.
+    /// An optimiser with a rate of 0 leaves the model unchanged, checked on the published parameters.
     @Test func anOptimizerThatAnOrderSwitchesToIsTheOneThatLearns() throws {
         func digests(_ settings: String?) throws -> [Data] {
-            var learner = try harness(self.settings()), told: [Outgoing] = []
+            var learner = try harness(self.settings()), outputs: [Outgoing] = []
             for (index, input) in try stream(21).enumerated() {
                 if index == 20, let settings {
                     _ = learner.send(
@@ -255,10 +255,10 @@ struct LearnProcessorTests {
                                     ($0.switchOptimizer, $0.settings) = ("momentum", settings)
                                 }, on: try Topics.order("learn"))))
                 }
-                told += learner.send(input)
+                outputs += learner.send(input)
             }
             #expect(learner.refusals.isEmpty)
-            return updates(told).map(\.sha256)
+            return updates(outputs).map(\.sha256)
         }
         let plain = try digests(nil), still = try digests(#"{"learning_rate": 0}"#), moving = try digests(#"{"learning_rate": 0.001}"#)
         #expect(Set(plain).count == plain.count && plain.count == 7)

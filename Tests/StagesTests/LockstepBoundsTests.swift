@@ -9,7 +9,7 @@ import Testing
 @testable import Learn
 @testable import Timing
 
-/// In lockstep bounds hold without a moment waiting for what was refused, and what is refused does not depend on the order of arrival.
+/// In lockstep bounds hold, no moment waits for refused input, and refusals do not depend on the order of arrival.
 struct LockstepBoundsTests {
     private func settings(pending: Int) -> GraphSettings {
         var settings = GraphSettings()
@@ -45,8 +45,8 @@ struct LockstepBoundsTests {
         return try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: start.payload))
     }
 
-    /// Ordinals of moments, and labels, in the order in which they are told.
-    private func told(_ outputs: [Outgoing]) -> [String] {
+    /// Ordinals of moments, and labels, in the order in which they are published.
+    private func events(_ outputs: [Outgoing]) -> [String] {
         outputs.compactMap { ($0.message as? MomentEvent)?.event }.compactMap {
             switch $0 {
             case .moment(let moment): "moment \(moment.ordinal)"
@@ -65,7 +65,7 @@ struct LockstepBoundsTests {
             + (6...7 as ClosedRange<UInt64>).map { try label($0, after: 2) }
         let boundaries = try boundary(1, feedback: 0) + boundary(2, feedback: 5) + boundary(3, feedback: 7)
         for input in labelsFirst ? labels + boundaries : boundaries + labels { fuse.send(input) }
-        #expect(told(fuse.outputs) == ["moment 1", "a/1", "a/2", "a/3", "moment 2", "a/6", "a/7", "moment 3"])
+        #expect(events(fuse.outputs) == ["moment 1", "a/1", "a/2", "a/3", "moment 2", "a/6", "a/7", "moment 3"])
         #expect(fuse.refusals.map(\.reason) == [.overflow, .overflow])
     }
 
@@ -77,10 +77,10 @@ struct LockstepBoundsTests {
             for input in try boundary(ordinal, feedback: 0) { fuse.send(input) }
         }
         fuse.send(try update(settings))
-        #expect(told(fuse.outputs) == (1...12).map { "moment \($0)" } && fuse.refusals.isEmpty)
+        #expect(events(fuse.outputs) == (1...12).map { "moment \($0)" } && fuse.refusals.isEmpty)
     }
 
-    @Test func framesLetGoAreTheSameHoweverFarMomentsHaveCome() {
+    @Test func droppedFramesDoNotDependOnTheProgressOfMoments() {
         var settings = FuseSettings()
         settings.maximumFrames = 3
         var rule = AlignmentRule(modality: "vector")
@@ -120,7 +120,7 @@ extension LockstepBoundsTests {
         (settings.model.width, settings.model.heads, settings.model.layers) = (8, 2, 1)
         (settings.model.text.length, settings.model.text.buckets) = (8, 16)
         settings.mode = .lockstep
-        var referee = Harness(try EvaluateProcessor(settings))
+        var evaluator = Harness(try EvaluateProcessor(settings))
         for ordinal in 1...3 as ClosedRange<UInt64> {
             let event = MomentEvent.with {
                 $0.stamp = Stamp(from: "fuse", sequence: ordinal)
@@ -129,10 +129,10 @@ extension LockstepBoundsTests {
                     $0.senses = [.with { ($0.modality, $0.present, $0.rows, $0.columns, $0.validity) = ("text", true, 1, 1, 1) }]
                 }
             }
-            referee.send(try .init(WireMessage(event, on: Topics.moment("a"), payload: [Payload([99_999] as [Float])])))
+            evaluator.send(try .init(WireMessage(event, on: Topics.moment("a"), payload: [Payload([99_999] as [Float])])))
         }
-        let told = referee.outputs + referee.advance(by: .milliseconds(1))
-        #expect(referee.refusals.map(\.reason) == Array(repeating: .wrongShape, count: 3))
-        #expect(told.compactMap { ($0.message as? EvaluationProgress)?.ordinal }.max() == 3)
+        let outputs = evaluator.outputs + evaluator.advance(by: .milliseconds(1))
+        #expect(evaluator.refusals.map(\.reason) == Array(repeating: .wrongShape, count: 3))
+        #expect(outputs.compactMap { ($0.message as? EvaluationProgress)?.ordinal }.max() == 3)
     }
 }

@@ -38,7 +38,7 @@ struct MomentAlignerTests {
         #expect(second.frames["image"]?.map(\.frame.time) == [9] && second.frames["text"] == nil && second.start == 6)
     }
 
-    @Test func lateDuplicateAndDisorderedReadingsAreToldApart() throws {
+    @Test func lateDuplicateAndDisorderedReadingsAreDistinguished() throws {
         var settings = MomentAligner.Configuration(), rule = AlignmentRule(modality: "image")
         rule.policy = "concatenate"
         settings.alignment = [rule]
@@ -91,19 +91,19 @@ struct MomentAlignerTests {
         }
         var random = RandomSource(seed: seed)
         let shuffled = (frames + frames.prefix(7)).shuffled(using: &random)
-        let told = moments(shuffled)
+        let slices = moments(shuffled)
         #expect(
-            told.map { $0.frames["image"]?.map(\.values) } == [[[90]], [[180]], [[300]], [[390]]], "seed \(seed): of images the latest")
+            slices.map { $0.frames["image"]?.map(\.values) } == [[[90]], [[180]], [[300]], [[390]]], "seed \(seed): of images the latest")
         #expect(
-            told.map { $0.frames["text"]?.flatMap(\.values) } == [
+            slices.map { $0.frames["text"]?.flatMap(\.values) } == [
                 [10, 40, 70, 100], [130, 160, 190], [220, 250, 280], [310, 340, 370, 400],
             ], "seed \(seed)")
         #expect(
-            told.map { $0.frames["audio"]?.flatMap(\.values) } == [
+            slices.map { $0.frames["audio"]?.flatMap(\.values) } == [
                 [20, 50, 80], [110, 140, 170, 200], [230, 260, 290], [320, 350, 380],
             ], "seed \(seed)")
-        #expect(told.map(\.start) == [10, 100, 200, 300] && told.map(\.boundary.end) == [100, 200, 300, 400])
-        #expect(told == moments(frames), "seed \(seed)")
+        #expect(slices.map(\.start) == [10, 100, 200, 300] && slices.map(\.boundary.end) == [100, 200, 300, 400])
+        #expect(slices == moments(frames), "seed \(seed)")
     }
 
     @Test func memoryIsBoundedUnderAnyLoad() {

@@ -5,7 +5,7 @@ import Testing
 
 private let second: Int64 = 1_000_000_000
 
-/// A cutter and what came of each event: boundaries in order, and refusals.
+/// A cutter and the results of its events: boundaries in order, and refusals.
 private struct Stream {
     var cutter: MomentCutter
     var boundaries: [Boundary] = []
@@ -105,7 +105,7 @@ struct MomentCutterTests {
         #expect(stream.refusals.isEmpty && stream.ends == [0, 1, pause + 1, pause + 2].map(Double.init))
     }
 
-    @Test func aClockThatJumpsAheadIsBelievedWithItsSecondReading() {
+    @Test func aClockThatJumpsAheadIsAcceptedWithItsSecondReading() {
         var stream = Stream(live: true)
         for t in [0, 1, 90_000, 90_001, 90_002] as [Int64] { stream.reading(at: t * second, ends: .utteranceEnd) }
         #expect(stream.refusals == [.clockInFuture] && stream.ends == [0, 1, 90_001, 90_002])
@@ -155,7 +155,7 @@ struct MomentCutterTests {
         #expect(stream.ends.filter { $0 != Double(wrong) } == [1, 2, 3, 4])
     }
 
-    /// Of the source that the session does not know, the first reading is doubted.
+    /// The first reading of a source that is new in the session needs confirmation.
     @Test(arguments: [false, true], [3_700, -3_700] as [Int64])
     func sourcesThatAreHoursApartDoNotDisturbEachOther(live: Bool, apart: Int64) {
         var stream = Stream(live: live)

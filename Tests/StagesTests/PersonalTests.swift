@@ -16,7 +16,7 @@ import Testing
 
 import struct Statistics.RandomSource
 
-/// Sessions' own adapters on their way from the learner to whoever answers.
+/// Sessions' own adapters, from the learner to the stages that predict.
 struct PersonalTests {
     private let folder = Folder()
 
@@ -62,26 +62,28 @@ struct PersonalTests {
         ]
     }
 
-    /// What the learner tells of ten moments of two sessions.
-    private func told(_ settings: GraphSettings) throws -> [Outgoing] {
+    /// The learner's messages for ten moments of two sessions.
+    private func outputs(_ settings: GraphSettings) throws -> [Outgoing] {
         var learner = Harness(try LearnProcessor(settings, clock: VirtualClock()))
-        var told: [Outgoing] = []
+        var outputs: [Outgoing] = []
         for ordinal in 1...12 as ClosedRange<UInt64> {
-            for input in try moment(ordinal, of: ordinal % 2 == 0 ? "b" : "a", label: UInt32(ordinal % 4)) { told += learner.send(input) }
+            for input in try moment(ordinal, of: ordinal % 2 == 0 ? "b" : "a", label: UInt32(ordinal % 4)) {
+                outputs += learner.send(input)
+            }
         }
         #expect(learner.refusals.isEmpty)
-        return told
+        return outputs
     }
 
-    private func told() throws -> [Outgoing] { try told(settings) }
+    private func outputs() throws -> [Outgoing] { try outputs(settings) }
 
-    @Test func unprovenAdaptersStayAtHome() throws {
+    @Test func adaptersWithoutProvenGainAreNotPublished() throws {
         var settings = settings
         settings.personal.proof = 8
-        #expect(try told(settings).map(\.topic) == ["model.update/", "model.update/", "model.update/"])
+        #expect(try outputs(settings).map(\.topic) == ["model.update/", "model.update/", "model.update/"])
     }
 
-    @Test func whatAdaptersWereWorthSurvivesARestart() throws {
+    @Test func theGainOfAdaptersSurvivesARestart() throws {
         var settings = settings
         settings.personal.proof = 8
         settings.learn.directory = folder.path
@@ -93,7 +95,7 @@ struct PersonalTests {
         _ = try SessionPublisher(settings, model, clock: VirtualClock(), from: CheckpointDirectory(folder.path).open())  // of nothing yet
         for ordinal in 1...8 as ClosedRange<UInt64> {
             let input = MomentInput(text: [104], label: Int(ordinal % 4), classes: 4)
-            publisher.hear(
+            publisher.add(
                 .with {
                     $0.session = "a"; $0.ordinal = ordinal
                 }, input, watermark: ordinal - 1, shared: shared)
@@ -101,8 +103,8 @@ struct PersonalTests {
         try CheckpointDirectory(folder.path).write(publisher.files)
         let opened = try CheckpointDirectory(folder.path).open()
         var before = Telemetry(), after = Telemetry()
-        publisher.tell(&before)
-        try #require(try SessionPublisher(settings, model, clock: VirtualClock(), from: opened)).tell(&after)
+        publisher.addGauges(to: &before)
+        try #require(try SessionPublisher(settings, model, clock: VirtualClock(), from: opened)).addGauges(to: &after)
         settings.personal.parameters.append("wpe.")
         let mismatch = #expect(throws: CheckpointMismatch.self) {
             try SessionPublisher(settings, model, clock: VirtualClock(), from: opened)
@@ -111,22 +113,22 @@ struct PersonalTests {
         #expect(before.gauges["personalGain"] != 0 && before.gauges["personalGain"] == after.gauges["personalGain"])
     }
 
-    @Test func adaptersGoOutBeforeTheModelTheyGoWith() throws {
-        let told = try told()
-        #expect(told.map(\.topic) == ["model.update/", "model.update.a/", "model.update.b/", "model.update/", "model.update/"])
-        let update = try #require(told[1].message as? SessionUpdate)
+    @Test func adaptersArePublishedBeforeTheirModel() throws {
+        let outputs = try outputs()
+        #expect(outputs.map(\.topic) == ["model.update/", "model.update.a/", "model.update.b/", "model.update/", "model.update/"])
+        let update = try #require(outputs[1].message as? SessionUpdate)
         #expect(update.session == "a" && update.revision == 1 && update.version == 1 && update.steps == 2)
         #expect(update.momentWatermark == 3)
-        let again = try self.told()
-        #expect(again.map { ($0.message as? SessionUpdate)?.sha256 } == told.map { ($0.message as? SessionUpdate)?.sha256 })
+        let again = try self.outputs()
+        #expect(again.map { ($0.message as? SessionUpdate)?.sha256 } == outputs.map { ($0.message as? SessionUpdate)?.sha256 })
     }
 
     @Test func adaptersAreAppliedToTheirSessionAlone() throws {
-        let told = try told(), model = try MultimodalModel(settings.model), store = ParameterStore<Float>(model.layout)
+        let outputs = try outputs(), model = try MultimodalModel(settings.model), store = ParameterStore<Float>(model.layout)
         var adapters = try #require(SessionAdapters(settings, model.layout))
         store.values.fill(0.1)
         let before = Array(store.values)
-        try adapters.insert(try #require(told[1].message as? SessionUpdate), payload: wire(told[1]))
+        try adapters.insert(try #require(outputs[1].message as? SessionUpdate), payload: wire(outputs[1]))
         #expect(adapters.apply("b", ordinal: 9, version: 1, on: store) == nil)
         #expect(adapters.apply("a", ordinal: 9, version: 0, on: store) == nil, "not with an older model")
         #expect(adapters.apply("a", ordinal: 3, version: 1, on: store) == nil, "not for what it has learned from")
@@ -137,11 +139,11 @@ struct PersonalTests {
         #expect(Array(store.values) == before)
     }
 
-    @Test func whatIsNotWhatItSaysIsRefused() throws {
-        let told = try told(), model = try MultimodalModel(settings.model)
+    @Test func updatesThatDoNotMatchTheirDescriptionAreRefused() throws {
+        let outputs = try outputs(), model = try MultimodalModel(settings.model)
         var adapters = try #require(SessionAdapters(settings, model.layout))
-        var update = try #require(told[1].message as? SessionUpdate)
-        let payload = try wire(told[1])
+        var update = try #require(outputs[1].message as? SessionUpdate)
+        let payload = try wire(outputs[1])
         let digest = update.sha256
         update.sha256 = Data(repeating: 0, count: 32)
         #expect(throws: Refusal.self) { try adapters.insert(update, payload: payload) }
@@ -156,22 +158,22 @@ struct PersonalTests {
             update.revision = UInt64(index + 1)
             try adapters.insert(update, payload: payload)
         }
-        #expect(adapters.count == 2, "the session heard of least recently has made room")
+        #expect(adapters.count == 2, "the least recently updated session is forgotten")
         update.ended = true
         try adapters.insert(update, payload: payload)
         #expect(adapters.count == 1)
         #expect(throws: Refusal.self) { try payload.sessionUpdate(of: "x") }
     }
 
-    @Test func withoutThemNothingIsDifferent() throws {
+    @Test func withoutAdaptersNothingChanges() throws {
         var settings = settings
         settings.personal.enabled = false
         #expect(SessionAdapters(settings, try MultimodalModel(settings.model).layout) == nil)
-        #expect(try PersonalReferee(settings) == nil)
+        #expect(try PersonalEvaluator(settings) == nil)
         #expect(try SessionPublisher(settings, MultimodalModel(settings.model), clock: VirtualClock()) == nil)
     }
 
-    /// As it comes over the wire.
+    /// The message as received.
     private func wire(_ outgoing: Outgoing) throws -> WireMessage {
         let update = try #require(outgoing.message as? SessionUpdate)
         return try WireMessage(update, on: Topics.sessionUpdate(update.session), payload: outgoing.payload)

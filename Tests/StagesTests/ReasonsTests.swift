@@ -7,7 +7,7 @@ struct ReasonsTests {
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 
-    /// Every reason that is declared by name, wherever.
+    /// Every reason that is declared in the sources.
     private func declared() throws -> Set<String> {
         let sources = Self.root.appendingPathComponent("Sources")
         let files = FileManager.default.enumerator(at: sources, includingPropertiesForKeys: nil)?.compactMap { $0 as? URL } ?? []
@@ -18,7 +18,7 @@ struct ReasonsTests {
             .union(MomentAligner.Refusal.allCases.map(\.rawValue))
     }
 
-    /// The contract says what each means, the README what to do about it.
+    /// The contract explains each reason, the README what to do about it.
     @Test(arguments: ["schemas/README.md", "README.md"])
     func everyReasonOfRefusalIsExplained(file: String) throws {
         let text = try String(contentsOf: Self.root.appendingPathComponent(file), encoding: .utf8)

@@ -11,7 +11,7 @@ import Testing
 @testable import Fuse
 @testable import Learn
 
-/// Numbers go on and never come twice, whichever stage was killed and whoever lives on.
+/// Ordinals and versions continue and are never used twice, whichever stage was killed.
 struct RestartTests {
     private let folder = Folder()
 
@@ -34,7 +34,7 @@ struct RestartTests {
         Harness(try LearnProcessor(settings, clock: VirtualClock()))
     }
 
-    /// What fuse tells of one word.
+    /// Fuse's messages for one word.
     private func word(_ number: UInt64, _ fuse: inout Harness<FuseProcessor>) throws -> [Outgoing] {
         let end = Int64(number) * 1_000_000_000
         let frame = FeatureFrame.with {
@@ -54,10 +54,10 @@ struct RestartTests {
             + fuse.send(try .init(WireMessage(boundary, on: Topics.feature("vector"))))
     }
 
-    /// Lets the learner hear what fuse told; the ordinals of the moments.
-    private func pass(_ told: [Outgoing], to learner: inout Harness<LearnProcessor>, epoch: UInt64) throws -> [UInt64] {
+    /// Passes fuse's messages to the learner; returns the ordinals of the moments.
+    private func pass(_ outputs: [Outgoing], to learner: inout Harness<LearnProcessor>, epoch: UInt64) throws -> [UInt64] {
         var ordinals: [UInt64] = []
-        for one in told {
+        for one in outputs {
             guard var event = one.message as? MomentEvent else { continue }
             event.stamp = Stamp(from: "fuse", sequence: 1, epoch: epoch)
             ordinals.append(event.moment.ordinal)
@@ -72,7 +72,7 @@ struct RestartTests {
         fuse.send(try .init(WireMessage(message, on: Topics.modelUpdate.only, payload: update.payload)))
     }
 
-    @Test func momentsAreNumberedOnAfterFuseWasKilledThoughNothingNewWasPublished() throws {
+    @Test func ordinalsContinueAfterFuseWasKilledWithoutANewUpdate() throws {
         let settings = settings(in: folder.path("run"))
         var learner = try learner(settings), first = try fuse(settings), ordinals: [UInt64] = []
         let start = try #require(learner.advance(by: .milliseconds(1)).first)
@@ -80,7 +80,7 @@ struct RestartTests {
         for number in 1...20 as ClosedRange<UInt64> { ordinals += try pass(word(number, &first), to: &learner, epoch: 1) }
         #expect(ordinals == Array(1...20))
         var second = try fuse(settings)  // killed: no orderly end
-        try adopt(start, by: &second)  // what was kept for late subscribers
+        try adopt(start, by: &second)  // the message kept for late subscribers
         for number in 21...40 as ClosedRange<UInt64> { ordinals += try pass(word(number, &second), to: &learner, epoch: 2) }
         #expect(ordinals.count == 40 && ordinals == ordinals.sorted() && Set(ordinals).count == 40, "\(ordinals)")
         #expect(learner.refusals.isEmpty)
@@ -95,8 +95,8 @@ struct RestartTests {
         #expect(try word(4, &second).compactMap { ($0.message as? MomentEvent)?.moment.ordinal } == [4])
     }
 
-    /// Without a directory to remember in, the learner says where it stands as soon as it has refused.
-    @Test func aFuseThatRemembersNothingIsToldWhereTheLearnerStands() throws {
+    /// Without a directory, the learner publishes its position as soon as it has refused a moment.
+    @Test func aFuseWithoutReservedNumbersReceivesTheLearnersPosition() throws {
         let settings = settings(in: "")
         var learner = try learner(settings), first = try fuse(settings)
         let start = try #require(learner.advance(by: .milliseconds(1)).first)
@@ -114,19 +114,19 @@ struct RestartTests {
         let settings = settings(in: folder.path("run"), strategy: "er")
         var content: [UInt64: Data] = [:]
         func run(_ words: ClosedRange<UInt64>, orderly: Bool) throws {
-            var learner = try learner(settings), fuse = try fuse(settings), told = learner.advance(by: .milliseconds(1))
+            var learner = try learner(settings), fuse = try fuse(settings), outputs = learner.advance(by: .milliseconds(1))
             for number in words {
                 for one in try word(number, &fuse) {
                     guard var event = one.message as? MomentEvent else { continue }
                     event.stamp = Stamp(from: "fuse", sequence: number)
-                    told += learner.send(try .init(WireMessage(event, on: Topics.moment("a"), payload: one.payload)))
+                    outputs += learner.send(try .init(WireMessage(event, on: Topics.moment("a"), payload: one.payload)))
                 }
                 // a checkpoint, and what was learned since the last update
-                if number % 10 == 5 { told += learner.advance(by: .seconds(31)) }
+                if number % 10 == 5 { outputs += learner.advance(by: .seconds(31)) }
             }
             if orderly { learner.finish() }
             #expect(learner.refusals.isEmpty)
-            for update in told.compactMap({ $0.message as? ModelUpdate }) {
+            for update in outputs.compactMap({ $0.message as? ModelUpdate }) {
                 #expect(
                     content.updateValue(update.sha256, forKey: update.version).map { $0 == update.sha256 } ?? true,
                     "version \(update.version)")
@@ -139,12 +139,12 @@ struct RestartTests {
         #expect(content.count > 25)
     }
 
-    @Test func anotherStreamBeginsBehindTheVersionsOfOneThatWasKilled() throws {
+    @Test func anotherStreamStartsAfterTheVersionsOfAKilledOne() throws {
         let directory = folder.path("run")
         func versions(_ stream: String, _ moments: Int) throws -> [UInt64] {
             var settings = settings(in: directory, strategy: "er")
             (settings.mode, settings.learn.stream, settings.learn.run, settings.learn.checkpointEvery) = (.lockstep, stream, "1", 1000)
-            var learner = try learner(settings), told = learner.advance(by: .milliseconds(1))
+            var learner = try learner(settings), outputs = learner.advance(by: .milliseconds(1))
             for ordinal in 1...UInt64(moments) {
                 let event = MomentEvent.with {
                     $0.stamp = Stamp(from: "fuse", sequence: ordinal)
@@ -157,16 +157,16 @@ struct RestartTests {
                         ]
                     }
                 }
-                told += learner.send(try .init(WireMessage(event, on: Topics.moment("a"), payload: [Payload([104] as [Float])])))
+                outputs += learner.send(try .init(WireMessage(event, on: Topics.moment("a"), payload: [Payload([104] as [Float])])))
             }
-            return told.compactMap { ($0.message as? ModelUpdate)?.version }
+            return outputs.compactMap { ($0.message as? ModelUpdate)?.version }
         }
         let first = try versions("one", 21), again = try versions("one", 21), other = try versions("two", 21)
         #expect(first == again, "the same stream begins again and gives the same versions")
         #expect(Set(first).isDisjoint(with: other), "\(first), \(other)")
     }
 
-    @Test func aFileOfReservedNumbersThatIsDamagedIsNone() throws {
+    @Test func aDamagedFileOfReservedNumbersIsIgnored() throws {
         for text in ["", "x", "-1", "99999999999999999999999", "18446744073709551615", "7"] {
             try FileManager.default.createDirectory(atPath: folder.path("d"), withIntermediateDirectories: true)
             try text.write(toFile: folder.path("d/n"), atomically: true, encoding: .utf8)

@@ -5,7 +5,7 @@ import Testing
 @testable import Fuse
 @testable import Timing
 
-/// What is seen by a simulated camera that somebody covers, and what else may happen to senses.
+/// The reliability of senses: a simulated camera that is covered, and other faults.
 struct SenseReliabilityTests {
     /// The last frame and pose of each of a table's moments, through the frontends.
     private func moments(_ count: Int, world: Simulator.Configuration = .init(), seed: UInt64 = 1) throws -> [(
@@ -36,10 +36,10 @@ struct SenseReliabilityTests {
         var world = Simulator.Configuration()
         (world.firstDropout, world.dropoutPeriod, world.dropoutLength) = (60, 60, 20)
         let moments = try moments(400, world: world, seed: seed)
-        var book = ReliabilityBook(FuseSettings())
+        var tracker = ReliabilityTracker(FuseSettings())
         var covered = 0, open = 0, episodes = 0
         for (index, moment) in moments.enumerated() {
-            let judgement = book.judge(moment.input, session: "table", ordinal: UInt64(index + 1))
+            let judgement = tracker.judge(moment.input, session: "table", ordinal: UInt64(index + 1))
             (covered, open) = moment.camera == .covered ? (covered + 1, 0) : moment.camera == .open ? (0, open + 1) : (0, 0)
             if covered == 1 { episodes += 1 }
             if covered >= 6 { #expect(judgement.muted == ["image"], "covered for \(covered), seed \(seed)") }
@@ -48,30 +48,30 @@ struct SenseReliabilityTests {
         #expect(episodes > 0, "no camera was covered, seed \(seed)")
     }
 
-    @Test func anAverageDayMutesNobody() throws {
+    @Test func usualReadingsMuteNoModality() throws {
         var world = Simulator.Configuration()
         world.firstDropout = 1_000_000
-        var book = ReliabilityBook(FuseSettings())
+        var tracker = ReliabilityTracker(FuseSettings())
         for (index, moment) in try moments(900, world: world).enumerated() {
-            let judgement = book.judge(moment.input, session: "table", ordinal: UInt64(index + 1))
+            let judgement = tracker.judge(moment.input, session: "table", ordinal: UInt64(index + 1))
             #expect(judgement.muted.isEmpty, "moment \(index): \(judgement.reliability)")
         }
     }
 
-    /// Opinions about ten classes that give the label this probability.
+    /// Predictions over ten classes that give the label this probability.
     private func opinions(_ sure: [String: Float]) -> [String: [Float]] {
         sure.mapValues { [$0] + Array(repeating: (1 - $0) / 9, count: 9) }
     }
 
-    @Test func aSenseWhoseOpinionTurnsWorthlessIsMutedAndReadmitted() throws {
-        var book = ReliabilityBook(FuseSettings())
+    @Test func aSenseWhoseExpertFailsIsMutedAndReadmitted() throws {
+        var tracker = ReliabilityTracker(FuseSettings())
         var random = RandomSource(seed: 5)
         let input = MomentInput(text: [1, 2, 3], senses: ["image": SenseInput(rows: 1, columns: 2, values: [0, 1])])
         var muted: [Int] = []
         for moment in 0..<400 {
-            if book.judge(input, session: "a", ordinal: UInt64(moment + 1)).muted == ["image"] { muted.append(moment) }
+            if tracker.judge(input, session: "a", ordinal: UInt64(moment + 1)).muted == ["image"] { muted.append(moment) }
             let noise = Float(random.uniform(in: -0.1..<0.1))
-            book.learn(
+            tracker.learn(
                 opinions(["image": (150..<250).contains(moment) ? 0.05 : 0.8 + noise, "text": 0.5 - noise]), label: 0, classes: 10,
                 session: "a")
         }
@@ -79,30 +79,30 @@ struct SenseReliabilityTests {
         #expect((151...180).contains(first) && (250...280).contains(last) && muted.count == last - first + 1)
     }
 
-    @Test func whereAllErrMoreTheWorldHasChangedAndNobodyIsMuted() {
-        var book = ReliabilityBook(FuseSettings())
+    @Test func whereAllModalitiesErrMoreNoneIsMuted() {
+        var tracker = ReliabilityTracker(FuseSettings())
         let input = MomentInput(text: [1, 2, 3], senses: ["image": SenseInput(rows: 1, columns: 2, values: [0, 1])])
         for moment in 0..<300 {
-            #expect(book.judge(input, session: "a", ordinal: UInt64(moment + 1)).muted.isEmpty)
+            #expect(tracker.judge(input, session: "a", ordinal: UInt64(moment + 1)).muted.isEmpty)
             let sure: Float = moment < 150 ? 0.8 : 0.1
-            book.learn(opinions(["image": sure, "text": sure]), label: 0, classes: 10, session: "a")
+            tracker.learn(opinions(["image": sure, "text": sure]), label: 0, classes: 10, session: "a")
         }
     }
 
     @Test func theLastSenseIsNeverMutedAndSessionsAreApart() {
         var settings = FuseSettings()
         settings.maximumSessions = 2
-        var book = ReliabilityBook(settings)
+        var tracker = ReliabilityTracker(settings)
         let dark = MomentInput(senses: ["image": SenseInput(rows: 1, columns: 2, values: [0, 0], validity: 0)])
         for moment in 0..<50 {
-            let judgement = book.judge(dark, session: "a", ordinal: UInt64(moment + 1))
+            let judgement = tracker.judge(dark, session: "a", ordinal: UInt64(moment + 1))
             #expect(judgement.muted.isEmpty)
             if moment == 49 { #expect(judgement.reliability["image"]! < 0.1) }
         }
         var both = dark
         both.text = [1]
-        #expect(book.judge(both, session: "a", ordinal: 51).muted == ["image"])
-        #expect(book.judge(both, session: "b", ordinal: 52).muted.isEmpty)
+        #expect(tracker.judge(both, session: "a", ordinal: 51).muted == ["image"])
+        #expect(tracker.judge(both, session: "b", ordinal: 52).muted.isEmpty)
         settings.reliability.mutes = false
         #expect(settings.reliability.problems.isEmpty)
     }

@@ -15,7 +15,7 @@ import Testing
 @testable import Learn
 @testable import Playback
 
-/// What a recording's player says, and the moments that come of it, in the graph and without one.
+/// What a recording's player publishes, and the resulting moments, in the graph and without one.
 struct SessionScriptTests {
     private let folder = Folder()
 
@@ -38,62 +38,64 @@ struct SessionScriptTests {
         #"{"t": \#(t), "session": "\#(session)", "label": \#(label), "classes": 4, "known_at": \#(knownAt ?? t), "domain": "of the label"}"#
     }
 
-    /// What is said, in a few letters each.
-    private func said(_ lines: [String], maximumBytes: Int = 1 << 20) throws -> [String] {
+    /// The publications, in short form.
+    private func published(_ lines: [String], maximumBytes: Int = 1 << 20) throws -> [String] {
         let directory = try directory(lines)
-        var script = SessionScript(directory: directory, maximumBytes: maximumBytes), said: [String] = []
+        var script = SessionScript(directory: directory, maximumBytes: maximumBytes), published: [String] = []
         func note(_ publications: [SessionScript.Publication]) {
             for one in publications {
                 switch one {
                 case .reading(let reading, _, let ends):
-                    said.append("\(reading.source) \(Double(reading.time) / 1e9)" + (ends == .none ? "" : " \(ends)"))
-                case .cut(let cut, let kind): said.append("cut \(cut.session) \(Double(cut.time) / 1e9) \(kind)")
-                case .label(let label): said.append("label \(label.label)")
-                case .refused(_, let refusal): said.append(refusal.reason.rawValue)
+                    published.append("\(reading.source) \(Double(reading.time) / 1e9)" + (ends == .none ? "" : " \(ends)"))
+                case .cut(let cut, let kind): published.append("cut \(cut.session) \(Double(cut.time) / 1e9) \(kind)")
+                case .label(let label): published.append("label \(label.label)")
+                case .refused(_, let refusal): published.append(refusal.reason.rawValue)
                 }
             }
         }
         for case .success(let event) in try directory.events() {
             if script.beginsAnew(with: event) {
                 note(script.finish())
-                said.append("anew")
+                published.append("anew")
             }
             note(script.take(event))
         }
         note(script.finish())
-        return said
+        return published
     }
 
     @Test func readingsOfTheTimeAtWhichAMomentEndsBelongToIt() throws {
         #expect(
-            try said([text(1, "a", ends: true), vector(1, 1), label(1, 2), label(1, 3), vector(2, 1)])
+            try published([text(1, "a", ends: true), vector(1, 1), label(1, 2), label(1, 3), vector(2, 1)])
                 == ["head 1.0", "speech 1.0 labelRequest", "label 2", "label 3", "head 2.0"])
         #expect(
-            try said([text(1, "a", ends: true), vector(1, 1, ends: true), #"{"t": 1, "session": "s", "cut": true}"#])
+            try published([text(1, "a", ends: true), vector(1, 1, ends: true), #"{"t": 1, "session": "s", "cut": true}"#])
                 == ["speech 1.0", "head 1.0 utteranceEnd"])
         #expect(
-            try said([
+            try published([
                 text(1, "a", session: "x", ends: true), text(1, "b", session: "y", ends: true), label(1, 1, session: "x"),
                 label(1, 2, session: "y"),
             ])
                 == ["speech 1.0 labelRequest", "label 1", "speech 1.0 labelRequest", "label 2"])
     }
 
-    @Test func aReadingThatIsTooLargeOrMissingCostsItselfAndItsMomentStillEnds() throws {
+    @Test func aReadingThatIsTooLargeOrMissingIsRefusedAndItsMomentStillEnds() throws {
         let image = #"{"t": 1, "session": "s", "source": "camera", "modality": "image", "file": "none.png", "ends": true}"#
-        #expect(try said([vector(0.5, 1), image, label(1, 3)]) == ["head 0.5", "missingFile", "cut s 1.0 labelRequest", "label 3"])
+        #expect(try published([vector(0.5, 1), image, label(1, 3)]) == ["head 0.5", "missingFile", "cut s 1.0 labelRequest", "label 3"])
         #expect(
-            try said([vector(0.5, 1), text(1, "much too long", ends: true), vector(2, 1)], maximumBytes: 8)
+            try published([vector(0.5, 1), text(1, "much too long", ends: true), vector(2, 1)], maximumBytes: 8)
                 == ["head 0.5", "tooLarge", "cut s 1.0 utteranceEnd", "head 2.0"])
     }
 
-    @Test func labelsComeWhenTheyAreKnownAndAtLatestWhereTimesBeginAnew() throws {
+    @Test func labelsArePublishedWhenKnownAndAtLatestWhereTimesStartAgain() throws {
         #expect(
-            try said([text(1, "a", ends: true), label(1, 3, knownAt: 3), text(2, "b", ends: true), label(2, 1, knownAt: 2.5), vector(4, 1)])
+            try published([
+                text(1, "a", ends: true), label(1, 3, knownAt: 3), text(2, "b", ends: true), label(2, 1, knownAt: 2.5), vector(4, 1),
+            ])
                 == ["speech 1.0 labelRequest", "speech 2.0 labelRequest", "label 1", "label 3", "head 4.0"])
         let first = (92..<100).map { vector(Double($0), 1) }, again = (0..<8).map { vector(Double($0) / 10, 1) }
         #expect(
-            try said(first + [text(100, "a", ends: true), label(100, 2, knownAt: 200)] + again).dropFirst(8).prefix(4)
+            try published(first + [text(100, "a", ends: true), label(100, 2, knownAt: 200)] + again).dropFirst(8).prefix(4)
                 == ["speech 100.0 labelRequest", "label 2", "anew", "head 0.0"])
     }
 
@@ -218,7 +220,7 @@ struct SessionScriptTests {
         #expect(moments.count == 20 && moments.allSatisfy { $0.senses.allSatisfy(\.present) })
     }
 
-    @Test func oneWrongLineInTheMiddleCostsItself() throws {
+    @Test func oneInvalidLineIsSkippedAndNoOther() throws {
         for wrong in [9e9, -9e9, 3_000, -3_000] {
             var lines = (0..<8).flatMap { [vector(Double($0), 1), text(Double($0) + 0.5, "word", ends: true)] }
             lines.insert(vector(wrong, 7), at: 9)
@@ -236,7 +238,7 @@ struct SessionScriptTests {
 }
 
 extension Outgoing {
-    /// The message as it travels.
+    /// The message as received.
     fileprivate func stamped(_ sequence: UInt64, _ epoch: UInt64) throws -> WireMessage {
         var message = message
         message.stamp.schemaVersion = schemaVersion

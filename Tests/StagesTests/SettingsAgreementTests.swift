@@ -24,10 +24,10 @@ struct SettingsAgreementTests {
             problems("endpoints.learn=[\"local:learn\", \"tcp://*:7400\"]")
                 == ["endpoints.learn: tcp://*:7400, one place with tcp://127.0.0.1:7400, is endpoints.sensors' too"])
         #expect(problems("endpoints.play=[\"local:orders\"]") == ["endpoints.play: local:orders is endpoints.orders' too"])
-        #expect(problems("endpoints.ingest=[\"local:a\", \"local:a\"]") == ["endpoints.ingest: local:a stands there twice"])
+        #expect(problems("endpoints.ingest=[\"local:a\", \"local:a\"]") == ["endpoints.ingest: local:a is listed twice"])
         #expect(
             problems("endpoints.extract=[\"tcp://127.0.0.1:7500\"]")
-                == ["endpoints.extract: tcp://127.0.0.1:7500 is for one extractor; {modality} tells them apart"])
+                == ["endpoints.extract: tcp://127.0.0.1:7500 is for one extractor; {modality} makes them different"])
         #expect(problems("endpoints.extract=[\"tcp://127.0.0.1:7500\"]", "model.senses=[]") == [])
         #expect(
             problems("endpoints.learn=[\"local:learn\", \"tcp://127.0.0.1:*\"]", "endpoints.fuse=[\"local:fuse\", \"tcp://127.0.0.1:*\"]")
@@ -38,7 +38,8 @@ struct SettingsAgreementTests {
         #expect(
             problems("endpoints.fuse=[\"tcp://*:7401\"]")
                 == [
-                    "endpoints.fuse: tcp://*:7401: nobody can connect to *, which stands for every address of this machine; listeners use the first"
+                    "endpoints.fuse: tcp://*:7401: nobody can connect to *, which stands for every address of this machine; "
+                        + "subscribers use the first"
                 ])
         #expect(problems("endpoints.learn=[\"tcp://127.0.0.1:*\"]").count == 1)
         #expect(problems("endpoints.fuse=[\"local:fuse\", \"tcp://*:7401\"]") == [])
@@ -59,7 +60,7 @@ struct SettingsAgreementTests {
         }
     }
 
-    @Test func theDetectorsThatThereAreAreTold() {
+    @Test func anUnknownDetectorIsReportedWithTheKnownOnes() {
         #expect(
             problems("evaluate.domainDetector=FOO")
                 == ["evaluate.domainDetector: there is no 'FOO'; there are ADWIN, PageHinkley, DDM, KSWIN, CUSUM, EveryN"])
@@ -73,7 +74,7 @@ struct SettingsAgreementTests {
         #expect(problems("model.senses=[{name: sentence, rows: 1, columns: 384}]").count == 1)
     }
 
-    @Test func whatExtractMakesAndTheModelTakesAgree() {
+    @Test func theShapesOfExtractorsAndModelAgree() {
         #expect(
             problems("signals.image.patch=4") == [
                 "model.senses: image is 16 × 192, but signals.image (size 32, patch 4, channels 3) makes rows: 64, columns: 48"
@@ -85,10 +86,10 @@ struct SettingsAgreementTests {
         #expect(problems("signals.image.patch=4", "model.senses=[{name: image, rows: 64, columns: 48}]") == [])
     }
 
-    @Test func aSignalThatNothingTellsIsRefused() {
+    @Test func anUnknownSignalIsRefused() {
         #expect(
             problems("learn.triggers=[{name: a, signal: los}]").first?.hasPrefix(
-                "learn.triggers: rule 'a' listens to 'los', which nothing tells") == true)
+                "learn.triggers: rule 'a' uses the signal 'los', which does not exist") == true)
         #expect(problems("learn.triggers=[{name: a, signal: shift.image}]") == [])
         #expect(problems("learn.triggers=[{name: a, signal: shift.image}]", "model.senses=[]").count == 1)
         #expect(problems("learn.triggers=[{name: a, action: switch_strategy, target: none}]").count == 1)
@@ -101,7 +102,7 @@ struct SettingsAgreementTests {
                 "learn.triggers[0].action: 'jump' is none of nothing, step") == true)
     }
 
-    @Test func aPathIsWrittenWhole() {
+    @Test func aPathWithATildeIsRefused() {
         #expect(problems("learn.directory=~") == ["learn.directory wants a text, not null; an empty text is \"\""])
         for key in ["learn.directory", "endpoints.runtime", "signals.text.tokenizer", "fuse.sentence"] {
             #expect(
@@ -110,7 +111,7 @@ struct SettingsAgreementTests {
         #expect(problems("learn.directory=\"/tmp/a\\0b\"") == ["learn.directory: the path has control characters"])
     }
 
-    @Test func whatCannotWorkTogetherIsRefused() {
+    @Test func contradictingSettingsAreRefused() {
         #expect(problems("simulate.world.session=../../x").count == 1)
         #expect(problems("simulate.world.momentsPerSession=5", "simulate.world.session=\(String(repeating: "a", count: 60))").count == 1)
         #expect(problems("learner.trunk=last:3") == ["learner.trunk: 'last:3' are more blocks than model.layers has: 2"])
@@ -133,14 +134,14 @@ struct SettingsAgreementTests {
                 && found[0].contains("and supervise.memoryLimit allows 1000 MB"), "\(found)")
     }
 
-    @Test func anUpdateThatDoesNotFitIntoAMessageIsToldBeforehand() {
+    @Test func anUpdateTooLargeForAMessageIsAProblemOfTheSettings() {
         let found = problems("model.width=1024", "messaging.frameBytes=1048576", "supervise.memoryLimit=100000000000")
         #expect(
             found.first?.hasPrefix("messaging.frameBytes: 1048576 lets updates of 4194304 bytes through, and this model's have ") == true,
             "\(found)")
     }
 
-    @Test func whatIsNotThereIsTold() throws {
+    @Test func missingFilesAreReported() throws {
         let folder = Folder()
         try "x".write(toFile: folder.path("file"), atomically: true, encoding: .utf8)
         func lacking(_ override: String) throws -> [String] {
@@ -162,7 +163,7 @@ struct SettingsAgreementTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("")) == ["file"])
     }
 
-    @Test func aProblemBetweenPartsIsToldWhereOneOfThemWasSet() throws {
+    @Test func aConflictIsReportedWhereOneOfItsSettingsWasSet() throws {
         let folder = Folder(), path = folder.path("c.yaml")
         try "seed: 2\nsignals:\n  image:\n    patch: 4\n".write(toFile: path, atomically: true, encoding: .utf8)
         let error = #expect(throws: ConfigurationError.self) { try GraphSettings.read(path: path, environment: [:], overrides: []) }

@@ -40,10 +40,10 @@ import Testing
         "{memory: 10000000}",
     ]
 
-    /// What the defaults take, and a little more, so that what is built stays small.
+    /// Slightly more memory than the defaults need, so that what is built stays small.
     private static let limit = GraphMemory(GraphSettings()).total + 20_000_000
 
-    /// A model that is made and learns quickly, for the settings of how it learns.
+    /// A model that is built and learns quickly, for the settings of the learner.
     private static let small = [
         "model.senses=[{name: vector, rows: 1, columns: 16, embedding: 4, hidden: 8}]", "model.width=16", "model.heads=2", "model.layers=2",
         "model.joint=8",
@@ -104,7 +104,7 @@ import Testing
         }
     }
 
-    /// Builds what a setting sets, and lets it do one thing.
+    /// Builds what a setting configures, and lets it do one step.
     private static func build(_ settings: GraphSettings, _ key: String) async throws {
         switch key.prefix(while: { $0 != "." }) {
         case "signals": try extract(settings.signals)

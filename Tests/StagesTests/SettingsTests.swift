@@ -19,7 +19,7 @@ struct SettingsTests {
         }
     }
 
-    @Test func theDefaultsMakeSense() {
+    @Test func theDefaultsAreValid() {
         #expect(GraphSettings().problems.isEmpty)
     }
 
@@ -32,7 +32,7 @@ struct SettingsTests {
         #expect(try GraphSettings.read(path: path, environment: [:], overrides: []).settings == settings)
     }
 
-    @Test func everyProblemIsToldWithItsLine() throws {
+    @Test func everyProblemIsReportedWithItsLine() throws {
         let found = try problems(
             """
             mode: lockstep

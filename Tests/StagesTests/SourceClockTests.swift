@@ -7,7 +7,7 @@ import Testing
 @testable import Configuration
 @testable import Ingest
 
-/// Sources with clocks of their own, and stamps that cannot be.
+/// Sources with different clocks, and impossible stamps.
 struct SourceClockTests {
     private func reading(_ source: String, at seconds: Double, clock: String, sequence: UInt64, epoch: UInt64 = 1, ends: CutKind = .none)
         throws -> IngestProcessor.Input
@@ -64,13 +64,13 @@ struct SourceClockTests {
             elapsed = one.at
             sequence += 1
             let stamp = one.isHeadset ? clock.offset + one.captured * (1 + clock.drift) : one.captured
-            let told = times(
+            let corrected = times(
                 ingest.send(
                     try reading(
                         one.isHeadset ? "headset" : "phone", at: stamp, clock: one.isHeadset ? "headset" : "phone", sequence: sequence)))
-            // the session's own is left as it is
-            if !one.isHeadset { worst = max(worst, told.first.map { abs($0 - one.captured) > 1e-6 ? 1 : 0 } ?? 1) }
-            if one.isHeadset, one.captured > 20 { worst = max(worst, abs((told.first ?? .infinity) - one.captured)) }
+            // times of the session's own clock are left unchanged
+            if !one.isHeadset { worst = max(worst, corrected.first.map { abs($0 - one.captured) > 1e-6 ? 1 : 0 } ?? 1) }
+            if one.isHeadset, one.captured > 20 { worst = max(worst, abs((corrected.first ?? .infinity) - one.captured)) }
         }
         #expect(ingest.refusals.isEmpty && worst < 0.005, "\(worst) s, seed \(seed)")
         let gauges = ingest.processor.telemetry.gauges
@@ -78,19 +78,20 @@ struct SourceClockTests {
         #expect(abs((gauges["clockDrift.headset"] ?? 1e9) - 1e6 * clock.drift) < 40)
     }
 
-    @Test func aClockThatIsSetIsLearnedAnew() throws {
-        var ingest = live(), sequence: UInt64 = 0, told: [Double] = []
+    @Test func aClockThatIsSetIsEstimatedAgain() throws {
+        var ingest = live(), sequence: UInt64 = 0, corrected: [Double] = []
         for index in 0..<400 {
             ingest.advance(by: .milliseconds(50))
             sequence += 1
             let now = Double(index) * 0.05
             _ = ingest.send(try reading("phone", at: now, clock: "phone", sequence: sequence))
-            told = times(ingest.send(try reading("headset", at: now + (index < 200 ? 100 : 130), clock: "headset", sequence: sequence)))
-            if index > 201 { #expect(abs((told.first ?? .infinity) - now) < 0.002, "\(index): \(told)") }
+            corrected = times(
+                ingest.send(try reading("headset", at: now + (index < 200 ? 100 : 130), clock: "headset", sequence: sequence)))
+            if index > 201 { #expect(abs((corrected.first ?? .infinity) - now) < 0.002, "\(index): \(corrected)") }
         }
     }
 
-    /// A clock falls to 1970 and is silent; another clock of the session goes on, and its readings stay where they are on the session's.
+    /// A clock falls back to 1970 and sends no more; another clock of the session continues, and its readings keep their session time.
     @Test(arguments: [1.7e9, 8e9, 3_700, 61])
     func aClockThatFallsAndFallsSilentMovesNobodyElse(before: Double) throws {
         var ingest = live(), sequence: UInt64 = 0, worst = 0.0
@@ -100,13 +101,13 @@ struct SourceClockTests {
         for index in 1...400 {
             ingest.advance(by: .milliseconds(250))
             sequence += 1
-            let told = times(ingest.send(try reading("headset", at: 77 + 0.25 * Double(index), clock: "headset", sequence: sequence)))
-            worst = max(worst, abs((told.first ?? .infinity) - (before + 1.3 + 0.25 * Double(index))))
+            let corrected = times(ingest.send(try reading("headset", at: 77 + 0.25 * Double(index), clock: "headset", sequence: sequence)))
+            worst = max(worst, abs((corrected.first ?? .infinity) - (before + 1.3 + 0.25 * Double(index))))
         }
         #expect(worst < 0.15 && ingest.refusals.isEmpty, "\(worst) s")
     }
 
-    /// The device comes back with its clock at 0: its own session goes on there, and in another's session it is where it was.
+    /// A device returns with its clock at 0: its own session continues there, and in another clock's session its time is unchanged.
     @Test(arguments: [5, 300, 50_000.0], [false, true])
     func aDeviceThatStartsAgainGoesOn(uptime: Double, leads: Bool) throws {
         var ingest = live(), boundaries: [Double] = [], sequence: UInt64 = 0
@@ -132,7 +133,7 @@ struct SourceClockTests {
         #expect(boundaries.count == 80 && (differences.max() ?? .infinity) < 0.002)
     }
 
-    /// Stamps from the ends of their range on three clocks of two sessions: nothing traps, and what is told lies within what can be told.
+    /// Stamps from the ends of their range on three clocks of two sessions: nothing traps, and published times are within their range.
     @Test(arguments: 1...30 as ClosedRange<UInt64>)
     func noStampIsTooWild(seed: UInt64) throws {
         var settings = GraphSettings(), random = RandomSource(seed: seed)
@@ -167,7 +168,7 @@ struct SourceClockTests {
         }
     }
 
-    @Test func oneBadTimeCostsOneReadingAndNoMore() throws {
+    @Test func oneBadTimeLosesOneReadingOnly() throws {
         var ingest = live()
         let stamps: [(seconds: Double, ends: CutKind)] = [
             (1, .none), (2, .utteranceEnd), (3000, .none), (3, .utteranceEnd), (-500, .none), (4, .none), (5, .utteranceEnd),
@@ -181,7 +182,7 @@ struct SourceClockTests {
         #expect(ingest.refusals.map(\.reason.rawValue) == ["clockInFuture"])
     }
 
-    @Test func aTimeFarAheadIsBelievedWhenASecondReadingAgrees() throws {
+    @Test func aTimeFarAheadIsAcceptedWhenASecondReadingAgrees() throws {
         var ingest = live()
         for (index, seconds) in [1.0, 2, 3000, 3001, 3002].enumerated() {
             _ = ingest.send(try reading("phone", at: seconds, clock: "own", sequence: UInt64(index + 1)))
@@ -190,7 +191,7 @@ struct SourceClockTests {
         #expect(ends(ingest.send(try reading("phone", at: 3003, clock: "own", sequence: 6, ends: .utteranceEnd))) == [3003])
     }
 
-    @Test func aRecordingsTimesAreTakenAsTheyAre() throws {
+    @Test func aRecordingsTimesAreNotConverted() throws {
         var settings = GraphSettings()
         settings.mode = .lockstep
         var ingest = Harness(IngestProcessor(IngestSettings(settings), epoch: 1, wallOffset: 0, closer: ""))

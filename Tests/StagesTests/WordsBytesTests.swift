@@ -40,11 +40,11 @@ struct WordsBytesTests {
         settings.model.senses = [.init(name: "vector", rows: 1, columns: 2, embedding: 4, hidden: 8)]
         settings.mode = .live
         settings.signals.text.tokenizer = tokenizer
-        var learner = Harness(try LearnProcessor(settings, clock: VirtualClock())), referee = Harness(try EvaluateProcessor(settings))
+        var learner = Harness(try LearnProcessor(settings, clock: VirtualClock())), evaluator = Harness(try EvaluateProcessor(settings))
         let start = try #require(learner.advance(by: .milliseconds(1)).first)
         var update = try #require(start.message as? ModelUpdate)
         update.stamp = Stamp(from: "learn", sequence: 1)
-        referee.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: start.payload)))
+        evaluator.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: start.payload)))
         let event = MomentEvent.with {
             $0.stamp = Stamp(from: "fuse", sequence: 1)
             $0.moment = .with {
@@ -54,8 +54,8 @@ struct WordsBytesTests {
                 ]
             }
         }
-        referee.send(try .init(WireMessage(event, on: Topics.moment("a"), payload: [Payload(tokens)])))
-        let summary = try #require(referee.advance(by: .seconds(2)).compactMap { $0.message as? EvaluationSummary }.last)
+        evaluator.send(try .init(WireMessage(event, on: Topics.moment("a"), payload: [Payload(tokens)])))
+        let summary = try #require(evaluator.advance(by: .seconds(2)).compactMap { $0.message as? EvaluationSummary }.last)
         let model = try #require(summary.running.first { $0.name == "model" })
         return (model.tokenNll * Double(model.tokens), model)
     }
@@ -68,7 +68,7 @@ struct WordsBytesTests {
         #expect(bytes.tokens == 3 && abs(bytes.bitsPerByte - plain / 3 / log(2)) < 1e-9, "\(bytes)")
     }
 
-    @Test func aTokenThatNobodyKnowsHasNoBytes() throws {
+    @Test func anUnknownTokenHasNoBytes() throws {
         #expect(try TextBytes(tokenizer: tokenizer()).bytes(of: [257, 299, -1, .max, 33]) == Array("the!".utf8))
         #expect(try TextBytes(tokenizer: "").bytes(of: [104, 300, 105]) == Array("hi".utf8))
     }

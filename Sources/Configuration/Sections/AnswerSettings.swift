@@ -2,21 +2,25 @@ import Model
 import Schema
 import Statistics
 
-/// Which moments are answered in words, and how.
+/// Which moments get a generated answer, and how it is sampled.
 public struct AnswerSettings: Codable, Sendable, Equatable {
-    /// What ends a moment that asks: `utterance`, `label`, `explicit`, `time`. Empty: nothing is answered, and it costs nothing.
+    /// Moments that end in one of these ways are answered: `utterance`, `label`, `explicit`, `time`. Empty: no answers, at no cost.
     public var after: [String] = []
+    /// The most tokens of an answer.
     public var maximumTokens = 32
-    /// Live: tokens between two looks at what comes in, so that a prediction waits no longer than they take.
+    /// Live mode: tokens generated per tick, so that a prediction waits no longer than they take.
     public var tokensPerTick = 4
-    /// Moments that wait for their answer; the oldest makes room. Live.
+    /// Live mode: the most moments that wait for their answer; the oldest is dropped.
     public var maximumWaiting = 8
-    /// 0 always takes the likeliest token.
+    /// 0 always takes the most probable token.
     public var temperature = 0.0
+    /// Tokens are drawn among this many most probable ones; 0: among all.
     public var topK = 0
+    /// Tokens are drawn among the most probable ones that together have this probability.
     public var topP = 1.0
+    /// Lowers the logits of tokens that the text has already; 1: no penalty.
     public var repetitionPenalty = 1.0
-    /// What a new model does to an answer under way: `finish` with the old one, or `recompute` all of it with the new one.
+    /// What happens to an unfinished answer when a new model is adopted: `finish` with the old one, or `recompute` its state with the new.
     public var adoption = Generation.Adoption.finish
 
     public init() {}
@@ -25,14 +29,15 @@ public struct AnswerSettings: Codable, Sendable, Equatable {
         "utterance": .utteranceEnd, "label": .labelRequest, "explicit": .explicit, "time": .timeLimit,
     ]
 
+    /// The settings of the decoder.
     package var sampling: Sampling {
         Sampling(temperature: temperature, topK: topK, topP: topP, repetitionPenalty: repetitionPenalty)
     }
 
-    /// Whether a moment that ended so asks for an answer.
+    /// Whether a moment that ended this way is answered.
     package func answers(_ kind: CutKind) -> Bool { Self.kinds.contains { $0.value == kind && after.contains($0.key) } }
 
-    /// Everything that makes no sense, by key.
+    /// Every invalid setting, by key.
     var problems: [(key: String, text: String)] {
         var found = after.filter { name in !Self.kinds.contains { $0.key == name } }.map { name in
             ("after", "'\(name)' is none of \(Self.kinds.map(\.key).joined(separator: ", "))")

@@ -2,7 +2,7 @@ import Foundation
 import Reinforcement
 import Statistics
 
-/// Whether and how moments are decided on, and how feedback finds its decision.
+/// Whether and how a policy decides on moments, and how feedback is joined to its decision.
 public struct DecideSettings: Codable, Sendable, Equatable {
     /// Bounds of one control.
     public struct Control: Codable, Sendable, Equatable {
@@ -14,49 +14,53 @@ public struct DecideSettings: Codable, Sendable, Equatable {
 
     /// ppo, ddpg, bandit or fixed; empty: nothing is decided.
     public var policy = ""
-    /// Laid over the policy's own settings.
+    /// Overrides of the policy's default settings.
     public var settings: JSONValue = .object([:])
-    /// How many choices there are; 0: controls are set instead.
+    /// The number of choices; 0 where the policy sets controls or writes text.
     public var choices = 0
-    /// Whether answers in words are what is decided: `answer` says when and how they are given.
+    /// Whether the policy's decisions are generated answers; `answer` sets when and how they are generated.
     public var text = false
     /// The controls to be set, each within its bounds.
     public var controls: [Control] = []
-    /// What the policy looks at: `vector`, the newest reading of that sense, or `model`, what the model's encoders make of all senses.
+    /// The policy's observation: `vector`, the newest reading of that sense, or `model`, the model's encoding of all senses.
     public var observation = "vector"
-    /// Numbers of the vector that count.
+    /// The number of values of the vector that are used.
     public var inputs = 16
-    /// Only decide: no model learns from the moments, predicts or is scored on them.
+    /// Decisions only: no model learns from the moments, predicts or is scored on them.
     public var alone = false
     /// How long a decision waits for its feedback, in seconds.
     public var window = 30.0
-    /// The reward of a decision whose feedback did not come.
+    /// The reward of a decision that got no feedback.
     public var defaultReward = 0.0
-    /// The greatest reward, up or down, that is learned from; one beyond it is refused.
+    /// The greatest absolute reward; a greater one is refused.
     public var rewardLimit = 1000.0
-    /// A decision by a policy this many versions older than the newest is still learned from; ddpg, bandit and fixed learn from all.
+    /// A decision by a policy up to this many versions older than the newest is still learned from; ddpg, bandit and fixed learn from all.
     public var maximumStaleness = 2
     /// Rounds of learning between published policies.
     public var publishEvery = 1
-    /// Decisions waiting for feedback, and settled ones remembered.
+    /// The most decisions that wait for feedback, and the most settled ones that are remembered.
     public var maximumOpen = 4096
     public var maximumRemembered = 65_536
-    /// Lines of the decision log before it starts anew, keeping the one before; 0: no log.
+    /// Lines of the decision log before a new one is started and the previous one kept; 0: no log.
     public var logLines = 100_000
 
     public init() {}
 
+    /// Whether anything is decided.
     public var isOn: Bool { !policy.isEmpty }
 
+    /// The space of actions: choices or bounded controls.
     package var actions: ActionSpace {
         choices > 0 ? .choices(choices) : .controls(controls.map { $0.low...max($0.low, $0.high) })
     }
 
-    /// - Parameter inputs: numbers of an observation.
+    /// A learner of the configured policy.
+    /// - Parameter inputs: the length of an observation.
     package func makeLearner(inputs: Int, seed: Int) throws(SettingsError) -> any ConfigurablePolicy {
         try policyLearner(policy, inputs: inputs, actions: actions, settings: settings, seed: UInt64(seed))
     }
 
+    /// The settings for joining feedback to decisions.
     package var join: DecisionJoin.Configuration {
         var join = DecisionJoin.Configuration()
         join.window = Int64(clamping: window * 1e9)
@@ -69,7 +73,7 @@ public struct DecideSettings: Codable, Sendable, Equatable {
 }
 
 extension GraphSettings {
-    /// What about the decisions makes no sense, by key.
+    /// Invalid settings of decisions, by key.
     var decideProblems: [(key: String, text: String)] {
         var found: [(key: String, text: String)] = []
         func require(_ condition: Bool, _ key: String, _ text: String) { if !condition { found.append(("decide.\(key)", text)) } }
@@ -98,7 +102,7 @@ extension GraphSettings {
             d.observation != "model" || !d.alone, "alone", "goes with observation vector only: alone, the model does not look at moments")
         require(!d.text || d.policy == "ppo", "policy", "'\(d.policy)' does not write; text wants ppo")
         require(!d.text || !d.alone, "alone", "goes with choices and controls only: a text wants the model to look at moments")
-        require(!d.text || !answer.after.isEmpty, "text", "wants answer.after to say which moments are answered")
+        require(!d.text || !answer.after.isEmpty, "text", "wants answer.after, which sets which moments are answered")
         require(
             !d.text || answer.temperature > 0 && answer.topK == 0 && answer.topP == 1 && answer.repetitionPenalty == 1, "text",
             "wants every token drawn by its own probability: answer.temperature above 0, topK 0, topP 1, repetitionPenalty 1")
@@ -124,14 +128,14 @@ extension GraphSettings {
         return found
     }
 
-    /// Numbers of an observation.
+    /// The length of an observation.
     package var observationSize: Int {
         guard !decide.text else { return 0 }
         return decide.observation == "vector"
             ? decide.inputs : model.modalities.count.clampedMultiplying(by: model.tokens).clampedMultiplying(by: model.width)
     }
 
-    /// The bytes that the policy and its learner take.
+    /// The bytes that the policy and its learner use.
     var policyBytes: Double {
         decide.text
             ? 0 : Reinforcement.policyBytes(decide.policy, inputs: observationSize, actions: decide.actions, settings: decide.settings)

@@ -1,26 +1,26 @@
 import Statistics
 
-/// What the referee remembers.
+/// How the evaluator scores moments and measures forgetting.
 public struct EvaluateSettings: Codable, Sendable, Equatable {
-    /// Moments in the windowed scores.
+    /// The number of moments in the windowed scores.
     public var window = 500
-    /// How many later moments one waits for its label before it is scored without.
+    /// The number of later moments for which one waits for its label before it is dropped.
     public var labelPatience = 1000
-    /// Moments between two published summaries; live: also once a second.
+    /// Moments between two published summaries; in live mode also once a second.
     public var publishEvery = 8
 
-    /// Every so manieth moment is never learned from, and kept to test domains on; 0: domains are tested on moments that were learned.
+    /// Every nth moment is not learned from, and kept to test domains on; 0: domains are tested on moments that were learned.
     public var holdOut = 0
-    /// Moments of each domain that are kept to test it on later.
+    /// The number of moments of each domain that are kept to test it on later.
     public var domainSample = 100
-    /// Domains told apart at most; later ones count as the last.
+    /// The most domains that are distinguished; later ones count as the last.
     public var maximumDomains = 32
-    /// A detector on the loss whose drift begins a new domain, where readings name none; empty: none does.
+    /// A drift detector on the loss that begins a new domain, where readings name none; empty: none.
     public var domainDetector = ""
 
     public init() {}
 
-    /// Every setting that makes no sense, by key.
+    /// Every invalid setting, by key.
     var problems: [(key: String, text: String)] {
         var problems = RangeProblems()
         problems.require("publishEvery", publishEvery, in: 1...1_000_000)

@@ -2,27 +2,28 @@ import Learning
 import Statistics
 import Wiring
 
-/// When the learner speaks and writes, and how it learns.
+/// When the learner publishes and writes checkpoints, its trigger rules and its gate.
 public struct LearnSettings: Codable, Sendable, Equatable {
     /// Where checkpoints are written and read back; empty: a directory of the run's own.
     public var directory = ""
     /// Moments between two published updates.
     public var publishEvery = 8
-    /// The longest time between published updates while something is learned, in seconds; live only.
+    /// Live mode: the longest time between published updates while something is learned, in seconds.
     public var publishInterval = 1.0
-    /// Time between checkpoints, in seconds, and at least twenty times what writing one takes; live only, where something has come since. The last model is
-    /// always written.
+    /// Live mode: time between checkpoints, in seconds, and at least twenty times the time of writing one. Without new events none is
+    /// written; the last model always is.
     public var checkpointInterval = 30.0
-    /// Moments between checkpoints; lockstep only.
+    /// Lockstep: moments between checkpoints.
     public var checkpointEvery = 256
-    /// How many later moments one waits for its label before it is learned without.
+    /// The number of later moments for which one waits for its label before it is learned without it.
     public var labelPatience = 64
-    /// What tells the replayed stream from others: a checkpoint of the same one goes on where it was; set by `accrete up`. Empty: none is told apart.
+    /// The identity of the replayed stream, set by `accrete up`: a checkpoint of the same stream continues where it was. Empty: unknown.
     public var stream = ""
-    /// What tells a run of that stream from others: one that was killed goes on as itself; set by `accrete up`.
+    /// The identity of a run of that stream, set by `accrete up`: a run that was killed continues as the same run.
     public var run = ""
-    /// Rules of when to act: a list of `name`, `signal`, `detector`, `action`, …
+    /// Trigger rules: a list of `name`, `signal`, `detector`, `action`, …
     public var triggers: [TriggerRule] = []
+    /// When an update is accepted for serving.
     public var gate = UpdateGate.Configuration()
 
     public init() {}
@@ -46,7 +47,7 @@ public struct LearnSettings: Codable, Sendable, Equatable {
             found.append(("triggers", error.description))
         }
         if !gate.enabled, let rule = triggers.first(where: { $0.signal == "anchor_loss" }) {
-            found.append(("triggers", "rule '\(rule.name)' listens to anchor_loss, which learn.gate.enabled tells"))
+            found.append(("triggers", "rule '\(rule.name)' uses the signal anchor_loss, which needs learn.gate.enabled"))
         }
         return found
     }

@@ -3,12 +3,12 @@ import Statistics
 
 /// How a recorded session is played.
 public struct PlaySettings: Codable, Sendable, Equatable {
-    /// Live: session seconds that pass in a second.
+    /// Live mode: session seconds per second.
     public var speed = 1.0
 
     public init() {}
 
-    /// Every setting that makes no sense, by key.
+    /// Every invalid setting, by key.
     var problems: [(key: String, text: String)] {
         var problems = RangeProblems()
         problems.require("speed", speed, in: 0.001...1e6)
@@ -16,18 +16,18 @@ public struct PlaySettings: Codable, Sendable, Equatable {
     }
 }
 
-/// What the embedded default shows.
+/// What the simulator publishes.
 public struct SimulateSettings: Codable, Sendable, Equatable {
-    /// Moments until the session ends; 0: it never does.
+    /// Moments until the session ends; 0: unlimited.
     public var moments = 2400
-    /// Moments a second.
+    /// Moments per second.
     public var rate = 20.0
-    /// What happens on the table, and when it changes.
+    /// The simulated scene, and when it changes.
     public var world = Simulator.Configuration()
 
     public init() {}
 
-    /// Every setting that makes no sense, by key.
+    /// Every invalid setting, by key.
     var problems: [(key: String, text: String)] {
         var problems = RangeProblems()
         problems.require("moments", moments, in: 0...1_000_000_000)

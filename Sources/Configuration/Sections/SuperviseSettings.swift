@@ -1,28 +1,28 @@
 import Statistics
 
-/// How long a dying stage is brought back, and how long things may take.
+/// When a stage that ended is restarted, and how long starting and stopping may take.
 public struct SuperviseSettings: Codable, Sendable, Equatable {
-    /// Delay before the first restart, in seconds; it doubles with every death in a row.
+    /// Delay before the first restart, in seconds; it doubles with every further restart in a row.
     public var restartDelay = 0.2
     /// The longest delay between restarts, in seconds.
     public var maximumRestartDelay = 10.0
-    /// Deaths in a row after which a stage is given up.
+    /// Restarts in a row after which the supervisor gives up.
     public var maximumRestarts = 8
-    /// A stage that ran this long, in seconds, has recovered.
+    /// A stage that has run this long, in seconds, counts as recovered.
     public var healthyAfter = 10.0
     /// How long a stage may take to stop before it is killed, in seconds.
     public var stopGrace = 10.0
-    /// A process that tells nothing for this long, in seconds, and uses no processor time meanwhile hangs: it is killed and started again. One
-    /// that works is given thirty times as long.
+    /// A process that publishes no status for this long, in seconds, and uses no processor time meanwhile counts as hanging: it is killed
+    /// and restarted. One that uses processor time is given thirty times as long.
     public var silence = 20.0
-    /// How long the graph may take to come up, in seconds.
+    /// How long the graph may take to start, in seconds.
     public var startTimeout = 60.0
-    /// Bytes that the processes of the graph may take together, by what `accrete validate` tells; 0: the machine's memory.
+    /// Bytes that the processes of the graph may use together, by the estimate of `accrete validate`; 0: the machine's memory.
     public var memoryLimit = 0
 
     public init() {}
 
-    /// Every setting that makes no sense, by key.
+    /// Every invalid setting, by key.
     var problems: [(key: String, text: String)] {
         var problems = RangeProblems()
         problems.require("restartDelay", restartDelay, in: 0.01...3600)

@@ -10,7 +10,7 @@ import Serving
 import Statistics
 import Tensors
 
-/// The learner's part in decisions: joins feedback to them, learns the policy from what came of them, and publishes it.
+/// The learner's part of decisions: joins feedback to them, trains the policy on the result, and publishes it.
 struct DecisionLearner {
     private let settings: DecideSettings
     private var learner: any PolicyLearner
@@ -22,10 +22,10 @@ struct DecisionLearner {
     private var runs = TransitionRuns()
     private var log: DecisionLog
     private var progress = Progress()
-    /// Versions that are never given out twice.
+    /// Reserved version numbers, each of which is used only once.
     private var versions: ReservedNumbers
     private var roundsSincePublished = 0
-    /// Since the newest version, and of the newest decisions, by whose number it forgets.
+    /// Rewards since the newest version; and their mean over the newest decisions, with exponential forgetting.
     private var rewards = RunningMoments()
     private var newestReward = (mean: 0.0, count: 0.0)
     private var newest = PolicyProgress(transitions: 0, loss: 0)
@@ -35,12 +35,12 @@ struct DecisionLearner {
 
     private static let newestRewards = 256.0
 
-    /// Where a policy stands; part of its checkpoint.
+    /// A policy's progress; part of its checkpoint.
     struct Progress: Codable, Sendable, Equatable {
         var version: UInt64 = 0
-        /// Learned from.
+        /// The number of decisions learned from.
         var decisions: UInt64 = 0
-        /// Joined to a reward that was told, and to the default.
+        /// The number of decisions with a reward from feedback, and with the default reward.
         var told: UInt64 = 0
         var untold: UInt64 = 0
 
@@ -48,10 +48,10 @@ struct DecisionLearner {
     }
 
     /// - Parameters:
-    ///   - opened: the checkpoint to go on from.
-    ///   - serving: the model that texts are written with beside the policy, whenever it is asked for.
+    ///   - opened: the checkpoint to continue from.
+    ///   - serving: returns the current model that texts are generated with beside the policy.
     /// - Returns: nil where nothing is decided.
-    /// - Throws: what is wrong with the settings, or with the checkpoint.
+    /// - Throws: the error of invalid settings, or of a checkpoint that cannot be used.
     init?(_ settings: GraphSettings, from opened: CheckpointDirectory.Opened? = nil, serving: @escaping () -> ParameterStore<Float>) throws
     {
         guard settings.decide.isOn else { return nil }
@@ -72,10 +72,10 @@ struct DecisionLearner {
                 throw CheckpointMismatch("\(settings.learn.directory) holds a policy whose counts cannot be; move it away")
             }
             (progress, isRestored) = (kept.progress, true)
-            // Its numbers stay known, so that no version is told twice.
-            if let problem = kept.problem { drops.count(.checkpointDamaged, because: "\(problem); the policy begins anew") }
+            // Its counts are kept, so that no version is published twice.
+            if let problem = kept.problem { drops.count(.checkpointDamaged, because: "\(problem); the policy starts again") }
         }
-        // What was published after the checkpoint, or learned after it was published, has its number.
+        // Versions published after the checkpoint have used their numbers.
         if isRestored || versions.reserved > 0 { progress.version = max(progress.version, versions.reserved) + 1 }
     }
 
@@ -90,15 +90,16 @@ struct DecisionLearner {
         .merging(settings.text ? ["referenceDivergence": newest.fromReference, "referencePenalty": newest.penalty] : [:]) { $1 }
     }
 
-    /// The policy as it stands, first of all.
+    /// Publishes the current policy at the start.
     mutating func begin() -> [Outgoing] {
         guard !hasBegun else { return [] }
         hasBegun = true
         return [publish()]
     }
 
+    /// Records a decision that was made.
+    /// - Parameter moment: the moment that a generated text answers.
     /// - Throws: `undecodable`, `wrongShape`, `nonFinite`, `overflow`.
-    /// - Parameter moment: what a text answers.
     mutating func take(_ record: DecisionRecord, _ moment: MomentInput? = nil, at now: Instant) throws(Refusal) -> [Outgoing] {
         let made = try made(record, moment)
         if let refusal = join.insert(made, at: now.nanoseconds) {
@@ -107,6 +108,7 @@ struct DecisionLearner {
         return learn(from: join.settle(session: made.session, at: now.nanoseconds))
     }
 
+    /// Joins feedback to its decision.
     /// - Throws: `orphanFeedback`, `lateFeedback`, `duplicateFeedback`, `forgedFeedback`, `emptyFeedback`, `rewardOutOfRange`.
     mutating func take(_ feedback: Feedback, at now: Instant) throws(Refusal) -> [Outgoing] {
         guard feedback.hasReward, feedback.reward.isFinite else { throw Refusal(.emptyFeedback, "a decision's feedback without a reward") }
@@ -117,14 +119,14 @@ struct DecisionLearner {
             throw Refusal(.rewardOutOfRange, "a reward of \(feedback.reward) for \(id.place), beyond ±\(settings.rewardLimit)")
         }
         let ending: DecisionJoin.Ending? = feedback.terminal ? .terminal : feedback.truncated ? .truncated : nil
-        let told = DecisionJoin.Feedback(id: id, session: feedback.session, reward: feedback.reward, ending: ending)
-        if let refusal = join.insert(told, at: now.nanoseconds) {
+        let joined = DecisionJoin.Feedback(id: id, session: feedback.session, reward: feedback.reward, ending: ending)
+        if let refusal = join.insert(joined, at: now.nanoseconds) {
             throw Refusal(Reason(rawValue: refusal.rawValue), "feedback for \(id.place)")
         }
-        return learn(from: join.settle(session: told.session, at: now.nanoseconds))
+        return learn(from: join.settle(session: joined.session, at: now.nanoseconds))
     }
 
-    /// Settles, ten times a second, what nobody has told of.
+    /// Settles decisions without feedback whose window has passed, ten times a second.
     mutating func tick(at now: Instant) -> [Outgoing] {
         guard lastSwept.map({ now.nanoseconds.clampedSubtracting($0) >= 100_000_000 }) ?? true else { return [] }
         lastSwept = now.nanoseconds
@@ -179,12 +181,12 @@ struct DecisionLearner {
         return Outgoing(update, on: Topics.policyUpdate.only, payload: published.payload.cut(into: frameBytes))
     }
 
-    /// Writes what of the log waits.
+    /// Writes the waiting lines of the log.
     mutating func flush() {
         do { try log.flush() } catch { drops.count(.checkpointFailed, because: "\(error)") }
     }
 
-    /// The policy as a file of a checkpoint; none where it is not finite, and then it begins anew after a restart.
+    /// The policy as a file of a checkpoint; none where it is not finite, and then it starts again after a restart.
     mutating func files() throws -> [CheckpointDirectory.Content] {
         do {
             return [try PolicyStore.file(of: learner, progress, described: description)]
@@ -194,8 +196,8 @@ struct DecisionLearner {
         }
     }
 
-    /// The stage ends in order: versions that are reserved and were not published are free again.
-    mutating func finish() { try? versions.settle(at: progress.version) }  // else they are left out
+    /// Releases reserved versions that were not published, at an orderly end.
+    mutating func finish() { try? versions.settle(at: progress.version) }  // on failure they are skipped
 
     private var description: PolicyDescription { PolicyDescription(settings, inputs: inputs) }
 
@@ -247,10 +249,10 @@ extension DecisionLearner {
 }
 
 extension GraphSettings {
-    /// Tokens that a text which is a decision may have.
+    /// The most tokens of a text that is a decision.
     var maximumTextTokens: Int { min(answer.maximumTokens, model.text.length) }
 
-    /// - Parameter serving: the model that the policy stands on.
+    /// - Parameter serving: returns the base model of the policy.
     fileprivate func makeTextLearner(_ serving: @escaping () -> ParameterStore<Float>) throws -> TextPPO {
         let configuration = try TextPPO.Configuration(decide.settings)
         return try TextPPO(

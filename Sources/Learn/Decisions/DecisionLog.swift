@@ -4,10 +4,10 @@ import Glibc
 import Reinforcement
 import Safetensors
 
-/// What was decided and what came of it, one line of JSON each: what other policies are judged by.
+/// The log of decisions and their rewards, one line of JSON each, from which other policies are evaluated.
 ///
-/// `decisions.jsonl` holds the newest lines; when it is full it becomes `decisions.old.jsonl`, whose predecessor is forgotten. Every line ends with the
-/// beginning of its own SHA-256, so that one that was damaged is left out when the log is read.
+/// `decisions.jsonl` holds the newest lines; when it is full it replaces `decisions.old.jsonl`. Every line ends with the first digits of
+/// its own SHA-256, so that a damaged line is skipped when the log is read.
 struct DecisionLog {
     private let directory: String
     private let capacity: Int
@@ -16,17 +16,19 @@ struct DecisionLog {
     /// Decisions that could not be written.
     private(set) var failures: UInt64 = 0
 
-    /// Lines that wait to be written at once.
+    /// The number of lines that are written together.
     private static let burst = 256
 
-    /// - Parameter directory: empty: nothing is kept.
+    /// - Parameters:
+    ///   - directory: empty: nothing is stored.
+    ///   - capacity: the lines of one file; 0: nothing is stored.
     init(directory: String, capacity: Int) {
         self.directory = capacity > 0 ? directory : ""
         self.capacity = capacity
         guard !self.directory.isEmpty, let text = try? Self.read(Self.path(directory)) else { return }  // none yet is none
         lines = text.count { $0 == UInt8(ascii: "\n") }
-        // A line that a killed process had begun is ended, so that the next one stands alone.
-        // else the next flush says why
+        // A line that a killed process had begun is ended, so that the next one starts on its own line.
+        // On failure the next flush reports the reason.
         if let last = text.last, last != UInt8(ascii: "\n") { try? Self.append(Array("\n".utf8), to: Self.path(directory)) }
     }
 
@@ -41,7 +43,7 @@ struct DecisionLog {
         waiting.append(Self.sealed(String(decoding: data, as: UTF8.self)))
     }
 
-    /// Writes what waits. What cannot be written is lost and counted.
+    /// Writes the waiting lines. Those that cannot be written are lost and counted.
     /// - Throws: `FileError`.
     mutating func flush() throws(FileError) {
         guard !directory.isEmpty, !waiting.isEmpty else { return }
@@ -63,7 +65,7 @@ struct DecisionLog {
         }
     }
 
-    /// Appends to a regular file, all or nothing unless the process is killed within.
+    /// Appends to a regular file, all or nothing unless the process is killed meanwhile.
     private static func append(_ bytes: [UInt8], to path: String) throws(FileError) {
         func failed() -> FileError { FileError(path, .cannotWrite(String(cString: strerror(errno)))) }
         if let kind = FileKind(of: path), kind != .regular { throw FileError(path, .wrongKind(kind)) }
@@ -88,11 +90,11 @@ struct DecisionLog {
 
     private static func read(_ path: String) throws(FileError) -> [UInt8] { try readFile(path, atMost: largest) }
 
-    /// A log that is larger, in bytes, is not read.
+    /// The greatest size of a log that is read, in bytes.
     private static let largest = 1 << 31
 
-    /// The decisions of a directory's logs, oldest first, and how many lines cannot be read or are not what was written.
-    /// - Throws: `FileError`, where a log is there and cannot be read.
+    /// The decisions of a directory's logs, oldest first, and the number of lines that cannot be read or are damaged.
+    /// - Throws: `FileError` where a log exists and cannot be read.
     static func decisions(of directory: String) throws(FileError) -> (log: [LoggedDecision], unreadable: Int) {
         var log: [LoggedDecision] = [], unreadable = 0
         for path in [oldPath(directory), path(directory)] where fileExists(path) {
@@ -110,7 +112,7 @@ struct DecisionLog {
     /// A line with its digest as the last member.
     private static func sealed(_ line: String) -> String { "\(line.dropLast())\(mark)\(digest(Array(line.utf8.dropLast())))\"}" }
 
-    /// Whether a line is what its digest says; one without, which somebody else wrote, is taken as it is.
+    /// Whether a line matches its digest; one without a digest, which another program wrote, is accepted.
     private static func isWhole(_ line: ArraySlice<UInt8>) -> Bool {
         let tail = mark.utf8.count + digestLength + 2
         guard line.count > tail, line.dropLast(digestLength + 2).suffix(mark.utf8.count).elementsEqual(mark.utf8) else { return true }

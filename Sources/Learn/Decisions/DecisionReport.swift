@@ -3,29 +3,34 @@ import Reinforcement
 import Safetensors
 import Statistics
 
-/// What a decision log says of the policy that decided, and of others.
+/// An evaluation, from a decision log, of the policy that decided and of alternatives.
 public struct DecisionReport: Codable, Sendable {
+    /// A policy that is compared with the one that decided.
     public struct Candidate: Codable, Sendable {
         public var name: String
         public var estimate: OffPolicyEstimate
-        /// Doubly robust estimate minus what was earned on the same decisions, and its standard error, as if both were independent.
+        /// Doubly robust estimate minus the mean reward of the same decisions, and its standard error, as if both were independent.
         public var gain: OffPolicyEstimate.Figure
         public var isBetter: Bool
     }
 
-    /// Lines of the log, those that could not be read or hold what no policy decides, and those whose reward was told.
+    /// The number of lines of the log, of those that could not be read or are impossible, and of those with a reward from feedback.
     public var decisions: Int
     public var unreadable: Int
     public var told: Int
+    /// The policies that decided, by name.
     public var policies: [String]
+    /// The mean reward of a decision and its standard error.
     public var earned: OffPolicyEstimate.Figure
-    /// What was earned in each quarter of the log: whether it became more.
+    /// The mean reward in each quarter of the log, which shows whether it increased.
     public var quarters: [OffPolicyEstimate.Figure]
+    /// The candidates in the order in which they were evaluated.
     public var candidates: [Candidate]
-    /// The candidate with the greatest gain among those that are better; empty: stay.
+    /// The candidate with the greatest gain among those that are better; empty: keep the current policy.
     public var recommendation: String
 
-    /// - Parameter directory: that holds `decisions.jsonl`, and perhaps `decisions.old.jsonl` and `policy.safetensors`.
+    /// - Parameter directory: holds `decisions.jsonl`, and perhaps `decisions.old.jsonl` and `policy.safetensors`.
+    /// - Throws: `DecisionReportError` where there are no decisions or too many numbers; `FileError`; `CheckpointMismatch`.
     public init(directory: String) throws {
         let (lines, damaged) = try DecisionLog.decisions(of: directory)
         let log = lines.filter(Self.isPossible), unreadable = damaged + lines.count - log.count  // what cannot be read is counted
@@ -40,11 +45,12 @@ public struct DecisionReport: Codable, Sendable {
         }
     }
 
-    /// Choices that are told apart, as many as `decide.choices` may be; the largest reward.
+    /// The most choices that are distinguished, as many as `decide.choices` may be; the greatest absolute reward.
     private static let choiceLimit = 1024, rewardLimit = 1e100
-    /// ln of the smallest probability of a choice that is believed, and of the largest, which rounding may take above 1.
+    /// ln of the least probability of a choice that is accepted, and of the greatest, which rounding may take above 1.
     private static let logProbabilities = -50.0...1e-6
-    /// The most numbers that the models of rewards hold, and multiplications for one candidate; a longer log is judged by its newest lines.
+    /// The most numbers that the models of rewards hold, and the most multiplications for one candidate; of a longer log the newest lines
+    /// are used.
     private static let modelLimit = 1 << 26, workLimit = 1 << 32
 
     private static func isPossible(_ one: LoggedDecision) -> Bool {
@@ -105,6 +111,7 @@ public struct DecisionReport: Codable, Sendable {
         return .init(mean: moments.mean, error: log.isEmpty ? 0 : (moments.variance / Double(log.count)).squareRoot())
     }
 
+    /// The report as JSON.
     public var json: String {
         get throws {
             let encoder = JSONEncoder()
@@ -114,10 +121,12 @@ public struct DecisionReport: Codable, Sendable {
         }
     }
 
+    /// The report as a table for a terminal.
     public var text: String {
         func figure(_ figure: OffPolicyEstimate.Figure) -> String { String(format: "%9.4f ± %6.4f", figure.mean, figure.error) }
+        let damaged = unreadable > 0 ? ", \(unreadable) lines unreadable" : ""
         var lines = [
-            "\(decisions) decisions by \(policies.joined(separator: ", ")), \(told) with a reward that was told\(unreadable > 0 ? ", \(unreadable) lines unreadable" : "")",
+            "\(decisions) decisions by \(policies.joined(separator: ", ")), \(told) with a reward from feedback\(damaged)",
             "earned           \(figure(earned)) a decision", "in each quarter  " + quarters.map(figure).joined(separator: " "), "",
         ]
         guard !candidates.isEmpty else {
@@ -139,7 +148,7 @@ public struct DecisionReport: Codable, Sendable {
     }
 }
 
-/// Why a log cannot be judged by.
+/// Why a decision log cannot be evaluated.
 public struct DecisionReportError: Error, CustomStringConvertible {
     public let description: String
 

@@ -5,14 +5,14 @@ import Safetensors
 import Statistics
 import Tensors
 
-/// What a policy is: enough to build it again.
+/// The description of a policy, from which it can be built again.
 struct PolicyDescription: Codable, Equatable {
     var policy: String
     var settings: JSONValue
     var inputs: Int
     var choices: Int
     var controls: [DecideSettings.Control]
-    /// Not in files of policies that set nothing else than choices and controls.
+    /// Whether its decisions are texts; nil for choices and controls.
     var text: Bool?
 
     init(_ settings: DecideSettings, inputs: Int) {
@@ -25,12 +25,12 @@ struct PolicyDescription: Codable, Equatable {
     }
 }
 
-/// `policy.safetensors` of a checkpoint: a policy's numbers, what it is, where it stands, and what its learner remembers.
+/// `policy.safetensors` of a checkpoint: a policy's parameters, its description, its progress, and its learner's state.
 struct PolicyStore {
     private struct State: Codable {
         var description: PolicyDescription
         var progress: DecisionLearner.Progress
-        /// What the learner remembers in single numbers.
+        /// The scalars of the learner's state.
         var numbers: [String: Double]?
     }
 
@@ -71,9 +71,9 @@ struct PolicyStore {
         return .init(name, numbers + rest + [TensorContent(name: "state", bytes: text)])
     }
 
-    /// Puts a learner where the file left it; where a number is not finite, nothing is changed.
-    /// - Returns: where it stood, and what is not finite.
-    /// - Throws: what does not fit.
+    /// Restores a learner; where a number is not finite, nothing is changed.
+    /// - Returns: its progress, and which number is not finite.
+    /// - Throws: the error of a file that does not fit the settings.
     func restore(
         _ learner: any PolicyLearner, described description: PolicyDescription
     ) throws -> (progress: DecisionLearner.Progress, problem: String?) {
@@ -92,13 +92,14 @@ struct PolicyStore {
         }
     }
 
-    /// The policy that is kept here, built again; nil where it is one that writes.
+    /// The stored policy, built again; nil where its decisions are texts.
+    /// - Throws: `CheckpointMismatch`, `SafetensorsError`, or the error of invalid settings.
     func policy() throws -> (policy: any Policy, description: PolicyDescription, version: UInt64)? {
-        let told = state.description
-        guard told.text != true else { return nil }
-        guard (0...1024).contains(told.choices), (0...1 << 20).contains(told.inputs), told.controls.count <= 64,
-            told.controls.allSatisfy({ $0.low.isFinite && $0.high.isFinite && $0.low <= $0.high }),
-            told.choices > 0 || !told.controls.isEmpty
+        let description = state.description
+        guard description.text != true else { return nil }
+        guard (0...1024).contains(description.choices), (0...1 << 20).contains(description.inputs), description.controls.count <= 64,
+            description.controls.allSatisfy({ $0.low.isFinite && $0.high.isFinite && $0.low <= $0.high }),
+            description.choices > 0 || !description.controls.isEmpty
         else { throw CheckpointMismatch("\(path) describes a policy that nothing could be decided by") }
         var settings = DecideSettings()
         (settings.choices, settings.controls) = (state.description.choices, state.description.controls)

@@ -1,6 +1,6 @@
 import Yams
 
-/// A tree of defaults that takes values from files, variables and the command line, and keeps a list of what it refused.
+/// A tree of defaults that is overlaid with values from files, variables and the command line, and a list of the values refused.
 struct ConfigurationMerge {
     private(set) var tree: Node
     private(set) var origins: [String: Origin] = [:]
@@ -23,13 +23,13 @@ struct ConfigurationMerge {
         if !problems.contains(problem), problems.count < Self.mostProblems { problems.append(problem) }
     }
 
-    /// Problems told at once.
+    /// The most problems that are reported at once.
     private static let mostProblems = 1000
 
     mutating func overlay(text: String, of name: String) {
         guard !ScalarForm.isTooDeep(text) else { return report("nests too deep for a configuration", at: .file(name, line: 1)) }
         do {
-            // A byte order mark is no part of the text.
+            // A byte order mark is not part of the text.
             guard let node = try compose(yaml: text.hasPrefix("\u{feff}") ? String(text.dropFirst()) : text) else { return }
             guard !node.hasMoreNodes(than: Self.mostNodes) else {
                 return report(
@@ -42,7 +42,7 @@ struct ConfigurationMerge {
             report("not YAML: \(problem)", at: .file(name, line: mark.line))
         } catch let YamlError.duplicatedKeysInMapping(duplicates, context) {
             let names = duplicates.sorted().map { $0.prefix(80) }.joined(separator: ", ")
-            report("\(names) stands there twice", at: .file(name, line: context.mark.line))
+            report("\(names) is given twice", at: .file(name, line: context.mark.line))
         } catch let YamlError.reader(problem, _, _, _) {
             report("not YAML: \(problem)", at: .file(name, line: 1))
         } catch {
@@ -50,7 +50,7 @@ struct ConfigurationMerge {
         }
     }
 
-    /// A configuration with more values is refused: aliases can repeat a few of them without end.
+    /// A configuration with more values is refused: aliases can multiply a few of them without bound.
     private static let mostNodes = 100_000
 
     mutating func set(key: String, yaml: String, from origin: Origin) {
@@ -105,8 +105,8 @@ struct ConfigurationMerge {
         return .mapping(mapping)
     }
 
-    /// Reports what lists and open mappings were given that nothing has taken, and values in them that can be read in more than one way.
-    /// - Parameter made: the tree that the settings made of this one encode as.
+    /// Reports keys in lists and open mappings that no setting uses, and values in them that can be read in more than one way.
+    /// - Parameter made: the tree that the decoded settings encode as.
     mutating func compare(with made: Node) {
         for key in origins.keys.sorted() {
             let path = key.split(separator: ".").map(String.init)
@@ -131,14 +131,14 @@ struct ConfigurationMerge {
                 }
             }
         } else if given.scalar != nil, made.scalar != nil, !made.isNull {
-            // What was read as a number may stand as any number: whether it must be whole is for whoever takes it.
+            // A number encodes as any number: the decoded type has checked whether it must be whole.
             let kind = made.kind == "a whole number" ? "a number" : made.kind
             guard let misfit = given.misfit(kind) else { return }
             report("\(path) \(misfit)", at: place(of: path, given))
         }
     }
 
-    /// Where a value inside `key` was written: its own line, where it stands in a file.
+    /// Where a value inside `key` was written: in a file, its own line.
     func place(of key: String, _ node: Node?) -> Origin {
         var path = key.split(whereSeparator: { ".[".contains($0) })[...]
         while !path.isEmpty {
@@ -161,7 +161,7 @@ struct ConfigurationMerge {
 }
 
 extension Node {
-    /// What a value of this node's kind is called in an error.
+    /// The name of this node's kind in an error.
     var kind: String {
         if sequence != nil { return "a list" }
         if mapping != nil { return "keys and values" }
@@ -171,8 +171,8 @@ extension Node {
         return "a text"
     }
 
-    /// This node, which is no misfit, as a value in the place of `base`. A whole number fits where a number is wanted; one value
-    /// fits where a list is.
+    /// This node, which has passed `misfit`, as a value in the place of `base`. A whole number fits where a number is wanted; one value
+    /// fits where a list is wanted.
     func fitting(_ base: Node) -> Node {
         guard let scalar else { return self }
         if base.sequence != nil { return Node([self]) }
@@ -196,7 +196,7 @@ extension Node {
         return ""
     }
 
-    /// The value in one line, as far as it is worth showing in a message.
+    /// The value in one line, shortened for a message.
     var shown: String {
         let text = compact
         return text.count > 80 ? text.prefix(79) + "…" : text

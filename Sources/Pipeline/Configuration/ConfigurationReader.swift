@@ -2,16 +2,18 @@ import Foundation
 import Yams
 
 /// Reads a typed configuration from one YAML file, the environment and command-line overrides, in that order, on top of
-/// the type's defaults. Every key must exist in the defaults, and every value must have the default's kind, so a
-/// misspelt key is told with its file and line instead of being ignored.
+/// the type's defaults. Every key must exist in the defaults, and every value must have the default's kind, so a misspelt key
+/// is reported with its file and line instead of being ignored.
 ///
-/// The defaults are the value's own encoding: a key is known when `Settings()` encodes it. An empty mapping in the defaults is open: it takes any key.
+/// The defaults are the value's own encoding: a key is known when `Settings()` encodes it. An empty mapping in the defaults is open: it
+/// takes any key.
 public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
+    /// The settings when nothing is given.
     public let defaults: Settings
-    /// The whole configuration with its defaults, as YAML, where the settings are a part of it; nil: the settings are all of it.
+    /// The whole configuration with its defaults, as YAML, where the settings are a part of it; nil: the settings are the whole.
     private let wholeText: String?
 
-    /// - Parameter whole: the whole configuration, where the settings are a part of it: keys of other parts are known and checked too.
+    /// - Parameter whole: the whole configuration as YAML, where the settings are a part of it: keys of other parts are checked too.
     public init(defaults: Settings, whole: String? = nil) {
         self.defaults = defaults
         wholeText = whole
@@ -19,10 +21,12 @@ public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
 
     /// The settings, and where each key that is not a default was set.
     public struct Reading: Sendable {
+        /// The settings as read.
         public var settings: Settings
+        /// By dotted key, where it was set; without the keys at their defaults.
         public let origins: [String: Origin]
 
-        /// Names the place where `key`, or the nearest key above it, was set; else the first one that a key below it was set at.
+        /// The place where `key`, or the nearest key above it, was set; else the first place where a key below it was set.
         public func origin(of key: String) -> Origin {
             var path = key.split(separator: ".")[...]
             while !path.isEmpty {
@@ -33,6 +37,7 @@ public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
         }
     }
 
+    /// Reads and checks the settings.
     /// - Parameters:
     ///   - file: name and text of a YAML file, if there is one.
     ///   - environment: variables named `ACCRETE_` and the key in capitals, dots as double underscores
@@ -76,6 +81,7 @@ public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
     }
 
     /// Every key with its default, in the order of the type's declaration, for documentation and checks.
+    /// - Throws: `ConfigurationError` where the defaults do not encode.
     public func keys() throws(ConfigurationError) -> [(key: String, value: String)] {
         ConfigurationMerge.leaves(of: try tree(of: defaults)).map { ($0.key, $0.node.compact) }
     }
@@ -102,7 +108,7 @@ public struct ConfigurationReader<Settings: Codable & Sendable>: Sendable {
 }
 
 extension DecodingError {
-    /// What could not be read, with its key and its place.
+    /// The error as a problem, with its key and its place.
     func problem(in merge: ConfigurationMerge) -> ConfigurationError.Problem {
         let (context, missing): (Context, String?) =
             switch self {
@@ -157,6 +163,7 @@ public enum Origin: Sendable, Equatable, CustomStringConvertible {
 
 /// Everything that is wrong with a configuration, each with its place.
 public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
+    /// One problem and its place.
     public struct Problem: Sendable, Equatable, CustomStringConvertible {
         public let origin: Origin
         public let text: String
@@ -169,6 +176,7 @@ public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
         public var description: String { "\(origin): \(text)" }
     }
 
+    /// All problems, in the order in which they were found.
     public let problems: [Problem]
 
     public init(problems: [Problem]) {

@@ -3,6 +3,7 @@ import Yams
 
 extension ConfigurationReader {
     /// A JSON Schema (2020-12) of the configuration file, for editors: every key with its kind and default.
+    /// - Throws: `ConfigurationError` where the defaults do not encode.
     public func jsonSchema(title: String) throws -> String {
         var schema = Self.schema(of: try tree(of: defaults))
         schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"

@@ -1,19 +1,18 @@
 import Foundation
 import Yams
 
-/// The ways of writing a value that are taken, and why another is not.
+/// The accepted notations of scalar values, and why another is refused.
 ///
-/// YAML 1.1 and 1.2 read `010`, `1_000`, `1:30` and `yes` differently. None of these is read as anything: each is refused, with
-/// what it might have meant.
+/// YAML 1.1 and 1.2 read `010`, `1_000`, `1:30` and `yes` differently. Each of these is refused, with its possible meanings.
 enum ScalarForm {
-    /// Why a plain scalar is no whole number, as what follows the refused text; nil where it is one.
+    /// Why a plain scalar is no whole number, as the text to append to the refusal; nil where it is one.
     static func problemOfInteger(_ text: String) -> String? {
         let digits = text.first == "-" || text.first == "+" ? text.dropFirst() : text[...]
         guard digits == "0" || digits.wholeMatch(of: /[1-9][0-9]*/) != nil else { return ambiguity(of: text) ?? "" }
         return Int(text) == nil ? ": it does not fit into 64 bits" : nil
     }
 
-    /// Why a plain scalar is no number.
+    /// Why a plain scalar is no number; nil where it is one.
     static func problemOfNumber(_ text: String) -> String? {
         guard text.wholeMatch(of: /[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?/) != nil else {
             return ambiguity(of: text) ?? ""
@@ -24,7 +23,7 @@ enum ScalarForm {
         return value == 0 && mantissa.contains(where: { ("1"..."9").contains($0) }) ? ": it is smaller than any 64-bit number" : nil
     }
 
-    /// Why a plain scalar is neither true nor false.
+    /// Why a plain scalar is neither true nor false; nil where it is one of them.
     static func problemOfBool(_ text: String) -> String? {
         switch text {
         case "true", "True", "TRUE", "false", "False", "FALSE": nil
@@ -34,7 +33,7 @@ enum ScalarForm {
         }
     }
 
-    /// What about a text that looks like a number is read in more than one way.
+    /// Why a text that looks like a number can be read in more than one way; nil where it cannot.
     private static func ambiguity(of text: String) -> String? {
         let digits = text.drop { $0 == "-" || $0 == "+" }
         if digits.wholeMatch(of: /0[0-9_]+/) != nil {
@@ -53,10 +52,10 @@ enum ScalarForm {
         return nil
     }
 
-    /// Nesting deeper than this is no configuration; what reads YAML recurses with it.
+    /// Deeper nesting is refused; the YAML parser recurses with it.
     private static let deepest = 64
 
-    /// Whether a text nests deeper than any configuration, as far as can be told without reading it.
+    /// Whether a text nests deeper than any configuration, estimated without parsing it.
     static func isTooDeep(_ yaml: String) -> Bool {
         var flow = 0
         var leading = 0, isLeading = true
@@ -80,7 +79,7 @@ enum ScalarForm {
 }
 
 extension Node {
-    /// Whether it is YAML's null: nothing at all, `~` or `null`, not quoted.
+    /// Whether it is YAML's null: empty, `~` or `null`, not quoted.
     var isNull: Bool {
         guard let scalar, scalar.style == .plain || scalar.style == .any else { return false }
         return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
@@ -88,7 +87,7 @@ extension Node {
 
     private var isPlain: Bool { scalar.map { $0.style == .plain || $0.style == .any } ?? false }
 
-    /// Why this node cannot stand where a value of `kind` is wanted, as a sentence's end; nil where it can.
+    /// Why this node is no value of `kind`, as the end of a sentence; nil where it is one.
     func misfit(_ kind: String) -> String? {
         let plain = "wants \(kind), not '\(shown)'"
         if kind == "a list" {

@@ -1,12 +1,13 @@
 import Schema
 import Statistics
 
-/// Which of a modality's frames make up a moment.
+/// Chooses which of a modality's frames make up a moment.
 protocol AlignmentPolicy: Sendable {
     /// - Parameter end: the end of the moment, in session time.
     static func choose(from frames: AlignmentFrames, at end: Int64) -> [MomentAligner.Arrival]
 }
 
+/// The policies by the name that a configuration uses.
 let alignmentPolicies: KeyValuePairs<String, any AlignmentPolicy.Type> = [
     "concatenate": Concatenated.self,
     "latest": Latest.self,
@@ -19,21 +20,21 @@ let alignmentPolicies: KeyValuePairs<String, any AlignmentPolicy.Type> = [
 struct AlignmentFrames {
     /// After the moment's start, up to its end.
     var within: [MomentAligner.Arrival]
-    /// After its end, as far as they are known while it waits. The next moment has them too.
+    /// After its end, as far as they have arrived while it waits. The next moment has them too.
     var beyond: [MomentAligner.Arrival]
 }
 
-/// Everything, one after another: words, sounds.
+/// All frames, one after another: text, audio.
 enum Concatenated: AlignmentPolicy {
     static func choose(from frames: AlignmentFrames, at end: Int64) -> [MomentAligner.Arrival] { frames.within }
 }
 
-/// The newest.
+/// The newest frame.
 enum Latest: AlignmentPolicy {
     static func choose(from frames: AlignmentFrames, at end: Int64) -> [MomentAligner.Arrival] { frames.within.suffix(1) }
 }
 
-/// The nearest to the end, before or after it; of two as near, the earlier. `exact` is nearest within a tolerance of 0.
+/// The frame nearest to the end, before or after it; of two equally near, the earlier. `exact` is nearest within a tolerance of 0.
 enum Nearest: AlignmentPolicy {
     static func choose(from frames: AlignmentFrames, at end: Int64) -> [MomentAligner.Arrival] {
         guard let before = frames.within.last else { return Array(frames.beyond.prefix(1)) }
@@ -42,8 +43,8 @@ enum Nearest: AlignmentPolicy {
     }
 }
 
-/// The straight line between the newest frame before the end and the next of the same source after it, read at the end. Where nothing came after
-/// it, the newest stands: nothing is continued into the future.
+/// Linear interpolation, at the end, between the newest frame before it and the next frame of the same source after it. Without a later
+/// frame the newest is used: nothing is extrapolated.
 enum Interpolated: AlignmentPolicy {
     static func choose(from frames: AlignmentFrames, at end: Int64) -> [MomentAligner.Arrival] {
         guard let before = frames.within.last else { return Array(frames.beyond.prefix(1)) }

@@ -1,18 +1,20 @@
 import Statistics
 
-/// How one modality's frames are brought to a moment; what is left out follows the modality.
+/// How one modality's frames are aligned with a moment; fields that are left out have the modality's defaults.
 public struct AlignmentRule: Codable, Sendable, Equatable {
+    /// The modality's name.
     public var modality: String
-    /// A name in `alignmentPolicies`; without one, the modality's own: of images the latest counts, everything else is concatenated and cut to the model's
-    /// newest rows.
+    /// A name in `alignmentPolicies`; without one, the modality's own: of images the latest is used, everything else is concatenated and
+    /// cut to the newest rows that the model takes.
     public var policy: String?
-    /// Seconds from the moment's end beyond which a frame does not count; without it, none for `exact`, any number for the others.
+    /// Seconds from the moment's end beyond which a frame is not used; without it 0 for `exact`, unlimited for the others.
     public var tolerance: Double?
     /// Seconds that a moment waits for this modality's sources; without it, `fuse.lateness`.
     public var lateness: Double?
-    /// Seconds by which a source's own readings may come out of order: it has passed a moment's end when its newest reading is this much later.
+    /// Seconds by which a source's own readings may arrive out of order: it has passed a moment's end when its newest reading is this much
+    /// later.
     public var disorder: Double?
-    /// Seconds for which the latest frame of an earlier moment stands in where a moment has none.
+    /// Seconds for which the latest frame of an earlier moment is used where a moment has none.
     public var hold: Double?
 
     public init(modality: String) {
@@ -31,7 +33,7 @@ public struct AlignmentRule: Codable, Sendable, Equatable {
     }
 }
 
-/// A rule with nothing left out; times in nanoseconds.
+/// An alignment rule with all defaults filled in; times in nanoseconds.
 struct Alignment: Sendable {
     let policy: String
     let tolerance: Int64
@@ -50,12 +52,13 @@ struct Alignment: Sendable {
         hold = nanoseconds(rule.hold ?? 0)
     }
 
+    /// The frames that make up the moment that ends at `end`, in session time.
     /// - Parameter held: the modality's latest frame of earlier moments.
     func choose(from frames: AlignmentFrames, held: MomentAligner.Arrival?, at end: Int64) -> [MomentAligner.Arrival] {
         guard let type = alignmentPolicies.first(where: { $0.key == policy })?.value else {
             preconditionFailure("no alignment policy is called \(policy)")
         }
-        // Interpolated frames have the end's own time: how far their neighbours may be is asked before.
+        // Interpolated frames have the time of the end, so the tolerance is applied to their neighbours first.
         let near = AlignmentFrames(
             within: frames.within.filter { end.clampedSubtracting($0.frame.time) <= tolerance },
             beyond: frames.beyond.filter { $0.frame.time.clampedSubtracting(end) <= tolerance })

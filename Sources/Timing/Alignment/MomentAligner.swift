@@ -3,18 +3,22 @@ import Statistics
 
 /// Aligns feature frames in event time and closes moments at the boundaries that ingest marked, each modality by its own rule.
 ///
-/// Every extract process repeats each boundary after the frames that came before it, so a boundary heard from all modalities is complete as
-/// far as the graph is concerned. In live use a moment then still waits for sources that have not passed its end, at most the lateness of their
-/// modality; in lockstep it waits for the modalities alone, and for as long as it takes, and what a modality tells behind a boundary has not
-/// happened yet, so that equal streams give equal moments. Moments close in the order of their boundaries.
+/// Every extract process repeats each boundary after the frames that came before it, so a boundary received from all modalities is complete
+/// as far as the graph is concerned. In live mode a moment then still waits for sources that have not passed its end, at most for the
+/// lateness of their modality. In lockstep it waits for the modalities alone, without a limit, and frames that a modality sends after a
+/// boundary are not used before it, so that equal streams give equal moments. Moments close in the order of their boundaries.
 public struct MomentAligner: Sendable {
+
+    /// Its settings are fuse's.
     public typealias Configuration = FuseSettings
 
     /// A frame with its features, row by row.
     public struct Arrival: Sendable, Equatable {
+        /// The frame's header, with source, sequence and time.
         public var frame: Frame
+        /// (rows · columns) features.
         public var values: [Float]
-        /// Ordinal of the newest boundary that the modality had told before it.
+        /// Ordinal of the newest boundary that the modality had sent before it.
         var boundary: UInt64 = 0
 
         public init(frame: Frame, values: [Float]) {
@@ -23,13 +27,17 @@ public struct MomentAligner: Sendable {
         }
     }
 
-    /// What counts of a session at a boundary: frames by modality, in event time.
+    /// The aligned frames of a session at a boundary: by modality, in event time.
     public struct Slice: Sendable, Equatable {
+        /// The boundary that ends the moment.
         public var boundary: Boundary
+        /// The moment's start in session time, nanoseconds.
         public var start: Int64
+        /// The chosen frames by modality; none for a modality that is absent.
         public var frames: [String: [Arrival]]
     }
 
+    /// Why a frame or a boundary is not accepted.
     public enum Refusal: String, Error, Sendable, CaseIterable {
         case late, duplicate, overflow, unknownModality, staleBoundary
     }
@@ -37,24 +45,24 @@ public struct MomentAligner: Sendable {
     private struct Source: Sendable {
         var modality: String
         var newest: Int64
-        var heard: Int64
+        var lastSeen: Int64
     }
 
     private struct Session: Sendable {
         var start: Int64?
         var frames: [String: [Arrival]] = [:]
-        /// The latest frame of each modality that a closed moment could have had.
+        /// The latest frame of each modality that lies within a closed moment.
         var held: [String: Arrival] = [:]
-        /// The newest boundary that each modality has told.
+        /// The newest boundary that each modality has sent.
         var passed: [String: (ordinal: UInt64, end: Int64)] = [:]
         var sources: [String: Source] = [:]
-        var heard: Int64 = 0
+        var lastSeen: Int64 = 0
     }
 
     private struct Pending: Sendable {
         var boundary: Boundary
         var confirmed: Set<String>
-        var heard: Int64
+        var arrived: Int64
     }
 
     private let configuration: Configuration
@@ -66,13 +74,13 @@ public struct MomentAligner: Sendable {
     private var epoch: UInt64 = 0
     /// Ordinal of the newest boundary whose moment is closed.
     public private(set) var closed: UInt64 = 0
-    /// Frames that came out of order within their source, and frames newer than a moment that still waits: used, and counted here.
+    /// The number of frames that arrived out of order within their source, and of frames newer than a waiting moment; both are used.
     public private(set) var outOfOrder = 0, early = 0
 
     /// - Parameters:
     ///   - modalities: those that confirm a boundary.
-    ///   - policies: how a modality is aligned where no rule says so, by name; one that is not among them is concatenated.
-    ///   - waitsForAll: lockstep: a moment closes when every modality confirmed its boundary, and never before.
+    ///   - policies: by modality, the name of the policy where no rule gives one; others are concatenated.
+    ///   - waitsForAll: lockstep: a moment closes when every modality has confirmed its boundary, and never before.
     public init(_ configuration: Configuration, modalities: [String], policies: [String: String] = [:], waitsForAll: Bool) {
         self.configuration = configuration
         self.modalities = modalities
@@ -80,19 +88,20 @@ public struct MomentAligner: Sendable {
         self.waitsForAll = waitsForAll
     }
 
-    /// Takes a frame in.
+    /// Inserts a frame that arrives at `now`, in nanoseconds.
+    /// - Returns: why it is not accepted, or for `overflow` that the oldest frame was dropped for it; nil otherwise.
     public mutating func insert(_ arrival: Arrival, at now: Int64) -> Refusal? {
         let frame = arrival.frame
         guard modalities.contains(frame.modality) else { return .unknownModality }
         let name = key(frame.session, frame.timeline)
         var session = sessions[name] ?? Session()
         defer { keep(session, as: name) }
-        session.heard = now
+        session.lastSeen = now
         let source = "\(frame.modality).\(frame.source)"
         let newest = session.sources[source]?.newest ?? .min
-        session.sources[source] = Source(modality: frame.modality, newest: max(newest, frame.time), heard: now)
+        session.sources[source] = Source(modality: frame.modality, newest: max(newest, frame.time), lastSeen: now)
         if session.sources.count > configuration.maximumSources,
-            let oldest = session.sources.min(by: { $0.value.heard < $1.value.heard })?.key
+            let oldest = session.sources.min(by: { $0.value.lastSeen < $1.value.lastSeen })?.key
         {
             session.sources[oldest] = nil
         }
@@ -120,8 +129,8 @@ public struct MomentAligner: Sendable {
         return isFull ? .overflow : nil
     }
 
-    /// Lets go of the oldest frame where there are too many. In lockstep those between two boundaries are counted, so that what is let go does not depend
-    /// on how far moments have come.
+    /// Drops the oldest frame where there are too many. In lockstep the frames between two boundaries are counted, so that the result does
+    /// not depend on the progress of moments.
     private func makeRoom(in frames: inout [Arrival], boundary: UInt64) -> Bool {
         guard frames.count > configuration.maximumFrames else { return false }
         guard waitsForAll else {
@@ -134,7 +143,8 @@ public struct MomentAligner: Sendable {
         return true
     }
 
-    /// Notes that `modality` has passed `boundary`.
+    /// Records that `modality` has passed `boundary`.
+    /// - Returns: why the boundary is not accepted; nil where it is.
     public mutating func insert(_ boundary: Boundary, from modality: String, at now: Int64) -> Refusal? {
         guard modalities.contains(modality) else { return .unknownModality }
         if boundary.epoch < epoch { return .staleBoundary }
@@ -156,12 +166,14 @@ public struct MomentAligner: Sendable {
         if boundary.ordinal <= closed { return waitsForAll ? .staleBoundary : nil }
         guard pending.count < configuration.maximumPending else { return .overflow }
         let place = pending.firstIndex { $0.boundary.ordinal > boundary.ordinal } ?? pending.endIndex
-        pending.insert(Pending(boundary: boundary, confirmed: [modality], heard: now), at: place)
+        pending.insert(Pending(boundary: boundary, confirmed: [modality], arrived: now), at: place)
         return nil
     }
 
     /// The next moment that is complete or has waited long enough, or nil.
-    /// - Parameter feedback: feedback messages heard so far; in lockstep a moment waits for all that came before it.
+    /// - Parameters:
+    ///   - now: in nanoseconds, on the clock of `insert`.
+    ///   - feedback: feedback messages received so far; in lockstep a moment waits for all that came before it.
     public mutating func close(at now: Int64, feedback: UInt64) -> Slice? {
         guard let first = pending.first, isReady(first, at: now, feedback: feedback) else { return nil }
         pending.removeFirst()
@@ -172,13 +184,13 @@ public struct MomentAligner: Sendable {
     private func isReady(_ moment: Pending, at now: Int64, feedback: UInt64) -> Bool {
         let hasAll = moment.confirmed.count == modalities.count
         if waitsForAll { return hasAll && moment.boundary.ordinal == closed.clampedAdding(1) && feedback >= moment.boundary.feedback }
-        let waited = now.clampedSubtracting(moment.heard)
+        let waited = now.clampedSubtracting(moment.arrived)
         if waited >= rules.values.map(\.lateness).max() ?? 0 { return true }
         guard hasAll || modalities.allSatisfy({ moment.confirmed.contains($0) || waited >= lateness(of: $0) }) else { return false }
         let timeout = Int64(clamping: configuration.sourceTimeout * 1e9)
         let sources =
             sessions[key(moment.boundary.session, moment.boundary.timeline)]?.sources.values
-            .filter { now.clampedSubtracting($0.heard) <= timeout } ?? []
+            .filter { now.clampedSubtracting($0.lastSeen) <= timeout } ?? []
         return sources.allSatisfy { source in
             let disorder = rules[source.modality]?.disorder ?? 0
             return source.newest.clampedSubtracting(disorder) >= moment.boundary.end || waited >= lateness(of: source.modality)
@@ -206,12 +218,12 @@ public struct MomentAligner: Sendable {
         return Slice(boundary: boundary, start: start, frames: chosen.filter { !$0.value.isEmpty })
     }
 
-    /// Times of two timelines of a session have nothing to do with each other.
+    /// The times of two timelines of a session are unrelated, so each has its own state.
     private func key(_ session: String, _ timeline: UInt64) -> String { timeline == 0 ? session : "\(session)/\(timeline)" }
 
     private mutating func keep(_ session: Session, as name: String) {
         if sessions[name] == nil, sessions.count >= configuration.maximumSessions,
-            let oldest = sessions.min(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) })?.key
+            let oldest = sessions.min(by: { ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key) })?.key
         {
             sessions[oldest] = nil
         }

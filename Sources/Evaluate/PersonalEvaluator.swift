@@ -4,13 +4,13 @@ import Model
 import Schema
 import Serving
 
-/// The referee's player with adapters: the same model, with the session's own numbers added where it has some.
-struct PersonalReferee {
+/// The evaluated model with adapters: the shared model, with the session's own offsets added where it has some.
+struct PersonalEvaluator {
     private let server: ServingModel
     private var adapters: SessionAdapters
     private var version: (number: UInt64, epoch: UInt64)?
 
-    /// Nil where sessions have no adapters of their own.
+    /// Nil where sessions have no adapters.
     init?(_ settings: GraphSettings) throws(ConfigurationProblem) {
         let server = try ServingModel(settings.model, rows: 1, language: false)
         guard let adapters = SessionAdapters(settings, server.layout) else { return nil }
@@ -18,10 +18,14 @@ struct PersonalReferee {
         self.adapters = adapters
     }
 
+    /// Keeps an update of a session's adapters.
+    /// - Throws: as `SessionAdapters.insert` does.
     mutating func insert(_ update: SessionUpdate, payload: WireMessage) throws(Refusal) { try adapters.insert(update, payload: payload) }
 
-    /// One answer, of a model that has learned from nothing at or after the moment; without adapters that of the shared model.
-    /// - Parameter words: the shared model's answer; adapters are for labels, and words are told without them.
+    /// One prediction, of a model that has not learned from the moment or later ones; without adapters that of the shared model.
+    /// - Parameters:
+    ///   - serving: the update that `shared` has the parameters of.
+    ///   - words: the shared model's prediction; adapters are for labels, so the text's likelihood is taken from it.
     mutating func answers(
         to input: MomentInput, of moment: Moment, serving: ModelUpdate, _ shared: ServingModel, words: ServingModel.Answer
     ) -> [ServingModel.Answer] {

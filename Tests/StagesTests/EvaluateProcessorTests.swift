@@ -11,8 +11,8 @@ import Testing
 @testable import Evaluate
 @testable import Learn
 
-/// The referee never scores with a model that has learned from the moment, and takes in no update that is not what it says.
-struct RefereeTests {
+/// The evaluator never scores with a model that has learned from the moment, and adopts no update that does not match its description.
+struct EvaluateProcessorTests {
     private var settings: GraphSettings {
         var settings = GraphSettings()
         settings.model.width = 8
@@ -57,21 +57,21 @@ struct RefereeTests {
     }
 
     @Test func aMomentThatTheModelHasLearnedFromIsSetAsideAndCounted() throws {
-        var referee = Harness(try EvaluateProcessor(settings))
-        _ = referee.send(try update(0, learnedFrom: 0))
-        _ = referee.send(try moment(1))
-        _ = referee.send(try update(1, learnedFrom: 1))
-        _ = referee.send(try moment(2))
-        #expect(referee.processor.telemetry.gauges["setAside"] == 0 && referee.processor.telemetry.modelVersion == 1)
-        for version in 2...5 as ClosedRange<UInt64> { _ = referee.send(try update(version, learnedFrom: 10 * version)) }
-        _ = referee.send(try moment(3))
-        #expect(referee.processor.telemetry.gauges["setAside"] == 0, "the version on duty has not learned from it")
-        _ = referee.send(try moment(51))
-        _ = referee.send(try moment(45))
-        #expect(referee.processor.telemetry.gauges["setAside"] == 1)
+        var evaluator = Harness(try EvaluateProcessor(settings))
+        _ = evaluator.send(try update(0, learnedFrom: 0))
+        _ = evaluator.send(try moment(1))
+        _ = evaluator.send(try update(1, learnedFrom: 1))
+        _ = evaluator.send(try moment(2))
+        #expect(evaluator.processor.telemetry.gauges["setAside"] == 0 && evaluator.processor.telemetry.modelVersion == 1)
+        for version in 2...5 as ClosedRange<UInt64> { _ = evaluator.send(try update(version, learnedFrom: 10 * version)) }
+        _ = evaluator.send(try moment(3))
+        #expect(evaluator.processor.telemetry.gauges["setAside"] == 0, "the version on duty has not learned from it")
+        _ = evaluator.send(try moment(51))
+        _ = evaluator.send(try moment(45))
+        #expect(evaluator.processor.telemetry.gauges["setAside"] == 1)
     }
 
-    /// In one pass, as one by one.
+    /// The predictions in one pass equal those one by one.
     @Test(arguments: [["image", "vector"], ["vector"], []])
     func whatIsSaidWithoutEachModalityIsWhatAModelWithoutItSays(_ senses: [String]) throws {
         var moment = MomentInput()
@@ -93,21 +93,21 @@ struct RefereeTests {
         }
     }
 
-    @Test func anUpdateThatIsNotWhatItsDigestSaysIsRefused() throws {
-        var referee = Harness(try EvaluateProcessor(settings))
-        _ = referee.send(try update(0, learnedFrom: 0, tampered: true))
-        _ = referee.send(try update(3, learnedFrom: 0))
-        _ = referee.send(try update(2, learnedFrom: 0))
-        _ = referee.send(try update(5, learnedFrom: 0))
-        #expect(referee.refusals.map(\.reason) == [.wrongDigest, .sequenceRunsBack])
-        #expect(referee.processor.telemetry.gauges["missedVersions"] == 1)
+    @Test func anUpdateThatDoesNotMatchItsDigestIsRefused() throws {
+        var evaluator = Harness(try EvaluateProcessor(settings))
+        _ = evaluator.send(try update(0, learnedFrom: 0, tampered: true))
+        _ = evaluator.send(try update(3, learnedFrom: 0))
+        _ = evaluator.send(try update(2, learnedFrom: 0))
+        _ = evaluator.send(try update(5, learnedFrom: 0))
+        #expect(evaluator.refusals.map(\.reason) == [.wrongDigest, .sequenceRunsBack])
+        #expect(evaluator.processor.telemetry.gauges["missedVersions"] == 1)
     }
 
     @Test func aModelOfAnotherShapeIsRefused() throws {
         var other = settings
         other.model.width = 16
-        var referee = Harness(try EvaluateProcessor(other))
-        _ = referee.send(try update(0, learnedFrom: 0))
-        #expect(referee.refusals.map(\.reason.rawValue) == ["wrongModel"])
+        var evaluator = Harness(try EvaluateProcessor(other))
+        _ = evaluator.send(try update(0, learnedFrom: 0))
+        #expect(evaluator.refusals.map(\.reason.rawValue) == ["wrongModel"])
     }
 }

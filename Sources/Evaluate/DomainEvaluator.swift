@@ -8,14 +8,14 @@ import Serving
 import Statistics
 import Tensors
 
-/// Measures forgetting: keeps some moments of each domain, and tests all domains so far whenever one ends.
+/// Measures forgetting: keeps a sample of each domain's moments, and tests all domains so far whenever one ends.
 ///
-/// A domain is what readings name, or begins where a detector sees the model's loss drift. One that comes back counts as a new one.
-struct DomainReferee {
+/// A domain is named by readings, or begins where a detector finds drift of the model's loss. A domain that returns counts as a new one.
+struct DomainEvaluator {
     private let settings: EvaluateSettings
     private let classes: Int
     private let scorer: ServingModel
-    /// The model as it was when the present domain began.
+    /// The model's parameters when the current domain began.
     private let beginning: ParameterStore<Float>
     private let start: ParameterStore<Float>
     private var detector: NamedDetector?
@@ -24,7 +24,7 @@ struct DomainReferee {
     private var current: String?
     private var starts: [UInt64] = []
     private var samples: [[MomentInput]] = []
-    private var offered = 0
+    private var itemsSeen = 0
     private static let rows = 8
 
     /// - Parameter start: the parameters that a learner begins with.
@@ -38,15 +38,15 @@ struct DomainReferee {
         random = RandomSource(seed: UInt64(settings.seed))
     }
 
-    /// A moment comes: where it opens another domain, the one before it has ended.
-    /// - Parameter serving: the model that has learned up to here.
+    /// Notes a moment's domain: where it is another one, the previous domain has ended.
+    /// - Parameter serving: the parameters of the model that has learned up to here.
     /// - Returns: whether a domain ended.
     mutating func open(_ domain: String, at ordinal: UInt64, serving: ParameterStore<Float>) -> Bool {
         guard !domain.isEmpty, domain != current else { return false }
         return turn(to: domain, at: ordinal, serving)
     }
 
-    /// A moment's label is known.
+    /// Adds a labelled moment to the domain's sample, by reservoir sampling.
     /// - Parameter loss: of the model's prediction, in nats.
     /// - Returns: whether a domain ended.
     mutating func add(_ input: MomentInput, label: Int, loss: Double, ordinal: UInt64, serving: ParameterStore<Float>) -> Bool {
@@ -56,18 +56,19 @@ struct DomainReferee {
         guard current != nil, settings.holdOut == 0 || ordinal % UInt64(settings.holdOut) == 0 else { return ended }
         var moment = input
         moment.label = label
-        offered += 1
+        itemsSeen += 1
         let last = samples.count - 1
         if samples[last].count < settings.domainSample {
             samples[last].append(moment)
         } else {
-            let place = random.uniform(below: offered)
+            let place = random.uniform(below: itemsSeen)
             if place < settings.domainSample { samples[last][place] = moment }
         }
         return ended
     }
 
-    /// The stream is over, and with it the last domain.
+    /// Ends the last domain at the end of the stream.
+    /// - Returns: whether a domain ended.
     mutating func end(serving: ParameterStore<Float>) -> Bool {
         guard current != nil else { return false }
         measure(serving)
@@ -84,7 +85,7 @@ struct DomainReferee {
         current = domain
         starts.append(ordinal)
         samples.append([])
-        offered = 0
+        itemsSeen = 0
         return ended
     }
 
@@ -94,7 +95,7 @@ struct DomainReferee {
         scores.end(current ?? "", accuracy: accuracies, before: accuracy(on: newest, beginning), initial: accuracy(on: newest, start))
     }
 
-    /// 0 without moments.
+    /// The share of moments whose class is predicted correctly; 0 without moments.
     private func accuracy(on sample: [MomentInput], _ parameters: ParameterStore<Float>) -> Double {
         guard !sample.isEmpty else { return 0 }
         scorer.parameters.assign(from: parameters)
@@ -107,6 +108,7 @@ struct DomainReferee {
         return Double(right) / Double(sample.count)
     }
 
+    /// The accuracy matrix and its summary figures, on `evaluation.domains/`.
     var message: Outgoing {
         let matrix = scores.matrix
         return Outgoing(

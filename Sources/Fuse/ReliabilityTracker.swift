@@ -3,7 +3,7 @@ import Schema
 import Timing
 
 /// The reliability of every modality of every session, and which are muted.
-struct ReliabilityBook {
+struct ReliabilityTracker {
     struct Change: Equatable {
         var modality: String
         var isMuted: Bool
@@ -11,7 +11,7 @@ struct ReliabilityBook {
         var cause: SenseReliability.Cause
     }
 
-    /// What is held of the modalities of one moment.
+    /// The reliability of one moment's modalities, those muted, and what has changed.
     struct Judgement {
         var reliability: [String: Double] = [:]
         var muted: Set<String> = []
@@ -20,7 +20,7 @@ struct ReliabilityBook {
 
     private struct Session {
         var senses: [String: SenseReliability] = [:]
-        var heard: UInt64 = 0
+        var lastSeen: UInt64 = 0
 
         mutating func observe(_ modality: String, _ features: [Float], validity: Double, _ settings: ReliabilitySettings) {
             senses[modality, default: SenseReliability(settings)].observe(features, validity: validity)
@@ -38,10 +38,10 @@ struct ReliabilityBook {
         maximumSessions = settings.maximumSessions
     }
 
-    /// Takes in a moment's readings, and judges its modalities.
+    /// Updates the statistics with a moment's readings, and rates its modalities.
     mutating func judge(_ input: MomentInput, session name: String, ordinal: UInt64) -> Judgement {
         var session = sessions[name] ?? Session()
-        session.heard = ordinal
+        session.lastSeen = ordinal
         for (modality, sense) in input.senses { session.observe(modality, sense.values, validity: Double(sense.validity), settings) }
         if !input.text.isEmpty { session.observe(MultimodalConfiguration.textName, input.text.map(Float.init), validity: 1, settings) }
         let present = session.senses.keys.filter { input.has($0) }.sorted()
@@ -58,7 +58,7 @@ struct ReliabilityBook {
         return judgement
     }
 
-    /// Mutes and readmits; the most reliable of the modalities that are there always speaks.
+    /// Mutes and readmits modalities; the most reliable of those that are present is never left out.
     private mutating func decide(
         _ session: inout Session, _ present: [String], _ judgement: inout Judgement, _ causes: [String: SenseReliability.Cause]
     ) {
@@ -79,7 +79,10 @@ struct ReliabilityBook {
         judgement.muted = Set(muted.filter { $0 != spared })
     }
 
-    /// Takes in how far each modality's own opinion of a moment missed its label.
+    /// Updates the error statistics with a label.
+    /// - Parameters:
+    ///   - experts: by modality, the class probabilities of its expert.
+    ///   - classes: the number of classes.
     mutating func learn(_ experts: [String: [Float]], label: Int, classes: Int, session name: String) {
         guard var session = sessions[name] else { return }
         for (modality, opinion) in experts where label < opinion.count && opinion[label].isFinite {
@@ -90,7 +93,7 @@ struct ReliabilityBook {
 
     private mutating func keep(_ session: Session, as name: String) {
         if sessions[name] == nil, sessions.count >= maximumSessions,
-            let oldest = sessions.min(by: { ($0.value.heard, $0.key) < ($1.value.heard, $1.key) })?.key
+            let oldest = sessions.min(by: { ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key) })?.key
         {
             sessions[oldest] = nil
         }
