@@ -117,8 +117,8 @@ struct AnswersTests {
     /// Through the whole processor: a moment that asks for an answer is predicted at once, and its answer follows with the ticks.
     @Test func fusePredictsFirstAndAnswersAfterwards() throws {
         var fuse = Harness(try FuseProcessor(settings, clock: MonotonicClock()))
-        let published = PublishedParameters(try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
-        let (payload, digest) = (published.payload, published.digest)
+        let update = PublishedParameters(try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
+        let (payload, digest) = (update.payload, update.digest)
         fuse.send(
             try .init(
                 WireMessage(
