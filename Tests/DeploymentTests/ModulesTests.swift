@@ -29,9 +29,9 @@ struct ModulesTests {
         for match in text.matches(of: pattern) {
             if let number = match.1 { floor = Int(number) }
             if match.2 != nil { floor = nil }
-            let names = (match.5 ?? match.7 ?? "").split(separator: ",").map { part in
-                let word = part.trimmingCharacters(in: .whitespacesAndNewlines)
-                return word.hasPrefix("\"") ? String(word.dropFirst().dropLast()) : products[word] ?? word
+            let words = (match.5 ?? match.7 ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }
+            let names = words.filter { !$0.isEmpty }.map { word in
+                word.hasPrefix("\"") ? String(word.dropFirst().dropLast()) : products[word] ?? word
             }
             if let kind = match.3, let name = match.4, name != "name" {
                 let directory = kind == "tests" ? "Tests/\(name)Tests" : "Sources/\(name)"
