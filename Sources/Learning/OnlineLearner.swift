@@ -228,10 +228,10 @@ public final class OnlineLearner {
         let present = model.configuration.modalities.filter { moment.has($0) }
         var hidden = present.filter { _ in random.uniform() < configuration.modalityDropout }
         if hidden.count == present.count { hidden = [] }
-        let turns = model.configuration.senses.map { sense in
+        let shifts = model.configuration.senses.map { sense in
             sense.jitter == 0 ? 0 : random.uniform(below: 2 * sense.jitter + 1) - sense.jitter
         }
-        graph.moments.set(moment, row: row, hiding: Set(hidden), turns: turns)
+        graph.moments.set(moment, row: row, hiding: Set(hidden), shifts: shifts)
     }
 }
 

@@ -34,7 +34,7 @@ package struct Answers {
     private let settings: AnswerSettings
     private let seed: UInt64
     private let clock: any TimeSource
-    private let voice: MomentVoice
+    private let decoder: MomentDecoder
     private let tokenizer: any Tokenizer
     private var waiting: [Asked] = []
     private var current: Asked?
@@ -59,7 +59,7 @@ package struct Answers {
         decider = try TextDecider(all)
         self.clock = clock
         self.tokenizer = tokenizer.isEmpty ? ByteTokenizer() : try openTokenizer(directory: tokenizer)
-        voice = MomentVoice(
+        decoder = MomentDecoder(
             try MultimodalModel(model), sampling: settings.sampling, maximumTokens: settings.maximumTokens, measures: decider != nil)
     }
 
@@ -87,7 +87,7 @@ package struct Answers {
     package mutating func speak(_ speaker: Speaker) -> [Outgoing] {
         if current == nil { begin(speaker) }
         if version != speaker.version, settings.adoption == .recompute, current != nil {
-            voice.adopt(speaker.parameters) { decider?.lay(over: $0) }
+            decoder.adopt(speaker.parameters) { decider?.lay(over: $0) }
             version = speaker.version
         }
         return piece(of: settings.tokensPerTick)
@@ -106,7 +106,7 @@ package struct Answers {
     private mutating func begin(_ speaker: Speaker) {
         guard !waiting.isEmpty else { return }
         let asked = waiting.removeFirst()
-        voice.begin(asked.input.without(asked.muted), with: speaker.parameters, seed: seed &+ asked.moment.ordinal) {
+        decoder.begin(asked.input.without(asked.muted), with: speaker.parameters, seed: seed &+ asked.moment.ordinal) {
             decider?.lay(over: $0)
         }
         (version, policyVersion) = (speaker.version, decider?.version ?? 0)
@@ -118,12 +118,12 @@ package struct Answers {
     private mutating func piece(of count: Int) -> [Outgoing] {
         guard let asked = current else { return [] }
         var tokens: [Int] = []
-        while tokens.count < count, let token = voice.next() { tokens.append(token) }
+        while tokens.count < count, let token = decoder.next() { tokens.append(token) }
         let answer = answer(to: asked.moment, tokens)
         pieces += 1
         // the session was checked on its way in
         let told = (try? Topics.answer(asked.moment.session)).map { [Outgoing(answer, on: $0)] } ?? []
-        return voice.isSpeaking ? told : told + end(asked, answer)
+        return decoder.isGenerating ? told : told + end(asked, answer)
     }
 
     private mutating func answer(to moment: Moment, _ tokens: [Int]) -> Answer {
@@ -138,7 +138,7 @@ package struct Answers {
             $0.piece = pieces
             $0.tokens = tokens.map(UInt32.init)
             $0.text = .init(bytes)
-            $0.end = voice.isSpeaking ? "" : voice.end?.rawValue ?? "notFinite"
+            $0.end = decoder.isGenerating ? "" : decoder.end?.rawValue ?? "notFinite"
             $0.latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
         }
     }
@@ -146,11 +146,11 @@ package struct Answers {
     /// What there is to tell beside the last piece.
     private mutating func end(_ asked: Asked, _ answer: Answer) -> [Outgoing] {
         current = nil
-        if voice.isBroken { drops.count(.nonFinite) } else { answered += 1 }
+        if decoder.hasFailed { drops.count(.nonFinite) } else { answered += 1 }
         guard var decider else { return [] }
         defer { self.decider = decider }
         return decider.outgoing(
             .init(moment: asked.moment, input: asked.input, muted: asked.muted, policyVersion: policyVersion, answer: answer, text: text),
-            voice)
+            decoder)
     }
 }

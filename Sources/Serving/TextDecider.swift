@@ -48,10 +48,10 @@ struct TextDecider {
     }
 
     /// What is to be told of an answer that has ended: nothing, where there was no policy or nothing was said.
-    mutating func outgoing(_ ended: Ended, _ voice: MomentVoice) -> [Outgoing] {
+    mutating func outgoing(_ ended: Ended, _ decoder: MomentDecoder) -> [Outgoing] {
         let moment = ended.moment
-        guard adopted.isKnown, !voice.written.isEmpty, !voice.isBroken else { return [] }
-        let decision = Decision(voice, of: ended.input.without(ended.muted), policy, adopted.parameters)
+        guard adopted.isKnown, !decoder.written.isEmpty, !decoder.hasFailed else { return [] }
+        let decision = Decision(decoder, of: ended.input.without(ended.muted), policy, adopted.parameters)
         guard let written = decision.text, decision.logProbability.isFinite, decision.value.isFinite else { return [] }
         let id = DecisionID(session: moment.session, ordinal: moment.ordinal, secret: secrets.next())
         let action = Action.with {

@@ -121,16 +121,16 @@ struct TextPolicyBench: ParsableCommand {
         if !hasPenalty { settings.penalty = 0 }
         let policy = try settings.policy(configuration), length = 24
         let learner = try TextPPO(policy, settings, maximumTokens: length, temperature: 1, seed: seed) { start }
-        let voice = MomentVoice(try MultimodalModel(configuration), sampling: Sampling(), maximumTokens: length, measures: true)
+        let decoder = MomentDecoder(try MultimodalModel(configuration), sampling: Sampling(), maximumTokens: length, measures: true)
         var random = RandomSource(seed: seed &+ 99), rounds: [Round] = [], text: [Int] = []
         for _ in 0..<self.rounds {
             let written = (0..<settings.texts).map { _ in
                 let place = random.uniform(below: bytes.count - 8), moment = MomentInput(text: Array(bytes[place..<place + 8]))
-                voice.begin(moment, with: start, seed: random.next()) { policy.apply(learner.parameters, to: $0) }
-                while voice.next() != nil {}
-                text = voice.written
+                decoder.begin(moment, with: start, seed: random.next()) { policy.apply(learner.parameters, to: $0) }
+                while decoder.next() != nil {}
+                text = decoder.written
                 return Transition(
-                    observation: [], decision: Decision(voice, of: moment, policy, learner.parameters),
+                    observation: [], decision: Decision(decoder, of: moment, policy, learner.parameters),
                     reward: Double(text.count { $0 == letter }) / Double(length), next: [], nextValue: 0, isTerminal: true, isLast: true)
             }
             guard let progress = learner.learn(from: written) else { continue }

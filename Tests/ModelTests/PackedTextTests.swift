@@ -104,7 +104,7 @@ import Testing
                     moment.senses[sense.name] = SenseInput(rows: sense.rows, columns: sense.columns, values: values)
                 }
                 packed.set(moment, row: row)
-                inputs.set(moment, row: row, hiding: [], turns: [])
+                inputs.set(moment, row: row, hiding: [], shifts: [])
             }
             packed.forward()
             packed.backward()
