@@ -70,17 +70,17 @@ struct Continual: ParsableCommand {
         configuration.senses = [.image, .audio]
         configuration.classes = 10
         let learner = try OnlineLearner(MultimodalModel(configuration), settings, seed: seed)
-        let judge = MomentJudge(learner.model, parameters: learner.parameters, rows: 16)
+        let scorer = MomentScorer(learner.model, parameters: learner.parameters, rows: 16)
         func tested() -> [Double] {
             names.map { domain in
-                let own = judge.judge(test.filter { $0.domain == domain }.map(\.input))
+                let own = scorer.score(test.filter { $0.domain == domain }.map(\.input))
                 return Double(own.count { $0?.isRight == true }) / Double(own.count)
             }
         }
         var matrix = AccuracyMatrix(domains: names, initial: tested())
         var right = 0
         for (index, moment) in stream.enumerated() {
-            if judge.judge(moment.input)?.isRight == true { right += 1 }
+            if scorer.score(moment.input)?.isRight == true { right += 1 }
             try learner.learn(moment.input)
             guard name != "joint", index + 1 == stream.count || stream[index + 1].domain != moment.domain else { continue }
             learner.consolidate()

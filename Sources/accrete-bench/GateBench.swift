@@ -65,15 +65,15 @@ struct GateBench: ParsableCommand {
         var triggered = try TriggeredLearning(rules, model, frozen: start, seed: seed)
         let scheduled = start.copy(), dummy = try OnlineLearner(model, seed: seed)
         let players = [
-            ("gated", MomentJudge(model, parameters: door.serving, rows: 1)),
-            ("scheduled", MomentJudge(model, parameters: scheduled, rows: 1)),
-            ("learner", MomentJudge(model, parameters: learner.parameters, rows: 1)),
-            ("frozen", MomentJudge(model, parameters: start, rows: 1)),
+            ("gated", MomentScorer(model, parameters: door.serving, rows: 1)),
+            ("scheduled", MomentScorer(model, parameters: scheduled, rows: 1)),
+            ("learner", MomentScorer(model, parameters: learner.parameters, rows: 1)),
+            ("frozen", MomentScorer(model, parameters: start, rows: 1)),
         ]
         for (index, original) in moments.enumerated() {
             let segment = Self.segments.firstIndex { $0.contains(index) } ?? 0
             let (truth, told) = planted(original, at: index)
-            for (name, judge) in players where judge.judge(truth)?.isRight == true {
+            for (name, scorer) in players where scorer.score(truth)?.isRight == true {
                 right[name, default: Array(repeating: 0, count: Self.segments.count)][segment] += 1
             }
             door.observe(told, candidate: learner.servingParameters)

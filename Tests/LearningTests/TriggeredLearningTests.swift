@@ -76,11 +76,11 @@ import Testing
         let learner = try learner("never"), start = learner.parameters.copy()
         let triggered = try run([burst], learner, TwoSenses.moments(100, seed: 2))
         #expect(learner.steps == 80)
-        let judge = MomentJudge(learner.model, parameters: learner.parameters, rows: 16),
-            twin = MomentJudge(learner.model, parameters: start, rows: 16)
+        let scorer = MomentScorer(learner.model, parameters: learner.parameters, rows: 16),
+            twin = MomentScorer(learner.model, parameters: start, rows: 16)
         let test = TwoSenses.moments(100, seed: 3)
-        func loss(_ judge: MomentJudge) -> Double { judge.judge(test).reduce(0) { $0 + ($1?.loss ?? 0) } }
-        #expect(loss(judge) < loss(twin))
+        func loss(_ scorer: MomentScorer) -> Double { scorer.score(test).reduce(0) { $0 + ($1?.loss ?? 0) } }
+        #expect(loss(scorer) < loss(twin))
         let firings = triggered.ledger.entries.filter { $0.verdict == .fired }
         #expect(firings.count == 10 && firings.allSatisfy { $0.cost == 8 && $0.before != nil && $0.after != nil })
     }

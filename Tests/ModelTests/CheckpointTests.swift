@@ -163,7 +163,7 @@ import Testing
         #expect(
             throws: CheckpointError.configuration(
                 file: directory + "/config.json", key: "n_layer",
-                "is 4000, but \(directory)/model.safetensors holds 28 tensors, which are fewer than that takes")
+                "is 4000, but \(directory)/model.safetensors holds only 28 tensors, too few for so many layers")
         ) {
             try GPT2.open(directory: directory)
         }

@@ -73,7 +73,7 @@ import Testing
 
     /// The default model and a step's rows, against the same loss recorded with padding: what is left out has added zeros.
     @Test(
-        .enabled(if: SmallProduct.isThere, "other kernels add in an order that depends on the places of rows"),
+        .enabled(if: SmallProduct.isAvailable, "other kernels add in an order that depends on the places of rows"),
         arguments: fusions.map(\.key))
     func gradientsAreThoseWithPaddingToTheBit(_ fusion: String) throws {
         var configuration = MultimodalConfiguration()

@@ -47,7 +47,7 @@ import Testing
     }
 
     /// So what a model says of a moment does not depend on the others of its batch, nor what it learns on rows without a gradient.
-    @Test(.enabled(if: SmallProduct.isThere)) func rowsOfASmallProductDoNotDependOnOthers() {
+    @Test(.enabled(if: SmallProduct.isAvailable)) func rowsOfASmallProductDoNotDependOnOthers() {
         let (m, n, k) = (70, 50, 64), a = numbers(m * k, 4), b = numbers(k * n, 5)
         let whole = product(a, b, m, n, k)
         for rows in 2..<m {

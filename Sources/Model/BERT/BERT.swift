@@ -63,11 +63,11 @@ public final class BERT {
         embedding.graph.forward()
         var x = embedding.output
         for (attention, narrowing) in layers {
-            for place in 0..<length { attention.beside.values[place] = place < tokens.count ? 1 : 0 }
+            for place in 0..<length { attention.secondInput.values[place] = place < tokens.count ? 1 : 0 }
             attention.input.set(x.values)
             attention.graph.forward()
             for (place, value) in attention.output.values.enumerated() { narrowing.input.values[place] = Self.gelu(value) }
-            narrowing.beside.set(attention.stream.values)
+            narrowing.secondInput.set(attention.stream.values)
             narrowing.graph.forward()
             x = narrowing.output
         }
@@ -84,7 +84,7 @@ private struct Segment {
     /// (T, width), or (T, hidden).
     let input: Tensor<Float>
     /// A second input: the mask of present tokens, (1, T), or the residual stream that the input is added to, (T, width).
-    let beside: Tensor<Float>
+    let secondInput: Tensor<Float>
     let output: Tensor<Float>
     /// (T, width): the residual stream at the end.
     let stream: Tensor<Float>
@@ -98,7 +98,7 @@ private struct Segment {
         let sum = graph.add(
             graph.add(rows("word", words), rows("position", graph.indices(Array(0..<T)))), rows("token_type", graph.indices(T)))
         let x = norm(sum, "embeddings", bert, graph)
-        return (words, Segment(graph: graph, input: x, beside: x, output: x, stream: x))
+        return (words, Segment(graph: graph, input: x, secondInput: x, output: x, stream: x))
     }
 
     static func attention(_ layer: Int, _ bert: BERTConfiguration, T: Int, _ store: ParameterStore<Float>) -> Segment {
@@ -107,14 +107,14 @@ private struct Segment {
         let parts = ["query", "key", "value"].map { linear(x, "\(name).attention.self.\($0)", graph) }
         let read = graph.attend(graph.concatenateColumns(parts), heads: bert.heads, batch: 1, visibility: .all, keyMask: mask)
         let y = norm(graph.add(x, linear(read, "\(name).attention.output.dense", graph)), "\(name).attention.output", bert, graph)
-        return Segment(graph: graph, input: x, beside: mask, output: linear(y, "\(name).intermediate.dense", graph), stream: y)
+        return Segment(graph: graph, input: x, secondInput: mask, output: linear(y, "\(name).intermediate.dense", graph), stream: y)
     }
 
     static func narrowing(_ layer: Int, _ bert: BERTConfiguration, T: Int, _ store: ParameterStore<Float>) -> Segment {
         let graph = Graph.predicting(parameters: store), name = "encoder.layer.\(layer).output"
         let wide = graph.input([T, bert.hidden]), x = graph.input([T, bert.width])
         let y = norm(graph.add(x, linear(wide, "\(name).dense", graph)), name, bert, graph)
-        return Segment(graph: graph, input: wide, beside: x, output: y, stream: y)
+        return Segment(graph: graph, input: wide, secondInput: x, output: y, stream: y)
     }
 
     private static func linear(_ x: Tensor<Float>, _ name: String, _ graph: Graph<Float>) -> Tensor<Float> {

@@ -84,7 +84,8 @@ public struct Window: Sendable, Hashable {
 }
 
 extension Graph {
-    /// Copies every window of every image into one row (im2col). x (B, height, width, C); gives (B·rows·columns, window height · window width · C).
+    /// Copies every window of every image into one row (im2col).
+    /// x (B, height, width, C); gives (B·rows·columns, window height · window width · C).
     public func unfold(_ x: Tensor<S>, _ window: Window) -> Tensor<S> {
         precondition(x.shape.count == 4, "\(x.shape) is not (images, height, width, channels)")
         let (B, height, width, C) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
