@@ -20,7 +20,7 @@ import Testing
         return try OnlineLearner(MultimodalModel(TwoSenses.configuration), learning, seed: seed)
     }
 
-    /// As a checkpoint passes it on.
+    /// Its state after a round trip through a checkpoint's format.
     private func resumed(_ learner: OnlineLearner) throws -> OnlineLearner {
         let progress = try JSONDecoder().decode(OnlineLearner.State.Progress.self, from: JSONEncoder().encode(learner.state.progress))
         let copy = try OnlineLearner(
@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test func logitsAreHeldWhereTheyWere() throws {
-        // Labels that say the opposite from the middle on: who matches old logits follows more slowly.
+        // Labels are inverted from the middle on: a learner that matches old logits follows more slowly.
         func change(_ strategy: String) throws -> Double {
             var settings = OnlineLearner.Configuration()
             (settings.strategy, settings.replayed, settings.modalityDropout, settings.languageRows) = (strategy, 7, 0, 0)
@@ -84,7 +84,7 @@ import Testing
 
     @Test func theMostHarmedAreRecalled() throws {
         let learner = try learner("mir"), moments = TwoSenses.moments(12, seed: 4)
-        // A gradient that pushes class 0 down harms moments of class 0 alone.
+        // A gradient that lowers the logit of class 0 increases the loss of moments of class 0 only.
         let gradients = ParameterStore<Float>(learner.parameters.layout)
         gradients["head.class.bias"][0] = 100
         let zeros = moments.count { $0.label == 0 }

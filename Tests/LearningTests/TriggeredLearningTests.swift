@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    /// What comes back is the weights of the interval's beginning, served too, and the optimiser forgets where it was going.
+    /// A rollback restores the weights of the interval's beginning, also for serving, and resets the optimiser's moments.
     @Test func aRollBackPutsBackTheWeightsOfAnIntervalAgo() throws {
         let every = try rule(#"{"name": "once", "detector": "EveryN", "detectorSettings": {"every": 30}, "action": "roll_back"}"#)
         let learner = try learner()
@@ -77,10 +77,10 @@ import Testing
         let triggered = try run([burst], learner, TwoSenses.moments(100, seed: 2))
         #expect(learner.steps == 80)
         let scorer = MomentScorer(learner.model, parameters: learner.parameters, rows: 16),
-            twin = MomentScorer(learner.model, parameters: start, rows: 16)
+            baseline = MomentScorer(learner.model, parameters: start, rows: 16)
         let test = TwoSenses.moments(100, seed: 3)
         func loss(_ scorer: MomentScorer) -> Double { scorer.score(test).reduce(0) { $0 + ($1?.loss ?? 0) } }
-        #expect(loss(scorer) < loss(twin))
+        #expect(loss(scorer) < loss(baseline))
         let firings = triggered.ledger.entries.filter { $0.verdict == .fired }
         #expect(firings.count == 10 && firings.allSatisfy { $0.cost == 8 && $0.before != nil && $0.after != nil })
     }
@@ -102,7 +102,7 @@ import Testing
             triggered.observe(outcome, of: moment, learner, at: Int64(300 + index))
             copy.observe(outcome, of: moment, learner, at: Int64(300 + index))
         }
-        // The twin is not part of a state: it is the seed's.
+        // The frozen baseline is not part of the state: it follows from the seed.
         #expect(
             copy.ledger.entries.filter { $0.rule != "loss_over_frozen" }
                 == triggered.ledger.entries.filter { $0.rule != "loss_over_frozen" })

@@ -91,7 +91,7 @@ import Testing
                 try Adapters.open(directory: directory, for: model)
             }
         }
-        // What says that something is not used says nothing.
+        // Members that switch a feature off are ignored.
         try replaceFile(
             at: file,
             with: JSON.object(
@@ -126,7 +126,7 @@ import Testing
 
     private static let half = 3 / 2.0.squareRoot()
 
-    /// Members of the file, and the projections with the scales that PEFT gives them beside rank 2 and alpha 3.
+    /// Members of the file, in addition to rank 2 and alpha 3, and the projections with the scales that PEFT gives them.
     private static let understood: [(members: String, scales: [String: Double])] = [
         (
             #"{"target_modules": ["transformer.h.0.attn.c_attn", "transformer.h.1.mlp.c_proj"]}"#,

@@ -70,7 +70,7 @@ import Testing
         #expect(names(.all).count == GPT2(configuration).parameters.count)
     }
 
-    /// Adapters start as nothing, and merged weights do the same work as weights with adapters beside them.
+    /// Adapters have no effect at first, and merged weights compute the same as weights with separate adapters.
     @Test func adaptersMergeAndUnmerge() {
         let adapters = Adapters(rank: 2, alpha: 3, projections: ["c_attn", "mlp.c_proj"])
         let configuration = GPT2Configuration(vocabularySize: 9, positions: 5, width: 8, layers: 2, heads: 2)
@@ -100,7 +100,7 @@ import Testing
         #expect(difference(Array(merged.values), Array(store.values)) < 1e-14)
     }
 
-    /// Prefix tokens are seen by every place, later text is seen by none before it.
+    /// Every position attends to the prefix tokens, and none to later text.
     @Test func thePrefixIsSeenByAllAndTheFutureByNone() {
         let configuration = GPT2Configuration(vocabularySize: 9, positions: 8, width: 8, layers: 2, heads: 2)
         let model = GPT2(configuration)

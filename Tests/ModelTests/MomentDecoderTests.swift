@@ -3,7 +3,7 @@ import Tensors
 import Testing
 @testable import Model
 
-/// A moment's answer goes on from its senses and its words exactly as the recorded graph would.
+/// A moment's answer continues its senses and its text exactly as the recorded graph predicts.
 @Suite struct MomentDecoderTests {
     private static func model(_ fusion: String) throws -> MultimodalModel {
         var configuration = MultimodalConfiguration()
@@ -65,7 +65,8 @@ import Testing
         return tokens
     }
 
-    /// A cache never mixes versions: finished with the old one although the store changes, or as if begun with the new one.
+    /// The cache never mixes versions: an answer is finished with the old one although the store changes, or continues as if begun with
+    /// the new one.
     @Test func anUpdateBetweenTokensIsAdoptedWholeOrNotAtAll() throws {
         let model = try Self.model("attention")
         let old = Self.parameters(model, seed: 4), newer = Self.parameters(model, seed: 5), moment = moments[0]
@@ -104,7 +105,7 @@ import Testing
         #expect(decoder.next() == nil && decoder.hasFailed && !decoder.isGenerating)
     }
 
-    /// A model that learns endings stops by itself where the text it was taught stops.
+    /// A model that learns endings ends its answers where the learned texts end.
     @Test func endingsAreLearnedWhereTheConfigurationSaysSo() throws {
         var configuration = try Self.model("early").configuration
         configuration.text.endings = true

@@ -21,7 +21,8 @@ public protocol Modality: Sendable {
     init(_ configuration: SignalConfiguration) throws(SettingProblem)
 
     /// Computes the features of a reading.
-    /// - Throws: `SignalRefusal` for one of the reasons `unknownFormat`, `empty`, `truncated`, `undecodable`, `wrongShape`, `nonFinite`, `tooLarge`.
+    /// - Throws: `SignalRefusal`, for the reasons
+    ///   `unknownFormat`, `empty`, `truncated`, `undecodable`, `wrongShape`, `nonFinite`, `tooLarge`.
     func features(of reading: RawReading) throws(SignalRefusal) -> Features
 
     /// The shape of its features, if valid settings determine it; else nil.

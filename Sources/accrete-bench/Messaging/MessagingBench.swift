@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Messaging
 
-/// Our messages beside a plain C loop over libzmq, in turns.
+/// Compares messaging with a plain C loop over libzmq; both run alternately.
 struct MessagingBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "messaging",
