@@ -144,7 +144,7 @@ private struct Fixture {
         if let name = names.first(where: ["logits", "loss", "gradients"].contains) {
             throw refuse("\(name).losses", "is not an optimiser's")
         }
-        optimizers = names.isEmpty ? [] : try Self.rules(names, beside: file)
+        optimizers = names.isEmpty ? [] : try Self.rules(names, settingsOf: file)
     }
 
     func tensor(_ kind: String, _ parameter: Parameter) throws -> StoredTensor {
@@ -154,7 +154,7 @@ private struct Fixture {
             : archive.tensor(plain, shape: parameter.shape)
     }
 
-    private static func rules(_ names: [String], beside file: String) throws -> [(String, any UpdateRule)] {
+    private static func rules(_ names: [String], settingsOf file: String) throws -> [(String, any UpdateRule)] {
         let path = (file.hasSuffix(".safetensors") ? String(file.dropLast(".safetensors".count)) : file) + ".json"
         let settings = try JSON(file: path)
         return try names.map { name in

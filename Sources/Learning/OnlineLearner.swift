@@ -184,7 +184,7 @@ public final class OnlineLearner {
         let outcome = LearnOutcome(
             losses: graph.moments.losses, stepped: step.stepped || !moves, gradientNorm: step.gradientNorm, learningRate: step.learningRate,
             rows: 1 + recalled.count, newLoss: moment.label == nil ? nil : graph.moments.classificationLoss(row: 0),
-            isRight: moment.label.map { $0 == graph.likeliest(row: 0) }, logits: graph.logits(row: 0))
+            isRight: moment.label.map { $0 == graph.mostLikely(row: 0) }, logits: graph.logits(row: 0))
         return (outcome, recalled)
     }
 

@@ -11,7 +11,8 @@ struct GateBench: ParsableCommand {
         abstract: "Compares gated updates with ungated ones, with wrong labels for 500 moments or after a change of the data.",
         discussion: """
             The AV-MNIST-like data in file order. Four versions are scored by the true labels, each moment before it is learned: the
-            gated version, the ungated baseline, which is renewed every 8 moments, the frozen baseline, which never learns, and the learner itself.
+            gated version, the ungated baseline, which is renewed every 8 moments, the frozen baseline, which never learns, and the
+            learner itself.
             flip: moments 1000 … 1499 have the label 9 − digit. drift: from moment 1200 on images and sounds are inverted. none: no change.
 
             Example:

@@ -158,7 +158,7 @@ extension GraphBench {
     /// Moments before the measurement: first allocations, full queues.
     private static let warmUp: UInt64 = 48
 
-    /// Counts moments for the time of the measurement, then tells the graph to stop.
+    /// Counts moments during the measurement, then stops the graph.
     private func pace(of progress: Subscriber, until stop: StopSignal) async -> (moments: UInt64, momentsPerSecond: Double) {
         var first: (ordinal: UInt64, at: Double)?
         var moments: UInt64 = 0, elapsed = 0.0

@@ -27,7 +27,8 @@ import Testing
         let target = ["switch_strategy": "der++", "switch_optimizer": "lamb"][action.rawValue] ?? ""
         let every = try rule(
             """
-            {"name": "once", "detector": "EveryN", "detectorSettings": {"every": 30}, "action": "\(action.rawValue)", "amount": 4, "target": "\(target)"}
+            {"name": "once", "detector": "EveryN", "detectorSettings": {"every": 30}, "action": "\(action.rawValue)", "amount": 4,
+             "target": "\(target)"}
             """)
         let learner = try learner()
         let triggered = try run([every], learner, TwoSenses.moments(40, seed: 2))
@@ -71,7 +72,8 @@ import Testing
 
     @Test func aLearnerThatNeverUpdatesLearnsWhenARuleSays() throws {
         let burst = try rule(
-            #"{"signal": "error", "detector": "EveryN", "detectorSettings": {"every": 10}, "action": "replay_burst", "amount": 8, "cooldownSeconds": 0, "budget": 1000}"#
+            #"{"signal": "error", "detector": "EveryN", "detectorSettings": {"every": 10}, "action": "replay_burst", "amount": 8, "#
+                + #""cooldownSeconds": 0, "budget": 1000}"#
         )
         let learner = try learner("never"), start = learner.parameters.copy()
         let triggered = try run([burst], learner, TwoSenses.moments(100, seed: 2))

@@ -92,10 +92,10 @@ import Testing
         for parameter in model.parameters where Adapters.contains(parameter) {
             store[parameter.name].fillNormal(deviation: 1, using: &generator)
         }
-        let beside = logits(model, store), merged = store.copy()
-        #expect(beside != logits(plain, base))
+        let separate = logits(model, store), merged = store.copy()
+        #expect(separate != logits(plain, base))
         adapters.merge(in: merged)
-        #expect(difference(logits(model, merged), beside) < 1e-13)
+        #expect(difference(logits(model, merged), separate) < 1e-13)
         adapters.unmerge(store, in: merged)
         #expect(difference(Array(merged.values), Array(store.values)) < 1e-14)
     }

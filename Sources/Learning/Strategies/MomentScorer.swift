@@ -33,8 +33,8 @@ public final class MomentScorer {
         answers(to: moments) { row, moment in
             guard let label = moment.label else { return nil }
             let p = graph.prediction(row: row).probabilities
-            let likeliest = p.indices.max { p[$0] < p[$1] }
-            return Score(loss: graph.classificationLoss(row: row), isRight: likeliest == label)
+            let mostLikely = p.indices.max { p[$0] < p[$1] }
+            return Score(loss: graph.classificationLoss(row: row), isRight: mostLikely == label)
         }
     }
 

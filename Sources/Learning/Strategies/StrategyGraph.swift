@@ -33,7 +33,7 @@ final class StrategyGraph {
     }
 
     /// The class with the largest logit of a row.
-    func likeliest(row: Int) -> Int {
+    func mostLikely(row: Int) -> Int {
         let values = logits(row: row)
         return values.indices.max { values[$0] < values[$1] } ?? 0
     }

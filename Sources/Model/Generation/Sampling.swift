@@ -52,11 +52,11 @@ public struct Sampling: Sendable, Equatable {
             if logits[token] > logits[best] { best = token }
         }
         if temperature == 0 || topK == 1 { return best }
-        return draw(likeliest(logits, best: logits[best]), using: &random)
+        return draw(mostLikely(logits, best: logits[best]), using: &random)
     }
 
     /// Candidates and their weights. A token that is e⁴⁰ times less likely than the best is never drawn.
-    private func likeliest(_ logits: UnsafeMutableBufferPointer<Float>, best: Float) -> [(token: Int, weight: Double)] {
+    private func mostLikely(_ logits: UnsafeMutableBufferPointer<Float>, best: Float) -> [(token: Int, weight: Double)] {
         var candidates: [(token: Int, weight: Double)] = []
         for token in logits.indices {
             let exponent = Double(logits[token] - best) / temperature

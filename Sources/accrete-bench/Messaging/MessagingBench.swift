@@ -89,7 +89,7 @@ enum Transport: String, Codable, CaseIterable, ExpressibleByArgument {
     case ipc, tcp
 }
 
-/// A directory for ipc sockets, removed at the end; and endpoints that nobody has used yet.
+/// A directory for ipc sockets, removed at the end; and endpoints that are not in use.
 final class BenchDirectory {
     private let path: String
     private var used = 0

@@ -44,7 +44,7 @@ struct FewShotRecipe: ParsableArguments {
     @Option(help: "Tasks in a meta-step.")
     var tasks = 4
 
-    @Option(help: "Images of each class asked in training.")
+    @Option(help: "Query images of each class in training.")
     var queries = 5
 
     @Option(help: "Classes of a task in training, where heads begin at prototypes; 0 for as many as in the test.")

@@ -91,7 +91,7 @@ struct Warp {
     }
 }
 
-/// Draws tasks: some classes in random order, some images of each to learn from, others to be asked.
+/// Draws tasks: some classes in random order, with some images of each for the support set and others for the query set.
 struct EpisodeSource {
     let classes: [[[Float]]]
     let ways: Int

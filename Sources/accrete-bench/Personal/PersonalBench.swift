@@ -27,7 +27,7 @@ struct PersonalBench: ParsableCommand {
     @Option(help: "How many seeds.")
     var seeds = 1
 
-    @Option(help: "Sessions of nobody in particular that the shared model of the simulator's users learns first.")
+    @Option(help: "Simulated sessions without user-specific traits that the shared model learns first.")
     var before = 150
 
     @Option(help: "Known users of the simulator, one session each.")
