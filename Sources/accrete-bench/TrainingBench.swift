@@ -6,7 +6,7 @@ import Statistics
 import Tensors
 import Wiring
 
-/// Milliseconds for a training step of a GPT-2: forward, backward, AdamW; in turns with a peer if one is named.
+/// Measures the milliseconds of a training step of a GPT-2: forward, backward, AdamW; alternating with a peer if one is given.
 struct TrainingBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "training", abstract: "Measures the time of training steps of GPT-2s on random tokens.",
