@@ -2,14 +2,14 @@
 
 #if defined(__x86_64__)
 
-// A sum is the same to the bit on every processor and wherever in a matrix it stands: products are added in the order of k, each in
+// A sum is the same to the bit on every processor and at every position in a matrix: products are added in the order of k, each with
 // one rounding.
 #pragma STDC FP_CONTRACT OFF
 
 #define INLINE static inline __attribute__((always_inline))
 #define AVX2 __attribute__((target("avx2,fma")))
 
-/// Columns first ..< first + width of op(B) as rows of `width` numbers one after another, zeros beyond the last column.
+/// Copies columns first ..< first + width of op(B) into consecutive rows of `width` numbers, with zeros beyond the last column.
 INLINE void pack(const float *b, long bRow, long bColumn, long first, long columns, long k, long width, float *panel) {
     long used = columns - first < width ? columns - first : width;
     if (bColumn == 1) {
@@ -47,7 +47,7 @@ INLINE void pack(const float *b, long bRow, long bColumn, long first, long colum
         for (long p = 0; p < k; p++) panel[p * width + j] = j < used ? b[p * bRow + (first + j) * bColumn] : 0;
 }
 
-/// What a block's sums become in C, where its last columns are not a whole panel.
+/// Writes a block's sums to C if its last columns are not a full panel.
 INLINE void finish(const float *sums, long width, long rows, long used, float *c, long stride, float alpha, float beta) {
     for (long i = 0; i < rows; i++)
         for (long j = 0; j < used; j++) {
@@ -56,7 +56,7 @@ INLINE void finish(const float *sums, long width, long rows, long used, float *c
         }
 }
 
-/// rows × 8 vectors numbers of C: all sums in registers, k from the first to the last.
+/// Computes rows × (8 · vectors) numbers of C with all sums in registers, in the order of k.
 INLINE AVX2 void block(
     int rows, int vectors, const float *a, long aRow, long aColumn, const float *panel, long panelRow, long k, float *c, long stride,
     long used, float alpha, float beta) {
@@ -105,7 +105,7 @@ AVX2 void CVectorProductAVX2(
     float panel[16 * CVectorDeepestProduct];
     for (long first = 0; first < n; first += 16) {
         long used = n - first < 16 ? n - first : 16;
-        if (used == 16 && bColumn == 1 && m <= 32) {  // a panel that is read so few times is not worth a copy
+        if (used == 16 && bColumn == 1 && m <= 32) {  // copying a panel is slower if it is read only a few times
             panelOfAllRows(2, a, aRow, aColumn, b + first, bRow, c + first, stride, m, used, k, alpha, beta);
         } else if (used <= 8) {
             pack(b, bRow, bColumn, first, n, k, 8, panel);

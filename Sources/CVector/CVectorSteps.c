@@ -2,7 +2,7 @@
 
 #if defined(__x86_64__)
 
-// The same to the bit as the plain loops of the optimisers: every operation rounds by itself.
+// The results are the same to the bit as those of the plain loops of the optimisers: every operation is rounded separately.
 #pragma STDC FP_CONTRACT OFF
 
 #define AVX2 __attribute__((target("avx2,fma")))
@@ -17,7 +17,7 @@ AVX2 void CVectorAdaptiveStepAVX2(
     for (long i = 0; i < count; i += 8) {
         __m256 g = _mm256_loadu_ps(gradients + i), m = _mm256_loadu_ps(first + i), v = _mm256_loadu_ps(second + i);
         __m256i touched = _mm256_castps_si256(_mm256_or_ps(g, _mm256_or_ps(m, v)));
-        if (isStill && _mm256_testz_si256(touched, touched)) continue;  // rows of a table that nothing has asked for yet
+        if (isStill && _mm256_testz_si256(touched, touched)) continue;  // rows of an embedding table that have not been used yet
         __m256 w = _mm256_loadu_ps(weights + i);
         g = _mm256_add_ps(_mm256_mul_ps(g, scale), _mm256_mul_ps(added, w));
         m = _mm256_add_ps(m, _mm256_mul_ps(towards, _mm256_sub_ps(g, m)));

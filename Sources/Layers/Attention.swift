@@ -74,8 +74,8 @@ public struct CrossAttention: Layer {
     public func attend<S>(
         _ x: Tensor<S>, to others: Tensor<S>, batch: Int, keyMask: Tensor<S>? = nil, in graph: Graph<S>
     ) -> (output: Tensor<S>, weights: Tensor<S>) {
-        let (attended, weights) = graph.look(
-            query(x, in: graph), at: project(others, in: graph), heads: heads, batch: batch, keyMask: keyMask)
+        let (attended, weights) = graph.attendWithWeights(
+            query(x, in: graph), to: project(others, in: graph), heads: heads, batch: batch, keyMask: keyMask)
         return (output(attended, in: graph), weights)
     }
 }

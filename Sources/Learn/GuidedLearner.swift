@@ -20,7 +20,7 @@ final class GuidedLearner {
     init(_ settings: GraphSettings) throws {
         let model = try MultimodalModel(settings.model), seed = UInt64(settings.seed)
         learner = try OnlineLearner(model, settings.learner, seed: seed)
-        if !settings.model.gpt2.isEmpty { try model.takeTrunk(from: settings.model.gpt2, into: learner.parameters) }
+        if !settings.model.gpt2.isEmpty { try model.loadTrunk(from: settings.model.gpt2, into: learner.parameters) }
         let start = learner.parameters.copy()
         gate =
             settings.learn.gate.enabled

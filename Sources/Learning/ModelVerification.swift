@@ -3,14 +3,14 @@ import Safetensors
 import StrictJSON
 import Tensors
 
-/// Compares a language model with what an independent implementation computed from the same weights: logits, loss, every gradient,
+/// Compares a language model with the results of an independent implementation with the same weights: logits, loss, all gradients,
 /// and the parameters after several steps of each optimiser.
 ///
-/// Adam divides a gradient by its own size, so where the true gradient is zero (a key's bias moves all scores of a row alike) the
-/// step is made of rounding alone. Numbers whose expected gradient is below 1e-6 of its tensor's norm therefore don't count in
-/// Adam's relative differences.
+/// Adam divides a gradient by its own size, so where the true gradient is zero (a key's bias changes all scores of a row equally) the
+/// step consists of rounding errors only. Numbers whose expected gradient is below 1e-6 of its tensor's norm therefore do not count
+/// in Adam's relative differences.
 public struct ModelVerification: Sendable {
-    /// How far one kind of number is from what was expected.
+    /// The difference between found and expected numbers of one kind.
     public struct Difference: Sendable {
         /// `logits`, `loss`, `gradients`, or an optimiser's name.
         public let kind: String
@@ -20,18 +20,25 @@ public struct ModelVerification: Sendable {
         public internal(set) var relative = 0.0
         /// The tensor with the largest relative difference.
         public internal(set) var tensor = ""
-        /// The greatest relative difference that rounding explains.
+        /// The largest relative difference that rounding can cause.
         public let tolerance: Double
+        /// Whether the relative difference is within the tolerance.
         public var agrees: Bool { relative <= tolerance }
     }
 
+    /// The differences of every kind.
     public let differences: [Difference]
+    /// Whether all differences are within their tolerances.
     public var agrees: Bool { differences.allSatisfy(\.agrees) }
 
+    /// Computes everything and compares.
+    ///
     /// - Parameters:
-    ///   - expected: a file with `input_ids`, `labels`, `logits`, `loss`, `grad.NAME` and, for each optimiser OPT,
-    ///     `OPT.losses` and `OPT.NAME`; beside it, if there is any OPT, a `.json` with the settings under `optimisers`.
-    /// Throws what opening the files throws.
+    ///   - directory: the model's directory or GGUF file.
+    ///   - expected: a safetensors file with `input_ids`, `labels`, `logits`, `loss`, `grad.NAME` and, for each optimiser OPT,
+    ///     `OPT.losses` and `OPT.NAME`; if there is any OPT, a `.json` file of the same name has their settings under `optimisers`.
+    ///   - team: the threads that compute.
+    /// - Throws: an error if a file cannot be opened or does not fit.
     public init(model directory: String, expected file: String, team: Team = .solo) throws {
         let opened = try TrunkModel(path: directory)
         let (model, parameters) = (opened.trunk, opened.parameters)
@@ -79,7 +86,7 @@ public struct ModelVerification: Sendable {
 }
 
 extension ModelVerification.Difference {
-    /// - Parameter gradient: leaves out of the relative difference what has followed rounding only.
+    /// - Parameter gradient: if given, numbers whose gradient is a rounding error do not count in the relative difference.
     fileprivate mutating func compare(
         _ found: UnsafeMutableBufferPointer<Float>, _ tensor: StoredTensor, following gradient: StoredTensor? = nil
     ) throws {
@@ -102,7 +109,7 @@ extension ModelVerification.Difference {
     }
 }
 
-/// The reference's file, and how it is asked.
+/// The reference file.
 private struct Fixture {
     let archive: TensorArchive
     let batch: Int
@@ -122,7 +129,7 @@ private struct Fixture {
         guard time <= model.positions else {
             throw refuse("input_ids", "is longer than the model's \(model.positions) positions")
         }
-        // What is computed has the size of what the file holds.
+        // The file must hold logits of the model's size before they are computed.
         _ = try archive.tensor("logits", shape: [batch, time, model.vocabularySize])
         self.ids = try ids.integers()
         targets = try archive.tensor("labels", shape: ids.shape).integers()
@@ -137,7 +144,7 @@ private struct Fixture {
         if let name = names.first(where: ["logits", "loss", "gradients"].contains) {
             throw refuse("\(name).losses", "is not an optimiser's")
         }
-        optimizers = names.isEmpty ? [] : try Self.rules(names, beside: file)
+        optimizers = names.isEmpty ? [] : try Self.rules(names, settingsOf: file)
     }
 
     func tensor(_ kind: String, _ parameter: Parameter) throws -> StoredTensor {
@@ -147,7 +154,7 @@ private struct Fixture {
             : archive.tensor(plain, shape: parameter.shape)
     }
 
-    private static func rules(_ names: [String], beside file: String) throws -> [(String, any UpdateRule)] {
+    private static func rules(_ names: [String], settingsOf file: String) throws -> [(String, any UpdateRule)] {
         let path = (file.hasSuffix(".safetensors") ? String(file.dropLast(".safetensors".count)) : file) + ".json"
         let settings = try JSON(file: path)
         return try names.map { name in
@@ -158,7 +165,7 @@ private struct Fixture {
         }
     }
 
-    /// An optimiser by PyTorch's name and arguments (timm's for LAMB); what is not given has their defaults.
+    /// An optimiser by PyTorch's name and arguments (timm's for LAMB), with their defaults.
     private static func rule(_ settings: [String: JSON], _ file: String, _ key: String) throws -> any UpdateRule {
         func refuse(_ setting: String, _ problem: String) -> CheckpointError {
             .configuration(file: file, key: "\(key).\(setting)", problem)

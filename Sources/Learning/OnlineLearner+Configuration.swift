@@ -4,61 +4,66 @@ import Statistics
 extension OnlineLearner {
     /// How a learner learns.
     public struct Configuration: Settings {
-        /// Names in `strategies`, separated by commas: what keeps the old.
+        /// Names in `strategies`, separated by commas: how old knowledge is retained.
         public var strategy = "er"
-        /// Laid over the strategies' defaults.
+        /// Settings that replace the strategies' defaults.
         public var strategySettings: JSONValue = .object([:])
         /// A name in `optimizers`.
         public var optimizer = "adam"
-        /// Laid over the optimiser's defaults.
+        /// Settings that replace the optimiser's defaults.
         public var optimizerSettings: JSONValue = .object([:])
-        /// A name in `replayPolicies`: which moments are remembered, and which are recalled.
+        /// A name in `replayPolicies`: which moments are remembered, and which are replayed.
         public var replay = "reservoir"
-        /// Laid over the policy's defaults.
+        /// Settings that replace the policy's defaults.
         public var replaySettings: JSONValue = .object([:])
-        /// Moments remembered at most.
+        /// The maximal number of remembered moments.
         public var memory = 500
+        /// The maximal size of remembered moments, in bytes.
         public var memoryBytes = 64 << 20
-        /// Remembered moments in each step beside the new one.
+        /// The number of remembered moments in each step.
         public var replayed = 15
-        /// Rows of each step, the new moment first, whose text is learned too.
+        /// The number of rows of each step, starting with the new moment, whose text is learned too.
         public var languageRows = 4
-        /// What of the language trunk learns: `all`, `frozen`, or its last blocks, `last:N`.
+        /// Which part of the language trunk learns: `all`, `frozen`, or its last blocks, `last:N`.
         public var trunk = "all"
-        /// Probability that a modality is hidden from a step.  https://arxiv.org/abs/1501.00102
+        /// The probability that a modality is hidden in a step.  https://arxiv.org/abs/1501.00102
         public var modalityDropout = 0.1
+        /// The number of steps for each new moment.
         public var stepsPerMoment = 1
-        /// The decay of the running mean of weights that is served; 0: what is learned is served.
+        /// The decay of the moving average of weights that is served; 0: the learned weights are served.
         public var averaging = 0.0
-        /// Moments between two consolidations, where no domain's end asks for one.
+        /// The number of moments between two consolidations, besides those at the end of a domain.
         public var consolidateEvery = 200
-        /// Moments that a switch of strategy or optimiser is on trial, and by which share the loss may rise until it is taken back.
+        /// The number of moments for which a change of strategy or optimiser is on trial.
         public var trialMoments = 64
+        /// The share by which the loss may rise in a trial before the change is reverted.
         public var trialMargin = 0.5
 
         public init() {}
 
         /// Rows of a step.
         var rows: Int { 1 + replayed }
+        /// Rows of a step whose text is learned.
         var wordRows: Int { min(rows, languageRows) }
 
         public func validate() throws(SettingsError) { try validate(with: LearningLists()) }
 
-        /// Throws the first setting that makes no sense where names are chosen from given lists.
+        /// Checks all settings, with names from given lists.
+        /// - Throws: `SettingsError`, the first invalid setting.
         public func validate(with lists: LearningLists) throws(SettingsError) {
             for (key, value, least) in [
                 ("memory", memory, 0), ("memory_bytes", memoryBytes, 0), ("replayed", replayed, 0), ("language_rows", languageRows, 0),
                 ("steps_per_moment", stepsPerMoment, 1),
                 ("consolidate_every", consolidateEvery, 1), ("trial_moments", trialMoments, 0),
             ] {
-                try SettingsError.require((least...1 << 40).contains(value), key, "\(value) is below \(least) or absurd")
+                try SettingsError.require((least...1 << 40).contains(value), key, "\(value) is below \(least) or too large")
             }
             try SettingsError.require(
-                stepsPerMoment <= 100, "steps_per_moment", "\(stepsPerMoment) is above 100: no stream waits so long for one moment")
+                stepsPerMoment <= 100, "steps_per_moment", "\(stepsPerMoment) is above 100, too many for a stream")
             try SettingsError.require(replayed <= 4096, "replayed", "\(replayed) rows are too many for one step")
             try SettingsError.require((0..<1).contains(modalityDropout), "modality_dropout", "\(modalityDropout) is not in 0 ..< 1")
             try SettingsError.require((0..<1).contains(averaging), "averaging", "\(averaging) is not in 0 ..< 1")
-            try SettingsError.require(trialMargin >= 0 && trialMargin < 1e9, "trial_margin", "\(trialMargin) is negative or absurd")
+            try SettingsError.require(trialMargin >= 0 && trialMargin < 1e9, "trial_margin", "\(trialMargin) is negative or too large")
             _ = try trunkScope
             _ = try replayPolicy(replay, settings: replaySettings, from: lists.replayPolicies)
             _ = try Method(self).rule(from: lists)
@@ -66,11 +71,15 @@ extension OnlineLearner {
         }
     }
 
-    /// The part of a configuration that may be exchanged between two steps.
+    /// The part of a configuration that can be changed between two steps.
     public struct Method: Codable, Sendable, Equatable {
+        /// Names in `strategies`, separated by commas.
         public var strategy: String
+        /// Settings that replace the strategies' defaults.
         public var strategySettings: JSONValue
+        /// A name in `optimizers`.
         public var optimizer: String
+        /// Settings that replace the optimiser's defaults.
         public var optimizerSettings: JSONValue
 
         init(_ configuration: Configuration) {
@@ -88,7 +97,7 @@ extension OnlineLearner {
     }
 }
 
-/// What a learner's configuration chooses from by name: what there is, unless somebody brings more.
+/// The strategies, optimisers, replay policies and drift detectors that a configuration names. More can be added.
 ///
 ///     var lists = LearningLists()
 ///     lists.strategies = lists.strategies.adding("mine", [MyStrategy()])
@@ -102,7 +111,7 @@ public struct LearningLists: Sendable {
 }
 
 extension OnlineLearner.Configuration {
-    /// Nil where nothing of the trunk learns.
+    /// The scope of the trunk that learns; nil if none does.
     var trunkScope: LearningScope? {
         get throws(SettingsError) {
             if trunk == "frozen" { return nil }
@@ -115,13 +124,13 @@ extension OnlineLearner.Configuration {
     }
 }
 
-/// A moment, and the logits it had when it was new where the strategy wants to know.
+/// A moment, and its logits when it was new, if the strategy needs them.
 struct RememberedMoment: Sendable {
     var moment: MomentInput
     var logits: [Float]
 }
 
 extension MomentInput {
-    /// Roughly what it takes to remember it.
+    /// The approximate size of the remembered moment.
     var bytes: Int { 8 * text.count + senses.values.reduce(64) { $0 + 4 * $1.values.count + 64 } }
 }

@@ -3,8 +3,9 @@ import Statistics
 import Tensors
 
 extension OnlineLearner {
-    /// All that a learner remembers beside its parameters: restored together with them, it goes on exactly where it was.
+    /// The state of a learner without its parameters. A learner restored with both continues exactly.
     public struct State: Sendable {
+        /// The state without its large arrays.
         public struct Progress: Codable, Sendable {
             var moments: Int
             var steps: Int
@@ -12,15 +13,16 @@ extension OnlineLearner {
             var optimizer: Optimizer.State.Progress
             var memory: ReplayBuffer<PackedMoment>
             var recentLoss: Double
-            /// Nil in a state from before labels were counted.
+            /// Nil in a state of a version that did not count labels.
             var labelled: Int?
-            /// The method it began with, by which a restored learner knows whether it was told otherwise since, and that of now.
+            /// The method of the configuration with which the state was saved.
             var began: Method
+            /// The method in use when the state was saved.
             var method: Method
             var averages: Int
-            /// What strategies remember, by their names; nil in a state from before they had places of their own.
+            /// The states of strategies, by name; nil in a state of an older version.
             var strategies: [String: JSONValue]?
-            /// Of elastic consolidation, in a state from before.
+            /// The state of elastic consolidation, in a state of an older version.
             var consolidation: JSONValue?
             var trial: Trial?
 
@@ -33,8 +35,9 @@ extension OnlineLearner {
             }
         }
 
+        /// The state without its large arrays.
         public var progress: Progress
-        /// Everything with many numbers, by name: `optimizer.<moment>.<parameter>`, `memory`, `average`, `strategy.<name>.<tensor>`, …
+        /// Large arrays, by name: `optimizer.<moment>.<parameter>`, `memory`, `average`, `strategy.<name>.<tensor>`, …
         public var tensors: [String: [Float]]
 
         public init(progress: Progress, tensors: [String: [Float]]) {
@@ -43,6 +46,7 @@ extension OnlineLearner {
         }
     }
 
+    /// The current state.
     public var state: State {
         let optimized = optimizer.state
         var tensors: [String: [Float]] = [:]
@@ -73,15 +77,15 @@ extension OnlineLearner {
             tensors: tensors)
     }
 
-    /// Goes on from a state. A method that was switched to since the beginning is taken up again, unless the configuration now asks for another beginning.
-    /// - Throws: what does not fit; weights are then as they were.
+    /// Restores a state. A method that the learner had been switched to is used again, unless the configuration's method has changed.
+    /// - Throws: `Optimizer.StateError`, if the state does not fit; the weights are not changed then.
     public func restore(_ state: State) throws(Optimizer.StateError) {
         let progress = state.progress
         if let problem = progress.problem { throw Optimizer.StateError(description: problem) }
         var rest = (state.tensors["memory"] ?? [])[...]
         let unpacked = try progress.memory.mapItems { (item: PackedMoment) throws(Optimizer.StateError) in
             guard let moment = item.unpacked(from: &rest) else {
-                throw Optimizer.StateError(description: "the memory holds fewer numbers than its moments")
+                throw Optimizer.StateError(description: "the memory has too few numbers for its moments")
             }
             do { try model.configuration.check(moment.moment) } catch {
                 throw Optimizer.StateError(description: "a remembered moment: \(error)")
@@ -112,7 +116,7 @@ extension OnlineLearner {
 }
 
 extension OnlineLearner.State.Progress {
-    /// What a file says that no learner can have come to; nil where nothing is wrong.
+    /// An implausible value in a file; nil if there is none.
     var problem: String? {
         let counts =
             [moments, steps, labelled ?? 0, averages, trial?.moments ?? 0, trial?.labelled ?? 0]
@@ -124,18 +128,18 @@ extension OnlineLearner.State.Progress {
         return nil
     }
 
-    /// Counts grow by one, and some are added up.
+    /// The largest plausible count.
     private static let largest = 1 << 53
 }
 
 extension OnlineLearner.State {
-    /// The tensors whose names begin so, without that beginning.
+    /// The tensors whose names begin with a prefix, by their names without it.
     func tensors(under prefix: String) -> [String: [Float]] {
         Dictionary(
             uniqueKeysWithValues: tensors.filter { $0.key.hasPrefix(prefix) }.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
     }
 
-    /// What strategies remember, by their names.
+    /// The states of strategies, by name.
     var strategies: [String: StrategyState] {
         if let saved = progress.strategies {
             return Dictionary(
@@ -148,7 +152,7 @@ extension OnlineLearner.State {
         return before
     }
 
-    /// - Returns: nil where there is no such tensor.
+    /// - Returns: the tensor's numbers; nil if there is no such tensor.
     func numbers(_ name: String, _ count: Int) throws(Optimizer.StateError) -> [Float]? {
         guard let numbers = tensors[name] else { return nil }
         guard numbers.count == count else { throw .init(description: "\(name) holds \(numbers.count) numbers, not \(count)") }

@@ -3,30 +3,41 @@ import Statistics
 import Tensors
 
 extension OnlineLearner {
-    /// Goes on with another optimiser from the next step. Moments that both keep (Adam's and LAMB's) are carried over.
+    /// Uses another optimiser from the next step. Moments that both optimisers have (Adam and LAMB) are kept.
     ///
-    /// The switch is on trial for `trialMoments`: where the loss of new moments rises by more than `trialMargin`, or a gradient is not finite, the learner
-    /// goes back to the weights, optimiser and strategy from before, and the outcome of that moment says so in `reverted`.
+    /// The switch is on trial for `trialMoments`: if the loss of new moments rises by more than `trialMargin`, or a gradient is not
+    /// finite, the learner returns to the weights, optimiser and strategy before the switch, and the outcome of that moment has the
+    /// reason in `reverted`.
+    ///
+    /// - Parameters:
+    ///   - name: a name in `optimizers`.
+    ///   - settings: settings that replace the optimiser's defaults.
+    /// - Throws: `SettingsError`, if the name or a setting is invalid.
     public func switchOptimizer(to name: String, settings: JSONValue = .object([:])) throws(SettingsError) {
         var next = method
         (next.optimizer, next.optimizerSettings) = (name, settings)
         try change(to: next)
     }
 
-    /// Goes on with another strategy, or several joined by commas, from the next step; on trial as an optimiser is. The memory stays.
+    /// Uses another strategy, or several separated by commas, from the next step; on trial as in `switchOptimizer`. The memory is kept.
+    ///
+    /// - Parameters:
+    ///   - names: names in `strategies`.
+    ///   - settings: settings that replace the strategies' defaults.
+    /// - Throws: `SettingsError`, if a name or a setting is invalid.
     public func switchStrategy(to names: String, settings: JSONValue = .object([:])) throws(SettingsError) {
         var next = method
         (next.strategy, next.strategySettings) = (names, settings)
         try change(to: next)
     }
 
-    /// Multiplies the learning rate, within 1/64 … 64 of the rule's.
+    /// Multiplies the learning rate by a factor; it stays within 1/64 … 64 of the rule's rate.
     public func scaleRate(by factor: Double) {
         guard factor.isFinite, factor > 0, (optimizer.rateScale * factor).isFinite else { return }
         optimizer.rateScale = min(64, max(1.0 / 64, optimizer.rateScale * factor))
     }
 
-    /// Puts other weights in the place of those that were learned; the optimiser forgets where it was going.
+    /// Replaces the learned weights and resets the optimiser's moments.
     public func rollBack(to weights: ParameterStore<Float>) {
         parameters.assign(from: weights)
         average?.average.assign(from: weights)
@@ -36,18 +47,20 @@ extension OnlineLearner {
         trial = nil
     }
 
-    /// Forgets everything a source sent; how many moments that were.
+    /// Removes all remembered moments of a source.
+    /// - Returns: how many there were.
     @discardableResult
     public func forget(source: String) -> Int { memory.removeAll(from: source) }
 
-    /// Moments that its memory was ever offered.
-    var momentsOffered: Int { memory.seen.total }
+    /// The number of moments that were candidates for the memory so far.
+    var momentsSeen: Int { memory.seen.total }
 
-    /// Forgets what was remembered after so many moments had been offered; how many moments that were.
-    func forget(since offered: Int) -> Int { memory.removeAll { $0.serial >= offered } }
+    /// Removes the remembered moments from a value of `momentsSeen` on; returns how many there were.
+    func forget(since count: Int) -> Int { memory.removeAll { $0.serial >= count } }
 
-    /// What is remembered, without looking at it.
+    /// Descriptions of the remembered moments.
     public var memorySlots: [ReplaySlot] { memory.slots }
+    /// The approximate size of the remembered moments, in bytes.
     public var memoryBytes: Int { memory.bytes }
 
     private func change(to next: Method) throws(SettingsError) {
@@ -59,7 +72,7 @@ extension OnlineLearner {
         try adopt(next)
     }
 
-    /// Records and binds anew what the method asks for.
+    /// Creates the optimiser of a method and, if the strategy differs, records a new graph.
     func adopt(_ next: Method) throws(SettingsError) {
         let rule = try next.rule(from: lists), chosen = try next.mix(from: lists), trunk = try configuration.trunkScope
         if chosen != strategy {
@@ -75,8 +88,9 @@ extension OnlineLearner {
         (method, strategy) = (next, chosen)
     }
 
-    /// Looks whether a switch has made things worse, and takes it back if so.
-    func judgeSwitch(by outcome: LearnOutcome) -> String? {
+    /// Reverts a switch on trial that has made the loss worse.
+    /// - Returns: the reason, if it was reverted.
+    func evaluateTrial(by outcome: LearnOutcome) -> String? {
         guard var trial else { return nil }
         trial.moments += 1
         if let loss = outcome.newLoss { trial.sum += loss; trial.labelled += 1 }
@@ -94,15 +108,15 @@ extension OnlineLearner {
             try adopt(trial.method)
             try optimizer.restore(trial.optimizer)
         } catch {
-            return "a switch could not be taken back: \(error)"  // what was in use a moment ago is valid, so this does not come to pass
+            return "a switch could not be reverted: \(error)"  // not reached: the method was in use before, so it is valid
         }
         _ = parameters.values.update(from: trial.parameters)
         if let average { _ = average.average.values.update(from: trial.average) }
         let why = outcome.stepped && mean.isFinite ? "the loss rose from \(trial.baseline ?? 0) to \(mean)" : "a gradient was not finite"
-        return "\(tried.optimizer) with \(tried.strategy) taken back after \(trial.moments) moments: \(why)"
+        return "\(tried.optimizer) with \(tried.strategy) reverted after \(trial.moments) moments: \(why)"
     }
 
-    /// A trial goes on until there were labels enough to judge by, where labels are few, for some times as long.
+    /// A trial ends after `trialMoments`, or, if there were too few labels by then, after at most `patience` times as many.
     private func isOver(_ trial: SwitchTrial) -> Bool {
         let most = configuration.trialMoments
         let isPatient = trial.labelled < SwitchTrial.fewest && trial.moments < most.clampedMultiplying(by: SwitchTrial.patience)
@@ -110,18 +124,18 @@ extension OnlineLearner {
     }
 }
 
-/// A switch that has yet to prove itself, and the way back.
+/// A switch of the method on trial, with the state before it.
 struct SwitchTrial {
     var method: OnlineLearner.Method
     var optimizer: Optimizer.State
     var parameters: [Float]
     var average: [Float]
-    /// The mean loss of new labels before; nil where there was none to compare with.
+    /// The mean loss of new labels before the switch; nil if there were none.
     var baseline: Double?
     var moments = 0
     var labelled = 0
     var sum = 0.0
 
-    /// Labels that a trial is judged by at least, and how many times `trialMoments` it waits for them.
+    /// The least number of labels of a trial, and how many times `trialMoments` it waits for them.
     static let fewest = 8, patience = 8
 }

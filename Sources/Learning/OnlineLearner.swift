@@ -2,8 +2,8 @@ import Model
 import Statistics
 import Tensors
 
-/// Learns a multimodal model from one moment after another: each new moment and some remembered ones make one step, by a strategy and an optimiser
-/// chosen by name, which may be exchanged between two steps.
+/// Learns a multimodal model online: each new moment makes one step, together with some remembered moments, by a strategy and an
+/// optimiser that are chosen by name and can be changed between two steps.
 ///
 ///     let learner = try OnlineLearner(model, configuration, seed: 7)
 ///     let outcome = try learner.learn(moment)
@@ -11,31 +11,43 @@ import Tensors
 ///
 /// The same seed and the same moments in the same order give the same parameters, to the bit. A learner has one owner.
 public final class OnlineLearner {
+    /// The model that learns.
     public let model: MultimodalModel
-    /// As it began; what it learns by now is `method`.
+    /// The initial configuration.
     public let configuration: Configuration
-    /// How it learns now: what the configuration says until somebody switches.
+    /// The current strategy and optimiser: the configuration's, until they are switched.
     public internal(set) var method: Method
+    /// The current strategies.
     public internal(set) var strategy: StrategyMix
+    /// The model's parameters.
     public let parameters: ParameterStore<Float>
+    /// The current optimiser.
     public internal(set) var optimizer: Optimizer
     var graph: StrategyGraph
     var memory: ReplayBuffer<RememberedMoment>
     var random: RandomSource
     let average: WeightAverage?
     var trial: SwitchTrial?
-    /// The smoothed loss of new moments, which a switch is measured by.
+    /// The smoothed loss of new moments, to which a switch is compared.
     var recentLoss = 0.0
-    /// Moments with a label that it is the mean of.
+    /// The number of labelled moments in `recentLoss`.
     var labelled = 0
     let lists: LearningLists
     let team: Team
-    /// Moments learned from.
+    /// The number of moments learned.
     public internal(set) var moments = 0
-    /// Steps taken, those of triggers included: what learning cost.
+    /// The number of optimiser steps, including those of triggers.
     public internal(set) var steps = 0
 
-    /// Starts from the seed's parameters.
+    /// Starts from random parameters.
+    ///
+    /// - Parameters:
+    ///   - model: the model to train.
+    ///   - configuration: how it learns.
+    ///   - seed: of the initial parameters and of learning.
+    ///   - lists: the strategies, optimisers and replay policies, by name.
+    ///   - team: the threads that compute.
+    /// - Throws: `SettingsError`, if a setting is invalid.
     public convenience init(
         _ model: MultimodalModel, _ configuration: Configuration = Configuration(), seed: UInt64, lists: LearningLists = LearningLists(),
         team: Team = .solo
@@ -45,8 +57,16 @@ public final class OnlineLearner {
         try self.init(model, configuration, parameters: parameters, random: random, lists: lists, team: team)
     }
 
-    /// Starts from given parameters, which the learner changes from then on.
-    /// - Parameter lists: what the names of the configuration choose from.
+    /// Starts from given parameters, which the learner changes.
+    ///
+    /// - Parameters:
+    ///   - model: the model to train.
+    ///   - configuration: how it learns.
+    ///   - parameters: the initial parameters.
+    ///   - random: the source of random numbers.
+    ///   - lists: the strategies, optimisers and replay policies, by name.
+    ///   - team: the threads that compute.
+    /// - Throws: `SettingsError`, if a setting is invalid.
     public init(
         _ model: MultimodalModel, _ configuration: Configuration = Configuration(), parameters: ParameterStore<Float>,
         random: RandomSource, lists: LearningLists = LearningLists(), team: Team = .solo
@@ -70,26 +90,31 @@ public final class OnlineLearner {
             capacity: configuration.memory, byteCapacity: configuration.memoryBytes, random: self.random.split())
     }
 
-    /// What others shall answer with: the averaged weights where weights are averaged, else those that are learned.
+    /// The weights to publish: the averaged weights if they are averaged, else the learned ones.
     public var servingParameters: ParameterStore<Float> { average?.average ?? parameters }
 
-    /// Learns from a moment, together with remembered ones, and remembers it. A moment with neither label nor text teaches nothing.
-    /// - Parameter source: who sent it, so that what it sent can be forgotten.
+    /// Learns from a moment, together with remembered ones, and remembers it.
+    ///
+    /// - Parameters:
+    ///   - moment: the moment.
+    ///   - source: its sender, so that all moments of a sender can be forgotten.
+    /// - Returns: the result; nil for a moment with neither label nor text, from which nothing can be learned.
+    /// - Throws: `MomentProblem`, if the model cannot process the moment.
     @discardableResult
     public func learn(_ moment: MomentInput, source: String = "") throws(MomentProblem) -> LearnOutcome? {
         try model.configuration.check(moment)
         guard moment.label != nil || !moment.text.isEmpty else { return nil }
-        var outcome = soundStep(with: moment, moves: strategy.updates)
+        var outcome = finiteStep(with: moment, moves: strategy.updates)
         for _ in 1..<(strategy.updates ? configuration.stepsPerMoment : 1) {
             let (loss, isRight, logits) = (outcome.newLoss, outcome.isRight, outcome.logits)
-            outcome = soundStep(with: moment, moves: true)
+            outcome = finiteStep(with: moment, moves: true)
             (outcome.newLoss, outcome.isRight, outcome.logits) = (loss, isRight, logits)
         }
         remember(moment, source: source, outcome)
         if strategy.updates, let label = moment.label { graph.strategies.finish([label]) }
         moments += 1
         if moments % configuration.consolidateEvery == 0 { consolidate() }
-        outcome.reverted = judgeSwitch(by: outcome)
+        outcome.reverted = evaluateTrial(by: outcome)
         if let loss = outcome.newLoss, loss.isFinite {
             labelled += 1
             recentLoss += (loss - recentLoss) / min(100, Double(labelled))
@@ -97,7 +122,8 @@ public final class OnlineLearner {
         return outcome
     }
 
-    /// One step from remembered moments alone. False where nothing is remembered, or a gradient was not finite.
+    /// Makes one step from remembered moments only.
+    /// - Returns: false if nothing is remembered, or a gradient was not finite.
     @discardableResult
     public func rehearse() -> Bool {
         let recalled = memory.draw(configuration.rows)
@@ -105,28 +131,28 @@ public final class OnlineLearner {
         put(recalled, from: 0)
         prepare(new: nil, recalled)
         let isStepped = move(recalled, from: 0).stepped
-        if !isStepped { forgetWhatSpoils(recalled) }
+        if !isStepped { forgetNonFinite(recalled) }
         return isStepped
     }
 
-    /// One more step with a moment that was learned before.
-    func stepAgain(with moment: MomentInput) { _ = soundStep(with: moment, moves: true) }
+    /// Makes one more step with a moment that was learned before.
+    func stepAgain(with moment: MomentInput) { _ = finiteStep(with: moment, moves: true) }
 
-    /// A domain has ended, or all is well: what some strategies hold on to from here on is the weights as they are.
+    /// Ends a domain: some strategies from now on retain the current weights.
     public func consolidate() { graph.strategies.consolidate() }
 
-    /// One step; where it is not finite, another without what was recalled, and where that is to blame, it is forgotten.
-    private func soundStep(with moment: MomentInput, moves: Bool) -> LearnOutcome {
+    /// Makes one step. If it is not finite, tries again without replayed moments, and forgets those if they were the cause.
+    private func finiteStep(with moment: MomentInput, moves: Bool) -> LearnOutcome {
         let (outcome, recalled) = step(with: moment, moves: moves)
         guard !outcome.stepped, !recalled.isEmpty else { return outcome }
         let alone = step(with: moment, moves: moves, recalls: false).outcome
-        if alone.stepped { forgetWhatSpoils(recalled) }
+        if alone.stepped { forgetNonFinite(recalled) }
         return alone
     }
 
-    /// Forgets those that leave no finite gradient by themselves; all, where none does so alone.
-    private func forgetWhatSpoils(_ recalled: [Drawn]) {
-        let spoiling = recalled.filter { drawn in
+    /// Forgets the moments whose gradient is not finite or too large on its own; all, if there is none.
+    private func forgetNonFinite(_ recalled: [Drawn]) {
+        let faulty = recalled.filter { drawn in
             put([], from: 0)
             graph.strategies.clear()
             graph.moments.set(drawn.item.moment, row: 0)
@@ -134,31 +160,31 @@ public final class OnlineLearner {
             graph.backward()
             return !graph.moments.gradients.values.allSatisfy { abs($0) <= Self.largestGradient }
         }
-        let serials = Set((spoiling.isEmpty ? recalled : spoiling).map(\.serial))
+        let serials = Set((faulty.isEmpty ? recalled : faulty).map(\.serial))
         _ = memory.removeAll { serials.contains($0.serial) }
     }
 
     private typealias Drawn = ReplayBuffer<RememberedMoment>.Drawn
 
-    /// A single number beyond it leaves nothing of the others in a step.
+    /// A single larger gradient would outweigh all others in a step.
     private static let largestGradient: Float = 1e12
 
     /// - Parameters:
-    ///   - moves: whether the weights are changed, or the moment is only judged.
-    ///   - recalls: whether remembered moments join the step, where the strategy has them do so.
+    ///   - moves: whether the weights are changed, or the moment is only evaluated.
+    ///   - recalls: whether remembered moments are replayed, if the strategy does so.
     private func step(
         with moment: MomentInput, moves: Bool, recalls: Bool = true
     ) -> (outcome: LearnOutcome, recalled: [Drawn]) {
         let isReplaying = moves && recalls && strategy.replays
-        let recalled = isReplaying ? recall(for: moment) : [], beside = isReplaying ? memory.draw(strategy.rowsBeside) : []
+        let recalled = isReplaying ? recall(for: moment) : [], additional = isReplaying ? memory.draw(strategy.additionalRows) : []
         put(moment, row: 0)
-        put(recalled, from: 1, beside: beside)
-        prepare(new: moment, recalled, beside: beside)
+        put(recalled, from: 1, additional: additional)
+        prepare(new: moment, recalled, additional: additional)
         let step = move(recalled, from: 1, moves: moves)
         let outcome = LearnOutcome(
             losses: graph.moments.losses, stepped: step.stepped || !moves, gradientNorm: step.gradientNorm, learningRate: step.learningRate,
             rows: 1 + recalled.count, newLoss: moment.label == nil ? nil : graph.moments.classificationLoss(row: 0),
-            isRight: moment.label.map { $0 == graph.likeliest(row: 0) }, logits: graph.logits(row: 0))
+            isRight: moment.label.map { $0 == graph.mostLikely(row: 0) }, logits: graph.logits(row: 0))
         return (outcome, recalled)
     }
 
@@ -173,20 +199,20 @@ public final class OnlineLearner {
         }
     }
 
-    /// - Parameter beside: in the rows behind, without labels.
-    private func put(_ recalled: [Drawn], from first: Int, beside: [Drawn] = []) {
+    /// - Parameter additional: moments for the rows after the replayed ones, without labels.
+    private func put(_ recalled: [Drawn], from first: Int, additional: [Drawn] = []) {
         for (place, drawn) in recalled.enumerated() { put(drawn.item.moment, row: first + place) }
-        for (place, drawn) in beside.enumerated() {
+        for (place, drawn) in additional.enumerated() {
             var moment = drawn.item.moment
             moment.label = nil
             put(moment, row: graph.rows + place)
         }
         for row in first + recalled.count..<graph.rows { graph.moments.clear(row: row) }
-        for row in graph.rows + beside.count..<graph.moments.batch { graph.moments.clear(row: row) }
+        for row in graph.rows + additional.count..<graph.moments.batch { graph.moments.clear(row: row) }
     }
 
-    /// Tells the strategies what stands in which row.
-    private func prepare(new moment: MomentInput?, _ recalled: [Drawn], beside: [Drawn] = []) {
+    /// Describes the rows of the step to the strategies.
+    private func prepare(new moment: MomentInput?, _ recalled: [Drawn], additional: [Drawn] = []) {
         guard !graph.strategies.isEmpty else { return }
         func rows(_ drawn: [Drawn], from first: Int) -> [StrategyStep.Row] {
             drawn.enumerated().map { .init(place: first + $0, label: $1.item.moment.label, logits: $1.item.logits) }
@@ -194,7 +220,7 @@ public final class OnlineLearner {
         var step = StrategyStep()
         if let moment { step.new = [.init(place: 0, label: moment.label, logits: [])] }
         step.recalled = rows(recalled, from: step.new.count)
-        step.beside = rows(beside, from: graph.rows)
+        step.additional = rows(additional, from: graph.rows)
         graph.strategies.prepare(step, new: moment.map { [$0] } ?? [])
     }
 
@@ -215,7 +241,7 @@ public final class OnlineLearner {
     }
 
     private func remember(_ moment: MomentInput, source: String, _ outcome: LearnOutcome) {
-        // A moment that leaves no finite numbers would spoil every step that it is recalled for.
+        // A moment without finite results would make every step that replays it non-finite.
         guard outcome.stepped, outcome.logits.allSatisfy(\.isFinite), outcome.newLoss?.isFinite ?? true else { return }
         let logits = strategy.storesLogits ? outcome.logits : []
         memory.add(
@@ -223,34 +249,36 @@ public final class OnlineLearner {
             priority: outcome.losses.total)
     }
 
-    /// Some modalities hidden, so that the model learns to do without; readings turned a little in time.
+    /// Sets a row with augmentation: some modalities are hidden, so that the model learns to do without them, and readings are shifted.
     private func put(_ moment: MomentInput, row: Int) {
         let present = model.configuration.modalities.filter { moment.has($0) }
         var hidden = present.filter { _ in random.uniform() < configuration.modalityDropout }
         if hidden.count == present.count { hidden = [] }
-        let turns = model.configuration.senses.map { sense in
+        let shifts = model.configuration.senses.map { sense in
             sense.jitter == 0 ? 0 : random.uniform(below: 2 * sense.jitter + 1) - sense.jitter
         }
-        graph.moments.set(moment, row: row, hiding: Set(hidden), turns: turns)
+        graph.moments.set(moment, row: row, hiding: Set(hidden), shifts: shifts)
     }
 }
 
-/// What learning from one moment did.
+/// The result of learning from one moment.
 public struct LearnOutcome: Sendable, Equatable {
-    /// Before the step.
+    /// The losses of the step's rows before the step.
     public var losses: MultimodalLosses
-    /// False where a gradient was not finite, and nothing was changed.
+    /// False if a gradient was not finite, so that nothing was changed.
     public var stepped: Bool
+    /// The norm of all gradients before clipping.
     public var gradientNorm: Double
+    /// The learning rate of the step.
     public var learningRate: Double
-    /// Moments in the step, the new one and the recalled.
+    /// The number of moments in the step, the new one and the replayed.
     public var rows: Int
-    /// Of the new moment's label, in nats, before it was learned; nil without a label.
+    /// The cross entropy of the new moment's label, in nats, before it was learned; nil without a label.
     public var newLoss: Double?
-    /// Whether the new moment's label was the likeliest class, before it was learned.
+    /// Whether the new moment's label was the most likely class, before it was learned; nil without a label.
     public var isRight: Bool?
-    /// What the new moment's logits were.
+    /// The class logits of the new moment, before it was learned.
     public var logits: [Float] = []
-    /// Why a switch was taken back just now.
+    /// Why a switch of the method was reverted at this moment; nil if none was.
     public var reverted: String?
 }

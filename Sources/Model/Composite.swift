@@ -1,9 +1,9 @@
 import Layers
 import Tensors
 
-/// A layer that is made of others and has no parameters beside theirs.
+/// A layer that consists of other layers and has no parameters of its own.
 public protocol Composite: Layer {
-    /// In the order in which their parameters lie.
+    /// The layers, in the order of their parameters.
     var parts: [any Layer] { get }
 }
 
@@ -16,8 +16,8 @@ extension Composite {
 }
 
 extension Linear {
-    /// A projection that keeps inputs of unit size at unit size: it starts with deviation 1/√inputs.
-    static func even(_ name: String, _ inputs: Int, _ outputs: Int, bias: Bool = true) -> Linear {
+    /// A projection of which inputs of unit variance have outputs of unit variance: its initial deviation is 1/√inputs.
+    static func unitScaled(_ name: String, _ inputs: Int, _ outputs: Int, bias: Bool = true) -> Linear {
         Linear(name, inputs, outputs, bias: bias, deviation: 1 / Double(inputs).squareRoot())
     }
 }

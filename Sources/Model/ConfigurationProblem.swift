@@ -1,7 +1,8 @@
-/// A setting that makes no sense: which one, and what is wrong with it.
+/// An invalid setting of a model, and what is wrong with it.
 public struct ConfigurationProblem: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The setting's path as it stands in the configuration file, such as `senses.image.rows`.
+    /// The setting's path in the configuration file, such as `senses.image.rows`.
     public let key: String
+    /// What is wrong, as a sentence without the key.
     public let problem: String
 
     public init(key: String, problem: String) {

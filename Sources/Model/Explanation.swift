@@ -1,25 +1,30 @@
 import Tensors
 
-/// What each modality gave to a decision, in nats of the decided class's log-probability.
+/// The contribution of each modality to a decision, in nats of the decided class's log-probability.
 public struct Explanation: Codable, Sendable, Equatable {
+    /// The class that is explained.
     public var decided: Int
+    /// The prediction from all modalities.
     public var prediction: MultimodalPrediction
-    /// ln p with every modality − ln p without this one, for those the moment has.
+    /// ln p with all modalities − ln p without this one, for each modality of the moment.
     public var marginal: [String: Double]
-    /// Shapley values: the mean of a modality's contribution over every order in which modalities could have arrived. They sum to
-    /// ln p with all − ln p with none. Nil where a moment has more than `Explanation.mostForShapley` modalities, or where nobody asked.
-    /// https://doi.org/10.1515/9781400881970-018
+    /// Shapley values: the mean of a modality's contribution over all orders in which modalities could be added. Their sum is
+    /// ln p with all − ln p with none. Nil if they were not requested or the moment has more than `Explanation.mostForShapley`
+    /// modalities.  https://doi.org/10.1515/9781400881970-018
     public var shapley: [String: Double]?
 
+    /// The maximal number of modalities for which Shapley values are computed.
     public static let mostForShapley = 4
 }
 
 extension MultimodalGraph {
-    /// Explains a decision by hiding modalities, one or several at a time; exact, and in as few runs as the batch allows.
-    /// Rows that were set before are overwritten.
+    /// Explains a decision by hiding modalities, one or several at a time; exact, and in as few forward passes as the batch allows.
+    /// It overwrites the rows of the batch.
+    ///
     /// - Parameters:
-    ///   - class: whose probability is explained; that which the model holds most probable, if not given.
-    ///   - exhaustively: whether Shapley values are told too, which takes 2ⁿ rows for n modalities instead of n + 1.
+    ///   - moment: the moment that was decided.
+    ///   - class: the class whose probability is explained; by default the most probable one.
+    ///   - exhaustively: whether to compute Shapley values too, which takes 2ⁿ rows for n modalities instead of n + 1.
     public func explain(_ moment: MomentInput, class decided: Int? = nil, exhaustively: Bool = true) -> Explanation {
         let names = model.configuration.modalities.filter { moment.has($0) }
         let isExhaustive = exhaustively && names.count <= Explanation.mostForShapley
@@ -58,7 +63,7 @@ extension MultimodalGraph {
 }
 
 extension MultimodalPrediction {
-    /// The most probable class; the first of several.
+    /// The most probable class; the first, if several are equal.
     public var decided: Int {
         probabilities.indices.reduce(0) { probabilities[$1] > probabilities[$0] ? $1 : $0 }
     }

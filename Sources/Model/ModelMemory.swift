@@ -1,8 +1,8 @@
-/// How many numbers a model has and a recorded graph of it computes, told by formulas before anything is allocated.
+/// How many numbers a model has and a recorded graph of it computes, by formulas, before anything is allocated.
 ///
-/// As floating-point numbers, which grow instead of wrapping around: any extents can be asked about.
+/// The results are floating-point numbers, which do not overflow for any size.
 extension MultimodalConfiguration {
-    /// Numbers of all parameters: exactly those of the model's layout.
+    /// The number of parameters: exactly that of the model's layout.
     public var parameterNumbers: Double {
         let counted = Counted(self)
         let perception = 2 * counted.C + 2 * counted.tC + Counted.linear(counted.tC, counted.K)
@@ -10,14 +10,19 @@ extension MultimodalConfiguration {
         return senses.reduce(words + counted.fusionParameters + trunkNumbers) { $0 + counted.parameters(of: $1) } + counted.M * perception
     }
 
-    /// Those of the language trunk among them.
+    /// The number of parameters of the language trunk.
     public var trunkNumbers: Double {
         let counted = Counted(self)
         return (Double(text.vocabulary) + Double(text.length) + 2) * counted.C + Double(layers) * counted.blockParameters
     }
 
-    /// Numbers that a graph of so many moments computes and keeps beside parameters, with their gradients where it learns; none is
-    /// left out, and some that need no gradient are counted twice.
+    /// An upper bound of the numbers that a graph keeps besides parameters, with their gradients if it learns: some that need no
+    /// gradient are counted twice.
+    ///
+    /// - Parameters:
+    ///   - batch: the number of moments.
+    ///   - languageRows: how many of them pass through the language trunk.
+    ///   - learning: whether there are gradients.
     public func activationNumbers(batch: Int, languageRows: Int, learning: Bool) -> Double {
         let counted = Counted(self), B = Double(batch), L = Double(languageRows), gradients: Double = learning ? 2 : 1
         let inputs = B * (counted.M * (Double(tokens) + 3) + Double(text.words)) + max(1, L) * (counted.prefix + counted.length)
@@ -28,7 +33,7 @@ extension MultimodalConfiguration {
         return inputs + gradients * (B * own + L * counted.languageActivations) + 64 * (gradients + counted.M)
     }
 
-    /// Roughly what it takes to remember a moment with all its readings, in bytes.
+    /// The approximate size in bytes of a remembered moment with all its readings.
     public var momentBytes: Double {
         senses.reduce(64 + 8 * Double(text.length)) { $0 + 4 * Double($1.rows) * Double($1.columns) + 64 }
     }
@@ -80,15 +85,15 @@ private struct Counted {
         }
     }
 
-    /// Rows that a stride of 2 leaves.
+    /// The number of rows after a stride of 2.
     private func halved(_ rows: Double) -> Double { ((rows - 1) / 2).rounded(.down) + 1 }
 
-    /// Both directions of every pair that attends to each other.
+    /// The number of directions of cross-modal attention: two for every pair.
     private var directions: Double { model.pairs.isEmpty ? M * (M - 1) : 2 * Double(Set(model.pairs.map { Set($0) }).count) }
 
-    // MARK: What is computed, for one row
+    // MARK: Activations, for one row
 
-    /// Of a block over a sequence: its sums, norms, projections, and H squares of attention, one more going backward.
+    /// A block over a sequence: its sums, norms, projections, and H squares of attention weights, with one more for backward.
     private func block(_ rows: Double) -> Double { 18 * rows * C + 4 * rows + (H + 1) * rows * rows }
     private func cross(_ queries: Double, _ keys: Double) -> Double { 3 * queries * C + 2 * keys * C + (H + 1) * queries * keys }
     private func gather(_ rows: Double) -> Double { 2 * rows * C + 2 * rows + C + 4 * tC + cross(T, rows) }
@@ -102,8 +107,8 @@ private struct Counted {
             let first = halved(rows), second = halved(first)
             return first * (5 * columns + 2 * embedding) + second * (3 * embedding + 2 * hidden + C) + gather(second)
         case "stem":
-            let heard = halved(rows)
-            return heard * (3 * columns + 3 * C) + Double(sense.blocks) * block(heard) + gather(heard)
+            let convolved = halved(rows)
+            return convolved * (3 * columns + 3 * C) + Double(sense.blocks) * block(convolved) + gather(convolved)
         default:
             return 3 * rows * embedding + 2 * hidden + tC
         }
@@ -119,7 +124,7 @@ private struct Counted {
         }
     }
 
-    /// Of the language trunk over what the senses say and the text, with the senses' part of the fusion.
+    /// The language trunk over the senses' prefix and the text, with the senses' part of the fusion.
     var languageActivations: Double {
         let rows = prefix + length
         let senses = 4 * prefix * C + 6 * prefix + M * K + (model.fusion == "co-attention" ? directions * (cross(T, T) + tC) : 0)

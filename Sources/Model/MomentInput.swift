@@ -1,15 +1,15 @@
 import Foundation
 import Statistics
 
-/// What a model takes of one moment: token ids, what each sense perceived, and the label where one is known.
-/// A sense that is not there is simply absent from `senses`.
+/// A model's input for one moment: the text's token ids, each sense's features, and the label if it is known.
 public struct MomentInput: Codable, Sendable, Equatable {
-    /// Token ids of what was said; empty where nothing was.
+    /// Token ids of the text; empty if there is none.
     public var text: [Int]
+    /// The features of each sense, by its name; a missing sense has no entry.
     public var senses: [String: SenseInput]
-    /// The class, below `classes`; nil where nobody told.
+    /// The class, below `classes`; nil if it is not known.
     public var label: Int?
-    /// How many classes the label was chosen from.
+    /// The number of classes that the label was chosen from.
     public var classes: Int?
 
     public init(text: [Int] = [], senses: [String: SenseInput] = [:], label: Int? = nil, classes: Int? = nil) {
@@ -19,7 +19,7 @@ public struct MomentInput: Codable, Sendable, Equatable {
         self.classes = classes
     }
 
-    /// The modalities that this moment has.
+    /// Whether this moment has a modality.
     public func has(_ modality: String) -> Bool {
         modality == MultimodalConfiguration.textName ? !text.isEmpty : senses[modality] != nil
     }
@@ -27,15 +27,17 @@ public struct MomentInput: Codable, Sendable, Equatable {
 
 /// One modality's features at the time of a moment.
 public struct SenseInput: Codable, Sendable, Equatable {
+    /// The number of rows: points in time, patches, …
     public var rows: Int
+    /// The number of features of a row.
     public var columns: Int
-    /// Row after row: rows × columns numbers.
+    /// rows × columns numbers, row by row.
     public var values: [Float] { didSet { areFinite = values.areFinite } }
     /// Whether every value is finite; found once.
     public private(set) var areFinite: Bool
-    /// Seconds between the reading and the moment's end.
+    /// Seconds from the reading to the moment's end.
     public var age: Float
-    /// 0 for useless to 1 for sound.
+    /// From 0, useless, to 1, fully valid.
     public var validity: Float
 
     public init(rows: Int, columns: Int, values: [Float], age: Float = 0, validity: Float = 1) {
@@ -61,7 +63,7 @@ public struct SenseInput: Codable, Sendable, Equatable {
     }
 }
 
-/// Values as the base64 of their little-endian bytes: exact, and a fifth of their decimal digits.
+/// Values are coded as the base64 of their little-endian bytes: exact, and a fifth of the size of decimal digits.
 extension SenseInput {
     private enum CodingKeys: CodingKey { case rows, columns, values, age, validity }
 

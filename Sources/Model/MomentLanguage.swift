@@ -1,20 +1,28 @@
 import Tensors
 
-/// The language trunk of a multimodal model, recorded for a batch of moments and what was written after their words: for whoever judges writing.
+/// The language trunk of a multimodal model, recorded for a batch of moments with answers: gives the logits of each answer token, to
+/// score or train the answers.
 ///
 ///     let language = MomentLanguage(model, batch: 8, rows: 256, in: graph)
 ///     language.set(moment, written: tokens, batchRow: 0, rows: 0..<tokens.count)
-///     graph.forward()                  // language.logits: what each token was chosen from
+///     graph.forward()                  // language.logits: the distribution of each written token
 ///
-/// One owner, as for any graph.
+/// It has one owner, as any graph.
 public final class MomentLanguage<S: Scalar> {
+    /// The number of moments.
     public let batch: Int
-    /// (rows, C) and (rows, V): what the trunk makes of the places at which something was written, and the logits of what comes next there.
+    /// (rows, C) and (rows, V): for each written token, the trunk's output before it, and the logits from which it was chosen.
     public let hidden, logits: Tensor<S>
     private let inputs: MultimodalInputs<S>
     private let places: Indices
 
-    /// - Parameter rows: written tokens of all moments together.
+    /// Records the model into a graph whose store holds its parameters.
+    ///
+    /// - Parameters:
+    ///   - model: the multimodal model.
+    ///   - batch: the number of moments.
+    ///   - rows: the number of written tokens of all moments together.
+    ///   - graph: the graph.
     public init(_ model: MultimodalModel, batch: Int, rows: Int, in graph: Graph<S>) {
         self.batch = batch
         inputs = MultimodalInputs(model.configuration, batch: batch, languageRows: batch, in: graph)
@@ -24,13 +32,18 @@ public final class MomentLanguage<S: Scalar> {
         logits = model.trunk.logits(hidden, in: graph)
     }
 
-    /// Puts a moment in, and what was written after its words, which together are no longer than a text; the vocabulary's last token is the end.
-    /// - Parameter rows: those of `logits` that tell the written tokens, as many.
+    /// Sets a moment and the answer that follows its text.
+    ///
+    /// - Parameters:
+    ///   - moment: the moment.
+    ///   - written: the answer's tokens, no longer than a text together with the moment's; the vocabulary's last token is the end.
+    ///   - row: the moment's row of the batch.
+    ///   - rows: the rows of `logits` for the written tokens, as many as there are tokens.
     public func set(_ moment: MomentInput, written: [Int], row: Int, rows: Range<Int>) {
         precondition(rows.count == written.count, "\(rows.count) rows for \(written.count) tokens")
         for (place, row) in zip(inputs.set(moment, written: written, row: row), rows) { places[row] = place }
     }
 
-    /// An empty moment.
-    public func clear(row: Int) { inputs.set(MomentInput(), row: row, hiding: [], turns: []) }
+    /// Sets an empty moment.
+    public func clear(row: Int) { inputs.set(MomentInput(), row: row, hiding: [], shifts: []) }
 }

@@ -1,6 +1,6 @@
-/// Why a moment cannot be given to a model.
+/// Why a model cannot process a moment.
 public struct MomentProblem: Error, Sendable, Equatable, CustomStringConvertible {
-    /// A stable name, for counting.
+    /// The kind of problem, with a stable name for counters.
     public enum Reason: String, Sendable, CaseIterable {
         case tokenOutOfVocabulary, labelOutOfRange, nonFinite
     }
@@ -10,7 +10,8 @@ public struct MomentProblem: Error, Sendable, Equatable, CustomStringConvertible
 }
 
 extension MultimodalConfiguration {
-    /// Throws what keeps this model from taking the moment. Senses the model does not know are no problem: it does not look at them.
+    /// Checks that a model of this configuration can process a moment. Senses that the configuration does not name are ignored.
+    /// - Throws: `MomentProblem`, the first problem found.
     public func check(_ moment: MomentInput) throws(MomentProblem) {
         if let token = moment.text.first(where: { $0 < 0 || $0 >= text.vocabulary }) {
             throw MomentProblem(reason: .tokenOutOfVocabulary, description: "token \(token) in a vocabulary of \(text.vocabulary)")

@@ -1,22 +1,22 @@
-/// Keys that a file leaves out keep their defaults.
+/// Keys that a file does not have keep their defaults.
 extension MultimodalConfiguration {
     public init(from decoder: any Decoder) throws {
         self.init()
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        try container.lay(&fusion, .fusion)
-        try container.lay(&combination, .combination)
-        try container.lay(&pairs, .pairs)
-        try container.lay(&gpt2, .gpt2)
-        try container.lay(&width, .width)
-        try container.lay(&layers, .layers)
-        try container.lay(&heads, .heads)
-        try container.lay(&tokens, .tokens)
-        try container.lay(&joint, .joint)
-        try container.lay(&classes, .classes)
-        try container.lay(&senses, .senses)
-        try container.lay(&text, .text)
-        try container.lay(&languageWeight, .languageWeight)
-        try container.lay(&expertWeight, .expertWeight)
+        try container.read(&fusion, .fusion)
+        try container.read(&combination, .combination)
+        try container.read(&pairs, .pairs)
+        try container.read(&gpt2, .gpt2)
+        try container.read(&width, .width)
+        try container.read(&layers, .layers)
+        try container.read(&heads, .heads)
+        try container.read(&tokens, .tokens)
+        try container.read(&joint, .joint)
+        try container.read(&classes, .classes)
+        try container.read(&senses, .senses)
+        try container.read(&text, .text)
+        try container.read(&languageWeight, .languageWeight)
+        try container.read(&expertWeight, .expertWeight)
     }
 }
 
@@ -27,11 +27,11 @@ extension MultimodalConfiguration.Sense {
         self.init(
             name: try container.decode(String.self, forKey: .name), rows: try container.decode(Int.self, forKey: .rows),
             columns: try container.decode(Int.self, forKey: .columns))
-        try container.lay(&encoder, .encoder)
-        try container.lay(&embedding, .embedding)
-        try container.lay(&hidden, .hidden)
-        try container.lay(&blocks, .blocks)
-        try container.lay(&jitter, .jitter)
+        try container.read(&encoder, .encoder)
+        try container.read(&embedding, .embedding)
+        try container.read(&hidden, .hidden)
+        try container.read(&blocks, .blocks)
+        try container.read(&jitter, .jitter)
     }
 }
 
@@ -39,17 +39,17 @@ extension MultimodalConfiguration.Text {
     public init(from decoder: any Decoder) throws {
         self.init()
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        try container.lay(&length, .length)
-        try container.lay(&vocabulary, .vocabulary)
-        try container.lay(&words, .words)
-        try container.lay(&buckets, .buckets)
-        try container.lay(&endings, .endings)
+        try container.read(&length, .length)
+        try container.read(&vocabulary, .vocabulary)
+        try container.read(&words, .words)
+        try container.read(&buckets, .buckets)
+        try container.read(&endings, .endings)
     }
 }
 
 extension KeyedDecodingContainer {
-    /// Reads a value over its default, if the key is there.
-    fileprivate func lay<Value: Decodable>(_ value: inout Value, _ key: Key) throws {
+    /// Replaces a value by the key's, if the key is present.
+    fileprivate func read<Value: Decodable>(_ value: inout Value, _ key: Key) throws {
         if let read = try decodeIfPresent(Value.self, forKey: key) { value = read }
     }
 }

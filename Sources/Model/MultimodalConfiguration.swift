@@ -1,21 +1,25 @@
-/// The shape of a multimodal model: which senses it has, how they are encoded and fused, and how large the trunk is.
+/// The shape of a multimodal model: its senses, how they are encoded and fused, and the size of the language trunk.
 ///
-/// Every key has a default that works; a file names only what it changes. Senses stand in a fixed order, and the text
-/// after them: that order is the order of modalities everywhere. There may be no sense beside the text.
+/// Every key has a default that works, and a file names only those that it changes. The modalities are the senses in the order of
+/// `senses`, followed by the text. The list of senses may be empty.
 public struct MultimodalConfiguration: Codable, Sendable, Equatable {
-    /// One stream of feature frames, `rows` × `columns` a moment. A longer reading is cut, a shorter one masked.
+    /// One stream of feature frames, `rows` × `columns` for each moment. A longer reading is truncated, a shorter one masked.
     public struct Sense: Codable, Sendable, Equatable {
+        /// The sense's name, as in `MomentInput.senses`.
         public var name: String
+        /// The maximal number of rows.
         public var rows: Int
+        /// The maximal number of features of a row.
         public var columns: Int
         /// A name in `encoders`.
         public var encoder: String
-        /// Each row's embedding, before rows are joined.
+        /// The width of each row's embedding.
         public var embedding: Int
+        /// The width of the hidden layer.
         public var hidden: Int
-        /// Blocks of attention, of the encoders that have some.
+        /// The number of self-attention blocks, in encoders that have some.
         public var blocks = 1
-        /// Replayed readings are turned by up to this many rows, in time's direction: an augmentation for sounds.
+        /// When learning, readings are shifted cyclically by up to this many rows: an augmentation for sounds.
         public var jitter: Int
 
         public init(
@@ -37,15 +41,17 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
         public static let vector = Sense(name: "vector", rows: 1, columns: 16)
     }
 
-    /// What is said: token ids for the language head, and words hashed into buckets for the fusion.
+    /// The text: token ids for the language head, and words hashed into buckets for the fusion.
     public struct Text: Codable, Sendable, Equatable {
-        /// Tokens a moment; a longer text is cut.
+        /// The maximal number of tokens of a moment; a longer text is truncated.
         public var length = 64
+        /// The number of tokens; the last is the end of a text.
         public var vocabulary = 257
-        /// Words and pairs of words that the fusion hears of a moment.
+        /// The maximal number of words and word pairs of a moment that the fusion gets.
         public var words = 48
+        /// The number of hash buckets of words.
         public var buckets = 1024
-        /// Whether the language head learns where texts end too, so that its answers end there.
+        /// Whether the language head also learns where texts end, so that its answers end.
         public var endings = false
 
         public init() {}
@@ -55,27 +61,30 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
 
     /// A name in `fusions`.
     public var fusion = "early"
-    /// How late fusion joins its experts: `learned`, `product` or `mean`.
+    /// How late fusion combines its experts: `learned`, `product` or `mean`.
     public var combination = "learned"
     /// Pairs that attend to each other in co-attention, as `[["image", "audio"], …]`; empty means every pair.
     public var pairs: [[String]] = []
 
-    /// Directory of a Hugging Face GPT-2 that the trunk starts from; empty: from random numbers.
+    /// Directory of a Hugging Face GPT-2 whose weights initialise the trunk; empty: random initial weights.
     public var gpt2 = ""
     /// C, the width of tokens and trunk.
     public var width = 64
+    /// The number of the trunk's blocks.
     public var layers = 2
+    /// The number of attention heads.
     public var heads = 4
-    /// Tokens that each modality becomes.
+    /// The number of tokens that each modality is encoded into.
     public var tokens = 2
-    /// Units of the layer that joins modalities before a head.
+    /// The width of the layer that combines modalities before the class head.
     public var joint = 128
+    /// The number of classes.
     public var classes = 16
 
     public var senses: [Sense] = [.image, .audio, .vector]
     public var text = Text()
 
-    /// Weight of the next-token loss beside the classification loss.
+    /// Weight of the next-token loss, relative to the classification loss.
     public var languageWeight = 1.0
     /// Weight of each modality's own classification loss.
     public var expertWeight = 1.0
@@ -89,9 +98,10 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
     /// All modalities in order: the senses, then `text`.
     public var modalities: [String] { senses.map(\.name) + [Self.textName] }
 
+    /// The name of the text modality.
     public static let textName = "text"
 
-    /// Tokens that stand before the text in the trunk.
+    /// The number of the senses' tokens before the text in the trunk.
     public var prefixLength: Int { senses.count * tokens }
 
     /// The language trunk as a GPT-2.
@@ -99,7 +109,8 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
         GPT2Configuration(vocabularySize: text.vocabulary, positions: text.length, width: width, layers: layers, heads: heads)
     }
 
-    /// Throws the first setting that makes no sense.
+    /// Checks all settings.
+    /// - Throws: `ConfigurationProblem`, the first invalid setting.
     public func validate() throws(ConfigurationProblem) {
         try require(fusions.contains { $0.key == fusion }, "fusion", "no fusion is called \(fusion); there are \(names(of: fusions))")
         try require(Combination(rawValue: combination) != nil, "combination", "\(combination) is none of learned, product, mean")
@@ -147,9 +158,9 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
         if !holds { throw ConfigurationProblem(key: key, problem: problem()) }
     }
 
-    /// No extent may be larger: a slip of the keyboard must not ask for all memory.
+    /// The largest valid size: a typing error must not allocate all memory.
     private static let largest = 1 << 20
-    /// Explanations hide sets of modalities, which are bits of a number.
+    /// Explanations represent sets of modalities as bits of an integer.
     private static let mostSenses = 32
 }
 

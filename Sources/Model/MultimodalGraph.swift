@@ -1,33 +1,36 @@
 import Tensors
 
-/// A multimodal model recorded for a batch of moments: set rows, run forward, read predictions or go backward.
+/// A multimodal model recorded for a batch of moments: set rows, run `forward`, read predictions or run `backward`.
 ///
 ///     let graph = MultimodalGraph(model, parameters: store, batch: 16, languageRows: 4)
 ///     for (row, moment) in moments.enumerated() { graph.set(moment, row: row) }
 ///     graph.forward()
 ///     graph.backward()                 // fills graph.gradients
 ///
-/// The parameters are those of the store, read anew by every run: whoever changes them adopts an update.
-/// Rows keep what was set until they are set again. One owner, as for any graph.
+/// Every run reads the parameters from the store, so a change of the store takes effect at the next run. Rows keep their moments
+/// until they are set again. It has one owner, as any graph.
 public final class MultimodalGraph<S: Scalar> {
+    /// The model.
     public let model: MultimodalModel
+    /// The number of rows, one for each moment.
     public let batch: Int
-    /// So many rows, the first ones, also pass through the language trunk.
+    /// The number of rows, from the first, that also pass through the language trunk.
     public let languageRows: Int
 
+    /// The graph that the model is recorded into.
     public let graph: Graph<S>
     private let inputs: MultimodalInputs<S>
     private let percepts: [Percept<S>]
-    private let verdict: Verdict<S>
-    /// Of the classes, (batch, classes).
-    public var logits: Tensor<S> { verdict.logits }
+    private let fused: FusionOutput<S>
+    /// Class logits, (batch, classes).
+    public var logits: Tensor<S> { fused.logits }
     private let probabilities: Tensor<S>
     private let opinions: [Tensor<S>]
-    /// Added to the logits, and to each modality's own, before the cross entropy of the label, (batch, classes): a class that is far below 0 there costs its
-    /// row nothing. Only where it was asked for; `classificationLoss` is without it.
+    /// (batch, classes), added to the logits, and to those of each modality, before the cross entropy of the label: a class with a
+    /// large negative value has no effect on the row's loss. Nil unless requested; `classificationLoss` does not include it.
     public let classMask: Tensor<S>?
     private let classification: CrossEntropy<S>
-    /// With the mask, where there is one.
+    /// The classification loss that is learned, with the class mask if there is one.
     private let learned: Tensor<S>
     private let experts: [CrossEntropy<S>]
     private let language: CrossEntropy<S>?
@@ -35,9 +38,16 @@ public final class MultimodalGraph<S: Scalar> {
     /// classification + expertWeight · Σ experts + languageWeight · language
     public let loss: Tensor<S>
 
+    /// Records a model over a parameter store.
+    ///
     /// - Parameters:
+    ///   - model: the model.
+    ///   - parameters: its parameters.
+    ///   - batch: the number of rows.
+    ///   - languageRows: the number of rows that also pass through the language trunk.
     ///   - masksClasses: whether there is a `classMask`.
-    ///   - learning: which parameters learn; none for a graph that only predicts.
+    ///   - learning: which parameters get gradients.
+    ///   - team: the threads that replay the graph.
     public convenience init(
         _ model: MultimodalModel, parameters: ParameterStore<S>, batch: Int, languageRows: Int, masksClasses: Bool = false,
         learning isLearning: (Parameter) -> Bool = { _ in true }, team: Team = .solo
@@ -46,18 +56,18 @@ public final class MultimodalGraph<S: Scalar> {
         self.init(model, batch: batch, languageRows: languageRows, masksClasses: masksClasses, in: graph)
     }
 
-    /// Records into a graph whose store holds the model's parameters.
+    /// Records a model into a graph whose store holds the model's parameters.
     public init(_ model: MultimodalModel, batch: Int, languageRows: Int, masksClasses: Bool = false, in graph: Graph<S>) {
         precondition(batch > 0 && (0...batch).contains(languageRows), "\(languageRows) rows of language in a batch of \(batch)")
         let configuration = model.configuration
         let inputs = MultimodalInputs(configuration, batch: batch, languageRows: languageRows, in: graph)
         let percepts = model.percepts(inputs, in: graph)
-        let verdict = model.fusion.classify(percepts, in: graph)
-        let classification = graph.crossEntropy(verdict.logits, targets: inputs.labels)
+        let fused = model.fusion.classify(percepts, in: graph)
+        let classification = graph.crossEntropy(fused.logits, targets: inputs.labels)
         let mask = masksClasses ? graph.input([batch, configuration.classes]) : nil
         func masked(_ logits: Tensor<S>) -> Tensor<S> { mask.map { graph.add(logits, $0) } ?? logits }
         let learned =
-            masksClasses ? graph.crossEntropy(masked(verdict.logits), targets: inputs.labels).mean : classification.mean
+            masksClasses ? graph.crossEntropy(masked(fused.logits), targets: inputs.labels).mean : classification.mean
         let experts = zip(percepts, inputs.modalities).map { graph.crossEntropy(masked($0.opinion), targets: $1.labels) }
         var loss = experts.reduce(learned) { graph.add($0, $1.mean, scale: configuration.expertWeight) }
         if languageRows > 0 {
@@ -77,8 +87,8 @@ public final class MultimodalGraph<S: Scalar> {
         self.graph = graph
         self.inputs = inputs
         self.percepts = percepts
-        self.verdict = verdict
-        probabilities = graph.softmax(verdict.logits)
+        self.fused = fused
+        probabilities = graph.softmax(fused.logits)
         opinions = percepts.map { graph.softmax($0.opinion) }
         classMask = mask
         self.classification = classification
@@ -88,35 +98,41 @@ public final class MultimodalGraph<S: Scalar> {
         if let text { inputs.begin(packing: text) }
     }
 
-    /// A graph that learns nothing and needs no memory for it.
+    /// A graph for inference, without memory for gradients.
     public static func predicting(
         _ model: MultimodalModel, parameters: ParameterStore<S>, batch: Int, languageRows: Int, team: Team = .solo
     ) -> MultimodalGraph {
         MultimodalGraph(model, parameters: parameters, batch: batch, languageRows: languageRows, learning: { _ in false }, team: team)
     }
 
+    /// The store that the graph reads.
     public var parameters: ParameterStore<S> { graph.parameters }
     /// d loss / d parameter after `backward`.
     public var gradients: ParameterStore<S> { graph.gradients }
 
-    /// Puts a moment, which the configuration accepts, into a row.
+    /// Sets the moment of a row.
+    ///
     /// - Parameters:
-    ///   - hiding: modalities to leave out although the moment has them. The text's tokens stay what language is judged by.
-    ///   - turns: by how many rows to turn a sense's readings, in the order of the senses.
-    ///   - scoresText: whether the likelihood of the tokens of the text is computed, in a row with language.
-    public func set(_ moment: MomentInput, row: Int, hiding: Set<String> = [], turns: [Int] = [], scoresText: Bool = true) {
-        inputs.set(moment, row: row, hiding: hiding, turns: turns, scoresText: scoresText)
+    ///   - moment: one that the configuration accepts.
+    ///   - row: its row of the batch.
+    ///   - hiding: modalities that are treated as missing. A hidden text is still the target of the language head.
+    ///   - shifts: for each sense, in order, the number of rows by which its reading is shifted cyclically; empty for none.
+    ///   - scoresText: whether the likelihood of the text's tokens is computed, in a row with language.
+    public func set(_ moment: MomentInput, row: Int, hiding: Set<String> = [], shifts: [Int] = [], scoresText: Bool = true) {
+        inputs.set(moment, row: row, hiding: hiding, shifts: shifts, scoresText: scoresText)
     }
 
-    /// An empty row: it counts in no loss.
-    public func clear(row: Int) { inputs.set(MomentInput(), row: row, hiding: [], turns: []) }
+    /// Empties a row, which then does not count in any loss.
+    public func clear(row: Int) { inputs.set(MomentInput(), row: row, hiding: [], shifts: []) }
 
+    /// Computes predictions and losses.
     public func forward() { graph.forward() }
 
-    /// - Parameter accumulating: adds to the gradients from before.
+    /// Computes the gradients of `loss`, after `forward`.
+    /// - Parameter accumulating: adds to the gradients of earlier calls instead of replacing them.
     public func backward(accumulating: Bool = false) { graph.backward(from: loss, accumulating: accumulating) }
 
-    /// The parts of the last forward's loss.
+    /// The parts of the loss of the last `forward`.
     public var losses: MultimodalLosses {
         @specialized(where S == Float)
         get {
@@ -126,16 +142,16 @@ public final class MultimodalGraph<S: Scalar> {
         }
     }
 
-    /// A row's cross entropy of the label in the last forward, in nats; 0 without a label.
+    /// The cross entropy of a row's label in the last `forward`, in nats; 0 without a label.
     @specialized(where S == Float)
     public func classificationLoss(row: Int) -> Double { classification.rows.values[row].primal }
 
-    /// What the last forward thinks of a row.
+    /// The prediction for a row in the last `forward`.
     @specialized(where S == Float)
     public func prediction(row: Int) -> MultimodalPrediction {
         let names = model.configuration.modalities
         let nll = (language?.rows.values).flatMap { row < languageRows ? $0 : nil }
-        let first = row < languageRows ? text?.firstTold(of: row) ?? 0 : 0
+        let first = row < languageRows ? text?.firstTarget(of: row) ?? 0 : 0
         let places = first..<first + inputs.textLengths[row]
         return MultimodalPrediction(
             probabilities: numbers(probabilities, row), weights: Dictionary(uniqueKeysWithValues: zip(names, weights(row: row))),
@@ -146,7 +162,7 @@ public final class MultimodalGraph<S: Scalar> {
             tokenNLL: nll.map { nll in places.map { Float(nll[$0].primal) } } ?? [])
     }
 
-    /// The tokens of every modality in the last forward, in the order of the configuration; 0 where one is missing.
+    /// The tokens of all modalities of a row in the last `forward`, in the order of the configuration; 0 where one is missing.
     public func representation(row: Int) -> [Float] {
         percepts.flatMap { percept -> [Float] in
             let count = percept.tokens.count / batch
@@ -155,9 +171,9 @@ public final class MultimodalGraph<S: Scalar> {
         }
     }
 
-    /// Where the fusion looked in the last forward of a row; empty for one that does not attend.
+    /// The fusion's attention weights for a row in the last `forward`; empty for a fusion without attention.
     public func attention(row: Int) -> [AttentionMap] {
-        verdict.maps.map { AttentionMap(name: $0.name, rows: $0.rows, columns: $0.columns, weights: numbers($0.weights, row)) }
+        fused.maps.map { AttentionMap(name: $0.name, rows: $0.rows, columns: $0.columns, weights: numbers($0.weights, row)) }
     }
 
     @specialized(where S == Float)
@@ -165,9 +181,9 @@ public final class MultimodalGraph<S: Scalar> {
         (row * tensor.columns..<(row + 1) * tensor.columns).map { Float(tensor.values[$0].primal) }
     }
 
-    /// Each modality's share, in order; all 0 where none is there.
+    /// Each modality's share of the importance, in order; all 0 if no modality is present.
     private func weights(row: Int) -> [Float] {
-        let importance = numbers(verdict.importance, row)
+        let importance = numbers(fused.importance, row)
         let share = importance.count / percepts.count, total = importance.reduce(0, +)
         return percepts.indices.map { modality in
             total > 0 ? importance[modality * share..<(modality + 1) * share].reduce(0, +) / total : 0
@@ -177,10 +193,13 @@ public final class MultimodalGraph<S: Scalar> {
 
 /// The parts of a loss, each a mean over the rows that have a target, in nats.
 public struct MultimodalLosses: Codable, Sendable, Equatable {
+    /// The weighted sum of the others.
     public var total: Double
+    /// The cross entropy of the label.
     public var classification: Double
-    /// Each modality's own, in the order of `MultimodalConfiguration.modalities`.
+    /// The cross entropy of the label from each modality alone, in the order of `MultimodalConfiguration.modalities`.
     public var experts: [Double]
+    /// The cross entropy of the text's tokens.
     public var language: Double
 
     public init(total: Double, classification: Double, experts: [Double], language: Double) {
@@ -191,20 +210,20 @@ public struct MultimodalLosses: Codable, Sendable, Equatable {
     }
 }
 
-/// What a model thinks of a moment.
+/// A model's prediction for a moment.
 public struct MultimodalPrediction: Codable, Sendable, Equatable {
-    /// One for each class.
+    /// The probability of each class.
     public var probabilities: [Float]
-    /// Each modality's share in the decision; they sum to 1 unless none is there.
+    /// Each modality's share of the importance; they sum to 1 if any is present.
     public var weights: [String: Float]
-    /// What each modality that is there would say alone.
+    /// The class probabilities from each present modality alone.
     public var experts: [String: [Float]]
     /// −ln p of each token of the text, given the senses and the tokens before it; empty for a row without language.
     public var tokenNLL: [Float]
 }
 
-/// Where a fusion looked in one moment: rows × columns weights. Of `attention`, a row is a modality and a column one of its tokens; of
-/// `co-attention`, the rows are the tokens of the one modality, head after head, and the columns the tokens of the other.
+/// The attention weights of a fusion for one moment, rows × columns. For `attention`, a row is a modality and a column one of its
+/// tokens; for `co-attention`, the rows are the tokens of one modality, head by head, and the columns the tokens of the other.
 public struct AttentionMap: Codable, Sendable, Equatable {
     public var name: String
     public var rows: Int

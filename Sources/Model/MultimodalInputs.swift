@@ -1,33 +1,33 @@
 import Tensors
 
-/// The inputs of a recorded multimodal model, and how a moment is written into a row of them.
+/// The input tensors of a recorded multimodal model, and how a moment is written into a row of them.
 final class MultimodalInputs<S: Scalar> {
-    /// What every modality has.
+    /// The inputs of every modality.
     struct Modality {
         /// (batch), (batch·tokens), (batch, 2)
         let present: Tensor<S>, tokensPresent: Tensor<S>, condition: Tensor<S>
         let labels: Indices
     }
 
-    /// What a sense has.
+    /// The inputs of a sense.
     struct Sense {
         /// (batch·rows, columns), (batch, rows)
         let values: Tensor<S>, mask: Tensor<S>
     }
 
-    /// In the order of the configuration's: the senses, then the text.
+    /// In the order of the configuration: the senses, then the text.
     let modalities: [Modality]
     let senses: [Sense]
     /// (batch·words), (batch, words)
     let words: Indices, wordMask: Tensor<S>
-    /// (languageRows·length): what is read, and what should be told there.
+    /// (languageRows·length): the tokens that are read, and the token that follows each.
     let tokens: Indices, nextTokens: Indices
     /// (languageRows, prefixLength + length)
     let keyMask: Tensor<S>
     let labels: Indices
-    /// Tokens of each row's text that the language head is asked for, and those that it learns, which may count the end.
-    private(set) var textLengths: [Int], toldLengths: [Int]
-    /// The texts of the first rows without what is missing in each, where they are read so.
+    /// The number of tokens of each row's text that are predicted, without and with the end token if it is learned.
+    private(set) var textLengths: [Int], targetLengths: [Int]
+    /// The packed texts of the first rows, if the graph reads them packed.
     private(set) var packed: PackedText?
 
     private let configuration: MultimodalConfiguration
@@ -56,25 +56,25 @@ final class MultimodalInputs<S: Scalar> {
         keyMask = graph.input([max(1, languageRows), configuration.prefixLength + text.length])
         labels = graph.indices(batch)
         textLengths = Array(repeating: 0, count: batch)
-        toldLengths = textLengths
-        for row in 0..<batch { set(MomentInput(), row: row, hiding: [], turns: []) }
+        targetLengths = textLengths
+        for row in 0..<batch { set(MomentInput(), row: row, hiding: [], shifts: []) }
     }
 
     func isPresent(_ modality: String, row: Int) -> Bool {
         configuration.modalities.firstIndex(of: modality).map { modalities[$0].present.values[row].primal > 0 } ?? false
     }
 
-    /// Packs texts from now on: the graph has been recorded.
+    /// Packs texts from now on; called when the graph has been recorded.
     func begin(packing text: PackedText) {
         packed = text
         pack()
     }
 
-    private func pack() { packed?.pack({ toldLengths[$0] }, read: tokens, next: nextTokens) }
+    private func pack() { packed?.pack({ targetLengths[$0] }, read: tokens, next: nextTokens) }
 
     /// - Parameter scoresText: whether the language head is evaluated on the text, in a row with language.
     @specialized(where S == Float)
-    func set(_ moment: MomentInput, row: Int, hiding: Set<String>, turns: [Int], scoresText: Bool = true) {
+    func set(_ moment: MomentInput, row: Int, hiding: Set<String>, shifts: [Int], scoresText: Bool = true) {
         labels[row] = moment.label ?? Self.none
         for (modality, name) in zip(modalities, configuration.modalities) {
             let isPresent = moment.has(name) && !hiding.contains(name)
@@ -89,30 +89,30 @@ final class MultimodalInputs<S: Scalar> {
         }
         for (index, sense) in configuration.senses.enumerated() {
             let reading = hiding.contains(sense.name) ? nil : moment.senses[sense.name]
-            write(reading, to: senses[index], of: sense, row: row, turn: turns.isEmpty ? 0 : turns[index])
+            write(reading, to: senses[index], of: sense, row: row, shift: shifts.isEmpty ? 0 : shifts[index])
         }
         writeWords(hiding.contains(MultimodalConfiguration.textName) ? [] : moment.text, row: row)
         guard row < languageRows else { return }
-        writeTokens(scoresText ? moment.text : [], row: row, tellsEnd: scoresText && configuration.text.endings && !moment.text.isEmpty)
+        writeTokens(scoresText ? moment.text : [], row: row, predictsEnd: scoresText && configuration.text.endings && !moment.text.isEmpty)
         pack()
     }
 
-    /// Puts a moment and what was written after its words into a row; the vocabulary's last token ends what was written.
-    /// - Returns: the places at which the written tokens were chosen, those of all rows counted on.
+    /// Sets a moment and the answer after its text; the vocabulary's last token ends the answer.
+    /// - Returns: the positions at which the answer's tokens are predicted, counted over all rows.
     func set(_ moment: MomentInput, written: [Int], row: Int) -> Range<Int> {
         let hasEnd = written.last == configuration.text.vocabulary - 1
         var whole = moment
         whole.text += hasEnd ? written.dropLast() : written[...]
-        set(whole, row: row, hiding: [], turns: [])
-        writeTokens(whole.text, row: row, tellsEnd: hasEnd)
+        set(whole, row: row, hiding: [], shifts: [])
+        writeTokens(whole.text, row: row, predictsEnd: hasEnd)
         let start = row * length + moment.text.count
         return start..<start + written.count
     }
 
-    /// Row after row; what is too long or too wide is cut, what is missing is zero and masked.
+    /// Writes a reading row by row; rows and columns in excess are cut off, missing ones are zero, and missing rows masked.
     @inline(__always)
     private func write(
-        _ reading: SenseInput?, to input: Sense, of sense: MultimodalConfiguration.Sense, row: Int, turn: Int
+        _ reading: SenseInput?, to input: Sense, of sense: MultimodalConfiguration.Sense, row: Int, shift: Int
     ) {
         let rows = min(sense.rows, reading?.rows ?? 0), columns = min(sense.columns, reading?.columns ?? 0)
         let values = input.values.values, mask = input.mask.values
@@ -123,7 +123,7 @@ final class MultimodalInputs<S: Scalar> {
                 for c in 0..<sense.columns { values[place + c] = .zero }
                 continue
             }
-            let source = ((r + turn) % rows + rows) % rows * reading.columns
+            let source = ((r + shift) % rows + rows) % rows * reading.columns
             reading.values.withUnsafeBufferPointer { numbers in
                 for c in 0..<columns { values[place + c] = S(Double(numbers[source + c])) }
             }
@@ -141,19 +141,19 @@ final class MultimodalInputs<S: Scalar> {
         }
     }
 
-    /// The vocabulary's last token, GPT-2's `<|endoftext|>`, opens every text; the token told at a place is the next one.
+    /// The vocabulary's last token, GPT-2's `<|endoftext|>`, begins every text; the target at a position is the next token.
     @inline(__always)
-    private func writeTokens(_ text: [Int], row: Int, tellsEnd: Bool) {
+    private func writeTokens(_ text: [Int], row: Int, predictsEnd: Bool) {
         let count = min(length, text.count), prefix = configuration.prefixLength
         let end = configuration.text.vocabulary - 1
         textLengths[row] = count
-        // Where its end is told, a text that is not cut is read to its last token, and the end is told there.
-        let told = tellsEnd ? min(length, text.count + 1) : count
-        toldLengths[row] = told
+        // If the end is predicted, a text that is not truncated is read to its last token, whose target is the end.
+        let targetLength = predictsEnd ? min(length, text.count + 1) : count
+        targetLengths[row] = targetLength
         for place in 0..<length {
-            tokens[row * length + place] = place == 0 ? end : place < told ? text[place - 1] : end
-            nextTokens[row * length + place] = place < count ? text[place] : place < told ? end : Self.none
-            keyMask.values[row * (prefix + length) + prefix + place] = S(place < max(1, told) ? 1 : 0)
+            tokens[row * length + place] = place == 0 ? end : place < targetLength ? text[place - 1] : end
+            nextTokens[row * length + place] = place < count ? text[place] : place < targetLength ? end : Self.none
+            keyMask.values[row * (prefix + length) + prefix + place] = S(place < max(1, targetLength) ? 1 : 0)
         }
         for (index, _) in configuration.senses.enumerated() {
             for token in 0..<configuration.tokens {
@@ -162,12 +162,12 @@ final class MultimodalInputs<S: Scalar> {
         }
     }
 
-    /// What the cross entropy and the embedding leave out.
+    /// The index that the cross entropy and the embedding ignore.
     private static var none: Int { -100 }
 }
 
 extension MultimodalModel {
-    /// Every modality encoded, in order.
+    /// All modalities encoded, in order.
     func percepts<S>(_ inputs: MultimodalInputs<S>, in graph: Graph<S>) -> [Percept<S>] {
         let batch = inputs.labels.count
         let encoded =
@@ -181,26 +181,26 @@ extension MultimodalModel {
         }
     }
 
-    /// Logits of the tokens that are told of the first rows' texts, (told, vocabulary).
+    /// Logits for the predicted tokens of the first rows' texts, (predicted tokens, vocabulary).
     func nextTokens<S>(
         _ percepts: [Percept<S>], _ inputs: MultimodalInputs<S>, _ text: PackedText, languageRows: Int, in graph: Graph<S>
     ) -> Tensor<S> {
         let senses = percepts.dropLast().map { $0.first(languageRows, tokens: configuration.tokens, in: graph) }
         var sequences = trunk.embed(text.tokens, at: text.places, in: graph)
-        // Without a sense, nothing stands before the text.
+        // Without senses, there is no prefix.
         if !senses.isEmpty {
             sequences = graph.add(sequences, graph.gatherRows(of: fusion.condition(senses, in: graph), text.prefixRows))
         }
         let read = trunk.trunk(
             sequences, packing: text.sequences, prefix: configuration.prefixLength, keyMask: inputs.keyMask, in: graph)
-        return trunk.logits(graph.gatherRows(of: read, text.told), in: graph)
+        return trunk.logits(graph.gatherRows(of: read, text.targetRows), in: graph)
     }
 
-    /// What the trunk makes of every place of the first rows' texts, (languageRows·length, C).
+    /// The trunk's output at every position of the first rows' texts, (languageRows·length, C).
     func read<S>(_ percepts: [Percept<S>], _ inputs: MultimodalInputs<S>, languageRows: Int, in graph: Graph<S>) -> Tensor<S> {
         let senses = percepts.dropLast().map { $0.first(languageRows, tokens: configuration.tokens, in: graph) }
         let text = trunk.embed(inputs.tokens, batch: languageRows, in: graph)
-        // Without a sense, nothing stands before the text.
+        // Without senses, there is no prefix.
         let sequence = senses.isEmpty ? text : graph.concatenateRows([fusion.condition(senses, in: graph), text], batch: languageRows)
         let prefix = configuration.prefixLength
         let read = trunk.trunk(sequence, batch: languageRows, prefix: prefix, keyMask: inputs.keyMask, in: graph)

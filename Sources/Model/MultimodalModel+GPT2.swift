@@ -1,8 +1,8 @@
 import Tensors
 
-/// A GPT-2 from Hugging Face in the place of the language trunk: its words beside the senses.
+/// Initialises the language trunk with a pretrained GPT-2 from Hugging Face.
 extension MultimodalConfiguration {
-    /// Why a GPT-2 of this shape cannot be the trunk, as the key and a sentence; nil if it can.
+    /// Why a GPT-2 of a given shape cannot be the trunk, as the key and a sentence; nil if it can.
     public func problem(with gpt2: GPT2Configuration) -> (key: String, sentence: String)? {
         for (key, ours, name, theirs) in [
             ("width", width, "n_embd", gpt2.width), ("layers", layers, "n_layer", gpt2.layers), ("heads", heads, "n_head", gpt2.heads),
@@ -20,9 +20,13 @@ extension MultimodalConfiguration {
 }
 
 extension MultimodalModel {
-    /// Writes a Hugging Face directory's parameters over the trunk's in a store that holds this model's, with as many places as
-    /// a moment's text has tokens. Throws what is wrong with the directory, or `ConfigurationProblem`.
-    public func takeTrunk(from directory: String, into store: ParameterStore<Float>) throws {
+    /// Copies the parameters of a Hugging Face GPT-2 into the trunk's; of the position embeddings, as many as a moment's text has.
+    ///
+    /// - Parameters:
+    ///   - directory: the GPT-2's directory.
+    ///   - store: holds this model's parameters.
+    /// - Throws: `CheckpointError` or `SafetensorsError`, if the directory cannot be opened; `ConfigurationProblem`, if the shapes differ.
+    public func loadTrunk(from directory: String, into store: ParameterStore<Float>) throws {
         let (gpt2, parameters) = try GPT2.open(directory: directory)
         if let problem = configuration.problem(with: gpt2.configuration) {
             throw ConfigurationProblem(key: problem.key, problem: problem.sentence)
@@ -35,7 +39,7 @@ extension MultimodalModel {
     /// Whether a parameter belongs to the language trunk.
     public func isTrunk(_ parameter: Parameter) -> Bool { ["wte", "wpe", "h", "ln_f"].contains(parameter.name.prefix { $0 != "." }) }
 
-    /// Which of the trunk's parameters learn: everything beside the trunk always does.
+    /// Whether a parameter learns: all outside the trunk do; of the trunk's, those in the scope, none if it is nil.
     public func learns(_ parameter: Parameter, trunk scope: LearningScope?) -> Bool {
         guard isTrunk(parameter) else { return true }
         return scope?.learns(parameter, in: configuration.trunk) ?? false

@@ -1,20 +1,25 @@
 import Layers
 import Tensors
 
-/// Encoders, a fusion, heads and a trunk: the description of a multimodal model, which holds no numbers.
+/// A multimodal model of encoders, a fusion, heads and a language trunk. It describes the model and holds no numbers.
 ///
-/// Classification: every modality's encoder → tokens → fusion → head. Language: the senses' tokens, conditioned by the
-/// fusion, stand as a prefix before the text's tokens in a GPT-2 trunk, which tells the next token. The trunk's parameters
-/// have GPT-2's names and its places count the text alone, so a GPT-2 of the same shape can be put in its place.
+/// Classification: every modality's encoder → tokens → fusion → head. Language: the senses' tokens, processed by the fusion, are a
+/// prefix of the text's tokens in a GPT-2 trunk, which predicts the next token. The trunk's parameters have GPT-2's names and its
+/// positions count only the text, so that a pretrained GPT-2 of the same shape can be loaded.
 public struct MultimodalModel: Composite {
+    /// The model's shape.
     public let configuration: MultimodalConfiguration
     let senses: [any SenseEncoder]
     let words: WordEncoder
     let perceptions: [Perception]
     let fusion: any Fusion
+    /// The language trunk.
     public let trunk: GPT2
 
-    /// - Parameter adapters: low-rank weights beside some of the trunk's projections.
+    /// - Parameters:
+    ///   - configuration: the model's shape.
+    ///   - adapters: low-rank adapters of some of the trunk's projections.
+    /// - Throws: `ConfigurationProblem`, if a setting is invalid.
     public init(_ configuration: MultimodalConfiguration, adapters: Adapters? = nil) throws(ConfigurationProblem) {
         try configuration.validate()
         self.configuration = configuration
@@ -27,13 +32,13 @@ public struct MultimodalModel: Composite {
 
     public var parts: [any Layer] { senses + [words] + perceptions + [fusion, trunk] }
 
-    /// A store with the starting values of a seed.
+    /// A store with random initial values.
     public func initialStore(using generator: inout some RandomNumberGenerator) -> ParameterStore<Float> {
         initialStore(of: Float.self, using: &generator)
     }
 }
 
-/// From an encoder's output to a percept: tokens of unit size that know their age and validity, and an opinion of their own.
+/// Turns an encoder's output into a percept: normalised tokens to which age and validity are added, and class logits of its own.
 struct Perception: Composite {
     private let norm: LayerNorm
     private let condition: Linear
@@ -49,7 +54,7 @@ struct Perception: Composite {
 
     var parts: [any Layer] { [norm, condition, expert] }
 
-    /// Age and validity as inputs: both 0 for a sound reading of this instant.
+    /// Age and validity as inputs, ln(1 + age) and 1 − validity: both 0 for a fully valid reading of age 0.
     static let conditions = 2
     static func conditions(age: Float, validity: Float) -> (Float, Float) {
         (Float.log(1 + max(0, age)), 1 - min(1, max(0, validity)))

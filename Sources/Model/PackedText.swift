@@ -1,55 +1,55 @@
 import Tensors
 
-/// The texts of some rows of a batch, each behind what the senses say, packed for the language trunk: a text costs as many places as it has
-/// tokens, and one that is not asked for none.
+/// The texts of some rows of a batch, each after the senses' prefix, packed for the language trunk: a text takes as many rows as it
+/// has tokens, and a text that is not predicted takes none.
 ///
-///     sequence b    senses · tokens rows of the prefix, then one row for each token that is told
+///     sequence b    senses · tokens rows of the prefix, then one row for each predicted token
 final class PackedText {
     let sequences: PackedSequences
-    /// What each row of the sequences reads: a row of the prefix, or a token at its place in the text; negative: none.
+    /// The input of each row of the sequences: a row of the prefix, or a token and its position in the text; the others are negative.
     let prefixRows: Indices, tokens: Indices, places: Indices
-    /// Rows of the sequences at which a token is told, and which.
-    let told: Indices, targets: Indices
-    private let tellings: Extent
+    /// Rows of the sequences at which a token is predicted, and which token.
+    let targetRows: Indices, targets: Indices
+    private let targetExtent: Extent
     private let prefix: Int, length: Int
     private let counts: UnsafeMutableBufferPointer<Int>
 
     init<S>(_ configuration: MultimodalConfiguration, rows: Int, in graph: Graph<S>) {
         (prefix, length) = (configuration.prefixLength, configuration.text.length)
         sequences = PackedSequences(rows, longest: prefix + length)
-        tellings = Extent(rows * length)
+        targetExtent = Extent(rows * length)
         (prefixRows, tokens, places) = (
             graph.indices(along: sequences.rows), graph.indices(along: sequences.rows), graph.indices(along: sequences.rows)
         )
-        (told, targets) = (graph.indices(along: tellings), graph.indices(along: tellings))
+        (targetRows, targets) = (graph.indices(along: targetExtent), graph.indices(along: targetExtent))
         counts = .allocate(capacity: rows)
         counts.initialize(repeating: 0)
     }
 
     deinit { counts.deallocate() }
 
-    /// Tokens told of the rows before `row`.
-    func firstTold(of row: Int) -> Int { counts[..<row].reduce(0, +) }
+    /// Tokens predicted of the rows before `row`.
+    func firstTarget(of row: Int) -> Int { counts[..<row].reduce(0, +) }
 
     /// Packs the texts of all rows.
     /// - Parameters:
-    ///   - count: tokens that a row tells.
-    ///   - read, next: (rows·length): the token that is read at a place of a row, and the one that is told there.
+    ///   - count: the number of predicted tokens of a row.
+    ///   - read, next: (rows·length): the token that is read at a place of a row, and the one that is predicted there.
     func pack(_ count: (_ row: Int) -> Int, read: Indices, next: Indices) {
         for row in counts.indices { counts[row] = count(row) }
         sequences.set { counts[$0] == 0 ? 0 : prefix + counts[$0] }
-        tellings.count = counts.reduce(0, +)
+        targetExtent.count = counts.reduce(0, +)
         let (prefixRows, tokens, places) = (self.prefixRows.values, self.tokens.values, self.places.values)
-        let (told, targets, read, next) = (self.told.values, self.targets.values, read.values, next.values)
-        var telling = 0
+        let (targetRows, targets, read, next) = (self.targetRows.values, self.targets.values, read.values, next.values)
+        var target = 0
         for row in counts.indices where counts[row] > 0 {
             let start = sequences.start(row)
             for i in 0..<prefix { (prefixRows[start + i], tokens[start + i], places[start + i]) = (Int32(row * prefix + i), -1, -1) }
             for place in 0..<counts[row] {
                 let i = start + prefix + place
                 (prefixRows[i], tokens[i], places[i]) = (-1, read[row * length + place], Int32(place))
-                (told[telling], targets[telling]) = (Int32(i), next[row * length + place])
-                telling += 1
+                (targetRows[target], targets[target]) = (Int32(i), next[row * length + place])
+                target += 1
             }
         }
     }

@@ -1,18 +1,20 @@
 import Foundation
 import Tensors
 
-/// How well a language model predicts a text, over windows that overlap: each starts `stride` tokens after the last, or earlier where it
-/// would begin with a token that is not scored yet, and scores what the last did not reach. So every token but the first counts
-/// once, with what precedes it in its window.  https://huggingface.co/docs/transformers/perplexity
+/// The perplexity of a language model on a text, over overlapping windows: each starts `stride` tokens after the last, or earlier if
+/// it would begin with a token that is not scored yet, and scores the tokens that the last did not reach. So every token but the
+/// first is scored once, given the tokens before it in its window.  https://huggingface.co/docs/transformers/perplexity
 public struct Perplexity: Sendable {
-    /// Tokens that count: all but the first.
+    /// The number of scored tokens: all but the first.
     public let tokens: Int
     /// The mean negative log-likelihood of a token, in nats.
     public let nll: Double
     /// `nll` in bits, times the text's tokens, over its bytes.
     public let bitsPerByte: Double
+    /// e^`nll`
     public var perplexity: Double { exp(nll) }
 
+    /// Why a perplexity cannot be computed.
     public enum Refusal: Error, CustomStringConvertible {
         case tooShort(tokens: Int)
         case outOfRange(token: Int, vocabularySize: Int)
@@ -20,7 +22,7 @@ public struct Perplexity: Sendable {
 
         public var description: String {
             switch self {
-            case .tooShort(let tokens): "a text of \(tokens) tokens has nothing to predict; it takes two"
+            case .tooShort(let tokens): "a text of \(tokens) tokens has no token to predict; at least 2 are needed"
             case .outOfRange(let token, let size):
                 "the text has the token \(token), but the model's vocabulary has \(size): this tokenizer is not the model's"
             case .notFinite(let token): "the loss is not finite in the window at token \(token)"
@@ -28,10 +30,17 @@ public struct Perplexity: Sendable {
         }
     }
 
+    /// Computes the perplexity of a text.
+    ///
     /// - Parameters:
-    ///   - bytes: the length of the text that `tokens` are.
-    ///   - window: tokens that are read at once, at most the model's positions, which are meant if it is nil.
-    ///   - stride: between 1 and the window.
+    ///   - tokens: the text's token ids.
+    ///   - bytes: the text's length in bytes.
+    ///   - model: the language model.
+    ///   - parameters: its parameters.
+    ///   - window: the tokens of a window, at most the model's positions, which are the default.
+    ///   - stride: tokens from the start of a window to the next, from 1 to the window's length.
+    ///   - team: the threads that compute.
+    /// - Throws: `Refusal`.
     public init(
         of tokens: [Int], bytes: Int, model: any Trunk, parameters: ParameterStore<Float>, window: Int? = nil, stride: Int,
         team: Team = .solo
@@ -45,7 +54,7 @@ public struct Perplexity: Sendable {
         var sum = 0.0, next = 0, end = 1
         while end < tokens.count {
             let start = min(next, end - 1)
-            // A model of one position reads one token and is asked for the one after it.
+            // A model of one position reads one token and predicts the next.
             let newEnd = min(start + max(positions, 2), tokens.count)
             text.set(tokens[start..<newEnd], at: 0)
             graph.forward()

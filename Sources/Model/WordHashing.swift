@@ -1,17 +1,17 @@
-/// Words and pairs of neighbouring words, hashed into buckets: single words tell much before a model of letters has
-/// learned to read.  Feature hashing: https://arxiv.org/abs/0902.2206
+/// Hashes words and pairs of neighbouring words into buckets: words are useful features before a byte-level model has learned to
+/// read.  Feature hashing: https://arxiv.org/abs/0902.2206
 struct WordHashing: Sendable {
     let buckets: Int
-    /// Ids of bytes that part words; nil where every token counts as a word.
+    /// Whether tokens are bytes, which form words between white space; otherwise every token is a word.
     private let readsBytes: Bool
 
-    /// A vocabulary of a few hundred is one of bytes, whose words lie between white space.
+    /// A vocabulary of at most 512 tokens is taken as one of bytes.
     init(buckets: Int, vocabulary: Int) {
         self.buckets = buckets
         readsBytes = vocabulary <= 512
     }
 
-    /// Buckets of all words, then of all pairs, at most `limit`.
+    /// The buckets of all words, then of all pairs; at most `limit` in total.
     func buckets(of tokens: some Sequence<Int>, limit: Int) -> [Int] {
         let words = hashes(of: tokens)
         let pairs = zip(words, words.dropFirst()).map { first, second in mix(first &* 31 &+ second) }
@@ -23,7 +23,7 @@ struct WordHashing: Sendable {
         var hashes: [UInt64] = []
         var word: UInt64?
         for token in tokens {
-            if Self.partsWords(token) {
+            if Self.separatesWords(token) {
                 if let word { hashes.append(mix(word)) }
                 word = nil
             } else {
@@ -34,7 +34,7 @@ struct WordHashing: Sendable {
         return hashes
     }
 
-    private static func partsWords(_ byte: Int) -> Bool { (9...13).contains(byte) || byte == 32 || byte > 255 }
+    private static func separatesWords(_ byte: Int) -> Bool { (9...13).contains(byte) || byte == 32 || byte > 255 }
 
     /// FNV-1a over a word's bytes.  http://www.isthe.com/chongo/tech/comp/fnv/
     private static let offset: UInt64 = 0xcbf2_9ce4_8422_2325

@@ -1,22 +1,22 @@
 import Foundation
 import SwiftProtobuf
 
-/// How long what stands in a header may be. Whoever decodes a message looks once, before anything of it is kept.
+/// Upper bounds for the contents of a message header, checked once after a message is decoded.
 ///
-/// Numbers that repeat (probabilities, tokens, weights) are bounded by the size of the header itself.
+/// Repeated numbers (probabilities, tokens, weights) are bounded by the size of the header itself.
 public struct HeaderBounds: Sendable, Equatable {
-    /// Names: sources, sessions, clocks, modalities, formats, domains, ids, keys of maps. Bytes.
+    /// The maximal length in bytes of a name: of a source, session, clock, modality, format, domain, id or key of a map.
     public var nameBytes: Int
-    /// Texts for people, and JSON: reasons, notes, settings, the model's configuration. Bytes.
+    /// The maximal length in bytes of a text or of JSON: reasons, notes, settings, the model's configuration.
     public var textBytes: Int
-    /// Names and messages in one list, and entries of one map.
+    /// The maximal number of names or messages in a list, and of entries of a map.
     public var entries: Int
 
     public init(nameBytes: Int, textBytes: Int, entries: Int) {
         (self.nameBytes, self.textBytes, self.entries) = (nameBytes, textBytes, entries)
     }
 
-    /// What is too long in a message, or nil.
+    /// A description of the first field of a message that exceeds a bound; nil if there is none.
     public func problem(in message: some SwiftProtobuf.Message) -> String? {
         var visitor = BoundsVisitor(bounds: self, texts: BoundsVisitor.texts(of: type(of: message)))
         do {
@@ -28,15 +28,15 @@ public struct HeaderBounds: Sendable, Equatable {
     }
 }
 
-/// What is beyond a bound, and where.
+/// A field that exceeds a bound.
 private struct BoundProblem: Error, CustomStringConvertible {
     let description: String
 }
 
-/// Visits the fields of a message, and of those within it.
+/// Visits the fields of a message and of the messages within it.
 private struct BoundsVisitor: Visitor {
     let bounds: HeaderBounds
-    /// Numbers of the fields, of the message visited, that hold texts; its other strings are names.
+    /// The numbers of the fields that contain texts; other strings are names.
     let texts: Set<Int>
 
     private static let fieldsOfTexts: [ObjectIdentifier: Set<Int>] = [
@@ -111,7 +111,7 @@ private struct BoundsVisitor: Visitor {
         }
     }
 
-    // Numbers have the size of the header.
+    // Numbers are bounded by the size of the header.
     mutating func visitSingularDoubleField(value: Double, fieldNumber: Int) {}
     mutating func visitSingularInt64Field(value: Int64, fieldNumber: Int) {}
     mutating func visitSingularUInt64Field(value: UInt64, fieldNumber: Int) {}

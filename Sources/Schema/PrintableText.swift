@@ -1,6 +1,6 @@
 extension StringProtocol {
-    /// The text on one line that shows as it is: what would end a line, move a cursor or turn the writing around is written as an escape.
-    /// - Parameter limit: characters of the original that are shown; an ellipsis stands for the rest.
+    /// The text on one line, safe to print: line breaks, control characters and changes of the writing direction are escaped.
+    /// - Parameter limit: the maximal number of scalars of the original; an ellipsis replaces the rest.
     public func printable(atMost limit: Int = .max) -> String {
         var text = "", shown = 0
         for scalar in unicodeScalars {

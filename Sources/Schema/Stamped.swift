@@ -3,7 +3,7 @@ import SwiftProtobuf
 /// The version of the schema that these messages follow.
 public let schemaVersion: UInt32 = 1
 
-/// A message that says who sent it and where it stands among the sender's messages.
+/// A message with a stamp: its sender, and its sequence number among the sender's messages.
 public protocol Stamped: SwiftProtobuf.Message, Sendable {
     var stamp: Stamp { get set }
     var hasStamp: Bool { get }

@@ -1,22 +1,23 @@
-/// Topics that differ in their components only and carry one type of message: `sensor.<modality>.<source>/`.
+/// Topics that differ only in their components and have the same type of messages: `sensor.<modality>.<source>/`.
 public protocol AnyTopicFamily: Sendable {
     associatedtype Message: Stamped
 
-    /// What every name of the family starts with: `sensor`, `model.update`.
+    /// The beginning of every name of the family: `sensor`, `model.update`.
     var name: String { get }
 
-    /// What follows it, one component each: `["modality", "source"]`.
+    /// The names of the components that follow: `["modality", "source"]`.
     var parameters: [String] { get }
 }
 
 extension AnyTopicFamily {
-    /// Subscribing to this prefix is subscribing to the whole family, and to families whose names begin so: `order.` brings `order.answer.` too.
+    /// The prefix to subscribe to for the whole family. It includes families whose names begin with it: `order.` includes
+    /// `order.answer.`.
     public var prefix: String { parameters.isEmpty ? name + "/" : name + "." }
 
-    /// `sensor.<modality>.<source>/`
+    /// The pattern of names, for messages: `sensor.<modality>.<source>/`.
     public var pattern: String { name + parameters.map { ".<\($0)>" }.joined() + "/" }
 
-    /// The components of a topic's name, or nil when it is not one of this family.
+    /// The components of a topic's name; nil if it does not belong to this family.
     public func components(of topic: String) -> [String]? {
         guard topic.hasPrefix(prefix), topic.utf8.last == UInt8(ascii: "/") else { return nil }
         guard !parameters.isEmpty else { return topic == prefix ? [] : nil }
@@ -29,6 +30,7 @@ extension AnyTopicFamily {
     public func decode(_ header: [UInt8]) throws -> any Stamped { try Message(serializedBytes: header) }
 }
 
+/// A topic family with a given type of messages.
 public struct TopicFamily<Message: Stamped>: AnyTopicFamily {
     public let name: String
     public let parameters: [String]
@@ -38,7 +40,8 @@ public struct TopicFamily<Message: Stamped>: AnyTopicFamily {
         self.parameters = parameters
     }
 
-    /// The topic with these components, as many as the family has parameters: `try Topics.sensor("image", "camera")`.
+    /// The topic with given components, as many as the family has parameters: `try Topics.sensor("image", "camera")`.
+    /// - Throws: `TopicError`, if a component is invalid.
     public func callAsFunction(_ components: String...) throws(TopicError) -> Topic<Message> {
         precondition(components.count == parameters.count, "\(pattern) needs \(parameters.count) components, not \(components)")
         for (parameter, component) in zip(parameters, components) where !TopicComponent.isValid(component) {
@@ -49,18 +52,19 @@ public struct TopicFamily<Message: Stamped>: AnyTopicFamily {
 }
 
 extension TopicFamily {
-    /// The one topic of a family without parameters.
+    /// The only topic of a family without parameters.
     public var only: Topic<Message> {
         precondition(parameters.isEmpty, "\(pattern) has many topics")
         return Topic(name: prefix)
     }
 }
 
-/// What may stand between two dots of a topic's name.
+/// The syntax of a component of a topic's name.
 public enum TopicComponent {
+    /// The maximal length in bytes.
     public static let maximumLength = 64
 
-    /// 1 to `maximumLength` ASCII letters, digits, `-` or `_`.
+    /// Whether a text is a valid component: 1 to `maximumLength` ASCII letters, digits, `-` or `_`.
     public static func isValid(_ text: some StringProtocol) -> Bool {
         (1...maximumLength).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in
@@ -74,9 +78,11 @@ public enum TopicComponent {
     }
 }
 
-/// A name that cannot stand in a topic.
+/// A name that is not a valid component of a topic.
 public struct TopicError: Error, Equatable, CustomStringConvertible {
+    /// The name of the family's parameter.
     public let parameter: String
+    /// The invalid component.
     public let component: String
 
     public var description: String {

@@ -1,4 +1,4 @@
-/// Every topic there is. A new one is a line here, a message in `schemas/` and a row in `schemas/README.md`.
+/// All topics; `schemas/README.md` describes them. A new one needs a line here, a message in `schemas/` and a row in that file.
 public enum Topics {
     public static let sensor = TopicFamily<SensorReading>("sensor", "modality", "source")
     public static let cut = TopicFamily<Cut>("cut", "session")
@@ -24,20 +24,22 @@ public enum Topics {
     public static let evaluationDomains = TopicFamily<DomainSummary>("evaluation.domains")
     public static let status = TopicFamily<Status>("status", "stage")
 
+    /// All families.
     public static let all: [any AnyTopicFamily] = [
         sensor, cut, feedback, sample, feature, moment, prediction, action, reliability, explain, explanation, answer,
         modelUpdate, policyUpdate, sessionUpdate, modelVerdict, triggerLedger, order, orderAnswer,
         evaluationSummary, evaluationProgress, evaluationDomains, status,
     ]
 
-    /// The family that a topic's name belongs to.
+    /// The family that a topic's name belongs to; nil if there is none.
     public static func family(of name: String) -> (any AnyTopicFamily)? {
         all.first { $0.components(of: name) != nil }
     }
 }
 
-/// A topic's name together with the type of its messages.
+/// A topic's name, with the type of its messages.
 public struct Topic<Message: Stamped>: Sendable, Hashable, CustomStringConvertible {
+    /// The full name, ending in `/`.
     public let name: String
     public var description: String { name }
 }

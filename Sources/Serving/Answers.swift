@@ -34,7 +34,7 @@ package struct Answers {
     private let settings: AnswerSettings
     private let seed: UInt64
     private let clock: any TimeSource
-    private let decoder: MomentVoice
+    private let decoder: MomentDecoder
     private let tokenizer: any Tokenizer
     private var waiting: [Request] = []
     private var current: Request?
@@ -59,7 +59,7 @@ package struct Answers {
         decider = try TextDecider(all)
         self.clock = clock
         self.tokenizer = tokenizer.isEmpty ? ByteTokenizer() : try openTokenizer(directory: tokenizer)
-        decoder = MomentVoice(
+        decoder = MomentDecoder(
             try MultimodalModel(model), sampling: settings.sampling, maximumTokens: settings.maximumTokens, measures: decider != nil)
     }
 
@@ -125,7 +125,7 @@ package struct Answers {
         pieces += 1
         // the session was checked on its way in
         let outputs = (try? Topics.answer(request.moment.session)).map { [Outgoing(answer, on: $0)] } ?? []
-        return decoder.isSpeaking ? outputs : outputs + end(request, answer)
+        return decoder.isGenerating ? outputs : outputs + end(request, answer)
     }
 
     private mutating func answer(to moment: Moment, _ tokens: [Int]) -> Answer {
@@ -140,7 +140,7 @@ package struct Answers {
             $0.piece = pieces
             $0.tokens = tokens.map(UInt32.init)
             $0.text = .init(bytes)
-            $0.end = decoder.isSpeaking ? "" : decoder.end?.rawValue ?? "notFinite"
+            $0.end = decoder.isGenerating ? "" : decoder.end?.rawValue ?? "notFinite"
             $0.latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
         }
     }
@@ -148,7 +148,7 @@ package struct Answers {
     /// Ends the current answer; the messages beside its last piece.
     private mutating func end(_ request: Request, _ answer: Answer) -> [Outgoing] {
         current = nil
-        if decoder.isBroken { drops.count(.nonFinite) } else { answered += 1 }
+        if decoder.hasFailed { drops.count(.nonFinite) } else { answered += 1 }
         guard var decider else { return [] }
         defer { self.decider = decider }
         return decider.outgoing(

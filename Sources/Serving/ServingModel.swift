@@ -61,7 +61,7 @@ package final class ServingModel {
     package func initialize(seed: UInt64) throws {
         var random = RandomSource(seed: seed)
         parameters.assign(from: model.initialStore(using: &random))
-        if !model.configuration.gpt2.isEmpty { try model.takeTrunk(from: model.configuration.gpt2, into: parameters) }
+        if !model.configuration.gpt2.isEmpty { try model.loadTrunk(from: model.configuration.gpt2, into: parameters) }
     }
 
     /// The encoders' outputs for every modality of the last question in a row: tokens · width numbers each, 0 where it is missing.

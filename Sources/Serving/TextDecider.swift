@@ -51,9 +51,9 @@ struct TextDecider {
     }
 
     /// The messages of a finished answer: its action and its decision record. None where there was no policy or no text.
-    mutating func outgoing(_ ended: Ended, _ decoder: MomentVoice) -> [Outgoing] {
+    mutating func outgoing(_ ended: Ended, _ decoder: MomentDecoder) -> [Outgoing] {
         let moment = ended.moment
-        guard adopted.isKnown, !decoder.written.isEmpty, !decoder.isBroken else { return [] }
+        guard adopted.isKnown, !decoder.written.isEmpty, !decoder.hasFailed else { return [] }
         let decision = Decision(decoder, of: ended.input.without(ended.muted), policy, adopted.parameters)
         guard let written = decision.text, decision.logProbability.isFinite, decision.value.isFinite else { return [] }
         let id = DecisionID(session: moment.session, ordinal: moment.ordinal, secret: secrets.next())

@@ -51,7 +51,7 @@ public struct Dual<Base: Scalar>: Scalar {
             tangent: Base.select(x.value, above: y.value, a.tangent, b.tangent))
     }
 
-    /// Values and tangents apart, as three products: (a + a′ε)(b + b′ε) = ab + (a′b + ab′)ε.
+    /// Computed as three products of separate value and tangent matrices: (a + a′ε)(b + b′ε) = ab + (a′b + ab′)ε.
     @specialized(where Base == Double)
     @specialized(where Base == Float)
     public static func multiply(

@@ -1,11 +1,13 @@
-/// How many of the rows that were recorded a replay works on: the first `count`. Whoever owns the graph sets it between replays.
+/// A variable number of rows: a replay of the graph processes only the first `count` of the `capacity` rows that were recorded.
 ///
-/// A tensor recorded along an extent has memory for all of its rows; its `count` and `rows` tell those that are in use, and operators
-/// touch no others.
+/// The owner of the graph sets `count` between replays. A tensor recorded along an extent has memory for all rows; its `count` and
+/// `rows` give those in use, and operators read and write no others.
 public final class Extent {
+    /// The largest `count`.
     public let capacity: Int
     private let number: UnsafeMutablePointer<Int>
 
+    /// Rows in use, in 0...capacity.
     public var count: Int {
         @inline(__always) get { number.pointee }
         set {
@@ -14,6 +16,7 @@ public final class Extent {
         }
     }
 
+    /// An extent of which all `capacity` rows are in use.
     public init(_ capacity: Int) {
         precondition(capacity > 0, "an extent of \(capacity) rows")
         self.capacity = capacity
@@ -26,14 +29,17 @@ public final class Extent {
 
 /// Sequences of different lengths, one after another without padding: rows `starts[b] ..< starts[b] + lengths[b]` are those of sequence b.
 ///
-/// While a graph is recorded, all are as long as can be. One may be empty.
+/// While a graph is recorded, every sequence has the maximal length. A sequence may be empty.
 public final class PackedSequences {
+    /// The number of sequences.
     public let count: Int
+    /// The maximal number of rows of a sequence.
     public let longest: Int
     /// All rows of all sequences.
     public let rows: Extent
     private let places: UnsafeMutableBufferPointer<(start: Int, length: Int)>
 
+    /// `count` sequences of `longest` rows each.
     public init(_ count: Int, longest: Int) {
         (self.count, self.longest) = (count, longest)
         rows = Extent(count * longest)
@@ -43,10 +49,12 @@ public final class PackedSequences {
 
     deinit { places.deallocate() }
 
+    /// The first row of sequence b.
     public func start(_ b: Int) -> Int { places[b].start }
+    /// The number of rows of sequence b.
     public func length(_ b: Int) -> Int { places[b].length }
 
-    /// Gives every sequence its length.
+    /// Sets the length of every sequence, in 0...longest, and with it the starts and `rows.count`.
     public func set(_ length: (_ b: Int) -> Int) {
         var start = 0
         for b in 0..<count {

@@ -12,6 +12,7 @@ public final class Graph<S: Scalar> {
     public let parameters: ParameterStore<S>
     /// d loss / d parameter after `backward`, for the parameters that learn, in the order of `parameters.layout`.
     public let gradients: ParameterStore<S>
+    /// The threads that replay the graph.
     public let team: Team
 
     private var operators: [any Operator<S>] = []
@@ -19,18 +20,22 @@ public final class Graph<S: Scalar> {
     private var plans: [Plan<S>] = []
     private var plan: Plan<S>?
     private var direction = Direction.forward
-    /// Operators of each part that is computed anew before its backward pass.
+    /// Operators of each part that is recomputed before its backward pass.
     private var recomputed: [Range<Int>] = []
-    /// Whether the last of these parts still stands in the memory they share.
+    /// Whether the shared memory still holds the values of the last of these parts.
     private var isIntact = false
-    /// What such parts share, and the same while one is recorded.
+    /// The memory shared by recomputed parts.
     var sharedMemory: SharedMemory<S>?
+    /// The shared memory while a recomputed part is being recorded, else nil.
     var shared: SharedMemory<S>?
     private var ownCount = 0
 
+    /// An empty graph over a parameter store.
+    ///
     /// - Parameters:
-    ///   - learning: which parameters learn; the others cost no gradient arithmetic and no gradient memory.
-    ///   - team: the threads that replay it.
+    ///   - parameters: the parameters' values; the graph reads and keeps this store.
+    ///   - learning: which parameters get gradients; the others cost no gradient arithmetic and no gradient memory.
+    ///   - team: the threads that replay the graph.
     public init(
         parameters: ParameterStore<S>, learning isLearning: (Parameter) -> Bool = { _ in true }, team: Team = .solo
     ) {
@@ -39,14 +44,14 @@ public final class Graph<S: Scalar> {
         gradients = ParameterStore(ParameterLayout(parameters.layout.parameters.filter(isLearning)))
     }
 
-    /// A graph that only predicts: nothing learns.
+    /// A graph for inference: no parameter gets a gradient.
     public static func predicting(parameters: ParameterStore<S>, team: Team = .solo) -> Graph {
         Graph(parameters: parameters, learning: { _ in false }, team: team)
     }
 
     // MARK: Recording
 
-    /// A parameter of the store, by name.
+    /// The tensor of a parameter of the store, by name, which must be in the store's layout.
     public func parameter(_ name: String) -> Tensor<S> {
         if let tensor = parameterTensors[name] { return tensor }
         guard let parameter = parameters.layout[name] else { preconditionFailure("no parameter is called \(name)") }
@@ -56,24 +61,30 @@ public final class Graph<S: Scalar> {
         return tensor
     }
 
-    /// Numbers from outside, zero until set; with a gradient only if asked for.
+    /// An input tensor that the caller fills between replays; zero until set.
+    ///
+    /// - Parameters:
+    ///   - shape: its shape.
+    ///   - needsGradient: whether `backward` computes its gradient.
+    ///   - extent: the extent of its rows, if their number varies.
     public func input(_ shape: [Int], needsGradient: Bool = false, along extent: Extent? = nil) -> Tensor<S> {
         Tensor(shape: shape, storage: own(shape.reduce(1, *), needsGradient, extent))
     }
 
-    /// Whole numbers from outside, zero until set.
+    /// `count` integers that the caller fills between replays; zero until set.
     public func indices(_ count: Int) -> Indices { Indices(Array(repeating: 0, count: count)) }
+    /// Integers with these initial values.
     public func indices(_ numbers: [Int]) -> Indices { Indices(numbers) }
-    /// As many as the extent tells.
+    /// Integers along an extent, zero until set: the first `extent.count` are in use.
     public func indices(along extent: Extent) -> Indices { Indices(Array(repeating: 0, count: extent.capacity), extent: extent) }
 
-    /// Memory for what an operator makes of inputs of which all rows are in use.
+    /// The output tensor of an operator whose inputs have a fixed number of rows.
     public func output(_ shape: [Int], of inputs: [Input<S>]) -> Tensor<S> {
         precondition(inputs.allSatisfy { $0.tensor.extent == nil }, "this operator does not work on rows whose number varies")
         return output(shape, of: inputs, along: nil)
     }
 
-    /// Memory for what an operator makes of its inputs, of which so many rows are in use as the extent tells; nil: all.
+    /// The output tensor of an operator; `extent` gives the rows in use, nil means all. It has a gradient if an input has one.
     public func output(_ shape: [Int], of inputs: [Input<S>], along extent: Extent?) -> Tensor<S> {
         Tensor(shape: shape, storage: memory(shape.reduce(1, *), needsGradient: inputs.contains { $0.gradient != nil }, along: extent))
     }
@@ -88,10 +99,10 @@ public final class Graph<S: Scalar> {
         return Storage(count: count, needsGradient: needsGradient, extent: extent)
     }
 
-    /// Numbers in the graph's memory beside parameters and their gradients: what operators compute, with its gradients.
+    /// The count of numbers in the graph's memory besides parameters and their gradients: activations and their gradients.
     public var activationCount: Int { ownCount + (sharedMemory?.count ?? 0) }
 
-    /// Steps of the last backward pass: operators that were differentiated or computed anew, gradients that were zeroed.
+    /// The number of steps of the last backward pass: operators differentiated or recomputed, gradients set to zero.
     public var backwardSteps: Int { plan?.steps.count ?? 0 }
 
     var operatorCount: Int { operators.count }
@@ -108,13 +119,18 @@ public final class Graph<S: Scalar> {
 
     // MARK: Replaying
 
+    /// Computes all tensors from the inputs and parameters.
     public func forward() {
         direction = .forward
         team.run(self)
         isIntact = true
     }
 
-    /// Gradients of a scalar. With `accumulating`, they are added to those of parameters from before (several small batches, one step).
+    /// Computes the gradients of a scalar, after `forward`.
+    ///
+    /// - Parameters:
+    ///   - loss: a tensor of one number.
+    ///   - accumulating: adds to the parameters' gradients of earlier calls (several small batches, one step) instead of replacing them.
     public func backward(from loss: Tensor<S>, accumulating: Bool = false) {
         precondition(loss.count == 1, "a loss is one number, not \(loss.shape); seed the gradient of other tensors")
         loss.gradient[0] = S(1)
@@ -122,7 +138,7 @@ public final class Graph<S: Scalar> {
         goBackward()
     }
 
-    /// Gradients of ⟨outputs, their gradients⟩, which the caller has written before each call.
+    /// Computes the gradients of the scalar product ⟨outputs, their gradients⟩; the caller writes the outputs' gradients before each call.
     public func backward(seeded outputs: [Tensor<S>], accumulating: Bool = false) {
         if plan?.fits(outputs, accumulating) != true { adopt(outputs, accumulating) }
         goBackward()

@@ -1,9 +1,10 @@
-/// Where learning starts from: values drawn from a generator that the caller seeds.
+/// Initial values of parameters: constants, or random numbers from a generator that the caller seeds.
 extension UnsafeMutableBufferPointer where Element: Scalar {
+    /// Sets every number to a constant.
     public func fill(_ number: Double) { update(repeating: Element(number)) }
 
-    /// Independent normal numbers. The generator gives one word, which seeds a stream for these numbers alone: a large model
-    /// starts in seconds, whatever generator it is given.
+    /// Sets every number to an independent normal sample. One word of the generator seeds a fast stream of its own for the buffer,
+    /// so that a large model is initialised in seconds with any generator.
     public func fillNormal(mean: Double = 0, deviation: Double, using generator: inout some RandomNumberGenerator) {
         fillNormal(mean, deviation, NormalStream(seed: generator.next()))
     }

@@ -1,4 +1,4 @@
-/// A named, shaped run of numbers that learning may change. It says where and how many, and holds no numbers itself.
+/// The name and shape of a learnable tensor. It holds no numbers itself; a `ParameterStore` does.
 public struct Parameter: Sendable, Hashable {
     public let name: String
     public let shape: [Int]

@@ -1,12 +1,13 @@
-/// Where every parameter lies in one flat run of numbers: one after another, in the order given, without gaps.
+/// The offsets of parameters in one flat array: one after another, in the order given, without gaps.
 public struct ParameterLayout: Sendable, Equatable {
     public let parameters: [Parameter]
-    /// The place of each parameter, in the order of `parameters`.
+    /// The index range of each parameter, in the order of `parameters`.
     public let ranges: [Range<Int>]
+    /// The length of the array.
     public let count: Int
     private let positions: [String: Int]
 
-    /// Names are unique.
+    /// A layout of parameters, whose names must be unique.
     public init(_ parameters: [Parameter]) {
         var ranges: [Range<Int>] = []
         var positions: [String: Int] = [:]
@@ -23,10 +24,12 @@ public struct ParameterLayout: Sendable, Equatable {
         count = end
     }
 
+    /// The index range of a parameter, nil if there is none of this name.
     public func range(of name: String) -> Range<Int>? {
         positions[name].map { ranges[$0] }
     }
 
+    /// The parameter of this name, nil if there is none.
     public subscript(name: String) -> Parameter? {
         positions[name].map { parameters[$0] }
     }

@@ -4,10 +4,10 @@
 /// value, or gives others a `copy()` of their own.
 public final class ParameterStore<S: Scalar> {
     public let layout: ParameterLayout
-    /// All numbers in the layout's order; they live as long as the store.
+    /// All numbers in the layout's order; the memory is valid as long as the store exists.
     public let values: UnsafeMutableBufferPointer<S>
 
-    /// Starts from zeros.
+    /// A store of zeros.
     public init(_ layout: ParameterLayout) {
         self.layout = layout
         values = .allocateAligned(layout.count)
@@ -21,13 +21,14 @@ public final class ParameterStore<S: Scalar> {
         return UnsafeMutableBufferPointer(rebasing: values[range])
     }
 
+    /// A store with the same layout and its own copy of the numbers.
     public func copy() -> ParameterStore {
         let copy = ParameterStore(layout)
         copy.assign(from: self)
         return copy
     }
 
-    /// Takes over all numbers of a store with the same layout.
+    /// Copies all numbers of a store with the same layout into this one.
     public func assign(from other: ParameterStore) {
         precondition(layout.count == other.layout.count, "\(other.layout.count) numbers for \(layout.count) places")
         guard layout.count > 0 else { return }

@@ -1,10 +1,10 @@
 /// The order of a backward pass from given seeds: which operators run, which gradient is written first and which is added to.
 ///
-/// A gradient produced once is written, not zeroed and added to: for the parameters of a large model that saves a pass over memory.
+/// The first contribution to a gradient is written rather than added to zeros: for a large model that saves a pass over memory.
 final class Plan<S: Scalar> {
     enum Step {
         case zero(UnsafeMutablePointer<S>, count: Int)
-        /// Forward once more, unless it is of the part that was computed last and nothing has come over it.
+        /// Recompute the forward pass, unless the shared memory still holds the values of this, the last computed part.
         case compute(any Operator<S>, isNewest: Bool)
         case run(any Operator<S>)
     }
@@ -56,7 +56,7 @@ final class Plan<S: Scalar> {
         isAccumulating == accumulating && seeds.count == 1 && seeds[0] == ObjectIdentifier(seed.storage)
     }
 
-    /// Tells every input of these operators whether it adds or writes.
+    /// Sets `accumulates` of every input of these operators as this plan needs it.
     func adopt() {
         for (input, accumulates) in inputs { input.accumulates = accumulates }
     }

@@ -17,7 +17,7 @@ extension Float: Scalar {
         alpha: Float, beta: Float
     ) {
         #if arch(x86_64)
-            if m > 1, m * n * k <= SmallProduct.most, k <= SmallProduct.deepest, SmallProduct.isThere {
+            if m > 1, m * n * k <= SmallProduct.most, k <= SmallProduct.deepest, SmallProduct.isAvailable {
                 return CVectorProductAVX2(
                     a.pointer, a.isTransposed ? 1 : a.stride, a.isTransposed ? a.stride : 1,
                     b.pointer, b.isTransposed ? 1 : b.stride, b.isTransposed ? b.stride : 1, c, stride, m, n, k, alpha, beta)
@@ -60,14 +60,15 @@ extension Double: Scalar {
     }
 }
 
-/// Where this project's own kernel takes the place of OpenBLAS's: it is faster there, and a row of a product is the same to the bit
-/// whatever stands in the other rows, and how many there are.
+/// The limits up to which this project's own kernel is used instead of OpenBLAS: within them it is faster, and a row of the product
+/// is identical to the bit whatever the values and the number of the other rows.
 enum SmallProduct {
+    /// `most` multiply-adds m·n·k, `deepest` inner dimension k.
     static let most = 1 << 23, deepest = Int(CVectorDeepestProduct)
-    static let isThere = CVectorHasAVX2() != 0
+    static let isAvailable = CVectorHasAVX2() != 0
 }
 
-/// OpenBLAS, kept to the thread that calls it: its own threads and a team would fight for the cores.
+/// OpenBLAS, limited to the calling thread: its own threads would compete with a team's for the cores.
 public enum BLAS {
     private static let oneThread: Void = openblas_set_num_threads(1)
 

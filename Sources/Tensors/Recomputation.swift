@@ -1,13 +1,16 @@
-/// Parts of a graph that share one memory: each is computed anew before its backward pass, so only results are kept.
+/// Activation checkpointing: parts of a graph share one memory, and each is recomputed before its backward pass, so only its
+/// result is kept.
 /// Training deep nets with sublinear memory cost.  https://arxiv.org/abs/1604.06174
 ///
 ///     let y = graph.recomputing { block(x, in: graph) }
 ///
-/// The gradient is the same to the bit; a step computes these parts forward twice, except for the last of them.
+/// The gradient is the same to the bit; a step runs the forward pass of these parts twice, except for the last of them.
 extension Graph {
-    /// Records a part of which nothing but its result is read by what follows.
+    /// Records a part that is recomputed before its backward pass.
+    ///
+    /// - Parameter part: records the operators and returns their result; later operators must read no other tensor of it.
     public func recomputing(_ part: () -> Tensor<S>) -> Tensor<S> {
-        precondition(shared == nil, "a part that is computed anew holds another")
+        precondition(shared == nil, "a recomputed part contains another one")
         let memory = sharedMemory ?? SharedMemory()
         sharedMemory = memory
         memory.begin()
@@ -19,14 +22,14 @@ extension Graph {
         return keep(result)
     }
 
-    /// The same numbers in memory of their own.
+    /// A copy of a tensor outside the shared memory.
     private func keep(_ x: Tensor<S>) -> Tensor<S> {
         let x = Input(x)
         return record(KeepOperator(x: x, y: output(x.tensor.shape, of: [x], along: x.tensor.extent)))
     }
 }
 
-/// Buffers that are handed out anew, in the same order, for every part.
+/// Buffers that every recomputed part uses again, in the same order.
 final class SharedMemory<S: Scalar> {
     private struct Slot {
         var values: Buffer<S>?
@@ -35,7 +38,7 @@ final class SharedMemory<S: Scalar> {
 
     private var slots: [Slot] = []
     private var next = 0
-    /// Numbers in all buffers ever made.
+    /// The count of numbers in all buffers allocated so far.
     private(set) var count = 0
 
     func begin() { next = 0 }
@@ -48,7 +51,7 @@ final class SharedMemory<S: Scalar> {
         return Storage(count: count, values: values, gradient: gradient, extent: extent)
     }
 
-    /// A larger buffer takes a smaller one's place; earlier parts hold on to theirs.
+    /// A larger buffer replaces a smaller one; earlier parts keep their buffer.
     private func buffer(_ place: inout Buffer<S>?, _ count: Int) -> Buffer<S> {
         if let buffer = place, buffer.memory.count >= count { return buffer }
         let buffer = Buffer<S>(count)

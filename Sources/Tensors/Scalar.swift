@@ -1,6 +1,6 @@
-/// What a formula may be written in: one number, a number with its tangent, or several numbers side by side.
+/// The arithmetic that formulas are written in: a number, a number with its tangent, or a SIMD vector of numbers.
 ///
-/// Operators say their formulas once, over `Field`, and run them over lanes where the processor has them.
+/// Operators write their formulas once, over `Field`, and evaluate them on SIMD vectors where the processor has them.
 public protocol Field: BitwiseCopyable, Sendable {
     init(_ constant: Double)
     static func + (a: Self, b: Self) -> Self
@@ -20,7 +20,7 @@ extension Field {
     @inline(__always) static func minimum(_ a: Self, _ b: Self) -> Self { select(a, above: b, b, a) }
 }
 
-/// Several scalars that one instruction works on; a scalar alone is one lane.
+/// A SIMD vector of scalars; a single scalar is a vector of one lane.
 public protocol Lanes: Field {
     associatedtype Element: Scalar
     static var width: Int { get }
@@ -30,8 +30,9 @@ public protocol Lanes: Field {
     init(load pointer: UnsafePointer<Element>, count: Int, filling: Element)
     func store(to pointer: UnsafeMutablePointer<Element>)
     func store(to pointer: UnsafeMutablePointer<Element>, count: Int)
-    /// All lanes added, in a fixed order.
+    /// The sum of all lanes, added in a fixed order.
     var total: Element { get }
+    /// The maximum of all lanes.
     var largest: Element { get }
 }
 
@@ -43,16 +44,17 @@ public protocol Scalar: Lanes, Equatable where Element == Self {
     /// The value without its tangents, for comparisons and reports.
     var primal: Double { get }
 
-    /// C = α·op(A)·op(B) + β·C on one thread; with β = 0 what C held before does not matter.
+    /// C = α·op(A)·op(B) + β·C on one thread; with β = 0 the old values of C are ignored.
     /// All row-major; op(A) (m, k), op(B) (k, n), C (m, n); each row starts a stride after the one before.
     static func multiply(
         _ a: Matrix<Self>, _ b: Matrix<Self>, into c: UnsafeMutablePointer<Self>, stride: Int, m: Int, n: Int, k: Int,
         alpha: Self, beta: Self)
 }
 
-/// A matrix as it lies in memory, read as it is or transposed.
+/// A row-major matrix in memory, read as it is or transposed.
 public struct Matrix<S: Scalar> {
     public let pointer: UnsafePointer<S>
+    /// Numbers from the start of a row in memory to the start of the next.
     public let stride: Int
     public let isTransposed: Bool
 

@@ -1,4 +1,4 @@
-/// One of the equal parts that an operator's work is cut into.
+/// One of the `count` equal parts that an operator's work is divided into.
 public struct Share: Sendable {
     public let index: Int
     public let count: Int
@@ -11,7 +11,12 @@ public struct Share: Sendable {
     /// All of the work.
     public static let whole = Share(index: 0, of: 1)
 
-    /// This part of 0..<n. Parts begin at multiples; where n is less than two grains, fewer parts have anything to do.
+    /// This share of the range 0..<n.
+    ///
+    /// - Parameters:
+    ///   - n: the number of work items.
+    ///   - multiple: shares begin at multiples of this number.
+    ///   - grain: the smallest number of items worth a share; if n is small, some shares are empty.
     @inline(__always)
     public func of(_ n: Int, multiple: Int = 1, grain: Int = 1) -> Range<Int> {
         let parts = Swift.min(count, Swift.max(1, n / grain))

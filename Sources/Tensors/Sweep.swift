@@ -1,6 +1,6 @@
-/// Loops over lanes, and what remains at the end of a row.
+/// Loops over a row in SIMD vectors, with a partial vector at the end.
 extension Scalar {
-    /// Calls the body with a place and how many lanes of it count: all, except for the last.
+    /// Calls the body with the offset of each vector and the number of its valid lanes: all, except possibly at the end.
     @inline(__always)
     static func sweep(_ range: Range<Int>, _ body: (_ place: Int, _ count: Int) -> Void) {
         let width = Vector.width
@@ -12,7 +12,7 @@ extension Scalar {
         if place < range.upperBound { body(place, range.upperBound - place) }
     }
 
-    /// Makes numbers 0.
+    /// Sets numbers to 0.
     @specialized(where Self == Float)
     static func clear(_ x: UnsafeMutablePointer<Self>, count: Int) { x.update(repeating: .zero, count: count) }
 
@@ -26,7 +26,7 @@ extension Scalar {
         if count == Vector.width { y.store(to: pointer + place) } else { y.store(to: pointer + place, count: count) }
     }
 
-    /// Writes the numbers, or adds them to what is there.
+    /// Writes the numbers, or adds them to those in memory.
     @inline(__always)
     static func store(
         _ y: Vector, to pointer: UnsafeMutablePointer<Self>, _ place: Int, _ count: Int, adding: Bool

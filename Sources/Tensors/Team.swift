@@ -2,10 +2,11 @@ import CVector
 import Glibc
 import Synchronization
 
-/// Work in rounds, each cut into shares that may be done at the same time, by any thread.
+/// Work in consecutive rounds, each divided into shares that any threads may do concurrently.
 public protocol TeamWork: AnyObject {
-    /// How many rounds: one unless told. A round begins when all shares of the one before are done.
+    /// The number of rounds, 1 by default. A round begins when all shares of the one before are done.
     var rounds: Int { get }
+    /// Does one share of one round, with rounds numbered from 0.
     func work(_ share: Share, round: Int)
 }
 
@@ -13,38 +14,40 @@ extension TeamWork {
     public var rounds: Int { 1 }
 }
 
-/// A fixed number of threads that replay graphs together: the caller's and the team's own.
+/// A thread pool of fixed size that replays graphs: the calling thread and the team's own threads.
 ///
-/// A round is cut into as many shares as the team has members, and whoever is free takes the next one. So a given count gives
-/// the same results to the bit every time, and on a busy machine nobody waits for a member that the system does not run.
-/// Members without work look out for some for a moment, then sleep.
-/// Several threads may call `run`: one piece of work is done after the other.
+/// A round is divided into as many shares as the team has threads, and a free thread takes the next one. So a given `count` gives
+/// the same results to the bit every time, and on a busy machine no thread waits for one that the system does not schedule.
+/// Idle threads spin briefly for new work, then sleep. Several threads may call `run`; their work is done one after the other.
 public final class Team: Sendable {
+    /// The number of threads, including the caller's.
     public let count: Int
     private let table: Table
 
-    /// Only the calling thread.
+    /// A team that consists of the calling thread only.
     public static let solo = Team(count: 1)
 
+    /// Starts `count` − 1 threads, which end when the team is deallocated.
     public init(count: Int) {
         precondition(count >= 1, "a team of \(count)")
         self.count = count
         table = Table(members: count)
-        for _ in 1..<count { table.seatMember() }
+        for _ in 1..<count { table.startThread() }
     }
 
     deinit { table.dismiss() }
 
+    /// Does all shares of all rounds of `work`; returns when they are done.
     public func run(_ work: some TeamWork) {
         if count > 1 { return table.run(work) }
         for round in 0..<work.rounds { work.work(.whole, round: round) }
     }
 }
 
-/// Where a team's work lies; it outlives the team until the last member has left.
+/// The state that a team's threads share; it exists until the last thread has ended.
 ///
-/// Every share of every round ever run has a ticket, in order. Whoever takes a ticket below `limit` does that share; its run
-/// cannot end before, so `work` and `firstTicket` stay as they are.
+/// Shares are numbered consecutively over all rounds and runs: these numbers are the tickets. A thread that takes a ticket below
+/// `limit` does that share; the run cannot end before that, so `work` and `firstTicket` do not change meanwhile.
 ///
 /// Unchecked: those two are written only by the caller when all tickets are done, and read only with a ticket in hand;
 /// `limit` and `done` order the memory.
@@ -56,7 +59,7 @@ private final class Table: @unchecked Sendable {
     private let sleepers = Atomic<Int>(0)
     private let isDismissed = Atomic<Bool>(false)
     private let oneCaller = Lock()
-    private let bed = Lock()
+    private let sleepLock = Lock()
     private var work: (any TeamWork)?
     private var firstTicket = 0
 
@@ -65,7 +68,7 @@ private final class Table: @unchecked Sendable {
 
     init(members: Int) { self.members = members }
 
-    func seatMember() {
+    func startThread() {
         var thread = pthread_t()
         let status = pthread_create(
             &thread, nil,
@@ -73,7 +76,7 @@ private final class Table: @unchecked Sendable {
                 Unmanaged<Table>.fromOpaque(argument!).takeRetainedValue().serve()
                 return nil
             }, Unmanaged.passRetained(self).toOpaque())
-        precondition(status == 0, "a team's thread could not start: \(String(cString: strerror(status)))")
+        precondition(status == 0, "cannot start a thread of a team: \(String(cString: strerror(status)))")
         pthread_detach(thread)
     }
 
@@ -119,7 +122,7 @@ private final class Table: @unchecked Sendable {
         var waited = 0
         while done.load(ordering: .acquiring) < tickets {
             waited += 1
-            // Whoever holds the ticket may be waiting for this core.
+            // The thread that holds the ticket may be waiting for this core.
             if waited < patience { CVectorSpinHint() } else { sched_yield() }
         }
     }
@@ -129,11 +132,11 @@ private final class Table: @unchecked Sendable {
             if hasTickets { return }
             CVectorSpinHint()
         }
-        bed.lock()
+        sleepLock.lock()
         sleepers.add(1, ordering: .sequentiallyConsistent)
-        while !hasTickets, !isDismissed.load(ordering: .sequentiallyConsistent) { bed.sleep() }
+        while !hasTickets, !isDismissed.load(ordering: .sequentiallyConsistent) { sleepLock.sleep() }
         sleepers.subtract(1, ordering: .sequentiallyConsistent)
-        bed.unlock()
+        sleepLock.unlock()
     }
 
     private var hasTickets: Bool {
@@ -141,13 +144,13 @@ private final class Table: @unchecked Sendable {
     }
 
     private func wakeSleepers() {
-        if sleepers.load(ordering: .sequentiallyConsistent) > 0 { bed.wakeAll() }
+        if sleepers.load(ordering: .sequentiallyConsistent) > 0 { sleepLock.wakeAll() }
     }
 }
 
-/// A mutex and its condition.
+/// A mutex with a condition variable.
 ///
-/// Unchecked: both are made for use by several threads, and their memory does not move.
+/// Unchecked: both are thread-safe, and their memory does not move.
 private final class Lock: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -166,7 +169,7 @@ private final class Lock: @unchecked Sendable {
 
     func lock() { pthread_mutex_lock(mutex) }
     func unlock() { pthread_mutex_unlock(mutex) }
-    /// Between `lock` and `unlock`: sleeps until woken, and may wake by itself.
+    /// Called between `lock` and `unlock`: sleeps until woken; spurious wake-ups are possible.
     func sleep() { pthread_cond_wait(condition, mutex) }
 
     func wakeAll() {

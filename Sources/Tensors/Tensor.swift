@@ -1,28 +1,30 @@
-/// A shaped view of numbers in a graph's memory, last dimension contiguous, and of their gradient where learning needs it.
+/// A row-major tensor in a graph's memory, with its gradient if learning needs it.
 ///
-/// It is a handle: copies see the same numbers. Between replays anybody who owns the graph may read and write them.
+/// It is a reference: copies share the same numbers. Between replays the owner of the graph may read and write them.
 public struct Tensor<S: Scalar> {
+    /// The dimensions as recorded, with all rows of an extent.
     public let shape: [Int]
     let storage: Storage<S>
 
-    /// Numbers in use: all of the shape's, or those of the rows that an extent tells.
+    /// Numbers in use: all of the shape's, or those of the rows in use along an extent.
     public var count: Int { storage.count }
     /// The last dimension: C of a tensor (rows, C); 1 for a scalar.
     public var columns: Int { shape.last ?? 1 }
     /// All other dimensions together.
     public var rows: Int { count / columns }
-    /// What tells how many of its rows are in use; nil where all are.
+    /// The extent that gives the number of rows in use; nil if all are.
     public var extent: Extent? { storage.extent }
 
+    /// The numbers in use, in row-major order.
     public var values: UnsafeMutableBufferPointer<S> { UnsafeMutableBufferPointer(start: storage.values, count: count) }
 
-    /// Whether anything that learns lies beneath.
+    /// Whether it depends on anything that learns, and so has a gradient.
     public var needsGradient: Bool { storage.gradient != nil }
 
     /// d loss / d this after `backward`, for a tensor that needs a gradient.
     public var gradient: UnsafeMutableBufferPointer<S> {
         guard let gradient = storage.gradient else {
-            preconditionFailure("a tensor \(shape) that nothing learnable reaches has no gradient")
+            preconditionFailure("a tensor \(shape) has no gradient: it depends on nothing that learns")
         }
         return UnsafeMutableBufferPointer(start: gradient, count: count)
     }
@@ -42,12 +44,13 @@ public struct Tensor<S: Scalar> {
         _ = values.update(fromContentsOf: numbers)
     }
 
+    /// Sets every number to a constant.
     public func fill(_ number: S) { values.update(repeating: number) }
 }
 
-/// The memory behind tensors: its own, or a place in a parameter store that the graph keeps alive.
+/// The memory of tensors: its own, or a part of a parameter store that the graph retains.
 final class Storage<S: Scalar> {
-    /// Numbers that there is memory for.
+    /// The count of numbers that memory is allocated for.
     let capacity: Int
     let extent: Extent?
     private let perRow: Int
@@ -62,7 +65,7 @@ final class Storage<S: Scalar> {
         self.init(count: count, values: Buffer(count), gradient: needsGradient ? Buffer(count) : nil, extent: extent)
     }
 
-    /// Buffers of at least so many numbers, which others may use as well.
+    /// A storage in buffers of at least `count` numbers, which other storages may share.
     init(count: Int, values: Buffer<S>, gradient: Buffer<S>?, extent: Extent? = nil) {
         precondition(extent == nil || count.isMultiple(of: extent!.capacity), "\(count) numbers in \(extent!.capacity) rows")
         capacity = count
@@ -83,7 +86,7 @@ final class Storage<S: Scalar> {
     }
 }
 
-/// Memory that lives as long as a storage holds it.
+/// Memory that is freed when the last storage releases it.
 final class Buffer<S: Scalar> {
     let memory: UnsafeMutableBufferPointer<S>
 
@@ -92,10 +95,11 @@ final class Buffer<S: Scalar> {
     deinit { memory.deallocate() }
 }
 
-/// Whole numbers that a graph reads: token ids, targets, places. Written between replays.
+/// Integers that a graph reads: token ids, targets, positions. The owner of the graph writes them between replays.
 public struct Indices {
-    /// Those in use: all, or as many as an extent tells.
+    /// Integers in use: all, or the first `extent.count`.
     public var count: Int { extent?.count ?? capacity }
+    /// The extent that gives the number in use; nil if all are.
     public let extent: Extent?
     private let capacity: Int
     private let start: Int
@@ -115,15 +119,17 @@ public struct Indices {
         storage = whole.storage
     }
 
-    /// Some of the numbers, where they are.
+    /// A view of some of the numbers, in the same memory.
     public func slice(_ range: Range<Int>) -> Indices {
-        precondition(extent == nil, "no part of numbers whose count varies")
+        precondition(extent == nil, "cannot slice indices along an extent")
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "places \(range) of \(count)")
         return Indices(self, range)
     }
 
+    /// The numbers in use.
     public var values: UnsafeMutableBufferPointer<Int32> { UnsafeMutableBufferPointer(rebasing: storage.values[start..<start + count]) }
 
+    /// Writes all numbers, in order.
     public func set(_ numbers: some Collection<Int>) {
         precondition(numbers.count == count, "\(numbers.count) numbers for \(count) places")
         for (place, number) in zip(values.indices, numbers) { values[place] = Int32(number) }

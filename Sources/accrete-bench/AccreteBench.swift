@@ -1,7 +1,7 @@
 import ArgumentParser
 import CLinux
 
-/// What things cost, measured here and now; most compare best with a peer run in turns on the same machine.
+/// Benchmarks; most results are best compared with a peer that runs alternately on the same machine.
 @main struct AccreteBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-bench",

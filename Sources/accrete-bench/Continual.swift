@@ -5,14 +5,16 @@ import Learning
 import Model
 import Statistics
 
-/// What a multimodal learner keeps of earlier domains when it has seen the last: the AV-MNIST-like data one pair of digits, or one speaker, after the other.
+/// Measures a multimodal learner's accuracy on earlier domains after the last one: the AV-MNIST-like data, one pair of digits or one
+/// speaker after the other.
 struct Continual: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "continual",
         abstract: "Accuracy on held-out moments of every domain, after a stream of one domain after the other.",
         discussion: """
-            Every tenth sample is never learned from, and tested on after each domain. Joint training sees the same moments once, shuffled. A strategy is
-            a name or several joined by commas, as in the setting learner.strategy; a number behind a colon sets the moments remembered.
+            Every tenth sample is a test sample, on which the learner is tested after each domain. Joint training learns the same moments
+            once, shuffled. A strategy is one or several names separated by commas, as in the setting learner.strategy; a number after a
+            colon sets the number of remembered moments.
 
             Example:
               accrete-bench continual --data DATA/av3mnist --order classinc --strategy always --strategy er:500 --seeds 3
@@ -21,7 +23,7 @@ struct Continual: ParsableCommand {
     @Option(help: "The directory with manifest.csv, images-idx3-ubyte and audio/.") var data: String
     @Option(help: "classinc or speaker; both, if not given.") var order: String?
     @Option(help: "A strategy; repeat for several.") var strategy = ["always", "lwf", "ewc", "er:200", "er:500", "der++:500", "mir:500"]
-    @Option(help: "Starting weights and draws, numbered from 1.") var seeds = 3
+    @Option(help: "Number of seeds, from 1.") var seeds = 3
     @Flag(help: "One JSON object a row.") var json = false
 
     private struct Row: Encodable {
@@ -47,7 +49,7 @@ struct Continual: ParsableCommand {
             for name in ["joint"] + strategy {
                 var row = Row(order: order.rawValue, strategy: name)
                 for seed in 1...max(1, seeds) { try pass(stream, name, seed: UInt64(seed), into: &row) }
-                try tell(row)
+                try show(row)
             }
         }
     }
@@ -70,17 +72,17 @@ struct Continual: ParsableCommand {
         configuration.senses = [.image, .audio]
         configuration.classes = 10
         let learner = try OnlineLearner(MultimodalModel(configuration), settings, seed: seed)
-        let judge = MomentJudge(learner.model, parameters: learner.parameters, rows: 16)
+        let scorer = MomentScorer(learner.model, parameters: learner.parameters, rows: 16)
         func tested() -> [Double] {
             names.map { domain in
-                let own = judge.judge(test.filter { $0.domain == domain }.map(\.input))
+                let own = scorer.score(test.filter { $0.domain == domain }.map(\.input))
                 return Double(own.count { $0?.isRight == true }) / Double(own.count)
             }
         }
         var matrix = AccuracyMatrix(domains: names, initial: tested())
         var right = 0
         for (index, moment) in stream.enumerated() {
-            if judge.judge(moment.input)?.isRight == true { right += 1 }
+            if scorer.score(moment.input)?.isRight == true { right += 1 }
             try learner.learn(moment.input)
             guard name != "joint", index + 1 == stream.count || stream[index + 1].domain != moment.domain else { continue }
             learner.consolidate()
@@ -94,7 +96,7 @@ struct Continual: ParsableCommand {
         if let transfer = matrix.backwardTransfer { row.backwardTransfer.append(transfer) }
     }
 
-    private func tell(_ row: Row) throws {
+    private func show(_ row: Row) throws {
         if json { return print(String(decoding: try JSONEncoder().encode(row), as: UTF8.self)) }
         func spread(_ values: [Double]) -> String {
             var moments = RunningMoments()
@@ -106,8 +108,10 @@ struct Continual: ParsableCommand {
             String(format: "%3.0f", 100 * row.last.reduce(0) { $0 + $1[domain] } / Double(row.last.count))
         }
         print(
-            "\(row.order.padding(toLength: 9, withPad: " ", startingAt: 0)) \(row.strategy.padding(toLength: 14, withPad: " ", startingAt: 0)) "
-                + "kept \(spread(row.average))  forgetting \(spread(row.forgetting))  by domain \(domains.joined(separator: " "))  prequential \(spread(row.prequential))"
+            row.order.padding(toLength: 9, withPad: " ", startingAt: 0) + " "
+                + row.strategy.padding(toLength: 14, withPad: " ", startingAt: 0) + " "
+                + "kept \(spread(row.average))  forgetting \(spread(row.forgetting))  by domain \(domains.joined(separator: " "))"
+                + "  prequential \(spread(row.prequential))"
         )
     }
 }

@@ -5,14 +5,14 @@ import Statistics
 import Tensors
 import Wiring
 
-/// Tokens a second of greedy decoding, beside what the memory's speed allows.
+/// Measures greedy decoding in tokens per second, and the bound given by the memory's bandwidth.
 struct DecodingBench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "decoding", abstract: "Decodes greedily with a GPT-2 of random weights and tells the speed.",
+        commandName: "decoding", abstract: "Measures the speed of greedy decoding with a GPT-2 of random weights.",
         discussion: """
-            The bound is the measured speed of reading memory over the bytes of weights that a token needs.
-            A peer is called with `decode --size … --threads …`, and `--int8` where that is meant, in turns with ours, and prints a line of JSON with
-            `tokensPerSecond`; the ratio is the median over rounds.
+            The bound is the measured memory bandwidth divided by the bytes of weights that a token needs.
+            A peer is called with `decode --size … --threads …`, and `--int8` for that precision, alternating with this program, and prints
+            a line of JSON with `tokensPerSecond`; the ratio is the median over rounds.
 
             Examples:
               accrete-bench decoding --size 124m --precision int8

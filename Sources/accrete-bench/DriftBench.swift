@@ -2,15 +2,15 @@ import ArgumentParser
 import Foundation
 import Statistics
 
-/// Every detector on streams of many small drifts, beside a dummy that fires as often without looking.
+/// Evaluates every drift detector on streams of many small drifts, and a baseline that fires equally often at regular intervals.
 struct DriftBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drift",
-        abstract: "Shows every drift detector on streams of many small drifts, beside a dummy at the same alarm rate.",
+        abstract: "Compares every drift detector on streams of many small drifts with a baseline at the same alarm rate.",
         discussion: """
-            A stream holds the mistakes (0 or 1) of a learner whose error rate moves by 0.1 to 0.3 at random times, 500 to 1,500
-            samples apart. The first alarm within 300 samples of a drift finds it; every other alarm is false. Detectors have their
-            default settings; the dummy fires at regular intervals, about as many times as the detector did.
+            A stream has the errors (0 or 1) of a learner whose error rate changes by 0.1 to 0.3 at random times, 500 to 1,500
+            samples apart. The first alarm within 300 samples after a drift is correct; every other alarm is false. Detectors have their
+            default settings; the baseline fires at regular intervals, about as often as the detector.
             """
     )
 
@@ -61,9 +61,9 @@ struct DriftBench: ParsableCommand {
             let score = try score(name, [:], all)
             try show(score)
             guard score.alarms > 0 else { continue }
-            var dummy = try self.score("EveryN", ["every": .integer(max(1, score.samples / score.alarms))], all)
-            dummy.detector = "  dummy as often"
-            try show(dummy)
+            var baseline = try self.score("EveryN", ["every": .integer(max(1, score.samples / score.alarms))], all)
+            baseline.detector = "  at intervals"
+            try show(baseline)
         }
     }
 

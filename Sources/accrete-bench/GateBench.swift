@@ -4,15 +4,16 @@ import Learning
 import Model
 import Statistics
 
-/// A planted stretch of wrong labels, and a planted drift: what reaches those who use the model, and how soon it is repaired.
+/// Measures the effect of simulated wrong labels or of a simulated drift on the published model, with and without the update gate.
 struct GateBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gate",
-        abstract: "Labels flipped for 500 moments, or a world that changes: the gated version beside one renewed on a fixed schedule.",
+        abstract: "Compares gated updates with ungated ones, with wrong labels for 500 moments or after a change of the data.",
         discussion: """
-            The AV-MNIST-like data in file order. Players are judged by the true labels, each moment before it is learned: what the gate lets serve, the
-            dummy that is renewed every 8 moments, the twin that never learns, and the learner itself.
-            flip: moments 1000 … 1499 say 9 − digit. drift: from moment 1200 on images and sounds are negatives of themselves. none: nothing is planted.
+            The AV-MNIST-like data in file order. Four versions are scored by the true labels, each moment before it is learned: the
+            gated version, the ungated baseline, which is renewed every 8 moments, the frozen baseline, which never learns, and the
+            learner itself.
+            flip: moments 1000 … 1499 have the label 9 − digit. drift: from moment 1200 on images and sounds are inverted. none: no change.
 
             Example:
               accrete-bench gate --data DATA/av3mnist --plant flip --seeds 3
@@ -20,8 +21,8 @@ struct GateBench: ParsableCommand {
 
     @Option(help: "The directory with manifest.csv, images-idx3-ubyte and audio/.") var data: String
     @Option(help: "flip, drift or none.") var plant = "flip"
-    @Option(help: "Starting weights and draws, numbered from 1.") var seeds = 3
-    @Option(help: "JSON laid over the gate's settings.") var gate = "{}"
+    @Option(help: "Number of seeds, from 1.") var seeds = 3
+    @Option(help: "JSON of settings that replace the gate's defaults.") var gate = "{}"
     @Option(help: "JSON of a trigger's settings; empty: no rule.") var rule = ""
     @Flag(help: "Print the first seed's ledger.") var ledger = false
 
@@ -60,46 +61,47 @@ struct GateBench: ParsableCommand {
         var settings = UpdateGate.Configuration()
         settings.enabled = true
         try settings.merge(try JSONDecoder().decode(JSONValue.self, from: Data(gate.utf8)))
-        let door = try UpdateGate(settings, model, frozen: start, serving: start, random: RandomSource(seed: seed))
+        let updateGate = try UpdateGate(settings, model, frozen: start, serving: start, random: RandomSource(seed: seed))
         let rules = rule.isEmpty ? [] : [try JSONDecoder().decode(TriggerRule.self, from: Data(rule.utf8))]
         var triggered = try TriggeredLearning(rules, model, frozen: start, seed: seed)
-        let scheduled = start.copy(), dummy = try OnlineLearner(model, seed: seed)
-        let players = [
-            ("gated", MomentJudge(model, parameters: door.serving, rows: 1)),
-            ("scheduled", MomentJudge(model, parameters: scheduled, rows: 1)),
-            ("learner", MomentJudge(model, parameters: learner.parameters, rows: 1)),
-            ("frozen", MomentJudge(model, parameters: start, rows: 1)),
+        let scheduled = start.copy(), ungated = try OnlineLearner(model, seed: seed)
+        let versions = [
+            ("gated", MomentScorer(model, parameters: updateGate.serving, rows: 1)),
+            ("scheduled", MomentScorer(model, parameters: scheduled, rows: 1)),
+            ("learner", MomentScorer(model, parameters: learner.parameters, rows: 1)),
+            ("frozen", MomentScorer(model, parameters: start, rows: 1)),
         ]
         for (index, original) in moments.enumerated() {
             let segment = Self.segments.firstIndex { $0.contains(index) } ?? 0
-            let (truth, told) = planted(original, at: index)
-            for (name, judge) in players where judge.judge(truth)?.isRight == true {
+            let (truth, labelled) = planted(original, at: index)
+            for (name, scorer) in versions where scorer.score(truth)?.isRight == true {
                 right[name, default: Array(repeating: 0, count: Self.segments.count)][segment] += 1
             }
-            door.observe(told, candidate: learner.servingParameters)
-            let outcome = try learner.learn(told)
-            try dummy.learn(told)
-            triggered.observe(outcome, of: told, learner, good: door.serving, at: Int64(index) * 1_000_000_000)
+            updateGate.observe(labelled, candidate: learner.servingParameters)
+            let outcome = try learner.learn(labelled)
+            try ungated.learn(labelled)
+            triggered.observe(outcome, of: labelled, learner, good: updateGate.serving, at: Int64(index) * 1_000_000_000)
             guard index % 8 == 7 else { continue }
-            scheduled.assign(from: dummy.servingParameters)
-            decisions[segment][door.decide(learner).decision, default: 0] += 1
+            scheduled.assign(from: ungated.servingParameters)
+            decisions[segment][updateGate.decide(learner).decision, default: 0] += 1
         }
         guard ledger, seed == 1 else { return }
         for entry in triggered.ledger.entries where entry.verdict != .quiet {
             print(
-                "moment \(entry.time / 1_000_000_000): \(entry.rule) \(entry.verdict.rawValue), \(entry.action.rawValue) \(entry.note ?? ""), cost \(entry.cost ?? 0), "
+                "moment \(entry.time / 1_000_000_000): \(entry.rule) \(entry.verdict.rawValue), \(entry.action.rawValue) "
+                    + "\(entry.note ?? ""), cost \(entry.cost ?? 0), "
                     + String(format: "loss %.3f → %.3f", entry.before ?? 0, entry.after ?? 0))
         }
     }
 
-    /// The moment by which players are judged, and the one that is told.
-    private func planted(_ moment: MomentInput, at index: Int) -> (truth: MomentInput, told: MomentInput) {
-        var truth = moment, told = moment
-        if plant == "flip", (1000..<1500).contains(index) { told.label = 9 - (moment.label ?? 0) }
+    /// The moment with its true label, by which versions are scored, and the moment with the label that is learned.
+    private func planted(_ moment: MomentInput, at index: Int) -> (truth: MomentInput, labelled: MomentInput) {
+        var truth = moment, labelled = moment
+        if plant == "flip", (1000..<1500).contains(index) { labelled.label = 9 - (moment.label ?? 0) }
         if plant == "drift", index >= 1200 {
             for (name, sense) in moment.senses { truth.senses[name]?.values = sense.values.map { name == "image" ? 1 - $0 : -$0 } }
-            told = truth
+            labelled = truth
         }
-        return (truth, told)
+        return (truth, labelled)
     }
 }

@@ -9,15 +9,15 @@ import Schema
 import Signals
 import Wiring
 
-/// The whole process graph: how fast, how late, how large; and its learner alone.
+/// Measures the throughput, latencies and memory of the whole process graph, and the speed of its learner alone.
 struct GraphBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "graph",
         abstract: "Moments a second through the whole graph, latencies live, memory; training steps a second.",
         discussion: """
-            Runs the stages beside this executable, with the default model, on endpoints of its own. Sources come from simulated tables of up to four:
-            speech, camera, microphone, headset. One source is speech alone, four are one whole table, sixteen are four tables, each a session.
-            Latencies count from the arrival at ingest of what ends a moment.
+            Runs the stages from this executable's directory, with the default model, on endpoints of its own. Sources come from simulated
+            tables of up to four: speech, camera, microphone, headset. One source is speech alone, four are one whole table, sixteen are
+            four tables, each a session. Latencies are measured from the arrival at ingest of the message that ends a moment.
             Examples:
               accrete-bench graph --sources 1,4,16,32 --seconds 20
               accrete-bench graph --sources 4 --fusion early --fusion late --fusion attention --fusion co-attention
@@ -162,7 +162,7 @@ extension GraphBench {
     /// Moments before the measurement: first allocations, full queues.
     private static let warmUp: UInt64 = 48
 
-    /// Counts moments for the time of the measurement, then tells the graph to stop.
+    /// Counts moments during the measurement, then stops the graph.
     private func pace(of progress: Subscriber, until stop: StopSignal) async -> (moments: UInt64, momentsPerSecond: Double) {
         var first: (ordinal: UInt64, at: Double)?
         var moments: UInt64 = 0, elapsed = 0.0
@@ -213,7 +213,7 @@ extension GraphBench {
             peakMemoryBytes: report.peakMemoryBytes)
     }
 
-    /// A graph that meets nobody else's.
+    /// A graph with its own endpoints.
     private func plan(_ source: GraphPlan.Source, _ overrides: [String], named name: String, _ directory: BenchDirectory) throws
         -> GraphPlan
     {
@@ -241,7 +241,7 @@ extension GraphBench {
         return Learner(stepsPerSecond: 1 / times.median, stepSecondsMedian: times.median, processorSecondsPerStep: processor, rows: rows)
     }
 
-    /// What a learner is given of simulated moments, each sense's newest reading.
+    /// The learner's inputs for simulated moments, with each sense's last reading.
     private func simulatedMoments(_ count: Int) throws -> [MomentInput] {
         let frontends = Dictionary(uniqueKeysWithValues: try modalities.map { ($0.key, try frontend(for: $0.key)) })
         var simulator = try Simulator(seed: 1)

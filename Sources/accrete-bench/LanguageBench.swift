@@ -2,11 +2,11 @@ import ArgumentParser
 import Foundation
 import OnlineLanguage
 
-/// Bits per byte of texts that are read once, beside compressors.
+/// Compares the code length of texts that a model reads once with compressors.
 struct LanguageBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "language",
-        abstract: "Reads texts once and sets the code length beside what compressors make of them.",
+        abstract: "Reads texts once with an online language model and compares the code length with compressors.",
         discussion: "Compressors that are not installed are said to be absent.")
 
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Texts.", valueName: "file"))
@@ -79,7 +79,8 @@ private let compressors = [
     Compressor(name: "xz -9e", programs: ["xz"], arguments: { input, _ in ["-9e", "-k", "-c", input] }, isFilter: true),
     Compressor(name: "bzip2 -9", programs: ["bzip2"], arguments: { input, _ in ["-9", "-k", "-c", input] }, isFilter: true),
     Compressor(
-        name: "PPMd", programs: ["7zz", "7z", "7za"], arguments: { input, output in ["a", "-t7z", "-m0=PPMd:o=8:mem=256m", output, input] }),
+        name: "PPMd", programs: ["7zz", "7z", "7za"],
+        arguments: { input, output in ["a", "-t7z", "-m0=PPMd:o=8:mem=256m", output, input] }),
     Compressor(name: "zpaq -m5", programs: ["zpaq"], arguments: { input, output in ["a", output, input, "-m5"] }),
 ]
 

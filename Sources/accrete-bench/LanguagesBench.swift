@@ -5,14 +5,16 @@ import OnlineLanguage
 import Statistics
 import Tensors
 
-/// One language, another, and the first again, by one model that reads each once: what it costs, and what is kept.
+/// Online learning of one language, another, and the first again, by one model that reads each text once: measures code lengths and
+/// forgetting.
 struct LanguagesBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "languages",
         abstract: "Reads a first language, a second, and the first again with one GPT-2, with and without replay.",
         discussion: """
-            A byte-level GPT-2 (4 layers of 128) from nothing. Bits a byte of each part, every byte predicted before it is learned; of the same part by the
-            twin that stopped learning when the part began; and, after each part, of the end of the first language's text, which is never learned.
+            A byte-level GPT-2 (4 layers of 128) with random initial weights. Bits per byte of each part, every byte predicted before it is
+            learned; of the same part by a frozen baseline, which stopped learning when the part began; and, after each part, of the end of
+            the first language's text, which is never learned.
 
             Example:
               accrete-bench languages --first tinyshakespeare_train.txt --second quijote_es.txt
@@ -23,7 +25,7 @@ struct LanguagesBench: ParsableCommand {
     @Option(help: "Bytes of each part; the last has half as many.") var bytes = 60_000
     @Option(help: "Bytes at the end of the first text that are only tested on.") var test = 10_000
     @Option(help: "Earlier windows that are learned again with each new one; repeat to compare.") var replays = [0, 1]
-    @Option(help: "Starting weights and draws, numbered from 1.") var seeds = 3
+    @Option(help: "Number of seeds, from 1.") var seeds = 3
     @Flag(help: "One JSON object a row.") var json = false
 
     private struct Row: Encodable {
@@ -45,11 +47,12 @@ struct LanguagesBench: ParsableCommand {
         let kept = Array(one.suffix(test))
         if !json {
             print(
-                "replays seed   first: bits/byte (frozen) second: bits/byte (frozen) first again (frozen)   kept test after 1, 2, 3     bytes/s"
+                "replays seed   first: bits/byte (frozen) second: bits/byte (frozen) first again (frozen)   "
+                    + "kept test after 1, 2, 3     bytes/s"
             )
         }
         for replays in replays {
-            for seed in 1...max(1, seeds) { try tell(pass(parts, kept, replays, seed)) }
+            for seed in 1...max(1, seeds) { try show(pass(parts, kept, replays, seed)) }
         }
     }
 
@@ -85,7 +88,7 @@ struct LanguagesBench: ParsableCommand {
         return bits / Double(tokens.count)
     }
 
-    private func tell(_ row: Row) throws {
+    private func show(_ row: Row) throws {
         if json { return print(String(decoding: try JSONEncoder().encode(row), as: UTF8.self)) }
         let parts = zip(row.bitsPerByte, row.frozenBitsPerByte).map { String(format: "%.3f (%.3f)", $0, $1) }.joined(
             separator: "            ")

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Curves over one axis, as an SVG that stands beside a table.
+/// A line plot of several curves, as SVG.
 struct LinePlot {
     struct Curve {
         var name: String
@@ -45,7 +45,8 @@ struct LinePlot {
         }
         parts.append(text(across, at: (place((low + high) / 2, range.lowerBound).0, Self.height - 8), "text-anchor=\"middle\""))
         parts.append(
-            "<text transform=\"translate(14,\((Self.height - Self.bottom + Self.top) / 2)) rotate(-90)\" text-anchor=\"middle\">\(up)</text>"
+            "<text transform=\"translate(14,\((Self.height - Self.bottom + Self.top) / 2)) rotate(-90)\" "
+                + "text-anchor=\"middle\">\(up)</text>"
         )
         for (index, curve) in curves.enumerated() {
             let colour = Self.colours[index % Self.colours.count]

@@ -1,12 +1,12 @@
 import ArgumentParser
 import Foundation
 
-/// Another program that does the same work, called in turns with ours.
+/// Another program that does the same work, called alternately with this one for comparison.
 struct Peer {
     let command: String
 
     /// Calls it with arguments; a figure of the line of JSON that it prints.
-    /// - Throws: `ValidationError` where it fails or says nothing of the figure.
+    /// - Throws: `ValidationError`, if it fails or does not print the figure.
     func figure(_ name: String, _ arguments: String) throws -> Double {
         let process = Process(), pipe = Pipe()
         process.executableURL = URL(filePath: "/bin/sh")

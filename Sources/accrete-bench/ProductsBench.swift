@@ -4,10 +4,10 @@ import Model
 import Statistics
 import Tensors
 
-/// What the matrix products of a training step take, beside plain calls of SGEMM and beside the whole step.
+/// Measures the time of the matrix products of a training step, of plain calls of SGEMM, and of the whole step.
 struct ProductsBench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "products", abstract: "Times the matrix products of a GPT-2's training step beside plain SGEMM.",
+        commandName: "products", abstract: "Compares the time of the matrix products of a GPT-2's training step with plain SGEMM.",
         discussion: """
             Every projection's three products (forward, towards the input, towards the weight) run as a step runs them, cut among the \
             threads; then each as one plain call on one thread, whose time over the number of threads is the measure. Rounds take turns.

@@ -8,17 +8,18 @@ import Wiring
 struct CartPoleBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cartpole",
-        abstract: "Learns CartPole-v1 with PPO and tells the mean return of 100 episodes afterwards.",
+        abstract: "Learns CartPole-v1 with PPO and reports the mean return of 100 episodes afterwards.",
         discussion: """
-            Gymnasium's equations, natively. CleanRL's settings: 4 worlds of 128 steps a round, 4 epochs of 4 minibatches, Adam at 2.5e-4
-            falling to 0, γ 0.99, λ 0.95, clip 0.2, entropy 0.01; evaluated with the likeliest choice. CleanRL reports 490 ± 6 at 500,000 steps.
+            Gymnasium's equations, natively. CleanRL's settings: 4 environments of 128 steps a round, 4 epochs of 4 minibatches, Adam at
+            2.5e-4 falling to 0, γ 0.99, λ 0.95, clip 0.2, entropy 0.01; evaluated with the most likely action. CleanRL reports 490 ± 6 at
+            500,000 steps.
 
             Example:
               accrete-bench cartpole --seeds 1,2,3
             """)
 
     @OptionGroup var options: ReinforcementOptions
-    @Option(help: "Steps in all worlds together.") var steps = 500_000
+    @Option(help: "Steps in all environments together.") var steps = 500_000
 
     func run() throws {
         var settings = PPO.Configuration()
@@ -33,17 +34,17 @@ struct CartPoleBench: ParsableCommand {
 struct PendulumBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pendulum",
-        abstract: "Learns Pendulum-v1 with DDPG and tells the mean return of 100 episodes afterwards.",
+        abstract: "Learns Pendulum-v1 with DDPG and reports the mean return of 100 episodes afterwards.",
         discussion: """
-            Gymnasium's equations, natively. CleanRL's settings but for the start of learning (1,000 steps, not 25,000): Adam at 3e-4, batch 256,
-            γ 0.99, τ 0.005, noise 0.1, networks of 256 and 256, the actor every second step; evaluated without noise.
+            Gymnasium's equations, natively. CleanRL's settings except for the start of learning (1,000 steps, not 25,000): Adam at 3e-4,
+            batch 256, γ 0.99, τ 0.005, noise 0.1, networks of 256 and 256, the actor every second step; evaluated without noise.
 
             Example:
               accrete-bench pendulum --seeds 1,2,3
             """)
 
     @OptionGroup var options: ReinforcementOptions
-    @Option(help: "Steps of the world.") var steps = 20_000
+    @Option(help: "Steps of the environment.") var steps = 20_000
 
     func run() throws {
         let settings = DDPG.Configuration()
@@ -55,7 +56,7 @@ struct PendulumBench: ParsableCommand {
 
 struct ReinforcementOptions: ParsableArguments {
     @Option(help: "Seeds, separated by commas.") var seeds = "1,2,3"
-    @Option(help: "Episodes that a learned policy is judged by.") var episodes = 100
+    @Option(help: "Number of episodes that evaluate a learned policy.") var episodes = 100
     @Option(help: ArgumentHelp("Draw how the returns rise into this file, as SVG.", valueName: "file")) var plot: String?
     @Flag(help: "Print one JSON object a seed and nothing else.") var json = false
 

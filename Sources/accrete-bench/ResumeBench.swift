@@ -4,15 +4,16 @@ import Foundation
 import Signals
 import Statistics
 
-/// Kills a whole graph at random moments of a replay and starts it again: does it end with the parameters of the run that nobody killed?
+/// Kills a whole graph at random moments of a replay and starts it again, and checks that it ends with the parameters of an
+/// uninterrupted run.
 struct ResumeBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resume",
         abstract:
-            "Kills a replay at random moments, starts it again, and compares the final parameters' SHA-256 with the uninterrupted run's.",
+            "Kills and restarts a replay at random moments, and compares the final parameters' SHA-256 with an uninterrupted run's.",
         discussion: """
-            Every process of the graph gets SIGKILL at the same time; with --stage, one stage alone, which makes the graph begin the replay again by
-            itself. Without --session the embedded simulator's session of --moments is recorded first.
+            Every process of the graph gets SIGKILL at the same time; with --stage, only that stage, after which the graph restarts the
+            replay by itself. Without --session, a session of --moments of the built-in simulator is recorded first.
 
             Examples:
               accrete-bench resume --kills 20

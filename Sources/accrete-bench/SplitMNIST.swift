@@ -5,11 +5,11 @@ import Learning
 import Statistics
 import Wiring
 
-/// Class-incremental learning of digits, two at a time, in one pass: what a strategy keeps of the first when it has seen the last.
+/// Class-incremental learning of digits, two at a time, in one pass: measures the accuracy on all digits at the end.
 struct SplitMNIST: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "split-mnist",
-        abstract: "Learns MNIST two digits at a time in one pass and tells what is kept of the first.",
+        abstract: "Learns MNIST two digits at a time in one pass and reports accuracy and forgetting.",
         discussion: """
             A network of 784-400-400-10 with all ten classes from the start, batches of 10; tested on devtest after each of the five
             tasks. Seeds vary order, starting weights and memory. Forgetting is the mean loss from each task's best.
@@ -49,7 +49,7 @@ struct SplitMNIST: ParsableCommand {
 
     private static let batch = 10
 
-    /// As the papers have it: as many rows matched as are learned again, and classes that came lately are those of the batch.
+    /// The settings of the papers: as many matched rows as replayed rows, and the recent classes are those of the batch.
     private static func settings(of strategy: String, replayed: Int) -> JSONValue {
         var settings: [String: JSONValue] = [:]
         if strategy.hasPrefix("der") { settings["match_rows"] = .integer(replayed) }

@@ -6,27 +6,27 @@ import Reinforcement
 import Statistics
 import Tensors
 
-/// PPO token by token on a small language model, with and without what holds it near the model that it was.
+/// PPO token by token on a small language model, with and without a penalty on the divergence from the initial model.
 struct TextPolicyBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "text-policy",
         abstract: "Rewards a small language model for one letter, with and without a penalty on its divergence.",
         discussion: """
-            A byte-level GPT-2 (2 layers of 64) first learns the text, then writes on from pieces of it and is rewarded with the share of the letter in
-            what it writes. With the penalty, β is moved so that the divergence from the first model stays near its target; without, nothing holds it.
+            A byte-level GPT-2 (2 layers of 64) first learns the text, then continues pieces of it and is rewarded with the share of the
+            letter in its continuations. With the penalty, β is adapted so that the divergence from the initial model stays near its target.
 
             Examples:
               accrete-bench text-policy --text FILE --seeds 1,2,3
               accrete-bench text-policy --text FILE --learns trunk --rate 0.0002
             """)
 
-    @Option(help: ArgumentHelp("What the language model learns first.", valueName: "file")) var text: String
+    @Option(help: ArgumentHelp("The text that the language model learns first.", valueName: "file")) var text: String
     @Option(help: "The letter that is rewarded.") var letter = "e"
-    @Option(help: "Rounds of writing and learning.") var rounds = 100
+    @Option(help: "Rounds of generation and learning.") var rounds = 100
     @Option(help: "Steps of learning the text, 16 pieces of 32 bytes each.") var steps = 1500
-    @Option(help: "What learns: adapters, or the whole trunk.") var learns = TextPPO.Configuration().learns
-    @Option(help: "Adam's rate of learning from rewards.") var rate = TextPPO.Configuration().learningRate
-    @Option(help: "The divergence that is aimed at, in nats a byte.") var target = 0.2
+    @Option(help: "Which parameters learn: adapters, or the whole trunk.") var learns = TextPPO.Configuration().learns
+    @Option(help: "Adam's learning rate for the rewards.") var rate = TextPPO.Configuration().learningRate
+    @Option(help: "The target divergence, in nats per byte.") var target = 0.2
     @Option(help: "Seeds, separated by commas.") var seeds = "1,2,3"
     @Option(help: ArgumentHelp("Draw share and divergence of the first seed into this file, as SVG.", valueName: "file")) var plot: String?
     @Flag(help: "Print one JSON object a run and nothing else.") var json = false
@@ -64,7 +64,7 @@ struct TextPolicyBench: ParsableCommand {
                     Result(
                         seed: seed, hasPenalty: hasPenalty, textLoss: textLoss, rounds: rounds, sample: sample,
                         seconds: (ContinuousClock.now - clock) / .seconds(1)))
-                tell(results[results.count - 1])
+                show(results[results.count - 1])
             }
         }
         try draw(results.prefix(2))
@@ -121,16 +121,16 @@ struct TextPolicyBench: ParsableCommand {
         if !hasPenalty { settings.penalty = 0 }
         let policy = try settings.policy(configuration), length = 24
         let learner = try TextPPO(policy, settings, maximumTokens: length, temperature: 1, seed: seed) { start }
-        let voice = MomentVoice(try MultimodalModel(configuration), sampling: Sampling(), maximumTokens: length, measures: true)
+        let decoder = MomentDecoder(try MultimodalModel(configuration), sampling: Sampling(), maximumTokens: length, measures: true)
         var random = RandomSource(seed: seed &+ 99), rounds: [Round] = [], text: [Int] = []
         for _ in 0..<self.rounds {
             let written = (0..<settings.texts).map { _ in
                 let place = random.uniform(below: bytes.count - 8), moment = MomentInput(text: Array(bytes[place..<place + 8]))
-                voice.begin(moment, with: start, seed: random.next()) { policy.apply(learner.parameters, to: $0) }
-                while voice.next() != nil {}
-                text = voice.written
+                decoder.begin(moment, with: start, seed: random.next()) { policy.apply(learner.parameters, to: $0) }
+                while decoder.next() != nil {}
+                text = decoder.written
                 return Transition(
-                    observation: [], decision: Decision(voice, of: moment, policy, learner.parameters),
+                    observation: [], decision: Decision(decoder, of: moment, policy, learner.parameters),
                     reward: Double(text.count { $0 == letter }) / Double(length), next: [], nextValue: 0, isTerminal: true, isLast: true)
             }
             guard let progress = learner.learn(from: written) else { continue }
@@ -142,10 +142,11 @@ struct TextPolicyBench: ParsableCommand {
         return (rounds, String(decoding: text.filter { $0 < 256 }.map { UInt8($0) }, as: UTF8.self))
     }
 
-    private func tell(_ result: Result) {
+    private func show(_ result: Result) {
         if json, let text = try? JSONEncoder().encode(result) { return print(String(decoding: text, as: UTF8.self)) }  // numbers are finite
         print(
-            "seed \(result.seed), \(result.hasPenalty ? "with" : "without") the penalty: text at \(String(format: "%.3f", result.textLoss)) nats a byte; "
+            "seed \(result.seed), \(result.hasPenalty ? "with" : "without") the penalty: text at "
+                + "\(String(format: "%.3f", result.textLoss)) nats a byte; "
                 + String(format: "%.0f s; last text %@", result.seconds, result.sample.debugDescription))
         for index in stride(from: 0, to: result.rounds.count, by: max(1, result.rounds.count / 10)) {
             let part = result.rounds[index..<min(index + 5, result.rounds.count)]

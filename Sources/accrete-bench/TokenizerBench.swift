@@ -6,7 +6,7 @@ import Wiring
 /// Megabytes a second through a model's tokenizer, on one thread.
 struct TokenizerBench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tokenizer", abstract: "Encodes and decodes texts and tells the speed.")
+        commandName: "tokenizer", abstract: "Measures the speed of encoding and decoding texts.")
 
     @Option(help: ArgumentHelp("A directory with a tokenizer's files.", valueName: "dir"))
     var model: String

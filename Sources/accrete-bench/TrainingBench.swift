@@ -6,10 +6,10 @@ import Statistics
 import Tensors
 import Wiring
 
-/// Milliseconds for a training step of a GPT-2: forward, backward, AdamW; in turns with a peer if one is named.
+/// Measures the milliseconds of a training step of a GPT-2: forward, backward, AdamW; alternating with a peer if one is given.
 struct TrainingBench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "training", abstract: "Trains GPT-2s on random tokens and tells what a step takes.",
+        commandName: "training", abstract: "Measures the time of training steps of GPT-2s on random tokens.",
         discussion: """
             Example: accrete-bench training --shape small-1x64 --against "python3 ../shared/reference/torch_baseline.py"
             The peer is called with `train --size … --batch … --time … --threads … --seconds …` and prints a line of JSON with

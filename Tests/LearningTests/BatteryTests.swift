@@ -5,9 +5,9 @@ import Tensors
 import Testing
 @testable import Learning
 
-/// What everything that a learner chooses by name has to do, from the lists; what is added to a list is checked with it.
+/// Requirements of every strategy, optimiser, replay policy and detector in the lists; an addition to a list is checked automatically.
 @Suite struct BatteryTests {
-    /// A choice of one thing, with all else as it is.
+    /// One choice from a list, with the defaults of the others.
     struct Choice: Sendable, CustomTestStringConvertible {
         let testDescription: String
         var learning = OnlineLearner.Configuration()
@@ -42,7 +42,7 @@ import Testing
         + TriggerRule.Action.allCases.map { action in Choice("action", action.rawValue) { $0.act(action) } }
         + lists.driftDetectors.map { name, _ in Choice("detector", name) { $0.act(.replayBurst, on: name, [:]) } }
 
-    /// A learner and the rules that watch it.
+    /// A learner and its trigger rules.
     private struct Run {
         let learner: OnlineLearner
         var triggered: TriggeredLearning
@@ -63,7 +63,7 @@ import Testing
             }
         }
 
-        /// As a checkpoint passes it on.
+        /// Its state after a round trip through a checkpoint's format.
         func resumed(_ choice: Choice) throws -> Run {
             let decoder = JSONDecoder()
             decoder.userInfo = [.replayPolicies: lists.replayPolicies, .driftDetectors: lists.driftDetectors]
@@ -79,7 +79,7 @@ import Testing
             return copy
         }
 
-        /// All that a run leaves.
+        /// The complete result of a run.
         func expect(_ other: Run) throws {
             #expect(Array(learner.parameters.values) == Array(other.learner.parameters.values))
             #expect(learner.state.tensors == other.learner.state.tensors && triggered.ledger == other.triggered.ledger)
@@ -118,7 +118,7 @@ import Testing
         #expect(judge.losses.total < before, "\(before) to \(judge.losses.total)")
     }
 
-    /// The same strategies serve a learner of feature vectors.
+    /// The same strategies work with a learner of feature vectors.
     @Test(arguments: ["small", "der-ace, small"]) func aStrategyOfOnesOwnServesBothLearners(_ names: String) throws {
         func run(_ smallness: Double) throws -> (logits: Double, right: Int) {
             var learning = ClassifierLearner.Configuration()

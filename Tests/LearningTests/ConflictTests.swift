@@ -3,7 +3,7 @@ import Model
 import Statistics
 import Testing
 
-/// What is seen and what is heard tell the same digit, until they do not.
+/// Image and audio show the same digit, except in a conflict.
 @Suite struct ConflictTests {
     private static let classes = 10
 
@@ -48,7 +48,7 @@ import Testing
         func likeliest(_ opinion: [Float]?) -> Int? { opinion.flatMap { opinion in opinion.indices.max { opinion[$0] < opinion[$1] } } }
         #expect(likeliest(three.prediction.experts["image"]) == 3 && likeliest(three.prediction.experts["audio"]) == 8)
         for (explanation, speaker, opponent) in [(three, "image", "audio"), (eight, "audio", "image")] {
-            // Co-attention is no sum: an opponent may even help by what is read in it, but never as much as who says so.
+            // Co-attention is not a sum: the other sense may contribute too, but never as much as the one that shows the decided digit.
             #expect(explanation.marginal[speaker]! > max(0, explanation.marginal[opponent]!), "\(fusion): \(explanation.marginal)")
             #expect(explanation.shapley![speaker]! > max(0, explanation.shapley![opponent]!), "\(fusion): \(explanation.shapley!)")
             #expect(explanation.marginal[speaker]! > 1, "one sense alone says the other digit: \(fusion)")

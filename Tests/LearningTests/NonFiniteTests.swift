@@ -63,7 +63,7 @@ import Testing
         #expect(Array(weights.values) == before && optimizer.state.tensors == state)
     }
 
-    /// A decay or a rate beyond reason carries weights out of single precision's range; they begin again at 0 and are never anything but numbers.
+    /// An excessive decay or rate makes weights overflow single precision; they are reset to 0 and always finite.
     @Test(arguments: optimizers.map(\.key)) func weightsThatDivergeStayNumbers(name: String) throws {
         let layout = ParameterLayout([Parameter("w", [3, 7])]), weights = ParameterStore<Float>(layout),
             gradients = ParameterStore<Float>(layout)

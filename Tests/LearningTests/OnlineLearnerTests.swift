@@ -18,7 +18,7 @@ import Testing
             serving.forward()
             return serving.prediction(row: 0).decided == moment.label
         }
-        // Either sense alone tells two of four classes apart.
+        // Each sense alone distinguishes only two groups of the four classes.
         #expect(correct > 40, "\(fusion)")
     }
 
@@ -74,7 +74,7 @@ import Testing
     }
 }
 
-/// The image tells the class's first bit, the audio its second, the text nothing.
+/// The image contains the class's first bit, the audio its second, the text nothing.
 enum TwoSenses {
     static var configuration: MultimodalConfiguration {
         var configuration = MultimodalConfiguration()

@@ -78,7 +78,7 @@ private struct Toy {
                             WeightRun(
                                 parameter: 0, count: count, decays: true, weights: weights.baseAddress!, gradients: gradients.baseAddress!,
                                 first: nil, second: nil
-                            ).beginAgainWhereNotFinite()
+                            ).resetWhereNotFinite()
                         }
                     }
                     #expect(weights.enumerated().allSatisfy { $1 == ($0 == place ? (broken.isFinite ? broken : 0) : 1) })

@@ -2,7 +2,7 @@ import Learning
 import Statistics
 import Tensors
 
-/// One of each kind, made outside the library: what the lists take from anybody.
+/// One part of each kind, defined outside the library, which the lists accept.
 enum OwnParts {
     static var lists: LearningLists {
         var lists = LearningLists()
@@ -14,7 +14,7 @@ enum OwnParts {
     }
 }
 
-/// Keeps logits small by a term, and what mattered least lately still: weights are pulled to where they were when a domain ended.
+/// Regularises logits towards 0 by a term, and weights towards their values at the end of a domain.
 struct SmallLogits: Strategy {
     static let name = "small"
     var smallness = 0.01
@@ -81,7 +81,7 @@ struct SignRule: UpdateRule {
     }
 }
 
-/// Keeps what came first.
+/// Keeps the first items.
 struct FirstReplay: ReplayPolicy {
     func victim(for newcomer: ReplaySlot, among slots: [ReplaySlot], seen: ReplayCounts, using random: inout RandomSource) -> Int? { nil }
 }

@@ -9,7 +9,7 @@ import Testing
 
 private let python = ProcessInfo.processInfo.environment["ACCRETE_TORCH_PYTHON"]
 
-/// Models go from transformers here and back, adapters from peft and to it. ACCRETE_TORCH_PYTHON names a Python with both.
+/// Exchange of models with transformers and of adapters with peft, both ways. ACCRETE_TORCH_PYTHON names a Python with both.
 @Suite(.enabled(if: python != nil, "ACCRETE_TORCH_PYTHON names no Python with torch, transformers and peft"))
 struct RoundTripTests {
     private static let script = URL(filePath: #filePath).appending(path: "../../Golden/roundtrip.py").standardized.path

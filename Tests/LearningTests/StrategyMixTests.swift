@@ -20,7 +20,7 @@ import Testing
         return try OnlineLearner(MultimodalModel(TwoSenses.configuration), learning, seed: seed)
     }
 
-    /// As a checkpoint passes it on.
+    /// Its state after a round trip through a checkpoint's format.
     private func resumed(_ learner: OnlineLearner) throws -> OnlineLearner {
         let progress = try JSONDecoder().decode(OnlineLearner.State.Progress.self, from: JSONEncoder().encode(learner.state.progress))
         let copy = try OnlineLearner(
@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test func logitsAreHeldWhereTheyWere() throws {
-        // Labels that say the opposite from the middle on: who matches old logits follows more slowly.
+        // Labels are inverted from the middle on: a learner that matches old logits follows more slowly.
         func change(_ strategy: String) throws -> Double {
             var settings = OnlineLearner.Configuration()
             (settings.strategy, settings.replayed, settings.modalityDropout, settings.languageRows) = (strategy, 7, 0, 0)
@@ -66,14 +66,15 @@ import Testing
             let learner = try OnlineLearner(MultimodalModel(TwoSenses.configuration), settings, seed: 3)
             let moments = TwoSenses.moments(80, seed: 5)
             for moment in moments { try learner.learn(moment) }
-            let judge = MomentJudge(learner.model, parameters: learner.parameters, rows: 1), before = moments.map { judge.logits(of: $0) }
+            let scorer = MomentScorer(learner.model, parameters: learner.parameters, rows: 1)
+            let before = moments.map { scorer.logits(of: $0) }
             for var moment in TwoSenses.moments(40, seed: 6) {
                 moment.label = 3 - (moment.label ?? 0)
                 try learner.learn(moment)
             }
             var sum = 0.0
             for (moment, old) in zip(moments, before) {
-                for (now, then) in zip(judge.logits(of: moment), old) { sum += Double((now - then) * (now - then)) }
+                for (now, then) in zip(scorer.logits(of: moment), old) { sum += Double((now - then) * (now - then)) }
             }
             return sum
         }
@@ -83,14 +84,14 @@ import Testing
 
     @Test func theMostHarmedAreRecalled() throws {
         let learner = try learner("mir"), moments = TwoSenses.moments(12, seed: 4)
-        // A gradient that pushes class 0 down harms moments of class 0 alone.
+        // A gradient that lowers the logit of class 0 increases the loss of moments of class 0 only.
         let gradients = ParameterStore<Float>(learner.parameters.layout)
         gradients["head.class.bias"][0] = 100
         let zeros = moments.count { $0.label == 0 }
         try #require(zeros > 0 && zeros < 12)
         let other = ParameterStore<Float>(learner.parameters.layout)
         func reader(_ parameters: ParameterStore<Float>) -> Fixed {
-            Fixed(MomentJudge(learner.model, parameters: parameters, rows: 5), moments)
+            Fixed(MomentScorer(learner.model, parameters: parameters, rows: 5), moments)
         }
         let search = InterferenceSearch(now: reader(learner.parameters), after: reader(other), rate: 0.05)
         let harmed = search.choose(zeros, by: gradients)
@@ -98,16 +99,16 @@ import Testing
     }
 
     private final class Fixed: RowReader {
-        let judge: MomentJudge, moments: [MomentInput]
+        let scorer: MomentScorer, moments: [MomentInput]
 
-        init(_ judge: MomentJudge, _ moments: [MomentInput]) { (self.judge, self.moments) = (judge, moments) }
+        init(_ scorer: MomentScorer, _ moments: [MomentInput]) { (self.scorer, self.moments) = (scorer, moments) }
 
-        var parameters: ParameterStore<Float> { judge.parameters }
-        var logits: [[Float]] { judge.logits(of: moments) }
-        var losses: [Double?] { judge.losses(of: moments) }
+        var parameters: ParameterStore<Float> { scorer.parameters }
+        var logits: [[Float]] { scorer.logits(of: moments) }
+        var losses: [Double?] { scorer.losses(of: moments) }
     }
 
-    /// New rows compete with the classes that came lately alone: the others are not pushed down.
+    /// The cross entropy of new rows is over recent classes only: the logits of the others are not reduced.
     @Test func classesThatDidNotComeLatelyAreNotPushedDown() throws {
         func moved(_ strategy: String, _ settings: JSONValue = [:]) throws -> [Bool] {
             var learning = OnlineLearner.Configuration()
@@ -246,7 +247,7 @@ import Testing
                 #expect(copy.trial?.moments == learner.trial?.moments && copy.method.optimizer == "sgd")
             }
         }
-        #expect(said?.hasPrefix("sgd with er taken back") == true, "\(said ?? "nothing was said")")
+        #expect(said?.hasPrefix("sgd with er reverted") == true, "\(said ?? "nothing was said")")
         #expect(learner.method.optimizer == "adam" && learner.optimizer.state == state)
         #expect(Array(learner.parameters.values) == before)
     }

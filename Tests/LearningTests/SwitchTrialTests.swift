@@ -5,7 +5,7 @@ import Tensors
 import Testing
 @testable import Learning
 
-/// A switch of optimiser or strategy is judged by the loss of labels, however few they are among the moments.
+/// A switch of optimiser or strategy is evaluated by the loss of labels, even if few moments have one.
 @Suite struct SwitchTrialTests {
     private func learner() throws -> OnlineLearner {
         var learning = OnlineLearner.Configuration()
@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    /// - Returns: what was said when the switch was taken back, if it was.
+    /// - Returns: the reason for which the switch was reverted, if it was.
     private func reverted(_ learner: OnlineLearner, _ moments: [MomentInput]) throws -> String? {
         var said: String?
         for moment in moments { said = try learner.learn(moment)?.reverted ?? said }

@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    /// Stopped anywhere and gone on from the file, training ends as if it had never stopped, to the bit.
+    /// A training that is stopped anywhere and restored from the file ends with the same result, to the bit.
     @Test(arguments: ["all", "lora"])
     func trainingGoesOnExactly(scope: String) throws {
         let path = folder.path("training.safetensors")

@@ -27,7 +27,8 @@ import Testing
         let target = ["switch_strategy": "der++", "switch_optimizer": "lamb"][action.rawValue] ?? ""
         let every = try rule(
             """
-            {"name": "once", "detector": "EveryN", "detectorSettings": {"every": 30}, "action": "\(action.rawValue)", "amount": 4, "target": "\(target)"}
+            {"name": "once", "detector": "EveryN", "detectorSettings": {"every": 30}, "action": "\(action.rawValue)", "amount": 4,
+             "target": "\(target)"}
             """)
         let learner = try learner()
         let triggered = try run([every], learner, TwoSenses.moments(40, seed: 2))
@@ -45,7 +46,7 @@ import Testing
         }
     }
 
-    /// What comes back is the weights of the interval's beginning, served too, and the optimiser forgets where it was going.
+    /// A rollback restores the weights of the interval's beginning, also for serving, and resets the optimiser's moments.
     @Test func aRollBackPutsBackTheWeightsOfAnIntervalAgo() throws {
         let every = try rule(#"{"name": "once", "detector": "EveryN", "detectorSettings": {"every": 30}, "action": "roll_back"}"#)
         let learner = try learner()
@@ -71,16 +72,17 @@ import Testing
 
     @Test func aLearnerThatNeverUpdatesLearnsWhenARuleSays() throws {
         let burst = try rule(
-            #"{"signal": "error", "detector": "EveryN", "detectorSettings": {"every": 10}, "action": "replay_burst", "amount": 8, "cooldownSeconds": 0, "budget": 1000}"#
+            #"{"signal": "error", "detector": "EveryN", "detectorSettings": {"every": 10}, "action": "replay_burst", "amount": 8, "#
+                + #""cooldownSeconds": 0, "budget": 1000}"#
         )
         let learner = try learner("never"), start = learner.parameters.copy()
         let triggered = try run([burst], learner, TwoSenses.moments(100, seed: 2))
         #expect(learner.steps == 80)
-        let judge = MomentJudge(learner.model, parameters: learner.parameters, rows: 16),
-            twin = MomentJudge(learner.model, parameters: start, rows: 16)
+        let scorer = MomentScorer(learner.model, parameters: learner.parameters, rows: 16),
+            baseline = MomentScorer(learner.model, parameters: start, rows: 16)
         let test = TwoSenses.moments(100, seed: 3)
-        func loss(_ judge: MomentJudge) -> Double { judge.judge(test).reduce(0) { $0 + ($1?.loss ?? 0) } }
-        #expect(loss(judge) < loss(twin))
+        func loss(_ scorer: MomentScorer) -> Double { scorer.score(test).reduce(0) { $0 + ($1?.loss ?? 0) } }
+        #expect(loss(scorer) < loss(baseline))
         let firings = triggered.ledger.entries.filter { $0.verdict == .fired }
         #expect(firings.count == 10 && firings.allSatisfy { $0.cost == 8 && $0.before != nil && $0.after != nil })
     }
@@ -102,7 +104,7 @@ import Testing
             triggered.observe(outcome, of: moment, learner, at: Int64(300 + index))
             copy.observe(outcome, of: moment, learner, at: Int64(300 + index))
         }
-        // The twin is not part of a state: it is the seed's.
+        // The frozen baseline is not part of the state: it follows from the seed.
         #expect(
             copy.ledger.entries.filter { $0.rule != "loss_over_frozen" }
                 == triggered.ledger.entries.filter { $0.rule != "loss_over_frozen" })

@@ -32,8 +32,8 @@ import Testing
 
         /// The share of moments that the serving version answers rightly.
         func accuracy(over moments: [MomentInput]) -> Double {
-            let judge = MomentJudge(learner.model, parameters: gate.serving, rows: 1)
-            return Double(moments.count { judge.judge($0)?.isRight == true }) / Double(moments.count)
+            let scorer = MomentScorer(learner.model, parameters: gate.serving, rows: 1)
+            return Double(moments.count { scorer.score($0)?.isRight == true }) / Double(moments.count)
         }
     }
 
@@ -76,7 +76,7 @@ import Testing
         #expect(plain.accuracy(over: test) < good - 0.3, "\(plain.accuracy(over: test))")
         // Right labels again: what is learned passes again.
         try run.take(TwoSenses.moments(80, seed: seed + 20))
-        #expect(run.verdicts.contains { $0.reason.contains("the learner is put back") })
+        #expect(run.verdicts.contains { $0.reason.contains("the learner is reset") })
         #expect(run.verdicts.suffix(5).contains { $0.decision == .accepted })
         #expect(run.accuracy(over: test) > good - 0.05)
     }
@@ -93,7 +93,7 @@ import Testing
             worst = min(worst, run.accuracy(over: test))
         }
         #expect(worst > good - 0.1, "\(worst) of \(good)")
-        #expect(run.verdicts.contains { $0.reason.contains("the learner is put back") })
+        #expect(run.verdicts.contains { $0.reason.contains("the learner is reset") })
         for decision in [GateVerdict.Decision.accepted, .refused, .rolledBack] {
             #expect(run.gate.decisions[decision, default: 0] == run.verdicts.count { $0.decision == decision }, "\(decision)")
         }
@@ -133,7 +133,7 @@ import Testing
         let copy = try Run(seed: 7)
         let read = try JSONDecoder().decode(UpdateGate.State.self, from: JSONEncoder().encode(progress))
         #expect(copy.gate.restore(read, tensors))
-        copy.gate.judges.frozen.parameters.assign(from: whole.gate.judges.frozen.parameters)  // the seed's own
+        copy.gate.scorers.frozen.parameters.assign(from: whole.gate.scorers.frozen.parameters)  // the seed's own
         for moment in TwoSenses.moments(40, seed: 3) {
             whole.gate.observe(moment, candidate: whole.learner.parameters)
             copy.gate.observe(moment, candidate: whole.learner.parameters)

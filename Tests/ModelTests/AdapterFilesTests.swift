@@ -91,7 +91,7 @@ import Testing
                 try Adapters.open(directory: directory, for: model)
             }
         }
-        // What says that something is not used says nothing.
+        // Members that switch a feature off are ignored.
         try replaceFile(
             at: file,
             with: JSON.object(
@@ -126,7 +126,7 @@ import Testing
 
     private static let half = 3 / 2.0.squareRoot()
 
-    /// Members of the file, and the projections with the scales that PEFT gives them beside rank 2 and alpha 3.
+    /// Members of the file, in addition to rank 2 and alpha 3, and the projections with the scales that PEFT gives them.
     private static let understood: [(members: String, scales: [String: Double])] = [
         (
             #"{"target_modules": ["transformer.h.0.attn.c_attn", "transformer.h.1.mlp.c_proj"]}"#,
@@ -190,8 +190,8 @@ import Testing
         adapters.ranks = ["h.0.attn.c_attn": 1, "h.1.mlp.c_fc": 3]
         adapters.alphas = ["h.0.mlp.c_fc": 0.5]
         adapters.isRankStabilized = true
-        let beside = GPT2(model.configuration, adapters: adapters)
-        let store = beside.initialStore(of: Float.self, using: &random)
+        let separate = GPT2(model.configuration, adapters: adapters)
+        let store = separate.initialStore(of: Float.self, using: &random)
         for i in store.values.indices { store.values[i] = Float(random.uniform() - 0.5) }
         func loss(_ model: GPT2, _ store: ParameterStore<Float>) -> Float {
             let graph = Graph<Float>.predicting(parameters: store)
@@ -200,7 +200,7 @@ import Testing
             graph.forward()
             return text.loss.value
         }
-        let before = loss(beside, store)
+        let before = loss(separate, store)
         adapters.merge(in: store)
         let plain = ParameterStore<Float>(model.layout)
         for parameter in plain.layout.parameters { _ = plain[parameter.name].update(fromContentsOf: store[parameter.name]) }

@@ -3,7 +3,7 @@ import Foundation
 import Model
 import Testing
 
-/// A tiny random BERT and what transformers makes of it: `Tests/Golden/bert.py`.
+/// A tiny random BERT, with the results of transformers: `Tests/Golden/bert.py`.
 @Suite struct BERTTests {
     private let folder = Folder()
     private static let directory =

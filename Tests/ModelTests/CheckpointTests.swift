@@ -112,7 +112,7 @@ import Testing
         (#"{"max_position_embeddings":9,"n_positions":8}"#, "max_position_embeddings is 9, but n_positions"),
         (#"{"num_hidden_layers":2,"n_layer":3}"#, "num_hidden_layers is 2, but n_layer"),
         (#"{"num_attention_heads":"6"}"#, "an integer was expected"),
-        (#"{"quantization_config":{"bits":4}}"#, "quantization_config is there"),
+        (#"{"quantization_config":{"bits":4}}"#, "quantization_config is present"),
         (#"{"activation_function":"silu"}"#, "activation_function is silu; known are"),
         (#"{"activation_function":"gelu"}"#, "activation_function is gelu; known are gelu_accurate"),
         (#"{"scale_attn_by_inverse_layer_idx":true}"#, "scale_attn_by_inverse_layer_idx is true; only false is known"),
@@ -163,7 +163,7 @@ import Testing
         #expect(
             throws: CheckpointError.configuration(
                 file: directory + "/config.json", key: "n_layer",
-                "is 4000, but \(directory)/model.safetensors holds 28 tensors, which are fewer than that takes")
+                "is 4000, but \(directory)/model.safetensors holds only 28 tensors, too few for so many layers")
         ) {
             try GPT2.open(directory: directory)
         }

@@ -70,7 +70,7 @@ import Testing
         #expect(names(.all).count == GPT2(configuration).parameters.count)
     }
 
-    /// Adapters start as nothing, and merged weights do the same work as weights with adapters beside them.
+    /// Adapters have no effect at first, and merged weights compute the same as weights with separate adapters.
     @Test func adaptersMergeAndUnmerge() {
         let adapters = Adapters(rank: 2, alpha: 3, projections: ["c_attn", "mlp.c_proj"])
         let configuration = GPT2Configuration(vocabularySize: 9, positions: 5, width: 8, layers: 2, heads: 2)
@@ -92,15 +92,15 @@ import Testing
         for parameter in model.parameters where Adapters.contains(parameter) {
             store[parameter.name].fillNormal(deviation: 1, using: &generator)
         }
-        let beside = logits(model, store), merged = store.copy()
-        #expect(beside != logits(plain, base))
+        let separate = logits(model, store), merged = store.copy()
+        #expect(separate != logits(plain, base))
         adapters.merge(in: merged)
-        #expect(difference(logits(model, merged), beside) < 1e-13)
+        #expect(difference(logits(model, merged), separate) < 1e-13)
         adapters.unmerge(store, in: merged)
         #expect(difference(Array(merged.values), Array(store.values)) < 1e-14)
     }
 
-    /// Prefix tokens are seen by every place, later text is seen by none before it.
+    /// Every position attends to the prefix tokens, and none to later text.
     @Test func thePrefixIsSeenByAllAndTheFutureByNone() {
         let configuration = GPT2Configuration(vocabularySize: 9, positions: 8, width: 8, layers: 2, heads: 2)
         let model = GPT2(configuration)

@@ -13,7 +13,7 @@ import Tokenization
         parameters = Self.parameters(model, seed: 4)
     }
 
-    /// Starting values large enough for the model to have opinions.
+    /// Initial values large enough for distinct probabilities.
     private static func parameters(_ model: GPT2, seed: UInt64) -> ParameterStore<Float> {
         var random = RandomSource(seed: seed)
         let store = model.initialStore(of: Float.self, using: &random)

@@ -77,9 +77,9 @@ import Testing
         #expect(graph.prediction(row: 0).weights.keys.sorted() == ["text"])
         #expect(graph.explain(moment).shapley?.keys.sorted() == ["text"])
 
-        let voice = MomentVoice(model, sampling: Sampling(), maximumTokens: 3)
-        voice.begin(moment, with: graph.parameters, seed: 1)
-        while voice.next() != nil {}
-        #expect(!voice.isBroken && voice.tokens.count > 2)
+        let decoder = MomentDecoder(model, sampling: Sampling(), maximumTokens: 3)
+        decoder.begin(moment, with: graph.parameters, seed: 1)
+        while decoder.next() != nil {}
+        #expect(!decoder.hasFailed && decoder.tokens.count > 2)
     }
 }

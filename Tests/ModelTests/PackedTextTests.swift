@@ -3,9 +3,9 @@ import Testing
 @testable import Model
 @testable import Tensors
 
-/// Texts are read without the places that none of their tokens takes, and nothing is otherwise for it.
+/// Texts are read without padding, with the same results as with padding.
 @Suite struct PackedTextTests {
-    /// Packed texts against the same read with all their padding, by a description of its own.
+    /// Packed texts compared with the same texts with padding, recorded separately.
     @Test(arguments: fusions.map(\.key))
     func textsWithoutTheirPaddingAreAsLikely(_ fusion: String) throws {
         var configuration = MultimodalConfiguration.tiny
@@ -71,9 +71,9 @@ import Testing
         }
     }
 
-    /// The default model and a step's rows, against the same loss recorded with padding: what is left out has added zeros.
+    /// The default model and a step's rows, compared with the same loss recorded with padding, which adds only zeros.
     @Test(
-        .enabled(if: SmallProduct.isThere, "other kernels add in an order that depends on the places of rows"),
+        .enabled(if: SmallProduct.isAvailable, "other kernels add in an order that depends on the places of rows"),
         arguments: fusions.map(\.key))
     func gradientsAreThoseWithPaddingToTheBit(_ fusion: String) throws {
         var configuration = MultimodalConfiguration()
@@ -104,7 +104,7 @@ import Testing
                     moment.senses[sense.name] = SenseInput(rows: sense.rows, columns: sense.columns, values: values)
                 }
                 packed.set(moment, row: row)
-                inputs.set(moment, row: row, hiding: [], turns: [])
+                inputs.set(moment, row: row, hiding: [], shifts: [])
             }
             packed.forward()
             packed.backward()

@@ -13,7 +13,7 @@ private struct Passage: Decodable {
     var nll: [Double]
 }
 
-/// A pretrained model as everybody has it, from four bits a weight.
+/// A published pretrained model with 4-bit weights.
 @Suite(
     .enabled(
         if: [file, fixture].allSatisfy { FileManager.default.fileExists(atPath: $0) },

@@ -28,7 +28,7 @@ import Testing
     /// A policy writes eight tokens after two; the reward is the fraction of one token among them.
     private struct Writing {
         let policy: TextPolicy, learner: TextPPO, base: ParameterStore<Float>
-        private let voice: MomentVoice
+        private let decoder: MomentDecoder
         private var random = RandomSource(seed: 99)
 
         init(_ settings: TextPPO.Configuration) throws {
@@ -40,16 +40,16 @@ import Testing
             self.base = base
             policy = try settings.policy(configuration)
             learner = try TextPPO(policy, settings, maximumTokens: 8, temperature: 1, seed: 1) { base }
-            voice = MomentVoice(model, sampling: Sampling(), maximumTokens: 8, measures: true)
+            decoder = MomentDecoder(model, sampling: Sampling(), maximumTokens: 8, measures: true)
         }
 
         mutating func text() -> Transition {
             let moment = MomentInput(text: [1, 2], senses: ["vector": SenseInput(rows: 1, columns: 1, values: [0.5])])
-            voice.begin(moment, with: base, seed: random.next()) { policy.apply(learner.parameters, to: $0) }
-            while voice.next() != nil {}
+            decoder.begin(moment, with: base, seed: random.next()) { policy.apply(learner.parameters, to: $0) }
+            while decoder.next() != nil {}
             return Transition(
-                observation: [], decision: Decision(voice, of: moment, policy, learner.parameters),
-                reward: Double(voice.written.count { $0 == 4 }) / 8,
+                observation: [], decision: Decision(decoder, of: moment, policy, learner.parameters),
+                reward: Double(decoder.written.count { $0 == 4 }) / 8,
                 next: [], nextValue: 0, isTerminal: true, isLast: true)
         }
 

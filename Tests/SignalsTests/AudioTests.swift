@@ -68,7 +68,7 @@ import Testing
         #expect(features.values.allSatisfy { $0 == 0 })
     }
 
-    /// The louder a sound, the less 10⁻⁶ counts; from 16 bits on its features are the same at any scale that Float holds.
+    /// The louder a sound, the smaller the effect of 10⁻⁶; from the scale of 16 bits on, its features are the same at any scale of a Float.
     @Test func samplesOfAnyScaleGiveTheSameFeatures() throws {
         let samples = try WAV.decode(bytes(Fixtures.wavChirp), limits: SoundLimits(maximumSeconds: 1)).samples
         func features(times scale: Float) throws -> Features {
@@ -85,7 +85,7 @@ import Testing
         #expect(try features(times: 1e-20).validity < 1e-15)
     }
 
-    /// One band of noise beside silence: 10⁻⁶ stays where it belongs when samples are brought below 1.
+    /// Noise in one band and silence in the others: the effect of 10⁻⁶ is the same when samples are scaled below 1.
     @Test func aHugeSoundWithSilenceInItIsFinite() throws {
         let samples = (0..<4000).map { Float($0 < 2000 ? 0 : 3e38 * sin(Double($0))) }
         let reading = RawReading(modality: "audio", format: "audio/x-f32le", sampleRate: 8000, payload: RawReading(vector: samples).payload)

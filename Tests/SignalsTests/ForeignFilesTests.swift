@@ -2,7 +2,7 @@ import Foundation
 import Testing
 @testable import Signals
 
-/// What `Tests/Golden/signals.py` wrote.
+/// Files written by `Tests/Golden/signals.py`.
 private struct ForeignFiles: Decodable {
     let pictures: [ForeignPicture]
     let sounds: [ForeignSound]
@@ -41,7 +41,7 @@ private struct ForeignSound: Decodable, CustomTestStringConvertible {
     #expect(ForeignFiles.all?.sounds.count ?? 0 > 30)
 }
 
-/// To the bit for PNG; for JPEG within what two versions of libjpeg-turbo round apart.
+/// Exact for PNG; for JPEG within the rounding differences of two versions of libjpeg-turbo.
 @Test(arguments: ForeignFiles.all?.pictures ?? [])
 private func picturesAreReadAsPillowReadsThem(picture: ForeignPicture) throws {
     let file = bytes(picture.file)
@@ -55,7 +55,7 @@ private func picturesAreReadAsPillowReadsThem(picture: ForeignPicture) throws {
     #expect((pixels.width, pixels.height, pixels.channels) == (picture.width, picture.height, picture.channels))
     let expected = bytes(picture.samples ?? "")
     if picture.bits == 16 {
-        // Alpha is rounded once here and there.
+        // Alpha is rounded once in both programs.
         let tolerance = picture.name.contains("alpha") ? 1 : 0
         #expect(pixels.words.count == expected.count / 2)
         #expect(pixels.words.indices.allSatisfy { abs(Int(pixels.words[$0]) - Int(expected.unsigned16(at: 2 * $0))) <= tolerance })

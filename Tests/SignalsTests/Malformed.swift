@@ -8,7 +8,7 @@ func bytes(_ base64: String) -> [UInt8] {
     return Array(data)
 }
 
-/// What `body` refuses with, or nil if it does not.
+/// The refusal that `body` throws; nil if it throws none.
 func refusal<Value>(_ body: () throws -> Value) -> SignalRefusal? {
     do {
         _ = try body()

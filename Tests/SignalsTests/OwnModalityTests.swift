@@ -4,7 +4,7 @@ import Signals
 import Statistics
 import Testing
 
-/// How hard a finger presses: bytes, made outside the library.
+/// A modality of finger pressures in bytes, defined outside the library.
 private struct Touch: Modality {
     static let name = "touch"
     static let formats = ["touch/u8"]
@@ -36,7 +36,7 @@ private struct Touch: Modality {
     }
 }
 
-/// A modality is one file and one line, in whatever module they are.
+/// A modality is one file and one line, in any module.
 @Suite struct OwnModalityTests {
     private let mine = modalities.adding(Touch.name, Touch.self)
 

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 @testable import Signals
 
-/// Handwritten digits and spoken ones, when the shared data lie beside the package.
+/// Handwritten and spoken digits, if the shared data sets are present.
 private let data = URL(filePath: SharedData.path("data/av3mnist"))
 
 @Suite(.enabled(if: SharedData.isWanted("data/av3mnist"), "../shared/data/av3mnist is absent"))

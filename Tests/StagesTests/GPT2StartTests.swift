@@ -65,7 +65,7 @@ struct GPT2StartTests {
         (settings.learner.trunk, settings.learner.replayed, settings.learner.languageRows) = ("frozen", 1, 2)
         let model = try MultimodalModel(settings.model)
         let learner = try OnlineLearner(model, settings.learner, seed: 1)
-        try model.takeTrunk(from: directory, into: learner.parameters)
+        try model.loadTrunk(from: directory, into: learner.parameters)
         let before = learner.parameters.copy()
         try learner.learn(
             MomentInput(

@@ -13,7 +13,7 @@ import Testing
         #expect(check.isRepeatable, "\(composition.name)")
     }
 
-    /// The check itself finds an error of one part in a million.
+    /// The check finds an error of one part in a million.
     @Test func aWrongBackwardIsFound() {
         #expect(GradientCheck(WrongCase()).gradientError > 1e-8)
     }

@@ -1,7 +1,7 @@
 import Tensors
 import TensorsTesting
 
-/// Every operator, in shapes that do not fit the lanes, with what is masked, negative, repeated or shared.
+/// Every operator, in shapes that are not multiples of the SIMD width, with masked, negative, repeated or shared inputs.
 let operatorCases: [any Composition] =
     [
         LinearCase(), LinearCase(isTransposed: true), LinearCase(hasBias: false), LinearCase(rows: 1), RowSumsCase(),
@@ -34,7 +34,7 @@ struct RowSumsCase: Composition {
     func record<S>(in graph: Graph<S>) -> Tensor<S> { graph.rowSums(graph.parameter("x")) }
 }
 
-/// Two parts with one weight and one memory, the first read by the second and by what follows.
+/// Two recomputed parts with one weight and shared memory; the first is read by the second and by later operators.
 struct RecomputingCase: Composition {
     let parameters = [Parameter("x", [3, 19]), Parameter("w", [19, 19])]
     func record<S>(in graph: Graph<S>) -> Tensor<S> {
@@ -90,7 +90,7 @@ struct ActivateCase: Composition {
     var name: String { "activate \(function.rawValue)" }
     let parameters = [Parameter("x", [3, 19])]
     func record<S>(in graph: Graph<S>) -> Tensor<S> {
-        // A logarithm wants positive numbers.
+        // A logarithm needs positive numbers.
         let x = function == .logarithm ? graph.affine(graph.parameter("x"), offset: 2) : graph.parameter("x")
         return graph.activate(x, function)
     }
@@ -115,7 +115,7 @@ struct AttendCase: Composition {
     }
 }
 
-/// Sequences of three lengths without padding: rows gathered, attended to, normed, and told at the places of some.
+/// Packed sequences of three lengths: rows are gathered, attended to, normalised, and gathered at some positions.
 struct PackedCase: Composition {
     let lengths: [Int]
     var name: String { "packed, \(lengths)" }
@@ -140,7 +140,7 @@ struct PackedCase: Composition {
         tellings.count = sequences.rows.count / 2
         for row in 0..<sequences.rows.count { (order[row], other[row]) = (row % 7 - 1, row % 5 - 1) }
         for row in 0..<tellings.count { (places[row], targets[row]) = (2 * row, row % 3 == 2 ? -100 : row % 7) }
-        // What the table gives by itself keeps the sum from being 0 where no sequence has a row.
+        // The term of the table itself keeps the sum from being 0 if no sequence has a row.
         return graph.add(loss, graph.mean(graph.activate(graph.parameter("table"), .tanh)))
     }
 }

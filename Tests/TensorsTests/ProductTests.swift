@@ -13,7 +13,7 @@ import Testing
         Shape(m: 84, n: 192, k: 65), Shape(m: 3, n: 40, k: 1025), Shape(m: 1, n: 20, k: 30),
     ]
 
-    /// With rows that lie apart, transposed or not, scaled and added or not: what is beside C stays.
+    /// With strides larger than rows, transposed or not, scaled and added or not: memory outside C does not change.
     @Test(arguments: shapes) func productsOfEveryShapeAreRight(_ shape: Shape) {
         let (m, n, k) = (shape.m, shape.n, shape.k)
         for (aIsTransposed, bIsTransposed) in [(false, false), (true, false), (false, true), (true, true)] {
@@ -46,8 +46,8 @@ import Testing
         }
     }
 
-    /// So what a model says of a moment does not depend on the others of its batch, nor what it learns on rows without a gradient.
-    @Test(.enabled(if: SmallProduct.isThere)) func rowsOfASmallProductDoNotDependOnOthers() {
+    /// So a prediction does not depend on the other moments of its batch, and a gradient not on rows without one.
+    @Test(.enabled(if: SmallProduct.isAvailable)) func rowsOfASmallProductDoNotDependOnOthers() {
         let (m, n, k) = (70, 50, 64), a = numbers(m * k, 4), b = numbers(k * n, 5)
         let whole = product(a, b, m, n, k)
         for rows in 2..<m {

@@ -37,7 +37,7 @@ import Testing
         #expect(gradients[0] == gradients[1])
     }
 
-    /// Two graphs, one team, two threads: each gets its own numbers.
+    /// Two threads replay two graphs with one team: each gets the right numbers.
     @Test func oneTeamServesSeveralCallers() async {
         let team = Team(count: 2)
         let sums = await withTaskGroup(of: Float.self) { group in
@@ -81,7 +81,7 @@ import Testing
 #endif
 
 @Suite struct LanesTests {
-    /// The lanes' functions against the C library's in double precision.
+    /// The SIMD functions compared with the C library's in double precision.
     @Test func lanesAgreeWithTheLibrary() {
         for i in stride(from: -80.0, through: 80.0, by: 0.37) {
             let x = SIMD16<Float>(i), exact = Double.exp(Double(x[0]))

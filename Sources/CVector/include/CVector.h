@@ -4,15 +4,16 @@
 #include <immintrin.h>
 #endif
 
-/// Sixteen floats; Swift sees them as SIMD16<Float>.
+/// Sixteen floats; SIMD16<Float> in Swift.
 typedef float CVectorFloat16 __attribute__((ext_vector_type(16)));
 
-/// Swift's own square root becomes a call that sets errno, lane by lane; this one is a single instruction.
+/// Square roots in one instruction; Swift's own square root of a vector is a library call for each lane.
 static inline __attribute__((always_inline)) CVectorFloat16 CVectorSquareRoot(CVectorFloat16 x) {
     return __builtin_elementwise_sqrt(x);
 }
 
-/// The first `count` numbers, at most fifteen, in pieces of a fixed size: a copy whose size is known only then is a call.
+/// Loads the first `count` numbers, at most 15, and fills the other lanes. It copies pieces of fixed sizes, because a copy of variable
+/// size is a library call.
 static inline __attribute__((always_inline)) CVectorFloat16 CVectorLoadFirst(const float *x, long count, float filling) {
     float lanes[16];
     CVectorFloat16 y = filling;
@@ -26,7 +27,7 @@ static inline __attribute__((always_inline)) CVectorFloat16 CVectorLoadFirst(con
     return y;
 }
 
-/// The other way round.
+/// Stores the first `count` lanes, at most 15.
 static inline __attribute__((always_inline)) void CVectorStoreFirst(CVectorFloat16 y, float *x, long count) {
     float lanes[16];
     __builtin_memcpy(lanes, &y, sizeof lanes);
@@ -37,7 +38,7 @@ static inline __attribute__((always_inline)) void CVectorStoreFirst(CVectorFloat
     if (count & 1) x[i] = lanes[i];
 }
 
-/// Tells the processor that this loop waits for another core.
+/// A hint to the processor that this loop waits for another core.
 static inline __attribute__((always_inline)) void CVectorSpinHint(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -46,7 +47,7 @@ static inline __attribute__((always_inline)) void CVectorSpinHint(void) {
 #endif
 }
 
-/// Σ w·x in 32 bits, sixteen lanes at a time; the compiler leaves the plain loop as it is.
+/// Σ w·x in 32 bits, sixteen numbers at a time; the compiler does not vectorise the plain loop.
 static inline int CVectorDotBaseline(const signed char *w, const short *x, long count) {
     int sum = 0;
     long i = 0;
@@ -66,7 +67,7 @@ static inline int CVectorDotBaseline(const signed char *w, const short *x, long 
     return sum;
 }
 
-/// Σ w·x, sixteen lanes at a time.
+/// Σ w·x, sixteen numbers at a time.
 static inline float CVectorDotFloatBaseline(const float *w, const float *x, long count) {
     CVectorFloat16 sums = 0, a, b;
     long i = 0;
@@ -82,23 +83,23 @@ static inline float CVectorDotFloatBaseline(const float *w, const float *x, long
 }
 
 #if defined(__x86_64__)
-/// The greatest k of the product below, whose panels lie on the stack.
+/// The largest k of the product below, whose panels are on the stack.
 enum { CVectorDeepestProduct = 1024 };
 
-/// C = α·op(A)·op(B) + β·C, for matrices that are small: C (m, n), k ≤ CVectorDeepestProduct,
-/// op(A)[i][p] = a[i·aRow + p·aColumn], op(B)[p][j] = b[p·bRow + j·bColumn]. With β = 0 what C held before does not matter.
+/// C = α·op(A)·op(B) + β·C, for small matrices: C (m, n), k ≤ CVectorDeepestProduct,
+/// op(A)[i][p] = a[i·aRow + p·aColumn], op(B)[p][j] = b[p·bRow + j·bColumn]. With β = 0 the old values of C are ignored.
 void CVectorProductAVX2(
     const float *a, long aRow, long aColumn, const float *b, long bRow, long bColumn, float *c, long stride, long m, long n, long k,
     float alpha, float beta);
 
-/// What one step of Adam multiplies and adds: for every weight w with gradient g and moments m, v
+/// The constants of one step of Adam: for every weight w with gradient g and moments m, v
 ///     g ← scale·g + added·w;  m ← m + towardsGradient·(g − m);  v ← keepSecond·v + addSecond·g²
 ///     w ← keep·w − rate·m / (secondCorrection·√v + epsilon)
 struct CVectorAdaptiveTerms {
     float scale, added, towardsGradient, keepSecond, addSecond, secondCorrection, epsilon, keep, rate;
 };
 
-/// `count` is a multiple of 8. A weight without a gradient and moments stays as it is where nothing decays.
+/// One step of Adam. `count` is a multiple of 8. Without weight decay, a weight whose gradient and moments are 0 does not change.
 void CVectorAdaptiveStepAVX2(
     float *weights, const float *gradients, float *first, float *second, long count, const struct CVectorAdaptiveTerms *terms);
 
@@ -138,7 +139,7 @@ __attribute__((target("avx2"))) static inline int CVectorDotAVX2(const signed ch
     return sum;
 }
 
-/// And fused multiplication and addition, which every processor with AVX2 has had.
+/// Whether the processor has AVX2 and fused multiply-add.
 static inline int CVectorHasAVX2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #else
 static inline float CVectorDotFloatAVX2(const float *w, const float *x, long count) { return CVectorDotFloatBaseline(w, x, count); }

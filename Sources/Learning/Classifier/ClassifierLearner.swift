@@ -2,29 +2,30 @@ import Foundation
 import Statistics
 import Tensors
 
-/// Learns to classify feature vectors from a stream, one small batch after another, by strategies and an optimiser chosen by name.
+/// Learns to classify feature vectors from a stream, in small batches, with strategies and an optimiser chosen by name.
 ///
 /// `learn` predicts every row before it learns from it. The same seed and stream give the same numbers, to the bit.
 /// A learner has one owner: it is not `Sendable`.
 public final class ClassifierLearner {
     /// How a classifier learns.
     public struct Configuration: Settings {
-        /// Names in `strategies`, separated by commas: what keeps the old.
+        /// Names in `strategies`, separated by commas: how old knowledge is retained.
         public var strategy = "er"
-        /// Laid over the strategies' defaults.
+        /// Settings that replace the strategies' defaults.
         public var strategySettings: JSONValue = .object([:])
         /// A name in `optimizers`.
         public var optimizer = "adam"
-        /// Laid over the optimiser's defaults.
+        /// Settings that replace the optimiser's defaults.
         public var optimizerSettings: JSONValue = .object([:])
         /// A name in `replayPolicies`.
         public var replay = "reservoir"
-        /// Rows remembered, where a strategy recalls any.
+        /// The maximal number of remembered rows, if a strategy replays any.
         public var memory = 500
-        /// The most rows that `learn` takes at a time, and remembered ones in each step beside them.
+        /// The maximal number of rows in a call of `learn`.
         public var batch = 10
+        /// The number of remembered rows in each step.
         public var replayed = 10
-        /// Steps for each batch, each with other remembered rows.
+        /// Steps for each batch, each with newly drawn remembered rows.
         public var steps = 1
 
         public init() {}
@@ -38,7 +39,9 @@ public final class ClassifierLearner {
 
     /// A labelled feature vector.
     public struct Sample: Codable, Sendable, Equatable {
+        /// One number for each feature.
         public var features: [Float]
+        /// The class, from 0.
         public var label: Int
 
         public init(features: [Float], label: Int) {
@@ -47,28 +50,39 @@ public final class ClassifierLearner {
         }
     }
 
-    /// A sample, and the logits it had when it was new where a strategy wants to know.
+    /// A sample, and its logits when it was new, if a strategy needs them.
     struct Memory: Codable, Sendable {
         var sample: Sample
         var logits: [Float]
     }
 
+    /// The network that learns.
     public let network: ClassifierNetwork
+    /// How it learns.
     public let configuration: Configuration
+    /// The strategies of the configuration.
     public let strategy: StrategyMix
+    /// The network's parameters.
     public let parameters: ParameterStore<Float>
+    /// The optimiser of the configuration.
     public let optimizer: Optimizer
     var memory: ReplayBuffer<Memory>
     private let graph: Graph<Float>
-    /// New rows, then recalled ones, then those that are recalled beside.
+    /// New rows, then replayed ones, then additional ones.
     private let features, logits: Tensor<Float>
     private let targets: Indices
-    /// Of the labels alone.
+    /// The cross entropy of the labels, without the strategies' terms.
     private let labelLoss: Tensor<Float>
     private let strategies: BoundStrategies<ClassifierServer>
     private let replayed: Int
 
-    /// - Parameter lists: what the names of the configuration choose from.
+    /// - Parameters:
+    ///   - network: the network to train.
+    ///   - configuration: how it learns.
+    ///   - seed: of the initial parameters and of replay.
+    ///   - lists: the strategies, optimisers and replay policies, by name.
+    ///   - team: the threads that compute.
+    /// - Throws: `SettingsError`, if a setting is invalid.
     public init(
         _ network: ClassifierNetwork, _ configuration: Configuration = Configuration(), seed: UInt64,
         lists: LearningLists = LearningLists(), team: Team = .solo
@@ -85,7 +99,8 @@ public final class ClassifierLearner {
         memory = try ReplayBuffer(
             policy: configuration.replay, from: lists.replayPolicies, capacity: mix.replays ? configuration.memory : 0,
             random: random.split())
-        let graph = Graph(parameters: parameters, learning: { mix.learns($0.name) }, team: team), rows = batch + replayed + mix.rowsBeside
+        let graph = Graph(parameters: parameters, learning: { mix.learns($0.name) }, team: team)
+        let rows = batch + replayed + mix.additionalRows
         features = graph.input([rows, network.features])
         logits = network(features, in: graph)
         targets = graph.indices(Array(repeating: Self.none, count: rows))
@@ -99,17 +114,19 @@ public final class ClassifierLearner {
     }
 
     /// Predicts the samples' classes, then learns from them and remembers them.
-    /// - Returns: a distribution over classes for each sample, from before it was learned.
+    ///
+    /// - Parameter samples: 1 to `batch` samples.
+    /// - Returns: the class probabilities of each sample before it was learned.
     @discardableResult
     public func learn(_ samples: [Sample]) -> [[Float]] {
         precondition((1...configuration.batch).contains(samples.count), "\(samples.count) samples in a batch of \(configuration.batch)")
         var predictions: [[Float]] = []
         for step in 0..<configuration.steps {
-            let recalled = recall(for: samples), beside = memory.draw(strategy.rowsBeside)
+            let recalled = recall(for: samples), additional = memory.draw(strategy.additionalRows)
             put(samples)
             put(recalled, from: configuration.batch, count: replayed)
-            put(beside, from: configuration.batch + replayed, count: strategy.rowsBeside, isLabelled: false)
-            prepare(samples, recalled, beside)
+            put(additional, from: configuration.batch + replayed, count: strategy.additionalRows, isLabelled: false)
+            prepare(samples, recalled, additional)
             graph.forward()
             if step == 0 {
                 predictions = samples.indices.map { softmax(logits(of: $0)) }
@@ -124,12 +141,12 @@ public final class ClassifierLearner {
         return predictions
     }
 
-    /// A domain has ended: what some strategies hold on to from here on is the weights as they are.
+    /// Ends a domain: some strategies from now on retain the current weights.
     public func consolidate() { strategies.consolidate() }
 
     private typealias Drawn = ReplayBuffer<Memory>.Drawn
 
-    /// What the cross entropy leaves out.
+    /// The target that the cross entropy ignores.
     private static let none = -100
 
     private func logits(of row: Int) -> [Float] {
@@ -139,7 +156,7 @@ public final class ClassifierLearner {
     private func recall(for samples: [Sample]) -> [Drawn] {
         strategies.recall(replayed, from: &memory, reading: { $0.sample }) {
             put(samples)
-            put([], from: configuration.batch, count: replayed + strategy.rowsBeside)
+            put([], from: configuration.batch, count: replayed + strategy.additionalRows)
             strategies.clear()
             graph.forward()
             graph.backward(from: labelLoss)
@@ -168,8 +185,8 @@ public final class ClassifierLearner {
         targets[row] = sample.label
     }
 
-    /// Tells the strategies what stands in which row.
-    private func prepare(_ samples: [Sample], _ recalled: [Drawn], _ beside: [Drawn]) {
+    /// Describes the rows of the step to the strategies.
+    private func prepare(_ samples: [Sample], _ recalled: [Drawn], _ additional: [Drawn]) {
         guard !strategies.isEmpty else { return }
         func rows(_ drawn: [Drawn], from first: Int) -> [StrategyStep.Row] {
             drawn.enumerated().map { .init(place: first + $0, label: $1.item.sample.label, logits: $1.item.logits) }
@@ -177,14 +194,14 @@ public final class ClassifierLearner {
         var step = StrategyStep()
         step.new = samples.enumerated().map { .init(place: $0, label: $1.label, logits: []) }
         step.recalled = rows(recalled, from: configuration.batch)
-        step.beside = rows(beside, from: configuration.batch + replayed)
+        step.additional = rows(additional, from: configuration.batch + replayed)
         strategies.prepare(step, new: samples)
     }
 
     private func remember(_ samples: [Sample]) {
         for (row, sample) in samples.enumerated() {
             let logits = logits(of: row)
-            guard logits.allSatisfy(\.isFinite) else { continue }  // it would spoil every step that it is recalled for
+            guard logits.allSatisfy(\.isFinite) else { continue }  // it would make every step that replays it non-finite
             memory.add(
                 Memory(sample: sample, logits: strategy.storesLogits ? logits : []), label: sample.label,
                 bytes: 4 * (sample.features.count + network.classes))

@@ -2,14 +2,18 @@ import Statistics
 import Foundation
 import Tensors
 
-/// Answers with a classifier's parameters as they are: forward only, many rows at a time.
+/// Inference of a classifier, many rows at a time.
 public final class ClassifierServer {
     let parameters: ParameterStore<Float>
     private let network: ClassifierNetwork
     private let graph: Graph<Float>
     private let features, logits: Tensor<Float>
 
-    /// - Parameter parameters: read anew for each answer, never changed.
+    /// - Parameters:
+    ///   - network: the classifier.
+    ///   - parameters: its parameters, read at every call and never changed.
+    ///   - batch: rows of one forward pass.
+    ///   - team: the threads that compute.
     public init(_ network: ClassifierNetwork, parameters: ParameterStore<Float>, batch: Int = 100, team: Team = .solo) {
         precondition(batch > 0, "a batch of \(batch)")
         self.network = network
@@ -19,12 +23,12 @@ public final class ClassifierServer {
         logits = network(features, in: graph)
     }
 
-    /// The likeliest class of each feature vector.
+    /// The most likely class of each feature vector.
     public func classes(of vectors: [[Float]]) -> [Int] {
         logits(of: vectors).map { logits in logits.argmax ?? 0 }
     }
 
-    /// The logits of each feature vector.
+    /// The class logits of each feature vector.
     public func logits(of vectors: [[Float]]) -> [[Float]] {
         var answers: [[Float]] = []
         for start in stride(from: 0, to: vectors.count, by: features.rows) {

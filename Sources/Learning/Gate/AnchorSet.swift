@@ -1,27 +1,29 @@
 import Model
 import Statistics
 
-/// Old moments that a model once got right: what it must not lose. Bounded, as many of each class as may be, and none older than an age.
+/// Old moments that the serving model once predicted correctly, as a test set against forgetting. It is bounded, balanced over
+/// classes, and moments are removed at a maximal age.
 ///
-/// A moment is let in when the version on duty answered it rightly. So labels that contradict all that is known stay out: a stretch of wrong labels does
-/// not make anchors of its own, and a world that has really changed outlives its anchors.
+/// A moment is added if the serving version predicted it correctly. So labels that contradict the model are not added: a series of
+/// wrong labels does not create anchors, and after a real change the old anchors expire.
 struct AnchorSet: Sendable {
     struct Anchor: Sendable {
         let input: MomentInput
-        /// How manieth labelled moment it was.
+        /// The moment's sequence number among labelled moments.
         let ordinal: Int
-        /// The slow mean of what published versions lost on it, in nats, as far as they were better than that: many small harms never make a new measure.
+        /// The reference loss in nats: a slow mean of the losses of published versions, updated only by versions that are better than
+        /// it in total. So many small deteriorations do not raise it.
         var reference: Double
     }
 
     let capacity: Int
-    /// In labelled moments.
+    /// The maximal age, in labelled moments.
     let age: Int
     private(set) var anchors: [Anchor] = []
     private(set) var random: RandomSource
-    /// When the set is full, a share of newcomers comes in.
+    /// The probability that a new moment is added when the set is full.
     private static let turnover = 0.25
-    /// The share by which a reference follows a better version.
+    /// The share by which a reference moves towards the loss of a better version.
     private static let following = 0.1
 
     init(capacity: Int, age: Int, random: RandomSource) {
@@ -31,9 +33,10 @@ struct AnchorSet: Sendable {
     var inputs: [MomentInput] { anchors.map(\.input) }
     var meanReference: Double { anchors.isEmpty ? 0 : anchors.reduce(0) { $0 + $1.reference } / Double(anchors.count) }
 
-    /// Lets go of those that are too old when so many labelled moments have passed.
+    /// Removes the anchors that are too old at a sequence number of labelled moments.
     mutating func expire(at ordinal: Int) { anchors.removeAll { ordinal - $0.ordinal > age } }
 
+    /// Adds a moment; if the set is full, with some probability, in place of one of the largest class.
     mutating func admit(_ input: MomentInput, loss: Double, at ordinal: Int) {
         guard loss.isFinite, capacity > 0 else { return }
         let newcomer = Anchor(input: input, ordinal: ordinal, reference: loss)
@@ -46,8 +49,9 @@ struct AnchorSet: Sendable {
         anchors[victims[random.uniform(below: victims.count)]] = newcomer
     }
 
-    /// A version has been published that lost so much on each. One that is worse is followed, and at once, only where that is the price of a new world.
-    mutating func follow(_ losses: [Double], evenIfWorse: Bool) {
+    /// Updates the references by the losses of a published version. Those of a worse version are used only with `evenIfWorse`, when
+    /// it has adapted to a change of the data; they then replace the references.
+    mutating func updateReferences(_ losses: [Double], evenIfWorse: Bool) {
         guard evenIfWorse || losses.reduce(0, +) <= anchors.reduce(0, { $0 + $1.reference }) else { return }
         for (index, loss) in losses.enumerated() {
             anchors[index].reference += (evenIfWorse ? 1 : Self.following) * (loss - anchors[index].reference)
@@ -56,7 +60,7 @@ struct AnchorSet: Sendable {
 }
 
 extension AnchorSet {
-    /// A set without its numbers, which stand in a tensor.
+    /// A set for a checkpoint, without its features, which are stored in a tensor.
     struct Packed: Codable, Sendable {
         var moments: [PackedMoment]
         var ordinals: [Int]
@@ -71,7 +75,7 @@ extension AnchorSet {
             references: anchors.map(\.reference), random: random)
     }
 
-    /// False where numbers are missing; nothing is changed then.
+    /// Restores a set. Returns false, and changes nothing, if numbers are missing.
     mutating func unpack(_ packed: Packed, from numbers: [Float]) -> Bool {
         var rest = numbers[...]
         let inputs = packed.moments.compactMap { $0.unpacked(from: &rest)?.moment }

@@ -1,20 +1,22 @@
 import Foundation
 
-/// Evidence that what serves is wrong more often than it used to be: in a world that has changed, or by labels that are not true.
+/// Update surprise: evidence that the serving version is wrong more often than usual, because the data have changed or labels are wrong.
 ///
-/// A cumulative sum (Page 1954) of log-likelihood ratios, of being wrong half way between as often as usual and always against as often as usual.
+/// It is the CUSUM statistic (Page 1954, https://doi.org/10.1093/biomet/41.1-2.100): a cumulative sum of log-likelihood ratios, of an
+/// error rate half way between the usual rate p and 1 against the rate p.
 struct Surprise: Codable, Sendable, Equatable {
-    /// The share of labelled moments that are usually answered wrongly, a slow mean; what comes while there is surprise does not count.
+    /// The usual error rate on labelled moments, a slow mean; moments above the threshold do not count.
     private(set) var usual = 0.0
     private(set) var counted = 0
-    /// In nats; zero where all is as usual.
+    /// In nats; 0 without evidence.
     private(set) var evidence = 0.0
-    /// Labelled moments since the evidence last rose from zero, and the most it was since.
+    /// Labelled moments since the evidence last rose from zero, and its maximum since.
     private(set) var lasts = 0
     private(set) var peak = 0.0
-    /// Over how many moments the mean goes, how many it takes to know what is usual, and how many thresholds evidence grows to.
+    /// The number of moments of the mean, the least number of moments to know the usual rate, and the largest evidence, in thresholds.
     private static let memory = 128, least = 64, ceiling = 3.0
 
+    /// Counts a labelled moment, predicted correctly or not.
     mutating func add(isRight: Bool, threshold: Double) {
         if counted >= Self.least {
             let p = min(max(usual, 0.02), 0.98), q = (1 + p) / 2
@@ -26,7 +28,7 @@ struct Surprise: Codable, Sendable, Equatable {
         usual += ((isRight ? 0 : 1) - usual) / Double(min(counted, Self.memory))
     }
 
-    /// What surprised is understood: this is usual from now on.
+    /// Resets the evidence and sets the usual error rate, when the cause of the errors is known.
     mutating func settle(usual: Double) {
         (self.usual, evidence, lasts, peak) = (usual, 0, 0, 0)
     }

@@ -2,7 +2,7 @@ import Statistics
 import Tensors
 
 extension UpdateGate {
-    /// All a gate remembers: restored, it goes on exactly where it was.
+    /// The state of a gate without its large arrays. A restored gate continues exactly.
     public struct State: Codable, Sendable {
         var anchors: AnchorSet.Packed
         var pairs: [Pair]
@@ -14,7 +14,7 @@ extension UpdateGate {
         var doubt: UpdateGate.Doubt?
     }
 
-    /// The state, and everything with many numbers by name.
+    /// The state, and its large arrays by name.
     public var state: (progress: State, tensors: [String: [Float]]) {
         var numbers: [Float] = []
         let progress = State(
@@ -27,21 +27,22 @@ extension UpdateGate {
             progress,
             [
                 "anchors": numbers, "serving": Array(serving.values), "good": Array(good.values),
-                "scheduled": Array(judges.scheduled.parameters.values),
+                "scheduled": Array(scorers.scheduled.parameters.values),
             ]
         )
     }
 
-    /// False where something is missing, misshapen or beyond what a gate can have come to; the gate is then as it was.
+    /// Restores a saved state.
+    /// - Returns: false, with the gate unchanged, if the state is incomplete, of another shape or implausible.
     public func restore(_ state: State, _ tensors: [String: [Float]]) -> Bool {
         var restored = anchors
-        let stores = [("serving", serving), ("good", good), ("scheduled", judges.scheduled.parameters)]
+        let stores = [("serving", serving), ("good", good), ("scheduled", scorers.scheduled.parameters)]
         guard [state.probationCount, state.labelled, state.contradicted, state.passed].allSatisfy({ (0...(1 << 53)).contains($0) }) else {
             return false
         }
         guard restored.unpack(state.anchors, from: tensors["anchors"] ?? []), stores.allSatisfy({ tensors[$0]?.count == $1.values.count })
         else { return false }
-        guard restored.inputs.allSatisfy(judges.scheduled.accepts) else { return false }
+        guard restored.inputs.allSatisfy(scorers.scheduled.accepts) else { return false }
         for (name, store) in stores { _ = store.values.update(from: tensors[name] ?? []) }
         (anchors, pairs, labelled, tallies) = (restored, state.pairs, state.labelled, state.tallies)
         (contradicted, passed, surprise, doubt) = (state.contradicted, state.passed, state.surprise, state.doubt)

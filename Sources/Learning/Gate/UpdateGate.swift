@@ -2,36 +2,44 @@ import Model
 import Statistics
 import Tensors
 
-/// Stands between what was learned and those who use it.
+/// Decides whether a newly learned version of the weights is published.
 ///
-///     gate.observe(moment, candidate: learner.servingParameters)   // before it is learned
-///     let verdict = gate.decide(learner)                           // when it is time to publish
+///     gate.observe(moment, candidate: learner.servingParameters)   // before the moment is learned
+///     let verdict = gate.decide(learner)                           // when a version is to be published
 ///     publish(gate.serving)
 ///
-/// A candidate passes when, by configured margins, it is no worse than the serving version on recent moments, which both judged before anything was
-/// learned from them, and no worse than published versions were on anchors. A serving version that afterwards does worse than the one it followed
-/// gives way to it. Only labels are judged: a stream without labels passes unjudged.
+/// A candidate is accepted if, within configured margins, it is no worse than the serving version on recent moments, which both
+/// predicted before they were learned, and no worse than published versions were on anchors, old moments that were predicted
+/// correctly. A serving version that then turns out worse than its predecessor is rolled back. Only labelled moments are scored: in a
+/// stream without labels every candidate is accepted.
 ///
-/// From the first few labels on that the serving version suddenly misses, nothing passes but a candidate that answers such moments better without
-/// paying for it on anchors: it has learned a world that has changed. Labels that are wrong for a while cannot be learned so, and when they
-/// cease, the learner is put back to where it was before them.
+/// When the serving version's error rate suddenly rises, a candidate is accepted only if it is better on those moments without
+/// getting worse on anchors: then the data have changed and it has adapted. Wrong labels cannot be learned in this way, and when they
+/// end, the learner is reset to its state before them.
 public final class UpdateGate {
+    /// The settings of a gate.
     public struct Configuration: Settings {
+        /// Whether there is a gate.
         public var enabled = false
-        /// Old moments that a candidate must still answer, and for how many labelled moments one stays.
+        /// The maximal number of anchors.
         public var anchors = 96
+        /// The age at which an anchor is removed, in labelled moments.
         public var anchorAge = 1500
-        /// Recent moments that versions are compared over.
+        /// The number of recent moments over which versions are compared.
         public var recent = 64
-        /// How much worse a candidate may be, in nats: on anchors, on recent moments; and a published version than the one before it.
+        /// How much higher than the reference a candidate's mean loss on anchors may be, in nats.
         public var anchorMargin = 0.1
+        /// How much higher than the serving version's a candidate's mean loss on recent moments may be, in nats.
         public var recentMargin = 0.2
+        /// How much higher than its predecessor's a serving version's mean loss may be, in nats.
         public var rollbackMargin = 0.3
-        /// So many candidates in a row that have lost what was known, and what they learned from is not believed: the learner is put back to the serving
-        /// version and forgets the moments since the last one that passed, and so many before it. 0: it is left alone.
+        /// The number of consecutive candidates refused because of anchors after which the learner is reset to the serving version
+        /// and forgets the moments since the last accepted candidate, and `disbeliefReach` moments before it. 0: never.
         public var disbeliefAfter = 3
+        /// The number of moments before the last accepted candidate that are forgotten too.
         public var disbeliefReach = 64
-        /// Evidence, in nats, that the serving version is wrong more often than usual, from which on a candidate must explain why. 0: it need not.
+        /// The evidence, in nats, that the serving version is wrong more often than usual, from which on a candidate must be better
+        /// on those moments. 0: it need not.
         public var surpriseAbove = 3.5
 
         public init() {}
@@ -52,43 +60,51 @@ public final class UpdateGate {
         }
     }
 
-    /// What each version lost on one moment.
+    /// The losses of all versions on one moment, in nats.
     struct Pair: Codable, Sendable {
         var candidate, serving, frozen, scheduled: Double
     }
 
+    /// The gate's settings.
     public let configuration: Configuration
-    /// What others answer with.
-    public var serving: ParameterStore<Float> { judges.serving.parameters }
-    /// The version before it that is known to be good.
-    public var good: ParameterStore<Float> { judges.good.parameters }
-    let judges: (serving: MomentJudge, good: MomentJudge, frozen: MomentJudge, scheduled: MomentJudge)
+    /// The serving version: the weights that are published.
+    public var serving: ParameterStore<Float> { scorers.serving.parameters }
+    /// The last version that has proved itself, to which a serving version is rolled back.
+    public var good: ParameterStore<Float> { scorers.good.parameters }
+    let scorers: (serving: MomentScorer, good: MomentScorer, frozen: MomentScorer, scheduled: MomentScorer)
     private let model: MultimodalModel
-    private let candidate: MomentJudge
-    private let anchorJudge: MomentJudge
+    private let candidate: MomentScorer
+    private let anchorScorer: MomentScorer
     var anchors: AnchorSet
     var pairs: [Pair] = []
-    /// Since `good` was renewed: labelled moments, and what serving and good lost on them.
+    /// Since `good` was last replaced: the number of labelled moments, and the losses of serving and good on them.
     var probation = (count: 0, serving: 0.0, good: 0.0)
     var labelled = 0
-    /// Candidates in a row that anchors spoke against, and what the learner had been offered to remember when the last one passed.
+    /// The number of consecutive candidates refused because of anchors.
     var contradicted = 0
+    /// The learner's `momentsSeen` when the last candidate was accepted.
     var passed = 0
     var surprise = Surprise()
-    /// The serving version has been wrong more often than usual since so many labelled moments, and nobody knows why.
+    /// Set while the serving version is wrong more often than usual for an unknown reason.
     var doubt: Doubt?
+    /// Running results of the versions `serving`, `frozen` and `scheduled`.
     public internal(set) var tallies: [String: GateTally] = [:]
+    /// How often each decision was made.
     public internal(set) var decisions: [GateVerdict.Decision: Int] = [:]
-    /// Of the newest decision's candidate; nil before there are enough anchors.
+    /// The mean loss on anchors of the last candidate; nil before there are enough anchors.
     public private(set) var anchorLoss: Double?
-    /// So many anchors, and recent moments, are needed to say anything.
+    /// The least number of anchors, or of recent moments, from which a candidate is compared on them.
     static let least = 16
-    /// What a moment counts that a candidate leaves no finite loss of, in nats.
-    private static let unbearable = 1e3
+    /// The loss that stands for one that is not finite, in nats.
+    private static let nonFiniteLoss = 1e3
 
     /// - Parameters:
-    ///   - frozen: the twin that never learns; also what serves at first.
-    ///   - candidate: the learner's; read anew at each observation.
+    ///   - configuration: the gate's settings.
+    ///   - model: the model that is published.
+    ///   - frozen: the weights of the frozen baseline, which never learns.
+    ///   - serving: the weights that serve at first.
+    ///   - random: the source of random numbers.
+    /// - Throws: `SettingsError`, if a setting is invalid.
     public init(
         _ configuration: Configuration, _ model: MultimodalModel, frozen: ParameterStore<Float>, serving: ParameterStore<Float>,
         random: RandomSource
@@ -96,53 +112,58 @@ public final class UpdateGate {
         try configuration.validate()
         self.configuration = configuration
         self.model = model
-        func judge(_ store: ParameterStore<Float>) -> MomentJudge { MomentJudge(model, parameters: store.copy(), rows: 1) }
-        judges = (judge(serving), judge(serving), judge(frozen), judge(serving))
-        candidate = judge(serving)
-        anchorJudge = MomentJudge(model, parameters: ParameterStore(serving.layout), rows: 16)
+        func scorer(_ store: ParameterStore<Float>) -> MomentScorer { MomentScorer(model, parameters: store.copy(), rows: 1) }
+        scorers = (scorer(serving), scorer(serving), scorer(frozen), scorer(serving))
+        candidate = scorer(serving)
+        anchorScorer = MomentScorer(model, parameters: ParameterStore(serving.layout), rows: 16)
         anchors = AnchorSet(capacity: configuration.anchors, age: configuration.anchorAge, random: random)
     }
 
-    /// Begins with a version that was published without a gate.
+    /// Sets the serving version to weights that were published without a gate.
     public func start(from weights: ParameterStore<Float>) {
-        for judge in [judges.serving, judges.good, judges.scheduled] { judge.parameters.assign(from: weights) }
+        for scorer in [scorers.serving, scorers.good, scorers.scheduled] { scorer.parameters.assign(from: weights) }
     }
 
-    /// Judges a moment by everybody before it is learned. One without a label says nothing.
+    /// Scores a moment with all versions, before it is learned. A moment without a label is ignored.
+    ///
+    /// - Parameters:
+    ///   - moment: the moment.
+    ///   - weights: the learner's current weights.
     public func observe(_ moment: MomentInput, candidate weights: ParameterStore<Float>) {
         guard moment.label != nil else { return }
         candidate.parameters.assign(from: weights)
-        guard let tried = candidate.judge(moment), let served = judges.serving.judge(moment), let past = judges.good.judge(moment),
-            let frozen = judges.frozen.judge(moment), let scheduled = judges.scheduled.judge(moment)
+        guard let tried = candidate.score(moment), let served = scorers.serving.score(moment), let past = scorers.good.score(moment),
+            let frozen = scorers.frozen.score(moment), let scheduled = scorers.scheduled.score(moment)
         else { return }
-        // Readings that are too large for what serves compare nothing; a candidate that they are too large for alone is worse than any.
+        // A moment on which a published version has no finite loss compares nothing; a candidate without a finite loss is the worst.
         guard [served, past, frozen, scheduled].allSatisfy(\.loss.isFinite) else { return }
         labelled += 1
-        let loss = tried.loss.isFinite ? tried.loss : Self.unbearable
+        let loss = tried.loss.isFinite ? tried.loss : Self.nonFiniteLoss
         pairs.append(Pair(candidate: loss, serving: served.loss, frozen: frozen.loss, scheduled: scheduled.loss))
         if pairs.count > configuration.recent { pairs.removeFirst() }
-        for (name, judgement) in [("serving", served), ("frozen", frozen), ("scheduled", scheduled)] {
-            tallies[name, default: GateTally()].add(judgement)
+        for (name, score) in [("serving", served), ("frozen", frozen), ("scheduled", scheduled)] {
+            tallies[name, default: GateTally()].add(score)
         }
-        wonder(served.isRight)
+        updateSurprise(served.isRight)
         probation = (probation.count + 1, probation.serving + served.loss, probation.good + past.loss)
         anchors.expire(at: labelled)
         if served.isRight { anchors.admit(moment, loss: served.loss, at: labelled) }
     }
 
-    /// Decides whether the candidate serves from now on, or what served before.
+    /// Decides about a candidate's weights: whether they become the serving version, or the serving version is rolled back.
     public func decide(_ weights: ParameterStore<Float>) -> GateVerdict {
         let isOver = doubt != nil && surprise.evidence == 0
         if isOver, doubt?.isGrave == false { doubt = nil }
         var verdict = compare(weights)
-        judges.scheduled.parameters.assign(from: weights)
+        scorers.scheduled.parameters.assign(from: weights)
         if probation.count >= configuration.recent {
             let harm = (probation.serving - probation.good) / Double(probation.count)
             if harm > configuration.rollbackMargin, doubt == nil || lossOnAnchors(serving) > lossOnAnchors(good) {
                 serving.assign(from: good)
                 pairs.removeAll()
                 verdict.decision = .rolledBack
-                verdict.reason = "over \(probation.count) moments the published version lost \(rounded(harm)) more than the one before it"
+                verdict.reason =
+                    "over \(probation.count) moments the loss of the serving version was \(rounded(harm)) above that of the one before it"
             } else {
                 good.assign(from: serving)
             }
@@ -158,22 +179,23 @@ public final class UpdateGate {
         return verdict
     }
 
-    /// Decides about what a learner has learned, and puts the learner back where what it learned is not to be believed: labels that contradict what has
-    /// long been known spoil it, and its memory, for long after they have ceased. A world that has really changed outlives the anchors that speak against it.
+    /// Decides about a learner's weights, and resets the learner if its candidates are repeatedly refused because of anchors: wrong
+    /// labels would impair the learner and its memory long after they have ended. After a real change of the data, the anchors that
+    /// contradict it expire.
     public func decide(_ learner: OnlineLearner) -> GateVerdict {
         let begun = doubt?.began, wasGrave = doubt?.isGrave ?? false
         var verdict = decide(learner.servingParameters)
         contradicted = verdict.isContradicted ? contradicted + 1 : 0
-        if verdict.decision == .accepted { passed = learner.momentsOffered }
+        if verdict.decision == .accepted { passed = learner.momentsSeen }
         let isOver = wasGrave && doubt == nil && verdict.decision != .accepted
         guard isOver || configuration.disbeliefAfter > 0 && contradicted >= configuration.disbeliefAfter * (doubt?.patience ?? 1) else {
             return verdict
         }
         contradicted = 0
         doubt?.waitLonger()
-        if !isOver, lossOnAnchors(good) < lossOnAnchors(serving) {  // some of it got through before it was seen for what it is
+        if !isOver, lossOnAnchors(good) < lossOnAnchors(serving) {  // an impaired version was accepted before the cause was known
             serving.assign(from: good)
-            if verdict.decision == .refused {  // counted as such already
+            if verdict.decision == .refused {  // already counted as refused
                 decisions[.refused, default: 1] -= 1
                 decisions[.rolledBack, default: 0] += 1
             }
@@ -182,15 +204,15 @@ public final class UpdateGate {
         learner.rollBack(to: serving)
         pairs.removeAll()
         let forgotten = learner.forget(
-            since: begun.map { learner.momentsOffered - (labelled - $0) } ?? passed - configuration.disbeliefReach)
-        passed = learner.momentsOffered
-        verdict.reason += "; the learner is put back and forgets \(forgotten) moments"
+            since: begun.map { learner.momentsSeen - (labelled - $0) } ?? passed - configuration.disbeliefReach)
+        passed = learner.momentsSeen
+        verdict.reason += "; the learner is reset and forgets \(forgotten) moments"
         return verdict
     }
 
     func lossesOnAnchors(_ weights: ParameterStore<Float>) -> [Double] {
-        anchorJudge.parameters.assign(from: weights)
-        return anchorJudge.judge(anchors.inputs).map { $0?.loss ?? 0 }
+        anchorScorer.parameters.assign(from: weights)
+        return anchorScorer.score(anchors.inputs).map { $0?.loss ?? 0 }
     }
 
     private func lossOnAnchors(_ weights: ParameterStore<Float>) -> Double { lossesOnAnchors(weights).reduce(0, +) }
@@ -210,26 +232,24 @@ public final class UpdateGate {
         var losses: [Double] = []
         if verdict.anchors >= Self.least {
             losses = lossesOnAnchors(weights)
-            losses = losses.map { $0.isFinite ? $0 : Self.unbearable }
+            losses = losses.map { $0.isFinite ? $0 : Self.nonFiniteLoss }
             verdict.anchorLoss = losses.reduce(0, +) / Double(losses.count)
             verdict.anchorReference = anchors.meanReference
             anchorLoss = verdict.anchorLoss
             if doubt == nil, !(verdict.anchorLoss - verdict.anchorReference <= configuration.anchorMargin) {
                 verdict.isContradicted = true
-                return verdict.refused(
-                    "on \(verdict.anchors) old moments it loses \(rounded(verdict.anchorLoss)), published versions lost \(rounded(verdict.anchorReference))"
-                )
+                let (loss, reference) = (rounded(verdict.anchorLoss), rounded(verdict.anchorReference))
+                return verdict.refused("on \(verdict.anchors) old moments its loss is \(loss), that of published versions \(reference)")
             }
         }
         if let (reason, isContradicted) = unexplained(losses) {
             verdict.isContradicted = isContradicted
             return verdict.refused(reason)
         }
-        anchors.follow(losses, evenIfWorse: doubt != nil)
+        anchors.updateReferences(losses, evenIfWorse: doubt != nil)
         if verdict.recent >= Self.least, !(verdict.candidateLoss - verdict.servingLoss <= configuration.recentMargin) {
-            return verdict.refused(
-                "on \(verdict.recent) recent moments it lost \(rounded(verdict.candidateLoss)), the serving version \(rounded(verdict.servingLoss))"
-            )
+            let (loss, serving) = (rounded(verdict.candidateLoss), rounded(verdict.servingLoss))
+            return verdict.refused("on \(verdict.recent) recent moments its loss is \(loss), that of the serving version \(serving)")
         }
         return verdict
     }

@@ -8,16 +8,23 @@ import Statistics
 ///     direction = m / (1 − β₁ᵗ) / (√v / √(1 − β₂ᵗ) + ε)
 ///     w ← w − η · trust · direction
 ///
-/// Weight decay λ is added to the gradient (Adam, https://arxiv.org/abs/1412.6980), taken off the weight beforehand
+/// Weight decay λ is added to the gradient (Adam, https://arxiv.org/abs/1412.6980), subtracted from the weight beforehand
 /// (`decoupled`: AdamW, https://arxiv.org/abs/1711.05101) or added to the direction (`trust`: LAMB, https://arxiv.org/abs/1904.00962).
 /// trust = ‖w‖ / ‖direction‖ for each parameter that decays, 1 where either is 0 and in Adam and AdamW.
 public struct AdaptiveRule: UpdateRule {
+    /// η
     public var learningRate = 1e-3
+    /// β₁, in 0 ..< 1
     public var beta1 = 0.9
+    /// β₂, in 0 ..< 1
     public var beta2 = 0.999
+    /// ε
     public var epsilon = 1e-8
+    /// λ
     public var weightDecay = 0.0
+    /// Whether weight decay is decoupled from the gradient (AdamW).
     public var decoupled = false
+    /// Whether steps are scaled by the trust ratio (LAMB).
     public var trust = false
     public var decayVectors = true
     public var clipNorm = 0.0
@@ -38,7 +45,7 @@ public struct AdaptiveRule: UpdateRule {
         try SettingsError.require(learningRate >= 0 && learningRate <= 1000, "learning_rate", "\(learningRate) is not in 0…1000")
         try SettingsError.require(beta1 >= 0 && beta1 < 1, "beta1", "\(beta1) is not in 0 ..< 1")
         try SettingsError.require(beta2 >= 0 && beta2 < 1, "beta2", "\(beta2) is not in 0 ..< 1")
-        // Less is nothing in single precision, and a weight without a gradient would be divided by it.
+        // A smaller ε is 0 in single precision, and a weight without a gradient would be divided by it.
         try SettingsError.require(epsilon >= 1e-30 && epsilon <= 1, "epsilon", "\(epsilon) is not in 1e-30…1")
         try SettingsError.require(weightDecay >= 0 && weightDecay <= 1000, "weight_decay", "\(weightDecay) is not in 0…1000")
         try SettingsError.require(!decoupled || !trust, "decoupled", "cannot go with trust, which adds the decay to the direction")
@@ -73,7 +80,7 @@ public struct AdaptiveRule: UpdateRule {
 
 #if arch(x86_64)
     extension AdaptiveRule {
-        /// The same to the bit.
+        /// The same result to the bit with AVX2.
         func updateInEights(_ run: WeightRun, _ step: OptimizerStep) {
             let terms = Terms(self, run, step)
             var numbers = CVectorAdaptiveTerms(
@@ -151,7 +158,7 @@ private struct Terms {
     @inline(__always)
     func denominator(_ v: SIMD16<Float>) -> SIMD16<Float> { CVectorSquareRoot(v) * secondCorrection + epsilon }
 
-    /// LAMB's: Adam's direction plus the decay.
+    /// LAMB's direction: Adam's plus the decay.
     @inline(__always)
     func direction(_ m: SIMD16<Float>, _ v: SIMD16<Float>, _ w: SIMD16<Float>) -> SIMD16<Float> {
         m * inverseFirst / denominator(v) + decay * w

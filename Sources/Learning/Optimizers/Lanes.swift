@@ -1,4 +1,4 @@
-/// Sixteen floats at a time.
+/// Loads and stores of sixteen floats.
 
 @inline(__always)
 func load(_ x: UnsafePointer<Float>, _ place: Int) -> SIMD16<Float> {

@@ -1,11 +1,13 @@
 import Statistics
 
-/// Gradient descent, with a heavy ball or Nesterov's look ahead: g ← g + λw; b ← μb + g; w ← w − η(g + μb) or w − ηb or, at μ = 0, w − ηg.
-/// PyTorch's semantics: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
+/// Gradient descent, plain or with momentum: g ← g + λw; b ← μb + g; w ← w − η(g + μb) (Nesterov) or w − ηb or, at μ = 0, w − ηg.
+/// The semantics are PyTorch's: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
 public struct MomentumRule: UpdateRule {
+    /// η
     public var learningRate = 0.01
-    /// μ, in 0 ..< 1; at 0 nothing is kept.
+    /// μ, in 0 ..< 1; at 0 there is no state.
     public var momentum = 0.0
+    /// Whether the momentum is Nesterov's.
     public var nesterov = false
     /// λ, added to the gradient as L2 regularisation.
     public var weightDecay = 0.0

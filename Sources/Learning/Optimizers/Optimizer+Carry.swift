@@ -1,6 +1,6 @@
 extension Optimizer {
-    /// Takes over what another optimiser of the same weights remembers, as far as both keep it: moments by their names, and the count of steps where
-    /// any was taken over, so that a running mean goes on as one. Adam and LAMB keep the same moments; momentum keeps one of its own.
+    /// Copies the state of another optimiser of the same weights, as far as both have it: moments of the same name, and the step count
+    /// if any moment was copied, so that running means continue. Adam and LAMB have the same moments; momentum has another.
     func carry(from other: Optimizer) {
         rateScale = other.rateScale
         skipped = other.skipped

@@ -2,11 +2,15 @@ import Statistics
 import Tensors
 
 extension Optimizer {
-    /// All an optimizer remembers: restored, it goes on exactly where it was.
+    /// The state of an optimiser. A restored optimiser continues exactly.
     public struct State: Sendable, Equatable {
+        /// The state without the moments.
         public struct Progress: Codable, Sendable, Equatable {
+            /// Steps taken.
             public var steps: Int
+            /// Steps not taken because a gradient was not finite.
             public var skipped: Int
+            /// The factor of the learning rate.
             public var rateScale: Double
 
             public init(steps: Int, skipped: Int, rateScale: Double) {
@@ -16,8 +20,9 @@ extension Optimizer {
             }
         }
 
+        /// The state without the moments.
         public var progress: Progress
-        /// By moment and parameter: `first_moment.h.0.attn.c_attn.weight`.
+        /// The moments, by the names of moment and parameter: `first_moment.h.0.attn.c_attn.weight`.
         public var tensors: [String: [Float]]
 
         public init(progress: Progress, tensors: [String: [Float]]) {
@@ -33,12 +38,13 @@ extension Optimizer {
         public init(description: String) { self.description = description }
     }
 
-    /// Without the moments, which whoever writes them to a file reads where they are.
+    /// The state without the moments, which are read from `moments` when they are written to a file.
     var progress: State.Progress {
         get { .init(steps: steps, skipped: skipped, rateScale: rateScale) }
         set { (steps, skipped, rateScale) = (newValue.steps, newValue.skipped, newValue.rateScale) }
     }
 
+    /// The current state.
     public var state: State {
         var tensors: [String: [Float]] = [:]
         for (moment, store) in zip(rule.moments, moments) {
@@ -47,7 +53,8 @@ extension Optimizer {
         return State(progress: progress, tensors: tensors)
     }
 
-    /// Nothing is changed unless everything fits.
+    /// Restores a state.
+    /// - Throws: `StateError`, if the state does not fit; nothing is changed then.
     public func restore(_ state: State) throws(StateError) {
         var places: [(UnsafeMutableBufferPointer<Float>, [Float])] = []
         for (moment, store) in zip(rule.moments, moments) {

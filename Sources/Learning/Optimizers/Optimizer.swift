@@ -1,33 +1,35 @@
 import Statistics
 import Tensors
 
-/// Turns gradients into steps: an update rule bound to parameters, their gradients, and the moments it keeps for those that learn.
+/// Applies an update rule to parameters: binds the rule to the parameters, their gradients, and its moments.
 ///
 ///     let optimizer = Optimizer(try updateRule("adamw"), parameters: store, gradients: graph.gradients)
 ///     graph.backward(from: loss)
 ///     optimizer.step()
 ///
-/// A gradient that is not finite, or too large to be squared, leaves weights and moments as they were; a weight that a step would carry out of
-/// single precision's range, by a rate or a decay that is too large, begins again at 0. A step allocates nothing, and gives the same result to the
-/// bit whatever the team's size. An optimizer has one owner: it is not `Sendable`.
+/// If a gradient is not finite, or too large to be squared, the step is skipped; a weight that overflows single precision, because the
+/// rate or the decay is too large, is reset to 0. A step allocates nothing, and gives the same result to the bit whatever the team's
+/// size. An optimiser has one owner: it is not `Sendable`.
 public final class Optimizer {
+    /// The result of a step.
     public struct Outcome: Sendable, Equatable {
-        /// False where a gradient was not finite or too large, and nothing was changed.
+        /// False if a gradient was not finite or too large, so that nothing was changed.
         public let stepped: Bool
-        /// Of all gradients together, averaged over accumulated batches, before clipping.
+        /// The norm of all gradients, averaged over accumulated batches, before clipping.
         public let gradientNorm: Double
-        /// The rate the step was taken with.
+        /// The learning rate of the step.
         public let learningRate: Double
     }
 
+    /// The update rule.
     public let rule: any UpdateRule
-    /// Multiplies the rule's rate; for policies that raise or lower it while running.
+    /// A factor of the rule's rate, for policies that change it during learning.
     public var rateScale = 1.0
     /// Steps taken.
     public internal(set) var steps = 0
     /// Steps not taken because a gradient was not finite.
     public internal(set) var skipped = 0
-    /// One store for each of the rule's moments, laid out as the gradients.
+    /// One store for each of the rule's moments, with the layout of the gradients.
     public let moments: [ParameterStore<Float>]
 
     private let parameters: ParameterStore<Float>
@@ -35,16 +37,18 @@ public final class Optimizer {
     private let layerwise: (any LayerwiseRule)?
     private let team: Team
     private let runs: [WeightRun]
-    /// Per run: Σ gradient²; then, for layerwise rules, Σ weight² and Σ direction².
+    /// For each run: Σ gradient²; then, for layerwise rules, Σ weight² and Σ direction².
     private let sums: UnsafeMutableBufferPointer<(first: Double, second: Double)>
-    /// Per parameter, where the rule is layerwise.
+    /// The trust ratio of each parameter, for layerwise rules.
     private var trusts: [Float]
     private var current = OptimizerStep(number: 1, learningRate: 0, gradientScale: 1)
     private var phase = Phase.measureGradients
 
     /// - Parameters:
-    ///   - gradients: of the parameters that learn, which are all that costs memory here. Every name is one of `parameters`.
-    ///   - team: the threads that take a step.
+    ///   - rule: the update rule.
+    ///   - parameters: the parameters to change.
+    ///   - gradients: the gradients of the parameters that learn, with names of `parameters`. Moments are allocated for these only.
+    ///   - team: the threads that compute.
     public init(_ rule: any UpdateRule, parameters: ParameterStore<Float>, gradients: ParameterStore<Float>, team: Team = .solo) {
         self.rule = rule
         self.team = team
@@ -60,11 +64,11 @@ public final class Optimizer {
 
     deinit { sums.deallocate() }
 
-    /// The square of what is greater has no place in single precision, in which moments are kept.
+    /// The square of a larger norm overflows single precision, in which moments are stored.
     private static let largestNorm = 1e18
 
-    /// Steps once along the gradients as they are, which stay untouched.
-    /// - Parameter batches: how many batches' gradients were added up; their mean is what counts.
+    /// Makes one step with the current gradients, which are not changed.
+    /// - Parameter batches: the number of batches whose gradients were added up; the step uses their mean.
     @discardableResult
     public func step(averaging batches: Int = 1) -> Outcome {
         precondition(batches >= 1, "the mean of \(batches) batches")
@@ -83,7 +87,7 @@ public final class Optimizer {
         if let layerwise {
             phase = .measureDirections
             team.run(self)
-            weighTrust(layerwise)
+            computeTrustRatios(layerwise)
             phase = .apply
         } else {
             phase = .update
@@ -92,8 +96,8 @@ public final class Optimizer {
         return Outcome(stepped: true, gradientNorm: norm, learningRate: rate)
     }
 
-    /// Sums each parameter's runs in their order.
-    private func weighTrust(_ layerwise: any LayerwiseRule) {
+    /// Adds up the sums of each parameter's runs, in order, and computes its trust ratio.
+    private func computeTrustRatios(_ layerwise: any LayerwiseRule) {
         var index = 0
         while index < runs.count {
             let run = runs[index]
@@ -108,7 +112,7 @@ public final class Optimizer {
         }
     }
 
-    /// Cuts every parameter into runs that one thread works on at a time, small enough that float sums stay exact enough.
+    /// Divides every parameter into runs, each processed by one thread, and short enough for accurate sums in single precision.
     private static func runs(
         _ rule: any UpdateRule, _ parameters: ParameterStore<Float>, _ gradients: ParameterStore<Float>, _ moments: [ParameterStore<Float>]
     ) -> [WeightRun] {
@@ -142,7 +146,7 @@ extension Optimizer: TeamWork {
                 sums[index] = (sumOfSquares(runs[index]), 0)
             case .update:
                 runs[index].inSixteens { rule.update($0, current) }
-                runs[index].beginAgainWhereNotFinite()
+                runs[index].resetWhereNotFinite()
             case .measureDirections:
                 sums[index] = (0, 0)
                 runs[index].inSixteens { run in
@@ -152,13 +156,13 @@ extension Optimizer: TeamWork {
                 }
             case .apply:
                 runs[index].inSixteens { layerwise?.apply($0, current, trust: trusts[$0.parameter]) }
-                runs[index].beginAgainWhereNotFinite()
+                runs[index].resetWhereNotFinite()
             }
         }
     }
 }
 
-/// Not finite exactly where a number is not: what overflows in single precision is summed again in double.
+/// Σ gradient², not finite only if a gradient is not: a sum that overflows single precision is computed again in double precision.
 private func sumOfSquares(_ run: WeightRun) -> Double {
     var squares = SIMD16<Float>.zero
     run.inSixteens { run in

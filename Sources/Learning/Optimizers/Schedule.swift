@@ -1,22 +1,25 @@
 import Foundation
 import Statistics
 
-/// How the learning rate moves with the steps: a linear warm-up, then a shape.
+/// The learning rate as a function of the step: a linear warm-up, then a shape.
 public struct Schedule: Settings {
+    /// The shape after the warm-up.
     public enum Shape: String, Choice {
+        /// The full rate.
         case constant
-        /// Down to `finalShare` at `totalSteps` along half a cosine.  https://arxiv.org/abs/1608.03983
+        /// Half a cosine from the full rate to `finalShare` at `totalSteps`.  https://arxiv.org/abs/1608.03983
         case cosine
-        /// As 1/√step after the warm-up.  https://arxiv.org/abs/1706.03762
+        /// Proportional to 1/√step.  https://arxiv.org/abs/1706.03762
         case inverseSquareRoot = "inverse_square_root"
     }
 
+    /// The shape after the warm-up.
     public var shape = Shape.constant
-    /// The rate grows in equal parts up to this step; 0 for none.
+    /// The number of steps over which the rate rises linearly; 0 for none.
     public var warmupSteps = 0
-    /// Where a cosine ends; it stays at its end from there on.
+    /// The step at which a cosine ends; the rate is constant afterwards.
     public var totalSteps = 10_000
-    /// What share of the rate a cosine ends at.
+    /// The share of the rate at the end of a cosine.
     public var finalShare = 0.0
 
     public init() {}
@@ -29,7 +32,7 @@ public struct Schedule: Settings {
         try SettingsError.require((0...1).contains(finalShare), "schedule.final_share", "\(finalShare) is not in 0…1")
     }
 
-    /// What share of the learning rate the `step`-th step takes, from 1.
+    /// The factor of the learning rate at a step, counted from 1.
     public func share(at step: Int) -> Double {
         if step <= warmupSteps { return Double(step) / Double(warmupSteps) }
         switch shape {

@@ -1,17 +1,20 @@
 import CVector
 
-/// A run of weights that belong to one parameter, with their gradients and moments.
+/// Consecutive weights of one parameter, with their gradients and moments.
 public struct WeightRun {
     let parameter: Int
-    /// A multiple of sixteen where a rule sees it.
+    /// The number of weights; a multiple of 16 when a rule is called.
     public let count: Int
+    /// Whether weight decay applies.
     public let decays: Bool
+    /// The weights.
     public let weights: UnsafeMutablePointer<Float>
+    /// Their gradients.
     public let gradients: UnsafePointer<Float>
-    /// Nil where the rule keeps fewer moments.
+    /// Their moments; nil if the rule has fewer.
     public let first, second: UnsafeMutablePointer<Float>?
 
-    /// Calls the body with runs of whole sixteens: this one as far as it goes, then a copy of the rest with zeros behind it.
+    /// Calls the body with runs whose lengths are multiples of 16: most of this run, then a copy of the rest padded with zeros.
     @inline(__always)
     func inSixteens(_ body: (WeightRun) -> Void) {
         let whole = count / 16 * 16
@@ -47,8 +50,8 @@ public struct WeightRun {
 extension WeightRun {
     static let hasAVX2 = CVectorHasAVX2() != 0
 
-    /// A weight that is not finite, or of which something that is not is remembered, begins again at 0, and what is remembered with it.
-    func beginAgainWhereNotFinite() {
+    /// Resets a weight and its moments to 0 if one of them is not finite.
+    func resetWhereNotFinite() {
         guard !(isFinite(weights) && isFinite(first) && isFinite(second)) else { return }
         for place in 0..<count where !(weights[place].isFinite && first?[place].isFinite ?? true && second?[place].isFinite ?? true) {
             weights[place] = 0
@@ -57,7 +60,7 @@ extension WeightRun {
         }
     }
 
-    /// The run is still in the cache: looking at it once more costs little.
+    /// The run is still in the cache, so that this check costs little.
     private func isFinite(_ x: UnsafeMutablePointer<Float>?) -> Bool {
         guard let x else { return true }
         #if arch(x86_64)

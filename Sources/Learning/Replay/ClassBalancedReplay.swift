@@ -1,6 +1,6 @@
 import Statistics
 
-/// Class-balancing reservoir: an item of a small class takes the place of one of the largest; within a class that was ever the largest
+/// Class-balancing reservoir: an item of a smaller class replaces one of the largest class; within a class that was ever the largest,
 /// every item is kept with the same probability.  Chrysakis and Moens 2020, https://proceedings.mlr.press/v119/chrysakis20a.html
 public struct ClassBalancedReplay: ReplayPolicy {
     public init() {}

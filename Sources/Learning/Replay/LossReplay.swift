@@ -1,12 +1,12 @@
 import Foundation
 import Statistics
 
-/// A reservoir from which an item is drawn in proportion to the power `sharpness` of its last loss.
+/// A reservoir from which items are drawn with probabilities proportional to the power `sharpness` of their last loss.
 /// Schaul et al. 2016, https://arxiv.org/abs/1511.05952
 public struct LossReplay: ReplayPolicy {
     /// 0 draws uniformly, 1 in proportion to the loss.
     public var sharpness = 0.6
-    /// Added to every loss, so that what was learned well is still seen at times.
+    /// Added to every loss, so that well-learned items are still drawn sometimes.
     public var floor = 0.01
 
     public init() {}
@@ -20,7 +20,8 @@ public struct LossReplay: ReplayPolicy {
         ReservoirReplay().victim(for: newcomer, among: slots, seen: seen, using: &random)
     }
 
-    /// Without replacement: the greatest of log(u) / weight, u uniform.  Efraimidis and Spirakis 2006, https://doi.org/10.1016/j.ipl.2005.11.003
+    /// Drawn without replacement: the items with the greatest log(u) / weight, u uniform.
+    /// Efraimidis and Spirakis 2006, https://doi.org/10.1016/j.ipl.2005.11.003
     public func draw(_ count: Int, from slots: [ReplaySlot], using random: inout RandomSource) -> [Int] {
         let keys = slots.map { slot in log(1 - random.uniform()) / pow(max(0, slot.priority) + floor, sharpness) }
         return slots.indices.sorted { keys[$0] > keys[$1] }.prefix(count).map { $0 }

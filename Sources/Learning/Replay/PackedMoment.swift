@@ -1,7 +1,7 @@
 import Model
 
-/// A remembered moment without its numbers, which stand in one flat tensor with those of all others: the numbers of a memory are most of a checkpoint,
-/// and JSON is slow and wide for them.
+/// A remembered moment for a checkpoint, without its numbers, which are stored in one flat tensor for all moments: they are most of a
+/// checkpoint, and JSON would be slow and large.
 struct PackedMoment: Codable, Sendable {
     struct Sense: Codable, Sendable {
         var name: String
@@ -30,7 +30,7 @@ struct PackedMoment: Codable, Sendable {
         numbers += remembered.logits
     }
 
-    /// Takes the moment's numbers from the front of `numbers`; nil where there are too few, or a shape is nonsense.
+    /// Removes the moment's numbers from the front of `numbers`; nil if there are too few, or a shape is invalid.
     func unpacked(from numbers: inout ArraySlice<Float>) -> RememberedMoment? {
         func take(_ count: Int) -> [Float]? {
             guard count >= 0, count <= numbers.count else { return nil }

@@ -1,6 +1,6 @@
 import Statistics
 
-/// The newest item always comes in, in place of any: what is kept thins out exponentially with age.
+/// The newest item always replaces a random one, so the density of kept items decreases exponentially with age.
 /// Aggarwal 2006, https://dl.acm.org/doi/10.5555/1182635.1164180
 public struct RecencyReplay: ReplayPolicy {
     public init() {}

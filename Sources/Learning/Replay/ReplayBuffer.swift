@@ -1,23 +1,28 @@
 import Statistics
 
-/// Past experience to learn from again, bounded in items and in bytes.
+/// A bounded memory of items for replay.
 ///
-/// A value: its whole state, the random source included, is written down and restored exactly where its items can be.
+/// It is a value: its whole state, including the random source, can be saved and restored exactly if its items are `Codable`.
 public struct ReplayBuffer<Item: Sendable>: Sendable {
-    /// An item drawn from a buffer, and the serial by which to tell the loss it then had.
+    /// An item drawn from a buffer.
     public struct Drawn: Sendable {
+        /// The item's serial number, for `setPriority`.
         public let serial: Int
+        /// The item.
         public let item: Item
     }
 
+    /// The name of the replay policy.
     public let policyName: String
+    /// The maximal number of items.
     public let capacity: Int
+    /// The maximal size of all items, in bytes.
     public let byteCapacity: Int
-    /// What is stored, in the buffer's order.
+    /// Descriptions of the stored items, in the buffer's order.
     public private(set) var slots: [ReplaySlot] = []
-    /// Bytes of all that is stored.
+    /// The size of all stored items, in bytes.
     public private(set) var bytes = 0
-    /// Everything ever offered.
+    /// The counts of all items seen: stored, replaced and rejected.
     public private(set) var seen = ReplayCounts()
 
     private var policy: any ReplayPolicy
@@ -26,7 +31,12 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
 
     /// - Parameters:
     ///   - policy: a name in the list.
-    ///   - byteCapacity: a single item larger than this is never kept.
+    ///   - settings: settings that replace the policy's defaults.
+    ///   - list: the replay policies by name.
+    ///   - capacity: the maximal number of items.
+    ///   - byteCapacity: the maximal size of all items, in bytes; a larger item is never stored.
+    ///   - random: the source of random numbers.
+    /// - Throws: `SettingsError`, if a setting is invalid.
     public init(
         policy: String = "reservoir", settings: JSONValue = .object([:]), from list: Named<any ReplayPolicy> = replayPolicies,
         capacity: Int, byteCapacity: Int = .max, random: RandomSource
@@ -40,9 +50,18 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
         self.random = random
     }
 
+    /// The number of stored items.
     public var count: Int { items.count }
 
-    /// Offers an item. True where it is kept. A priority that is not finite counts as 1.
+    /// Adds an item, if the policy keeps it.
+    ///
+    /// - Parameters:
+    ///   - item: the item.
+    ///   - source: its sender.
+    ///   - label: its class, if any.
+    ///   - bytes: its size.
+    ///   - priority: its loss, for policies that use it; 1 if it is not finite.
+    /// - Returns: whether it is stored.
     @discardableResult
     public mutating func add(
         _ item: Item, source: String = "", label: Int? = nil, bytes: Int = MemoryLayout<Item>.size, priority: Double = 1
@@ -62,23 +81,24 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
         return true
     }
 
-    /// Draws different items, as many as asked for or as there are.
+    /// Draws different items by the policy: `wanted` of them, or all if there are fewer.
     public mutating func draw(_ wanted: Int) -> [Drawn] {
         guard count > 0, wanted > 0 else { return [] }
         return policy.draw(min(wanted, count), from: slots, using: &random).map { Drawn(serial: slots[$0].serial, item: items[$0]) }
     }
 
-    /// Tells the loss that a drawn item had; one that is no longer stored is passed over.
+    /// Sets the loss of an item; it has no effect if the item is not stored any more or the loss is not finite.
     public mutating func setPriority(_ priority: Double, of serial: Int) {
         guard priority.isFinite, let index = slots.firstIndex(where: { $0.serial == serial }) else { return }
         slots[index].priority = priority
     }
 
-    /// Forgets everything a source sent; how many items that were.
+    /// Removes all items of a source.
+    /// - Returns: how many there were.
     @discardableResult
     public mutating func removeAll(from source: String) -> Int { removeAll { $0.source == source } }
 
-    /// Forgets the items of which a condition holds; how many they were.
+    /// Removes the items that satisfy a condition; returns how many there were.
     mutating func removeAll(where isUnwanted: (ReplaySlot) -> Bool) -> Int {
         let kept = slots.indices.filter { !isUnwanted(slots[$0]) }
         let removed = count - kept.count
@@ -88,10 +108,10 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
         return removed
     }
 
-    /// How many items of each source there are.
+    /// The number of stored items of each source.
     public var countBySource: [String: Int] { slots.reduce(into: [:]) { $0[$1.source, default: 0] += 1 } }
 
-    /// The same buffer with other items in the places of its own: how a memory is packed to be written and unpacked when it is read.
+    /// The same buffer with its items transformed: to pack a memory for a checkpoint, and to unpack it.
     func mapItems<Other: Sendable, Failure: Error>(_ change: (Item) throws(Failure) -> Other) throws(Failure) -> ReplayBuffer<Other> {
         var others: [Other] = []
         for item in items { others.append(try change(item)) }
@@ -108,7 +128,7 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
         (self.slots, self.bytes, self.seen, self.policy, self.random, self.items) = (slots, bytes, seen, policy, random, items)
     }
 
-    /// The last takes the place of the one that goes.
+    /// Removes an item; the last one moves to its index.
     private mutating func remove(at index: Int) {
         bytes -= slots[index].bytes
         slots.swapAt(index, count - 1)
@@ -155,6 +175,6 @@ extension ReplayBuffer: Codable where Item: Codable {
 }
 
 extension CodingUserInfoKey {
-    /// Where a decoder of buffers finds a `Named<any ReplayPolicy>` that is longer than `replayPolicies`.
+    /// The key of a `Named<any ReplayPolicy>` in a decoder's `userInfo`, for buffers with policies that are not in `replayPolicies`.
     public static let replayPolicies = CodingUserInfoKey("replayPolicies")
 }

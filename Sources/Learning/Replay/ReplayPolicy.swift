@@ -1,19 +1,22 @@
 import Statistics
 
-/// What a buffer knows of a stored item without looking at it.
+/// The description of a stored item.
 public struct ReplaySlot: Codable, Sendable, Equatable {
-    /// Counts all items ever offered, from 0.
+    /// The item's number among all items seen, from 0.
     public let serial: Int
+    /// The item's sender.
     public let source: String
-    /// Nil where the item has none.
+    /// The item's class; nil if it has none.
     public let label: Int?
+    /// The item's size.
     public let bytes: Int
-    /// The loss it last had, for policies that care.
+    /// The item's last loss, for policies that use it.
     public var priority: Double
 }
 
-/// How many items were offered so far, the newest included: in all and by label.
+/// The number of items seen so far, including the newest: in total and by label.
 public struct ReplayCounts: Codable, Sendable, Equatable {
+    /// The number of all items seen.
     public private(set) var total = 0
     private var labels: [Int: Int] = [:]
     private var unlabelled = 0
@@ -25,15 +28,16 @@ public struct ReplayCounts: Codable, Sendable, Equatable {
         if let label { labels[label, default: 0] += 1 } else { unlabelled += 1 }
     }
 
+    /// The number of items seen with a label, or without one for nil.
     public subscript(label: Int?) -> Int { label.map { labels[$0, default: 0] } ?? unlabelled }
 }
 
-/// Which items a full buffer keeps, and which of them are learned from again.
+/// Decides which items a full buffer keeps, and which of them are replayed.
 public protocol ReplayPolicy: Settings {
-    /// The stored item that makes room for the newcomer; nil where the newcomer is not kept. `slots` is not empty.
+    /// The index of the stored item that is replaced by a new one; nil if the new one is rejected. `slots` is not empty.
     func victim(for newcomer: ReplaySlot, among slots: [ReplaySlot], seen: ReplayCounts, using random: inout RandomSource) -> Int?
 
-    /// Different items to learn from again; `count` is at most their number.
+    /// The indices of `count` different items to replay; `count` is at most the number of slots.
     func draw(_ count: Int, from slots: [ReplaySlot], using random: inout RandomSource) -> [Int]
 }
 
@@ -53,7 +57,13 @@ public let replayPolicies: Named<any ReplayPolicy> = [
     "loss": LossReplay(),
 ]
 
-/// The policy of a name with settings laid over its defaults.
+/// The replay policy of a name.
+///
+/// - Parameters:
+///   - name: a name in the list.
+///   - settings: settings that replace the policy's defaults.
+///   - list: the replay policies by name.
+/// - Throws: `SettingsError`, if the name or a setting is invalid.
 public func replayPolicy(
     _ name: String, settings: JSONValue = .object([:]), from list: Named<any ReplayPolicy> = replayPolicies
 ) throws(SettingsError) -> any ReplayPolicy {

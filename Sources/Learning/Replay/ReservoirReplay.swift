@@ -1,6 +1,6 @@
 import Statistics
 
-/// Every item ever offered is in the buffer with the same probability.  Vitter 1985, https://doi.org/10.1145/3147.3165
+/// Reservoir sampling: every item seen is in the buffer with the same probability.  Vitter 1985, https://doi.org/10.1145/3147.3165
 public struct ReservoirReplay: ReplayPolicy {
     public init() {}
 

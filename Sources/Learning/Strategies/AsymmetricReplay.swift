@@ -1,15 +1,15 @@
 import Statistics
 import Tensors
 
-/// Experience replay with an asymmetric cross entropy (ER-ACE): new rows compete only with the classes that came lately, so that they do not push down
-/// what is old; remembered rows compete with all.
+/// Experience replay with an asymmetric cross entropy (ER-ACE): the cross entropy of new rows is over the recent classes only, so that
+/// they do not reduce the logits of old classes; that of replayed rows is over all classes.
 ///
-/// Caccia et al. 2022, https://arxiv.org/abs/2104.05025. There, classes came lately when they are in the incoming batch; where rows come one at a time, that
-/// would be the row's own class alone, which teaches nothing.
+/// Caccia et al. 2022, https://arxiv.org/abs/2104.05025. In the paper, the recent classes are those of the incoming batch; if rows
+/// come one at a time, that would be the row's own class only, from which nothing can be learned.
 public struct AsymmetricReplay: Strategy {
     public static let name = "er-ace"
 
-    /// Among the classes of so many newest labelled rows new ones compete; those that are learned in the same step are always among them.
+    /// The number of last labelled rows whose classes are recent; those of the current step always are.
     public var window = 10
 
     public init() {}
@@ -28,7 +28,7 @@ public struct AsymmetricReplay: Strategy {
     private final class Bound: BoundStrategy {
         private let mask: Tensor<Float>
         private let window: Int
-        /// The classes of the newest labelled rows, at most `window`.
+        /// The classes of the last labelled rows, at most `window`.
         private var recent: [Int] = []
 
         init(mask: Tensor<Float>, window: Int) {
@@ -51,7 +51,7 @@ public struct AsymmetricReplay: Strategy {
 
         func restore(_ state: StrategyState) throws(Optimizer.StateError) {
             guard let read = state.progress.decoded(as: [String: [Int]].self)?["recent"] else {
-                throw .init(description: "the classes that came lately are missing")
+                throw .init(description: "the recent classes are missing")
             }
             recent = read.suffix(window)
         }

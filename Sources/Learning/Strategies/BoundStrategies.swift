@@ -2,22 +2,23 @@ import Foundation
 import Statistics
 import Tensors
 
-/// A mix of strategies bound to a learner's recorded graph, and the inputs of the learner's current step, which they may read by other weights.
+/// The strategies of a learner, bound to its recorded graph, with the inputs of the current step, which they may evaluate with other
+/// weights.
 ///
-/// Feature vectors or moments: what differs between learners is their `InputReader`.
+/// It is generic over the inputs, feature vectors or moments: learners differ in their `InputReader`.
 final class BoundStrategies<Reader: InputReader> {
-    /// What a step, and a choice of what to recall, are about.
+    /// The inputs of a step, and the candidates for replay.
     struct Inputs {
         var new: [Reader.Input] = []
         var candidates: [Reader.Input] = []
     }
 
-    /// Seen by the readers that strategies hold.
+    /// Shared with the readers of the strategies.
     private final class Current {
         var inputs = Inputs()
     }
 
-    /// What is minimised: the model's loss and the strategies' terms.
+    /// The loss to minimise: the model's and the strategies' terms.
     let loss: Tensor<Float>
     private let bound: [(name: String, strategy: any BoundStrategy)]
     private let chooser: (strategy: any BoundStrategy, times: Int)?
@@ -25,9 +26,9 @@ final class BoundStrategies<Reader: InputReader> {
 
     /// Records the strategies' terms.
     /// - Parameters:
-    ///   - classMask: what is added to the logits in the model's loss, where the mix masks classes.
-    ///   - makeReader: reads so many rows at a time by given parameters.
-    ///   - rows: how many new rows, and how many candidates, are read at a time.
+    ///   - classMask: the tensor added to the logits in the model's loss, if the mix masks classes.
+    ///   - makeReader: creates a reader with given parameters and number of rows.
+    ///   - rows: the numbers of new rows and of candidates.
     init(
         _ mix: StrategyMix, in graph: Graph<Float>, logits: Tensor<Float>, classMask: Tensor<Float>?, loss: Tensor<Float>,
         rows: (new: Int, candidates: Int), makeReader: @escaping (ParameterStore<Float>, Int) -> Reader
@@ -52,7 +53,7 @@ final class BoundStrategies<Reader: InputReader> {
         self.current = current
     }
 
-    /// Where nothing is bound, a step need not be described.
+    /// Whether no strategy is bound, so that a step need not be described.
     var isEmpty: Bool { bound.isEmpty }
 
     func prepare(_ step: StrategyStep, new inputs: [Reader.Input]) {
@@ -60,7 +61,7 @@ final class BoundStrategies<Reader: InputReader> {
         for (_, strategy) in bound { strategy.prepare(step) }
     }
 
-    /// Nothing is held, and no class is hidden: the model's loss alone.
+    /// Switches off all terms and masks, which leaves the model's loss.
     func clear() { prepare(StrategyStep(), new: []) }
 
     func correct(_ gradients: ParameterStore<Float>) {
@@ -75,10 +76,10 @@ final class BoundStrategies<Reader: InputReader> {
         for (_, strategy) in bound { strategy.consolidate() }
     }
 
-    /// Draws what to recall, by a strategy's choice where one chooses.
+    /// Draws items to replay, chosen by a strategy if one chooses.
     /// - Parameters:
-    ///   - input: what of an item is read.
-    ///   - gradients: makes a backward pass of the new rows alone.
+    ///   - input: the reader's input for an item.
+    ///   - gradients: computes the gradients of the new rows only.
     func recall<Item>(
         _ count: Int, from memory: inout ReplayBuffer<Item>, reading input: (Item) -> Reader.Input,
         by gradients: () -> ParameterStore<Float>
@@ -92,17 +93,17 @@ final class BoundStrategies<Reader: InputReader> {
         return chooser.strategy.choose(count, by: step).prefix(count).filter(candidates.indices.contains).map { candidates[$0] }
     }
 
-    /// By the strategies' names.
+    /// The states of the strategies, by name.
     var states: [String: StrategyState] { Dictionary(uniqueKeysWithValues: bound.map { ($0.name, $0.strategy.state) }) }
 
-    /// Goes on from states by name; strategies that are not among them begin anew.
+    /// Restores states by name; strategies without one keep their initial state.
     func restore(_ states: [String: StrategyState]) throws(Optimizer.StateError) {
         for (name, strategy) in bound {
             if let state = states[name] { try strategy.restore(state) }
         }
     }
 
-    /// What both mixes have goes on.
+    /// Copies the states of the strategies that both mixes have.
     func carry(from other: BoundStrategies) {
         for (name, strategy) in bound {
             if let same = other.bound.first(where: { $0.name == name }) { strategy.carry(from: same.strategy) }
@@ -110,12 +111,12 @@ final class BoundStrategies<Reader: InputReader> {
     }
 }
 
-/// Answers for a learner's inputs by parameters of its own, forward only.
+/// Evaluates a learner's inputs with given parameters, forward only.
 protocol InputReader: AnyObject {
     associatedtype Input
     var parameters: ParameterStore<Float> { get }
     func logits(of inputs: [Input]) -> [[Float]]
-    /// The cross entropy of each one's label, in nats; nil for one without a label.
+    /// The cross entropy of each input's label, in nats; nil for an input without a label.
     func losses(of inputs: [Input]) -> [Double?]
 }
 
@@ -134,7 +135,7 @@ private final class PartReader<Reader: InputReader>: RowReader {
 }
 
 extension StrategyState {
-    /// - Returns: nil where there is no such tensor.
+    /// - Returns: the tensor's numbers; nil if there is no such tensor.
     func numbers(_ name: String, _ count: Int) throws(Optimizer.StateError) -> [Float]? {
         guard let numbers = tensors[name] else { return nil }
         guard numbers.count == count else { throw .init(description: "\(name) holds \(numbers.count) numbers, not \(count)") }
@@ -145,7 +146,7 @@ extension StrategyState {
 extension JSONValue {
     init(encoding value: some Encodable) {
         guard let data = try? JSONEncoder().encode(value), let read = try? JSONDecoder().decode(JSONValue.self, from: data) else {
-            preconditionFailure("\(value) has no word in JSON")
+            preconditionFailure("\(value) cannot be encoded as JSON")
         }
         self = read
     }

@@ -1,16 +1,18 @@
 import Statistics
 import Tensors
 
-/// Dark experience replay with labels (DER++): remembered rows are learned again, and held to the logits that they had when they were new.
+/// Dark experience replay with labels (DER++): remembered rows are replayed, and their logits are regularised towards those that they
+/// had when they were new.
 ///
-///     loss += matchWeight · mean of (logits − logits then)² over matched rows
+///     loss += matchWeight · mean of (logits − stored logits)² over matched rows
 ///
 /// Buzzega et al. 2020, https://arxiv.org/abs/2004.07211
 public struct DarkReplay: Strategy {
     public static let name = "der++"
 
+    /// The weight of the term.
     public var matchWeight = 0.5
-    /// Rows drawn to be matched, as the paper has it; 0: those that are learned again are matched too, which costs half as many rows.
+    /// The number of rows drawn for the term only, as in the paper; 0: the replayed rows are used, which halves the number of rows.
     public var matchRows = 0
 
     public init() {}
@@ -21,33 +23,34 @@ public struct DarkReplay: Strategy {
     }
 
     public var replays: Bool { true }
-    public var rowsBeside: Int { matchWeight > 0 ? matchRows : 0 }
+    public var additionalRows: Int { matchWeight > 0 ? matchRows : 0 }
     public var storesLogits: Bool { matchWeight > 0 }
 
     public func bind(to site: inout StrategySite) -> (any BoundStrategy)? {
         guard matchWeight > 0 else { return nil }
         let matched = HeldLogits(site.logits, in: site.graph)
         site.add(matched.distance, scale: matchWeight)
-        return Bound(matched: matched, isBeside: matchRows > 0)
+        return Bound(matched: matched, usesAdditionalRows: matchRows > 0)
     }
 
     private final class Bound: BoundStrategy {
         private let matched: HeldLogits
-        private let isBeside: Bool
+        private let usesAdditionalRows: Bool
 
-        init(matched: HeldLogits, isBeside: Bool) {
+        init(matched: HeldLogits, usesAdditionalRows: Bool) {
             self.matched = matched
-            self.isBeside = isBeside
+            self.usesAdditionalRows = usesAdditionalRows
         }
 
         func prepare(_ step: StrategyStep) {
             matched.clear()
-            for row in isBeside ? step.beside : step.recalled where !row.logits.isEmpty { matched.set(row.place, row.logits) }
+            let rows = usesAdditionalRows ? step.additional : step.recalled
+            for row in rows where !row.logits.isEmpty { matched.set(row.place, row.logits) }
         }
     }
 }
 
-/// What a term is multiplied with.
+/// Checks the weight of a term.
 func requireWeight(_ value: Double, _ key: String) throws(SettingsError) {
     try SettingsError.require(value >= 0 && value <= 1e9, key, "\(value) is not in 0…1e9")
 }

@@ -1,14 +1,16 @@
 import Statistics
 import Tensors
 
-/// Learning without forgetting: new rows are held to what the weights of the last consolidation say of them.
+/// Learning without forgetting: the logits of new rows are regularised towards those of the weights of the last consolidation, the
+/// teacher.
 ///
-///     loss += distillWeight · mean of (logits − logits of those weights)² over new rows
+///     loss += distillWeight · mean of (logits − teacher's logits)² over new rows
 ///
 /// Li and Hoiem 2016, https://arxiv.org/abs/1606.09282
 public struct Distillation: Strategy {
     public static let name = "lwf"
 
+    /// The weight of the term.
     public var distillWeight = 0.5
 
     public init() {}
@@ -27,7 +29,7 @@ public struct Distillation: Strategy {
     private final class Bound: BoundStrategy {
         private let distilled: HeldLogits
         private let site: StrategySite
-        /// Reads by the last consolidated weights; nil before the first consolidation.
+        /// Evaluates with the last consolidated weights; nil before the first consolidation.
         private var teacher: (any RowReader)?
 
         init(_ distilled: HeldLogits, _ site: StrategySite) {

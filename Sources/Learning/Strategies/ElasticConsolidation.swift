@@ -1,17 +1,19 @@
 import Statistics
 import Tensors
 
-/// Online elastic weight consolidation (EWC): what mattered for the old is held near where it was, by a spring as stiff as it mattered.
+/// Online elastic weight consolidation (EWC): weights are regularised towards their old values, each with its importance.
 ///
 ///     penalty = elasticStrength / 2 · Σ importance · (w − anchor)²
 ///
-/// importance is the diagonal of the Fisher information: at each consolidation the old one fades and the mean squared gradient
-/// gathered since is added.  Kirkpatrick et al. 2017, https://arxiv.org/abs/1612.00796; online by Schwarz et al. 2018, https://arxiv.org/abs/1805.06370
+/// importance is the diagonal of the Fisher information: at each consolidation it is multiplied by `elasticFading`, and the mean
+/// squared gradient since the last consolidation is added.  Kirkpatrick et al. 2017, https://arxiv.org/abs/1612.00796; online
+/// version: Schwarz et al. 2018, https://arxiv.org/abs/1805.06370
 public struct ElasticConsolidation: Strategy {
     public static let name = "ewc"
 
+    /// The weight of the penalty.
     public var elasticStrength = 100.0
-    /// What share of the importance stays at each consolidation.
+    /// The factor of the old importance at each consolidation.
     public var elasticFading = 0.9
 
     public init() {}
@@ -28,12 +30,13 @@ public struct ElasticConsolidation: Strategy {
     }
 }
 
-/// The springs of elastic weight consolidation. One owner: not `Sendable`.
+/// The penalty of elastic weight consolidation, with its state. It has one owner: it is not `Sendable`.
 public final class ElasticPenalty: BoundStrategy {
     private let settings: ElasticConsolidation
     private let weights: ParameterStore<Float>
-    /// Laid out as the gradients: for what learns only.
+    /// The importance of each weight, with the layout of the gradients.
     public let importance: ParameterStore<Float>
+    /// The weights at the last consolidation, with the layout of the gradients.
     public let anchor: ParameterStore<Float>
     private let gathered: ParameterStore<Float>
     private static let largestGradient: Float = 1e6
@@ -45,8 +48,9 @@ public final class ElasticPenalty: BoundStrategy {
     }
 
     /// - Parameters:
-    ///   - weights: what is held, read anew for each penalty.
-    ///   - layout: of the gradients.
+    ///   - weights: the weights to regularise, read at every penalty.
+    ///   - layout: the layout of the gradients.
+    ///   - settings: the strength and the fading.
     public init(on weights: ParameterStore<Float>, _ layout: ParameterLayout, _ settings: ElasticConsolidation = ElasticConsolidation()) {
         self.settings = settings
         self.weights = weights
@@ -60,8 +64,8 @@ public final class ElasticPenalty: BoundStrategy {
         addPenalty(to: gradients)
     }
 
-    /// Gathers importance from the gradient of one sample's (or one small batch's) log-likelihood; one that is not finite, or too large to be
-    /// squared and summed up, is passed over.
+    /// Adds the squared gradient of the log-likelihood of one sample or small batch to the sums for the importance. A gradient that is
+    /// not finite, or too large to be squared and summed, is ignored.
     public func gather(_ gradients: ParameterStore<Float>) {
         precondition(gradients.layout == gathered.layout, "gradients of another layout")
         guard gradients.values.allSatisfy({ abs($0) <= Self.largestGradient }) else { return }
@@ -69,7 +73,7 @@ public final class ElasticPenalty: BoundStrategy {
         progress.samples += 1
     }
 
-    /// Makes the weights as they are the new anchor, and what was gathered since part of the importance.
+    /// Makes the current weights the new anchor, and updates the importance from the gradients since the last consolidation.
     public func consolidate() {
         let fading = progress.isAnchored ? Float(settings.elasticFading) : 0
         let share = progress.samples > 0 ? 1 / Float(progress.samples) : 0
@@ -81,7 +85,8 @@ public final class ElasticPenalty: BoundStrategy {
         progress = Progress(samples: 0, isAnchored: true)
     }
 
-    /// Adds the penalty's gradient to a step's gradients; returns the penalty. Nothing before the first consolidation.
+    /// Adds the penalty's gradient to a step's gradients, except before the first consolidation.
+    /// - Returns: the penalty.
     @discardableResult
     public func addPenalty(to gradients: ParameterStore<Float>) -> Double {
         precondition(gradients.layout == anchor.layout, "gradients of another layout")
@@ -89,13 +94,13 @@ public final class ElasticPenalty: BoundStrategy {
         let strength = Float(settings.elasticStrength)
         var penalty = 0.0
         for parameter in anchor.layout.parameters {
-            let (w, then, stiffness, g) = (
+            let (w, anchored, weight, g) = (
                 weights[parameter.name], anchor[parameter.name], importance[parameter.name], gradients[parameter.name]
             )
             for place in w.indices {
-                let pull = strength * stiffness[place] * (w[place] - then[place])
-                g[place] += pull
-                penalty += 0.5 * Double(pull * (w[place] - then[place]))
+                let slope = strength * weight[place] * (w[place] - anchored[place])
+                g[place] += slope
+                penalty += 0.5 * Double(slope * (w[place] - anchored[place]))
             }
         }
         return penalty
@@ -111,7 +116,7 @@ public final class ElasticPenalty: BoundStrategy {
 
     public func restore(_ state: StrategyState) throws(Optimizer.StateError) {
         guard let read = state.progress.decoded(as: Progress.self), (0...1 << 53).contains(read.samples) else {
-            throw .init(description: "what elastic consolidation has gathered is not to be read")
+            throw .init(description: "the state of elastic consolidation cannot be read")
         }
         var numbers: [(ParameterStore<Float>, [Float])] = []
         for (name, store) in stores {
@@ -121,7 +126,7 @@ public final class ElasticPenalty: BoundStrategy {
         progress = read
     }
 
-    /// Weights that did not learn before begin without importance, and so do all with them.
+    /// Copies the state if the same weights learn; otherwise all begin without importance.
     public func carry(from other: any BoundStrategy) {
         guard let other = other as? ElasticPenalty, other.anchor.layout == anchor.layout else { return }
         try? restore(other.state)

@@ -1,7 +1,8 @@
 import Statistics
 import Tensors
 
-/// Maximally interfered retrieval (MIR): of the remembered rows that are drawn, those are learned again that a step for the new rows alone would harm most.
+/// Maximally interfered retrieval (MIR): of the candidates drawn from the memory, those are replayed whose loss a step with only the new
+/// rows would increase most.
 ///
 ///     interference = loss(w − rate · gradient) − loss(w)
 ///
@@ -9,9 +10,9 @@ import Tensors
 public struct InterferenceReplay: Strategy {
     public static let name = "mir"
 
-    /// How many times as many are drawn as are recalled; 0: none are chosen, they are recalled as they are drawn.
+    /// The number of candidates for each replayed row; 0: rows are replayed as they are drawn.
     public var candidates = 3
-    /// The rate of the step that is only thought of, to see whom it would harm.
+    /// The learning rate of the virtual step by which interference is measured.
     public var candidateRate = 0.05
 
     public init() {}
@@ -32,19 +33,22 @@ public struct InterferenceReplay: Strategy {
     }
 }
 
-/// Finds the candidates that a step would harm most.
+/// Finds the candidates whose loss a step would increase most.
 final class InterferenceSearch: BoundStrategy {
     private let now, after: any RowReader
     private let rate: Double
 
-    /// - Parameter after: reads by parameters of its own, which are written anew for each search.
+    /// - Parameters:
+    ///   - now: evaluates with the learner's parameters.
+    ///   - after: evaluates with its own parameters, which are overwritten in each search.
+    ///   - rate: the learning rate of the virtual step.
     init(now: any RowReader, after: any RowReader, rate: Double) {
         self.now = now
         self.after = after
         self.rate = rate
     }
 
-    /// The most harmed first; equal ones in their order.
+    /// The candidates with the largest increase first; equal ones in their order.
     func choose(_ count: Int, by gradients: ParameterStore<Float>) -> [Int] {
         after.parameters.assign(from: now.parameters)
         for parameter in gradients.layout.parameters {

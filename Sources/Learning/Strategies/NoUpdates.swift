@@ -1,6 +1,6 @@
 import Statistics
 
-/// Remembers and does not learn by itself, so that what a trigger does has something to learn.
+/// Remembers moments but makes no steps for them: only triggers make steps, from the remembered moments.
 public struct NoUpdates: Strategy {
     public static let name = "never"
 

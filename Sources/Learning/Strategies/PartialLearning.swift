@@ -1,6 +1,6 @@
 import Statistics
 
-/// Only a part of the model learns: what lies elsewhere stays as it was.
+/// Only a part of the model learns; the other parameters stay unchanged.
 public struct PartialLearning: Strategy {
     public static let name = "scope"
 
@@ -16,7 +16,7 @@ public struct PartialLearning: Strategy {
     public func learns(_ parameter: String) -> Bool { parameterScopes[scope]?(parameter) ?? true }
 }
 
-/// What of a model may learn, by name.
+/// The parts of a model that may learn, by name: whether a parameter belongs to the part.
 public let parameterScopes: Named<@Sendable (_ parameter: String) -> Bool> = [
     "all": { _ in true },
     "heads": { name in ["fusion.", "head.", "expert.", "ln_f"].contains { name.hasPrefix($0) } || name.contains(".norm.") },

@@ -1,9 +1,9 @@
 import Statistics
 
-/// Every strategy, by the name that configurations use: what makes it up.
+/// Every strategy, by the name that configurations use: the strategies that it combines.
 public let strategies: Named<[any Strategy]> = [
     "never": [NoUpdates()],
-    "always": [],  // each new row learned, nothing of the past
+    "always": [],  // each new row is learned, without replay or regularisation
     "er": [ExperienceReplay()],
     "der++": [DarkReplay()],
     "er-ace": [AsymmetricReplay()],
@@ -15,14 +15,17 @@ public let strategies: Named<[any Strategy]> = [
     "trunk": [PartialLearning(scope: "trunk")],
 ]
 
-/// Strategies chosen by name and combined by naming several: `der++, ewc`. What a mix does is the union of what its parts do.
+/// A combination of strategies, chosen by their names, as `der++, ewc`. It does everything that its parts do.
 public struct StrategyMix: Sendable, Equatable {
-    /// One of a kind, in the order of the list that they were chosen from.
+    /// At most one strategy of each kind, in the order of the list that they were chosen from.
     public let parts: [any Strategy]
 
     /// - Parameters:
-    ///   - names: separated by commas.
-    ///   - settings: laid over those of the parts that have them. One of a strategy that is not named brings it along: `er` with a `match_weight` is `der++`.
+    ///   - names: names in the list, separated by commas.
+    ///   - settings: settings that replace the defaults of the parts that have them. A setting of a strategy that is not named adds
+    ///     that strategy: `er` with a `match_weight` is `der++`.
+    ///   - list: the strategies by name.
+    /// - Throws: `SettingsError`, if a name or a setting is unknown or invalid.
     public init(
         named names: String, settings: JSONValue = .object([:]), from list: Named<[any Strategy]> = strategies
     ) throws(SettingsError) {
@@ -53,13 +56,20 @@ public struct StrategyMix: Sendable, Equatable {
         one.parts.map { type(of: $0).name } == other.parts.map { type(of: $0).name } && one.parts.map(\.value) == other.parts.map(\.value)
     }
 
+    /// Whether new rows make a step: whether all parts agree.
     public var updates: Bool { parts.allSatisfy(\.updates) }
+    /// Whether remembered rows are replayed in each step.
     public var replays: Bool { parts.contains(where: \.replays) }
-    public var rowsBeside: Int { parts.map(\.rowsBeside).max() ?? 0 }
+    /// The number of additional remembered rows in each step.
+    public var additionalRows: Int { parts.map(\.additionalRows).max() ?? 0 }
+    /// Whether logits are remembered with rows.
     public var storesLogits: Bool { parts.contains(where: \.storesLogits) }
+    /// Whether there is a class mask.
     public var masksClasses: Bool { parts.contains(where: \.masksClasses) }
+    /// Whether a parameter learns: whether it does in all parts.
     public func learns(_ parameter: String) -> Bool { parts.allSatisfy { $0.learns(parameter) } }
 
+    /// The memory of all parts together.
     public var memory: StrategyMemory {
         parts.map(\.memory).reduce(into: StrategyMemory()) { sum, one in
             sum.learned += one.learned

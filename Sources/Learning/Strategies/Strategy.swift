@@ -1,39 +1,40 @@
 import Statistics
 import Tensors
 
-/// How a learner keeps the old while it learns the new: the settings of one way to do so. What is left out has a default that does nothing.
+/// A method of continual learning, with its settings: how a learner retains old knowledge while it learns. Members that are not
+/// implemented have defaults without an effect.
 ///
-/// A strategy serves every learner alike, whatever its rows are: moments, or feature vectors. It is one file, and one line in `strategies`.
+/// A strategy works with every learner, whether its rows are moments or feature vectors. It is one file, and one line in `strategies`.
 public protocol Strategy: Settings {
-    /// Under which its state is saved, and by which two of a kind are known; of two in one mix the later counts.
+    /// The name under which its state is saved; a mix has at most one strategy of each name, the last one given.
     static var name: String { get }
 
-    /// Whether new rows make a step by themselves; otherwise they are remembered, and triggers decide when to learn.
+    /// Whether new rows make a step; otherwise they are only remembered, and triggers decide when to learn.
     var updates: Bool { get }
-    /// Whether remembered rows are learned again in each step.
+    /// Whether remembered rows are replayed in each step.
     var replays: Bool { get }
-    /// Remembered rows that are drawn beside those, and whose labels do not count: for terms over what was stored with them.
-    var rowsBeside: Int { get }
-    /// Whether the logits that a row had when it was new are remembered with it.
+    /// The number of remembered rows drawn in addition, whose labels do not count: for terms over stored logits.
+    var additionalRows: Int { get }
+    /// Whether the logits of a new row are remembered with it.
     var storesLogits: Bool { get }
-    /// Whether it hides classes from the cross entropy of some rows: `StrategySite.classMask` is there only then.
+    /// Whether it masks classes in the cross entropy of some rows: only then is `StrategySite.classMask` present.
     var masksClasses: Bool { get }
-    /// Of how many times as many remembered rows, drawn as the memory's policy does, `choose` picks those that are recalled; 0: it does not pick.
+    /// The number of candidates for each replayed row, from which `choose` selects; 0: it does not select.
     var candidates: Int { get }
-    /// Whether a parameter learns; one that does not costs no gradient and no optimiser memory.
+    /// Whether a parameter learns; the others cost no gradients and no optimiser memory.
     func learns(_ parameter: String) -> Bool
-    /// What `bind` keeps, for those who reckon with memory before anything runs.
+    /// The memory that `bind` allocates, to compute a learner's memory in advance.
     var memory: StrategyMemory { get }
 
     /// Adds its terms to the loss while a learner's graph is recorded.
-    /// - Returns: what is asked again in every step; nil where nothing is.
+    /// - Returns: the part that is called in every step; nil if there is none.
     func bind(to site: inout StrategySite) -> (any BoundStrategy)?
 }
 
 extension Strategy {
     public var updates: Bool { true }
     public var replays: Bool { false }
-    public var rowsBeside: Int { 0 }
+    public var additionalRows: Int { 0 }
     public var storesLogits: Bool { false }
     public var masksClasses: Bool { false }
     public var candidates: Int { 0 }
@@ -43,24 +44,25 @@ extension Strategy {
     public func validate() throws(SettingsError) {}
 }
 
-/// A strategy bound to a learner's recorded graph: what it does in each step, and what it remembers. One owner.
+/// A strategy bound to a learner's recorded graph: its work in each step, and its state. It has one owner.
 public protocol BoundStrategy: AnyObject {
-    /// Which candidates to recall, by their places in `StepPart.candidates`, where there are more than `count`.
-    /// - Parameter gradients: of a step with the new rows alone.
+    /// Selects candidates to replay, if there are more than `count`; returns their indices in `StepPart.candidates`.
+    /// - Parameter gradients: the gradients of the new rows only.
     func choose(_ count: Int, by gradients: ParameterStore<Float>) -> [Int]
-    /// Sets what its terms need, before a step's forward pass. A step without rows leaves nothing set.
+    /// Sets the inputs of its terms, before a step's forward pass. A step without rows switches its terms off.
     func prepare(_ step: StrategyStep)
-    /// Changes a step's gradients before the optimiser sees them.
+    /// Changes a step's gradients before the optimiser uses them.
     func correct(_ gradients: ParameterStore<Float>)
-    /// New rows have been learned from, in one step or several.
+    /// Called when new rows have been learned, in one or several steps, with their labels.
     func finish(_ labels: [Int])
-    /// A domain has ended, or all is well: what it holds on to from here on is the weights as they are.
+    /// Called at the end of a domain: from now on it retains the current weights.
     func consolidate()
-    /// All it remembers: restored, it goes on exactly where it was.
+    /// Its state; a restored strategy continues exactly.
     var state: StrategyState { get }
-    /// Goes on from a state of its own; nothing is changed where it does not fit.
+    /// Restores a state.
+    /// - Throws: `Optimizer.StateError`, if it does not fit; nothing is changed then.
     func restore(_ state: StrategyState) throws(Optimizer.StateError)
-    /// Goes on from another of its kind, bound to another graph of the same weights.
+    /// Copies the state of a strategy of the same kind that was bound to another graph of the same weights.
     func carry(from other: any BoundStrategy)
 }
 
@@ -75,65 +77,70 @@ extension BoundStrategy {
     public func carry(from other: any BoundStrategy) { try? restore(other.state) }
 }
 
-/// Where a strategy is bound: the recorded rows that it may add terms over, and how it reads rows by other weights.
+/// The part of a learner's graph that a strategy is bound to: it may add terms to the loss, and evaluate rows with other weights.
 public struct StrategySite {
+    /// The learner's graph.
     public let graph: Graph<Float>
-    /// Of every row of a step, (rows, classes). Which rows are new and which are recalled, each step says.
+    /// Class logits of every row of a step, (rows, classes). `StrategyStep` says which rows are new and which are replayed.
     public let logits: Tensor<Float>
-    /// Added to the logits before the label's cross entropy, (rows, classes).
+    /// Added to the logits before the cross entropy of the label, (rows, classes); nil unless a strategy masks classes.
     public let classMask: Tensor<Float>?
-    /// What is minimised, with what other strategies have added so far.
+    /// The loss to minimise, with the terms of other strategies added so far.
     public var loss: Tensor<Float>
     let makeReader: (ParameterStore<Float>, StepPart) -> any RowReader
 
-    /// Those that learn and those that do not.
+    /// All parameters, whether they learn or not.
     public var parameters: ParameterStore<Float> { graph.parameters }
 
     /// Adds scale · term to the loss.
     public mutating func add(_ term: Tensor<Float>, scale: Double = 1) { loss = graph.add(loss, term, scale: scale) }
 
-    /// Reads a part of each step by weights that need not be the learner's.
+    /// A reader that evaluates a part of each step with given weights.
     public func reader(of part: StepPart, by parameters: ParameterStore<Float>) -> any RowReader { makeReader(parameters, part) }
 }
 
-/// What of a step can be read by other weights.
+/// The rows of a step that can be evaluated with other weights: the new rows, or the candidates for replay.
 public enum StepPart: Sendable {
     case new, candidates
 }
 
-/// Reads a part of the current step: forward only, by parameters that are read anew each time.
+/// Evaluates a part of the current step, forward only.
 public protocol RowReader: AnyObject {
+    /// The parameters, read at every evaluation.
     var parameters: ParameterStore<Float> { get }
-    /// Of each row, in their order.
+    /// The class logits of each row, in order.
     var logits: [[Float]] { get }
     /// The cross entropy of each row's label, in nats; nil for one without a label.
     var losses: [Double?] { get }
 }
 
-/// What stands in the rows of a step.
+/// The rows of a step.
 public struct StrategyStep: Sendable {
+    /// One row.
     public struct Row: Sendable {
-        /// Its place among the site's rows.
+        /// Its index among the site's rows.
         public let place: Int
+        /// Its class; nil if it has none.
         public let label: Int?
-        /// What was stored with a remembered row; empty where nothing was.
+        /// The logits stored with a remembered row; empty if there are none.
         public let logits: [Float]
     }
 
+    /// New rows.
     public var new: [Row] = []
-    /// Learned again, label and all.
+    /// Replayed rows, which are learned with their labels.
     public var recalled: [Row] = []
-    /// As many as `rowsBeside` asks for, or as there are.
-    public var beside: [Row] = []
+    /// Additional remembered rows, `additionalRows` or as many as there are; their labels do not count.
+    public var additional: [Row] = []
 
     public init() {}
 }
 
-/// What a strategy remembers, for a checkpoint.
+/// The state of a strategy, for a checkpoint.
 public struct StrategyState: Sendable, Equatable {
-    /// A JSON object of small things.
+    /// A JSON object without large arrays.
     public var progress: JSONValue
-    /// What has many numbers, by name.
+    /// Large arrays, by name.
     public var tensors: [String: [Float]]
 
     public init(progress: JSONValue = [:], tensors: [String: [Float]] = [:]) {
@@ -142,11 +149,11 @@ public struct StrategyState: Sendable, Equatable {
     }
 }
 
-/// What a strategy keeps beside its learner.
+/// The memory that a strategy needs in addition to its learner's.
 public struct StrategyMemory: Sendable, Equatable {
-    /// Copies of the numbers that learn, and of all weights.
+    /// The numbers of copies of the parameters that learn, and of all parameters.
     public var learned, weights: Int
-    /// Graphs that read the new rows, and the candidates.
+    /// The numbers of graphs that evaluate the new rows, and the candidates.
     public var newReaders, candidateReaders: Int
 
     public init(learned: Int = 0, weights: Int = 0, newReaders: Int = 0, candidateReaders: Int = 0) {

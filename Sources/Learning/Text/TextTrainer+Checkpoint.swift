@@ -4,13 +4,14 @@ import Safetensors
 import Statistics
 import Tensors
 
-/// One file from which training goes on exactly: what learns, the optimiser's moments, and the place in the text.
+/// Saves and restores a training in one file: the parameters that learn, the optimiser's moments, and the position in the text. A
+/// restored training continues exactly.
 extension TextTrainer {
     private struct State: Codable {
         var version = Self.newest
         var configuration: Configuration
         var model: String
-        /// Of the text, and of everything that does not learn.
+        /// The digest of the text and of the parameters that do not learn.
         var digest: String
         var steps: Int
         var skipped: Int
@@ -19,19 +20,20 @@ extension TextTrainer {
 
         static let newest = 1
 
-        /// What is read is taken as if it came from outside: counts grow by one, and must be able to.
+        /// Whether the counts of a file, which may come from anywhere, are in a valid range.
         var isPlausible: Bool {
             [steps, skipped, optimizer.steps, optimizer.skipped, cursor.epoch, cursor.place].allSatisfy { (0...(1 << 53)).contains($0) }
                 && optimizer.rateScale.isFinite && optimizer.rateScale > 0
         }
     }
 
-    /// A checkpoint that is not of this training.
+    /// A checkpoint that does not belong to this training.
     public struct Mismatch: Error, CustomStringConvertible {
         public let description: String
     }
 
-    /// Replaces the file whole, and keeps the one before in `previous/` beside it; `SHA256SUMS` there holds its digest. Throws `FileError`.
+    /// Writes the checkpoint, and moves the previous file to the directory `previous/` next to it. `SHA256SUMS` files have their digests.
+    /// - Throws: `FileError`.
     public func save(to path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
@@ -44,14 +46,15 @@ extension TextTrainer {
         try CheckpointDirectory(directory).write([.init(name, tensors + [TensorContent(name: "state", bytes: text)])])
     }
 
-    /// Goes on where the file left off, or the one before where the file is damaged. Throws what does not fit; the trainer is then to be thrown away.
-    /// - Returns: what is wrong with the newest file, where it is the one before.
+    /// Restores a checkpoint, or the previous one if the file is damaged.
+    /// - Returns: what is wrong with the file, if the previous one was used.
+    /// - Throws: an error if the file cannot be read, or `Mismatch` if it does not fit; the trainer must not be used then.
     @discardableResult
     public func restore(from path: String) throws -> String? {
         let (directory, name) = Self.place(path)
         guard let opened = try CheckpointDirectory(directory).recover(), let newest = opened[name] else {
             throw Mismatch(
-                description: "\(directory) has no \(FileDigests.name) that says whether \(name) is whole; move it away to begin anew")
+                description: "\(directory) has no \(FileDigests.name) to check \(name) with; move the file away to start again")
         }
         let archive = try TensorArchive(mapping: newest)
         let state: State
@@ -60,12 +63,12 @@ extension TextTrainer {
         } catch is DecodingError {
             throw Mismatch(description: "\(path) is not a training checkpoint of this version")
         }
-        guard state.isPlausible else { throw Mismatch(description: "\(path) holds counts that no training comes to") }
+        guard state.isPlausible else { throw Mismatch(description: "\(path) has invalid counts") }
         for (agrees, what) in [
             (state.version == State.newest, "version"), (state.model == "\(model.configuration)", "model"),
             (state.configuration.json == configuration.json, "settings"), (state.digest == digest, "text or frozen weights"),
         ] where !agrees {
-            throw Mismatch(description: "\(path) is of another \(what); go on as it began, or begin anew elsewhere")
+            throw Mismatch(description: "\(path) has another \(what); continue with the same, or start again with another path")
         }
         for place in places { _ = try archive.tensor(place.name, shape: place.shape) }
         for place in places { try archive.tensor(place.name).copy(into: place.numbers) }
@@ -81,7 +84,7 @@ extension TextTrainer {
         return (url.deletingLastPathComponent().path, url.lastPathComponent)
     }
 
-    /// Everything that training changes.
+    /// All arrays that training changes.
     private var places: [(name: String, shape: [Int], numbers: UnsafeMutableBufferPointer<Float>)] {
         let learned = graph.gradients.layout.parameters
         return learned.map { ("model.\($0.name)", $0.shape, parameters[$0.name]) }

@@ -5,28 +5,32 @@ import Statistics
 extension TextTrainer {
     /// How a GPT-2 is trained on a text.
     public struct Configuration: Settings {
-        /// What learns: `all`, `last:N` blocks, `head` with all norms, or `lora`.
+        /// Which parameters learn: `all`, `last:N` blocks, `head` with all norms, or `lora`.
         public var scope = "all"
-        /// Of the adapters where the scope is `lora`: r, α, and the ends of the projections' names.
+        /// The rank r of the adapters, for the scope `lora`.
         public var rank = 8
+        /// The scale α of the adapters, for the scope `lora`.
         public var alpha = 16.0
+        /// Suffixes of the names of the projections with adapters, for the scope `lora`.
         public var targets = ["c_attn"]
         /// A name in `optimizers`.
         public var optimizer = "adamw"
-        /// Laid over the optimiser's defaults.
+        /// Settings that replace the optimiser's defaults.
         public var optimizerSettings: JSONValue = .object([:])
-        /// Windows in one pass through the model.
+        /// The number of windows in one forward pass.
         public var batch = 1
-        /// Tokens that a window reads.
+        /// The number of tokens of a window.
         public var time = 128
-        /// Passes whose gradients make one step together.
+        /// The number of passes whose gradients are added up for one step.
         public var accumulate = 1
-        /// Blocks are computed twice and share their memory.
+        /// Whether blocks are computed twice and share their memory.
         public var recompute = false
-        /// Of the windows' order and the adapters' start.
+        /// The seed of the windows' order and the adapters' initial values.
         public var seed = 1
 
+        /// Valid ranges of `rank`, `batch`, `time` and `accumulate`.
         public static let ranks = 1...65_536, batches = 1...65_536, times = 1...1 << 20, accumulations = 1...1 << 20
+        /// The largest valid `alpha`.
         public static let alphaLimit = 1e6
 
         public init() {}
@@ -46,10 +50,13 @@ extension TextTrainer {
             _ = try updateRule(optimizer, settings: optimizerSettings)
         }
 
+        /// The adapters of the scope `lora`; nil for other scopes.
         public var adapters: Adapters? {
             scope == "lora" ? Adapters(rank: rank, alpha: alpha, projections: targets) : nil
         }
 
+        /// The scope, parsed.
+        /// - Throws: `SettingsError`, if it is invalid.
         public var learningScope: LearningScope {
             get throws(SettingsError) {
                 switch scope {
@@ -65,7 +72,12 @@ extension TextTrainer {
             }
         }
 
-        /// What training a model of this shape takes, before anything is allocated.
+        /// The memory that training a model takes, computed before anything is allocated.
+        ///
+        /// - Parameters:
+        ///   - model: the model's shape.
+        ///   - members: threads of the team.
+        /// - Throws: `SettingsError`, if a setting is invalid.
         public func memory(of model: GPT2Configuration, members: Int) throws(SettingsError) -> TrainingMemory {
             TrainingMemory(
                 model, adapters: adapters, scope: try learningScope,

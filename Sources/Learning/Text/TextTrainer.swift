@@ -3,25 +3,27 @@ import Model
 import Statistics
 import Tensors
 
-/// Trains a GPT-2 on a text, all of it or a part, a step at a time.
+/// Trains a GPT-2, or a part of its parameters, on a text, step by step.
 ///
 ///     let trainer = try TextTrainer(model, parameters: store, tokens: tokens, configuration)
 ///     for _ in 0..<100 { print(trainer.step().loss) }
 ///     try trainer.save(to: "gpt2-mine/training.safetensors")
 ///
-/// A loss or a gradient that is not finite leaves weights and moments as they were and is counted. A trainer has one owner:
-/// it is not `Sendable`.
+/// A step whose loss or gradient is not finite is skipped and counted. A trainer has one owner: it is not `Sendable`.
 public final class TextTrainer {
+    /// The result of a step.
     public struct Outcome: Sendable, Equatable {
-        /// The mean over the windows of the step, in nats a token.
+        /// The mean over the windows of the step, in nats per token.
         public let loss: Double
-        /// Of all gradients together; not a number where the loss was not.
+        /// The norm of all gradients; NaN if the loss was not finite.
         public let gradientNorm: Double
+        /// The learning rate of the step.
         public let learningRate: Double
-        /// False where something was not finite, and nothing was changed.
+        /// False if a number was not finite, so that nothing was changed.
         public let stepped: Bool
     }
 
+    /// Why a text cannot be learned.
     public enum Refusal: Error, Equatable, CustomStringConvertible {
         case tooShort(tokens: Int)
         case outOfRange(token: Int, vocabularySize: Int)
@@ -29,7 +31,7 @@ public final class TextTrainer {
 
         public var description: String {
             switch self {
-            case .tooShort(let tokens): "a text of \(tokens) tokens tells nothing; it needs two"
+            case .tooShort(let tokens): "a text of \(tokens) tokens has no token to predict; at least 2 are needed"
             case .outOfRange(let token, let size):
                 "the text has the token \(token), but the model's vocabulary has \(size): this tokenizer is not the model's"
             case .noTarget(let targets): "no projection of this model is called \(targets.joined(separator: " or "))"
@@ -37,12 +39,15 @@ public final class TextTrainer {
         }
     }
 
+    /// The model.
     public let model: GPT2
+    /// How it is trained.
     public let configuration: Configuration
+    /// The model's parameters.
     public let parameters: ParameterStore<Float>
-    /// Steps asked for, whether or not they could be taken.
+    /// The number of steps, including skipped ones.
     public internal(set) var steps = 0
-    /// Those that changed nothing because something was not finite.
+    /// The number of steps skipped because a number was not finite.
     public internal(set) var skipped = 0
     let graph: Graph<Float>
     let optimizer: Optimizer
@@ -51,8 +56,11 @@ public final class TextTrainer {
     private let text: LanguageModel<Float>
 
     /// - Parameters:
-    ///   - model: made with the configuration's adapters, if it has any.
-    ///   - parameters: what it starts from, which the trainer changes; adapters begin as nothing.
+    ///   - model: the model, with the configuration's adapters, if it has any.
+    ///   - parameters: the initial parameters, which the trainer changes; adapters are initialised to have no effect.
+    ///   - tokens: the text's token ids.
+    ///   - configuration: how it is trained.
+    ///   - team: the threads that compute.
     /// - Throws: `SettingsError` or `Refusal`.
     public init(
         _ model: GPT2, parameters: ParameterStore<Float>, tokens: [Int], _ configuration: Configuration = Configuration(),
@@ -81,21 +89,22 @@ public final class TextTrainer {
         digest = Self.digest(tokens, parameters, frozen: graph.gradients.layout)
     }
 
-    /// Steps that read the whole text once.
+    /// The number of steps in which the whole text is read once.
     public var stepsPerEpoch: Int {
         let windowsPerStep = configuration.batch * configuration.accumulate
         return (windows.count + windowsPerStep - 1) / windowsPerStep
     }
 
+    /// The number of the current pass over the text, from 0.
     public var epoch: Int { windows.cursor.epoch }
 
-    /// Bytes as `TrainingMemory` counts them, but measured.
+    /// The allocated bytes, with the meanings of `TrainingMemory`.
     public var memory: (parameters: Int, gradients: Int, moments: Int, activations: Int) {
         let size = MemoryLayout<Float>.stride, learned = graph.gradients.layout.count
         return (parameters.layout.count * size, learned * size, optimizer.moments.count * learned * size, graph.activationCount * size)
     }
 
-    /// Learns from the next windows.
+    /// Makes one step with the next windows of the text.
     public func step() -> Outcome {
         steps += 1
         var loss = 0.0, tokens = 0.0

@@ -1,8 +1,8 @@
 import Statistics
 
-/// The windows of a text, every one once an epoch, each epoch in an order of its own.
+/// The windows of a text: in every epoch each window once, in a random order that depends on the seed and the epoch.
 ///
-/// Where it stands is an epoch and a place in it, for the order follows from the seed and the epoch.
+/// So the position is given by an epoch and an index in it.
 struct TextWindows {
     struct Cursor: Codable, Sendable, Equatable {
         var epoch = 0
@@ -15,16 +15,16 @@ struct TextWindows {
     private var order: [Int] = []
     private(set) var cursor = Cursor()
 
-    /// - Parameter time: tokens that a window reads; it holds one more, which is told.
+    /// - Parameter time: tokens that a window reads; it has one more, the last target.
     init(_ tokens: [Int], time: Int, seed: UInt64) {
-        precondition(tokens.count > 1, "\(tokens.count) tokens tell nothing")
+        precondition(tokens.count > 1, "a text of \(tokens.count) tokens has no token to predict")
         self.tokens = tokens
         self.time = time
         self.seed = seed
         go(to: Cursor())
     }
 
-    /// Windows that an epoch has.
+    /// The number of windows of an epoch.
     var count: Int { (tokens.count - 2) / time + 1 }
 
     mutating func go(to cursor: Cursor) {

@@ -1,13 +1,15 @@
 import Foundation
 import Statistics
 
-/// How far recent feature vectors have moved from a reference, whatever moved in them: a signal for a trigger.
+/// Measures how much the distribution of recent feature vectors differs from that of a reference: a signal for triggers.
 ///
 /// The squared maximum mean discrepancy under a Gaussian kernel, by random Fourier features:
 /// ‖mean z(reference) − mean z(recent)‖², z(x)ₖ = √(2/D) cos(wₖ·x + bₖ), w normal over the kernel's width.
 /// Gretton et al. 2012, https://jmlr.org/papers/v13/gretton12a.html; Rahimi and Recht 2007.
 public struct FeatureShift: Codable, Sendable, Equatable {
+    /// The length of the vectors.
     public let columns: Int
+    /// The number of vectors in the reference, and in the recent part.
     public let window: Int
     private var directions: [Float] = []
     private var phases: [Float] = []
@@ -16,10 +18,11 @@ public struct FeatureShift: Codable, Sendable, Equatable {
     private var recent: [[Float]] = []
 
     /// - Parameters:
-    ///   - columns: of each vector.
-    ///   - window: vectors in the reference, and in the recent part.
-    ///   - width: the kernel's, in units of the features; about their typical distance.
-    ///   - features: D, random features; the signal's noise falls with it.
+    ///   - columns: the length of the vectors.
+    ///   - window: the number of vectors in the reference, and in the recent part.
+    ///   - width: the kernel's width, in units of the features; about their typical distance.
+    ///   - features: D, the number of random features; the more, the less noise.
+    ///   - random: the source of random numbers.
     public init(columns: Int, window: Int = 100, width: Double, features: Int = 64, random: inout RandomSource) {
         precondition(
             columns > 0 && window > 0 && width > 0 && features > 0,
@@ -31,7 +34,8 @@ public struct FeatureShift: Codable, Sendable, Equatable {
         reference = Array(repeating: 0, count: features)
     }
 
-    /// Takes the next vector. Nil until the reference and the recent part are full, and for a vector that is too large to be compared.
+    /// Adds the next vector.
+    /// - Returns: the squared discrepancy; nil until the reference and the recent part are full, and for a vector that is too large.
     public mutating func add(_ x: [Float]) -> Double? {
         precondition(x.count == columns, "\(x.count) numbers for \(columns) columns")
         let z = embed(x)

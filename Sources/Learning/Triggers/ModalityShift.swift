@@ -1,16 +1,18 @@
 import Model
 import Statistics
 
-/// How far one modality's recent readings have moved from those at first: a signal for a trigger.
+/// Measures how much the recent readings of one modality differ from the first ones: a signal for triggers.
 ///
-/// A reading is summed up by the mean of its rows, a text by how often each token occurs. The kernel's width is the typical distance of the first readings.
+/// A reading is represented by the mean of its rows, a text by a histogram of its tokens. The kernel's width is the typical distance of
+/// the first readings.
 struct ModalityShift: Codable, Sendable {
     private let modality: String
     private var random: RandomSource
     private var first: [[Float]] = []
     private var shift: FeatureShift?
+    /// The number of readings from which the width is computed.
     private static let sizing = 20
-    /// Tokens are counted in so many bins.
+    /// The number of bins of the histogram of tokens.
     private static let bins = 64
 
     init(_ modality: String, random: RandomSource) {
@@ -18,7 +20,7 @@ struct ModalityShift: Codable, Sendable {
         self.random = random
     }
 
-    /// Nil until there is enough to compare, and for a moment without the modality.
+    /// Adds a moment; returns the discrepancy, nil until there are enough readings, and for a moment without the modality.
     mutating func add(_ moment: MomentInput) -> Double? {
         guard let x = summary(of: moment), x.allSatisfy(\.isFinite) else { return nil }
         if shift == nil {

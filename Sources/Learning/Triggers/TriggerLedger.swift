@@ -1,45 +1,55 @@
-/// What became of one evaluation of a rule.
+/// The result of one evaluation of a rule.
 public enum TriggerVerdict: String, Codable, Sendable {
+    /// The detector did not fire.
     case quiet
+    /// The detector fired, and the action is done.
     case fired
-    /// The detector fired, too soon after the last time.
+    /// The detector fired during the cool-down time; nothing is done.
     case coolingDown = "cooling_down"
-    /// The detector fired, and the budget is spent.
+    /// The detector fired, but the budget is used up; nothing is done.
     case overBudget = "over_budget"
-    /// The signal was not a number.
+    /// The signal was not finite.
     case noSignal = "no_signal"
 }
 
-/// A line of the ledger: one evaluation, or several in a row of one rule that stayed quiet.
+/// An entry of the ledger: one evaluation of a rule, or several consecutive ones in which it did not fire.
 public struct TriggerEntry: Codable, Sendable, Equatable {
+    /// The entry's number, from 0.
     public let serial: Int
+    /// The rule's name.
     public let rule: String
+    /// The rule's action.
     public let action: TriggerRule.Action
+    /// The result of the evaluation.
     public let verdict: TriggerVerdict
-    /// Nanoseconds of the caller's clock; of the last evaluation.
+    /// The time of the last evaluation, in nanoseconds of the caller's clock.
     public var time: Int64
-    /// Of the last evaluation; nil where the signal was not a number.
+    /// The signal at the last evaluation; nil if it was not finite.
     public var signal: Double?
-    /// Evaluations in this line.
+    /// The number of evaluations in this entry.
     public var evaluations = 1
-    /// Told afterwards, for what fired.
+    /// The cost of the action, in optimiser steps; set afterwards, if it was done.
     public var cost: Double?
-    /// What the action changed: a measure before and after it, lower is better.
+    /// A measure before the action, lower is better.
     public var before: Double?
+    /// The same measure after the action.
     public var after: Double?
     /// What was done, in words.
     public var note: String?
 }
 
-/// Every evaluation of every rule, newest last; the oldest lines are dropped and counted.
+/// A bounded log of the evaluations of all rules, newest last; the oldest entries are dropped and counted.
 public struct TriggerLedger: Codable, Sendable, Equatable {
+    /// The maximal number of entries.
     public let capacity: Int
+    /// The entries, newest last.
     public private(set) var entries: [TriggerEntry] = []
+    /// The number of entries dropped.
     public private(set) var dropped = 0
     private var next = 0
 
     public init(capacity: Int = 1000) {
-        precondition(capacity > 0, "a ledger of \(capacity) lines")
+        precondition(capacity > 0, "a ledger of \(capacity) entries")
         self.capacity = capacity
     }
 
@@ -56,7 +66,15 @@ public struct TriggerLedger: Codable, Sendable, Equatable {
         return entry
     }
 
-    /// A line that no rule wrote: a gate's verdict, an operator's word, a switch that was taken back.
+    /// Appends an entry that is not from a rule: a gate's verdict, an operator's order, a reverted switch.
+    ///
+    /// - Parameters:
+    ///   - author: takes the place of the rule's name.
+    ///   - action: what was done.
+    ///   - note: what was done, in words.
+    ///   - signal: the signal, if any.
+    ///   - before, after: a measure before and after, if any; lower is better.
+    ///   - time: nanoseconds of the caller's clock.
     public mutating func append(
         _ author: String, _ action: TriggerRule.Action, _ note: String, signal: Double? = nil, before: Double? = nil, after: Double? = nil,
         at time: Int64
@@ -84,5 +102,5 @@ public struct TriggerLedger: Codable, Sendable, Equatable {
     }
 }
 
-/// The ledger is written as JSON, which has no other numbers.
+/// A number for JSON, which has no infinity or NaN.
 private func finite(_ number: Double?) -> Double? { number.flatMap { $0.isFinite ? $0 : nil } }

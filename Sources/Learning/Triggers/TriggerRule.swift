@@ -1,42 +1,56 @@
 import Statistics
 
-/// When to act on what is learned: a detector on a signal, and budget, and cool-down → an action.
+/// A rule that acts on the learner: when a detector fires on a signal, within a budget and outside a cool-down time, an action is done.
 ///
-/// `EveryN` with `every` 1 and a cool-down is an interval.
+/// The detector `EveryN` with `every` 1 and a cool-down time acts at regular intervals.
 public struct TriggerRule: Settings {
+    /// What a rule does.
     public enum Action: String, Choice {
+        /// Only writes an entry to the ledger.
         case nothing
+        /// Makes more steps with the current moment.
         case step
+        /// Makes steps with remembered moments.
         case replayBurst = "replay_burst"
+        /// Multiplies the learning rate.
         case raiseRate = "raise_rate"
+        /// Divides the learning rate.
         case lowerRate = "lower_rate"
+        /// Switches to another strategy, on trial.
         case switchStrategy = "switch_strategy"
+        /// Switches to another optimiser, on trial.
         case switchOptimizer = "switch_optimizer"
+        /// Restores earlier weights.
         case rollBack = "roll_back"
     }
 
-    /// How the ledger calls it; unique among rules.
+    /// The rule's name in the ledger; unique among rules.
     public var name = "drift"
-    /// What it listens to: `loss`, `error`, `anchor_loss`, `loss_over_frozen`, `join_rate`, `shift.<modality>` or any other that is observed.
+    /// The signal that it observes: `loss`, `error`, `anchor_loss`, `loss_over_frozen`, `join_rate`, `shift.<modality>` or another.
     public var signal = "loss"
-    /// A name in `driftDetectors`, with settings laid over its defaults.
+    /// A name in `driftDetectors`.
     public var detector = "ADWIN"
+    /// Settings that replace the detector's defaults.
     public var detectorSettings: JSONValue = [:]
+    /// What it does.
     public var action = Action.replayBurst
-    /// How much of the action: steps, or a factor on the rate.
+    /// The amount of the action: a number of steps, or a factor of the rate.
     public var amount = 1.0
-    /// The name a switch goes to.
+    /// The name that a switch switches to.
     public var target = ""
-    /// No second firing within this time.
+    /// The time after an action in which no other is done.
     public var cooldownSeconds = 10.0
-    /// Costs are optimiser steps. What firings may add up to within `budgetSeconds`; a firing counts as `expectedCost` until its cost is told.
+    /// The maximal total cost of actions within `budgetSeconds`, in optimiser steps.
     public var budget = 60.0
+    /// The time for which costs count in the budget.
     public var budgetSeconds = 600.0
+    /// The cost of an action, in optimiser steps, until its cost is known.
     public var expectedCost = 1.0
 
     public init() {}
 
-    /// Keys that are left out keep their defaults; one that does not exist is refused.
+    /// Absent keys have their defaults.
+    /// - Throws: `DecodingError`, for an unknown key.
     public init(from decoder: any Decoder) throws {
         let given = try decoder.container(keyedBy: AnyKey.self)
         if let stray = given.allKeys.first(where: { CodingKeys(stringValue: $0.stringValue) == nil }) {
@@ -73,7 +87,8 @@ public struct TriggerRule: Settings {
 
     public func validate() throws(SettingsError) { try validate(with: LearningLists()) }
 
-    /// Throws the first setting that makes no sense where names are chosen from given lists.
+    /// Checks all settings, with names from given lists.
+    /// - Throws: `SettingsError`, the first invalid setting.
     public func validate(with lists: LearningLists) throws(SettingsError) {
         try SettingsError.require(!name.isEmpty, "name", "is empty")
         try SettingsError.require(!signal.isEmpty, "signal", "is empty")
@@ -85,9 +100,9 @@ public struct TriggerRule: Settings {
         }
         try SettingsError.require(
             action != .raiseRate && action != .lowerRate || amount > 1, "amount",
-            "\(amount) is no factor to \(action.rawValue) by; it wants more than 1")
+            "\(amount) is not a factor for \(action.rawValue); it must be above 1")
         let switches = action == .switchStrategy || action == .switchOptimizer
-        try SettingsError.require(!switches || !target.isEmpty, "target", "is empty; \(action.rawValue) wants the name to switch to")
+        try SettingsError.require(!switches || !target.isEmpty, "target", "is empty; \(action.rawValue) needs the name to switch to")
         switch action {
         case .switchOptimizer: _ = try updateRule(target, from: lists.optimizers)
         case .switchStrategy: _ = try StrategyMix(named: target, from: lists.strategies)

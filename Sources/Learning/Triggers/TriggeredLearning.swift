@@ -2,41 +2,47 @@ import Model
 import Statistics
 import Tensors
 
-/// Rules that watch a learner and act on it: signals in, actions done, every evaluation and what it changed in the ledger.
+/// Applies trigger rules to a learner: evaluates them on signals, does their actions, and logs both in the ledger.
 ///
 ///     let outcome = try learner.learn(moment)
 ///     rules.observe(outcome, of: moment, learner, at: now)
 ///
-/// Costs are optimiser steps, so that a run that is repeated spends its budgets alike.
+/// Costs are in optimiser steps, so that a repeated run is identical.
 public struct TriggeredLearning {
+    /// The rules with the state of their detectors, and the ledger.
     public private(set) var triggers: Triggers
-    /// The newest labelled moments: an action's effect is the learner's mean loss on them, before and after.
+    /// The last labelled moments: an action's effect is measured by the learner's mean loss on them before and after.
     private var probe: [MomentInput] = []
     private var shifts: [String: ModalityShift] = [:]
     private var goodMoments = 0
-    private let judge: MomentJudge
-    /// Judges the twin that never learns; nil where no rule asks.
-    private let frozen: MomentJudge?
-    /// Weights to roll back to where no gate keeps any: those of one and of two intervals ago.
+    private let scorer: MomentScorer
+    /// Scores the frozen baseline, which never learns; nil if no rule needs it.
+    private let frozen: MomentScorer?
+    /// Weights to roll back to if there is no gate: those of one and of two intervals ago.
     private var past: [ParameterStore<Float>] = []
     private static let probeSize = 32
     private static let interval = 200
 
     /// - Parameters:
-    ///   - frozen: what the learner began with.
-    ///   - lists: what the names of rules choose from; the learner's own.
+    ///   - rules: the trigger rules.
+    ///   - model: the learner's model.
+    ///   - frozen: the learner's initial weights.
+    ///   - seed: of the shift signals.
+    ///   - lists: the learner's strategies, optimisers, replay policies and detectors, by name.
+    /// - Throws: `SettingsError`, if a rule is invalid.
     public init(
         _ rules: [TriggerRule], _ model: MultimodalModel, frozen: ParameterStore<Float>, seed: UInt64,
         lists: LearningLists = LearningLists()
     ) throws(SettingsError) {
         triggers = try Triggers(rules, lists: lists)
-        judge = MomentJudge(model, parameters: ParameterStore(frozen.layout), rows: 16)
-        self.frozen = rules.contains { $0.signal == "loss_over_frozen" } ? MomentJudge(model, parameters: frozen.copy(), rows: 1) : nil
+        scorer = MomentScorer(model, parameters: ParameterStore(frozen.layout), rows: 16)
+        self.frozen = rules.contains { $0.signal == "loss_over_frozen" } ? MomentScorer(model, parameters: frozen.copy(), rows: 1) : nil
         for modality in model.configuration.modalities where rules.contains(where: { $0.signal == "shift.\(modality)" }) {
             shifts[modality] = ModalityShift(modality, random: RandomSource(seed: seed))
         }
     }
 
+    /// The log of evaluations and actions.
     public var ledger: TriggerLedger {
         get { triggers.ledger }
         set { triggers.ledger = newValue }
@@ -44,10 +50,15 @@ public struct TriggeredLearning {
 
     private var isIdle: Bool { triggers.rules.isEmpty }
 
-    /// Shows what learning a moment has told to the rules, and does what they want done.
+    /// Evaluates the rules after a moment was learned, and does their actions.
+    ///
     /// - Parameters:
-    ///   - signals: what others measured: `anchor_loss`, `join_rate`, …
-    ///   - good: what to roll back to; nil: what the learner was an interval ago.
+    ///   - outcome: the result of learning the moment; nil if it was not learned.
+    ///   - moment: the moment.
+    ///   - learner: the learner that the rules act on.
+    ///   - signals: signals measured by others: `anchor_loss`, `join_rate`, …
+    ///   - good: the weights to roll back to; nil: the learner's weights of an interval ago.
+    ///   - now: nanoseconds of the caller's clock.
     /// - Returns: whether the learner was rolled back.
     @discardableResult
     public mutating func observe(
@@ -63,7 +74,7 @@ public struct TriggeredLearning {
         }
         keepPast(learner)
         var wasRolledBack = false
-        for (signal, value) in told(by: outcome, moment) + signals {
+        for (signal, value) in measured(outcome, moment) + signals {
             for firing in triggers.observe(signal, value, at: now) {
                 wasRolledBack = act(firing, moment, learner, good) || wasRolledBack
             }
@@ -71,11 +82,11 @@ public struct TriggeredLearning {
         return wasRolledBack
     }
 
-    private mutating func told(by outcome: LearnOutcome?, _ moment: MomentInput) -> [(String, Double)] {
+    private mutating func measured(_ outcome: LearnOutcome?, _ moment: MomentInput) -> [(String, Double)] {
         var signals: [(String, Double)] = []
         if let loss = outcome?.newLoss {
             signals.append(("loss", loss))
-            if let frozen = frozen?.judge(moment) { signals.append(("loss_over_frozen", loss - frozen.loss)) }
+            if let frozen = frozen?.score(moment) { signals.append(("loss_over_frozen", loss - frozen.loss)) }
         }
         if let isRight = outcome?.isRight { signals.append(("error", isRight ? 0 : 1)) }
         for modality in shifts.keys.sorted() {
@@ -99,7 +110,7 @@ public struct TriggeredLearning {
         var isRolledBack = false
         do {
             switch rule.action {
-            case .nothing: note = "told"
+            case .nothing: note = "reported only"
             case .step:
                 for _ in 0..<max(1, Int(clamping: rule.amount)) { learner.stepAgain(with: moment) }
                 note = "\(learner.steps - stepsBefore) steps with the moment"
@@ -130,15 +141,15 @@ public struct TriggeredLearning {
     }
 
     private func probeLoss(_ learner: OnlineLearner) -> Double? {
-        judge.parameters.assign(from: learner.parameters)
-        let losses = judge.judge(probe).compactMap { $0?.loss }
+        scorer.parameters.assign(from: learner.parameters)
+        let losses = scorer.score(probe).compactMap { $0?.loss }
         let mean = losses.reduce(0, +) / Double(max(1, losses.count))
         return losses.isEmpty || !mean.isFinite ? nil : mean
     }
 }
 
 extension TriggeredLearning {
-    /// All that the rules remember; `tensors` holds what has many numbers.
+    /// The state of the rules without large arrays.
     public struct State: Codable, Sendable {
         var triggers: Triggers
         var probe: [PackedMoment]
@@ -146,6 +157,7 @@ extension TriggeredLearning {
         var goodMoments, pasts: Int
     }
 
+    /// The state, and its large arrays by name.
     public var state: (progress: State, tensors: [String: [Float]]) {
         var numbers: [Float] = []
         let packed = probe.map { PackedMoment(RememberedMoment(moment: $0, logits: []), to: &numbers) }
@@ -155,15 +167,15 @@ extension TriggeredLearning {
         )
     }
 
-    /// Goes on from a state. Where the rules are others than those that it was saved with, only the ledger goes on.
+    /// Restores a state. If the rules differ from those it was saved with, only the ledger is restored.
     public mutating func restore(_ state: State, _ tensors: [String: [Float]]) {
         guard state.triggers.rules == triggers.rules else { return ledger = state.triggers.ledger }
         var rest = (tensors["probe"] ?? [])[...]
         triggers = state.triggers
-        probe = state.probe.compactMap { $0.unpacked(from: &rest)?.moment }.filter(judge.accepts)
+        probe = state.probe.compactMap { $0.unpacked(from: &rest)?.moment }.filter(scorer.accepts)
         shifts = state.shifts
         goodMoments = state.goodMoments
-        let layout = judge.parameters.layout, numbers = tensors["past"] ?? []
+        let layout = scorer.parameters.layout, numbers = tensors["past"] ?? []
         guard (0...2).contains(state.pasts), numbers.count == state.pasts * layout.count else { return }
         past = (0..<state.pasts).map { index in
             let store = ParameterStore<Float>(layout)

@@ -1,25 +1,31 @@
 import Statistics
 
-/// All rules of a learner, the state of their detectors, and the ledger of what they did.
+/// All rules of a learner, the state of their detectors, and the ledger of evaluations and actions.
 ///
 ///     for firing in triggers.observe("loss", loss, at: now) {
 ///         … act …
 ///         triggers.settle(firing, cost: seconds, before: loss, after: lossNow)
 ///     }
 ///
-/// A value with time as an argument: the same observations give the same firings, and it goes on exactly from its saved state.
+/// It is a value, with time as an argument: the same observations give the same firings, and a restored value continues exactly.
 public struct Triggers: Codable, Sendable {
-    /// A rule that wants its action done.
+    /// A rule that has fired, whose action the caller does.
     public struct Firing: Sendable, Equatable {
-        /// Of the ledger's line.
+        /// The number of the ledger's entry.
         public let serial: Int
+        /// The rule.
         public let rule: TriggerRule
     }
 
     private var watches: [Watch] = []
+    /// The log of evaluations and actions.
     public var ledger: TriggerLedger
 
-    /// - Parameter lists: what the names of rules choose from.
+    /// - Parameters:
+    ///   - rules: the rules, with different names.
+    ///   - lists: strategies, optimisers, replay policies and detectors, by name.
+    ///   - ledgerCapacity: the maximal number of entries of the ledger.
+    /// - Throws: `SettingsError`, if a rule is invalid.
     public init(_ rules: [TriggerRule], lists: LearningLists = LearningLists(), ledgerCapacity: Int = 1000) throws(SettingsError) {
         for rule in rules {
             try rule.validate(with: lists)
@@ -30,14 +36,20 @@ public struct Triggers: Codable, Sendable {
         ledger = TriggerLedger(capacity: ledgerCapacity)
     }
 
+    /// The rules.
     public var rules: [TriggerRule] { watches.map(\.rule) }
 
-    /// Shows a signal's next value to the rules that listen to it, in their order.
-    /// - Parameter now: nanoseconds of a clock that does not run back.
+    /// Evaluates the rules of a signal on its next value, in their order.
+    ///
+    /// - Parameters:
+    ///   - signal: the signal's name.
+    ///   - value: its value.
+    ///   - now: nanoseconds of a monotonic clock.
+    /// - Returns: the rules that fired; the caller does their actions and then calls `settle`.
     public mutating func observe(_ signal: String, _ value: Double, at now: Int64) -> [Firing] {
         var firings: [Firing] = []
         for index in watches.indices where watches[index].rule.signal == signal {
-            let verdict = watches[index].judge(value, at: now)
+            let verdict = watches[index].evaluate(value, at: now)
             let entry = ledger.append(watches[index].rule, verdict, value, at: now)
             guard verdict == .fired else { continue }
             watches[index].fire(entry.serial, at: now)
@@ -46,7 +58,13 @@ public struct Triggers: Codable, Sendable {
         return firings
     }
 
-    /// Tells what an action cost, and a measure before and after it; lower is better.
+    /// Records an action in the ledger, and its cost in the rule's budget.
+    ///
+    /// - Parameters:
+    ///   - firing: the rule that fired.
+    ///   - cost: the action's cost, in optimiser steps.
+    ///   - before, after: a measure before and after the action; lower is better.
+    ///   - note: what was done, in words.
     public mutating func settle(_ firing: Firing, cost: Double, before: Double? = nil, after: Double? = nil, note: String? = nil) {
         ledger.settle(firing.serial, cost: cost, before: before, after: after, note: note)
         for index in watches.indices where watches[index].rule.name == firing.rule.name {
@@ -55,7 +73,7 @@ public struct Triggers: Codable, Sendable {
     }
 }
 
-/// A rule with its detector's state and what it has lately spent.
+/// A rule with its detector's state and its recent costs.
 private struct Watch: Codable {
     struct Spending: Codable {
         let serial: Int
@@ -68,8 +86,8 @@ private struct Watch: Codable {
     var lastFired: Int64?
     var spendings: [Spending] = []
 
-    /// The detector sees every value, whether its rule may fire or not.
-    mutating func judge(_ value: Double, at now: Int64) -> TriggerVerdict {
+    /// Evaluates the rule. The detector gets every value, also when the rule must not fire.
+    mutating func evaluate(_ value: Double, at now: Int64) -> TriggerVerdict {
         guard value.isFinite else { return .noSignal }
         guard detector.update(value) else { return .quiet }
         if let lastFired, seconds(from: lastFired, to: now) < rule.cooldownSeconds { return .coolingDown }

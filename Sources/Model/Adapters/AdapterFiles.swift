@@ -4,11 +4,17 @@ import Safetensors
 import StrictJSON
 import Tensors
 
-/// Adapters as PEFT keeps them: `adapter_config.json` and `adapter_model.safetensors`, in which A is (r, inputs) and B
-/// (outputs, r).  https://huggingface.co/docs/peft/developer_guides/checkpoint
+/// Reads and writes adapters in PEFT's format: `adapter_config.json` and `adapter_model.safetensors`, in which A is (r, inputs)
+/// and B (outputs, r).  https://huggingface.co/docs/peft/developer_guides/checkpoint
 extension Adapters {
-    /// Opens PEFT's directory for a model: what the adapters are, and a store of their numbers alone. Throws
-    /// `CheckpointError` or `SafetensorsError`: another kind of adapter, tensors that are missing, unexpected or of another shape.
+    /// Opens a PEFT directory.
+    ///
+    /// - Parameters:
+    ///   - directory: its path.
+    ///   - model: the model that the adapters are for.
+    /// - Returns: the adapters' description, and a store of their parameters only.
+    /// - Throws: `CheckpointError` or `SafetensorsError`: another kind of adapter, tensors that are missing, unexpected or of
+    ///   another shape.
     public static func open(directory: String, for model: GPT2) throws -> (adapters: Adapters, parameters: ParameterStore<Float>) {
         let file = "\(directory)/adapter_config.json"
         let configuration = try PEFTConfiguration(JSON(file: file), file: file)
@@ -31,8 +37,13 @@ extension Adapters {
         return (adapters, store)
     }
 
-    /// Saves PEFT's directory from a store that holds adapters, and perhaps more. Throws `SafetensorsError`.
-    /// - Parameter base: the directory or hub name of the model that they adapt.
+    /// Saves a PEFT directory.
+    ///
+    /// - Parameters:
+    ///   - store: holds the adapters' parameters; others are ignored.
+    ///   - directory: its path; it is created if needed.
+    ///   - base: the directory or hub name of the model that they adapt.
+    /// - Throws: `SafetensorsError`.
     public func save(_ store: ParameterStore<Float>, to directory: String, base: String) throws {
         try makeDirectory(directory)
         let tensors = store.layout.parameters.filter(Self.contains).map {

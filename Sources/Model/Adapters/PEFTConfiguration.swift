@@ -2,8 +2,8 @@ import Layers
 import StrictJSON
 import _StringProcessing
 
-/// What PEFT's `adapter_config.json` says of low-rank adapters. Whatever would make them compute something else than is done here
-/// is refused by its name, and so is what is not known.  https://huggingface.co/docs/peft/package_reference/lora
+/// The low-rank adapters that PEFT's `adapter_config.json` describes. Settings that are unknown, or under which the adapters would
+/// compute something else than this implementation, are refused by name.  https://huggingface.co/docs/peft/package_reference/lora
 struct PEFTConfiguration {
     private let members: [String: JSON]
     private let file: String
@@ -23,7 +23,7 @@ struct PEFTConfiguration {
         "layers_to_transform",
         "layers_pattern", "rank_pattern", "alpha_pattern",
     ]
-    /// Starts of adapters that leave the base as it is; others (pissa, olora, loftq, corda) take a part out of it.
+    /// Initialisations that leave the base model's weights unchanged; others (pissa, olora, loftq, corda) subtract a part from them.
     private static let plainStarts: Set = ["gaussian", "eva", "orthogonal", "mica"]
 
     init(_ json: JSON, file: String) throws(CheckpointError) {
@@ -49,7 +49,7 @@ struct PEFTConfiguration {
 
     private static let ranks = 1...65_536
 
-    /// What is absent, or says that something is not used.
+    /// Whether a value is absent, or one that switches a feature off.
     private static func isEmpty(_ value: JSON?) -> Bool {
         switch value {
         case nil, .null, .bool(false), .string(""): true
@@ -63,11 +63,11 @@ struct PEFTConfiguration {
         .configuration(file: file, key: key, problem ?? "is \(members[key]?.text() ?? "missing")")
     }
 
-    /// The adapters beside a model's projections.
+    /// The adapters of a model's projections.
     /// - Parameters:
-    ///   - projections: all that the model has, by their parameters' names.
-    ///   - others: modules that PEFT could adapt too, and that have no adapters here.
-    ///   - prefix: what stands before the names where PEFT sees them.
+    ///   - projections: all projections of the model, by their parameters' names.
+    ///   - others: modules that PEFT could adapt too, but this implementation cannot.
+    ///   - prefix: the prefix of the names in PEFT's view of the model.
     func adapters(projections: [String], others: [String], prefix: String) throws(CheckpointError) -> Adapters {
         var chosen: [String] = []
         for name in projections where try isTarget(prefix + name) { chosen.append(name) }
@@ -96,20 +96,20 @@ struct PEFTConfiguration {
 
     private var isAllLinear: Bool { members["target_modules"]?.string?.lowercased() == "all-linear" }
 
-    /// As PEFT's `check_target_module_exists`.
+    /// The same rules as PEFT's `check_target_module_exists`.
     private func isTarget(_ module: String) throws(CheckpointError) -> Bool {
         if !Self.isEmpty(members["exclude_modules"]), try names(module, in: "exclude_modules") { return false }
         if isAllLinear {
             guard Self.isEmpty(members["layers_to_transform"]) else { throw refuse("layers_to_transform") }
             return true
         }
-        // What PEFT adapts in a GPT-2 where nobody says otherwise.
+        // PEFT's default for a GPT-2.
         if Self.isEmpty(members["target_modules"]), members["target_modules"]?.array == nil { return module.hasSuffix(".c_attn") }
         guard try names(module, in: "target_modules") else { return false }
         return try isInLayer(module)
     }
 
-    /// Whether a member names a module: a list holds ends of names, a string is a regular expression for whole ones.
+    /// Whether a member names a module: a list holds suffixes of names, a string is a regular expression for whole names.
     private func names(_ module: String, in key: String) throws(CheckpointError) -> Bool {
         if let expression = members[key]?.string { return try matches(expression, module, key) }
         guard let all = members[key]?.array else { throw refuse(key) }
@@ -141,7 +141,8 @@ struct PEFTConfiguration {
         return false
     }
 
-    /// The value of the pattern that a module's name ends with. Where several do, PEFT takes the first in the file; an object has no order here.
+    /// The value of the pattern that a module's name ends with. If several patterns match, PEFT takes the first in the file; a parsed
+    /// object has no order, so several different values are an error.
     private func pattern(_ key: String, _ module: String) throws(CheckpointError) -> JSON? {
         guard !Self.isEmpty(members[key]) else { return nil }
         guard let patterns = members[key]?.object else { throw refuse(key) }
@@ -159,7 +160,7 @@ struct PEFTConfiguration {
 
     private func match(_ expression: String, _ text: String, _ key: String) throws(CheckpointError) -> Regex<AnyRegexOutput>.Match? {
         do { return try Regex(expression).wholeMatch(in: text) } catch {
-            throw refuse(key, "holds a regular expression that is not understood: \(expression)")
+            throw refuse(key, "has an invalid regular expression: \(expression)")
         }
     }
 }

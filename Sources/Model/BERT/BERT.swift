@@ -4,23 +4,30 @@ import Safetensors
 import Tensors
 import Tokenization
 
-/// A pretrained text encoder of BERT's family in Hugging Face's layout, frozen: it learns nothing and needs no gradient.
+/// A pretrained text encoder of the BERT family in Hugging Face's layout, frozen: it has no gradients.
 ///
-/// x = norm(word + place + type); in each layer x = norm(x + attention(x)), x = norm(x + narrow(gelu(widen(x)))). A text's features are the mean of
-/// its tokens' last x, as sentence transformers take it.  https://arxiv.org/abs/1810.04805, https://arxiv.org/abs/1908.10084
+/// x = norm(word + position + type); in each layer x = norm(x + attention(x)), x = norm(x + narrow(gelu(widen(x)))). A text's
+/// features are the mean of its tokens' last x, as in sentence transformers.
+/// https://arxiv.org/abs/1810.04805, https://arxiv.org/abs/1908.10084
 ///
-/// Its gelu is the exact one, x·Φ(x), which stands between two recorded halves of every layer. One owner, as for any graph.
+/// Its GELU is the exact one, x·Φ(x), computed between two recorded halves of every layer. It has one owner, as any graph.
 public final class BERT {
+    /// The model's shape.
     public let configuration: BERTConfiguration
+    /// The tokenizer of `vocab.txt`.
     public let tokenizer: WordPiece
-    /// Tokens of a text; a longer one is cut.
+    /// The maximal number of tokens of a text; a longer text is truncated.
     public let length: Int
     private let words: Indices
     private let embedding: Segment
     private let layers: [(attention: Segment, narrowing: Segment)]
 
-    /// - Parameter directory: with `config.json`, `model.safetensors` and `vocab.txt`.
-    /// - Throws: `CheckpointError`, `SafetensorsError`, `TokenizationError`.
+    /// Opens a Hugging Face directory.
+    ///
+    /// - Parameters:
+    ///   - directory: contains `config.json`, `model.safetensors` and `vocab.txt`.
+    ///   - length: the maximal number of tokens of a text.
+    /// - Throws: `CheckpointError`, `SafetensorsError` or `TokenizationError`, if a file is missing or malformed.
     public init(directory: String, length: Int = 64) throws {
         let configuration = try BERTConfiguration(json: "\(directory)/config.json")
         let T = max(2, min(length, configuration.positions))
@@ -37,7 +44,7 @@ public final class BERT {
         self.length = T
     }
 
-    /// The mean of the last layer's tokens, `width` numbers, scaled to length 1.
+    /// A text's features: the mean of the last layer over its tokens, `width` numbers, scaled to length 1.
     public func features(of text: String) -> [Float] {
         let tokens = tokenizer.encode(text, limit: length), hidden = hidden(of: tokens), C = configuration.width
         let mean = (0..<C).map { c in (0..<tokens.count).reduce(Float(0)) { $0 + hidden[$1 * C + c] } / Float(tokens.count) }
@@ -45,8 +52,9 @@ public final class BERT {
         return norm > 0 ? mean.map { $0 / norm } : mean
     }
 
-    /// The last layer's x, (tokens, width).
-    /// - Parameter tokens: below the vocabulary's size, at most `length`.
+    /// The output x of the last layer, (tokens, width).
+    ///
+    /// - Parameter tokens: token ids below the vocabulary's size, at most `length` of them.
     public func hidden(of tokens: [Int]) -> [Float] {
         precondition(
             tokens.count <= length && tokens.allSatisfy { (0..<configuration.vocabularySize).contains($0) },
@@ -55,30 +63,30 @@ public final class BERT {
         embedding.graph.forward()
         var x = embedding.output
         for (attention, narrowing) in layers {
-            for place in 0..<length { attention.beside.values[place] = place < tokens.count ? 1 : 0 }
+            for place in 0..<length { attention.secondInput.values[place] = place < tokens.count ? 1 : 0 }
             attention.input.set(x.values)
             attention.graph.forward()
             for (place, value) in attention.output.values.enumerated() { narrowing.input.values[place] = Self.gelu(value) }
-            narrowing.beside.set(attention.stream.values)
+            narrowing.secondInput.set(attention.stream.values)
             narrowing.graph.forward()
             x = narrowing.output
         }
         return Array(x.values.prefix(tokens.count * configuration.width))
     }
 
-    /// x · Φ(x), Φ the normal distribution's.
+    /// x · Φ(x), with the distribution function Φ of the standard normal distribution.
     private static func gelu(_ x: Float) -> Float { 0.5 * x * (1 + erf(x * Float(0.5).squareRoot())) }
 }
 
-/// What is recorded between two exact gelus.
+/// A recorded part of the model between two exact GELUs.
 private struct Segment {
     let graph: Graph<Float>
     /// (T, width), or (T, hidden).
     let input: Tensor<Float>
-    /// What else is read: which tokens are there, (1, T), or the stream that the input joins, (T, width).
-    let beside: Tensor<Float>
+    /// A second input: the mask of present tokens, (1, T), or the residual stream that the input is added to, (T, width).
+    let secondInput: Tensor<Float>
     let output: Tensor<Float>
-    /// (T, width): the stream at the end.
+    /// (T, width): the residual stream at the end.
     let stream: Tensor<Float>
 
     static func embedding(_ bert: BERTConfiguration, T: Int, _ store: ParameterStore<Float>) -> (Indices, Segment) {
@@ -90,7 +98,7 @@ private struct Segment {
         let sum = graph.add(
             graph.add(rows("word", words), rows("position", graph.indices(Array(0..<T)))), rows("token_type", graph.indices(T)))
         let x = norm(sum, "embeddings", bert, graph)
-        return (words, Segment(graph: graph, input: x, beside: x, output: x, stream: x))
+        return (words, Segment(graph: graph, input: x, secondInput: x, output: x, stream: x))
     }
 
     static func attention(_ layer: Int, _ bert: BERTConfiguration, T: Int, _ store: ParameterStore<Float>) -> Segment {
@@ -99,14 +107,14 @@ private struct Segment {
         let parts = ["query", "key", "value"].map { linear(x, "\(name).attention.self.\($0)", graph) }
         let read = graph.attend(graph.concatenateColumns(parts), heads: bert.heads, batch: 1, visibility: .all, keyMask: mask)
         let y = norm(graph.add(x, linear(read, "\(name).attention.output.dense", graph)), "\(name).attention.output", bert, graph)
-        return Segment(graph: graph, input: x, beside: mask, output: linear(y, "\(name).intermediate.dense", graph), stream: y)
+        return Segment(graph: graph, input: x, secondInput: mask, output: linear(y, "\(name).intermediate.dense", graph), stream: y)
     }
 
     static func narrowing(_ layer: Int, _ bert: BERTConfiguration, T: Int, _ store: ParameterStore<Float>) -> Segment {
         let graph = Graph.predicting(parameters: store), name = "encoder.layer.\(layer).output"
         let wide = graph.input([T, bert.hidden]), x = graph.input([T, bert.width])
         let y = norm(graph.add(x, linear(wide, "\(name).dense", graph)), name, bert, graph)
-        return Segment(graph: graph, input: wide, beside: x, output: y, stream: y)
+        return Segment(graph: graph, input: wide, secondInput: x, output: y, stream: y)
     }
 
     private static func linear(_ x: Tensor<Float>, _ name: String, _ graph: Graph<Float>) -> Tensor<Float> {
@@ -120,7 +128,7 @@ private struct Segment {
 }
 
 extension BERTConfiguration {
-    /// Every parameter that is used, by Hugging Face's names; weights (outputs, inputs), as they are stored.
+    /// All parameters that are used, with Hugging Face's names; weights are (outputs, inputs), as in the file.
     var layout: ParameterLayout {
         func dense(_ name: String, _ inputs: Int, _ outputs: Int) -> [Parameter] {
             [Parameter("\(name).weight", [outputs, inputs]), Parameter("\(name).bias", [outputs])]
@@ -145,8 +153,8 @@ extension BERTConfiguration {
         return ParameterLayout(parameters)
     }
 
-    /// With the prefix `bert.` or without. What is not used, a pooler or heads, is passed over.
-    /// - Throws: `SafetensorsError`: the tensor that is missing, of another shape or not finite.
+    /// Reads the parameters, named with the prefix `bert.` or without. Unused tensors, such as a pooler or heads, are ignored.
+    /// - Throws: `SafetensorsError`, with the tensor that is missing, of another shape or not finite.
     func parameters(in archive: TensorArchive) throws(SafetensorsError) -> ParameterStore<Float> {
         let store = ParameterStore<Float>(layout)
         let prefix = archive.tensors.contains { $0.name.hasPrefix("bert.") } ? "bert." : ""

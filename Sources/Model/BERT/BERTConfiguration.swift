@@ -1,17 +1,28 @@
 import StrictJSON
 
-/// The shape of a BERT, as Hugging Face's `config.json` tells it.
+/// The shape of a BERT model, from Hugging Face's `config.json`.
 public struct BERTConfiguration: Sendable, Equatable {
+    /// `vocab_size`
     public var vocabularySize: Int
+    /// `max_position_embeddings`: the longest sequence.
     public var positions: Int
+    /// `type_vocab_size`
     public var types: Int
+    /// `hidden_size`
     public var width: Int
+    /// `num_hidden_layers`
     public var layers: Int
+    /// `num_attention_heads`
     public var heads: Int
+    /// `intermediate_size`: the width between the MLP's projections.
     public var hidden: Int
+    /// `layer_norm_eps`
     public var epsilon: Double
 
-    /// - Throws: `CheckpointError`: not BERT, or a variant that computes something else.
+    /// Reads a `config.json`; absent keys have the values of BERT base.
+    ///
+    /// - Parameter file: the file's path.
+    /// - Throws: `CheckpointError`, if it is not BERT, or a variant that computes something else.
     public init(json file: String) throws {
         guard let members = try JSON(file: file).object else {
             throw CheckpointError.malformed(file: file, "at byte 0: an object was expected")

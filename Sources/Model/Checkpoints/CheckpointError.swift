@@ -1,4 +1,4 @@
-/// Why a model's directory was refused.
+/// Why a model's directory cannot be opened.
 public enum CheckpointError: Error, Equatable, CustomStringConvertible {
     case unreadable(file: String, String)
     case malformed(file: String, String)

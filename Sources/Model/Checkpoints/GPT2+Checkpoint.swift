@@ -5,11 +5,16 @@ import StrictJSON
 import Tensors
 
 extension GPT2 {
-    /// Opens a Hugging Face directory: `config.json` and `model.safetensors`, in one file or in shards, of any floating
-    /// type, with the prefix `transformer.` or without, with a tied or a separate head. As in transformers 5, a table that serves as
-    /// head too may stand under either name, and a head that differs from the table stays separate whatever `config.json` says.
-    /// Throws `CheckpointError` or `SafetensorsError`; names whatever is missing, unexpected, of another shape or not finite.
-    /// Adapters, if any are wanted beside, are zero.
+    /// Opens a Hugging Face directory: `config.json` and `model.safetensors`, in one file or in shards, of any floating-point
+    /// type, with the prefix `transformer.` or without, with a tied or a separate head.
+    ///
+    /// As in transformers 5, a tied table may have the name of the embedding or of the head, and a head that differs from the table
+    /// is separate whatever `config.json` says.
+    ///
+    /// - Parameters:
+    ///   - directory: its path.
+    ///   - adapters: low-rank adapters to add to the model; their parameters are zero.
+    /// - Throws: `CheckpointError` or `SafetensorsError`, with the tensors that are missing, unexpected, of another shape or not finite.
     public static func open(directory: String, adapters: Adapters? = nil) throws -> (model: GPT2, parameters: ParameterStore<Float>) {
         let file = "\(directory)/config.json"
         var configuration = try GPT2Configuration(json: file)
@@ -17,7 +22,7 @@ extension GPT2 {
         guard configuration.layers <= archive.tensors.count / GPT2Configuration.tensorsPerBlock else {
             throw CheckpointError.configuration(
                 file: file, key: "n_layer",
-                "is \(configuration.layers), but \(archive.source) holds \(archive.tensors.count) tensors, which are fewer than that takes")
+                "is \(configuration.layers), but \(archive.source) holds only \(archive.tensors.count) tensors, too few for so many layers")
         }
         if configuration.isTied, let table = archive.table, let head = archive.head {
             configuration.isTied = try table.floats() == head.floats()
@@ -26,7 +31,8 @@ extension GPT2 {
         return (model, try model.parameters(in: archive))
     }
 
-    /// A store filled from an archive's tensors. Throws as `open(directory:)` does.
+    /// A store with the values of an archive's tensors.
+    /// - Throws: as `open(directory:)`.
     public func parameters(in archive: TensorArchive) throws -> ParameterStore<Float> {
         let layout = layout
         var stored: [String: StoredTensor] = [:]
@@ -54,8 +60,13 @@ extension GPT2 {
         return store
     }
 
-    /// Saves a directory that transformers opens unchanged. With `origin`, the directory the model came from, the
-    /// tokenizer's files and what else its `config.json` said go along. Throws `SafetensorsError` or `CheckpointError`.
+    /// Saves a directory that Hugging Face's transformers can open.
+    ///
+    /// - Parameters:
+    ///   - parameters: the model's parameters.
+    ///   - directory: its path; it is created if needed.
+    ///   - origin: the directory that the model was opened from; its tokenizer files and the other keys of its `config.json` are copied.
+    /// - Throws: `SafetensorsError` or `CheckpointError`.
     public func save(_ parameters: ParameterStore<Float>, to directory: String, origin: String? = nil) throws {
         try makeDirectory(directory)
         var members: [String: JSON] = [:]
@@ -72,22 +83,22 @@ extension GPT2 {
         try replaceFile(at: "\(directory)/config.json", with: JSON.object(members).text(indent: 2) + "\n")
     }
 
-    /// Names of a GPT2LMHeadModel and of a bare GPT2Model become one.
+    /// A parameter's name in this project, from its name in a GPT2LMHeadModel or a bare GPT2Model: without the prefix `transformer.`.
     public static func plainName(_ name: String) -> String {
         name.hasPrefix("transformer.") ? String(name.dropFirst("transformer.".count)) : name
     }
 
-    /// The name in a GPT2LMHeadModel.
+    /// A parameter's name in a GPT2LMHeadModel, from its name in this project.
     public static func savedName(_ name: String) -> String { name.hasPrefix("lm_head.") ? name : "transformer." + name }
 
-    /// Whether a tensor plays no part: the masks that older checkpoints keep, or the table of a tied head once more, which `open` has compared.
+    /// Whether a tensor is not used: the masks of older checkpoints, or a second copy of a tied table, which `open` has compared.
     private func isIdle(_ name: String) -> Bool {
         let parts = name.split(separator: ".")
         if parts.count == 4, parts[0] == "h", parts[2] == "attn" { return parts[3] == "bias" || parts[3] == "masked_bias" }
         return configuration.isTied && name == "lm_head.weight"
     }
 
-    /// What stands beside a model's weights.
+    /// Files that are copied with a model's weights.
     private static let companions = [
         "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
         "generation_config.json",
@@ -95,17 +106,17 @@ extension GPT2 {
 }
 
 extension TensorArchive {
-    /// The embedding's table and the head's, under either name.
+    /// The tables of the embedding and of the head, under either name.
     fileprivate var table: StoredTensor? { self["transformer.wte.weight"] ?? self["wte.weight"] }
     fileprivate var head: StoredTensor? { self["lm_head.weight"] ?? self["transformer.lm_head.weight"] }
 }
 
-/// Makes a directory unless it is there.
+/// Creates a directory unless it exists.
 func makeDirectory(_ path: String) throws(SafetensorsError) {
-    do { try makeDirectory(at: path) } catch { throw SafetensorsError(path, .cannotWrite("it cannot be made: \(error.cause)")) }
+    do { try makeDirectory(at: path) } catch { throw SafetensorsError(path, .cannotWrite("it cannot be created: \(error.cause)")) }
 }
 
-/// The most bytes of a file that goes along with a model.
+/// The maximal size in bytes of a file that is copied with a model.
 private let companionLimit = 1 << 28
 
 private func copyFile(_ source: String, to destination: String) throws {

@@ -2,8 +2,11 @@ import StrictJSON
 import Tensors
 
 extension GPT2Configuration {
-    /// Reads Hugging Face's `config.json`; keys that are absent have transformers' defaults, and those that do not change
-    /// the function are passed over. Throws `CheckpointError`: not GPT-2, or a variant that computes something else.
+    /// Reads Hugging Face's `config.json`; absent keys have the defaults of transformers, and keys that do not change the function
+    /// are ignored.
+    ///
+    /// - Parameter file: the file's path.
+    /// - Throws: `CheckpointError`, if it is not GPT-2, or a variant that computes something else.
     public init(json file: String) throws {
         try self.init(JSON(file: file), file: file)
     }
@@ -24,7 +27,7 @@ extension GPT2Configuration {
         let kind = try value("model_type", "a name", \.string) ?? "gpt2"
         guard kind == "gpt2" else { throw refuse("model_type", "is \(kind); only gpt2 is known") }
         if let given = members["quantization_config"], given != .null {
-            throw refuse("quantization_config", "is there; weights are read as floating-point numbers only")
+            throw refuse("quantization_config", "is present; quantised weights are not supported, only floating-point numbers")
         }
         for (key, plain) in [("scale_attn_weights", true), ("scale_attn_by_inverse_layer_idx", false), ("add_cross_attention", false)] {
             if let given = try value(key, "true or false", \.bool), given != plain {
@@ -32,7 +35,7 @@ extension GPT2Configuration {
             }
         }
         try set(&vocabularySize, "vocab_size", "an integer", \.integer)
-        /// A size may have several names; all that are there must agree.
+        /// Reads a size that may have several names; all that are present must agree.
         func set(_ size: inout Int, _ names: String...) throws(CheckpointError) {
             var first: String?
             for name in names {
@@ -42,7 +45,7 @@ extension GPT2Configuration {
                 first = first ?? name
             }
         }
-        // transformers passes over n_ctx of early files, whose weights say the same.
+        // transformers ignores n_ctx of early files, whose weights have the same size.
         try set(&positions, "n_ctx")
         try set(&positions, "n_positions", "max_position_embeddings")
         try set(&width, "n_embd", "hidden_size")
@@ -61,13 +64,13 @@ extension GPT2Configuration {
         if let problem { throw refuse(problem.key, problem.sentence) }
     }
 
-    /// transformers' names of what GPT-2's MLP may apply; it writes the same approximation of GELU in several ways.
+    /// Activations by their names in transformers, which has several names for the same approximation of GELU.
     private static let activations: [String: Activation] = [
         "gelu_new": .gelu, "gelu_pytorch_tanh": .gelu, "gelu_python_tanh": .gelu, "gelu_fast": .gelu, "gelu_accurate": .gelu, "relu": .relu,
         "tanh": .tanh, "sigmoid": .sigmoid,
     ]
 
-    /// The members of `config.json` that this configuration decides, and those that tell transformers what to open it with.
+    /// The members of `config.json` for this configuration, with those from which transformers finds the model class.
     var json: [String: JSON] {
         [
             "model_type": .string("gpt2"), "architectures": .array([.string("GPT2LMHeadModel")]), "dtype": .string("float32"),

@@ -2,7 +2,8 @@ import Files
 import StrictJSON
 
 extension JSON {
-    /// Reads a file. Throws `CheckpointError`, which names it.
+    /// Reads and parses a file.
+    /// - Throws: `CheckpointError`, with the file's name.
     public init(file: String) throws(CheckpointError) {
         let text: [UInt8]
         do { text = try readFile(file, atMost: 1 << 28) } catch { throw .unreadable(file: file, error.cause) }

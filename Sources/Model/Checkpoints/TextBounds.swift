@@ -1,11 +1,11 @@
 import Files
 import StrictJSON
 
-/// The tokens that begin and end a model's texts.
+/// The tokens at which a model's texts begin and end.
 public struct TextBounds: Sendable, Equatable {
-    /// Stands before a text that would otherwise be empty.
+    /// The first token of a text that would otherwise be empty; nil if the model has none.
     public var begin: Int?
-    /// A text ends at any of them.
+    /// A text ends at any of these tokens.
     public var ends: Set<Int>
 
     public init(begin: Int?, ends: Set<Int>) {
@@ -13,9 +13,14 @@ public struct TextBounds: Sendable, Equatable {
         self.ends = ends
     }
 
-    /// Reads `bos_token_id` and `eos_token_id` of a Hugging Face directory. As in transformers, `generation_config.json` decides where
-    /// it is there, and else `config.json`. Tokens that the model does not have are passed over; where none is left, the
-    /// tokenizer's token for the end of a text takes their place. Throws `CheckpointError`.
+    /// Reads `bos_token_id` and `eos_token_id` of a Hugging Face directory: from `generation_config.json` if it exists, else from
+    /// `config.json`, as transformers does. Token ids outside the vocabulary are ignored.
+    ///
+    /// - Parameters:
+    ///   - directory: its path.
+    ///   - endOfText: the tokenizer's end-of-text token, used if no valid token is given.
+    ///   - vocabularySize: the model's.
+    /// - Throws: `CheckpointError`.
     public init(directory: String, endOfText: Int?, vocabularySize: Int) throws(CheckpointError) {
         let generation = "\(directory)/generation_config.json"
         let file = FileKind(of: generation) == nil ? "\(directory)/config.json" : generation

@@ -1,7 +1,7 @@
 import Layers
 import Tensors
 
-/// Two strided convolutions over time, then learned questions over what remains: what was heard counts, not when.
+/// An encoder of two strided convolutions over time, then attention pooling by learned queries, which is independent of the time.
 public struct ConvolutionEncoder: SenseEncoder, Composite {
     private let first: Convolution
     private let second: Convolution
@@ -14,15 +14,15 @@ public struct ConvolutionEncoder: SenseEncoder, Composite {
         let window = { Window(height: $0, width: 1, stride: 2, padding: (rows: $0 / 2, columns: 0)) }
         first = Convolution("\(name).first", channels: sense.columns, outputs: sense.embedding, window: window(5))
         second = Convolution("\(name).second", channels: sense.embedding, outputs: sense.hidden, window: window(3))
-        widen = .even("\(name).widen", sense.hidden, model.width)
+        widen = .unitScaled("\(name).widen", sense.hidden, model.width)
         gather = Gathering("\(name).gather", for: model)
     }
 
     public var parts: [any Layer] { [first, second, widen, gather] }
 
     public func encode<S>(_ values: Tensor<S>, mask: Tensor<S>, batch: Int, in graph: Graph<S>) -> Tensor<S> {
-        let heard = graph.activate(first(values.reshaped([batch, rows, 1, columns]), in: graph), .gelu)
-        let joined = graph.activate(second(heard, in: graph), .gelu)
+        let convolved = graph.activate(first(values.reshaped([batch, rows, 1, columns]), in: graph), .gelu)
+        let joined = graph.activate(second(convolved, in: graph), .gelu)
         let sequence = widen(joined.reshaped([joined.rows, joined.columns]), in: graph)
         return gather(sequence, mask: nil, batch: batch, in: graph)
     }

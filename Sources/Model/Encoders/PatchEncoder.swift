@@ -1,7 +1,7 @@
 import Layers
 import Tensors
 
-/// Rows as tokens with places, blocks in which they attend to one another, and learned questions that gather the answer.
+/// A transformer encoder: rows become tokens with positions, go through self-attention blocks, and are pooled by learned queries.
 /// https://arxiv.org/abs/2010.11929, https://arxiv.org/abs/2103.03206
 public struct PatchEncoder: SenseEncoder, Composite {
     private let embed: PatchEmbedding

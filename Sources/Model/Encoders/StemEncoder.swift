@@ -1,8 +1,8 @@
 import Layers
 import Tensors
 
-/// A strided convolution over the rows, then blocks in which what it made attend to one another, and learned questions that gather the answer: for
-/// sounds, whose rows are moments in time, and for pictures, whose rows are patches.  https://arxiv.org/abs/2106.14881
+/// An encoder of one strided convolution over the rows, self-attention blocks, and attention pooling by learned queries: for sounds,
+/// whose rows are points in time, and for images, whose rows are patches.  https://arxiv.org/abs/2106.14881
 public struct StemEncoder: SenseEncoder, Composite {
     private let stem: Convolution
     private let places: Embedding
@@ -22,8 +22,8 @@ public struct StemEncoder: SenseEncoder, Composite {
     public var parts: [any Layer] { [stem, places] + blocks + [gather] }
 
     public func encode<S>(_ values: Tensor<S>, mask: Tensor<S>, batch: Int, in graph: Graph<S>) -> Tensor<S> {
-        let heard = graph.activate(stem(values.reshaped([batch, rows, 1, columns]), in: graph), .gelu)
-        var sequence = graph.add(heard.reshaped([heard.rows, heard.columns]), graph.parameter("\(places.name).weight"))
+        let convolved = graph.activate(stem(values.reshaped([batch, rows, 1, columns]), in: graph), .gelu)
+        var sequence = graph.add(convolved.reshaped([convolved.rows, convolved.columns]), graph.parameter("\(places.name).weight"))
         for block in blocks { sequence = block(sequence, batch: batch, visibility: .all, in: graph) }
         return gather(sequence, mask: nil, batch: batch, in: graph)
     }

@@ -1,7 +1,7 @@
 import Layers
 import Tensors
 
-/// The mean of the embeddings of hashed words and pairs of words.
+/// An encoder of text for the fusion: the mean of the embeddings of hashed words and word pairs.
 public struct WordEncoder: Layer {
     private let table: Embedding
     private let biasName: String
@@ -20,7 +20,8 @@ public struct WordEncoder: Layer {
         store[biasName].fill(0)
     }
 
-    /// buckets (batch·words), negative where there is none; mask (batch, words); gives (batch, tokens·width).
+    /// Encodes a batch.
+    /// buckets (batch·words), negative where there is no word; mask (batch, words), 1 where there is one; gives (batch, tokens·width).
     public func encode<S>(_ buckets: Indices, mask: Tensor<S>, batch: Int, in graph: Graph<S>) -> Tensor<S> {
         graph.add(graph.poolRows(table(buckets, in: graph), batch: batch, mask: mask), graph.parameter(biasName))
     }

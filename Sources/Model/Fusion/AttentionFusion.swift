@@ -1,8 +1,8 @@
 import Layers
 import Tensors
 
-/// Every token of every modality says how much it matters in this moment; what matters is read.
-/// αᵢ = softmax(scoreₘ(tᵢ)) over the tokens that are there; y = M Σ αᵢ valueₘ(tᵢ)
+/// Attention pooling over the tokens of all modalities, with weights from each token itself.
+/// αᵢ = softmax(scoreₘ(tᵢ)) over the tokens that are present; y = M Σ αᵢ valueₘ(tᵢ)
 public struct AttentionFusion: Fusion {
     private let scores: [Linear]
     private let values: [Linear]
@@ -15,25 +15,25 @@ public struct AttentionFusion: Fusion {
         (width, tokens) = (configuration.width, configuration.tokens)
         let C = configuration.width
         scores = configuration.modalities.map { Linear("fusion.score.\($0)", C, 1) }
-        values = configuration.modalities.map { .even("fusion.value.\($0)", C, C) }
-        join = .even("fusion.join", C, configuration.joint)
+        values = configuration.modalities.map { .unitScaled("fusion.value.\($0)", C, C) }
+        join = .unitScaled("fusion.join", C, configuration.joint)
         head = ClassificationHead("head.class", configuration.joint, classes: configuration.classes)
-        prefix = .even("fusion.prefix", C, C)
+        prefix = .unitScaled("fusion.prefix", C, C)
     }
 
     public var parts: [any Layer] { scores + values + [join, head, prefix] }
 
-    public func classify<S>(_ modalities: [Percept<S>], in graph: Graph<S>) -> Verdict<S> {
+    public func classify<S>(_ modalities: [Percept<S>], in graph: Graph<S>) -> FusionOutput<S> {
         let batch = modalities[0].batch
         let importance = importance(of: modalities, in: graph)
         let read = graph.concatenateRows(zip(values, modalities).map { $0($1.tokens, in: graph) }, batch: batch)
         let mean = graph.poolRows(graph.scaleRows(read, by: importance), batch: batch)
         let joined = join(graph.affine(mean, scale: Double(modalities.count * importance.columns)), in: graph)
         let map = FusionMap(name: "importance", rows: modalities.count, columns: tokens, weights: importance)
-        return Verdict(logits: head(graph.activate(joined, .gelu), in: graph), importance: importance, maps: [map])
+        return FusionOutput(logits: head(graph.activate(joined, .gelu), in: graph), importance: importance, maps: [map])
     }
 
-    /// Tokens weighed against those of the other senses, so that what does not matter now does not distract the trunk.
+    /// Prefix tokens multiplied by their attention weights, so that unimportant tokens have little effect on the trunk.
     public func condition<S>(_ senses: [Percept<S>], in graph: Graph<S>) -> Tensor<S> {
         let importance = importance(of: senses, in: graph)
         let tokens = graph.concatenateRows(senses.map(\.tokens), batch: senses[0].batch)
@@ -41,7 +41,7 @@ public struct AttentionFusion: Fusion {
         return prefix(weighed, in: graph)
     }
 
-    /// (batch, modalities·tokens): shares that sum to 1 over the tokens that are there.
+    /// (batch, modalities·tokens): attention weights, which sum to 1 over the tokens that are present.
     private func importance<S>(of modalities: [Percept<S>], in graph: Graph<S>) -> Tensor<S> {
         let batch = modalities[0].batch
         let raw = zip(scores, modalities).map { $0($1.tokens, in: graph).reshaped([batch, tokens]) }

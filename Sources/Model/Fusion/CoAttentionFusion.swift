@@ -1,45 +1,45 @@
 import Layers
 import Tensors
 
-/// Modalities attend to one another, in both directions of every configured pair, and are then joined.
+/// Cross-modal attention in both directions of every configured pair of modalities, whose results are then concatenated.
 /// https://arxiv.org/abs/1908.02265
 public struct CoAttentionFusion: Fusion {
     private let modalities: [String]
-    private let glances: [Glance]
+    private let attentions: [CrossModalAttention]
     private let junction: Junction
     private let prefix: Linear
 
     public init(_ configuration: MultimodalConfiguration) {
         modalities = configuration.modalities
-        glances = configuration.directions.map { Glance(from: $0.from, to: $0.to, configuration) }
+        attentions = configuration.directions.map { CrossModalAttention(from: $0.from, to: $0.to, configuration) }
         junction = Junction(configuration)
-        prefix = .even("fusion.prefix", configuration.width, configuration.width)
+        prefix = .unitScaled("fusion.prefix", configuration.width, configuration.width)
     }
 
-    public var parts: [any Layer] { glances + [junction, prefix] }
+    public var parts: [any Layer] { attentions + [junction, prefix] }
 
-    public func classify<S>(_ modalities: [Percept<S>], in graph: Graph<S>) -> Verdict<S> {
+    public func classify<S>(_ modalities: [Percept<S>], in graph: Graph<S>) -> FusionOutput<S> {
         let (informed, maps) = informed(modalities, in: graph)
         let seen = zip(informed, modalities).map { tokens, modality in
             graph.scaleRows(tokens.reshaped([modality.batch, tokens.count / modality.batch]), by: modality.present)
         }
-        var verdict = junction(seen, in: graph)
-        verdict.maps = maps
-        return verdict
+        var output = junction(seen, in: graph)
+        output.maps = maps
+        return output
     }
 
-    /// Senses attend to one another only: what is said must not tell the trunk what will be said.
+    /// Senses attend to each other but not to the text: otherwise the prefix would reveal the tokens that the trunk predicts.
     public func condition<S>(_ senses: [Percept<S>], in graph: Graph<S>) -> Tensor<S> {
         prefix(graph.concatenateRows(informed(senses, in: graph).tokens, batch: senses[0].batch), in: graph)
     }
 
-    /// Every modality's tokens and what they read in the others that it is paired with.
+    /// Every modality's tokens plus the results of their attention to the modalities that it is paired with.
     private func informed<S>(_ percepts: [Percept<S>], in graph: Graph<S>) -> (tokens: [Tensor<S>], maps: [FusionMap<S>]) {
         let known = Dictionary(uniqueKeysWithValues: zip(modalities, percepts))
         var maps: [FusionMap<S>] = []
         let tokens = zip(modalities, percepts).map { name, percept in
-            let seen = glances.filter { $0.from == name }.compactMap { glance in
-                known[glance.to].map { glance(percept, $0, in: graph, noting: &maps) }
+            let seen = attentions.filter { $0.from == name }.compactMap { attention in
+                known[attention.to].map { attention(percept, $0, in: graph, noting: &maps) }
             }
             return graph.sum([percept.tokens] + seen)
         }
@@ -47,8 +47,8 @@ public struct CoAttentionFusion: Fusion {
     }
 }
 
-/// One modality's tokens attending to another's.
-private struct Glance: Composite {
+/// Cross-modal attention from one modality's tokens to another's.
+private struct CrossModalAttention: Composite {
     let from: String, to: String
     private let read: CrossAttention
 
@@ -60,17 +60,17 @@ private struct Glance: Composite {
 
     var parts: [any Layer] { [read] }
 
-    /// Nothing is added where the other modality is not there, the bias apart.
+    /// If the other modality is absent, the result is the bias only.
     func callAsFunction<S>(
         _ percept: Percept<S>, _ other: Percept<S>, in graph: Graph<S>, noting maps: inout [FusionMap<S>]
     ) -> Tensor<S> {
         let batch = percept.batch
-        let (told, weights) = read.attend(percept.tokens, to: other.tokens, batch: batch, keyMask: other.tokensPresent, in: graph)
+        let (attended, weights) = read.attend(percept.tokens, to: other.tokens, batch: batch, keyMask: other.tokensPresent, in: graph)
         maps.append(
             FusionMap(
                 name: "\(from).to.\(to)", rows: weights.rows / batch, columns: weights.columns,
                 weights: weights.reshaped([batch, weights.count / batch])))
-        return told
+        return attended
     }
 }
 

@@ -1,19 +1,19 @@
 import Layers
 import Tensors
 
-/// Features projected, put side by side, into one model.
+/// Concatenates the modalities' tokens and classifies them with one head.
 public struct EarlyFusion: Fusion {
     private let junction: Junction
     private let prefix: Linear
 
     public init(_ configuration: MultimodalConfiguration) {
         junction = Junction(configuration)
-        prefix = .even("fusion.prefix", configuration.width, configuration.width)
+        prefix = .unitScaled("fusion.prefix", configuration.width, configuration.width)
     }
 
     public var parts: [any Layer] { [junction, prefix] }
 
-    public func classify<S>(_ modalities: [Percept<S>], in graph: Graph<S>) -> Verdict<S> {
+    public func classify<S>(_ modalities: [Percept<S>], in graph: Graph<S>) -> FusionOutput<S> {
         junction(modalities.map { $0.joined(in: graph) }, in: graph)
     }
 

@@ -1,8 +1,8 @@
 import Layers
 import Tensors
 
-/// Modalities side by side, one projection over all of them, and a head: the projection of what is joined is the sum of
-/// the projections of its parts, so each part's share in it can be told.
+/// Concatenates modalities, projects them together and classifies them. The projection is computed as a sum of projections of the
+/// modalities, so that the share of each is known.
 struct Junction: Composite {
     private let projections: [Linear]
     private let head: ClassificationHead
@@ -18,10 +18,10 @@ struct Junction: Composite {
 
     var parts: [any Layer] { projections + [head] }
 
-    /// Each (batch, tokens·width), zeros where the modality is not there.
-    func callAsFunction<S>(_ modalities: [Tensor<S>], in graph: Graph<S>) -> Verdict<S> {
+    /// modalities: each (batch, tokens·width), zeros where the modality is absent.
+    func callAsFunction<S>(_ modalities: [Tensor<S>], in graph: Graph<S>) -> FusionOutput<S> {
         let summands = zip(projections, modalities).map { $0($1, in: graph) }
         let joined = graph.activate(graph.sum(summands), .gelu)
-        return Verdict(logits: head(joined, in: graph), importance: graph.energies(summands))
+        return FusionOutput(logits: head(joined, in: graph), importance: graph.energies(summands))
     }
 }

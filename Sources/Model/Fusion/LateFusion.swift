@@ -1,17 +1,17 @@
 import Layers
 import Tensors
 
-/// How late fusion joins what its experts think.
+/// How late fusion combines the logits of the modalities' own heads, the experts.
 enum Combination: String {
-    /// Σ wₘ logitsₘ with learned weights: a product of experts that learns whom to trust.
+    /// Σ wₘ logitsₘ with learned weights: a weighted product of experts.
     case learned
     /// Σ logitsₘ: the product of experts.  https://doi.org/10.1162/089976602760128018
     case product
-    /// ln Σ pₘ: the mixture, in which every present expert has one voice.
+    /// ln Σ pₘ: the mixture of experts, with equal weights of those present.
     case mean
 }
 
-/// A model for each modality, joined at the output; each is usable alone, as `opinion`.
+/// Combines the class logits of one model for each modality; each model's own logits are its `opinion`.
 public struct LateFusion: Fusion {
     private let combination: Combination
     private let weights: [Gain]
@@ -23,21 +23,21 @@ public struct LateFusion: Fusion {
         }
         self.combination = combination
         weights = combination == .learned ? configuration.modalities.map { Gain("fusion.weight.\($0)") } : []
-        prefix = .even("fusion.prefix", configuration.width, configuration.width)
+        prefix = .unitScaled("fusion.prefix", configuration.width, configuration.width)
     }
 
     public var parts: [any Layer] { weights + [prefix] }
 
-    public func classify<S>(_ modalities: [Percept<S>], in graph: Graph<S>) -> Verdict<S> {
+    public func classify<S>(_ modalities: [Percept<S>], in graph: Graph<S>) -> FusionOutput<S> {
         let opinions = modalities.map { modality in
             graph.scaleRows(
                 combination == .mean ? graph.softmax(modality.opinion) : modality.opinion, by: modality.present)
         }
         let summands = combination == .learned ? zip(weights, opinions).map { $0($1, in: graph) } : opinions
         let sum = graph.sum(summands)
-        // The offset keeps the logarithm finite where no modality is there.
+        // The offset keeps the logarithm finite where no modality is present.
         let logits = combination == .mean ? graph.activate(graph.affine(sum, offset: 1e-6), .logarithm) : sum
-        return Verdict(logits: logits, importance: graph.energies(summands))
+        return FusionOutput(logits: logits, importance: graph.energies(summands))
     }
 
     public func condition<S>(_ senses: [Percept<S>], in graph: Graph<S>) -> Tensor<S> {
@@ -45,7 +45,7 @@ public struct LateFusion: Fusion {
     }
 }
 
-/// One learned factor, which starts at 1.
+/// One learned factor, initially 1.
 struct Gain: Layer {
     let name: String
 

@@ -1,9 +1,10 @@
 import Layers
 import Tensors
 
-/// GPT-2: a stack of blocks over token embeddings, with a head that tells the next token.
+/// GPT-2: a stack of transformer blocks over token embeddings, with a head that predicts the next token.
 ///
-/// It is a description. Parameters are named as in Hugging Face's checkpoints, without the prefix `transformer.`.
+/// It describes the model and holds no numbers. Parameters are named as in Hugging Face's checkpoints, without the prefix
+/// `transformer.`.
 ///
 ///     let model = GPT2(GPT2Configuration(vocabularySize: 256, positions: 64, width: 32, layers: 2, heads: 4))
 ///     let store = model.initialStore(of: Float.self, using: &generator)
@@ -13,6 +14,7 @@ import Tensors
 ///     graph.forward()
 ///     graph.backward(from: text.loss)
 public struct GPT2: Trunk {
+    /// The model's shape.
     public let configuration: GPT2Configuration
     private let tokens: Embedding
     private let places: Embedding
@@ -20,8 +22,8 @@ public struct GPT2: Trunk {
     private let norm: LayerNorm
 
     /// - Parameters:
-    ///   - configuration: one without a problem.
-    ///   - adapters: low-rank weights beside some projections, which may then be all that learns.
+    ///   - configuration: a valid one: its `problem` is nil.
+    ///   - adapters: low-rank adapters of some projections, which may be all that learns.
     public init(_ configuration: GPT2Configuration, adapters: Adapters? = nil) {
         if let problem = configuration.problem { preconditionFailure("\(problem.key) \(problem.sentence)") }
         let c = configuration
@@ -67,7 +69,7 @@ public struct GPT2: Trunk {
         return parts[2].hasPrefix("ln_") ? .norm(block: block) : .block(block)
     }
 
-    /// Token embeddings plus places, which count from `firstPlace`. ids (batch·T); gives (batch·T, C).
+    /// Token embeddings plus position embeddings, for positions from `firstPlace` on. ids (batch·T); gives (batch·T, C).
     public func embed<S>(_ ids: Indices, batch: Int, firstPlace: Int = 0, in graph: Graph<S>) -> Tensor<S> {
         let T = ids.count / batch
         precondition(firstPlace + T <= configuration.positions, "\(firstPlace + T) tokens in \(configuration.positions) positions")
@@ -75,13 +77,13 @@ public struct GPT2: Trunk {
         return graph.add(tokens(ids, in: graph), places(order, in: graph))
     }
 
-    /// The embeddings of tokens at places of any order, (ids, C); a row of zeros where both are negative.
+    /// Embeddings of tokens at given positions, (ids, C); a row of zeros where both are negative.
     func embed<S>(_ ids: Indices, at places: Indices, in graph: Graph<S>) -> Tensor<S> {
         graph.add(tokens(ids, in: graph), self.places(places, in: graph))
     }
 
-    /// The blocks and the last norm, over embeddings of any origin in packed sequences, whose first `prefix` rows are seen by all.
-    /// x (rows, C), the same shape back; keyMask (sequences, longest), 1 where present.
+    /// The blocks and the last norm, over packed sequences of embeddings; all positions attend to the first `prefix` rows.
+    /// x (rows, C); keyMask (sequences, longest), 1 where present; gives x's shape.
     func trunk<S>(_ x: Tensor<S>, packing: PackedSequences, prefix: Int, keyMask: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
         let y = blocks.reduce(x) { x, block in
             block(x, batch: packing.count, visibility: .causal(prefix: prefix), keyMask: keyMask, packing: packing, in: graph)
@@ -90,7 +92,7 @@ public struct GPT2: Trunk {
     }
 
     /// The blocks and the last norm, over embeddings of any origin.
-    /// x (batch·T, C), the same shape back; the first `prefix` of every T are seen by all; keyMask (batch, T), 1 where present.
+    /// x (batch·T, C); all positions attend to the first `prefix` of every T; keyMask (batch, T), 1 where present; gives x's shape.
     /// With `recomputing`, blocks share their memory and are computed twice.
     public func trunk<S>(
         _ x: Tensor<S>, batch: Int, prefix: Int = 0, keyMask: Tensor<S>? = nil, recomputing: Bool = false, in graph: Graph<S>

@@ -19,9 +19,9 @@ public struct GPT2Configuration: Sendable, Equatable {
     public var epsilon = 1e-5
     /// `activation_function`
     public var activation = Activation.gelu
-    /// `initializer_range`: the deviation of starting weights.
+    /// `initializer_range`: the standard deviation of initial weights.
     public var deviation = 0.02
-    /// `tie_word_embeddings`: the head reads with the embedding's own table.
+    /// `tie_word_embeddings`: whether the head uses the embedding's table.
     public var isTied = true
 
     public init(
@@ -34,23 +34,23 @@ public struct GPT2Configuration: Sendable, Equatable {
         self.heads = heads
     }
 
-    /// The most of any size, of layers, and of numbers altogether: beyond what anybody has, and far from overflowing.
+    /// The largest valid size, number of layers, and total number of parameters: beyond any existing model, and far from overflow.
     public static let sizeLimit = 1 << 24, layerLimit = 1 << 12, parameterLimit = 1 << 40
 
-    /// Tensors that a block has.
+    /// The number of tensors of a block.
     static let tensorsPerBlock = 12
 
-    /// Numbers of a model of this shape, adapters aside, or the largest `Int`.
+    /// The number of parameters of a model of this shape, without adapters; at most the largest `Int`.
     public var parameterCount: Int {
         func product(_ sizes: Int...) -> Int { sizes.reduce(1) { $0.clampedMultiplying(by: $1) } }
         let hidden = hidden ?? width.clampedMultiplying(by: 4)
-        // Weights of attention and MLP, their biases, and two norms.
+        // The weights of attention and MLP, their biases, and two norms.
         let block = [product(4, width, width), product(2, width, hidden), product(9, width), hidden].reduce(0) { $0.clampedAdding($1) }
         let tables = product(isTied ? 1 : 2, vocabularySize, width).clampedAdding(product(positions, width))
         return tables.clampedAdding(product(layers, block)).clampedAdding(product(2, width))
     }
 
-    /// What makes no sense, as the key and a sentence; nil if all is well.
+    /// An invalid value, as the key and a sentence; nil if all are valid.
     public var problem: (key: String, sentence: String)? {
         let sizes = [
             ("vocab_size", vocabularySize), ("n_positions", positions), ("n_embd", width), ("n_layer", layers), ("n_head", heads),

@@ -1,17 +1,18 @@
 import Layers
 import Tensors
 
-/// Which parameters of a GPT-2 learn. What does not learn costs no gradient arithmetic and no optimiser memory.
+/// Which parameters of a GPT-2 learn. The others cost no gradient arithmetic and no optimiser memory.
 public enum LearningScope: Sendable, Equatable {
+    /// All parameters.
     case all
-    /// The last blocks and the last norm.
+    /// The last n blocks and the last norm.
     case lastBlocks(Int)
     /// Every norm, and the head: a tied head is the embedding's table.
     case headAndNorms
-    /// The low-rank adapters the model was made with.
+    /// The model's low-rank adapters.
     case adapters
 
-    /// For `Graph(parameters:learning:)`.
+    /// Whether a parameter learns; for `Graph(parameters:learning:)`.
     public func learns(_ parameter: Parameter, in configuration: GPT2Configuration) -> Bool {
         let parts = parameter.name.split(separator: ".")
         switch self {

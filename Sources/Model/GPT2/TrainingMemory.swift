@@ -2,23 +2,31 @@ import Layers
 import Statistics
 import Tensors
 
-/// The bytes that training a GPT-2 takes, counted before anything is allocated, as the graph and the optimiser allocate them.
+/// The bytes that training a GPT-2 takes, computed before anything is allocated, as the graph and the optimiser allocate them.
 ///
-/// Beside them stand the program, the text's tokens and what the matrix products pack: some tens of megabytes.
+/// The program itself, the text's tokens and the buffers of matrix products are not included: some tens of megabytes.
 public struct TrainingMemory: Sendable, Equatable {
+    /// Bytes of all parameters.
     public let parameters: Int
+    /// Bytes of the gradients of the parameters that learn.
     public let gradients: Int
-    /// The optimiser's.
+    /// Bytes of the optimiser's moments.
     public let moments: Int
-    /// What a step computes, with its gradients.
+    /// Bytes of activations and their gradients.
     public let activations: Int
 
+    /// All bytes.
     public var total: Int { [gradients, moments, activations].reduce(parameters) { $0.clampedAdding($1) } }
 
     /// - Parameters:
-    ///   - moments: numbers that the optimiser keeps for each weight that learns.
+    ///   - configuration: the model's shape.
+    ///   - adapters: the model's adapters, if any.
+    ///   - scope: which parameters learn.
+    ///   - moments: numbers that the optimiser stores for each weight that learns.
+    ///   - batch: sequences of a forward pass.
+    ///   - time: tokens of a sequence.
     ///   - recomputing: whether blocks share their memory.
-    ///   - members: of the team that takes the step.
+    ///   - members: threads of the team.
     public init(
         _ configuration: GPT2Configuration, adapters: Adapters? = nil, scope: LearningScope, moments: Int, batch: Int, time: Int,
         recomputing: Bool = false, members: Int = 1
@@ -36,15 +44,15 @@ public struct TrainingMemory: Sendable, Equatable {
     }
 }
 
-/// Walks through a model in the order in which it is recorded, and counts instead of allocating.
+/// Goes through a model in the order in which it is recorded, and counts instead of allocating.
 private struct Sketch {
-    /// Numbers.
+    /// Numbers counted so far.
     var count = 0
     private let c: GPT2Configuration
     private let adapters: Adapters?
     private let batch: Int, time: Int, members: Int
     private let learned: Set<String>
-    /// Numbers of the memory that blocks share, and of its gradients, by the order of allocation; nil where they share none.
+    /// Sizes of the memory that blocks share, and of its gradients, in the order of allocation; nil outside a shared part.
     private var shared: [(values: Int, gradients: Int)]?
     private var next = 0
 
@@ -75,7 +83,7 @@ private struct Sketch {
         allocate(1, needs)
     }
 
-    /// Logits, the loss of every row, whether it counts (which no parts share), and the level kept for backward.
+    /// Logits, the loss of every row, whether it counts (not in shared memory), and the level kept for backward.
     private mutating func losses(_ rows: Int, _ needs: Bool) -> Bool {
         let needs = needs || learned.contains(c.isTied ? "wte.weight" : "lm_head.weight")
         allocate(rows.clampedMultiplying(by: c.vocabularySize), needs)
@@ -86,33 +94,33 @@ private struct Sketch {
     }
 
     private mutating func sharedLosses(_ needs: Bool, _ slots: inout [(values: Int, gradients: Int)]) -> Bool {
-        var told = needs
+        var lossNeeds = needs
         func add(_ part: Int) {
             allocate(part.clampedMultiplying(by: c.width), needs)
             (shared, next) = (slots, 0)
-            told = losses(part, needs)
-            allocate(1, told)
+            lossNeeds = losses(part, needs)
+            allocate(1, lossNeeds)
             if let used = shared { (slots, shared) = (used, nil) }
-            allocate(part, told)
+            allocate(part, lossNeeds)
         }
         let (whole, rest) = rows.quotientAndRemainder(dividingBy: rowsOfLogits)
         if whole > 0 { add(rowsOfLogits) }
         if whole > 1 {
-            // The first has made the memory that they share; the others take the same each.
+            // The first part has allocated the shared memory; each of the others takes the same amount besides.
             let before = count
             add(rowsOfLogits)
             count = count.clampedAdding((whole - 2).clampedMultiplying(by: count - before))
         }
         if rest > 0 { add(rest) }
-        allocate(rows, told)
+        allocate(rows, lossNeeds)
         allocate(rows, false)
-        return told
+        return lossNeeds
     }
 
     private mutating func allocate(_ numbers: Int, _ needsGradient: Bool) {
         guard var slots = shared else { return count = count.clampedAdding(numbers.clampedMultiplying(by: needsGradient ? 2 : 1)) }
         if next == slots.count { slots.append((0, 0)) }
-        // Where a larger buffer takes a smaller one's place, earlier parts hold on to theirs.
+        // If a larger buffer replaces a smaller one, earlier parts keep theirs.
         if slots[next].values < numbers {
             count = count.clampedAdding(numbers)
             slots[next].values = numbers
@@ -162,11 +170,11 @@ private struct Sketch {
         let attended = needs || read
         allocate(rows.clampedMultiplying(by: c.width), attended)
         let hidden = c.hidden ?? 4 * c.width
-        var thought = norm("\(name).ln_2", attended)
-        thought = linear("\(name).mlp.c_fc", hidden, thought)
-        allocate(rows.clampedMultiplying(by: hidden), thought)
-        thought = linear("\(name).mlp.c_proj", c.width, thought)
-        allocate(rows.clampedMultiplying(by: c.width), attended || thought)
-        return attended || thought
+        var inner = norm("\(name).ln_2", attended)
+        inner = linear("\(name).mlp.c_fc", hidden, inner)
+        allocate(rows.clampedMultiplying(by: hidden), inner)
+        inner = linear("\(name).mlp.c_proj", c.width, inner)
+        allocate(rows.clampedMultiplying(by: c.width), attended || inner)
+        return attended || inner
     }
 }

@@ -1,14 +1,14 @@
 import Tensors
 
-/// How a decoder keeps its weights.
+/// The number format of a decoder's weights.
 public enum DecodingPrecision: String, Sendable, CaseIterable {
-    /// The parameters themselves.
+    /// The parameters themselves, in single precision.
     case float32
-    /// Eight bits a weight: a quarter of the memory to read for every token.
+    /// Eight bits for each weight: a quarter of the memory to read for every token.
     case int8
 }
 
-/// A GPT-2's parameters as its decoder uses them. The store stays alive with them.
+/// A GPT-2's parameters in the form that its decoder uses. It retains the parameter store.
 struct DecoderWeights {
     struct Norm {
         let weight, bias: UnsafePointer<Float>
@@ -84,10 +84,10 @@ struct Projection {
         }
     }
 
-    /// The outputs that a share computes.
+    /// The range of outputs that a share computes.
     func part(of share: Share) -> Range<Int> { share.of(outputs, multiple: 16, grain: 64) }
 
-    /// This member's columns of y (rows, outputs) from x (rows, inputs).
+    /// Computes a share's columns of y (rows, outputs) from x (rows, inputs).
     func apply(
         _ x: UnsafePointer<Float>, rows: Int, into y: UnsafeMutablePointer<Float>, adding: Bool, _ share: Share,
         scratch: UnsafeMutablePointer<Int16>
@@ -120,7 +120,7 @@ struct Projection {
         }
     }
 
-    /// Up to so many vectors are multiplied one by one.
+    /// Up to this number of rows, each row is multiplied by itself.
     private static let fewRows = 2
 
     private func multiply(

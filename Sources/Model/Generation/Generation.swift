@@ -2,31 +2,34 @@ import Statistics
 import Tensors
 import Tokenization
 
-/// Continues prompts token by token, one stream each.
+/// Generates continuations of prompts, token by token, one stream for each prompt.
 ///
 ///     let generation = try Generation(decoder, tokenizer, prompts: [tokens], settings, seed: 1)
 ///     while let pieces = try generation.next() { … }
 ///
-/// A seed and a prompt give the same text whatever else is in the batch.
+/// A seed and a prompt give the same text whatever the other prompts are.
 public final class Generation {
+    /// How texts are generated.
     public struct Settings: Sendable, Equatable {
+        /// How tokens are drawn.
         public var sampling = Sampling()
-        /// The most tokens that a stream adds.
+        /// The maximal number of tokens that a stream adds.
         public var maximumTokens = 128
-        /// A stream ends before the first of these.
+        /// Byte sequences before the first of which a stream ends.
         public var stops: [[UInt8]] = []
+        /// What an update of the parameters does to unfinished texts.
         public var adoption = Adoption.finish
-        /// Where texts begin and end; nil: at the tokenizer's token for the end of a text.
+        /// The tokens at which texts begin and end; nil: the tokenizer's end-of-text token.
         public var bounds: TextBounds?
 
         public init() {}
     }
 
-    /// What an update does to texts that are under way. Keys and values of two versions are never mixed.
+    /// What an update of the parameters does to unfinished texts. Keys and values of two versions are never mixed.
     public enum Adoption: String, Sendable, CaseIterable {
-        /// They are finished with the parameters they began with.
+        /// They are finished with the parameters with which they began.
         case finish
-        /// All their tokens are read again with the new parameters before the next is drawn.
+        /// The cache of keys and values is recomputed with the new parameters before the next token is drawn.
         case recompute
     }
 
@@ -35,14 +38,19 @@ public final class Generation {
         case length, endOfText, stop, context
     }
 
-    /// What a stream adds in one step: a token, and the bytes that may be shown by now.
+    /// What a stream adds in one step.
     public struct Piece: Sendable, Equatable {
+        /// The stream's index.
         public let stream: Int
+        /// The new token; nil if the stream ended with an end token.
         public let token: Int?
+        /// Bytes that can be output: those that may be the beginning of a stop sequence are held back.
         public let bytes: [UInt8]
+        /// Why the stream ended; nil if it continues.
         public let end: End?
     }
 
+    /// Why a text cannot be generated.
     public enum Refusal: Error, Equatable, CustomStringConvertible {
         case emptyPrompt
         case promptTooLong(tokens: Int, positions: Int)
@@ -52,8 +60,8 @@ public final class Generation {
 
         public var description: String {
             switch self {
-            case .emptyPrompt: "the prompt is empty, and neither model nor tokenizer has a token that begins a text"
-            case .promptTooLong(let tokens, let positions): "the prompt has \(tokens) tokens; the model's context holds \(positions)"
+            case .emptyPrompt: "the prompt is empty, and neither the model nor the tokenizer has a token that begins a text"
+            case .promptTooLong(let tokens, let positions): "the prompt has \(tokens) tokens; the model's context has \(positions)"
             case .outOfRange(let token, let size):
                 "token \(token) is not in the model's vocabulary of \(size): this tokenizer is not the model's"
             case .setting(let key, let problem): "\(key) \(problem)"
@@ -77,7 +85,15 @@ public final class Generation {
     private var streams: [Stream]
     private var update: ParameterStore<Float>?
 
-    /// - Parameter prompts: one for each of the decoder's streams; an empty one begins with the token that begins texts.
+    /// Begins the texts and reads the prompts.
+    ///
+    /// - Parameters:
+    ///   - decoder: has as many streams as there are prompts.
+    ///   - tokenizer: turns tokens into bytes.
+    ///   - prompts: token ids, one prompt for each stream; an empty prompt is replaced by the token that begins texts.
+    ///   - settings: how texts are generated.
+    ///   - seed: of the random numbers.
+    /// - Throws: `Refusal`, if a prompt or a setting is invalid.
     public init(
         _ decoder: TextDecoder, _ tokenizer: any Tokenizer, prompts: [[Int]], _ settings: Settings, seed: UInt64
     ) throws(Refusal) {
@@ -100,27 +116,30 @@ public final class Generation {
                     tokens: tokens, promptLength: tokens.count, random: RandomSource(seed: seed &+ UInt64(number)),
                     stop: StopFinder(settings.stops), end: settings.maximumTokens > 0 ? nil : .length))
         }
-        readAgain()
+        recomputeCache()
     }
 
+    /// Whether all streams have ended.
     public var isDone: Bool { streams.allSatisfy { $0.end != nil } }
 
-    /// All tokens of a stream, the prompt's first.
+    /// All tokens of a stream, including the prompt.
     public func tokens(of stream: Int) -> [Int] { streams[stream].tokens }
 
-    /// What was added to a stream's prompt, or to the token that stands for an empty one.
+    /// The tokens that a stream has added to its prompt.
     public func added(to stream: Int) -> ArraySlice<Int> { streams[stream].tokens[streams[stream].promptLength...] }
 
-    /// Hands over newer parameters of the same model, which nobody changes from here on.
+    /// Sets newer parameters of the same model, which must not change any more; `Settings.adoption` says when they are used.
     public func adopt(_ parameters: ParameterStore<Float>) { update = parameters }
 
-    /// Draws one token in every stream that has not ended; nil when all have.
+    /// Draws one token in every stream that has not ended.
+    /// - Returns: what each stream adds; nil when all have ended.
+    /// - Throws: `Refusal.notFinite`, if a logit is not finite.
     public func next() throws(Refusal) -> [Piece]? {
         guard !isDone else { return nil }
         if let update, settings.adoption == .recompute {
             decoder.adopt(update)
             self.update = nil
-            readAgain()
+            recomputeCache()
         }
         decoder.advance(streams.map { $0.end == nil ? $0.tokens.last : nil })
         var pieces: [Piece] = []
@@ -128,14 +147,14 @@ public final class Generation {
         return pieces
     }
 
-    /// The parameters that came while texts were finished with the old ones; for the next generation.
+    /// Returns and removes the parameters set by `adopt` that were not used; for the next generation.
     public func takeUpdate() -> ParameterStore<Float>? {
         defer { update = nil }
         return update
     }
 
-    /// Reads all but the last token of every stream, which the next step reads.
-    private func readAgain() {
+    /// Reads all tokens of every stream but the last, which the next step reads.
+    private func recomputeCache() {
         for (index, stream) in streams.enumerated() where stream.end == nil {
             decoder.forget(index)
             decoder.read(stream.tokens.dropLast(), stream: index)
@@ -152,7 +171,7 @@ public final class Generation {
             return Piece(stream: index, token: nil, bytes: streams[index].stop.flush(), end: .endOfText)
         }
         streams[index].tokens.append(token)
-        // A model's vocabulary may be wider than its tokenizer's; such a token has no bytes.
+        // A model's vocabulary may be larger than its tokenizer's; such a token has no bytes.
         let word = (try? tokenizer.decode([token])) ?? []
         var (bytes, isStopped) = streams[index].stop.pass(word)
         let count = streams[index].tokens.count

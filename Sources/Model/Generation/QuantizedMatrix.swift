@@ -1,10 +1,10 @@
 import CVector
 import Tensors
 
-/// A matrix in eight bits, a scale for every row: w ≈ scale · q with |q| ≤ 127, rounded to nearest.
+/// A matrix of 8-bit integers with a scale for every row: w ≈ scale · q with |q| ≤ 127, rounded to nearest.
 /// https://arxiv.org/abs/2208.07339, §2.1
 ///
-/// The vector it multiplies is taken in twelve bits, so that products add up in 32 bits for runs of 4,096.
+/// The vector it multiplies is quantised to 12 bits, so that 4,096 products can be summed in 32 bits.
 struct QuantizedMatrix {
     let rows: Int
     let columns: Int
@@ -13,7 +13,7 @@ struct QuantizedMatrix {
 
     static let run = 4_096
 
-    /// w (rows, columns), as it lies in memory or transposed.
+    /// w (rows, columns), stored row by row or transposed.
     init(_ w: Matrix<Float>, rows: Int, columns: Int) {
         self.rows = rows
         self.columns = columns
@@ -50,7 +50,7 @@ struct QuantizedMatrix {
     }
 }
 
-/// A vector in twelve bits, in memory that is used again and again.
+/// A vector of 12-bit integers with a scale, in memory that the caller reuses.
 struct QuantizedVector {
     private(set) var values: UnsafeMutablePointer<Int16>
     private(set) var scale: Float = 0
@@ -78,7 +78,7 @@ struct QuantizedVector {
     }
 }
 
-/// Numbers that live as long as someone holds them, zero at first.
+/// A reference-counted array of numbers, initially zero.
 final class Memory<Element: Numeric> {
     let pointer: UnsafeMutablePointer<Element>
     let count: Int

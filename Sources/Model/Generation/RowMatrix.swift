@@ -1,20 +1,21 @@
 import CVector
 import Tensors
 
-/// A matrix (rows, columns) whose rows lie one after the other, so that a product with one vector reads memory from end to end: what a token waits for.
+/// A matrix (rows, columns) stored row by row, so that a product with a vector reads memory sequentially, which decides the time
+/// of a token.
 struct RowMatrix {
     let rows, columns: Int
     let pointer: UnsafePointer<Float>
-    /// What `pointer` points to, where it is no memory of others.
+    /// The memory of `pointer`, if the matrix owns it.
     private let own: Memory<Float>?
 
-    /// w (rows, columns), as it lies in memory; nil where its rows do not lie one after the other.
+    /// w (rows, columns) in its own memory; nil if its rows are not contiguous.
     init?(_ w: Matrix<Float>, rows: Int, columns: Int) {
         guard !w.isTransposed, w.stride == columns else { return nil }
         (self.rows, self.columns, pointer, own) = (rows, columns, w.pointer, nil)
     }
 
-    /// A copy of w (rows, columns) that lies in memory transposed, (columns, rows).
+    /// A copy of w (rows, columns), which is stored transposed, (columns, rows).
     init(copying w: Matrix<Float>, rows: Int, columns: Int) {
         let copy = Memory<Float>(rows * columns), block = 32
         for row in stride(from: 0, to: rows, by: block) {

@@ -4,13 +4,13 @@ import Statistics
 /// How the next token is drawn from a model's logits; the steps and their order are those of transformers' `generate`.
 /// https://huggingface.co/docs/transformers/internal/generation_utils
 public struct Sampling: Sendable, Equatable {
-    /// Divides the logits; 0 always takes the likeliest.
+    /// Divides the logits; at 0 the most likely token is taken.
     public var temperature = 1.0
-    /// Only this many of the likeliest; 0 for all.
+    /// Draws from only so many of the most likely tokens; 0 for all.
     public var topK = 0
-    /// Only the likeliest that together reach this probability.  https://arxiv.org/abs/1904.09751
+    /// Draws from only the most likely tokens that together reach this probability.  https://arxiv.org/abs/1904.09751
     public var topP = 1.0
-    /// Logits of tokens that were there before are divided by it where positive, multiplied where negative.
+    /// Logits of tokens that occurred before are divided by it if positive, multiplied by it if negative.
     /// https://arxiv.org/abs/1909.05858
     public var repetitionPenalty = 1.0
 
@@ -21,7 +21,7 @@ public struct Sampling: Sendable, Equatable {
         self.repetitionPenalty = repetitionPenalty
     }
 
-    /// What makes no sense, as a key and a sentence; nil if all is well.
+    /// An invalid value, as the key and a sentence; nil if all are valid.
     public var problem: (key: String, sentence: String)? {
         if !(temperature >= 0 && temperature.isFinite) { return ("temperature", "is \(temperature); it must be 0 or more") }
         if topK < 0 { return ("topK", "is \(topK); it must be 0 or more") }
@@ -32,7 +32,13 @@ public struct Sampling: Sendable, Equatable {
         return nil
     }
 
-    /// The next token, or nil where a logit is not finite. Changes the logits.
+    /// Draws the next token.
+    ///
+    /// - Parameters:
+    ///   - logits: (V); they are changed.
+    ///   - history: the tokens before, for the repetition penalty.
+    ///   - random: the source of random numbers.
+    /// - Returns: the token; nil if a logit is not finite.
     public func token(
         from logits: UnsafeMutableBufferPointer<Float>, after history: [Int], using random: inout RandomSource
     ) -> Int? {
@@ -46,11 +52,11 @@ public struct Sampling: Sendable, Equatable {
             if logits[token] > logits[best] { best = token }
         }
         if temperature == 0 || topK == 1 { return best }
-        return draw(likeliest(logits, best: logits[best]), using: &random)
+        return draw(mostLikely(logits, best: logits[best]), using: &random)
     }
 
-    /// Candidates and their weights, the likeliest first. What is e⁴⁰ times less likely than the best is never drawn.
-    private func likeliest(_ logits: UnsafeMutableBufferPointer<Float>, best: Float) -> [(token: Int, weight: Double)] {
+    /// Candidates and their weights. A token that is e⁴⁰ times less likely than the best is never drawn.
+    private func mostLikely(_ logits: UnsafeMutableBufferPointer<Float>, best: Float) -> [(token: Int, weight: Double)] {
         var candidates: [(token: Int, weight: Double)] = []
         for token in logits.indices {
             let exponent = Double(logits[token] - best) / temperature

@@ -1,11 +1,11 @@
-/// Lets bytes pass until one of some sequences comes, holding back only what may be its beginning.
+/// Finds the first of some byte sequences in a stream of bytes. It holds back only bytes that may be the beginning of one.
 struct StopFinder {
     private let stops: [[UInt8]]
     private var held: [UInt8] = []
 
     init(_ stops: [[UInt8]]) { self.stops = stops.filter { !$0.isEmpty } }
 
-    /// The bytes that may pass, and whether a stop has come; it and what follows do not pass.
+    /// Takes the next bytes; returns those that can be output, and whether a stop sequence was found, which ends the output.
     mutating func pass(_ bytes: [UInt8]) -> (bytes: [UInt8], isStopped: Bool) {
         held += bytes
         if let start = held.indices.first(where: { start in stops.contains { held[start...].starts(with: $0) } }) {
@@ -19,7 +19,7 @@ struct StopFinder {
         return (flush(), false)
     }
 
-    /// What was held back, when nothing more comes.
+    /// Returns the bytes that were held back, at the end of the stream.
     mutating func flush() -> [UInt8] {
         defer { held = [] }
         return held

@@ -1,8 +1,8 @@
 import Foundation
 import Tensors
 
-/// A GPT-2 that reads the tokens of several streams as they come and keeps their keys and values, so that one more token
-/// costs one row of every layer. It computes what the recorded graph computes.
+/// Incremental inference of a GPT-2 for several token streams: it caches their keys and values, so that one more token costs one
+/// row of every layer. It computes the same as the recorded graph.
 ///
 ///     let decoder = TextDecoder(model, parameters, streams: 1)
 ///     decoder.read(prompt.dropLast(), stream: 0)
@@ -11,30 +11,33 @@ import Tensors
 ///
 /// A decoder has one owner: it is not `Sendable`.
 public final class TextDecoder {
+    /// The model's shape.
     public let configuration: GPT2Configuration
+    /// The number of streams.
     public let streams: Int
+    /// The number format of the weights.
     public let precision: DecodingPrecision
-    /// The most embeddings that may stand before a stream's tokens.
+    /// The maximal number of prefix embeddings before a stream's tokens.
     public let prefixLimit: Int
-    /// How many tokens each stream has read.
+    /// The number of tokens that each stream has read.
     public private(set) var lengths: [Int]
-    /// How many embeddings stand before them.
+    /// The number of prefix embeddings of each stream.
     private var prefixLengths: [Int]
 
     private let team: Team
     private var weights: DecoderWeights
-    /// What is read in one pass.
+    /// The rows of the current pass.
     private var rows: [Row] = []
-    /// Rows that want logits, in the order of the logits.
+    /// Rows whose logits are computed, in the order of the logits.
     private var asked: [Int] = []
     private var logitsRow: [Int?]
 
     /// A token, or an embedding of the prefix, of one stream.
     private struct Row {
         let stream: Int
-        /// Where its key and value are kept, and how many keys it sees.
+        /// The cache slot of its key and value, and the number of keys that it attends to.
         let slot, seen: Int
-        /// A token and its place, or a row of the prefix.
+        /// A token and its position; nil for a row of the prefix.
         let input: (token: Int, place: Int)?
     }
 
@@ -46,16 +49,23 @@ public final class TextDecoder {
     private let last, allLogits: Memory<Float>
     /// (prefixLimit, C)
     private let prefix: Memory<Float>
-    /// Per share: scores over places, a quantised vector.
+    /// For each share: scores over positions, a quantised vector.
     private let scores: Memory<Float>
     private let quantized: Memory<Int16>
 
-    /// The most rows in one pass.
+    /// The maximal number of rows in one pass.
     private static let rowLimit = 32
     private let inOrder: Bool
 
-    /// - Parameter inOrder: in floats, keeps a copy of the layers' weights in the order that a token reads them in, made anew with every version:
-    ///   faster where many tokens follow.
+    /// - Parameters:
+    ///   - model: the model.
+    ///   - parameters: its parameters, which must not change while the decoder uses them.
+    ///   - streams: the number of streams.
+    ///   - prefixLimit: the maximal number of prefix embeddings of a stream.
+    ///   - precision: the number format of the weights.
+    ///   - inOrder: with `float32`, stores a copy of the layers' weights in the order in which a token reads them, made for every
+    ///     version of the parameters: faster if many tokens follow.
+    ///   - team: the threads that compute.
     public init(
         _ model: GPT2, _ parameters: ParameterStore<Float>, streams: Int = 1, prefixLimit: Int = 0,
         precision: DecodingPrecision = .float32, inOrder: Bool = false, team: Team = .solo
@@ -88,20 +98,20 @@ public final class TextDecoder {
         quantized = Memory(team.count * max(c.width, hidden))
     }
 
-    /// Takes other parameters of the same model; all streams begin anew.
+    /// Uses other parameters of the same model; all streams are reset.
     public func adopt(_ parameters: ParameterStore<Float>) {
         weights = DecoderWeights(configuration, parameters, precision, inOrder: inOrder)
         for stream in 0..<streams { forget(stream) }
     }
 
-    /// Begins a stream anew.
+    /// Resets a stream: discards its tokens and prefix.
     public func forget(_ stream: Int) {
         lengths[stream] = 0
         prefixLengths[stream] = 0
         logitsRow[stream] = nil
     }
 
-    /// Puts embeddings (count, C), each of which sees all of them, before the tokens of a stream that has read none yet.
+    /// Reads prefix embeddings (count, C) into a stream that has read nothing yet; they all attend to each other.
     public func read(prefix embeddings: [Float], stream: Int) {
         let C = configuration.width, count = embeddings.count / C
         precondition(
@@ -115,7 +125,7 @@ public final class TextDecoder {
         team.run(self)
     }
 
-    /// Reads tokens into one stream without asking what comes next.
+    /// Reads tokens into one stream without computing logits.
     public func read(_ tokens: some Collection<Int>, stream: Int) {
         var rest = tokens[...]
         while !rest.isEmpty {
@@ -126,7 +136,9 @@ public final class TextDecoder {
         }
     }
 
-    /// Reads one token into every stream that has one and computes the logits of what comes next there.
+    /// Reads one token into every stream that has one, and computes the logits of the next token there.
+    ///
+    /// - Parameter tokens: one for each stream; nil for a stream that does not advance.
     public func advance(_ tokens: [Int?]) {
         precondition(tokens.count == streams, "\(tokens.count) tokens for \(streams) streams")
         rows = []
@@ -138,14 +150,14 @@ public final class TextDecoder {
         if !rows.isEmpty { team.run(self) }
     }
 
-    /// (V), of a stream that took part in the last `advance`; they may be changed.
+    /// The logits (V) of a stream that the last `advance` has advanced; the caller may change them.
     public func logits(of stream: Int) -> UnsafeMutableBufferPointer<Float> {
         guard let row = logitsRow[stream] else { preconditionFailure("stream \(stream) has not advanced") }
         let V = configuration.vocabularySize
         return UnsafeMutableBufferPointer(start: allLogits.pointer + row * V, count: V)
     }
 
-    /// (C): what the trunk made of the last token of a stream that took part in the last `advance`.
+    /// The trunk's output (C) for the last token of a stream that the last `advance` has advanced.
     public func hidden(of stream: Int) -> [Float] {
         guard let row = logitsRow[stream] else { preconditionFailure("stream \(stream) has not advanced") }
         let C = configuration.width
@@ -165,12 +177,12 @@ public final class TextDecoder {
 // MARK: - One pass
 
 extension TextDecoder: TeamWork {
-    /// What a layer does, in order; each needs all rows of the one before.
+    /// The operations of a layer, in order; each needs all rows of the one before.
     private enum LayerRound: Int, CaseIterable {
         case project, attend, join, expand, contract
     }
 
-    /// The embedding, every layer's, and where logits are asked for the last norm and the head.
+    /// The embedding, the operations of every layer, and, if logits are computed, the last norm and the head.
     public var rounds: Int { 1 + weights.layers.count * LayerRound.allCases.count + (asked.isEmpty ? 0 : 2) }
 
     public func work(_ share: Share, round: Int) {
@@ -199,7 +211,7 @@ extension TextDecoder: TeamWork {
         }
     }
 
-    /// All rows normalised, for one share: cheaper than waiting for others.
+    /// All rows normalised, computed by each share for itself: cheaper than waiting for other shares.
     private func normalized(_ norm: DecoderWeights.Norm, _ share: Share) -> UnsafeMutablePointer<Float> {
         let own = normed.pointer + share.index * (normed.count / team.count)
         normalize(x.pointer, norm, into: own, rows: 0..<rows.count)
@@ -270,8 +282,8 @@ extension TextDecoder: TeamWork {
         return sums.total + rest
     }
 
-    /// softmax(q · kᵀ / √d) · v over the keys that a row sees. A share has some heads and all rows of them, so every key it
-    /// reads is one that it wrote.
+    /// softmax(q · kᵀ / √d) · v over the keys that a row attends to. A share processes all rows of some heads, so it reads only
+    /// keys that it has written itself.
     private func attend(_ layer: Int, _ share: Share) {
         let C = configuration.width, H = configuration.heads, T = prefixLimit + configuration.positions, D = C / H
         let scores = scores.pointer + share.index * T

@@ -1,7 +1,7 @@
 import Layers
 import Tensors
 
-/// Logits of classes. Its weights start small, so that learning starts from even odds.
+/// A linear layer to class logits. Its initial weights are small, so that all classes are about equally likely at first.
 public struct ClassificationHead: Composite {
     private let linear: Linear
 
@@ -11,6 +11,6 @@ public struct ClassificationHead: Composite {
 
     public var parts: [any Layer] { [linear] }
 
-    /// x (rows, inputs); gives (rows, classes).
+    /// Class logits. x (rows, inputs); gives (rows, classes).
     public func callAsFunction<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> { linear(x, in: graph) }
 }

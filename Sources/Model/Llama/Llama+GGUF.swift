@@ -4,9 +4,11 @@ import GGUF
 import Layers
 import Tensors
 
-/// What of a GGUF file cannot be a model here.
+/// Why a GGUF file cannot be opened as a model or tokenizer.
 public struct GGUFModelError: Error, Equatable, CustomStringConvertible {
+    /// The file's path.
     public let source: String
+    /// What is wrong with it.
     public let problem: String
 
     public var description: String { "\(source): \(problem)" }
@@ -14,7 +16,7 @@ public struct GGUFModelError: Error, Equatable, CustomStringConvertible {
 
 extension LlamaConfiguration {
     /// The shape of a model of the architectures `llama` (Llama, Mistral, SmolLM) and `qwen2`.
-    /// - Throws: `GGUFModelError`: another architecture, or a key that is missing or makes no sense.
+    /// - Throws: `GGUFModelError`, if it has another architecture, or a key is missing or invalid.
     init(_ file: GGUFFile) throws(GGUFModelError) {
         func refuse(_ problem: String) -> GGUFModelError { GGUFModelError(source: file.source, problem: problem) }
         guard let architecture = file.metadata["general.architecture"]?.string else { throw refuse("general.architecture is missing") }
@@ -23,7 +25,7 @@ extension LlamaConfiguration {
         }
         func integer(_ key: String) throws(GGUFModelError) -> Int? {
             guard let value = file.metadata["\(architecture).\(key)"] else { return nil }
-            guard let integer = value.integer else { throw refuse("\(architecture).\(key) is no integer") }
+            guard let integer = value.integer else { throw refuse("\(architecture).\(key) is not an integer") }
             return integer
         }
         func wanted(_ key: String) throws(GGUFModelError) -> Int {
@@ -44,7 +46,7 @@ extension LlamaConfiguration {
         if let given = file.metadata["\(architecture).rope.freq_base"]?.double { rotaryBase = given }
         if let problem { throw refuse("\(problem.key) \(problem.sentence)") }
         if let turned = try integer("rope.dimension_count"), turned != attention.headWidth {
-            throw refuse("\(architecture).rope.dimension_count is \(turned); only whole heads, of \(attention.headWidth), are turned here")
+            throw refuse("\(architecture).rope.dimension_count is \(turned); only the head width, \(attention.headWidth), is supported")
         }
         if let kind = file.metadata["\(architecture).rope.scaling.type"]?.string, kind != "none" {
             guard kind == "linear", let factor = file.metadata["\(architecture).rope.scaling.factor"]?.double, factor > 0, factor.isFinite
@@ -67,8 +69,8 @@ extension LlamaConfiguration {
 }
 
 extension Llama {
-    /// A store filled from a GGUF file's tensors, whatever they are stored as.
-    /// - Throws: `GGUFError`: missing, of another shape, not finite.
+    /// A store with the values of a GGUF file's tensors, in any storage format.
+    /// - Throws: `GGUFError`, if a tensor is missing, of another shape or not finite.
     func parameters(in file: GGUFFile) throws(GGUFError) -> ParameterStore<Float> {
         let places = storedNames
         for parameter in layout.parameters { _ = try file.tensor(places[parameter.name] ?? parameter.name, shape: parameter.shape) }
@@ -80,13 +82,13 @@ extension Llama {
         return store
     }
 
-    /// The heads of a projection whose rows are turned by position; nil for another parameter.
+    /// The number of heads of a projection whose outputs get rotary positions; nil for another parameter.
     private func headsOfRotated(_ name: String) -> Int? {
         if name.contains(".self_attn.q_proj.") { return configuration.heads }
         return name.contains(".self_attn.k_proj.") ? configuration.groups : nil
     }
 
-    /// Files of this architecture keep the two halves of every head's rows as neighbours: row 2i + j of a head is row i + j · D/2 here.
+    /// Files of this architecture interleave the two halves of every head's rows: row 2i + j of a head is row i + j · D/2 here.
     private func unpermute(_ rows: UnsafeMutableBufferPointer<Float>, heads: Int) {
         let D = configuration.attention.headWidth, columns = rows.count / (heads * D), half = D / 2
         let stored = Array(rows)
@@ -100,7 +102,7 @@ extension Llama {
         }
     }
 
-    /// What GGUF calls each parameter.
+    /// The GGUF name of each parameter.
     private var storedNames: [String: String] {
         var names = [
             "model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight", "lm_head.weight": "output.weight",

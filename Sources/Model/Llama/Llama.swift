@@ -1,10 +1,11 @@
 import Layers
 import Tensors
 
-/// Llama and its kin: RMS norms, rotary positions, grouped-query attention, gated MLPs.  https://arxiv.org/abs/2302.13971
+/// Llama and related models: RMS norms, rotary positions, grouped-query attention, gated MLPs.  https://arxiv.org/abs/2302.13971
 ///
-/// It is a description. Parameters are named as in Hugging Face's checkpoints.
+/// It describes the model and holds no numbers. Parameters are named as in Hugging Face's checkpoints.
 public struct Llama: Trunk {
+    /// The model's shape.
     public let configuration: LlamaConfiguration
     private let tokens: Embedding
     private let blocks: [LlamaBlock]
@@ -12,8 +13,8 @@ public struct Llama: Trunk {
     private let frequencies: [Double]
 
     /// - Parameters:
-    ///   - configuration: one without a problem.
-    ///   - adapters: low-rank weights beside some projections, which may then be all that learns.
+    ///   - configuration: a valid one: its `problem` is nil.
+    ///   - adapters: low-rank adapters of some projections, which may be all that learns.
     public init(_ configuration: LlamaConfiguration, adapters: Adapters? = nil) {
         if let problem = configuration.problem { preconditionFailure("\(problem.key) \(problem.sentence)") }
         let c = configuration
@@ -51,7 +52,7 @@ public struct Llama: Trunk {
         return parts[3].hasSuffix("layernorm") ? .norm(block: block) : .block(block)
     }
 
-    /// Token embeddings; places are told to the attention, not added. ids (batch·T); gives (batch·T, C).
+    /// Token embeddings; positions are applied in the attention instead. ids (batch·T); gives (batch·T, C).
     public func embed<S>(_ ids: Indices, batch: Int, firstPlace: Int, in graph: Graph<S>) -> Tensor<S> {
         precondition(
             firstPlace + ids.count / batch <= configuration.positions,
@@ -62,7 +63,7 @@ public struct Llama: Trunk {
     public func trunk<S>(
         _ x: Tensor<S>, batch: Int, prefix: Int, keyMask: Tensor<S>?, recomputing: Bool, in graph: Graph<S>
     ) -> Tensor<S> {
-        precondition(prefix == 0 || configuration.window == nil, "a sliding window has no prefix that all see")
+        precondition(prefix == 0 || configuration.window == nil, "a model with a sliding window cannot have a prefix")
         let rotation = graph.rotation(frequencies: frequencies, positions: x.rows / batch)
         let visibility = configuration.window.map { Visibility.sliding(window: $0) } ?? .causal(prefix: prefix)
         let y = blocks.reduce(x) { x, block in

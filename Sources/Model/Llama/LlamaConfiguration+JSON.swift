@@ -1,9 +1,9 @@
 import StrictJSON
 
 extension LlamaConfiguration {
-    /// Reads Hugging Face's `config.json`, of transformers 4 or 5; keys that are absent have transformers' defaults, and those that do not change the
-    /// function are passed over.
-    /// - Throws: `CheckpointError`: another architecture, or a variant that computes something else.
+    /// Reads Hugging Face's `config.json`, of transformers 4 or 5; absent keys have the defaults of transformers, and keys that do
+    /// not change the function are ignored.
+    /// - Throws: `CheckpointError`, if it has another architecture, or is a variant that computes something else.
     init(_ json: JSON, family: Family, file: String) throws(CheckpointError) {
         let reader = try ConfigurationJSON(json, file: file)
         self.init()
@@ -42,10 +42,10 @@ extension LlamaConfiguration {
         case .mistral: if reader.members["sliding_window"] != nil { window = try reader.value("sliding_window", "an integer", \.integer) }
         case .qwen2:
             if try reader.value("use_sliding_window", "true or false", \.bool) == true {
-                throw reader.refuse("use_sliding_window", "is true; windows of some layers only are not known")
+                throw reader.refuse("use_sliding_window", "is true; a sliding window in only some layers is not supported")
             }
             if let kinds = reader.members["layer_types"]?.array, !kinds.allSatisfy({ $0.string == "full_attention" }) {
-                throw reader.refuse("layer_types", "names a layer that is not full_attention; windows of some layers only are not known")
+                throw reader.refuse("layer_types", "names a layer that is not full_attention; other layers are not supported")
             }
         }
     }
@@ -76,7 +76,7 @@ extension LlamaConfiguration {
         }
     }
 
-    /// The members of `config.json` that this configuration decides, as transformers 4 and 5 read them.
+    /// The members of `config.json` for this configuration, in the forms of transformers 4 and 5.
     var json: [String: JSON] {
         var members: [String: JSON] = [
             "model_type": .string(family.rawValue), "architectures": .array([.string(family.architecture)]), "dtype": .string("float32"),

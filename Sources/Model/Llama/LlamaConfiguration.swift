@@ -1,8 +1,8 @@
 import Layers
 
-/// The shape of a model of Llama's family, by the keys of Hugging Face's `config.json`.
+/// The shape of a model of the Llama family, by the keys of Hugging Face's `config.json`.
 public struct LlamaConfiguration: Sendable, Equatable {
-    /// `model_type`: what transformers opens the model with.
+    /// `model_type`: the family that transformers opens the model as.
     public var family = Family.llama
     /// `vocab_size`
     public var vocabularySize = 32_000
@@ -16,7 +16,7 @@ public struct LlamaConfiguration: Sendable, Equatable {
     public var layers = 32
     /// `num_attention_heads`
     public var heads = 32
-    /// `num_key_value_heads`: heads of keys and values, which divide `heads`.
+    /// `num_key_value_heads`: the number of heads of keys and values, a divisor of `heads`.
     public var groups = 32
     /// `head_dim`: the width of one head; width / heads if nil.
     public var headWidth: Int?
@@ -26,22 +26,24 @@ public struct LlamaConfiguration: Sendable, Equatable {
     public var rotaryBase = 10_000.0
     /// `rope_scaling`
     public var rotaryScaling = RotaryScaling.none
-    /// `sliding_window`: the newest keys that a query sees; all if nil.
+    /// `sliding_window`: the number of last keys that a query attends to; all if nil.
     public var window: Int?
-    /// Biases of the query, key and value projections, of the output projection, and of the MLP.
+    /// Whether the query, key and value projections have biases.
     public var hasInputBias = false
+    /// Whether the attention's output projection has a bias.
     public var hasOutputBias = false
+    /// Whether the MLP's projections have biases.
     public var hasHiddenBias = false
-    /// `initializer_range`: the deviation of starting weights.
+    /// `initializer_range`: the standard deviation of initial weights.
     public var deviation = 0.02
-    /// `tie_word_embeddings`: the head reads with the embedding's own table.
+    /// `tie_word_embeddings`: whether the head uses the embedding's table.
     public var isTied = false
 
-    /// The families that differ in their configuration and are the same composition.
+    /// Families with the same layers and different configuration files.
     public enum Family: String, Sendable, CaseIterable {
         case llama, mistral, qwen2
 
-        /// The class that transformers opens it with.
+        /// The model class in transformers.
         var architecture: String {
             switch self {
             case .llama: "LlamaForCausalLM"
@@ -59,7 +61,7 @@ public struct LlamaConfiguration: Sendable, Equatable {
             hasOutputBias: hasOutputBias)
     }
 
-    /// What makes no sense, as the key and a sentence; nil if all is well.
+    /// An invalid value, as the key and a sentence; nil if all are valid.
     public var problem: (key: String, sentence: String)? {
         let sizes = [
             ("vocab_size", vocabularySize), ("max_position_embeddings", positions), ("hidden_size", width), ("intermediate_size", hidden),
@@ -78,7 +80,7 @@ public struct LlamaConfiguration: Sendable, Equatable {
             return ("head_dim", "\(heads) heads of \(headWidth ?? width / heads) are wider than \(1 << 24)")
         }
         if !(headWidth ?? width / heads).isMultiple(of: 2) {
-            return ("head_dim", "is \(headWidth ?? width / heads); rotary positions turn pairs, so it must be even")
+            return ("head_dim", "is \(headWidth ?? width / heads); rotary positions rotate pairs, so it must be even")
         }
         if !(epsilon > 0 && epsilon < 1) { return ("rms_norm_eps", "is \(epsilon); it must be between 0 and 1") }
         if !(rotaryBase > 0 && rotaryBase.isFinite) { return ("rope_theta", "is \(rotaryBase); it must be positive") }
@@ -89,6 +91,6 @@ public struct LlamaConfiguration: Sendable, Equatable {
         return nil
     }
 
-    /// More blocks than any model has.
+    /// An upper bound of the number of blocks, beyond any existing model.
     static let maximumLayers = 4_096
 }

@@ -1,20 +1,22 @@
 import Foundation
 
-/// How far a position turns the pairs of a head, and how that is stretched for contexts longer than a model was first trained on.
+/// The frequencies of rotary positions, and how they are changed for contexts longer than those of a model's first training.
 public enum RotaryScaling: Sendable, Equatable {
+    /// The original frequencies.
     case none
     /// Positions divided by a factor.  https://arxiv.org/abs/2306.15595
     case linear(factor: Double)
-    /// Llama 3.1's: wavelengths above originalPositions / low are divided by the factor, those below originalPositions / high are kept, and
-    /// between them the two are mixed.  https://arxiv.org/abs/2407.21783
+    /// Llama 3.1: frequencies with wavelengths above originalPositions / low are divided by the factor, those with wavelengths below
+    /// originalPositions / high are kept, and those between are interpolated.  https://arxiv.org/abs/2407.21783
     case llama3(factor: Double, low: Double, high: Double, originalPositions: Double)
-    /// Each pair's frequency divided by a factor of its own.
+    /// Each pair's frequency divided by its own factor.
     case factors([Double])
 
-    /// Radians a position for each of a head's `width / 2` pairs.
+    /// The angular frequencies of a head's `width / 2` pairs, in radians per position.
+    ///
     /// - Parameters:
-    ///   - base: θ; pair i turns by θ^(−2i/width).
-    ///   - width: of one head, even.
+    ///   - base: θ; the frequency of pair i is θ^(−2i/width).
+    ///   - width: the width of one head, even.
     public func frequencies(base: Double, width: Int) -> [Double] {
         (0..<width / 2).map { i in scaled(pow(base, -2 * Double(i) / Double(width)), pair: i) }
     }

@@ -1,26 +1,28 @@
 import Layers
 import Tensors
 
-/// A decoder-only language model of any family: embeddings, blocks over them, and a head that tells the next token.
+/// A decoder-only language model of any family: embeddings, blocks over them, and a head that predicts the next token.
 ///
-/// It is a description, as every layer: parameters and composition, no numbers. A family is one type that says these things; everything that reads,
-/// trains, scores or verifies a language model is written once, over this protocol.
+/// It describes the model, as every layer: parameters and composition, no numbers. A family is one type that conforms to this
+/// protocol; the code that reads, trains, scores or verifies language models is written once, over the protocol.
 public protocol Trunk: Layer {
+    /// V, the number of tokens.
     var vocabularySize: Int { get }
-    /// The longest sequence.
+    /// The length of the longest sequence.
     var positions: Int { get }
-    /// C: the width of embeddings and of what the trunk gives.
+    /// C: the width of embeddings and of the trunk's output.
     var width: Int { get }
+    /// The number of blocks.
     var layers: Int { get }
 
-    /// What a parameter is for; nil for one that is not this model's.
+    /// The role of a parameter; nil if it does not belong to this model.
     func role(of parameter: Parameter) -> ParameterRole?
 
-    /// Token embeddings at places from `firstPlace` on, where places are embedded. ids (batch·T); gives (batch·T, C).
+    /// Token embeddings, with those of positions from `firstPlace` on if the model embeds positions. ids (batch·T); gives (batch·T, C).
     func embed<S>(_ ids: Indices, batch: Int, firstPlace: Int, in graph: Graph<S>) -> Tensor<S>
 
     /// The blocks and the last norm, over embeddings of any origin.
-    /// x (batch·T, C), the same shape back; the first `prefix` of every T are seen by all; keyMask (batch, T), 1 where present.
+    /// x (batch·T, C); all positions attend to the first `prefix` of every T; keyMask (batch, T), 1 where present; gives x's shape.
     /// With `recomputing`, blocks share their memory and are computed twice.
     func trunk<S>(_ x: Tensor<S>, batch: Int, prefix: Int, keyMask: Tensor<S>?, recomputing: Bool, in graph: Graph<S>) -> Tensor<S>
 
@@ -28,22 +30,29 @@ public protocol Trunk: Layer {
     func logits<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S>
 }
 
-/// What a parameter of a trunk is for.
+/// The role of a parameter in a trunk.
 public enum ParameterRole: Sendable, Equatable {
-    /// The table of tokens or of places. With a tied head, the tokens' is the head too.
+    /// The embedding table of tokens or of positions; a tied token table is the head as well.
     case embedding(isHead: Bool)
     /// A projection or a bias of block n.
     case block(Int)
-    /// A norm of block n, or the last one where there is no n.
+    /// A norm of block n; nil for the last norm.
     case norm(block: Int?)
+    /// The language head's table, if it is not tied.
     case head
-    /// A low-rank adapter beside a projection.
+    /// A low-rank adapter of a projection.
     case adapter
 }
 
 extension Trunk {
-    /// Token ids to logits and loss, ready to replay. With `recomputing`, blocks share their memory and so do logits, some
-    /// rows at a time: both are computed twice, and no logits are kept.
+    /// Records the whole model, from token ids to logits and loss.
+    ///
+    /// - Parameters:
+    ///   - batch: the number of sequences.
+    ///   - time: the maximal number of tokens that a sequence reads.
+    ///   - recomputing: whether blocks share their memory, and so do logits, some rows at a time: both are computed twice, and the
+    ///     logits are not kept.
+    ///   - graph: the graph that it is recorded into.
     public func languageModel<S>(batch: Int, time: Int, recomputing: Bool = false, in graph: Graph<S>) -> LanguageModel<S> {
         let ids = graph.indices(batch * time), targets = graph.indices(Array(repeating: -100, count: batch * time))
         let embedded = embed(ids, batch: batch, firstPlace: 0, in: graph)
@@ -74,5 +83,5 @@ extension Trunk {
     }
 }
 
-/// Rows whose logits are computed together where they are computed anew: enough for the matrix products' speed.
+/// The number of rows whose logits are recomputed together: enough for fast matrix products.
 let rowsOfLogits = 256

@@ -4,7 +4,7 @@ import Safetensors
 import StrictJSON
 import Tensors
 
-/// The families of trunks, by `model_type` of Hugging Face's `config.json`. A new one is a file and a line.
+/// The families of trunks, by `model_type` of Hugging Face's `config.json`. A new family is one file and one line here.
 let trunkFamilies: KeyValuePairs<String, TrunkReader> = [
     "gpt2": .gpt2, "llama": .llama(.llama), "mistral": .llama(.mistral), "qwen2": .llama(.qwen2),
 ]
@@ -26,9 +26,11 @@ struct TrunkReader: Sendable {
     }
 }
 
-/// A trunk and its numbers.
+/// A trunk and its parameters.
 public struct TrunkModel {
+    /// The description of the model.
     public let trunk: any Trunk
+    /// Its parameters.
     public let parameters: ParameterStore<Float>
 
     public init(trunk: any Trunk, parameters: ParameterStore<Float>) {
@@ -36,8 +38,8 @@ public struct TrunkModel {
         self.parameters = parameters
     }
 
-    /// Opens a GGUF file, or a Hugging Face directory.
-    /// - Throws: as `init(directory:)` does; `GGUFError`, `GGUFModelError` for a file.
+    /// Opens a GGUF file or a Hugging Face directory.
+    /// - Throws: as `init(directory:)`; `GGUFError` or `GGUFModelError` for a file.
     public init(path: String) throws {
         guard FileKind(of: path) == .regular else {
             try self.init(directory: path)
@@ -48,8 +50,9 @@ public struct TrunkModel {
         self.init(trunk: model, parameters: try model.parameters(in: file))
     }
 
-    /// Opens a Hugging Face directory of any known family: `config.json` and `model.safetensors`, in one file or in shards, of any floating type.
-    /// - Throws: `CheckpointError` or `SafetensorsError`; names whatever is missing, unexpected, of another shape or not finite.
+    /// Opens a Hugging Face directory of any known family: `config.json` and `model.safetensors`, in one file or in shards, of any
+    /// floating-point type.
+    /// - Throws: `CheckpointError` or `SafetensorsError`, with the tensors that are missing, unexpected, of another shape or not finite.
     public init(directory: String) throws {
         let file = "\(directory)/config.json"
         let json = try JSON(file: file)
@@ -63,8 +66,8 @@ public struct TrunkModel {
 }
 
 extension Llama {
-    /// A store filled from an archive's tensors.
-    /// - Throws: `CheckpointError`, `SafetensorsError`.
+    /// A store with the values of an archive's tensors.
+    /// - Throws: `CheckpointError` or `SafetensorsError`.
     func parameters(in archive: TensorArchive) throws -> ParameterStore<Float> {
         let layout = layout
         let known = Set(layout.parameters.map(\.name))
@@ -78,6 +81,6 @@ extension Llama {
         return store
     }
 
-    /// Whether a tensor plays no part: angles that older checkpoints keep.
+    /// Whether a tensor is not used: the rotary frequencies of older checkpoints.
     private func isIdle(_ name: String) -> Bool { name.hasSuffix(".rotary_emb.inv_freq") }
 }

@@ -2,15 +2,15 @@ import Files
 import GGUF
 import Tokenization
 
-/// The tokenizer of a Hugging Face directory, or of a GGUF file.
-/// - Throws: `TokenizationError`; `GGUFError`, `GGUFModelError` for a file.
+/// Opens the tokenizer of a Hugging Face directory or of a GGUF file.
+/// - Throws: `TokenizationError`; `GGUFError` or `GGUFModelError` for a file.
 public func openTokenizer(path: String) throws -> any Tokenizer {
     guard FileKind(of: path) == .regular else { return try openTokenizer(directory: path) }
     return try ByteLevelBPE(GGUFFile(mapping: path))
 }
 
 extension ByteLevelBPE {
-    /// The tokenizer that a GGUF file carries, of byte-level BPE's kind.
+    /// The byte-level BPE tokenizer of a GGUF file.
     convenience init(_ file: GGUFFile) throws {
         func refuse(_ problem: String) -> GGUFModelError { GGUFModelError(source: file.source, problem: problem) }
         let kind = file.metadata["tokenizer.ggml.model"]?.string ?? "missing"

@@ -97,7 +97,7 @@ extension Decision {
     ///   - moment: the moment.
     ///   - policy: the policy.
     ///   - own: the policy's own parameters, with which the answer was written.
-    public init(_ decoder: MomentVoice, of moment: MomentInput, _ policy: TextPolicy, _ own: ParameterStore<Float>) {
+    public init(_ decoder: MomentDecoder, of moment: MomentInput, _ policy: TextPolicy, _ own: ParameterStore<Float>) {
         let text = WrittenText(moment: moment, tokens: decoder.written, logProbabilities: decoder.logProbabilities)
         self.init(
             text: text, logProbability: text.logProbabilities.reduce(0) { $0 + Double($1) },

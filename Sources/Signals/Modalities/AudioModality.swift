@@ -1,29 +1,31 @@
 import Foundation
 
-/// Sounds as log-mel frames: decoded, mixed to one channel, brought to one sample rate, then each reading made to have
-/// mean 0 and deviation 1. One row a pooled frame, one column a mel band.
+/// Sounds as log-mel frames: decoded, mixed to one channel, resampled to one rate, and each reading normalised to mean 0 and standard
+/// deviation 1. A row is a pooled frame, a column a mel band.
 public struct AudioModality: Modality {
     public static let name = "audio"
     public static let formats = ["audio/wav", "audio/x-s16le", "audio/x-f32le"]
     public static let version: UInt32 = 2
 
+    /// The settings of the frontend for sounds.
     public struct Configuration: ModalitySettings {
-        /// Hertz; other rates are resampled to it.
+        /// The sample rate that sounds are resampled to, in hertz.
         public var sampleRate = 8_000
-        /// Samples in a frame.
+        /// The number of samples of a frame.
         public var window = 256
-        /// Samples from one frame to the next.
+        /// The number of samples from the start of a frame to the next.
         public var hop = 80
-        /// Mel bands.
+        /// The number of mel bands.
         public var bands = 32
-        /// Neighbouring frames averaged into one row.
+        /// The number of neighbouring frames averaged into one row.
         public var pooled = 2
-        /// Hertz.
+        /// The lower edge of the mel bands, in hertz.
         public var lowestFrequency = 60.0
+        /// The upper edge of the mel bands, in hertz.
         public var highestFrequency = 3_900.0
-        /// Root mean square, full scale being 1, under which a sound counts as silent: validity = level / silence.
+        /// The root mean square, relative to full scale, below which a sound counts as silent: validity = level / silence.
         public var silence = 0.001
-        /// Longest reading that is decoded.
+        /// The longest reading that is decoded, in seconds.
         public var maximumSeconds = 30.0
 
         public init() {}
@@ -70,8 +72,8 @@ public struct AudioModality: Modality {
             validity: Float(min(1, level / configuration.silence)))
     }
 
-    /// Samples that are too large to be squared in Float are brought below 1 by a power of two, which is told beside them. Those of any
-    /// other scale, such as float samples in the range of 16 bits, stay as they are.
+    /// Samples that are too large to be squared in single precision are divided by a power of two, whose exponent is returned. Other
+    /// samples, such as floats in the range of 16 bits, are not changed.
     private func scaled(_ waveform: Waveform) -> (Waveform, exponent: Int) {
         let peak = waveform.samples.reduce(0) { max($0, abs($1)) }
         guard peak > 1e9 else { return (waveform, 0) }
@@ -84,7 +86,7 @@ public struct AudioModality: Modality {
         FeatureShape(columns: settings.bands, settings: "audio.bands")
     }
 
-    /// Windowed cosines and sines, with as much while they are made, and the bands.
+    /// Windowed cosines and sines, the same amount while they are computed, and the bands.
     public static func workingBytes(_ settings: Configuration) -> Double {
         let window = Double(settings.window)
         return 8 * window * (window + 2) + 4 * window * Double(settings.bands)
@@ -92,7 +94,7 @@ public struct AudioModality: Modality {
 
     public static func format(ofFile bytes: [UInt8]) -> String? { WAV.recognises(bytes) ? "audio/wav" : nil }
 
-    /// WAV; raw sounds without loss of 16-bit mono samples.
+    /// A WAV file; 16-bit mono samples of raw sounds are stored without loss.
     public static func file(of reading: RawReading) throws(SignalRefusal) -> (bytes: [UInt8], ending: String) {
         if reading.format == "audio/wav" { return (reading.payload, "wav") }
         return (WAV.encode(try RawSound.decode(reading, limits: SoundLimits(maximumSeconds: 600))), "wav")
@@ -106,7 +108,7 @@ public struct AudioModality: Modality {
             ? try WAV.decode(reading.payload, limits: limits) : try RawSound.decode(reading, limits: limits)
     }
 
-    /// (x − mean) / max(deviation, 10⁻³), over the whole reading. Summed in Double, so that levels which are all the same give 0.
+    /// (x − mean) / max(deviation, 10⁻³), over the whole reading. Sums are in double precision, so that equal levels give 0.
     private func standardised(_ levels: [Float]) -> [Float] {
         let mean = levels.reduce(0.0) { $0 + Double($1) } / Double(levels.count)
         let variance = levels.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(levels.count)
@@ -116,6 +118,7 @@ public struct AudioModality: Modality {
 }
 
 extension SignalConfiguration {
+    /// The settings of sounds.
     public var audio: AudioModality.Configuration {
         get { self[AudioModality.self] }
         set { self[AudioModality.self] = newValue }

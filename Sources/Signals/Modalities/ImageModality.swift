@@ -1,23 +1,26 @@
-/// Pictures as patches: decoded, stretched to size × size pixels, value = (pixel / 255 − mean) / scale, cut into squares.
+/// Images as patches: decoded, resized to size × size pixels, value = (pixel / 255 − mean) / scale, divided into squares.
 ///
-/// One row a patch, patches from left to right and top to bottom; columns run over a patch's lines, pixels, channels.
+/// A row is a patch, from left to right and top to bottom; the columns are a patch's lines, their pixels, and their channels.
 public struct ImageModality: Modality {
     public static let name = "image"
     public static let formats = ["image/jpeg", "image/png", "image/x-rgb8", "image/x-gray8"]
     public static let version: UInt32 = 2
 
+    /// The settings of the frontend for images.
     public struct Configuration: ModalitySettings {
-        /// Pixels of a side after resizing.
+        /// The side after resizing, in pixels.
         public var size = 32
-        /// Pixels of a patch's side; divides `size`.
+        /// The side of a patch, in pixels; divides `size`.
         public var patch = 8
-        /// 3: colours, grey pictures repeated; 1: grey, colours as luma.
+        /// 3: colour, with grey images repeated; 1: grey, with the luma of colour images.
         public var channels = 3
+        /// Subtracted from pixel values in 0…1.
         public var mean = 0.0
+        /// Divides pixel values after the subtraction.
         public var scale = 1.0
-        /// Standard deviation of the luma, in 0…1, under which a picture counts as covered: validity = deviation / coveredContrast.
+        /// The standard deviation of the luma, in 0…1, below which an image counts as covered: validity = deviation / coveredContrast.
         public var coveredContrast = 0.02
-        /// Greatest number of pixels that is decoded.
+        /// The largest number of pixels of an image that is decoded.
         public var maximumPixels = 16_777_216
 
         public init() {}
@@ -73,17 +76,17 @@ public struct ImageModality: Modality {
             settings: "image (size \(settings.size), patch \(settings.patch), channels \(settings.channels))")
     }
 
-    /// A picture, in bytes and in numbers.
+    /// An image, as bytes and as numbers.
     public static func workingBytes(_ settings: Configuration) -> Double { 4 * 6 * Double(settings.size) * Double(settings.size) }
 
-    /// The newest picture counts.
+    /// The last image of a moment is used.
     public static var alignment: String { "latest" }
 
     public static func format(ofFile bytes: [UInt8]) -> String? {
         PNG.recognises(bytes) ? "image/png" : JPEG.recognises(bytes) ? "image/jpeg" : nil
     }
 
-    /// As it came, or PNG; raw pictures without loss of 8-bit pixels.
+    /// The original file, or a PNG file; 8-bit pixels of raw images are stored without loss.
     public static func file(of reading: RawReading) throws(SignalRefusal) -> (bytes: [UInt8], ending: String) {
         switch reading.format {
         case "image/png": (reading.payload, "png")
@@ -117,6 +120,7 @@ public struct ImageModality: Modality {
 }
 
 extension SignalConfiguration {
+    /// The settings of images.
     public var image: ImageModality.Configuration {
         get { self[ImageModality.self] }
         set { self[ImageModality.self] = newValue }

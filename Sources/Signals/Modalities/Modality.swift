@@ -1,38 +1,43 @@
 import Statistics
 
-/// The frontend of one modality: from a raw reading to features. It learns nothing and keeps nothing between readings,
-/// so the same reading gives the same features, to the bit, on the same machine.
+/// The frontend of one modality: computes features from a raw reading. It learns nothing and has no state between readings, so the
+/// same reading gives the same features, to the bit, on the same machine.
 ///
-/// A modality is one file, and one line in `modalities`; whoever has one of their own hands on a longer list. What is below the frontend has defaults.
+/// A modality is one file, and one line in `modalities`; functions also accept a longer list with other modalities. The static members
+/// from `shape` on have defaults.
 public protocol Modality: Sendable {
-    /// Its section of `SignalConfiguration`.
+    /// The type of its section of `SignalConfiguration`.
     associatedtype Configuration: ModalitySettings
 
+    /// The modality's name in topics and settings.
     static var name: String { get }
-    /// Media types it reads.
+    /// The media types that it reads.
     static var formats: [String] { get }
-    /// Rises whenever the same reading would give other features.
+    /// A number that is increased whenever the same reading would give other features.
     static var version: UInt32 { get }
 
-    /// - Throws: the first of its own settings that makes no sense.
+    /// A frontend with the settings of its section.
+    /// - Throws: `SettingProblem`, the first invalid setting.
     init(_ configuration: SignalConfiguration) throws(SettingProblem)
 
-    /// - Throws: `unknownFormat`, `empty`, `truncated`, `undecodable`, `wrongShape`, `nonFinite`, `tooLarge`.
+    /// Computes the features of a reading.
+    /// - Throws: `SignalRefusal`, for the reasons
+    ///   `unknownFormat`, `empty`, `truncated`, `undecodable`, `wrongShape`, `nonFinite`, `tooLarge`.
     func features(of reading: RawReading) throws(SignalRefusal) -> Features
 
-    /// The shape of its features, where settings that make sense decide it.
+    /// The shape of its features, if valid settings determine it; else nil.
     static func shape(_ settings: Configuration) -> FeatureShape?
-    /// Roughly the bytes that its frontend works in.
+    /// The approximate working memory of its frontend, in bytes.
     static func workingBytes(_ settings: Configuration) -> Double
-    /// How its readings are brought to a moment where no rule says so: a name of an alignment policy.
+    /// The name of the alignment policy for its readings, if no rule gives another.
     static var alignment: String { get }
-    /// Whether what lies between two readings can be computed.
+    /// Whether features between two readings can be interpolated.
     static var interpolates: Bool { get }
-    /// How a session's line carries a reading.
+    /// How a line of a session stores a reading.
     static var place: SessionPlace { get }
-    /// The format of a file in a session directory, told by its bytes; nil for one that it does not read.
+    /// The format of a file in a session directory, from its bytes; nil if it is none of the modality's.
     static func format(ofFile bytes: [UInt8]) -> String?
-    /// The file that a session directory keeps a reading in, and the ending of its name.
+    /// The contents of the file in which a session directory stores a reading, and the file name's extension.
     static func file(of reading: RawReading) throws(SignalRefusal) -> (bytes: [UInt8], ending: String)
 }
 
@@ -49,16 +54,17 @@ extension Modality {
 /// The settings of one modality.
 public protocol ModalitySettings: Codable, Sendable, Equatable {
     init()
-    /// Every setting that makes no sense, by its key within the section.
+    /// All invalid settings, by their keys within the section.
     var problems: [SettingProblem] { get }
 }
 
 /// Rows and columns of a modality's features.
 public struct FeatureShape: Sendable, Equatable {
-    /// Nil where it depends on the reading.
+    /// The number of rows; nil if it depends on the reading.
     public var rows: Int?
+    /// The number of columns.
     public var columns: Int
-    /// The settings that make it so, as a message names them behind `signals.`: `audio.bands`.
+    /// The settings that determine it, for messages, without `signals.`: `audio.bands`.
     public var settings: String
 
     public init(rows: Int? = nil, columns: Int, settings: String) {
@@ -66,7 +72,7 @@ public struct FeatureShape: Sendable, Equatable {
     }
 }
 
-/// Where a session keeps a reading: in a file of its own, or in the line, as words or as numbers. A line may always name a file instead.
+/// How a session stores a reading: in a file of its own, or in the line, as text or as numbers. A line may always name a file instead.
 public enum SessionPlace: Sendable {
     case file, text, values
 }
@@ -79,8 +85,13 @@ public let modalities: Named<any Modality.Type> = [
     VectorModality.name: VectorModality.self,
 ]
 
-/// The frontend of the modality called `name`.
-/// - Throws: a problem of the setting `modality` if there is none of that name, or of one of its settings.
+/// The frontend of a modality.
+///
+/// - Parameters:
+///   - name: the modality's name.
+///   - configuration: the settings of all modalities.
+///   - list: the modalities by name.
+/// - Throws: `SettingProblem`: of the setting `modality` if there is none of that name, or of one of its settings.
 public func frontend(
     for name: String, _ configuration: SignalConfiguration = SignalConfiguration(), from list: Named<any Modality.Type> = modalities
 ) throws(SettingProblem) -> any Modality {
@@ -91,13 +102,13 @@ public func frontend(
 }
 
 extension Modality {
-    /// The shape of its features by a whole configuration; nil where its settings do not make sense.
+    /// The shape of its features under a whole configuration; nil if its settings are invalid or do not determine it.
     public static func shape(in configuration: SignalConfiguration) -> FeatureShape? {
         let settings = configuration[Self.self]
         return settings.problems.isEmpty ? shape(settings) : nil
     }
 
-    /// Roughly the bytes that its frontend works in, by a whole configuration.
+    /// The approximate working memory of its frontend under a whole configuration, in bytes.
     public static func workingBytes(in configuration: SignalConfiguration) -> Double { workingBytes(configuration[Self.self]) }
 }
 

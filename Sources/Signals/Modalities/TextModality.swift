@@ -1,15 +1,16 @@
 import Tokenization
 
-/// Words as the bytes of their UTF-8, or as a tokenizer's tokens: one row a token, one column, the token's number.
+/// Text as UTF-8 bytes, or as a tokenizer's tokens: a row is a token, the only column the token's id.
 public struct TextModality: Modality {
     public static let name = "text"
     public static let formats = ["text/utf-8"]
     public static let version: UInt32 = 1
 
+    /// The settings of the frontend for text.
     public struct Configuration: ModalitySettings {
-        /// Longest reading.
+        /// The longest reading, in bytes.
         public var maximumBytes = 4_096
-        /// Directory with a GPT-2 tokenizer's files; empty: bytes.
+        /// The directory of a tokenizer's files; empty: tokens are bytes.
         public var tokenizer = ""
 
         public init() {}
@@ -28,7 +29,7 @@ public struct TextModality: Modality {
         do {
             tokenizer = self.configuration.tokenizer.isEmpty ? ByteTokenizer() : try openTokenizer(directory: self.configuration.tokenizer)
         } catch {
-            throw SettingProblem(key: "text.tokenizer", problem: "is of no use: \(error)")
+            throw SettingProblem(key: "text.tokenizer", problem: "cannot be used: \(error)")
         }
     }
 
@@ -50,6 +51,7 @@ public struct TextModality: Modality {
 }
 
 extension SignalConfiguration {
+    /// The settings of text.
     public var text: TextModality.Configuration {
         get { self[TextModality.self] }
         set { self[TextModality.self] = newValue }

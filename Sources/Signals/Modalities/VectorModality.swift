@@ -2,18 +2,19 @@ import Foundation
 
 /// Any short vector of numbers (a pose, a gaze, an inertial reading) as one row: y = asinh((x − mean) / scale).
 ///
-/// asinh is linear near zero and logarithmic far out, so a value of any size stays usable without running statistics.
+/// asinh is linear near zero and logarithmic for large values, so a value of any size is usable without running statistics.
 public struct VectorModality: Modality {
     public static let name = "vector"
     public static let formats = ["vector/f32le"]
     public static let version: UInt32 = 1
 
+    /// The settings of the frontend for vectors.
     public struct Configuration: ModalitySettings {
-        /// Columns of the features: a shorter vector is filled with zeros, a longer one refused.
+        /// The number of columns: a shorter vector is padded with zeros, a longer one refused.
         public var length = 16
-        /// What to subtract from each component; components beyond the list keep their value.
+        /// Subtracted from each component; 0 for components beyond the list.
         public var mean: [Double] = []
-        /// What to divide each component by; components beyond the list are divided by 1.
+        /// Divides each component; 1 for components beyond the list.
         public var scale: [Double] = []
 
         public init() {}
@@ -67,6 +68,7 @@ public struct VectorModality: Modality {
 }
 
 extension SignalConfiguration {
+    /// The settings of vectors.
     public var vector: VectorModality.Configuration {
         get { self[VectorModality.self] }
         set { self[VectorModality.self] = newValue }

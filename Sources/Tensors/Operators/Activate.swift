@@ -69,7 +69,7 @@ struct ActivateOperator<S: Scalar>: Operator {
 }
 
 extension Graph {
-    /// A function of every number.
+    /// Applies a function to every number. x (…); gives the same shape.
     public func activate(_ x: Tensor<S>, _ function: Activation) -> Tensor<S> {
         let x = Input(x)
         return record(ActivateOperator(x: x, y: output(x.tensor.shape, of: [x], along: x.tensor.extent), function: function))

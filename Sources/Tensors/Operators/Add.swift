@@ -43,13 +43,16 @@ struct AddOperator<S: Scalar>: Operator {
 }
 
 extension Graph {
-    /// x + scale · y; y is repeated until x ends. Where x has rows along an extent, y has the same or all of its own in use.
+    /// x + scale · y; y is repeated until x ends. x (n); y (m), m divides n; gives x's shape.
+    ///
+    /// If x is recorded along an extent, y is recorded along the same extent or along none.
     public func add(_ x: Tensor<S>, _ y: Tensor<S>, scale: Double = 1) -> Tensor<S> {
-        precondition(y.extent == nil || y.extent === x.extent, "rows whose number varies, added to others")
+        precondition(y.extent == nil || y.extent === x.extent, "the summands vary along different extents")
         precondition(x.count.isMultiple(of: y.count), "\(y.shape) does not repeat into \(x.shape)")
         let x = Input(x), y = Input(y)
         return record(AddOperator(x: x, y: y, z: output(x.tensor.shape, of: [x, y], along: x.tensor.extent), alpha: S(scale)))
     }
 
+    /// x − y; y is repeated until x ends.
     public func subtract(_ x: Tensor<S>, _ y: Tensor<S>) -> Tensor<S> { add(x, y, scale: -1) }
 }

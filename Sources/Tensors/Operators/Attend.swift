@@ -13,10 +13,10 @@ struct AttendOperator<S: Scalar>: Operator {
     let dP: Storage<S>
     let B: Int, H: Int, G: Int, longestQuery: Int, longestKey: Int, D: Int
     let visibility: Visibility
-    /// Where sequences lie that are packed; nil: each is as long as the others.
+    /// The rows of each packed sequence; nil if all sequences have the same length.
     let packing: PackedSequences?
 
-    /// Heads that lie side by side share one input, and write different columns of one gradient.
+    /// Heads in columns of the same tensor share one input, and write different columns of its gradient.
     var inputs: [Input<S>] {
         var inputs = [q.input]
         for other in [k.input, v.input] where !inputs.contains(where: { $0 === other }) { inputs.append(other) }
@@ -87,7 +87,7 @@ struct AttendOperator<S: Scalar>: Operator {
     func backward(_ share: Share) {
         let alpha = S(1 / Double(D).squareRoot()), C = H * D
         let dP = self.dP.values + share.index * longestQuery * longestKey
-        // Heads that share keys and values add to one gradient, so they are one share's.
+        // Heads that share keys and values add to one gradient, so one share processes all of them.
         for unit in share.of(B * G) {
             let (b, g) = unit.quotientAndRemainder(dividingBy: G)
             let (queries, keys) = rows(b)
@@ -130,12 +130,13 @@ struct AttendOperator<S: Scalar>: Operator {
     }
 }
 
-/// Which keys a query may see, by their order.
+/// The keys that a query may attend to, by position.
 public enum Visibility: Sendable, Equatable {
+    /// Every query attends to every key.
     case all
-    /// Query i of Tq sees the keys up to its own place, counted from the end, and always the first `prefix` keys.
+    /// Query i of Tq attends to the keys up to its own position, counted from the end, and always to the first `prefix` keys.
     case causal(prefix: Int = 0)
-    /// As causal, but only the newest `window` of these keys, its own among them.  https://arxiv.org/abs/2310.06825
+    /// As causal, but only the last `window` of these keys, including its own.  https://arxiv.org/abs/2310.06825
     case sliding(window: Int)
 
     func keys(seenBy query: Int, of queries: Int, keys: Int) -> Range<Int> {
@@ -171,8 +172,8 @@ struct Heads<S: Scalar> {
 }
 
 extension Graph {
-    /// Self-attention over queries, keys and values that lie side by side.
-    /// qkv (batch·T, 3C); keyMask (batch, T), 1 where present; gives (batch·T, C). Of sequences that are packed, T is the longest's.
+    /// Self-attention over queries, keys and values that are columns of one tensor.
+    /// qkv (batch·T, 3C); keyMask (batch, T), 1 where present; gives (batch·T, C). For packed sequences, T is the maximal length.
     public func attend(
         _ qkv: Tensor<S>, heads: Int, batch: Int, visibility: Visibility, keyMask: Tensor<S>? = nil, packing: PackedSequences? = nil
     ) -> Tensor<S> {
@@ -183,8 +184,9 @@ extension Graph {
         return attend(part(0), part(1), part(2), C: C, heads: heads, batch: batch, visibility, keyMask, packing).read
     }
 
-    /// Self-attention over queries, keys and values of their own.
-    /// q (batch·T, heads·D); k, v (batch·T, groups·D), where `groups` divides `heads`; keyMask (batch, T), 1 where present; gives (batch·T, heads·D).
+    /// Self-attention over queries, keys and values in separate tensors.
+    /// q (batch·T, heads·D); k, v (batch·T, groups·D), where `groups` divides `heads`; keyMask (batch, T), 1 where present;
+    /// gives (batch·T, heads·D).
     public func attend(
         _ q: Tensor<S>, _ k: Tensor<S>, _ v: Tensor<S>, heads: Int, groups: Int, batch: Int, visibility: Visibility,
         keyMask: Tensor<S>? = nil
@@ -198,12 +200,12 @@ extension Graph {
     public func attend(
         _ q: Tensor<S>, to kv: Tensor<S>, heads: Int, batch: Int, visibility: Visibility = .all, keyMask: Tensor<S>? = nil
     ) -> Tensor<S> {
-        look(q, at: kv, heads: heads, batch: batch, visibility: visibility, keyMask: keyMask).read
+        attendWithWeights(q, to: kv, heads: heads, batch: batch, visibility: visibility, keyMask: keyMask).read
     }
 
-    /// The same, and where each query looked: (batch·heads·Tq, Tk), to be read after a forward; no gradient passes through it.
-    public func look(
-        _ q: Tensor<S>, at kv: Tensor<S>, heads: Int, batch: Int, visibility: Visibility = .all, keyMask: Tensor<S>? = nil
+    /// The same attention, with its weights: (batch·heads·Tq, Tk), to be read after a forward pass; no gradient flows through them.
+    public func attendWithWeights(
+        _ q: Tensor<S>, to kv: Tensor<S>, heads: Int, batch: Int, visibility: Visibility = .all, keyMask: Tensor<S>? = nil
     ) -> (read: Tensor<S>, weights: Tensor<S>) {
         let C = q.columns, other = Input(kv)
         precondition(kv.columns == 2 * C, "keys and values \(kv.shape) for queries \(q.shape)")
@@ -223,8 +225,9 @@ extension Graph {
         precondition(keyMask == nil || keyMask!.count == keys, "a mask \(keyMask!.shape) for \(keys) keys")
         precondition(
             [q, k, v].allSatisfy { $0.input.tensor.extent === packing?.rows },
-            "rows whose number varies, but not as those of packed sequences")
-        precondition(packing == nil || packing!.count == batch && keys == queries, "other sequences than those packed")
+            "rows vary along another extent than that of the packed sequences")
+        precondition(
+            packing == nil || packing!.count == batch && keys == queries, "the batch does not match the packed sequences")
         let Tq = queries / batch, Tk = keys / batch
         let y = output([queries, C], of: [q.input, k.input, v.input], along: packing?.rows)
         let P = memory(batch * heads * Tq * Tk)

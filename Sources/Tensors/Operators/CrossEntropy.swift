@@ -49,7 +49,7 @@ struct CrossEntropyOperator<S: Scalar>: Operator {
     }
 }
 
-/// The mean cross entropy of rows that have a target, and each row's own.
+/// The mean cross entropy over the rows that have a target, and the cross entropy of each row.
 public struct CrossEntropy<S: Scalar> {
     /// A scalar: Σ weight · loss / Σ weight over rows with a target; 0 where there are none.
     public let mean: Tensor<S>
@@ -58,7 +58,7 @@ public struct CrossEntropy<S: Scalar> {
 }
 
 extension Graph {
-    /// Softmax cross entropy against class numbers; a negative target (−100) leaves its row out.
+    /// Softmax cross entropy against class indices; a row with a negative target (−100) is ignored.
     /// logits (rows, V); weights (rows), 1 if not given.
     public func crossEntropy(_ logits: Tensor<S>, targets: Indices, weights: Tensor<S>? = nil) -> CrossEntropy<S> {
         precondition(logits.rows == targets.count, "\(targets.count) targets for logits \(logits.shape)")

@@ -25,7 +25,7 @@ struct GatherRowsOperator<S: Scalar>: Operator {
         }
     }
 
-    /// Every member takes columns of its own, for several places may name the same row.
+    /// Every share processes its own columns, because several positions may have the same row index.
     @specialized(where S == Float)
     @specialized(where S == Dual<Float>)
     func backward(_ share: Share) {
@@ -41,7 +41,7 @@ struct GatherRowsOperator<S: Scalar>: Operator {
 }
 
 extension Graph {
-    /// Rows of a table by number: an embedding. table (V, C); gives (n, C), zeros where the number is negative.
+    /// Rows of a table by index: an embedding. table (V, C); rows (n); gives (n, C), zeros where the index is negative.
     public func gatherRows(of table: Tensor<S>, _ rows: Indices) -> Tensor<S> {
         let table = Input(table, coversAll: false), C = table.tensor.columns
         let y = output([rows.count, C], of: [table], along: rows.extent)

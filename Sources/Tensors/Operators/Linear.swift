@@ -1,6 +1,6 @@
 /// y = x · W + b
 ///
-/// x (rows, K), y (rows, N), b (N); W (K, N) as GPT-2 keeps its projections, or transposed (N, K) as it keeps its tied head.
+/// x (rows, K), y (rows, N), b (N); W (K, N) as in GPT-2's projections, or transposed (N, K) as in its tied output head.
 /// dx = dy · Wᵀ, dW = xᵀ · dy, db = Σ rows of dy
 struct LinearOperator<S: Scalar>: Operator {
     let x: Input<S>, weight: Input<S>, bias: Input<S>?
@@ -65,7 +65,7 @@ struct LinearOperator<S: Scalar>: Operator {
         }
     }
 
-    /// Without a row, the gradients of weight and bias are 0.
+    /// With no rows, the gradients of weight and bias are 0.
     private func differentiateNothing(_ share: Share) {
         guard share.isFirst else { return }
         for input in [weight, bias].compactMap({ $0 }) where !input.accumulates {

@@ -44,7 +44,7 @@ struct MeanOperator<S: Scalar>: Operator {
 }
 
 extension Graph {
-    /// The mean of all numbers, weighted if weights are given; they are constants to the gradient.
+    /// The mean of all numbers, weighted if weights are given; no gradient flows to the weights. x, weights (n); gives (1).
     public func mean(_ x: Tensor<S>, weights: Tensor<S>? = nil) -> Tensor<S> {
         precondition(weights == nil || weights!.count == x.count, "weights \(weights!.shape) for \(x.shape)")
         precondition(weights == nil || weights!.extent === x.extent, "weights along another extent")
@@ -52,7 +52,7 @@ extension Graph {
         return record(MeanOperator(x: x, weights: weights, y: output([1], of: [x], along: nil)))
     }
 
-    /// The mean of (x − target)².
+    /// The mean of (x − target)². x, target of the same shape; gives (1).
     public func meanSquaredError(_ x: Tensor<S>, _ target: Tensor<S>) -> Tensor<S> {
         precondition(x.count == target.count, "a target \(target.shape) for \(x.shape)")
         return mean(activate(subtract(x, target), .square))

@@ -46,7 +46,7 @@ struct MultiplyOperator<S: Scalar>: Operator {
 }
 
 extension Graph {
-    /// x ⊙ y; y is repeated until x ends.
+    /// x ⊙ y; y is repeated until x ends. x (n); y (m), m divides n; gives x's shape.
     public func multiply(_ x: Tensor<S>, _ y: Tensor<S>) -> Tensor<S> {
         precondition(x.count.isMultiple(of: y.count), "\(y.shape) does not repeat into \(x.shape)")
         let x = Input(x), y = Input(y)

@@ -1,4 +1,4 @@
-/// y[i] = 1 where a number is not negative, else 0: which targets there are. A constant to the gradient.
+/// y[i] = 1 if number i is not negative, else 0: a mask of the targets that are present. No gradient flows through it.
 struct PresenceOperator<S: Scalar>: Operator {
     let numbers: Indices
     let y: Tensor<S>
@@ -15,7 +15,7 @@ struct PresenceOperator<S: Scalar>: Operator {
 }
 
 extension Graph {
-    /// Gives (numbers): 1 where one is not negative.
+    /// A mask of the numbers that are not negative. numbers (n); gives (n), 1 or 0.
     public func presence(of numbers: Indices) -> Tensor<S> {
         record(PresenceOperator(numbers: numbers, y: output([numbers.count], of: [])))
     }

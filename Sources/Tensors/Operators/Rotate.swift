@@ -1,10 +1,10 @@
 import Glibc
 
-/// Rotary position embedding: the pair (i, i + D/2) of every head at position p is turned by the angle p · frequency i.
+/// Rotary position embedding: the pair (i, i + D/2) of every head at position p is rotated by the angle p · frequency i.
 /// https://arxiv.org/abs/2104.09864
 ///
 /// x, y (B·T, H·D); cosine, sine (T, D/2), of the angles, times the embedding's scale
-/// yᵢ = xᵢ cos − xⱼ sin, yⱼ = xⱼ cos + xᵢ sin with j = i + D/2; dx is dy turned back.
+/// yᵢ = xᵢ cos − xⱼ sin, yⱼ = xⱼ cos + xᵢ sin with j = i + D/2; dx is dy rotated by the negative angle.
 struct RotateOperator<S: Scalar>: Operator {
     let x: Input<S>
     let y: Tensor<S>
@@ -49,7 +49,7 @@ struct RotateOperator<S: Scalar>: Operator {
     }
 }
 
-/// Cosines and sines of every position's angles, made once for all layers of a model.
+/// The cosines and sines of every position's angles, computed once for all layers of a model.
 public struct Rotation<S: Scalar> {
     /// (T, D/2)
     let cosine: Tensor<S>, sine: Tensor<S>
@@ -58,9 +58,10 @@ public struct Rotation<S: Scalar> {
 extension Graph {
     /// The angles of `count` positions.
     /// - Parameters:
-    ///   - frequencies: radians a position, D/2 of them.
-    ///   - firstPosition: of each sequence's first row.
-    ///   - scale: of what is turned; 1 but for some extensions to longer contexts.
+    ///   - frequencies: D/2 angular frequencies, in radians per position.
+    ///   - count: T, the rows of a sequence.
+    ///   - firstPosition: the position of each sequence's first row.
+    ///   - scale: a factor of the rotated values; 1 except for some extensions to longer contexts.
     public func rotation(frequencies: [Double], positions count: Int, firstPosition: Int = 0, scale: Double = 1) -> Rotation<S> {
         let rotation = Rotation(cosine: input([count, frequencies.count]), sine: input([count, frequencies.count]))
         for t in 0..<count {
@@ -73,7 +74,7 @@ extension Graph {
         return rotation
     }
 
-    /// Turns every head by its position. x (batch·T, heads·D), D even, for the T positions of `rotation`.
+    /// Rotates every head by the angles of its row's position. x (batch·T, heads·D), D even, for the T positions of `rotation`.
     public func rotate(_ x: Tensor<S>, by rotation: Rotation<S>, heads: Int) -> Tensor<S> {
         let T = rotation.cosine.rows, D = 2 * rotation.cosine.columns
         precondition(x.rows.isMultiple(of: T) && x.columns == heads * D, "\(x.shape): \(heads) heads of \(D) at \(T) positions")

@@ -43,7 +43,7 @@ struct ScaleRowsOperator<S: Scalar>: Operator {
 }
 
 extension Graph {
-    /// Every row times a number of its own. x (rows, C); factors (rows) or (rows, 1).
+    /// Multiplies every row by its factor. x (rows, C); factors (rows) or (rows, 1).
     public func scaleRows(_ x: Tensor<S>, by factors: Tensor<S>) -> Tensor<S> {
         precondition(x.rows == factors.count, "\(factors.shape) factors for the rows of \(x.shape)")
         let x = Input(x), s = Input(factors)

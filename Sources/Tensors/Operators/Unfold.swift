@@ -1,7 +1,7 @@
 /// y[b, i, j] = the window of x[b] at (i·stride − padding, j·stride − padding), laid out as one row; zeros outside
 ///
 /// x (B, height, width, C), y (B·rows·columns, window height · window width · C). A convolution is a product of y and a matrix.
-/// dx[its place] += dy
+/// dx at the source position += dy
 struct UnfoldOperator<S: Scalar>: Operator {
     let x: Input<S>
     let y: Tensor<S>
@@ -35,7 +35,7 @@ struct UnfoldOperator<S: Scalar>: Operator {
         }
     }
 
-    /// Calls with the place in y and in x (nil outside) of every pixel of every window of one image.
+    /// Calls `body` with the offset in y and in x (nil outside the image) of every pixel of every window of one image.
     @inline(__always)
     private func eachPatch(_ b: Int, _ body: (_ patch: Int, _ place: Int?) -> Void) {
         let (rows, columns) = (window.rows(of: height), window.columns(of: width))
@@ -65,6 +65,10 @@ public struct Window: Sendable, Hashable {
         public let rows: Int, columns: Int
     }
 
+    /// - Parameters:
+    ///   - height, width: size in pixels.
+    ///   - stride: pixels between two windows.
+    ///   - padding: zeros added above and below (rows), left and right (columns), in pixels.
     public init(height: Int, width: Int, stride: Int = 1, padding: (rows: Int, columns: Int) = (0, 0)) {
         precondition(height > 0 && width > 0 && stride > 0, "a window of \(height) × \(width) every \(stride)")
         self.height = height
@@ -73,12 +77,15 @@ public struct Window: Sendable, Hashable {
         self.padding = Padding(rows: padding.rows, columns: padding.columns)
     }
 
+    /// The number of window positions along an image's height in pixels.
     public func rows(of height: Int) -> Int { (height + 2 * padding.rows - self.height) / stride + 1 }
+    /// The number of window positions along an image's width in pixels.
     public func columns(of width: Int) -> Int { (width + 2 * padding.columns - self.width) / stride + 1 }
 }
 
 extension Graph {
-    /// Every window of every image as a row. x (B, height, width, C); gives (B·rows·columns, window height · window width · C).
+    /// Copies every window of every image into one row (im2col).
+    /// x (B, height, width, C); gives (B·rows·columns, window height · window width · C).
     public func unfold(_ x: Tensor<S>, _ window: Window) -> Tensor<S> {
         precondition(x.shape.count == 4, "\(x.shape) is not (images, height, width, channels)")
         let (B, height, width, C) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])

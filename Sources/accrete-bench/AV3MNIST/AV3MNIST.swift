@@ -7,11 +7,11 @@ import Model
 struct AV3MNIST: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "av3mnist",
-        abstract: "Prequential accuracy of every fusion, beside single modalities, in one online pass.",
+        abstract: "Prequential accuracy of every fusion and of single modalities in one online pass.",
         discussion: """
             Examples:
               accrete-bench av3mnist --data ../shared/data/av3mnist --seeds 3
-              accrete-bench av3mnist --data ../shared/data/av3mnist --lost          what is lost with a sense, beside models that never had it
+              accrete-bench av3mnist --data ../shared/data/av3mnist --lost          without each sense, and models never trained with it
               accrete-bench av3mnist --data ../shared/data/av3mnist --fusion early --frozen-after 0
             """)
 
@@ -102,13 +102,14 @@ struct AV3MNIST: ParsableCommand {
         result.millisecondsPerMoment = 1000 * ((ContinuousClock.now - start) / .seconds(1)) / Double(max(1, seeds) * moments.count)
         if !json {
             print(
-                "| \(label) | \(told(result.accuracy.all)) | \(told(result.accuracy.last500)) | \(String(format: "%.1f", result.millisecondsPerMoment)) |"
+                "| \(label) | \(spread(result.accuracy.all)) | \(spread(result.accuracy.last500)) | "
+                    + "\(String(format: "%.1f", result.millisecondsPerMoment)) |"
             )
         }
         return result
     }
 
-    /// The error over the last 500 without a sense, beside that of a model that never had it.
+    /// The accuracy over the last 500 moments without a sense, and that of a model trained without it.
     private func describeLosses(_ results: [Result]) {
         print("\n| last 500 | without | accuracy | never had it | errors, ratio |\n|---|---|---|---|---|")
         for result in results {
@@ -116,11 +117,12 @@ struct AV3MNIST: ParsableCommand {
                 guard let without = result.without[modality], let never = result.never[modality] else { continue }
                 let ratio = (100 - without.last500.mean) / max(0.1, 100 - never.last500.mean)
                 print(
-                    "| \(result.name) | \(modality) | \(told(without.last500)) | \(told(never.last500)) | \(String(format: "%.2f", ratio)) |"
+                    "| \(result.name) | \(modality) | \(spread(without.last500)) | \(spread(never.last500)) | "
+                        + "\(String(format: "%.2f", ratio)) |"
                 )
             }
         }
     }
 
-    private func told(_ numbers: [Double]) -> String { String(format: "%.1f ± %.1f", numbers.mean, numbers.deviation) }
+    private func spread(_ numbers: [Double]) -> String { String(format: "%.1f ± %.1f", numbers.mean, numbers.deviation) }
 }

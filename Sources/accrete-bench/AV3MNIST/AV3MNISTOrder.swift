@@ -1,7 +1,7 @@
 import Model
 
 extension AV3MNISTData {
-    /// In which order samples come, and the columns of the manifest that tell it and the domain.
+    /// The order of samples, with the columns of the manifest that give the order and the domain.
     enum Order: String {
         case classinc, speaker
 

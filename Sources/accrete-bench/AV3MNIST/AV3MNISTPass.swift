@@ -10,7 +10,7 @@ struct AV3MNISTPass {
     /// Moments after which the encoders learn no more; nil: never.
     var frozenAfter: Int?
 
-    /// Whether each moment's label was told, by mask; "" is the mask of none.
+    /// Whether each moment's label was predicted, by hidden sense; "" for none.
     func run(over moments: [MomentInput]) throws -> [String: [Bool]] {
         let all = [""] + masks
         let serving = MultimodalGraph.predicting(learner.model, parameters: learner.parameters, batch: all.count, languageRows: 0)

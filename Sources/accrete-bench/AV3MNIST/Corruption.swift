@@ -2,7 +2,7 @@ import Foundation
 import Signals
 import Statistics
 
-/// What may happen to a sense on its way, from nothing to the worst.
+/// Disturbances of a sense, with levels from none to the strongest.
 struct Corruption {
     enum Kind: String, CaseIterable {
         case imageNoise, audioNoise, textNoise, imageDelay, audioDelay, textDelay
@@ -13,7 +13,7 @@ struct Corruption {
         var unit: String {
             switch self {
             case .imageNoise: "noise on every pixel, deviation, white = 1"
-            case .audioNoise: "white noise beside the sound, decibels above it"
+            case .audioNoise: "white noise added to the sound, in decibels relative to it"
             case .textNoise: "share of letters replaced"
             case .imageDelay, .audioDelay, .textDelay: "mean delay, seconds"
             }

@@ -4,7 +4,7 @@ import Learning
 import Model
 import Statistics
 
-/// How right a model remains when a sense gets worse: learned from sound senses, asked with one that is noisy or late.
+/// Measures the accuracy of a model when one sense is noisy or late, after learning from undisturbed senses.
 struct CorruptionBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "corruption",

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Messaging
 
-/// Our messages beside a plain C loop over libzmq, in turns.
+/// Compares messaging with a plain C loop over libzmq; both run alternately.
 struct MessagingBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "messaging",
@@ -89,7 +89,7 @@ enum Transport: String, Codable, CaseIterable, ExpressibleByArgument {
     case ipc, tcp
 }
 
-/// A directory for ipc sockets, removed at the end; and endpoints that nobody has used yet.
+/// A directory for ipc sockets, removed at the end; and endpoints that are not in use.
 final class BenchDirectory {
     private let path: String
     private var used = 0

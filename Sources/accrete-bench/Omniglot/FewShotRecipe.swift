@@ -3,7 +3,7 @@ import MetaLearning
 import Statistics
 import Wiring
 
-/// All that decides how a few-shot network is trained and asked.
+/// The settings of a few-shot network's training and evaluation.
 struct FewShotRecipe: ParsableArguments {
     enum Method: String, ExpressibleByArgument, CaseIterable, Encodable {
         case maml, fomaml, reptile, nearest, scratch
@@ -35,7 +35,7 @@ struct FewShotRecipe: ParsableArguments {
     @Option(help: "How a task's head begins: plain or prototypes (maml and fomaml).")
     var head = Head.prototypes
 
-    @Option(help: "How sharply a head that begins at prototypes tells them apart: the factor before the mean squared distance.")
+    @Option(help: "The factor of the mean squared distance in the logits of a head that begins at prototypes.")
     var sharpness = 16.0
 
     @Option(help: "Meta-steps.")
@@ -44,13 +44,13 @@ struct FewShotRecipe: ParsableArguments {
     @Option(help: "Tasks in a meta-step.")
     var tasks = 4
 
-    @Option(help: "Images of each class asked in training.")
+    @Option(help: "Query images of each class in training.")
     var queries = 5
 
     @Option(help: "Classes of a task in training, where heads begin at prototypes; 0 for as many as in the test.")
     var trainWays = 10
 
-    @Option(help: "Warped copies of each image of a support beside it, in training and test (maml and fomaml).")
+    @Option(help: "Warped copies added for each image of a support set, in training and test (maml and fomaml).")
     var copies = 3
 
     @Option(help: "Inner steps in training.")

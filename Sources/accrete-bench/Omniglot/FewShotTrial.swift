@@ -13,7 +13,7 @@ struct FewShotTrial {
     let testTasks: Int
     var progress: (String) -> Void = { _ in }
 
-    /// What is asked of the trained network, the recipe's own task first.
+    /// The tasks on which the trained network is evaluated, the recipe's own task first.
     var shapes: [TaskShape] {
         [TaskShape(ways: recipe.ways, shots: recipe.shots)] + (isMAML && recipe.head == .prototypes ? recipe.also : [])
     }

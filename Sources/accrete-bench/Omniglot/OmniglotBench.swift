@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Statistics
 
-/// Characters never seen, told apart after one or five examples.
+/// Few-shot classification of new characters from one or five examples.
 struct OmniglotBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "omniglot",

@@ -2,7 +2,7 @@ import Foundation
 import MetaLearning
 import Statistics
 
-/// Handwritten characters of several alphabets, each by the same twenty hands.  https://github.com/brendenlake/omniglot
+/// Handwritten characters of several alphabets, each drawn by the same twenty people.  https://github.com/brendenlake/omniglot
 struct OmniglotData {
     struct Character {
         let alphabet: String
@@ -38,8 +38,8 @@ struct OmniglotData {
     /// In order of their names.
     var alphabets: [String] { Set(characters.map(\.alphabet)).sorted() }
 
-    /// The images of every character of some alphabets; with `turned`, a character turned by 90°, 180° and 270° is another one, and with `mirrored` each in
-    /// the mirror.
+    /// The images of every character of some alphabets. With `turned`, the rotations of a character by 90°, 180° and 270° are further
+    /// classes; with `mirrored`, so are the mirror images.
     func classes(of alphabets: [String], turned: Bool = false, mirrored: Bool = false) -> [[[Float]]] {
         characters.filter { alphabets.contains($0.alphabet) }.flatMap { character in
             (mirrored ? [character.images, character.images.map(Self.mirrored)] : [character.images]).flatMap { images in
@@ -91,12 +91,12 @@ struct Warp {
     }
 }
 
-/// Draws tasks: some classes in random order, some images of each to learn from, others to be asked.
+/// Draws tasks: some classes in random order, with some images of each for the support set and others for the query set.
 struct EpisodeSource {
     let classes: [[[Float]]]
     let ways: Int
     var warp: Warp?
-    /// Warped copies of each image of a support, beside it.
+    /// The number of warped copies added for each image of a support set.
     var copies = 0
     var random: RandomSource
 

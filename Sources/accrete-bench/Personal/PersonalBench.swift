@@ -5,7 +5,7 @@ import MetaLearning
 import Model
 import Statistics
 
-/// What a session of somebody new gains from adapting: from the learned start, and from the shared model as it is.
+/// Measures the gain of adapting to a new user's session, from the meta-learned initial values and from the shared model.
 struct PersonalBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "personal",
@@ -27,7 +27,7 @@ struct PersonalBench: ParsableCommand {
     @Option(help: "How many seeds.")
     var seeds = 1
 
-    @Option(help: "Sessions of nobody in particular that the shared model of the simulator's users learns first.")
+    @Option(help: "Simulated sessions without user-specific traits that the shared model learns first.")
     var before = 150
 
     @Option(help: "Known users of the simulator, one session each.")
@@ -101,7 +101,7 @@ struct PersonalBench: ParsableCommand {
     }
 }
 
-/// Pass and judgement over one division into known and new users.
+/// Training and evaluation for one division into known and new users.
 struct PersonalTrial {
     /// Of one new session: loss and accuracy of its query by how it was adapted.
     struct Judged {
@@ -160,7 +160,7 @@ struct PersonalTrial {
     }
 }
 
-/// Means and differences over all sessions judged.
+/// Means and differences over all evaluated sessions.
 struct PersonalResults: CustomStringConvertible {
     struct Row: Encodable {
         let name: String

@@ -7,7 +7,7 @@ import Statistics
 struct PersonalSessions {
     let name: String
     let model: MultimodalConfiguration
-    /// What the shared model has learned before anybody came.
+    /// The moments that the shared model learns before the users' sessions.
     var before: [[MomentInput]] = []
     let known, new: [[MomentInput]]
 

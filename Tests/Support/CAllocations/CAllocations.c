@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-// The executable's own definitions come before the C library's, which are still there under these names.
+// The executable's own definitions replace the C library's, which are still available under these names.
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t size);

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A directory of a test's own, gone with it. Its path is short enough for the name of a socket.
+/// A temporary directory that is deleted with the object. Its path is short enough for a Unix socket.
 public final class Folder: Sendable {
     public let path: String
 
@@ -13,7 +13,7 @@ public final class Folder: Sendable {
         }
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: path) }  // what is left in /tmp does no harm
+    deinit { try? FileManager.default.removeItem(atPath: path) }  // a directory that remains in /tmp is harmless
 
     public func path(_ name: String) -> String { "\(path)/\(name)" }
 }

@@ -1,7 +1,7 @@
 import Statistics
 
-/// Changes encoded messages without knowing their type: numbers become extreme ones, texts become other texts, fields vanish, repeat or change places,
-/// bytes turn over.  https://protobuf.dev/programming-guides/encoding/
+/// Changes encoded messages without knowing their type: replaces numbers by extreme ones and texts by others; removes, repeats or swaps
+/// fields; flips bits.  https://protobuf.dev/programming-guides/encoding/
 public struct HeaderMutator: Sendable {
     public var random: RandomSource
 
@@ -9,12 +9,12 @@ public struct HeaderMutator: Sendable {
 
     private struct Field {
         var tag: UInt64
-        /// What follows the tag, with the length where there is one.
+        /// The bytes after the tag, including the length if there is one.
         var value: [UInt8]
         var isMessage: Bool { tag & 7 == 2 }
     }
 
-    /// The message with one thing changed, somewhere within.
+    /// The message with one random change.
     public mutating func mutate(_ message: [UInt8]) -> [UInt8] {
         if chance(0.1) { return damage(message) }
         guard var fields = Self.fields(of: message), !fields.isEmpty else { return damage(message) }
@@ -42,7 +42,7 @@ public struct HeaderMutator: Sendable {
         }
     }
 
-    /// Bytes that turned over, were lost or came in between.
+    /// Bytes with flipped bits, truncated, or with inserted bytes.
     public mutating func damage(_ bytes: [UInt8]) -> [UInt8] {
         var bytes = bytes
         for _ in 0...random.uniform(below: 4) {
@@ -63,7 +63,7 @@ public struct HeaderMutator: Sendable {
 
     public mutating func any<Item>(of items: [Item]) -> Item { items[random.uniform(below: items.count)] }
 
-    /// A number as its bits: small, at the ends of a type, or any.
+    /// The bits of a number: small, at the limits of a type, or random.
     public mutating func number() -> UInt64 {
         let ends: [UInt64] = [
             0, 1, 2, 3, 7, 64, 255, 1 << 31, (1 << 31) - 1, (1 << 32) - 1, 1 << 32, 1 << 52, 1 << 53, 1 << 62, 1 << 63, (1 << 63) - 1, .max,
@@ -99,7 +99,7 @@ public struct HeaderMutator: Sendable {
         }
     }
 
-    /// Payload frames with something changed.
+    /// Payload frames with one random change.
     public mutating func mutate(payload frames: [[UInt8]]) -> [[UInt8]] {
         var frames = frames
         switch random.uniform(below: 6) {
@@ -141,7 +141,7 @@ public struct HeaderMutator: Sendable {
         return nil
     }
 
-    /// The fields of a message, or nil where the bytes are none.
+    /// The fields of a message; nil if the bytes are not a message.
     private static func fields(of message: [UInt8]) -> [Field]? {
         var fields: [Field] = [], place = 0
         while place < message.count {

@@ -1,8 +1,8 @@
-/// What a bus does wrong: each a probability for one message on its way to one subscriber.
+/// The faults of a simulated bus: each is a probability for one message to one subscriber.
 public struct Faults: Sendable {
     public var drop = 0.0
     public var duplicate = 0.0
-    /// The message comes after the next `delayedBy` messages: that is how they get out of order.
+    /// The message is delivered after the next `delayedBy` messages, so that the order changes.
     public var delay = 0.0
     public var delayedBy = 3
     public var seed: UInt64 = 1
@@ -10,7 +10,7 @@ public struct Faults: Sendable {
     public init() {}
 }
 
-/// Decides the fate of messages in order; the same seed decides alike.
+/// Applies faults to messages in order; the same seed gives the same faults.
 struct FaultInjector<Item> {
     private let faults: Faults
     private var state: UInt64
@@ -21,7 +21,7 @@ struct FaultInjector<Item> {
         state = faults.seed
     }
 
-    /// What arrives now that `item` has been sent.
+    /// The items that are delivered when `item` is sent.
     mutating func pass(_ item: Item) -> [Item] {
         var arriving: [Item] = []
         if chance(faults.delay) {

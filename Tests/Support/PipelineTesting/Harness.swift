@@ -2,7 +2,7 @@ import Messaging
 import Pipeline
 import Schema
 
-/// Runs a processor over inputs without a bus: everything it says, and everything it refuses, in order.
+/// Runs a processor on inputs without a bus, and records its outputs and refusals in order.
 public struct Harness<P: Processor> {
     public private(set) var processor: P
     public private(set) var now: Instant
@@ -14,7 +14,7 @@ public struct Harness<P: Processor> {
         now = start
     }
 
-    /// What this input made the processor say.
+    /// Processes an input; returns its outputs.
     @discardableResult
     public mutating func send(_ input: P.Input) -> [P.Output] {
         do throws(Refusal) {
@@ -25,7 +25,7 @@ public struct Harness<P: Processor> {
         }
     }
 
-    /// Lets time pass, then ticks.
+    /// Advances the time, then calls `tick`.
     @discardableResult
     public mutating func advance(by duration: Duration) -> [P.Output] {
         now = now + duration

@@ -1,8 +1,8 @@
 import Messaging
 import Synchronization
 
-/// A bus in memory: what is published on an endpoint reaches, at once and in order, whoever subscribes there, except
-/// for the faults it is told to commit.
+/// A bus in memory: a message published on an endpoint is delivered to its subscribers immediately and in order, except for the
+/// configured faults.
 public final class MemoryBus: Bus {
     fileprivate struct Sent {
         let topic: String
@@ -46,14 +46,14 @@ public final class MemoryBus: Bus {
 
     public func end() async {}
 
-    /// How many have ever subscribed.
+    /// The number of subscriptions so far.
     fileprivate var listenerCount: Int { listeners.withLock { $0.count } }
 
     fileprivate func count(of topic: String, on endpoints: [Endpoint]) -> Int {
         listeners.withLock { $0.count { !$0.channel.isEnded && $0.hears(topic, from: endpoints) } }
     }
 
-    /// False, and nothing sent, when somebody has no room.
+    /// Delivers a message; returns false, without delivering to anyone, if a subscriber's queue is full.
     fileprivate func send(_ message: Sent, from endpoints: [Endpoint], toListenersFrom first: Int = 0) -> Bool {
         listeners.withLock { listeners in
             let hearing = listeners.indices.dropFirst(first).filter { listeners[$0].hears(message.topic, from: endpoints) }

@@ -1,7 +1,7 @@
 import Pipeline
 import Synchronization
 
-/// A clock that stands still until it is moved.
+/// A clock whose time changes only when it is advanced.
 public final class VirtualClock: TimeSource {
     private let time: Mutex<Instant>
 

@@ -1,14 +1,14 @@
 import Layers
 import Tensors
 
-/// Something recorded into a graph that a gradient check can judge: an operator, a layer, a fusion, a whole model.
+/// A function recorded into a graph, for a gradient check: an operator, a layer, a fusion, a whole model.
 ///
 /// Recording is generic, so that the same composition runs over `Float`, `Double` and dual numbers.
 public protocol Composition: Sendable {
     var name: String { get }
-    /// What is differentiated. The check draws the values.
+    /// The parameters that are differentiated; the check draws their values.
     var parameters: [Parameter] { get }
-    /// Records it, with constant inputs set, and returns what is differentiated.
+    /// Records it, with constant inputs set, and returns the output that is differentiated.
     func record<S: Scalar>(in graph: Graph<S>) -> Tensor<S>
 }
 

@@ -1,6 +1,6 @@
 import Tensors
 
-/// How well the hand-written backward of a composition agrees with exact derivatives of its forward pass.
+/// Compares the backward pass of a composition with exact derivatives of its forward pass.
 ///
 /// With y = f(w), a random cotangent u and a random direction v: ⟨backward(u), v⟩ = ⟨u, f′(w) v⟩, where the right side is the
 /// tangent of a forward pass over dual numbers. No ε: in Double they agree to rounding.

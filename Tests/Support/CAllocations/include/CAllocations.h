@@ -1,4 +1,4 @@
 #pragma once
 
-/// How often the calling thread has asked for memory since it began.
+/// The number of memory allocations of the calling thread since it started.
 long CAllocationsOfThisThread(void);

@@ -1,45 +1,54 @@
 import Statistics
 import Tensors
 
-/// Answers a moment in words, a token at a time: what the senses perceive stands before what was said, and the language
-/// trunk goes on from there.
+/// Generates a text answer to a moment, token by token: the language trunk reads the senses' prefix tokens and the moment's text,
+/// and continues from there.
 ///
-///     voice.begin(moment, with: parameters, seed: 1)
-///     while let token = voice.next() { … }
+///     decoder.begin(moment, with: parameters, seed: 1)
+///     while let token = decoder.next() { … }
 ///
-/// It copies the parameters it begins with, so whatever becomes of them meanwhile, its cache holds keys and values of one
-/// version. A voice has one owner: it is not `Sendable`.
-public final class MomentVoice {
+/// It copies the parameters at `begin`, so its cache holds keys and values of one version even if they change. A decoder has one
+/// owner: it is not `Sendable`.
+public final class MomentDecoder {
+    /// The model's shape.
     public let configuration: MultimodalConfiguration
+    /// How tokens are drawn.
     public let sampling: Sampling
+    /// The maximal number of tokens of an answer.
     public let maximumTokens: Int
-    /// Why the answer ended; nil while it goes on, and before the first.
+    /// Why the answer ended; nil while it continues, and before the first.
     public private(set) var end: Generation.End?
-    /// Whether `next` has more to say.
-    public private(set) var isSpeaking = false
-    /// Whether the answer broke off because a logit was not finite.
-    public private(set) var isBroken = false
-    /// What was said and what is answered so far, after the token that opens every text.
+    /// Whether the answer continues.
+    public private(set) var isGenerating = false
+    /// Whether the answer was aborted because a logit was not finite.
+    public private(set) var hasFailed = false
+    /// The opening token, the moment's text, and the answer so far.
     public private(set) var tokens: [Int] = []
-    /// ln of the probability, at the sampling's temperature, of every token of the answer, that which ended it among them; empty unless `measures`.
+    /// The log-probability, at the sampling's temperature, of every token of the answer, including the end token; empty unless
+    /// `measures`.
     public private(set) var logProbabilities: [Float] = []
-    /// (C): what the trunk made of the moment before the answer's first token; empty unless `measures`.
+    /// (C): the trunk's output before the answer's first token; empty unless `measures`.
     public private(set) var firstHidden: [Float] = []
-    /// Whether it notes how likely its tokens were; that they are all drawn from, nothing cut off, is for the sampling to say.
+    /// Whether log-probabilities are recorded. They are those of the whole distribution, so the sampling must not truncate it.
     public let measures: Bool
 
-    /// The answer so far, with the token that ended it.
+    /// The answer so far, including the end token.
     public var written: [Int] { tokens[promptLength...] + (end == .endOfText ? [configuration.text.vocabulary - 1] : []) }
 
     private let parameters: ParameterStore<Float>
     private let graph: Graph<Float>
     private let inputs: MultimodalInputs<Float>
-    /// (senses·tokens, C); nil where the model has no sense beside the text.
+    /// (senses·tokens, C); nil if the model has no sense besides the text.
     private let prefix: Tensor<Float>?
     private let decoder: TextDecoder
     private var promptLength = 0
     private var random = RandomSource(seed: 0)
 
+    /// - Parameters:
+    ///   - model: the multimodal model.
+    ///   - sampling: how tokens are drawn.
+    ///   - maximumTokens: the maximal number of tokens of an answer.
+    ///   - measures: whether to record the tokens' log-probabilities.
     public init(_ model: MultimodalModel, sampling: Sampling, maximumTokens: Int, measures: Bool = false) {
         self.measures = measures
         configuration = model.configuration
@@ -53,41 +62,46 @@ public final class MomentVoice {
         decoder = TextDecoder(model.trunk, parameters, prefixLimit: configuration.prefixLength)
     }
 
-    /// Begins an answer to a moment that the configuration accepts; one under way is forgotten.
-    /// - Parameter changing: what to change about its copy of the parameters.
+    /// Begins an answer to a moment; an unfinished answer is discarded.
+    ///
+    /// - Parameters:
+    ///   - moment: one that the configuration accepts.
+    ///   - parameters: the model's parameters, which are copied.
+    ///   - seed: of the random numbers.
+    ///   - changing: changes the copy of the parameters.
     public func begin(
         _ moment: MomentInput, with parameters: ParameterStore<Float>, seed: UInt64, changing: (ParameterStore<Float>) -> Void = { _ in }
     ) {
         self.parameters.assign(from: parameters)
         changing(self.parameters)
-        inputs.set(moment, row: 0, hiding: [], turns: [])
+        inputs.set(moment, row: 0, hiding: [], shifts: [])
         let opening = configuration.text.vocabulary - 1
         tokens = [opening] + moment.text
         promptLength = tokens.count
         random = RandomSource(seed: seed)
-        isBroken = false
+        hasFailed = false
         (logProbabilities, firstHidden) = ([], [])
         end = nil
-        // The last place tells one more token.
+        // The last position predicts one more token.
         if tokens.count > configuration.text.length { end = .context } else if maximumTokens == 0 { end = .length }
-        isSpeaking = end == nil
-        if isSpeaking { readAgain() }
+        isGenerating = end == nil
+        if isGenerating { recomputeCache() }
     }
 
-    /// Goes on with other parameters: senses and words are read again, so the cache is of the new version alone.
+    /// Continues the answer with other parameters: the cache of keys and values is recomputed, so it is of the new version only.
     public func adopt(_ parameters: ParameterStore<Float>, changing: (ParameterStore<Float>) -> Void = { _ in }) {
         self.parameters.assign(from: parameters)
         changing(self.parameters)
-        if isSpeaking { readAgain() }
+        if isGenerating { recomputeCache() }
     }
 
-    /// The answer's next token; nil where it has ended.
+    /// Draws the answer's next token; nil if the answer has ended.
     public func next() -> Int? {
-        guard isSpeaking, let last = tokens.last else { return nil }
+        guard isGenerating, let last = tokens.last else { return nil }
         decoder.advance([last])
         guard let token = sampling.token(from: decoder.logits(of: 0), after: tokens, using: &random) else {
-            isBroken = true
-            isSpeaking = false
+            hasFailed = true
+            isGenerating = false
             return nil
         }
         if measures {
@@ -104,7 +118,7 @@ public final class MomentVoice {
                 end = .context
             }
         }
-        isSpeaking = end == nil
+        isGenerating = end == nil
         return end == .endOfText ? nil : token
     }
 
@@ -115,15 +129,15 @@ public final class MomentVoice {
         return (logits[token] - peak) / temperature - Float.log(logits.reduce(0) { $0 + Float.exp(($1 - peak) / temperature) })
     }
 
-    /// The logits of what follows the moment's words, for whoever compares them: (V).
+    /// The logits of the token that follows the moment's text, for tests: (V).
     func firstLogits(_ moment: MomentInput, with parameters: ParameterStore<Float>) -> [Float] {
         begin(moment, with: parameters, seed: 0)
         decoder.advance([tokens.last])
         return Array(decoder.logits(of: 0))
     }
 
-    /// A modality that is not there has no place in the cache: the trunk's mask hides it from everything.
-    private func readAgain() {
+    /// An absent modality has no rows in the cache, as the trunk's mask hides it.
+    private func recomputeCache() {
         graph.forward()
         decoder.forget(0)
         let length = configuration.tokens * configuration.width

@@ -2,39 +2,44 @@ import Statistics
 import Model
 import Tensors
 
-/// What given parameters say of moments: forward only, with parameters that are exchanged whole.
-public final class MomentJudge {
-    /// A label's cross entropy in nats, and whether the likeliest class was right.
-    public struct Judgement: Codable, Sendable, Equatable {
+/// Scores labelled moments with given parameters, forward only.
+public final class MomentScorer {
+    /// The score of one moment.
+    public struct Score: Codable, Sendable, Equatable {
+        /// The cross entropy of the label, in nats.
         public var loss: Double
+        /// Whether the label is the most likely class.
         public var isRight: Bool
     }
 
     private let graph: MultimodalGraph<Float>
 
     /// - Parameters:
-    ///   - parameters: read anew for each answer, never changed.
-    ///   - rows: moments judged at a time.
+    ///   - model: the model.
+    ///   - parameters: its parameters, read at every call and never changed.
+    ///   - rows: moments of one forward pass.
+    ///   - team: the threads that compute.
     public init(_ model: MultimodalModel, parameters: ParameterStore<Float>, rows: Int, team: Team = .solo) {
         graph = .predicting(model, parameters: parameters, batch: rows, languageRows: 0, team: team)
     }
 
+    /// The parameters that it evaluates; the owner may replace their values between calls.
     public var parameters: ParameterStore<Float> { graph.parameters }
 
-    /// Whether its model can be given a moment.
+    /// Whether the model can process a moment.
     func accepts(_ moment: MomentInput) -> Bool { (try? graph.model.configuration.check(moment)) != nil }
 
-    /// In the order of the moments; nil for one without a label.
-    public func judge(_ moments: some Collection<MomentInput>) -> [Judgement?] {
+    /// The score of each moment, in order; nil for a moment without a label.
+    public func score(_ moments: some Collection<MomentInput>) -> [Score?] {
         answers(to: moments) { row, moment in
             guard let label = moment.label else { return nil }
             let p = graph.prediction(row: row).probabilities
-            let likeliest = p.argmax
-            return Judgement(loss: graph.classificationLoss(row: row), isRight: likeliest == label)
+            return Score(loss: graph.classificationLoss(row: row), isRight: p.argmax == label)
         }
     }
 
-    public func judge(_ moment: MomentInput) -> Judgement? { judge(CollectionOfOne(moment))[0] }
+    /// The score of one moment; nil without a label.
+    public func score(_ moment: MomentInput) -> Score? { score(CollectionOfOne(moment))[0] }
 
     func logits(of moment: MomentInput) -> [Float] { logits(of: [moment])[0] }
 
@@ -53,7 +58,7 @@ public final class MomentJudge {
     }
 }
 
-extension MomentJudge: InputReader {
+extension MomentScorer: InputReader {
     func logits(of moments: [MomentInput]) -> [[Float]] {
         answers(to: moments) { row, _ in
             let classes = graph.logits.columns
@@ -61,5 +66,5 @@ extension MomentJudge: InputReader {
         }
     }
 
-    func losses(of moments: [MomentInput]) -> [Double?] { judge(moments).map { $0?.loss } }
+    func losses(of moments: [MomentInput]) -> [Double?] { score(moments).map { $0?.loss } }
 }

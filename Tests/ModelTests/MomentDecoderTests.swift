@@ -3,8 +3,8 @@ import Tensors
 import Testing
 @testable import Model
 
-/// A moment's answer goes on from its senses and its words exactly as the recorded graph would.
-@Suite struct MomentVoiceTests {
+/// A moment's answer continues its senses and its text exactly as the recorded graph predicts.
+@Suite struct MomentDecoderTests {
     private static func model(_ fusion: String) throws -> MultimodalModel {
         var configuration = MultimodalConfiguration()
         configuration.fusion = fusion
@@ -48,9 +48,9 @@ import Testing
     @Test(arguments: ["early", "late", "attention", "co-attention"])
     func theVoiceComputesWhatTheGraphComputes(fusion: String) throws {
         let model = try Self.model(fusion), store = Self.parameters(model, seed: 4)
-        let voice = MomentVoice(model, sampling: Sampling(temperature: 0), maximumTokens: 4)
+        let decoder = MomentDecoder(model, sampling: Sampling(temperature: 0), maximumTokens: 4)
         for moment in moments {
-            let logits = voice.firstLogits(moment, with: store).map(Double.init)
+            let logits = decoder.firstLogits(moment, with: store).map(Double.init)
             let peak = logits.max() ?? 0
             let level = peak + Double.log(logits.reduce(0) { $0 + Double.exp($1 - peak) })
             for token in [0, 65, 255] {
@@ -59,34 +59,35 @@ import Testing
         }
     }
 
-    private func answer(_ voice: MomentVoice, limit: Int = 100) -> [Int] {
+    private func answer(_ decoder: MomentDecoder, limit: Int = 100) -> [Int] {
         var tokens: [Int] = []
-        while tokens.count < limit, let token = voice.next() { tokens.append(token) }
+        while tokens.count < limit, let token = decoder.next() { tokens.append(token) }
         return tokens
     }
 
-    /// A cache never mixes versions: finished with the old one although the store changes, or as if begun with the new one.
+    /// The cache never mixes versions: an answer is finished with the old one although the store changes, or continues as if begun with
+    /// the new one.
     @Test func anUpdateBetweenTokensIsAdoptedWholeOrNotAtAll() throws {
         let model = try Self.model("attention")
         let old = Self.parameters(model, seed: 4), newer = Self.parameters(model, seed: 5), moment = moments[0]
-        let voice = MomentVoice(model, sampling: Sampling(temperature: 0), maximumTokens: 6)
-        voice.begin(moment, with: old, seed: 0)
-        let plain = answer(voice)
-        #expect(plain.count == 6 && voice.end == .length)
+        let decoder = MomentDecoder(model, sampling: Sampling(temperature: 0), maximumTokens: 6)
+        decoder.begin(moment, with: old, seed: 0)
+        let plain = answer(decoder)
+        #expect(plain.count == 6 && decoder.end == .length)
 
         let served = old.copy()
-        voice.begin(moment, with: served, seed: 0)
-        let begun = answer(voice, limit: 3)
+        decoder.begin(moment, with: served, seed: 0)
+        let begun = answer(decoder, limit: 3)
         served.assign(from: newer)
-        #expect(begun + answer(voice) == plain)
+        #expect(begun + answer(decoder) == plain)
 
-        voice.begin(moment, with: old, seed: 0)
-        _ = answer(voice, limit: 3)
-        voice.adopt(newer)
-        let recomputed = answer(voice)
+        decoder.begin(moment, with: old, seed: 0)
+        _ = answer(decoder, limit: 3)
+        decoder.adopt(newer)
+        let recomputed = answer(decoder)
         var told = moment
         told.text += begun
-        let fresh = MomentVoice(model, sampling: Sampling(temperature: 0), maximumTokens: 3)
+        let fresh = MomentDecoder(model, sampling: Sampling(temperature: 0), maximumTokens: 3)
         fresh.begin(told, with: newer, seed: 0)
         #expect(recomputed == answer(fresh))
         #expect(recomputed != Array(plain.suffix(3)))
@@ -94,17 +95,17 @@ import Testing
 
     @Test func anAnswerEndsWhereTheContextIsFullOrNumbersAreNotFinite() throws {
         let model = try Self.model("early"), store = Self.parameters(model, seed: 4)
-        let voice = MomentVoice(model, sampling: Sampling(temperature: 0), maximumTokens: 100)
-        voice.begin(moments[0], with: store, seed: 0)
-        #expect(answer(voice).count == 12 - 3 && voice.end == .context)
-        voice.begin(MomentInput(text: Array(repeating: 7, count: 12)), with: store, seed: 0)
-        #expect(answer(voice).isEmpty && voice.end == .context)
+        let decoder = MomentDecoder(model, sampling: Sampling(temperature: 0), maximumTokens: 100)
+        decoder.begin(moments[0], with: store, seed: 0)
+        #expect(answer(decoder).count == 12 - 3 && decoder.end == .context)
+        decoder.begin(MomentInput(text: Array(repeating: 7, count: 12)), with: store, seed: 0)
+        #expect(answer(decoder).isEmpty && decoder.end == .context)
         store["ln_f.bias"][3] = .nan
-        voice.begin(moments[1], with: store, seed: 0)
-        #expect(voice.next() == nil && voice.isBroken && !voice.isSpeaking)
+        decoder.begin(moments[1], with: store, seed: 0)
+        #expect(decoder.next() == nil && decoder.hasFailed && !decoder.isGenerating)
     }
 
-    /// A model that learns endings stops by itself where the text it was taught stops.
+    /// A model that learns endings ends its answers where the learned texts end.
     @Test func endingsAreLearnedWhereTheConfigurationSaysSo() throws {
         var configuration = try Self.model("early").configuration
         configuration.text.endings = true
@@ -124,11 +125,11 @@ import Testing
             graph.backward()
             for i in store.values.indices { store.values[i] -= 0.2 * graph.gradients.values[i] }
         }
-        let voice = MomentVoice(model, sampling: Sampling(temperature: 0), maximumTokens: 10)
+        let decoder = MomentDecoder(model, sampling: Sampling(temperature: 0), maximumTokens: 10)
         for row in 0..<2 {
-            voice.begin(seen[row], with: store, seed: 0)
-            #expect(answer(voice) == words[row])
-            #expect(voice.end == .endOfText)
+            decoder.begin(seen[row], with: store, seed: 0)
+            #expect(answer(decoder) == words[row])
+            #expect(decoder.end == .endOfText)
         }
     }
 }
