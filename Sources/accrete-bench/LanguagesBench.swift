@@ -30,7 +30,7 @@ struct LanguagesBench: ParsableCommand {
 
     private struct Row: Encodable {
         let replays, seed: Int
-        /// By part: bits a byte, of the frozen twin, of the first language's test afterwards.
+        /// By part: bits a byte, of the frozen baseline, of the first language's test afterwards.
         var bitsPerByte: [Double] = []
         var frozenBitsPerByte: [Double] = []
         var testBitsPerByte: [Double] = []

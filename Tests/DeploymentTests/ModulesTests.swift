@@ -25,7 +25,12 @@ struct ModulesTests {
         var modules: [Module] = []
         var floor: Int?
         let pattern =
-            /let floor(\d):|let (checks):|(module|command|tests|system)\(\s*"([\w-]+)"(?:,\s*\[([^\]]*)\])?|\.target\(name: "(\w+)"(?:, dependencies: \[([^\]]*)\])?(, path)?/
+            #/
+            let\sfloor(\d):
+            | let\s(checks):
+            | (module|command|tests|system)\(\s*"([\w-]+)"(?:,\s*\[([^\]]*)\])?
+            | \.target\(name:\s"(\w+)"(?:,\sdependencies:\s\[([^\]]*)\])?(,\spath)?
+            /#
         for match in text.matches(of: pattern) {
             if let number = match.1 { floor = Int(number) }
             if match.2 != nil { floor = nil }

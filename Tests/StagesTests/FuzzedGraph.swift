@@ -23,7 +23,7 @@ private final class Station<P: Processor>: FuzzedStation {
     private(set) var refused = Drops()
     private(set) var taken = 0
 
-    init(_ name: String, hears prefixes: [String], _ processor: P, mode: Mode, clock: VirtualClock) {
+    init(_ name: String, subscribesTo prefixes: [String], _ processor: P, mode: Mode, clock: VirtualClock) {
         self.name = name
         self.prefixes = prefixes
         self.processor = processor
@@ -95,7 +95,7 @@ struct FuzzedGraph {
             FileManager.default.createFile(atPath: path, contents: nil) ? FileHandle(forWritingAtPath: path) : nil
         }
         func add<P: Processor>(_ name: String, _ prefixes: [String], _ processor: P) {
-            stations.append(Station(name, hears: prefixes, processor, mode: settings.mode, clock: clock))
+            stations.append(Station(name, subscribesTo: prefixes, processor, mode: settings.mode, clock: clock))
         }
         add(
             "ingest", ["sensor.", "cut.", "feedback.", "explain."],

@@ -15,7 +15,7 @@ public final class MemoryBus: Bus {
         let channel: MessageChannel
         var faults: FaultInjector<Sent>
 
-        func hears(_ topic: String, from endpoints: [Endpoint]) -> Bool {
+        func isSubscribed(to topic: String, from endpoints: [Endpoint]) -> Bool {
             subscriptions.contains { subscription in
                 subscription.topics.contains(where: topic.hasPrefix)
                     && subscription.endpoints.contains(where: endpoints.contains)
@@ -50,13 +50,13 @@ public final class MemoryBus: Bus {
     fileprivate var listenerCount: Int { listeners.withLock { $0.count } }
 
     fileprivate func count(of topic: String, on endpoints: [Endpoint]) -> Int {
-        listeners.withLock { $0.count { !$0.channel.isEnded && $0.hears(topic, from: endpoints) } }
+        listeners.withLock { $0.count { !$0.channel.isEnded && $0.isSubscribed(to: topic, from: endpoints) } }
     }
 
     /// Delivers a message; returns false, without delivering to anyone, if a subscriber's queue is full.
     fileprivate func send(_ message: Sent, from endpoints: [Endpoint], toListenersFrom first: Int = 0) -> Bool {
         listeners.withLock { listeners in
-            let hearing = listeners.indices.dropFirst(first).filter { listeners[$0].hears(message.topic, from: endpoints) }
+            let hearing = listeners.indices.dropFirst(first).filter { listeners[$0].isSubscribed(to: message.topic, from: endpoints) }
             guard hearing.allSatisfy({ !listeners[$0].channel.isFull }) else { return false }
             for index in hearing {
                 for message in listeners[index].faults.pass(message) {
