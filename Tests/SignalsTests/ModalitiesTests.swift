@@ -14,7 +14,8 @@ import Testing
     }
 
     @Test func anUnknownModalityIsNamed() {
-        #expect(throws: SettingProblem(key: "modality", problem: "is 'smell', not one of text, image, audio, vector")) {
+        let known = modalities.map(\.key).joined(separator: ", ")
+        #expect(throws: SettingProblem(key: "modality", problem: "is 'smell', not one of \(known)")) {
             try frontend(for: "smell")
         }
     }

@@ -1,6 +1,7 @@
 import FilesTesting
 import Foundation
 import Pipeline
+import Signals
 import Testing
 @testable import Configuration
 @testable import Wiring
@@ -67,9 +68,10 @@ struct SettingsAgreementTests {
     }
 
     @Test func aSenseWithoutAnExtractorIsRefused() {
+        let senses = modalities.map(\.key).filter { $0 != "text" }.joined(separator: ", ")
         #expect(
             problems("model.senses=[{name: touch, rows: 1, columns: 4}]")
-                == ["model.senses: nothing extracts 'touch'; there are image, audio, vector and, where fuse.sentence is set, sentence"])
+                == ["model.senses: nothing extracts 'touch'; there are \(senses) and, where fuse.sentence is set, sentence"])
         #expect(problems("model.senses=[]") == [])
         #expect(problems("model.senses=[{name: sentence, rows: 1, columns: 384}]").count == 1)
     }
