@@ -57,35 +57,46 @@ public struct Adapters: Sendable, Equatable {
     }
 
     /// Adds adapters, given in a separate store, to the weights of a model that has no adapters.
-    public func merge<S: Scalar>(_ adapted: ParameterStore<S>, into store: ParameterStore<S>) { add(1, in: store, adapted) }
+    /// - Parameter inputsFirst: whether projections are stored as (inputs, outputs).
+    public func merge<S: Scalar>(_ adapted: ParameterStore<S>, into store: ParameterStore<S>, inputsFirst: Bool = true) {
+        add(1, in: store, adapted, inputsFirst)
+    }
 
     /// Subtracts adapters that were merged from a separate store; restores the weights up to rounding.
-    public func unmerge<S: Scalar>(_ adapted: ParameterStore<S>, from store: ParameterStore<S>) { add(-1, in: store, adapted) }
+    public func unmerge<S: Scalar>(_ adapted: ParameterStore<S>, from store: ParameterStore<S>, inputsFirst: Bool = true) {
+        add(-1, in: store, adapted, inputsFirst)
+    }
 
     /// Merges every adapter into the weight that it adapts, and sets its B to zero, so that the output stays the same.
-    public func merge<S: Scalar>(in store: ParameterStore<S>) {
-        add(1, in: store, store)
+    public func merge<S: Scalar>(in store: ParameterStore<S>, inputsFirst: Bool = true) {
+        add(1, in: store, store, inputsFirst)
         for parameter in store.layout.parameters where parameter.name.hasSuffix(".lora_B.weight") { store[parameter.name].fill(0) }
     }
 
     /// Reverts a merge: subtracts the adapters of `adapted` from the weights of `store`, up to rounding, and copies them into `store`.
-    public func unmerge<S: Scalar>(_ adapted: ParameterStore<S>, in store: ParameterStore<S>) {
-        add(-1, in: store, adapted)
+    public func unmerge<S: Scalar>(_ adapted: ParameterStore<S>, in store: ParameterStore<S>, inputsFirst: Bool = true) {
+        add(-1, in: store, adapted, inputsFirst)
         for parameter in adapted.layout.parameters where Self.contains(parameter) {
             _ = store[parameter.name].update(fromContentsOf: adapted[parameter.name])
         }
     }
 
-    /// W += sign · α/r · Aᵀ · Bᵀ
-    private func add<S: Scalar>(_ sign: Double, in store: ParameterStore<S>, _ adapted: ParameterStore<S>) {
+    /// W += sign · α/r · Aᵀ · Bᵀ, or its transpose.
+    private func add<S: Scalar>(_ sign: Double, in store: ParameterStore<S>, _ adapted: ParameterStore<S>, _ inputsFirst: Bool) {
         for parameter in adapted.layout.parameters where parameter.name.hasSuffix(".lora_A.weight") {
-            let name = String(parameter.name.dropLast(".lora_A.weight".count)), inputs = parameter.shape[1]
+            let name = String(parameter.name.dropLast(".lora_A.weight".count)), inputs = parameter.shape[1], rank = rank(of: name)
             let weight = store["\(name).weight"], outputs = weight.count / inputs
-            S.multiply(
-                Matrix(adapted[parameter.name].baseAddress!, stride: inputs, transposed: true),
-                Matrix(adapted["\(name).lora_B.weight"].baseAddress!, stride: rank(of: name), transposed: true),
-                into: weight.baseAddress!, stride: outputs, m: inputs, n: outputs, k: rank(of: name), alpha: S(sign * scale(of: name)),
-                beta: S(1))
+            let A = adapted[parameter.name].baseAddress!, B = adapted["\(name).lora_B.weight"].baseAddress!
+            let factor = S(sign * scale(of: name))
+            if inputsFirst {
+                S.multiply(
+                    Matrix(A, stride: inputs, transposed: true), Matrix(B, stride: rank, transposed: true), into: weight.baseAddress!,
+                    stride: outputs, m: inputs, n: outputs, k: rank, alpha: factor, beta: S(1))
+            } else {
+                S.multiply(
+                    Matrix(B, stride: rank), Matrix(A, stride: inputs), into: weight.baseAddress!, stride: inputs, m: outputs, n: inputs,
+                    k: rank, alpha: factor, beta: S(1))
+            }
         }
     }
 }

@@ -29,6 +29,11 @@ public struct Block: Layer {
         normBefore.parameters + attention.parameters + normAfter.parameters + mlp.parameters
     }
 
+    /// The two norms.
+    public var norms: [any Layer] { [normBefore, normAfter] }
+    /// The layers that consist of projections.
+    public var projections: [any Layer] { [attention, mlp] }
+
     public func initialize<S: Scalar>(_ store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
         normBefore.initialize(store, using: &generator)
         attention.initialize(store, using: &generator)

@@ -21,6 +21,6 @@ public struct Embedding: Layer {
 
     /// Returns (rows, width); a negative index gives zeros.
     public func callAsFunction<S>(_ rows: Indices, in graph: Graph<S>) -> Tensor<S> {
-        graph.gatherRows(of: graph.parameter("\(name).weight"), rows)
+        graph.gatherRows(of: "\(name).weight", rows)
     }
 }

@@ -54,8 +54,7 @@ public struct Linear: Layer {
     /// x (…, inputs); returns (…, outputs).
     public func callAsFunction<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
         let y = graph.linear(
-            x, weight: graph.parameter("\(name).weight"), bias: hasBias ? graph.parameter("\(name).bias") : nil,
-            transposed: isTransposed)
+            x, weight: "\(name).weight", bias: hasBias ? graph.parameter("\(name).bias") : nil, transposed: isTransposed)
         guard let adapters else { return y }
         let low = graph.linear(x, weight: graph.parameter("\(name).lora_A.weight"), transposed: true)
         let high = graph.linear(low, weight: graph.parameter("\(name).lora_B.weight"), transposed: true)

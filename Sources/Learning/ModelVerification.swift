@@ -117,9 +117,11 @@ private struct Fixture {
     let ids: [Int]
     let targets: [Int]
     let optimizers: [(name: String, rule: any UpdateRule)]
+    private let model: any Trunk
 
     init(_ file: String, _ model: any Trunk) throws {
         archive = try TensorArchive(mapping: file)
+        self.model = model
         let ids = try archive.tensor("input_ids")
         func refuse(_ tensor: String, _ problem: String) -> SafetensorsError {
             SafetensorsError(file, .badEntry(tensor: tensor, problem: problem))
@@ -150,7 +152,7 @@ private struct Fixture {
     func tensor(_ kind: String, _ parameter: Parameter) throws -> StoredTensor {
         let plain = "\(kind).\(parameter.name)"
         return try archive[plain] == nil
-            ? archive.tensor("\(kind).\(GPT2.savedName(parameter.name))", shape: parameter.shape)
+            ? archive.tensor("\(kind).\(model.savedName(of: parameter.name))", shape: parameter.shape)
             : archive.tensor(plain, shape: parameter.shape)
     }
 

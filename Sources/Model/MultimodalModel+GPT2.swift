@@ -42,6 +42,6 @@ extension MultimodalModel {
     /// Whether a parameter learns: all outside the trunk do; of the trunk's, those in the scope, none if it is nil.
     public func learns(_ parameter: Parameter, trunk scope: LearningScope?) -> Bool {
         guard isTrunk(parameter) else { return true }
-        return scope?.learns(parameter, in: configuration.trunk) ?? false
+        return scope?.learns(parameter, in: trunk) ?? false
     }
 }

@@ -42,8 +42,8 @@ public struct Perplexity: Sendable {
     ///   - team: the threads that compute.
     /// - Throws: `Refusal`.
     public init(
-        of tokens: [Int], bytes: Int, model: any Trunk, parameters: ParameterStore<Float>, window: Int? = nil, stride: Int,
-        team: Team = .solo
+        of tokens: [Int], bytes: Int, model: any Trunk, parameters: ParameterStore<Float>,
+        window: Int? = nil, stride: Int, team: Team = .solo
     ) throws(Refusal) {
         let (positions, size) = (min(window ?? model.positions, model.positions), model.vocabularySize)
         precondition((1...positions).contains(stride), "a stride of \(stride) over \(positions) positions")

@@ -7,6 +7,7 @@
 ///     graph.forward()
 ///     graph.backward(from: loss)      // fills graph.gradients
 ///
+/// Over a store that only plans, recording counts the memory and allocates none; such a graph cannot be replayed.
 /// Recording allocates all memory; a replay allocates nothing. A graph has one owner: it is not `Sendable`.
 public final class Graph<S: Scalar> {
     public let parameters: ParameterStore<S>
@@ -14,6 +15,9 @@ public final class Graph<S: Scalar> {
     public let gradients: ParameterStore<S>
     /// The threads that replay the graph.
     public let team: Team
+    /// Whether the graph only counts the memory that it would allocate.
+    let isPlan: Bool
+    let scratch: Scratch<S>
 
     private var operators: [any Operator<S>] = []
     private var parameterTensors: [String: Tensor<S>] = [:]
@@ -41,7 +45,20 @@ public final class Graph<S: Scalar> {
     ) {
         self.parameters = parameters
         self.team = team
-        gradients = ParameterStore(ParameterLayout(parameters.layout.parameters.filter(isLearning)))
+        isPlan = parameters.isPlan
+        scratch = Scratch(isPlan: isPlan)
+        let learned = ParameterLayout(parameters.layout.parameters.filter(isLearning))
+        gradients = isPlan ? ParameterStore(planning: learned) : ParameterStore(learned)
+    }
+
+    /// An empty graph over the same parameters as another: both write the gradients of the parameters that learn to the same memory, so
+    /// that compositions of several sizes learn with one optimiser.
+    public init(sharing other: Graph) {
+        parameters = other.parameters
+        team = other.team
+        isPlan = other.isPlan
+        scratch = other.scratch
+        gradients = other.gradients
     }
 
     /// A graph for inference: no parameter gets a gradient.
@@ -91,16 +108,16 @@ public final class Graph<S: Scalar> {
 
     /// Memory that an operator keeps from forward to backward.
     func memory(_ count: Int, needsGradient: Bool = false, along extent: Extent? = nil) -> Storage<S> {
-        shared?.storage(count: count, needsGradient: needsGradient, extent: extent) ?? own(count, needsGradient, extent)
+        shared?.storage(count: count, needsGradient: needsGradient, extent: extent, isPlan: isPlan) ?? own(count, needsGradient, extent)
     }
 
     private func own(_ count: Int, _ needsGradient: Bool, _ extent: Extent?) -> Storage<S> {
         ownCount += count * (needsGradient ? 2 : 1)
-        return Storage(count: count, needsGradient: needsGradient, extent: extent)
+        return Storage(count: count, needsGradient: needsGradient, extent: extent, isPlan: isPlan)
     }
 
     /// The count of numbers in the graph's memory besides parameters and their gradients: activations and their gradients.
-    public var activationCount: Int { ownCount + (sharedMemory?.count ?? 0) }
+    public var activationCount: Int { ownCount + (sharedMemory?.count ?? 0) + scratch.count }
 
     /// The number of steps of the last backward pass: operators differentiated or recomputed, gradients set to zero.
     public var backwardSteps: Int { plan?.steps.count ?? 0 }
@@ -121,6 +138,7 @@ public final class Graph<S: Scalar> {
 
     /// Computes all tensors from the inputs and parameters.
     public func forward() {
+        precondition(!isPlan, "a plan cannot be replayed")
         direction = .forward
         team.run(self)
         isIntact = true

@@ -7,10 +7,24 @@ public final class ParameterStore<S: Scalar> {
     /// All numbers in the layout's order; the memory is valid as long as the store exists.
     public let values: UnsafeMutableBufferPointer<S>
 
+    /// Whether the store has no numbers: a graph over it only counts the memory that it would allocate.
+    public let isPlan: Bool
+
+    /// Matrices that do not learn, by the names of the parameters that they take the place of.
+    public var frozen: [String: any FrozenMatrix] { layout.frozen }
+
     /// A store of zeros.
     public init(_ layout: ParameterLayout) {
         self.layout = layout
+        isPlan = false
         values = .allocateAligned(layout.count)
+    }
+
+    /// A store without numbers, for a graph that only counts memory.
+    public init(planning layout: ParameterLayout) {
+        self.layout = layout
+        isPlan = true
+        values = .allocateAligned(0)
     }
 
     deinit { values.deallocate() }
@@ -18,6 +32,7 @@ public final class ParameterStore<S: Scalar> {
     /// The numbers of one parameter, which must be in the layout.
     public subscript(name: String) -> UnsafeMutableBufferPointer<S> {
         guard let range = layout.range(of: name) else { preconditionFailure("no parameter is called \(name)") }
+        if isPlan { return UnsafeMutableBufferPointer(start: values.baseAddress, count: range.count) }
         return UnsafeMutableBufferPointer(rebasing: values[range])
     }
 

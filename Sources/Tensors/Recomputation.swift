@@ -32,8 +32,13 @@ extension Graph {
 /// Buffers that every recomputed part uses again, in the same order.
 final class SharedMemory<S: Scalar> {
     private struct Slot {
-        var values: Buffer<S>?
-        var gradient: Buffer<S>?
+        var values: Room?, gradient: Room?
+    }
+
+    /// A buffer and the count of numbers that it has, or in a plan would have, room for.
+    private struct Room {
+        let buffer: Buffer<S>
+        let count: Int
     }
 
     private var slots: [Slot] = []
@@ -43,20 +48,20 @@ final class SharedMemory<S: Scalar> {
 
     func begin() { next = 0 }
 
-    func storage(count: Int, needsGradient: Bool, extent: Extent?) -> Storage<S> {
+    func storage(count: Int, needsGradient: Bool, extent: Extent?, isPlan: Bool) -> Storage<S> {
         if next == slots.count { slots.append(Slot()) }
-        let values = buffer(&slots[next].values, count)
-        let gradient = needsGradient ? buffer(&slots[next].gradient, count) : nil
+        let values = buffer(&slots[next].values, count, isPlan)
+        let gradient = needsGradient ? buffer(&slots[next].gradient, count, isPlan) : nil
         next += 1
-        return Storage(count: count, values: values, gradient: gradient, extent: extent)
+        return Storage(count: count, values: values, gradient: gradient, extent: extent, isPlan: isPlan)
     }
 
     /// A larger buffer replaces a smaller one; earlier parts keep their buffer.
-    private func buffer(_ place: inout Buffer<S>?, _ count: Int) -> Buffer<S> {
-        if let buffer = place, buffer.memory.count >= count { return buffer }
-        let buffer = Buffer<S>(count)
+    private func buffer(_ place: inout Room?, _ count: Int, _ isPlan: Bool) -> Buffer<S> {
+        if let place, place.count >= count { return place.buffer }
+        let buffer = Buffer<S>(isPlan ? 1 : count)
         self.count += count
-        place = buffer
+        place = Room(buffer: buffer, count: count)
         return buffer
     }
 }

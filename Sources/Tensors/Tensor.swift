@@ -41,11 +41,12 @@ public struct Tensor<S: Scalar> {
     /// Writes all numbers, in order.
     public func set(_ numbers: some Collection<S>) {
         precondition(numbers.count == count, "\(numbers.count) numbers for a tensor \(shape)")
+        if storage.isPlan { return }
         _ = values.update(fromContentsOf: numbers)
     }
 
     /// Sets every number to a constant.
-    public func fill(_ number: S) { values.update(repeating: number) }
+    public func fill(_ number: S) { if !storage.isPlan { values.update(repeating: number) } }
 }
 
 /// The memory of tensors: its own, or a part of a parameter store that the graph retains.
@@ -57,16 +58,19 @@ final class Storage<S: Scalar> {
     let values: UnsafeMutablePointer<S>
     let gradient: UnsafeMutablePointer<S>?
     private let owners: [Buffer<S>]
+    /// Whether no memory is allocated, only counted; the pointers must not be read.
+    let isPlan: Bool
 
     /// Numbers in use.
     @inline(__always) var count: Int { extent.map { perRow * $0.count } ?? capacity }
 
-    convenience init(count: Int, needsGradient: Bool, extent: Extent? = nil) {
-        self.init(count: count, values: Buffer(count), gradient: needsGradient ? Buffer(count) : nil, extent: extent)
+    convenience init(count: Int, needsGradient: Bool, extent: Extent? = nil, isPlan: Bool = false) {
+        let size = isPlan ? 1 : count
+        self.init(count: count, values: Buffer(size), gradient: needsGradient ? Buffer(size) : nil, extent: extent, isPlan: isPlan)
     }
 
     /// A storage in buffers of at least `count` numbers, which other storages may share.
-    init(count: Int, values: Buffer<S>, gradient: Buffer<S>?, extent: Extent? = nil) {
+    init(count: Int, values: Buffer<S>, gradient: Buffer<S>?, extent: Extent? = nil, isPlan: Bool = false) {
         precondition(extent == nil || count.isMultiple(of: extent!.capacity), "\(count) numbers in \(extent!.capacity) rows")
         capacity = count
         self.extent = extent
@@ -74,6 +78,7 @@ final class Storage<S: Scalar> {
         self.values = values.memory.baseAddress!
         self.gradient = gradient?.memory.baseAddress
         owners = [values] + (gradient.map { [$0] } ?? [])
+        self.isPlan = isPlan
     }
 
     init(values: UnsafeMutableBufferPointer<S>, gradient: UnsafeMutableBufferPointer<S>?) {
@@ -83,6 +88,7 @@ final class Storage<S: Scalar> {
         self.values = values.baseAddress!
         self.gradient = gradient?.baseAddress
         owners = []
+        isPlan = false
     }
 }
 

@@ -61,10 +61,10 @@ struct RoundTripTests {
         configuration.scope = "lora"
         (configuration.rank, configuration.time, configuration.targets) = (2, 12, ["c_attn", "c_fc"])
         configuration.optimizerSettings = .object(["learning_rate": .number(0.05)])
-        let (wide, start) = try GPT2.open(directory: "\(root)/tied", adapters: configuration.adapters)
-        let trainer = try TextTrainer(wide, parameters: start, tokens: (0..<200).map { $0 * $0 % 61 }, configuration)
+        let (wide, start) = try GPT2.open(directory: "\(root)/tied", adapters: configuration.adapters(of: model))
+        let trainer = try TextTrainer(TrunkModel(trunk: wide, parameters: start), tokens: (0..<200).map { $0 * $0 % 61 }, configuration)
         for _ in 0..<10 { _ = trainer.step() }
-        try #require(configuration.adapters).save(start, to: "\(root)/lora", base: "tied")
+        try #require(configuration.adapters(of: wide)).save(start, of: wide, to: "\(root)/lora", base: "tied")
         try TensorArchive.write(
             [TensorContent(name: "logits", shape: [ids.count, 64], floats: logits(wide, start, of: ids))],
             to: "\(root)/lora/ours.safetensors")

@@ -30,9 +30,11 @@ import Testing
         return model.initialStore(using: &random)
     }
 
+    private static func opened(_ model: GPT2) -> TrunkModel { TrunkModel(trunk: model, parameters: parameters(model)) }
+
     private func trainer(_ configuration: TextTrainer.Configuration = configuration(), team: Int = 1) throws -> TextTrainer {
-        let model = GPT2(Self.shape, adapters: configuration.adapters)
-        return try TextTrainer(model, parameters: Self.parameters(model), tokens: Self.song, configuration, team: Team(count: team))
+        let model = GPT2(Self.shape, adapters: configuration.adapters(of: GPT2(Self.shape)))
+        return try TextTrainer(Self.opened(model), tokens: Self.song, configuration, team: Team(count: team))
     }
 
     @Test(arguments: ["all", "last:1", "head", "lora"])
@@ -43,7 +45,7 @@ import Testing
         for _ in 0..<60 { last = trainer.step().loss }
         #expect(last < first - 0.2)
         for parameter in trainer.model.parameters {
-            let learns = try trainer.configuration.learningScope.learns(parameter, in: Self.shape)
+            let learns = try trainer.configuration.learningScope.learns(parameter, in: trainer.model as! GPT2)
             let isSame = trainer.parameters[parameter.name].elementsEqual(before[parameter.name])
             #expect(learns != isSame, "\(parameter.name)")
         }
@@ -76,12 +78,36 @@ import Testing
             shape.isTied = isTied
             shape.hidden = isTied ? nil : 40
             let configuration = Self.configuration(scope, recompute: recompute)
-            let model = GPT2(shape, adapters: configuration.adapters)
-            let trainer = try TextTrainer(
-                model, parameters: Self.parameters(model), tokens: Self.song, configuration, team: Team(count: team))
-            let known = try configuration.memory(of: shape, members: team), measured = trainer.memory
+            let model = GPT2(shape, adapters: configuration.adapters(of: GPT2(shape))), team = Team(count: team)
+            let trainer = try TextTrainer(Self.opened(model), tokens: Self.song, configuration, team: team)
+            let known = try configuration.memory(of: GPT2(shape), team: team), measured = trainer.memory
             #expect(known.parameters == measured.parameters && known.gradients == measured.gradients)
             #expect(known.moments == measured.moments && known.activations == measured.activations)
+        }
+    }
+
+    /// Of any family, with adapters over matrices that stay as they are stored.
+    @Test(arguments: [false, true])
+    func memoryOverAFrozenModelIsKnownBeforehandAndOnlyAdaptersLearn(recompute: Bool) throws {
+        var shape = LlamaConfiguration()
+        (shape.vocabularySize, shape.positions, shape.width, shape.hidden, shape.layers) = (256, 24, 16, 24, 2)
+        (shape.heads, shape.groups) = (4, 2)
+        for trunk in [Llama(shape), GPT2(Self.shape)] as [any Trunk] {
+            let path = folder.path("model"), team = Team(count: 2)
+            var random = RandomSource(seed: 5)
+            try trunk.save(trunk.initialStore(of: Float.self, using: &random), to: path)
+            var configuration = Self.configuration("lora", recompute: recompute)
+            configuration.targets = []
+            let files = try TrunkFiles(path: path), frozen = try files.frozen(.int8)
+            let opened = try files.model(frozen: frozen, adapters: configuration.adapters(of: trunk))
+            let trainer = try TextTrainer(opened, tokens: Self.song, configuration, team: team)
+            let known = try configuration.memory(of: trunk, frozen: frozen, team: team), measured = trainer.memory
+            #expect(known.parameters == measured.parameters && known.gradients == measured.gradients)
+            #expect(known.moments == measured.moments && known.activations == measured.activations)
+            let first = trainer.step().loss
+            var last = first
+            for _ in 0..<60 { last = trainer.step().loss }
+            #expect(last < first - 0.1)
         }
     }
 
@@ -163,10 +189,10 @@ import Testing
 
     @Test func nonsenseIsRefused() throws {
         #expect(throws: TextTrainer.Refusal.tooShort(tokens: 1)) {
-            try TextTrainer(GPT2(Self.shape), parameters: Self.parameters(GPT2(Self.shape)), tokens: [1])
+            try TextTrainer(Self.opened(GPT2(Self.shape)), tokens: [1])
         }
         #expect(throws: TextTrainer.Refusal.outOfRange(token: 256, vocabularySize: 256)) {
-            try TextTrainer(GPT2(Self.shape), parameters: Self.parameters(GPT2(Self.shape)), tokens: [1, 256])
+            try TextTrainer(Self.opened(GPT2(Self.shape)), tokens: [1, 256])
         }
         var nowhere = Self.configuration("lora")
         nowhere.targets = ["q_proj"]

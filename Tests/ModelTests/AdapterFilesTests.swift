@@ -56,7 +56,7 @@ import Testing
 
     @Test mutating func whatIsSavedOpens() throws {
         let (adapters, store) = adapted(["c_attn", "mlp.c_fc"])
-        try adapters.save(store, to: directory, base: "gpt2")
+        try adapters.save(store, of: model, to: directory, base: "gpt2")
         let opened = try Adapters.open(directory: directory, for: model)
         #expect(opened.adapters.projections == projections(store) && opened.adapters.scale(of: "h.0.attn.c_attn") == 1.5)
         #expect(opened.parameters.layout == store.layout)
@@ -67,7 +67,7 @@ import Testing
 
     @Test mutating func adaptersOfOtherKindsAreRefusedByKey() throws {
         let (adapters, store) = adapted(["c_attn"])
-        try adapters.save(store, to: directory, base: "gpt2")
+        try adapters.save(store, of: model, to: directory, base: "gpt2")
         let file = directory + "/adapter_config.json"
         let members = try #require(JSON(file: file).object)
         let refused: [(String, JSON)] = [
@@ -153,7 +153,7 @@ import Testing
         let store = ParameterStore<Float>(
             ParameterLayout(GPT2(model.configuration, adapters: adapters).parameters.filter(Adapters.contains)))
         adapters.initialize(in: store, using: &random)
-        try adapters.save(store, to: directory, base: "gpt2")
+        try adapters.save(store, of: model, to: directory, base: "gpt2")
         let file = directory + "/adapter_config.json"
         let saved = try #require(JSON(file: file).object).merging(["rank_pattern": .object([:])]) { $1 }
         try replaceFile(at: file, with: JSON.object(saved.merging(given) { $1 }).text())
@@ -161,7 +161,7 @@ import Testing
         #expect(Dictionary(uniqueKeysWithValues: projections(opened.parameters).map { ($0, opened.adapters.scale(of: $0)) }) == scales)
         #expect(opened.parameters.values.elementsEqual(store.values))
         // Saved and opened again, they are the same.
-        try opened.adapters.save(opened.parameters, to: directory, base: "gpt2")
+        try opened.adapters.save(opened.parameters, of: model, to: directory, base: "gpt2")
         #expect(try Adapters.open(directory: directory, for: model).adapters == opened.adapters)
     }
 
@@ -172,7 +172,7 @@ import Testing
             let adapters = Adapters(rank: 2, alpha: 3, projections: ["c_attn", "c_fc", "c_proj"])
             let store = ParameterStore<Float>(
                 ParameterLayout(GPT2(model.configuration, adapters: adapters).parameters.filter(Adapters.contains)))
-            try adapters.save(store, to: directory, base: "gpt2")
+            try adapters.save(store, of: model, to: directory, base: "gpt2")
             let file = directory + "/adapter_config.json"
             try replaceFile(
                 at: file, with: JSON.object(try #require(JSON(file: file).object).merging(["target_modules": targets]) { $1 }).text())

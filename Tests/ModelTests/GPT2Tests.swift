@@ -62,7 +62,7 @@ import Testing
     @Test func scopesNameWhatLearns() {
         let configuration = GPT2Configuration(vocabularySize: 9, positions: 4, width: 4, layers: 3, heads: 1)
         let names = { (scope: LearningScope) in
-            GPT2(configuration).parameters.filter { scope.learns($0, in: configuration) }.map(\.name)
+            GPT2(configuration).parameters.filter { scope.learns($0, in: GPT2(configuration)) }.map(\.name)
         }
         #expect(names(.lastBlocks(1)).first == "h.2.ln_1.weight" && names(.lastBlocks(1)).last == "ln_f.bias")
         #expect(names(.lastBlocks(1)).count == 14)
@@ -75,7 +75,7 @@ import Testing
         let adapters = Adapters(rank: 2, alpha: 3, projections: ["c_attn", "mlp.c_proj"])
         let configuration = GPT2Configuration(vocabularySize: 9, positions: 5, width: 8, layers: 2, heads: 2)
         let model = GPT2(configuration, adapters: adapters), plain = GPT2(configuration)
-        #expect(model.parameters.filter { LearningScope.adapters.learns($0, in: configuration) }.count == 2 * 2 * 2)
+        #expect(model.parameters.filter { LearningScope.adapters.learns($0, in: model) }.count == 2 * 2 * 2)
         var generator = SplitMix64(state: 4)
         let store = model.initialStore(of: Double.self, using: &generator), base = ParameterStore<Double>(plain.layout)
         for parameter in plain.parameters { _ = base[parameter.name].update(fromContentsOf: store[parameter.name]) }

@@ -30,4 +30,16 @@ struct SmolLM2Tests {
         graph.forward()
         for (found, expected) in zip(text.losses.values, passage.nll) { #expect(abs(Double(found) - expected) < 0.01 * max(1, expected)) }
     }
+
+    /// Weights as they lie in the file compute the same as their decoded numbers.
+    @Test func storedWeightsComputeTheSame() throws {
+        let passage = try JSONDecoder().decode(Passage.self, from: Data(contentsOf: URL(filePath: "\(fixture)/tutor.json")))
+        let opened = try TrunkModel(path: file, storage: .stored)
+        #expect(opened.parameters.frozen.count == 211 && opened.parameters.layout.parameters.count == 61)
+        let graph = Graph<Float>.predicting(parameters: opened.parameters, team: Team(count: 2))
+        let text = opened.trunk.languageModel(batch: 1, time: passage.ids.count - 1, in: graph)
+        text.set([passage.ids])
+        graph.forward()
+        for (found, expected) in zip(text.losses.values, passage.nll) { #expect(abs(Double(found) - expected) < 0.01 * max(1, expected)) }
+    }
 }

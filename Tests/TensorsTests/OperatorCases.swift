@@ -14,6 +14,7 @@ let operatorCases: [any Composition] =
         AttendToCase(isMasked: true),
         SoftmaxCase(), SoftmaxCase(isLogarithm: true), CrossEntropyCase(), CrossEntropyCase(isWeighted: true), CrossEntropyRowsCase(),
         MeanSquaredErrorCase(), PoolRowsCase(), PoolRowsCase(isMasked: true), ConcatenateCase(), SliceCase(), UnfoldCase(), TiedCase(),
+        FrozenLinearCase(), FrozenLinearCase(hasBias: true), FrozenLinearCase(rows: 1), FrozenGatherCase(),
         UnusedCase(), RecomputingCase(), PackedCase(lengths: [3, 0, 5]), PackedCase(lengths: [5, 5, 5]), PackedCase(lengths: [0, 1, 0]),
     ] + Activation.allCases.map { ActivateCase(function: $0) }
 
@@ -26,6 +27,28 @@ struct LinearCase: Composition {
     func record<S>(in graph: Graph<S>) -> Tensor<S> {
         graph.linear(
             graph.parameter("x"), weight: graph.parameter("w"), bias: hasBias ? graph.parameter("b") : nil, transposed: isTransposed)
+    }
+}
+
+/// More rows of the matrix than are decoded at a time.
+struct FrozenLinearCase: Composition {
+    var hasBias = false, rows = 5
+    var name: String { "frozen linear\(hasBias ? ", bias" : ""), \(rows) rows" }
+    var parameters: [Parameter] { [Parameter("x", [rows, 37]), Parameter("b", [131])] }
+    var frozen: [String: any FrozenMatrix] { ["w": FloatMatrix.example(rows: 131, columns: 37)] }
+    func record<S>(in graph: Graph<S>) -> Tensor<S> {
+        let x = graph.parameter("x"), b = hasBias ? graph.parameter("b") : nil
+        // Its input is read twice, so that its gradient is accumulated too.
+        let y = graph.linear(x, weight: "w", bias: b, transposed: true)
+        return graph.add(y, graph.linear(graph.activate(x, .tanh), weight: "w", transposed: true))
+    }
+}
+
+struct FrozenGatherCase: Composition {
+    let parameters = [Parameter("x", [6, 21])]
+    var frozen: [String: any FrozenMatrix] { ["table": FloatMatrix.example(rows: 7, columns: 21)] }
+    func record<S>(in graph: Graph<S>) -> Tensor<S> {
+        graph.multiply(graph.gatherRows(of: "table", graph.indices([4, 0, 4, -1, 6, 4])), graph.parameter("x"))
     }
 }
 

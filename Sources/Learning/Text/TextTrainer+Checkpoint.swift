@@ -38,7 +38,7 @@ extension TextTrainer {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let state = State(
-            configuration: configuration, model: "\(model.configuration)", digest: digest, steps: steps, skipped: skipped,
+            configuration: configuration, model: model.summary, digest: digest, steps: steps, skipped: skipped,
             optimizer: optimizer.progress, cursor: windows.cursor)
         let text = [UInt8](try encoder.encode(state))
         let tensors = places.map { TensorContent(name: $0.name, shape: $0.shape, values: UnsafeBufferPointer($0.numbers)) }
@@ -65,7 +65,7 @@ extension TextTrainer {
         }
         guard state.isPlausible else { throw Mismatch(description: "\(path) has invalid counts") }
         for (agrees, what) in [
-            (state.version == State.newest, "version"), (state.model == "\(model.configuration)", "model"),
+            (state.version == State.newest, "version"), (state.model == model.summary, "model"),
             (state.configuration.json == configuration.json, "settings"), (state.digest == digest, "text or frozen weights"),
         ] where !agrees {
             throw Mismatch(description: "\(path) has another \(what); continue with the same, or start again with another path")
@@ -93,12 +93,13 @@ extension TextTrainer {
             }
     }
 
-    static func digest(_ tokens: [Int], _ parameters: ParameterStore<Float>, frozen learned: ParameterLayout) -> String {
+    static func digest(_ tokens: [Int], _ model: TrunkModel, learned: ParameterLayout) -> String {
         var hash = SHA256()
         tokens.withUnsafeBytes { hash.update($0) }
-        for parameter in parameters.layout.parameters where learned[parameter.name] == nil {
-            hash.update(UnsafeRawBufferPointer(parameters[parameter.name]))
+        for parameter in model.parameters.layout.parameters where learned[parameter.name] == nil {
+            hash.update(UnsafeRawBufferPointer(model.parameters[parameter.name]))
         }
+        for (_, matrix) in model.parameters.frozen.sorted(by: { $0.key < $1.key }) { matrix.withUnsafeBytes { hash.update($0) } }
         return SHA256.hex(hash.digest())
     }
 }

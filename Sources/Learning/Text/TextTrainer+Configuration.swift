@@ -1,9 +1,10 @@
 import Layers
 import Model
 import Statistics
+import Tensors
 
 extension TextTrainer {
-    /// How a GPT-2 is trained on a text.
+    /// How a language model is trained on a text.
     public struct Configuration: Settings {
         /// Which parameters learn: `all`, `last:N` blocks, `head` with all norms, or `lora`.
         public var scope = "all"
@@ -11,8 +12,8 @@ extension TextTrainer {
         public var rank = 8
         /// The scale α of the adapters, for the scope `lora`.
         public var alpha = 16.0
-        /// Suffixes of the names of the projections with adapters, for the scope `lora`.
-        public var targets = ["c_attn"]
+        /// Suffixes of the names of the projections with adapters, for the scope `lora`; empty for the model's usual ones.
+        public var targets: [String] = []
         /// A name in `optimizers`.
         public var optimizer = "adamw"
         /// Settings that replace the optimiser's defaults.
@@ -45,14 +46,16 @@ extension TextTrainer {
             }
             try SettingsError.require(
                 alpha > 0 && alpha <= Self.alphaLimit, "alpha", "\(alpha) is not above 0 and at most \(Self.alphaLimit)")
-            try SettingsError.require(!targets.isEmpty, "targets", "names no projection")
+            try SettingsError.require(
+                batch.clampedMultiplying(by: time) <= TrainingMemory.tokenLimit, "batch",
+                "\(batch) windows of \(time) tokens are more than \(TrainingMemory.tokenLimit) tokens")
             try SettingsError.require(seed >= 0, "seed", "\(seed) is negative")
             _ = try updateRule(optimizer, settings: optimizerSettings)
         }
 
-        /// The adapters of the scope `lora`; nil for other scopes.
-        public var adapters: Adapters? {
-            scope == "lora" ? Adapters(rank: rank, alpha: alpha, projections: targets) : nil
+        /// The adapters of a model in the scope `lora`; nil for other scopes.
+        public func adapters(of trunk: some Trunk) -> Adapters? {
+            scope == "lora" ? Adapters(rank: rank, alpha: alpha, projections: targets.isEmpty ? trunk.usualTargets : targets) : nil
         }
 
         /// The scope, parsed.
@@ -75,14 +78,18 @@ extension TextTrainer {
         /// The memory that training a model takes, computed before anything is allocated.
         ///
         /// - Parameters:
-        ///   - model: the model's shape.
-        ///   - members: threads of the team.
+        ///   - trunk: the model, without adapters.
+        ///   - frozen: matrices that stay as they are stored.
+        ///   - team: the threads of the training.
         /// - Throws: `SettingsError`, if a setting is invalid.
-        public func memory(of model: GPT2Configuration, members: Int) throws(SettingsError) -> TrainingMemory {
-            TrainingMemory(
-                model, adapters: adapters, scope: try learningScope,
+        public func memory(
+            of trunk: some Trunk, frozen: [String: any FrozenMatrix] = [:], team: Team = .solo
+        ) throws(SettingsError) -> TrainingMemory {
+            try validate()
+            return TrainingMemory(
+                trunk.adapted(by: adapters(of: trunk)), frozen: frozen, scope: try learningScope,
                 moments: try updateRule(optimizer, settings: optimizerSettings).moments.count,
-                batch: batch, time: min(time, model.positions), recomputing: recompute, members: members)
+                batch: batch, time: min(time, trunk.positions), recomputing: recompute, team: team)
         }
     }
 }

@@ -3,9 +3,9 @@ import Model
 import Statistics
 import Tensors
 
-/// Trains a GPT-2, or a part of its parameters, on a text, step by step.
+/// Trains a language model, or a part of its parameters, on a text, step by step.
 ///
-///     let trainer = try TextTrainer(model, parameters: store, tokens: tokens, configuration)
+///     let trainer = try TextTrainer(model, tokens: tokens, configuration)
 ///     for _ in 0..<100 { print(trainer.step().loss) }
 ///     try trainer.save(to: "gpt2-mine/training.safetensors")
 ///
@@ -39,8 +39,8 @@ public final class TextTrainer {
         }
     }
 
-    /// The model.
-    public let model: GPT2
+    /// The description of the model.
+    public let model: any Trunk
     /// How it is trained.
     public let configuration: Configuration
     /// The model's parameters.
@@ -56,23 +56,22 @@ public final class TextTrainer {
     private let text: LanguageModel<Float>
 
     /// - Parameters:
-    ///   - model: the model, with the configuration's adapters, if it has any.
-    ///   - parameters: the initial parameters, which the trainer changes; adapters are initialised to have no effect.
+    ///   - model: the model, with the configuration's adapters, if it has any, and the initial parameters, which the trainer changes;
+    ///     adapters are initialised to have no effect.
     ///   - tokens: the text's token ids.
     ///   - configuration: how it is trained.
     ///   - team: the threads that compute.
     /// - Throws: `SettingsError` or `Refusal`.
     public init(
-        _ model: GPT2, parameters: ParameterStore<Float>, tokens: [Int], _ configuration: Configuration = Configuration(),
-        team: Team = .solo
+        _ opened: TrunkModel, tokens: [Int], _ configuration: Configuration = Configuration(), team: Team = .solo
     ) throws {
         try configuration.validate()
-        let shape = model.configuration, scope = try configuration.learningScope
+        let model = opened.trunk, parameters = opened.parameters, scope = try configuration.learningScope
         guard tokens.count > 1 else { throw Refusal.tooShort(tokens: tokens.count) }
-        if let stray = tokens.first(where: { !(0..<shape.vocabularySize).contains($0) }) {
-            throw Refusal.outOfRange(token: stray, vocabularySize: shape.vocabularySize)
+        if let stray = tokens.first(where: { !(0..<model.vocabularySize).contains($0) }) {
+            throw Refusal.outOfRange(token: stray, vocabularySize: model.vocabularySize)
         }
-        if let adapters = configuration.adapters {
+        if let adapters = configuration.adapters(of: model) {
             guard model.parameters.contains(where: Adapters.contains) else { throw Refusal.noTarget(adapters.projections) }
             var random = RandomSource(seed: UInt64(configuration.seed))
             adapters.initialize(in: parameters, using: &random)
@@ -80,13 +79,13 @@ public final class TextTrainer {
         self.model = model
         self.parameters = parameters
         self.configuration = configuration
-        graph = Graph(parameters: parameters, learning: { scope.learns($0, in: shape) }, team: team)
-        let time = min(configuration.time, shape.positions)
+        graph = Graph(parameters: parameters, learning: { scope.learns($0, in: model) }, team: team)
+        let time = min(configuration.time, model.positions)
         text = model.languageModel(batch: configuration.batch, time: time, recomputing: configuration.recompute, in: graph)
         let rule = try updateRule(configuration.optimizer, settings: configuration.optimizerSettings)
         optimizer = Optimizer(rule, parameters: parameters, gradients: graph.gradients, team: team)
         windows = TextWindows(tokens, time: time, seed: UInt64(configuration.seed))
-        digest = Self.digest(tokens, parameters, frozen: graph.gradients.layout)
+        digest = Self.digest(tokens, opened, learned: graph.gradients.layout)
     }
 
     /// The number of steps in which the whole text is read once.
@@ -101,7 +100,11 @@ public final class TextTrainer {
     /// The allocated bytes, with the meanings of `TrainingMemory`.
     public var memory: (parameters: Int, gradients: Int, moments: Int, activations: Int) {
         let size = MemoryLayout<Float>.stride, learned = graph.gradients.layout.count
-        return (parameters.layout.count * size, learned * size, optimizer.moments.count * learned * size, graph.activationCount * size)
+        let matrices = parameters.frozen.values.reduce(0) { $0 + $1.bytes }
+        return (
+            parameters.layout.count * size + matrices, learned * size, optimizer.moments.count * learned * size,
+            graph.activationCount * size
+        )
     }
 
     /// Makes one step with the next windows of the text.

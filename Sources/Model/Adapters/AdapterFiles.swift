@@ -15,23 +15,31 @@ extension Adapters {
     /// - Returns: the adapters' description, and a store of their parameters only.
     /// - Throws: `CheckpointError` or `SafetensorsError`: another kind of adapter, tensors that are missing, unexpected or of
     ///   another shape.
-    public static func open(directory: String, for model: GPT2) throws -> (adapters: Adapters, parameters: ParameterStore<Float>) {
+    public static func open(directory: String, for model: some Trunk) throws -> (adapters: Adapters, parameters: ParameterStore<Float>) {
         let file = "\(directory)/adapter_config.json"
         let configuration = try PEFTConfiguration(JSON(file: file), file: file)
         let archive = try TensorArchive(mapping: "\(directory)/adapter_model.safetensors")
-        // Adapters of a bare GPT2Model have names without `transformer.`.
-        let prefix = archive.names.contains { $0.hasPrefix(savedPrefix + "h.") } ? "" : "transformer."
+        // Adapters of a model without its head have names without the first part.
+        let first = model.savedName(of: model.projections.first ?? ""), bare = first.drop { $0 != "." }.dropFirst()
+        let start = String(first.prefix { $0 != "." }) + "."
+        let isBare =
+            !archive.names.contains { $0.hasPrefix(savedPrefix + start) }
+            && archive.names.contains { $0.hasPrefix(savedPrefix + bare.prefix { $0 != "." } + ".") }
+        func stored(_ name: String) -> String {
+            let saved = model.savedName(of: name)
+            return isBare && saved.hasPrefix(start) ? String(saved.dropFirst(start.count)) : saved
+        }
+        let projections = model.projections
         let modules = model.parameters.compactMap { $0.name.hasSuffix(".weight") ? String($0.name.dropLast(".weight".count)) : nil }
-        let isProjection = { (name: String) in name.contains(".c_") }
+        let others = modules.filter { !projections.contains($0) && $0 != "lm_head" } + ["lm_head"]
         let adapters = try configuration.adapters(
-            projections: modules.filter(isProjection), others: modules.filter { !isProjection($0) } + ["lm_head"], prefix: prefix)
-        let layout = ParameterLayout(GPT2(model.configuration, adapters: adapters).parameters.filter(contains))
-        func stored(_ parameter: Parameter) -> String { savedPrefix + prefix + parameter.name }
-        let used = Set(layout.parameters.map(stored))
+            projections: projections, others: others, usual: model.usualTargets, stored: stored)
+        let layout = ParameterLayout(model.adapted(by: adapters).parameters.filter(contains))
+        let used = Set(layout.parameters.map { savedPrefix + stored($0.name) })
         let unexpected = archive.names.filter { !used.contains($0) }
         guard unexpected.isEmpty else { throw CheckpointError.unexpected(tensors: unexpected, file: archive.source) }
         // All shapes are compared before anything is allocated.
-        let tensors = try layout.parameters.map { try archive.tensor(stored($0), shape: $0.shape) }
+        let tensors = try layout.parameters.map { try archive.tensor(savedPrefix + stored($0.name), shape: $0.shape) }
         let store = ParameterStore<Float>(layout)
         for (parameter, tensor) in zip(layout.parameters, tensors) { try tensor.copy(into: store[parameter.name]) }
         return (adapters, store)
@@ -41,25 +49,27 @@ extension Adapters {
     ///
     /// - Parameters:
     ///   - store: holds the adapters' parameters; others are ignored.
+    ///   - model: the model that they adapt.
     ///   - directory: its path; it is created if needed.
-    ///   - base: the directory or hub name of the model that they adapt.
+    ///   - base: the model's directory or hub name.
     /// - Throws: `SafetensorsError`.
-    public func save(_ store: ParameterStore<Float>, to directory: String, base: String) throws {
+    public func save(_ store: ParameterStore<Float>, of model: some Trunk, to directory: String, base: String) throws {
         try makeDirectory(directory)
         let tensors = store.layout.parameters.filter(Self.contains).map {
-            TensorContent(name: Self.savedName($0.name), shape: $0.shape, values: UnsafeBufferPointer(store[$0.name]))
+            TensorContent(
+                name: Self.savedPrefix + model.savedName(of: $0.name), shape: $0.shape, values: UnsafeBufferPointer(store[$0.name]))
         }
         try TensorArchive.write(tensors, metadata: ["format": "pt"], to: "\(directory)/adapter_model.safetensors")
-        try replaceFile(at: "\(directory)/adapter_config.json", with: json(base: base).text(indent: 2) + "\n")
+        try replaceFile(
+            at: "\(directory)/adapter_config.json", with: json(base: base, inputsFirst: model.storesInputsFirst).text(indent: 2) + "\n")
     }
 
     private static let savedPrefix = "base_model.model."
-    private static func savedName(_ parameter: String) -> String { "\(savedPrefix)transformer.\(parameter)" }
 
-    private func json(base: String) -> JSON {
+    private func json(base: String, inputsFirst: Bool) -> JSON {
         .object([
             "peft_type": .string("LORA"), "task_type": .string("CAUSAL_LM"), "base_model_name_or_path": .string(base), "r": .integer(rank),
-            "lora_alpha": .number(alpha), "target_modules": .array(projections.map(JSON.string)), "fan_in_fan_out": .bool(true),
+            "lora_alpha": .number(alpha), "target_modules": .array(projections.map(JSON.string)), "fan_in_fan_out": .bool(inputsFirst),
             "bias": .string("none"), "lora_dropout": .number(0), "inference_mode": .bool(true), "use_rslora": .bool(isRankStabilized),
             "rank_pattern": .object(ranks.mapValues(JSON.integer)), "alpha_pattern": .object(alphas.mapValues(JSON.number)),
         ])

@@ -67,12 +67,15 @@ struct PEFTConfiguration {
     /// - Parameters:
     ///   - projections: all projections of the model, by their parameters' names.
     ///   - others: modules that PEFT could adapt too, but this implementation cannot.
-    ///   - prefix: the prefix of the names in PEFT's view of the model.
-    func adapters(projections: [String], others: [String], prefix: String) throws(CheckpointError) -> Adapters {
+    ///   - usual: the ends of the names that PEFT adapts if no targets are given.
+    ///   - stored: the name of a module in PEFT's view of the model.
+    func adapters(
+        projections: [String], others: [String], usual: [String], stored: (String) -> String
+    ) throws(CheckpointError) -> Adapters {
         var chosen: [String] = []
-        for name in projections where try isTarget(prefix + name) { chosen.append(name) }
+        for name in projections where try isTarget(stored(name), usual) { chosen.append(name) }
         if !isAllLinear {
-            for name in others where try isTarget(name == "lm_head" ? name : prefix + name) {
+            for name in others where try isTarget(stored(name), usual) {
                 throw refuse("target_modules", "names \(name); only projections of the blocks can be adapted")
             }
         }
@@ -82,11 +85,11 @@ struct PEFTConfiguration {
         var adapters = Adapters(rank: rank, alpha: alpha, projections: chosen)
         adapters.isRankStabilized = members["use_rslora"]?.bool == true
         for name in chosen {
-            if let value = try pattern("rank_pattern", prefix + name) {
+            if let value = try pattern("rank_pattern", stored(name)) {
                 guard let rank = value.integer, Self.ranks.contains(rank) else { throw refuse("rank_pattern") }
                 adapters.ranks[name] = rank
             }
-            if let value = try pattern("alpha_pattern", prefix + name) {
+            if let value = try pattern("alpha_pattern", stored(name)) {
                 guard let alpha = value.double, alpha.isFinite else { throw refuse("alpha_pattern") }
                 adapters.alphas[name] = alpha
             }
@@ -97,14 +100,15 @@ struct PEFTConfiguration {
     private var isAllLinear: Bool { members["target_modules"]?.string?.lowercased() == "all-linear" }
 
     /// The same rules as PEFT's `check_target_module_exists`.
-    private func isTarget(_ module: String) throws(CheckpointError) -> Bool {
+    private func isTarget(_ module: String, _ usual: [String]) throws(CheckpointError) -> Bool {
         if !Self.isEmpty(members["exclude_modules"]), try names(module, in: "exclude_modules") { return false }
         if isAllLinear {
             guard Self.isEmpty(members["layers_to_transform"]) else { throw refuse("layers_to_transform") }
             return true
         }
-        // PEFT's default for a GPT-2.
-        if Self.isEmpty(members["target_modules"]), members["target_modules"]?.array == nil { return module.hasSuffix(".c_attn") }
+        if Self.isEmpty(members["target_modules"]), members["target_modules"]?.array == nil {
+            return usual.contains { module.hasSuffix(".\($0)") }
+        }
         guard try names(module, in: "target_modules") else { return false }
         return try isInLayer(module)
     }

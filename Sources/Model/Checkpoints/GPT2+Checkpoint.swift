@@ -16,6 +16,13 @@ extension GPT2 {
     ///   - adapters: low-rank adapters to add to the model; their parameters are zero.
     /// - Throws: `CheckpointError` or `SafetensorsError`, with the tensors that are missing, unexpected, of another shape or not finite.
     public static func open(directory: String, adapters: Adapters? = nil) throws -> (model: GPT2, parameters: ParameterStore<Float>) {
+        let (plain, archive) = try describe(directory: directory)
+        let model = plain.adapted(by: adapters)
+        return (model, try model.parameters(in: archive))
+    }
+
+    /// The model of a directory, and the archive with its weights.
+    private static func describe(directory: String) throws -> (GPT2, TensorArchive) {
         let file = "\(directory)/config.json"
         var configuration = try GPT2Configuration(json: file)
         let archive = try TensorArchive(directory: directory)
@@ -27,13 +34,19 @@ extension GPT2 {
         if configuration.isTied, let table = archive.table, let head = archive.head {
             configuration.isTied = try table.floats() == head.floats()
         }
-        let model = GPT2(configuration, adapters: adapters)
-        return (model, try model.parameters(in: archive))
+        return (GPT2(configuration), archive)
     }
 
     /// A store with the values of an archive's tensors.
     /// - Throws: as `open(directory:)`.
     public func parameters(in archive: TensorArchive) throws -> ParameterStore<Float> {
+        let store = ParameterStore<Float>(layout)
+        for (name, tensor) in try tensors(in: archive) { try tensor.copy(into: store[name]) }
+        return store
+    }
+
+    /// The tensors of an archive by the names of this model's parameters, without adapters; all shapes are checked.
+    private func tensors(in archive: TensorArchive) throws -> [String: StoredTensor] {
         let layout = layout
         var stored: [String: StoredTensor] = [:]
         var unexpected: [String] = []
@@ -55,32 +68,13 @@ extension GPT2 {
         let missing = layout.parameters.filter { !Adapters.contains($0) && stored[$0.name] == nil }.map(\.name)
         guard missing.isEmpty else { throw CheckpointError.missing(tensors: missing, file: archive.source) }
         guard unexpected.isEmpty else { throw CheckpointError.unexpected(tensors: unexpected, file: archive.source) }
-        let store = ParameterStore<Float>(layout)
-        for (name, tensor) in stored { try tensor.copy(into: store[name]) }
-        return store
+        return stored
     }
 
-    /// Saves a directory that Hugging Face's transformers can open.
-    ///
-    /// - Parameters:
-    ///   - parameters: the model's parameters.
-    ///   - directory: its path; it is created if needed.
-    ///   - origin: the directory that the model was opened from; its tokenizer files and the other keys of its `config.json` are copied.
-    /// - Throws: `SafetensorsError` or `CheckpointError`.
-    public func save(_ parameters: ParameterStore<Float>, to directory: String, origin: String? = nil) throws {
-        try makeDirectory(directory)
-        var members: [String: JSON] = [:]
-        if let origin {
-            members = try JSON(file: "\(origin)/config.json").object ?? [:]
-            for name in GPT2.companions { try copyFile("\(origin)/\(name)", to: "\(directory)/\(name)") }
-        }
-        members.merge(configuration.json) { _, new in new }
-        let tensors = layout.parameters.map { parameter in
-            TensorContent(
-                name: GPT2.savedName(parameter.name), shape: parameter.shape, values: UnsafeBufferPointer(parameters[parameter.name]))
-        }
-        try TensorArchive.write(tensors, metadata: ["format": "pt"], to: "\(directory)/model.safetensors")
-        try replaceFile(at: "\(directory)/config.json", with: JSON.object(members).text(indent: 2) + "\n")
+    /// Opens a directory of this family.
+    static let reader = TrunkReader { directory, _ in
+        let (model, archive) = try describe(directory: directory)
+        return (model, ArchiveWeights(tensors: try model.tensors(in: archive), source: archive.source))
     }
 
     /// A parameter's name in this project, from its name in a GPT2LMHeadModel or a bare GPT2Model: without the prefix `transformer.`.
@@ -97,31 +91,10 @@ extension GPT2 {
         if parts.count == 4, parts[0] == "h", parts[2] == "attn" { return parts[3] == "bias" || parts[3] == "masked_bias" }
         return configuration.isTied && name == "lm_head.weight"
     }
-
-    /// Files that are copied with a model's weights.
-    private static let companions = [
-        "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-        "generation_config.json",
-    ]
 }
 
 extension TensorArchive {
     /// The tables of the embedding and of the head, under either name.
     fileprivate var table: StoredTensor? { self["transformer.wte.weight"] ?? self["wte.weight"] }
     fileprivate var head: StoredTensor? { self["lm_head.weight"] ?? self["transformer.lm_head.weight"] }
-}
-
-/// Creates a directory unless it exists.
-func makeDirectory(_ path: String) throws(SafetensorsError) {
-    do { try makeDirectory(at: path) } catch { throw SafetensorsError(path, .cannotWrite("it cannot be created: \(error.cause)")) }
-}
-
-/// The maximal size in bytes of a file that is copied with a model.
-private let companionLimit = 1 << 28
-
-private func copyFile(_ source: String, to destination: String) throws {
-    guard FileKind(of: source) != nil, source != destination else { return }
-    let contents: [UInt8]
-    do { contents = try readFile(source, atMost: companionLimit) } catch { throw CheckpointError.unreadable(file: source, error.cause) }
-    try replaceFile(at: destination) { append in try contents.withUnsafeBytes(append) }
 }

@@ -1,4 +1,5 @@
 import Layers
+import StrictJSON
 import Tensors
 
 /// GPT-2: a stack of transformer blocks over token embeddings, with a head that predicts the next token.
@@ -20,6 +21,7 @@ public struct GPT2: Trunk {
     private let places: Embedding
     private let blocks: [Block]
     private let norm: LayerNorm
+    private let roles: [String: ParameterRole]
 
     /// - Parameters:
     ///   - configuration: a valid one: its `problem` is nil.
@@ -36,7 +38,18 @@ public struct GPT2: Trunk {
                 deviation: c.deviation, outputDeviation: c.deviation / Double(2 * c.layers).squareRoot(), adapters: adapters)
         }
         norm = LayerNorm("ln_f", c.width, epsilon: c.epsilon)
+        var roles = RoleTable()
+        roles.add(tokens.parameters, .embedding(isHead: c.isTied))
+        roles.add(places.parameters, .embedding(isHead: false))
+        for (n, block) in blocks.enumerated() {
+            roles.add(block: n, norms: block.norms.parameters, projections: block.projections.parameters)
+        }
+        roles.add(norm.parameters, .norm(block: nil))
+        if !c.isTied { roles.add([Self.head(c)], .head) }
+        self.roles = roles.roles
     }
+
+    private static func head(_ c: GPT2Configuration) -> Parameter { Parameter("lm_head.weight", [c.vocabularySize, c.width]) }
 
     public var vocabularySize: Int { configuration.vocabularySize }
     public var positions: Int { configuration.positions }
@@ -44,8 +57,8 @@ public struct GPT2: Trunk {
     public var layers: Int { configuration.layers }
 
     public var parameters: [Parameter] {
-        let head = Parameter("lm_head.weight", [configuration.vocabularySize, configuration.width])
-        return tokens.parameters + places.parameters + blocks.parameters + norm.parameters + (configuration.isTied ? [] : [head])
+        tokens.parameters + places.parameters + blocks.parameters + norm.parameters
+            + (configuration.isTied ? [] : [Self.head(configuration)])
     }
 
     public func initialize<S: Scalar>(_ store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
@@ -58,16 +71,15 @@ public struct GPT2: Trunk {
         }
     }
 
-    public func role(of parameter: Parameter) -> ParameterRole? {
-        if Adapters.contains(parameter) { return .adapter }
-        if parameter.name == "lm_head.weight" { return .head }
-        if tokens.parameters.contains(parameter) { return .embedding(isHead: configuration.isTied) }
-        if places.parameters.contains(parameter) { return .embedding(isHead: false) }
-        if norm.parameters.contains(parameter) { return .norm(block: nil) }
-        let parts = parameter.name.split(separator: ".")
-        guard parts.count > 2, parts[0] == "h", let block = Int(parts[1]) else { return nil }
-        return parts[2].hasPrefix("ln_") ? .norm(block: block) : .block(block)
-    }
+    public func adapted(by adapters: Adapters?) -> GPT2 { GPT2(configuration, adapters: adapters) }
+
+    public func role(of parameter: Parameter) -> ParameterRole? { roles[parameter.name] }
+
+    public var summary: String { "\(configuration)" }
+    public var configurationMembers: [String: JSON] { configuration.json }
+    public func savedName(of parameter: String) -> String { Self.savedName(parameter) }
+    public var storesInputsFirst: Bool { true }
+    public var usualTargets: [String] { ["c_attn"] }
 
     /// Token embeddings plus position embeddings, for positions from `firstPlace` on. ids (batch·T); gives (batch·T, C).
     public func embed<S>(_ ids: Indices, batch: Int, firstPlace: Int = 0, in graph: Graph<S>) -> Tensor<S> {
@@ -106,7 +118,6 @@ public struct GPT2: Trunk {
 
     /// The language head. x (rows, C) from the trunk; gives logits (rows, V).
     public func logits<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
-        let table = graph.parameter(configuration.isTied ? "wte.weight" : "lm_head.weight")
-        return graph.linear(x, weight: table, transposed: true)
+        graph.linear(x, weight: configuration.isTied ? "wte.weight" : "lm_head.weight", transposed: true)
     }
 }

@@ -38,7 +38,7 @@ extension LlamaConfiguration {
         (layers, positions, width) = (try wanted("block_count"), try wanted("context_length"), try wanted("embedding_length"))
         (hidden, heads) = (try wanted("feed_forward_length"), try wanted("attention.head_count"))
         groups = try integer("attention.head_count_kv") ?? heads
-        headWidth = try integer("attention.key_length")
+        setHeadWidth(try integer("attention.key_length"))
         guard let table = file["token_embd.weight"], table.shape.count == 2 else { throw refuse("there is no table token_embd.weight") }
         vocabularySize = table.shape[0]
         isTied = file["output.weight"] == nil
@@ -68,42 +68,60 @@ extension LlamaConfiguration {
     private static let families: [String: Family] = ["llama": .llama, "qwen2": .qwen2]
 }
 
-extension Llama {
-    /// A store with the values of a GGUF file's tensors, in any storage format.
-    /// - Throws: `GGUFError`, if a tensor is missing, of another shape or not finite.
-    func parameters(in file: GGUFFile) throws(GGUFError) -> ParameterStore<Float> {
-        let places = storedNames
-        for parameter in layout.parameters { _ = try file.tensor(places[parameter.name] ?? parameter.name, shape: parameter.shape) }
-        let store = ParameterStore<Float>(layout)
-        for parameter in layout.parameters {
-            try file.tensor(places[parameter.name] ?? parameter.name, shape: parameter.shape).copy(into: store[parameter.name])
-            if configuration.family == .llama, let heads = headsOfRotated(parameter.name) { unpermute(store[parameter.name], heads: heads) }
+/// The weights of a GGUF file of this architecture, in any storage format.
+struct GGUFWeights: StoredWeights {
+    private let tensors: [String: GGUFTensor]
+    private let orders: [String: [Int32]]
+
+    /// - Throws: `GGUFError`, if a tensor is missing, or of another shape.
+    init(_ file: GGUFFile, _ model: Llama) throws(GGUFError) {
+        let places = model.storedNames
+        var tensors: [String: GGUFTensor] = [:], orders: [String: [Int32]] = [:]
+        for parameter in model.layout.parameters {
+            tensors[parameter.name] = try file.tensor(places[parameter.name] ?? parameter.name, shape: parameter.shape)
+            if model.configuration.family == .llama, let heads = model.headsOfRotated(parameter.name) {
+                orders[parameter.name] = Self.order(rows: parameter.shape[0], heads: heads)
+            }
         }
-        return store
+        self.tensors = tensors
+        self.orders = orders
     }
 
+    /// Files of this architecture interleave the two halves of every head's rows: row i + j · D/2 of a head is row 2i + j there.
+    private static func order(rows: Int, heads: Int) -> [Int32] {
+        let D = rows / heads, half = D / 2
+        return (0..<rows).map { row in
+            let (head, place) = row.quotientAndRemainder(dividingBy: D)
+            return Int32(head * D + 2 * (place % half) + place / half)
+        }
+    }
+
+    func copy(_ parameter: Parameter, into numbers: UnsafeMutableBufferPointer<Float>) throws {
+        guard let tensor = tensors[parameter.name] else { preconditionFailure("\(parameter.name) is not of this model") }
+        try tensor.copy(into: numbers)
+        guard let order = orders[parameter.name] else { return }
+        let stored = Array(numbers), columns = numbers.count / order.count
+        for (row, place) in order.enumerated() {
+            for column in 0..<columns { numbers[row * columns + column] = stored[Int(place) * columns + column] }
+        }
+    }
+
+    func matrix(_ parameter: Parameter) throws -> (any FrozenMatrix)? {
+        guard let tensor = tensors[parameter.name], tensor.type != .float32 else { return nil }
+        try tensor.checkFinite()
+        return GGUFMatrix(tensor, order: orders[parameter.name])
+    }
+}
+
+extension Llama {
     /// The number of heads of a projection whose outputs get rotary positions; nil for another parameter.
-    private func headsOfRotated(_ name: String) -> Int? {
+    fileprivate func headsOfRotated(_ name: String) -> Int? {
         if name.contains(".self_attn.q_proj.") { return configuration.heads }
         return name.contains(".self_attn.k_proj.") ? configuration.groups : nil
     }
 
-    /// Files of this architecture interleave the two halves of every head's rows: row 2i + j of a head is row i + j · D/2 here.
-    private func unpermute(_ rows: UnsafeMutableBufferPointer<Float>, heads: Int) {
-        let D = configuration.attention.headWidth, columns = rows.count / (heads * D), half = D / 2
-        let stored = Array(rows)
-        for h in 0..<heads {
-            for i in 0..<half {
-                for j in 0..<2 {
-                    let from = (h * D + 2 * i + j) * columns, to = (h * D + i + j * half) * columns
-                    for column in 0..<columns { rows[to + column] = stored[from + column] }
-                }
-            }
-        }
-    }
-
     /// The GGUF name of each parameter.
-    private var storedNames: [String: String] {
+    fileprivate var storedNames: [String: String] {
         var names = [
             "model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight", "lm_head.weight": "output.weight",
         ]

@@ -1,4 +1,5 @@
 import Layers
+import StrictJSON
 import Tensors
 
 /// Llama and related models: RMS norms, rotary positions, grouped-query attention, gated MLPs.  https://arxiv.org/abs/2302.13971
@@ -11,6 +12,7 @@ public struct Llama: Trunk {
     private let blocks: [LlamaBlock]
     private let norm: RMSNorm
     private let frequencies: [Double]
+    private let roles: [String: ParameterRole]
 
     /// - Parameters:
     ///   - configuration: a valid one: its `problem` is nil.
@@ -23,7 +25,17 @@ public struct Llama: Trunk {
         blocks = (0..<c.layers).map { LlamaBlock("model.layers.\($0)", c, adapters: adapters) }
         norm = RMSNorm("model.norm", c.width, epsilon: c.epsilon)
         frequencies = c.rotaryScaling.frequencies(base: c.rotaryBase, width: c.attention.headWidth)
+        var roles = RoleTable()
+        roles.add(tokens.parameters, .embedding(isHead: c.isTied))
+        for (n, block) in blocks.enumerated() {
+            roles.add(block: n, norms: block.norms.parameters, projections: block.projections.parameters)
+        }
+        roles.add(norm.parameters, .norm(block: nil))
+        if !c.isTied { roles.add([Self.head(c)], .head) }
+        self.roles = roles.roles
     }
+
+    private static func head(_ c: LlamaConfiguration) -> Parameter { Parameter("lm_head.weight", [c.vocabularySize, c.width]) }
 
     public var vocabularySize: Int { configuration.vocabularySize }
     public var positions: Int { configuration.positions }
@@ -31,8 +43,7 @@ public struct Llama: Trunk {
     public var layers: Int { configuration.layers }
 
     public var parameters: [Parameter] {
-        let head = Parameter("lm_head.weight", [configuration.vocabularySize, configuration.width])
-        return tokens.parameters + blocks.parameters + norm.parameters + (configuration.isTied ? [] : [head])
+        tokens.parameters + blocks.parameters + norm.parameters + (configuration.isTied ? [] : [Self.head(configuration)])
     }
 
     public func initialize<S: Scalar>(_ store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
@@ -42,15 +53,15 @@ public struct Llama: Trunk {
         if !configuration.isTied { store["lm_head.weight"].fillNormal(deviation: configuration.deviation, using: &generator) }
     }
 
-    public func role(of parameter: Parameter) -> ParameterRole? {
-        if Adapters.contains(parameter) { return .adapter }
-        if parameter.name == "lm_head.weight" { return .head }
-        if tokens.parameters.contains(parameter) { return .embedding(isHead: configuration.isTied) }
-        if norm.parameters.contains(parameter) { return .norm(block: nil) }
-        let parts = parameter.name.split(separator: ".")
-        guard parts.count > 3, parts[1] == "layers", let block = Int(parts[2]) else { return nil }
-        return parts[3].hasSuffix("layernorm") ? .norm(block: block) : .block(block)
-    }
+    public func adapted(by adapters: Adapters?) -> Llama { Llama(configuration, adapters: adapters) }
+
+    public func role(of parameter: Parameter) -> ParameterRole? { roles[parameter.name] }
+
+    public var summary: String { "\(configuration)" }
+    public var configurationMembers: [String: JSON] { configuration.json }
+    public func savedName(of parameter: String) -> String { parameter }
+    public var storesInputsFirst: Bool { false }
+    public var usualTargets: [String] { ["q_proj", "v_proj"] }
 
     /// Token embeddings; positions are applied in the attention instead. ids (batch·T); gives (batch·T, C).
     public func embed<S>(_ ids: Indices, batch: Int, firstPlace: Int, in graph: Graph<S>) -> Tensor<S> {
@@ -74,8 +85,7 @@ public struct Llama: Trunk {
     }
 
     public func logits<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
-        let table = graph.parameter(configuration.isTied ? "model.embed_tokens.weight" : "lm_head.weight")
-        return graph.linear(x, weight: table, transposed: true)
+        graph.linear(x, weight: configuration.isTied ? "model.embed_tokens.weight" : "lm_head.weight", transposed: true)
     }
 }
 
@@ -92,6 +102,9 @@ struct LlamaBlock: Layer {
     }
 
     var parameters: [Parameter] { normBefore.parameters + attention.parameters + normAfter.parameters + mlp.parameters }
+
+    var norms: [any Layer] { [normBefore, normAfter] }
+    var projections: [any Layer] { [attention, mlp] }
 
     func initialize<S: Scalar>(_ store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
         normBefore.initialize(store, using: &generator)

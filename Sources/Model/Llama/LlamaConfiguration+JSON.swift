@@ -21,7 +21,7 @@ extension LlamaConfiguration {
         try reader.set(&heads, "num_attention_heads", "an integer", \.integer)
         if family != .mistral { groups = heads }
         try reader.set(&groups, "num_key_value_heads", "an integer", \.integer)
-        headWidth = try reader.value("head_dim", "an integer", \.integer)
+        setHeadWidth(try reader.value("head_dim", "an integer", \.integer))
         try reader.set(&epsilon, "rms_norm_eps", "a number", \.double)
         try reader.set(&deviation, "initializer_range", "a number", \.double)
         try reader.set(&isTied, "tie_word_embeddings", "true or false", \.bool)

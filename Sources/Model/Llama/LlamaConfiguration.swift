@@ -55,6 +55,12 @@ public struct LlamaConfiguration: Sendable, Equatable {
 
     public init() {}
 
+    /// Sets the width of a head that a file gives; the usual one is stored as nil, so that equal shapes are equal.
+    mutating func setHeadWidth(_ given: Int?) {
+        let usual = heads > 0 && width.isMultiple(of: heads) ? width / heads : nil
+        headWidth = given == usual ? nil : given
+    }
+
     var attention: GroupedAttention.Shape {
         GroupedAttention.Shape(
             width: width, heads: heads, groups: groups, headWidth: headWidth ?? width / heads, hasInputBias: hasInputBias,

@@ -1,4 +1,5 @@
 import Layers
+import StrictJSON
 import Tensors
 
 /// A decoder-only language model of any family: embeddings, blocks over them, and a head that predicts the next token.
@@ -15,8 +16,22 @@ public protocol Trunk: Layer {
     /// The number of blocks.
     var layers: Int { get }
 
+    /// The same model with low-rank adapters beside some projections; without, if nil.
+    func adapted(by adapters: Adapters?) -> Self
+
     /// The role of a parameter; nil if it does not belong to this model.
     func role(of parameter: Parameter) -> ParameterRole?
+
+    /// The shape of the model, in words: equal for models of equal shape.
+    var summary: String { get }
+    /// The members of Hugging Face's `config.json` that describe the model.
+    var configurationMembers: [String: JSON] { get }
+    /// The name of a parameter in Hugging Face's files, from its name in this project.
+    func savedName(of parameter: String) -> String
+    /// Whether projections are stored as (inputs, outputs), as GPT-2's; otherwise as (outputs, inputs).
+    var storesInputsFirst: Bool { get }
+    /// The projections that PEFT adapts if nothing is said, by the ends of their names.
+    var usualTargets: [String] { get }
 
     /// Token embeddings, with those of positions from `firstPlace` on if the model embeds positions. ids (batch·T); gives (batch·T, C).
     func embed<S>(_ ids: Indices, batch: Int, firstPlace: Int, in graph: Graph<S>) -> Tensor<S>
@@ -34,8 +49,10 @@ public protocol Trunk: Layer {
 public enum ParameterRole: Sendable, Equatable {
     /// The embedding table of tokens or of positions; a tied token table is the head as well.
     case embedding(isHead: Bool)
-    /// A projection or a bias of block n.
-    case block(Int)
+    /// A projection of block n, which an adapter may join.
+    case projection(block: Int)
+    /// The bias of a projection of block n.
+    case bias(block: Int)
     /// A norm of block n; nil for the last norm.
     case norm(block: Int?)
     /// The language head's table, if it is not tied.
@@ -45,6 +62,14 @@ public enum ParameterRole: Sendable, Equatable {
 }
 
 extension Trunk {
+    /// The names of the projections that adapters may join, without the suffix `.weight`.
+    public var projections: [String] {
+        parameters.compactMap { parameter in
+            guard case .projection = role(of: parameter) else { return nil }
+            return parameter.name.hasSuffix(".weight") ? String(parameter.name.dropLast(".weight".count)) : parameter.name
+        }
+    }
+
     /// Records the whole model, from token ids to logits and loss.
     ///
     /// - Parameters:

@@ -64,6 +64,7 @@ extension Graph {
     ///   - scale: a factor of the rotated values; 1 except for some extensions to longer contexts.
     public func rotation(frequencies: [Double], positions count: Int, firstPosition: Int = 0, scale: Double = 1) -> Rotation<S> {
         let rotation = Rotation(cosine: input([count, frequencies.count]), sine: input([count, frequencies.count]))
+        if isPlan { return rotation }
         for t in 0..<count {
             for (i, frequency) in frequencies.enumerated() {
                 let angle = Double(firstPosition + t) * frequency

@@ -16,6 +16,9 @@ func check(_ option: String, _ value: Double?, above bound: Double, atMost limit
     throw ValidationError("\(option) is \(value); it must be above \(bound) and at most \(limit).")
 }
 
+/// The help of an option that takes a language model.
+let modelHelp = ArgumentHelp("A Hugging Face directory (gpt2, llama, mistral, qwen2), or a GGUF file.", valueName: "dir")
+
 /// The maximum of options for a number of steps, tokens or messages.
 let countLimit = 1 << 40
 

@@ -8,12 +8,42 @@ public protocol Composition: Sendable {
     var name: String { get }
     /// The parameters that are differentiated; the check draws their values.
     var parameters: [Parameter] { get }
+    /// Matrices that do not learn, by the names that they have in the graph.
+    var frozen: [String: any FrozenMatrix] { get }
     /// Records it, with constant inputs set, and returns the output that is differentiated.
     func record<S: Scalar>(in graph: Graph<S>) -> Tensor<S>
 }
 
 extension Composition {
     public var name: String { "\(Self.self)" }
+    public var frozen: [String: any FrozenMatrix] { [:] }
+}
+
+/// A frozen matrix of floats.
+public struct FloatMatrix: FrozenMatrix {
+    public let rows: Int, columns: Int
+    private let numbers: [Float]
+
+    /// - Parameter numbers: rows × columns of them, row by row.
+    public init(_ numbers: [Float], rows: Int, columns: Int) {
+        precondition(numbers.count == rows * columns, "\(numbers.count) numbers for \(rows) × \(columns)")
+        (self.numbers, self.rows, self.columns) = (numbers, rows, columns)
+    }
+
+    /// Reproducible numbers between −1 and 1.
+    public static func example(rows: Int, columns: Int, seed: UInt64 = 3) -> FloatMatrix {
+        var generator = SplitMix64(state: seed)
+        let numbers = (0..<rows * columns).map { _ in Float.random(in: -1...1, using: &generator) }
+        return FloatMatrix(numbers, rows: rows, columns: columns)
+    }
+
+    public var bytes: Int { numbers.count * MemoryLayout<Float>.stride }
+    public func withUnsafeBytes(_ body: (UnsafeRawBufferPointer) -> Void) { numbers.withUnsafeBytes(body) }
+
+    public func decode(rows range: Range<Int>, into y: UnsafeMutablePointer<Float>) {
+        let part = range.lowerBound * columns..<range.upperBound * columns
+        _ = UnsafeMutableBufferPointer(start: y, count: part.count).update(fromContentsOf: numbers[part])
+    }
 }
 
 extension Graph {

@@ -17,7 +17,7 @@ public struct GradientCheck: Sendable {
 
     public init(_ composition: some Composition, seed: UInt64 = 7) {
         var generator = SplitMix64(state: seed)
-        let layout = ParameterLayout(composition.parameters)
+        let layout = ParameterLayout(composition.parameters, frozen: composition.frozen)
         let draw = { (count: Int) in (0..<count).map { _ in Double.random(in: -1...1, using: &generator) } }
         let weights = draw(layout.count), v = draw(layout.count), w = draw(layout.count)
 

@@ -20,7 +20,7 @@ struct Score: ParsableCommand {
             """
     )
 
-    @Option(help: ArgumentHelp("A Hugging Face directory (gpt2, llama, mistral, qwen2), or a GGUF file.", valueName: "dir"))
+    @Option(help: modelHelp)
     var model: String
 
     @Option(help: ArgumentHelp("The text.", valueName: "file"))

@@ -11,23 +11,27 @@ import Synchronization
 import Tensors
 import Tokenization
 
-/// `accrete model train`: trains a GPT-2 on a text.
+/// `accrete model train`: trains a language model on a text.
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Train a GPT-2, or a part of it, on a text.",
+        abstract: "Train a language model, or a part of it, on a text.",
         discussion: """
             The directory --out can be opened with the Python package transformers, or with PEFT for --scope lora. It contains the \
             checkpoint training.safetensors, from which the same command continues; the result is the same, bit for bit, as without the \
             interruption. The required memory is printed first; if the machine does not have it, training is not started.
 
+            With --scope lora only adapters learn, and the model below them may stay in the 4 or 8 bits of its file (QLoRA, \
+            https://arxiv.org/abs/2305.14314): --base stored, the default for a GGUF file, or --base int8 for any model.
+
             Examples:
+              accrete model train --model model.gguf --text book.txt --out book-lora --scope lora --targets q_proj,v_proj,down_proj
               accrete model train --model gpt2 --text book.txt --out gpt2-book --epochs 1
               accrete model train --model gpt2 --text book.txt --out book-lora --scope lora --rank 8 --targets c_attn,mlp.c_proj
               accrete model train --model gpt2 --text book.txt --out gpt2-book --batch 4 --time 512 --recompute --estimate
             """
     )
 
-    @Option(help: ArgumentHelp("A Hugging Face GPT-2 directory.", valueName: "dir"))
+    @Option(help: modelHelp)
     var model: String
 
     @Option(help: ArgumentHelp("The text.", valueName: "file"))
@@ -37,6 +41,13 @@ struct Train: ParsableCommand {
     var out: String
 
     @OptionGroup var choices: TrainingChoices
+
+    @Option(
+        help: """
+            How weights that do not learn lie in memory: float32, int8, or stored, as in the GGUF file. Without it, stored for \
+            --scope lora and a GGUF file, else float32.
+            """)
+    var base: WeightStorage?
 
     @Option(help: ArgumentHelp("The number of passes over the text.", valueName: "n"))
     var epochs = 1
@@ -75,19 +86,20 @@ struct Train: ParsableCommand {
         guard URL(filePath: out).standardizedFileURL != URL(filePath: model).standardizedFileURL else {
             throw ValidationError("--out must not be the model's directory.")
         }
-        let shape = try GPT2Configuration(json: "\(model)/config.json")
-        let tokens = try openTokenizer(directory: model).encode(bytes)
-        let time = min(choices.time, shape.positions), windows = max(1, (tokens.count - 2) / time + 1)
+        let files = try TrunkFiles(path: model)
+        let tokens = try openTokenizer(path: model).encode(bytes)
+        let time = min(choices.time, files.trunk.positions), windows = max(1, (tokens.count - 2) / time + 1)
         let perStep = choices.batch * choices.accumulate
         let total = steps ?? min(countLimit, epochs.clampedMultiplying(by: (windows + perStep - 1) / perStep))
-        let configuration = try choices.configuration(steps: total)
+        let configuration = try choices.configuration(steps: total), scope = try configuration.learningScope
         let team = Team(count: threads ?? ProcessInfo.processInfo.activeProcessorCount)
-        let memory = try configuration.memory(of: shape, members: team.count)
+        let frozen = try files.frozen(base ?? (scope == .adapters ? .stored : .float32)) { scope.learns($0, in: files.trunk) }
+        let memory = try configuration.memory(of: files.trunk, frozen: frozen, team: team)
         try checkMemory(memory)
         if estimate { return }
 
-        let (model, parameters) = try GPT2.open(directory: model, adapters: configuration.adapters)
-        let trainer = try TextTrainer(model, parameters: parameters, tokens: tokens, configuration, team: team)
+        let opened = try files.model(frozen: frozen, adapters: configuration.adapters(of: files.trunk))
+        let trainer = try TextTrainer(opened, tokens: tokens, configuration, team: team)
         try makeDirectory(at: out)
         let checkpoint = "\(out)/training.safetensors"
         if FileManager.default.fileExists(atPath: checkpoint), let damage = try trainer.restore(from: checkpoint) {
@@ -106,8 +118,8 @@ struct Train: ParsableCommand {
             if trainer.steps.isMultiple(of: checkpointEvery) { try trainer.save(to: checkpoint) }
         }
         try trainer.save(to: checkpoint)
-        if let adapters = trainer.configuration.adapters {
-            try adapters.save(trainer.parameters, to: out, base: model)
+        if let adapters = trainer.configuration.adapters(of: trainer.model) {
+            try adapters.save(trainer.parameters, of: trainer.model, to: out, base: model)
         } else {
             try trainer.model.save(trainer.parameters, to: out, origin: model)
         }
@@ -135,6 +147,8 @@ struct Train: ParsableCommand {
                 + "A smaller --batch or --time, --recompute, or another --scope or --optimizer requires less.")
     }
 }
+
+extension WeightStorage: ExpressibleByArgument {}
 
 /// A request to end training after the current step.
 private final class Stop: Sendable {

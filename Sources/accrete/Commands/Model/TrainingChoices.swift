@@ -15,8 +15,11 @@ struct TrainingChoices: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "lora: suffixes of the adapted projections' names, separated by commas: c_attn, c_fc, c_proj, mlp.c_proj.", valueName: "names"))
-    var targets = "c_attn"
+            """
+            lora: the ends of the adapted projections' names, separated by commas: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, \
+            down_proj; of a GPT-2 c_attn, c_fc, c_proj, mlp.c_proj. Without it, q_proj and v_proj, or c_attn.
+            """, valueName: "names"))
+    var targets: String?
 
     @Option(help: "The optimiser: sgd, momentum, nesterov, adam, adamw or lamb.")
     var optimizer = "adamw"
@@ -72,7 +75,7 @@ struct TrainingChoices: ParsableArguments {
         configuration.scope = scope
         configuration.rank = rank
         configuration.alpha = alpha
-        configuration.targets = targets.split(separator: ",").map(String.init)
+        configuration.targets = targets?.split(separator: ",").map(String.init) ?? []
         configuration.optimizer = optimizer
         var settings: [String: JSONValue] = ["clip_norm": .number(clip)]
         if let rate { settings["learning_rate"] = .number(rate) }

@@ -19,7 +19,7 @@ struct Verify: ParsableCommand {
             """
     )
 
-    @Option(help: ArgumentHelp("A Hugging Face directory (gpt2, llama, mistral, qwen2), or a GGUF file.", valueName: "dir"))
+    @Option(help: modelHelp)
     var model: String
 
     @Option(help: ArgumentHelp("The numbers of the reference implementation.", valueName: "file"))
