@@ -47,13 +47,15 @@ public struct GroupedAttention: Layer {
     }
 
     /// x (batch·T, width), at the T positions of `rotation`; returns the same shape. keyMask (batch, T), 1 where a key is present.
+    /// Of packed sequences, T is the longest's.
     public func callAsFunction<S>(
-        _ x: Tensor<S>, batch: Int, rotation: Rotation<S>, visibility: Visibility, keyMask: Tensor<S>? = nil, in graph: Graph<S>
+        _ x: Tensor<S>, batch: Int, rotation: Rotation<S>, visibility: Visibility, keyMask: Tensor<S>? = nil,
+        packing: PackedSequences? = nil, in graph: Graph<S>
     ) -> Tensor<S> {
         let attended = graph.attend(
-            graph.rotate(query(x, in: graph), by: rotation, heads: shape.heads),
-            graph.rotate(key(x, in: graph), by: rotation, heads: shape.groups), value(x, in: graph),
-            heads: shape.heads, groups: shape.groups, batch: batch, visibility: visibility, keyMask: keyMask)
+            graph.rotate(query(x, in: graph), by: rotation, heads: shape.heads, packing: packing),
+            graph.rotate(key(x, in: graph), by: rotation, heads: shape.groups, packing: packing), value(x, in: graph),
+            heads: shape.heads, groups: shape.groups, batch: batch, visibility: visibility, keyMask: keyMask, packing: packing)
         return output(attended, in: graph)
     }
 }

@@ -179,4 +179,31 @@ private let everyProjection = [
             expectClose(losses(opened), losses(TrunkModel(trunk: trunk, parameters: store)), 0.02, name)
         }
     }
+
+    /// Sequences without padding give the same outputs as with padding, in every family that can have a prefix.
+    @Test func packedSequencesReadTheSame() {
+        for (name, trunk) in tinyTrunks where !name.contains("window") { expectPackedTheSame(name, trunk) }
+    }
+
+    private func expectPackedTheSame(_ name: String, _ trunk: some Trunk) {
+        let store = Self.store(trunk), C = trunk.width, lengths = [4, 0, 6], prefix = 2, longest = 6
+        let packed = Graph<Float>.predicting(parameters: store), sequences = PackedSequences(3, longest: longest)
+        let ids = packed.indices(along: sequences.rows), places = packed.indices(along: sequences.rows)
+        let mask = packed.example([3, longest])
+        mask.fill(1)
+        let y = trunk.trunk(trunk.embed(ids, at: places, in: packed), packing: sequences, prefix: prefix, keyMask: mask, in: packed)
+        sequences.set { lengths[$0] }
+        for i in 0..<sequences.rows.count {
+            (ids[i], places[i]) = (i % 9, i < lengths[0] ? i : i - lengths[0])
+        }
+        packed.forward()
+        for (b, length) in lengths.enumerated() where length > 0 {
+            let alone = Graph<Float>.predicting(parameters: store), start = sequences.start(b)
+            let tokens = alone.indices((0..<length).map { (start + $0) % 9 })
+            let x = trunk.embed(tokens, batch: 1, firstPlace: 0, in: alone)
+            let expected = trunk.trunk(x, batch: 1, prefix: prefix, keyMask: nil, recomputing: false, in: alone)
+            alone.forward()
+            expectClose(Array(y.values[start * C..<(start + length) * C]), Array(expected.values), 1e-5, name)
+        }
+    }
 }

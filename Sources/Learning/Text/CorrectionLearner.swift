@@ -123,7 +123,8 @@ public final class CorrectionLearner {
         guard !example.answer.isEmpty, !example.prompt.isEmpty else { return nil }
         var first: Double?, last = 0.0, taken = 0
         for number in 0..<configuration.steps {
-            let replayed = (0..<min(configuration.replays, remembered.count)).map { _ in remembered[random.uniform(below: remembered.count)] }
+            let replayed = (0..<min(configuration.replays, remembered.count)).map { _ in remembered[random.uniform(below: remembered.count)]
+            }
             let loss = pass(example.prompt, example.answer, accumulating: false)
             guard loss.isFinite else { return nil }
             (first, last) = (first ?? loss, loss)

@@ -90,13 +90,15 @@ public struct GPT2: Trunk {
     }
 
     /// Embeddings of tokens at given positions, (ids, C); a row of zeros where both are negative.
-    func embed<S>(_ ids: Indices, at places: Indices, in graph: Graph<S>) -> Tensor<S> {
+    public func embed<S>(_ ids: Indices, at places: Indices, in graph: Graph<S>) -> Tensor<S> {
         graph.add(tokens(ids, in: graph), self.places(places, in: graph))
     }
 
     /// The blocks and the last norm, over packed sequences of embeddings; all positions attend to the first `prefix` rows.
     /// x (rows, C); keyMask (sequences, longest), 1 where present; gives x's shape.
-    func trunk<S>(_ x: Tensor<S>, packing: PackedSequences, prefix: Int, keyMask: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
+    public func trunk<S>(
+        _ x: Tensor<S>, packing: PackedSequences, prefix: Int, keyMask: Tensor<S>, in graph: Graph<S>
+    ) -> Tensor<S> {
         let y = blocks.reduce(x) { x, block in
             block(x, batch: packing.count, visibility: .causal(prefix: prefix), keyMask: keyMask, packing: packing, in: graph)
         }

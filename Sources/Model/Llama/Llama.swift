@@ -78,8 +78,24 @@ public struct Llama: Trunk {
         let rotation = graph.rotation(frequencies: frequencies, positions: x.rows / batch)
         let visibility = configuration.window.map { Visibility.sliding(window: $0) } ?? .causal(prefix: prefix)
         let y = blocks.reduce(x) { x, block in
-            let read = { block(x, batch: batch, rotation: rotation, visibility: visibility, keyMask: keyMask, in: graph) }
+            let read = { block(x, batch: batch, rotation: rotation, visibility: visibility, keyMask: keyMask, packing: nil, in: graph) }
             return recomputing ? graph.recomputing(read) : read()
+        }
+        return norm(y, in: graph)
+    }
+
+    /// Token embeddings, (ids, C); a row of zeros where an id is negative. Positions are applied in the attention instead.
+    public func embed<S>(_ ids: Indices, at places: Indices, in graph: Graph<S>) -> Tensor<S> { tokens(ids, in: graph) }
+
+    public func trunk<S>(
+        _ x: Tensor<S>, packing: PackedSequences, prefix: Int, keyMask: Tensor<S>, in graph: Graph<S>
+    ) -> Tensor<S> {
+        precondition(prefix == 0 || configuration.window == nil, "a model with a sliding window cannot have a prefix")
+        let rotation = graph.rotation(frequencies: frequencies, positions: packing.longest)
+        let visibility = configuration.window.map { Visibility.sliding(window: $0) } ?? .causal(prefix: prefix)
+        let y = blocks.reduce(x) { x, block in
+            block(
+                x, batch: packing.count, rotation: rotation, visibility: visibility, keyMask: keyMask, packing: packing, in: graph)
         }
         return norm(y, in: graph)
     }
@@ -114,10 +130,12 @@ struct LlamaBlock: Layer {
     }
 
     func callAsFunction<S>(
-        _ x: Tensor<S>, batch: Int, rotation: Rotation<S>, visibility: Visibility, keyMask: Tensor<S>?, in graph: Graph<S>
+        _ x: Tensor<S>, batch: Int, rotation: Rotation<S>, visibility: Visibility, keyMask: Tensor<S>?, packing: PackedSequences?,
+        in graph: Graph<S>
     ) -> Tensor<S> {
         let read = attention(
-            normBefore(x, in: graph), batch: batch, rotation: rotation, visibility: visibility, keyMask: keyMask, in: graph)
+            normBefore(x, in: graph), batch: batch, rotation: rotation, visibility: visibility, keyMask: keyMask, packing: packing,
+            in: graph)
         let attended = graph.add(x, read)
         return graph.add(attended, mlp(normAfter(attended, in: graph), in: graph))
     }

@@ -41,6 +41,14 @@ public protocol Trunk: Layer {
     /// With `recomputing`, blocks share their memory and are computed twice.
     func trunk<S>(_ x: Tensor<S>, batch: Int, prefix: Int, keyMask: Tensor<S>?, recomputing: Bool, in graph: Graph<S>) -> Tensor<S>
 
+    /// Token embeddings of packed sequences, with those of positions in their texts if the model embeds positions: (ids, C); a row of
+    /// zeros where both are negative.
+    func embed<S>(_ ids: Indices, at places: Indices, in graph: Graph<S>) -> Tensor<S>
+
+    /// The blocks and the last norm, over packed sequences of embeddings; all positions attend to the first `prefix` rows.
+    /// x (rows, C); keyMask (sequences, longest), 1 where present; gives x's shape.
+    func trunk<S>(_ x: Tensor<S>, packing: PackedSequences, prefix: Int, keyMask: Tensor<S>, in graph: Graph<S>) -> Tensor<S>
+
     /// The language head. x (rows, C) from the trunk; gives logits (rows, V).
     func logits<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S>
 }

@@ -186,13 +186,13 @@ extension Graph {
 
     /// Self-attention over queries, keys and values in separate tensors.
     /// q (batch·T, heads·D); k, v (batch·T, groups·D), where `groups` divides `heads`; keyMask (batch, T), 1 where present;
-    /// gives (batch·T, heads·D).
+    /// gives (batch·T, heads·D). For packed sequences, T is the maximal length.
     public func attend(
         _ q: Tensor<S>, _ k: Tensor<S>, _ v: Tensor<S>, heads: Int, groups: Int, batch: Int, visibility: Visibility,
-        keyMask: Tensor<S>? = nil
+        keyMask: Tensor<S>? = nil, packing: PackedSequences? = nil
     ) -> Tensor<S> {
         let all = { (x: Tensor<S>) in Heads(input: Input(x), offset: 0, stride: x.columns) }
-        return attend(all(q), all(k), all(v), C: q.columns, heads: heads, groups: groups, batch: batch, visibility, keyMask).read
+        return attend(all(q), all(k), all(v), C: q.columns, heads: heads, groups: groups, batch: batch, visibility, keyMask, packing).read
     }
 
     /// Attention of queries over keys and values of another sequence.

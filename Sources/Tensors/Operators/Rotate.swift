@@ -10,6 +10,8 @@ struct RotateOperator<S: Scalar>: Operator {
     let y: Tensor<S>
     let cosine: Storage<S>, sine: Storage<S>
     let T: Int, H: Int, D: Int
+    /// The rows of each packed sequence, whose positions are counted from its first; nil if all sequences have T rows.
+    let packing: PackedSequences?
 
     var inputs: [Input<S>] { [x] }
     var outputs: [Tensor<S>] { [y] }
@@ -17,8 +19,8 @@ struct RotateOperator<S: Scalar>: Operator {
     @specialized(where S == Float)
     @specialized(where S == Dual<Float>)
     func forward(_ share: Share) {
-        for row in share.of(y.rows, grain: 8) {
-            turn(x.values + row * H * D, into: y.storage.values + row * H * D, at: row % T, direction: S(1), adding: false)
+        eachRow(share.of(y.rows, grain: 8)) { row, position in
+            turn(x.values + row * H * D, into: y.storage.values + row * H * D, at: position, direction: S(1), adding: false)
         }
     }
 
@@ -27,8 +29,23 @@ struct RotateOperator<S: Scalar>: Operator {
     func backward(_ share: Share) {
         guard let dx = x.gradient else { return }
         let dy = y.storage.gradient!
-        for row in share.of(y.rows, grain: 8) {
-            turn(dy + row * H * D, into: dx + row * H * D, at: row % T, direction: S(-1), adding: x.accumulates)
+        eachRow(share.of(y.rows, grain: 8)) { row, position in
+            turn(dy + row * H * D, into: dx + row * H * D, at: position, direction: S(-1), adding: x.accumulates)
+        }
+    }
+
+    /// Calls `body` with every row of a range and its position in its sequence.
+    @inline(__always)
+    private func eachRow(_ rows: Range<Int>, _ body: (_ row: Int, _ position: Int) -> Void) {
+        guard let packing else {
+            for row in rows { body(row, row % T) }
+            return
+        }
+        for b in 0..<packing.count {
+            let start = packing.start(b)
+            for row in max(rows.lowerBound, start)..<max(rows.lowerBound, start, min(rows.upperBound, start + packing.length(b))) {
+                body(row, row - start)
+            }
         }
     }
 
@@ -75,14 +92,17 @@ extension Graph {
         return rotation
     }
 
-    /// Rotates every head by the angles of its row's position. x (batch·T, heads·D), D even, for the T positions of `rotation`.
-    public func rotate(_ x: Tensor<S>, by rotation: Rotation<S>, heads: Int) -> Tensor<S> {
+    /// Rotates every head by the angles of its row's position. x (batch·T, heads·D), D even, for the T positions of `rotation`; or the
+    /// rows of packed sequences of at most T rows.
+    public func rotate(_ x: Tensor<S>, by rotation: Rotation<S>, heads: Int, packing: PackedSequences? = nil) -> Tensor<S> {
         let T = rotation.cosine.rows, D = 2 * rotation.cosine.columns
-        precondition(x.rows.isMultiple(of: T) && x.columns == heads * D, "\(x.shape): \(heads) heads of \(D) at \(T) positions")
+        precondition(x.columns == heads * D, "\(x.shape): \(heads) heads of \(D)")
+        precondition(packing.map { $0.longest <= T } ?? x.rows.isMultiple(of: T), "\(x.shape) at \(T) positions")
+        precondition(x.extent === packing?.rows, "rows vary along another extent than that of the packed sequences")
         let x = Input(x)
         return record(
             RotateOperator(
-                x: x, y: output(x.tensor.shape, of: [x]), cosine: rotation.cosine.storage, sine: rotation.sine.storage, T: T, H: heads, D: D
-            ))
+                x: x, y: output(x.tensor.shape, of: [x], along: packing?.rows), cosine: rotation.cosine.storage,
+                sine: rotation.sine.storage, T: T, H: heads, D: D, packing: packing))
     }
 }
