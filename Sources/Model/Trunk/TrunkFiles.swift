@@ -54,6 +54,8 @@ public struct TrunkFiles: Sendable {
     public let path: String
     /// The model without adapters.
     public let trunk: any Trunk
+    /// Whether it is a GGUF file, whose matrices may stay as they are stored.
+    public let isGGUF: Bool
     private let weights: any StoredWeights
 
     /// Opens a GGUF file or a Hugging Face directory of any known family: `config.json` and `model.safetensors`, in one file or in
@@ -61,7 +63,8 @@ public struct TrunkFiles: Sendable {
     /// - Throws: `CheckpointError` or `SafetensorsError`; `GGUFError` or `GGUFModelError` for a file.
     public init(path: String) throws {
         self.path = path
-        guard FileKind(of: path) == .regular else {
+        isGGUF = FileKind(of: path) == .regular
+        guard isGGUF else {
             let file = "\(path)/config.json"
             let json = try JSON(file: file)
             let kind = json["model_type"]?.string ?? "gpt2"

@@ -1,0 +1,154 @@
+import Foundation
+import Layers
+import Model
+import Statistics
+import Tensors
+import Tokenization
+
+/// A language model that answers questions and learns from corrections: what was corrected is recalled at once, as earlier turns of the
+/// conversation, and learned by adapters beside the model's weights.
+///
+///     let teacher = try LanguageTeacher(path: "model.gguf", team: team)
+///     try teacher.answer("Where is the key?")
+///     try teacher.learn(Correction(question: "Where is the key?", answer: "Under the mat."))
+///
+/// It has one owner: it is not `Sendable`.
+public final class LanguageTeacher {
+    /// What an answer may draw on, besides the model's weights.
+    public struct Means: OptionSet, Sendable {
+        public let rawValue: Int
+        public init(rawValue: Int) { self.rawValue = rawValue }
+
+        /// Corrections of similar questions are earlier turns of the conversation.
+        public static let memory = Means(rawValue: 1)
+        /// The adapters that learned.
+        public static let weights = Means(rawValue: 2)
+    }
+
+    /// What has been learned.
+    public let learner: CorrectionLearner
+    /// What is recalled.
+    public private(set) var memory: CorrectionMemory
+    /// The model's tokenizer.
+    public let tokenizer: any Tokenizer
+    private let format: ChatFormat
+    private let bounds: TextBounds
+    private let team: Team
+    private let decoder: TextDecoder
+    /// The parameters with adapters that have no effect.
+    private let plain: ParameterStore<Float>
+    /// The means that the decoder's parameters stand for; nil after a change of them.
+    private var adopted: Means?
+    private var random: RandomSource
+
+    /// The number of recalled corrections before a question.
+    public static let recalled = 2
+    /// The maximal number of tokens of an answer.
+    public static let answerLimit = 64
+    /// The maximal number of tokens of a conversation.
+    public static let contextLimit = 2_048
+
+    /// Opens a model, whose weights stay as they are stored.
+    ///
+    /// - Parameters:
+    ///   - path: a Hugging Face directory or a GGUF file.
+    ///   - configuration: how corrections are learned.
+    ///   - team: the threads that compute.
+    /// - Throws: `SettingsError`, `ChatProblem`, or the error of opening a file.
+    public init(path: String, _ configuration: CorrectionLearner.Configuration = .init(), team: Team = .solo) throws {
+        let files = try TrunkFiles(path: path)
+        tokenizer = try openTokenizer(path: path)
+        format = try ChatFormat(tokenizer, template: chatTemplate(path: path))
+        bounds = try TextBounds(path: path, endOfText: tokenizer.endOfText, vocabularySize: files.trunk.vocabularySize)
+        let isFile = files.isGGUF
+        let model = try files.model(frozen: files.frozen(isFile ? .stored : .int8), adapters: configuration.adapters(of: files.trunk))
+        learner = try CorrectionLearner(model, configuration, team: team)
+        plain = model.parameters.copy()
+        memory = CorrectionMemory(capacity: configuration.memory, tokenizer: tokenizer)
+        self.team = team
+        decoder = TextDecoder(model, contextLimit: Self.contextLimit, team: team)
+        random = RandomSource(seed: UInt64(configuration.seed))
+    }
+
+    /// Learns a correction.
+    /// - Returns: nil if a number was not finite; it is remembered then, but the weights are as before.
+    /// - Throws: `ChatProblem`, if the question or the answer is empty.
+    @discardableResult
+    public func learn(_ correction: Correction) throws -> CorrectionLearner.Outcome? {
+        let answer = tokenizer.encodeText(Array(correction.answer.utf8))
+        guard !answer.isEmpty, let end = answerEnd else { throw ChatProblem.emptyMessage }
+        let prompt = try prompt(correction.question, recalling: [])
+        let variants = try self.variants(of: correction.question).map { try self.prompt($0, recalling: []) }
+        memory.add(correction)
+        adopted = nil
+        return learner.learn(.init(prompt: prompt, variants: variants, answer: answer + [end], source: correction.source))
+    }
+
+    /// Forgets the corrections of a source: they are neither recalled nor replayed any more.
+    @discardableResult
+    public func forget(source: String) -> Int {
+        learner.forget(source: source)
+        return memory.forget(source: source)
+    }
+
+    /// Answers a question in a fresh conversation; the most likely token is taken each time.
+    /// - Throws: `ChatProblem` or `Generation.Refusal`.
+    public func answer(_ question: String, by means: Means = [.memory, .weights]) throws -> String {
+        adopt(means)
+        let recalled = means.contains(.memory) ? memory.recall(question, limit: Self.recalled) : []
+        var settings = Generation.Settings()
+        settings.sampling.temperature = 0
+        settings.maximumTokens = Self.answerLimit
+        settings.bounds = TextBounds(begin: bounds.begin, ends: ends)
+        let generation = try Generation(
+            decoder, tokenizer, prompts: [try prompt(question, recalling: recalled)], settings, seed: 0, keepingCache: true)
+        var text: [UInt8] = []
+        while let pieces = try generation.next() {
+            for piece in pieces { text += piece.bytes }
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The likelihood of a text.
+    /// - Parameters:
+    ///   - text: its bytes.
+    ///   - window: the tokens that are read together.
+    /// - Throws: `Perplexity.Refusal`.
+    public func likelihood(of text: [UInt8], by means: Means = [.memory, .weights], window: Int) throws -> Perplexity {
+        try Perplexity(
+            of: tokenizer.encode(text), bytes: text.count, model: learner.model.trunk,
+            parameters: means.contains(.weights) ? learner.model.parameters : plain, window: window, stride: window, team: team)
+    }
+
+    private func adopt(_ means: Means) {
+        guard adopted != means.intersection(.weights) else { return }
+        adopted = means.intersection(.weights)
+        decoder.adopt(means.contains(.weights) ? learner.model.parameters : plain)
+    }
+
+    private var ends: Set<Int> { bounds.ends.union(answerEnd.map { [$0] } ?? []) }
+    private var answerEnd: Int? { format.markers.last.flatMap(tokenizer.specialToken) }
+
+    private func prompt(_ question: String, recalling recalled: [Correction]) throws -> [Int] {
+        var conversation = try Conversation(format, tokenizer, bounds: bounds)
+        for correction in recalled {
+            try conversation.ask(Array(correction.question.utf8))
+            conversation.answer(tokenizer.encodeText(Array(correction.answer.utf8)))
+        }
+        try conversation.ask(Array(question.utf8))
+        _ = try conversation.fit(in: min(Self.contextLimit, learner.model.trunk.positions), leaving: Self.answerLimit)
+        return conversation.prompt
+    }
+
+    /// The number of other forms of a question that are learned.
+    private static let variantCount = 6
+
+    /// Other forms of a question, with some of its words left out, so that an answer does not hang on all of them.
+    private func variants(of question: String) -> [String] {
+        let words = question.split(separator: " ")
+        return (0..<Self.variantCount).compactMap { _ in
+            let kept = words.filter { _ in random.uniform() > 0.3 }
+            return kept.isEmpty ? nil : kept.joined(separator: " ")
+        }
+    }
+}
