@@ -91,7 +91,8 @@ struct Teach: ParsableCommand {
         if json { return print(result.text()) }
         print(
             String(
-                format: "%d facts: %d known before, %d after (memory alone %d, weights alone %d); asked in other ways %.0f %% (%.0f, %.0f).",
+                format:
+                    "%d facts: %d known before, %d after (memory alone %d, weights alone %d); asked in other ways %.0f %% (%.0f, %.0f).",
                 facts.count, before, all.right, memory.right, weights.right, 100 * all.paraphrased, 100 * memory.paraphrased,
                 100 * weights.paraphrased))
         print(
@@ -145,7 +146,9 @@ private struct Fact {
 
     static func read(_ path: String) throws -> [Fact] {
         let lines = try readText(path).split(separator: UInt8(ascii: "\n")).filter { !$0.allSatisfy { $0 <= UInt8(ascii: " ") } }
-        guard !lines.isEmpty else { throw ValidationError("\(path) has no facts; each line is a JSON object with ask, answer, key, again.") }
+        guard !lines.isEmpty else {
+            throw ValidationError("\(path) has no facts; each line is a JSON object with ask, answer, key, again.")
+        }
         guard lines.count <= limit else { throw ValidationError("\(path) has \(lines.count) facts, more than \(limit).") }
         return try lines.enumerated().map { number, line in
             func refuse(_ problem: String) -> ValidationError { ValidationError("\(path), fact \(number + 1): \(problem)") }
