@@ -52,7 +52,7 @@ let floor2: [Target] = [
 
 let floor3: [Target] = [
     module("Model", ["CVector", "Files", "GGUF", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
-    module("Signals", ["COpenBLAS", "CPNG", "CSndFile", "CTurboJPEG", "Files", "Statistics", "Tokenization"]),
+    module("Signals", ["CPNG", "CSndFile", "CTurboJPEG", "CVector", "Files", "Statistics", "Tokenization"]),
     module("Pipeline", ["Files", "Messaging", "Schema", "Statistics", logging, yaml]),
 ]
 

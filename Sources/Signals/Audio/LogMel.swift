@@ -1,4 +1,4 @@
-import COpenBLAS
+import CVector
 import Foundation
 
 /// The log-mel spectrogram: frames of `window` samples every `hop`, under a periodic Hann window, zero-padded at the end;
@@ -39,7 +39,6 @@ struct LogMel: Sendable {
                 return Float(max(0, min(rise, fall)))
             }
         }
-        openblas_set_num_threads(1)  // with one thread the order of summation does not depend on the number of cores
     }
 
     /// The bands + 2 edge frequencies; the filter of band b rises from edge b to b + 1 and falls to b + 2.
@@ -88,11 +87,26 @@ struct LogMel: Sendable {
         }
     }
 
+    /// a (rows, inner) · b (inner, columns). Products are added in the order of `inner` with one rounding each, so the result is the same
+    /// to the bit on every processor.
     private func product(_ a: [Float], _ b: [Float], rows: Int, inner: Int, columns: Int) -> [Float] {
         var result = [Float](repeating: 0, count: rows * columns)
-        cblas_sgemm(
-            CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(rows), blasint(columns), blasint(inner),
-            1, a, blasint(inner), b, blasint(columns), 0, &result, blasint(columns))
+        #if arch(x86_64)
+            if inner <= Int(CVectorDeepestProduct), CVectorHasAVX2() != 0 {
+                CVectorProductAVX2(a, inner, 1, b, columns, 1, &result, columns, rows, columns, inner, 1, 0)
+                return result
+            }
+        #endif
+        result.withUnsafeMutableBufferPointer { result in
+            for row in 0..<rows {
+                for k in 0..<inner {
+                    let factor = a[row * inner + k]
+                    for column in 0..<columns {
+                        result[row * columns + column].addProduct(factor, b[k * columns + column])
+                    }
+                }
+            }
+        }
         return result
     }
 }
