@@ -171,7 +171,7 @@ import Testing
             let reward = (choice == 1) == (x > 0) ? 1.0 : 0
             return LoggedDecision(
                 decision: "\(index)", policy: "fixed", version: 1, observation: [x], choice: choice,
-                logProbability: Foundation.log(choice == 0 ? 0.7 : 0.3), value: 0, reward: reward, wasTold: true)
+                logProbability: Foundation.log(choice == 0 ? 0.7 : 0.3), value: 0, reward: reward, hasFeedback: true)
         }
     }
 

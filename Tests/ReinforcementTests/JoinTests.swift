@@ -40,7 +40,7 @@ import Testing
         }
         #expect(settled.count == wanted.count && join.open == 0, "seed \(seed)")
         for (id, reward) in wanted {
-            #expect(settled[id]?.reward == reward && settled[id]?.wasTold == (reward != -9), "seed \(seed): \(id)")
+            #expect(settled[id]?.reward == reward && settled[id]?.hasFeedback == (reward != -9), "seed \(seed): \(id)")
         }
         for ordinals in order.values { #expect((ordinals == ordinals.sorted()) == waitsForNext, "seed \(seed)") }
         #expect(refused == expected, "seed \(seed)")
@@ -97,7 +97,7 @@ import Testing
         var runs = TransitionRuns()
         func settled(_ ordinal: UInt64, ending: DecisionJoin.Ending? = nil) -> DecisionJoin.Settled {
             .init(
-                made: made("a", ordinal, value: Double(ordinal)), reward: 1, wasTold: true, ending: ending,
+                made: made("a", ordinal, value: Double(ordinal)), reward: 1, hasFeedback: true, ending: ending,
                 next: ending == nil ? made("a", ordinal + 1, value: Double(ordinal + 1)) : nil)
         }
         runs.append(settled(1), isUsable: true)

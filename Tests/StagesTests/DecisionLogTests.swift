@@ -11,7 +11,7 @@ struct DecisionLogTests {
     private func decision(_ number: Int) -> LoggedDecision {
         LoggedDecision(
             decision: "s/\(number)/1", policy: "ppo", version: 1, observation: [0.5, -1], choice: number % 2, logProbability: -0.7,
-            value: 0, reward: Double(number), wasTold: true)
+            value: 0, reward: Double(number), hasFeedback: true)
     }
 
     private func write(_ numbers: ClosedRange<Int>, capacity: Int) throws {

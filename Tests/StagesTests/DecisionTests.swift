@@ -286,7 +286,7 @@ struct DecisionTests {
         #expect(version > 400, "versions after the checkpoint may have been published")
         #expect(again.gauges == learner.gauges.merging(["decisionsOpen": 0, "decisionReward": 0, "policyVersion": version]) { $1 })
         let report = try DecisionReport(directory: directory)
-        #expect(report.decisions == 400 && report.told == 400 && report.unreadable == 0)
+        #expect(report.decisions == 400 && report.withFeedback == 400 && report.unreadable == 0)
         #expect(report.recommendation == "always 2", "\(report.text)")
         settings.decide.choices = 4
         #expect(throws: CheckpointMismatch.self) { try DecisionLearner(settings, from: opened) { ParameterStore(ParameterLayout([])) } }
@@ -298,7 +298,7 @@ struct DecisionTests {
             LoggedDecision(
                 decision: "s/\($0)/1", policy: "ppo", version: UInt64($0), observation: [], choice: nil, tokens: [104, 105],
                 logProbability: -3, value: 0,
-                reward: Double($0 / 10), wasTold: true)
+                reward: Double($0 / 10), hasFeedback: true)
         }
         let report = try DecisionReport(log) { _ in nil }
         #expect(
@@ -310,7 +310,7 @@ struct DecisionTests {
     @Test func impossibleLinesAreCountedAndNotUsed() throws {
         let good =
             #"{"decision":"s/1/1","policy":"ppo","version":1,"observation":[0.1,0.2],"choice":1,"logProbability":-0.7,"#
-            + #""value":0,"reward":1,"wasTold":true}"#
+            + #""value":0,"reward":1,"hasFeedback":true}"#
         let bad: [(String, String)] = [
             (#""choice":1"#, #""choice":-1"#), (#""choice":1"#, #""choice":9223372036854775807"#), (#""choice":1"#, #""choice":1000000"#),
             (#""reward":1"#, #""reward":1e308"#), (#""logProbability":-0.7"#, #""logProbability":-1e308"#),
@@ -334,7 +334,7 @@ struct DecisionTests {
                 LoggedDecision(
                     decision: "s/\($0)/1", policy: "ppo", version: 1, observation: Array(repeating: 0.5, count: inputs),
                     choice: $0 % 2 == 0 ? choice : 0,
-                    logProbability: -0.7, value: 0, reward: 1, wasTold: true)
+                    logProbability: -0.7, value: 0, reward: 1, hasFeedback: true)
             }
         }
         #expect(throws: DecisionReportError.self) { try DecisionReport(log(2, inputs: 1000, choice: 1023)) { _ in nil } }

@@ -41,10 +41,17 @@ struct DecisionLearner {
         /// The number of decisions learned from.
         var decisions: UInt64 = 0
         /// The number of decisions with a reward from feedback, and with the default reward.
-        var told: UInt64 = 0
-        var untold: UInt64 = 0
+        var rewarded: UInt64 = 0
+        var unrewarded: UInt64 = 0
 
-        var isPlausible: Bool { [version, decisions, told, untold].allSatisfy { $0 <= ReservedNumbers.most } }
+        /// Keys of the checkpoint.
+        private enum CodingKeys: String, CodingKey {
+            case version, decisions
+            case rewarded = "told"
+            case unrewarded = "untold"
+        }
+
+        var isPlausible: Bool { [version, decisions, rewarded, unrewarded].allSatisfy { $0 <= ReservedNumbers.most } }
     }
 
     /// - Parameters:
@@ -83,8 +90,9 @@ struct DecisionLearner {
 
     var gauges: [String: Double] {
         [
-            "decisionsOpen": Double(join.open), "decisionsLearned": Double(progress.decisions), "decisionsTold": Double(progress.told),
-            "decisionsUntold": Double(progress.untold), "policyVersion": Double(progress.version), "policyDivergence": newest.divergence,
+            "decisionsOpen": Double(join.open), "decisionsLearned": Double(progress.decisions), "decisionsTold": Double(progress.rewarded),
+            "decisionsUntold": Double(progress.unrewarded), "policyVersion": Double(progress.version),
+            "policyDivergence": newest.divergence,
             "decisionReward": newestReward.mean,
         ]
         .merging(settings.text ? ["referenceDivergence": newest.fromReference, "referencePenalty": newest.penalty] : [:]) { $1 }
@@ -138,7 +146,7 @@ struct DecisionLearner {
         for settled in settled {
             let isUsable = learner.isOffPolicy || settled.made.version.clampedAdding(UInt64(settings.maximumStaleness)) >= progress.version
             if !isUsable { drops.count(.staleDecision) }
-            if settled.wasTold { progress.told += 1 } else { progress.untold += 1 }
+            if settled.hasFeedback { progress.rewarded += 1 } else { progress.unrewarded += 1 }
             rewards.add(settled.reward)
             newestReward.count = min(Self.newestRewards, newestReward.count + 1)
             newestReward.mean += (settled.reward - newestReward.mean) / newestReward.count
@@ -269,6 +277,6 @@ extension LoggedDecision {
             decision: settled.made.id.description, policy: policy, version: settled.made.version, observation: settled.made.observation,
             choice: decision.choice, values: decision.choice == nil && decision.text == nil ? decision.values : nil,
             tokens: decision.text?.tokens, logProbability: decision.logProbability,
-            value: decision.value, reward: settled.reward, wasTold: settled.wasTold)
+            value: decision.value, reward: settled.reward, hasFeedback: settled.hasFeedback)
     }
 }

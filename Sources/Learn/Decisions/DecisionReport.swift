@@ -17,7 +17,7 @@ public struct DecisionReport: Codable, Sendable {
     /// The number of lines of the log, of those that could not be read or are impossible, and of those with a reward from feedback.
     public var decisions: Int
     public var unreadable: Int
-    public var told: Int
+    public var withFeedback: Int
     /// The policies that decided, by name.
     public var policies: [String]
     /// The mean reward of a decision and its standard error.
@@ -28,6 +28,11 @@ public struct DecisionReport: Codable, Sendable {
     public var candidates: [Candidate]
     /// The candidate with the greatest gain among those that are better; empty: keep the current policy.
     public var recommendation: String
+
+    private enum CodingKeys: String, CodingKey {
+        case decisions, unreadable, policies, earned, quarters, candidates, recommendation
+        case withFeedback = "told"
+    }
 
     /// - Parameter directory: holds `decisions.jsonl`, and perhaps `decisions.old.jsonl` and `policy.safetensors`.
     /// - Throws: `DecisionReportError` where there are no decisions or too many numbers; `FileError`; `CheckpointMismatch`.
@@ -62,7 +67,7 @@ public struct DecisionReport: Codable, Sendable {
         let finite = log.filter(\.reward.isFinite), inputs = log.first?.observation.count ?? 0
         decisions = log.count
         self.unreadable = unreadable
-        told = log.count(where: \.wasTold)
+        withFeedback = log.count(where: \.hasFeedback)
         policies = Set(log.map(\.policy)).sorted()
         earned = Self.earned(finite)
         quarters = (0..<4).map { Self.earned(Array(finite[$0 * finite.count / 4..<($0 + 1) * finite.count / 4])) }
@@ -126,7 +131,7 @@ public struct DecisionReport: Codable, Sendable {
         func figure(_ figure: OffPolicyEstimate.Figure) -> String { String(format: "%9.4f ± %6.4f", figure.mean, figure.error) }
         let damaged = unreadable > 0 ? ", \(unreadable) lines unreadable" : ""
         var lines = [
-            "\(decisions) decisions by \(policies.joined(separator: ", ")), \(told) with a reward from feedback\(damaged)",
+            "\(decisions) decisions by \(policies.joined(separator: ", ")), \(withFeedback) with a reward from feedback\(damaged)",
             "earned           \(figure(earned)) a decision", "in each quarter  " + quarters.map(figure).joined(separator: " "), "",
         ]
         guard !candidates.isEmpty else {

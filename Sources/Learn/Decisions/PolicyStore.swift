@@ -48,7 +48,9 @@ struct PolicyStore {
         archive = try TensorArchive(mapping: path)
         state = try StateCoding.decode(State.self, from: try archive.tensor("state").withUnsafeBytes { Data($0) }, of: path)
         let progress = state.progress
-        if let worst = [progress.version, progress.decisions, progress.told, progress.untold].max(), worst > UInt64(StateCoding.largest) {
+        if let worst = [progress.version, progress.decisions, progress.rewarded, progress.unrewarded].max(),
+            worst > UInt64(StateCoding.largest)
+        {
             throw CheckpointMismatch("\(path): a count is \(worst), beyond all bounds")
         }
     }

@@ -13,11 +13,17 @@ public struct LoggedDecision: Codable, Sendable, Equatable {
     public var value: Double
     public var reward: Double
     /// Whether the reward comes from feedback; otherwise it is the default.
-    public var wasTold: Bool
+    public var hasFeedback: Bool
+
+    /// Keys of the log's lines.
+    private enum CodingKeys: String, CodingKey {
+        case decision, policy, version, observation, choice, values, tokens, logProbability, value, reward
+        case hasFeedback = "wasTold"
+    }
 
     public init(
         decision: String, policy: String, version: UInt64, observation: [Float], choice: Int?, values: [Float]? = nil, tokens: [Int]? = nil,
-        logProbability: Double, value: Double, reward: Double, wasTold: Bool
+        logProbability: Double, value: Double, reward: Double, hasFeedback: Bool
     ) {
         self.decision = decision
         self.policy = policy
@@ -29,6 +35,6 @@ public struct LoggedDecision: Codable, Sendable, Equatable {
         self.logProbability = logProbability
         self.value = value
         self.reward = reward
-        self.wasTold = wasTold
+        self.hasFeedback = hasFeedback
     }
 }

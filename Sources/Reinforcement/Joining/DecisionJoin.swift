@@ -61,7 +61,7 @@ public struct DecisionJoin: Sendable {
         public var made: Made
         public var reward: Double
         /// Whether the reward comes from feedback; otherwise it is the default.
-        public var wasTold: Bool
+        public var hasFeedback: Bool
         public var ending: Ending?
         public var next: Made?
     }
@@ -168,7 +168,7 @@ public struct DecisionJoin: Sendable {
             } else {
                 settled.append(
                     Settled(
-                        made: one.made, reward: one.feedback?.reward ?? configuration.defaultReward, wasTold: one.feedback != nil,
+                        made: one.made, reward: one.feedback?.reward ?? configuration.defaultReward, hasFeedback: one.feedback != nil,
                         ending: ending, next: next))
             }
         }
