@@ -94,8 +94,9 @@ public final class LanguageTeacher {
     /// Answers a question in a fresh conversation; the most likely token is taken each time.
     /// - Throws: `ChatProblem` or `Generation.Refusal`.
     public func answer(_ question: String, by means: Means = [.memory, .weights]) throws -> String {
-        adopt(means)
         let recalled = means.contains(.memory) ? memory.recall(question, limit: Self.recalled) : []
+        // A question that is like none of those corrected is answered as if nothing had been learned.
+        adopt(means.contains(.memory) && recalled.isEmpty ? [] : means)
         var settings = Generation.Settings()
         settings.sampling.temperature = 0
         settings.maximumTokens = Self.answerLimit
