@@ -41,7 +41,7 @@ let floor1: [Target] = [
     module("Statistics", ["Files"]),
     module("StrictJSON"),
     module("Safetensors", ["CCrypto", "Files", "StrictJSON"]),
-    module("GGUF", ["Files"]),
+    module("GGUF", ["CVector", "Files"]),
     module("Tokenization", ["Files", "StrictJSON"]),
 ]
 
