@@ -112,3 +112,23 @@ enum Blocks {
         }
     }
 }
+
+extension GGUFType {
+    /// Encodes numbers in the format Q8_0: blocks of 32 with the scale max |x| / 127 in half precision, rounded to nearest.
+    /// - Parameters:
+    ///   - numbers: finite ones; their count is a multiple of 32.
+    ///   - bytes: memory for 34 bytes for each block.
+    public static func encodeEightBits(_ numbers: [Float], into bytes: UnsafeMutableRawPointer) {
+        for block in 0..<numbers.count / 32 {
+            let x = numbers[block * 32..<block * 32 + 32]
+            let largest = x.reduce(0) { max($0, abs($1)) }
+            // A scale beyond half precision's range is clamped to its largest finite number.
+            let scale = Float16(min(largest / 127, Float(Float16.greatestFiniteMagnitude)))
+            let inverse = scale > 0 ? 1 / Float(scale) : 0, to = bytes + block * 34
+            to.storeBytes(of: scale.bitPattern, as: UInt16.self)
+            for (i, number) in x.enumerated() {
+                to.storeBytes(of: Int8(max(-127, min(127, (number * inverse).rounded()))), toByteOffset: 2 + i, as: Int8.self)
+            }
+        }
+    }
+}

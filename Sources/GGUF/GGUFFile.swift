@@ -71,9 +71,37 @@ public struct GGUFTensor: Sendable {
         precondition(destination.count == count, "\(name) has \(count) elements, the destination \(destination.count)")
         guard let start = destination.baseAddress else { return }
         withUnsafeBytes { bytes in
-            if let bytes = bytes.baseAddress { Blocks.decode(bytes, type, count: count, into: start) }
+            if let bytes = bytes.baseAddress { Self.decode(bytes, type, count: count, into: start) }
         }
         for i in 0..<destination.count where !destination[i].isFinite { throw GGUFError(file.path, .nonFinite(tensor: name, index: i)) }
+    }
+
+    /// Decodes stored numbers.
+    /// - Parameters:
+    ///   - bytes: whole blocks.
+    ///   - type: their format.
+    ///   - count: the number of elements, a multiple of the type's `blockCount`.
+    ///   - y: memory for the elements.
+    public static func decode(_ bytes: UnsafeRawPointer, _ type: GGUFType, count: Int, into y: UnsafeMutablePointer<Float>) {
+        Blocks.decode(bytes, type, count: count, into: y)
+    }
+
+    /// Decodes all elements, some at a time, to find one that is not finite.
+    /// - Throws: `nonFinite`.
+    public func checkFinite() throws(GGUFError) {
+        let piece = 256 * 64, count = count, type = type
+        var stray: Int?
+        withUnsafeBytes { bytes in
+            guard let start = bytes.baseAddress else { return }
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: piece) { numbers in
+                for first in stride(from: 0, to: count, by: piece) where stray == nil {
+                    let size = min(piece, count - first)
+                    Self.decode(start + first / type.blockCount * type.blockBytes, type, count: size, into: numbers.baseAddress!)
+                    stray = numbers[..<size].firstIndex { !$0.isFinite }.map { first + $0 }
+                }
+            }
+        }
+        if let stray { throw GGUFError(file.path, .nonFinite(tensor: name, index: stray)) }
     }
 
     /// The decoded elements.

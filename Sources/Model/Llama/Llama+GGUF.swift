@@ -82,6 +82,26 @@ extension Llama {
         return store
     }
 
+    func frozen(in file: GGUFFile) throws -> [String: any FrozenMatrix] {
+        var frozen: [String: any FrozenMatrix] = [:]
+        let places = storedNames
+        for parameter in layout.parameters where parameter.shape.count == 2 {
+            let tensor = try file.tensor(places[parameter.name] ?? parameter.name, shape: parameter.shape)
+            guard tensor.type != .float32 else { continue }
+            try tensor.checkFinite()
+            var order: [Int32]?
+            if configuration.family == .llama, let heads = headsOfRotated(parameter.name) {
+                let D = parameter.shape[0] / heads, half = D / 2
+                order = (0..<parameter.shape[0]).map { row in
+                    let (head, place) = row.quotientAndRemainder(dividingBy: D)
+                    return Int32(head * D + 2 * (place % half) + place / half)
+                }
+            }
+            frozen[parameter.name] = GGUFMatrix(tensor, order: order)
+        }
+        return frozen
+    }
+
     /// The number of heads of a projection whose outputs get rotary positions; nil for another parameter.
     private func headsOfRotated(_ name: String) -> Int? {
         if name.contains(".self_attn.q_proj.") { return configuration.heads }

@@ -26,16 +26,43 @@ struct TrunkReader: Sendable {
     }
 }
 
-/// A trunk and its parameters.
+/// How the weights of a trunk that do not learn lie in memory.
+public enum WeightStorage: String, Sendable, CaseIterable {
+    /// Four bytes a number.
+    case float32
+    /// Matrices as they lie in a GGUF file; single numbers, and those of other files, are float32.
+    case stored
+    /// Blocks of 32 eight-bit numbers with a scale, whatever the file has; see `EightBitMatrix`.
+    case int8
+}
+
+/// A trunk and its weights.
 public struct TrunkModel {
     /// The description of the model.
     public let trunk: any Trunk
-    /// Its parameters.
+    /// Its parameters, without the frozen matrices.
     public let parameters: ParameterStore<Float>
+    /// Matrices that do not learn, by the names of the parameters that they take the place of.
+    public let frozen: [String: any FrozenMatrix]
 
-    public init(trunk: any Trunk, parameters: ParameterStore<Float>) {
+    public init(trunk: any Trunk, parameters: ParameterStore<Float>, frozen: [String: any FrozenMatrix] = [:]) {
         self.trunk = trunk
         self.parameters = parameters
+        self.frozen = frozen
+    }
+
+    public init(path: String, storage: WeightStorage) throws {
+        guard FileKind(of: path) == .regular, storage == .stored else {
+            self = try TrunkModel(path: path)
+            return
+        }
+        let file = try GGUFFile(mapping: path)
+        let model = Llama(try LlamaConfiguration(file))
+        let frozen = try model.frozen(in: file)
+        let all = try model.parameters(in: file)
+        let store = ParameterStore<Float>(ParameterLayout(model.parameters.filter { frozen[$0.name] == nil }))
+        for parameter in store.layout.parameters { _ = store[parameter.name].update(fromContentsOf: all[parameter.name]) }
+        self.init(trunk: model, parameters: store, frozen: frozen)
     }
 
     /// Opens a GGUF file or a Hugging Face directory.
