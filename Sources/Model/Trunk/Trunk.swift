@@ -15,6 +15,9 @@ public protocol Trunk: Layer {
     /// The number of blocks.
     var layers: Int { get }
 
+    /// What the decoder needs to know.
+    var decoding: DecodingPlan { get }
+
     /// The role of a parameter; nil if it does not belong to this model.
     func role(of parameter: Parameter) -> ParameterRole?
 
