@@ -15,6 +15,9 @@ public final class ByteLevelBPE: Tokenizer {
     /// The content of every added token.
     private let contents: [Int: [UInt8]]
     private let finders: [AddedTokenFinder]
+    /// Those of the tokens that are not special.
+    private let textFinders: [AddedTokenFinder]
+    private let specialTokens: [String: Int]
     private let addsPrefixSpace: Bool
     private let pattern: WordPattern
     /// Whether a word of the vocabulary becomes its token directly, without merging its bytes.
@@ -37,17 +40,28 @@ public final class ByteLevelBPE: Tokenizer {
         self.merges = merges
         byteTokens = bytes
         contents = Dictionary(added.map { ($0.id, Array($0.content.utf8)) }) { _, last in last }
-        finders = [false, true].compactMap { normalized in
-            let tokens = added.filter { $0.isNormalized == normalized && !($0.isSpecial && splitsSpecialTokens) }
-            return tokens.isEmpty ? nil : AddedTokenFinder(tokens)
+        func finders(_ isFound: (AddedToken) -> Bool) -> [AddedTokenFinder] {
+            [false, true].compactMap { normalized in
+                let tokens = added.filter { $0.isNormalized == normalized && isFound($0) }
+                return tokens.isEmpty ? nil : AddedTokenFinder(tokens)
+            }
         }
+        self.finders = finders { !($0.isSpecial && splitsSpecialTokens) }
+        textFinders = finders { !$0.isSpecial }
+        specialTokens = Dictionary(added.filter(\.isSpecial).map { ($0.content, $0.id) }) { _, last in last }
         self.addsPrefixSpace = addsPrefixSpace
         self.pattern = pattern
         self.ignoresMerges = ignoresMerges
     }
 
-    public func encode(_ bytes: [UInt8]) -> [Int] {
-        scratch.withLockIfAvailable { encode(bytes, &$0) } ?? encode(bytes, with: Scratch())
+    public func encode(_ bytes: [UInt8]) -> [Int] { encode(bytes, finders) }
+
+    public func encodeText(_ bytes: [UInt8]) -> [Int] { encode(bytes, textFinders) }
+
+    public func specialToken(_ content: String) -> Int? { specialTokens[content] }
+
+    private func encode(_ bytes: [UInt8], _ finders: [AddedTokenFinder]) -> [Int] {
+        scratch.withLockIfAvailable { encode(bytes, finders, &$0) } ?? encode(bytes, finders, with: Scratch())
     }
 
     /// The concatenated bytes of tokens. An added token is decoded as its content. If its content can also be read in GPT-2's byte
@@ -79,9 +93,11 @@ public final class ByteLevelBPE: Tokenizer {
         return false
     }
 
-    private func encode(_ bytes: [UInt8], with scratch: consuming Scratch) -> [Int] { encode(bytes, &scratch) }
+    private func encode(_ bytes: [UInt8], _ finders: [AddedTokenFinder], with scratch: consuming Scratch) -> [Int] {
+        encode(bytes, finders, &scratch)
+    }
 
-    private func encode(_ bytes: [UInt8], _ scratch: inout Scratch) -> [Int] {
+    private func encode(_ bytes: [UInt8], _ finders: [AddedTokenFinder], _ scratch: inout Scratch) -> [Int] {
         var tokens: [Int] = []
         tokens.reserveCapacity(bytes.count / 3)
         bytes.withUnsafeBufferPointer { text in

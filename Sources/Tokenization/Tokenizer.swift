@@ -9,6 +9,12 @@ public protocol Tokenizer: Sendable {
     /// The token ids of a text.
     func encode(_ bytes: [UInt8]) -> [Int]
 
+    /// The token ids of a text of which no part is a special token: the content of one is split like any other text.
+    func encodeText(_ bytes: [UInt8]) -> [Int]
+
+    /// The id of the special token of this content; nil if there is none.
+    func specialToken(_ content: String) -> Int?
+
     /// The concatenated bytes of tokens.
     /// - Throws: `TokenizationError.unknownToken`.
     func decode(_ tokens: [Int]) throws(TokenizationError) -> [UInt8]
@@ -17,6 +23,10 @@ public protocol Tokenizer: Sendable {
 extension Tokenizer {
     /// The token ids of a text.
     public func encode(_ text: String) -> [Int] { encode(Array(text.utf8)) }
+
+    /// A tokenizer without special tokens encodes every text the same.
+    public func encodeText(_ bytes: [UInt8]) -> [Int] { encode(bytes) }
+    public func specialToken(_ content: String) -> Int? { nil }
 }
 
 /// Why a tokenizer's files or a list of tokens are not valid or not supported.
