@@ -240,6 +240,142 @@ INLINE VNNI float dotVNNI(
 MULTIPLY(multiplyAVX2, AVX2, dotAVX2)
 MULTIPLY(multiplyVNNI, VNNI, dotVNNI)
 
+// A product with many vectors. Sixteen rows are unpacked to a panel of unsigned numbers (blocks, 8, 16 rows, 4 columns) with their scales
+// and offsets, (blocks, 16 rows): then a vector's 4 columns, in all lanes, are multiplied by all rows at once.
+
+enum { panelRows = 16, panelBlock = 32 * panelRows };
+
+static void unpack(
+    const struct CVectorBlockMatrix *w, long first, long rows, unsigned char *panel, float *d, float *m) {
+    const long size = bytesOfBlock(w->format);
+    for (long r = 0; r < panelRows; r++) {
+        const unsigned char *row = r < rows ? w->blocks + (w->order ? w->order[first + r] : first + r) * w->blocksInRow * size : nothing;
+        for (long b = 0; b < w->blocksInRow; b++) {
+            const unsigned char *block = r < rows ? row + b * size : nothing;
+            unsigned words[8];
+            if (w->format == CVectorQ8_0) {
+                __builtin_memcpy(words, block + 2, 32);
+                for (int j = 0; j < 8; j++) words[j] ^= 0x80808080;
+            } else {
+                __builtin_memcpy(words, block + (w->format == CVectorQ4_1 ? 4 : 2), 16);
+                for (int j = 0; j < 4; j++) {
+                    words[4 + j] = words[j] >> 4 & 0x0f0f0f0f;
+                    words[j] &= 0x0f0f0f0f;
+                }
+            }
+            for (int j = 0; j < 8; j++) __builtin_memcpy(panel + b * panelBlock + j * 64 + r * 4, words + j, 4);
+            float scale = floatOfHalf(half(block));
+            d[b * panelRows + r] = scale;
+            m[b * panelRows + r] =
+                w->format == CVectorQ4_1 ? floatOfHalf(half(block + 2)) : scale * (w->format == CVectorQ4_0 ? -8 : -128);
+        }
+    }
+}
+
+/// The 4 columns at place j of a block, in all lanes; see CVectorQuantizeBlocks.
+INLINE int columns(const signed char *block, int j) { return (int)word((const unsigned char *)block + (j < 4 ? 4 * j : 48 + 4 * j)); }
+
+/// Adds the first `rows` lanes to y.
+INLINE void addLanes(const float *sums, long rows, float *y) {
+    for (long r = 0; r < rows; r++) y[r] += sums[r];
+}
+
+struct Panel {
+    const unsigned char *numbers;
+    const float *d, *m;
+    long blocks, rows;
+};
+
+INLINE VNNI void manyVNNI(
+    int T, const struct Panel *w, const signed char *q, const float *scales, long groups, float *y, long stride) {
+    __m512 total[8];
+    for (int t = 0; t < T; t++) total[t] = _mm512_setzero_ps();
+    for (long b = 0; b < w->blocks; b++) {
+        const signed char *x = q + b / 4 * CVectorGroup + b % 4 * 16;
+        const float *s = scales + b / 4 * CVectorGroupScales + b % 4 * 2;
+        __m512i sum[8];
+        for (int t = 0; t < T; t++) sum[t] = _mm512_setzero_si512();
+        for (int j = 0; j < 8; j++) {
+            __m512i numbers = _mm512_loadu_si512(w->numbers + b * panelBlock + j * 64);
+            for (int t = 0; t < T; t++)
+                sum[t] = _mm512_dpbusd_epi32(sum[t], numbers, _mm512_set1_epi32(columns(x + t * groups * CVectorGroup, j)));
+        }
+        __m512 d = _mm512_loadu_ps(w->d + b * panelRows), m = _mm512_loadu_ps(w->m + b * panelRows);
+        for (int t = 0; t < T; t++) {
+            __m512 scale = _mm512_mul_ps(d, _mm512_set1_ps(s[t * groups * CVectorGroupScales]));
+            total[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[t]), scale, total[t]);
+            total[t] = _mm512_fmadd_ps(m, _mm512_set1_ps(s[t * groups * CVectorGroupScales + 1]), total[t]);
+        }
+    }
+    for (int t = 0; t < T; t++) {
+        if (w->rows == panelRows) {
+            _mm512_storeu_ps(y + t * stride, _mm512_add_ps(_mm512_loadu_ps(y + t * stride), total[t]));
+        } else {
+            float sums[panelRows];
+            _mm512_storeu_ps(sums, total[t]);
+            addLanes(sums, w->rows, y + t * stride);
+        }
+    }
+}
+
+/// Numbers of 4 bits only: the sums of 32 products fit in 16 bits, four to a lane.
+INLINE AVX2 void manyAVX2(
+    int T, const struct Panel *w, const signed char *q, const float *scales, long groups, float *y, long stride) {
+    __m256 total[4][2];
+    const __m256i one = _mm256_set1_epi16(1);
+    for (int t = 0; t < T; t++) total[t][0] = total[t][1] = _mm256_setzero_ps();
+    for (long b = 0; b < w->blocks; b++) {
+        const signed char *x = q + b / 4 * CVectorGroup + b % 4 * 16;
+        const float *s = scales + b / 4 * CVectorGroupScales + b % 4 * 2;
+        __m256i sum[4][2];
+        for (int t = 0; t < T; t++) sum[t][0] = sum[t][1] = _mm256_setzero_si256();
+        for (int j = 0; j < 8; j++) {
+            const unsigned char *numbers = w->numbers + b * panelBlock + j * 64;
+            __m256i low = _mm256_loadu_si256((const __m256i *)numbers), high = _mm256_loadu_si256((const __m256i *)(numbers + 32));
+            for (int t = 0; t < T; t++) {
+                __m256i four = _mm256_set1_epi32(columns(x + t * groups * CVectorGroup, j));
+                sum[t][0] = _mm256_add_epi16(sum[t][0], _mm256_maddubs_epi16(low, four));
+                sum[t][1] = _mm256_add_epi16(sum[t][1], _mm256_maddubs_epi16(high, four));
+            }
+        }
+        for (int i = 0; i < 2; i++) {
+            __m256 d = _mm256_loadu_ps(w->d + b * panelRows + 8 * i), m = _mm256_loadu_ps(w->m + b * panelRows + 8 * i);
+            for (int t = 0; t < T; t++) {
+                __m256 scale = _mm256_mul_ps(d, _mm256_set1_ps(s[t * groups * CVectorGroupScales]));
+                total[t][i] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_madd_epi16(sum[t][i], one)), scale, total[t][i]);
+                total[t][i] = _mm256_fmadd_ps(m, _mm256_set1_ps(s[t * groups * CVectorGroupScales + 1]), total[t][i]);
+            }
+        }
+    }
+    for (int t = 0; t < T; t++) {
+        float sums[panelRows];
+        _mm256_storeu_ps(sums, total[t][0]);
+        _mm256_storeu_ps(sums + 8, total[t][1]);
+        addLanes(sums, w->rows, y + t * stride);
+    }
+}
+
+#define MANY(NAME, TARGET, KERNEL, MOST)                                                                                           \
+    TARGET static void NAME(                                                                                                       \
+        const struct Panel *w, const signed char *q, const float *scales, long count, long groups, float *y, long stride) {        \
+        long t = 0;                                                                                                                \
+        while (t < count) {                                                                                                        \
+            const signed char *x = q + t * groups * CVectorGroup;                                                                  \
+            const float *s = scales + t * groups * CVectorGroupScales;                                                             \
+            float *to = y + t * stride;                                                                                            \
+            long left = count - t, T = left >= MOST ? MOST : left >= 2 ? 2 : 1;                                                    \
+            switch (T) {                                                                                                           \
+                case MOST: KERNEL(MOST, w, x, s, groups, to, stride); break;                                                       \
+                case 2: KERNEL(2, w, x, s, groups, to, stride); break;                                                             \
+                default: KERNEL(1, w, x, s, groups, to, stride); break;                                                            \
+            }                                                                                                                      \
+            t += T;                                                                                                                \
+        }                                                                                                                          \
+    }
+
+MANY(panelVNNI, VNNI, manyVNNI, 6)
+MANY(panelAVX2, AVX2, manyAVX2, 4)
+
 AVX2 static void decodeAVX2(enum CVectorBlockFormat format, const unsigned char *blocks, long count, float *y) {
     const __m128i low = _mm_set1_epi8(15), eight = _mm_set1_epi8(8);
     for (long b = 0; b < count; b++, blocks += bytesOfBlock(format), y += 32) {
@@ -354,6 +490,28 @@ void CVectorMultiplyBlocks(
             y[t * stride + row] += dotPlain(
                 w->format, start, w->blocksInRow, q + t * groups * CVectorGroup, scales + t * groups * CVectorGroupScales);
     }
+}
+
+int CVectorMultipliesMany(int level, const struct CVectorBlockMatrix *w) {
+    return w->blocksInRow <= CVectorPanelBlocks && (level >= CVectorVNNI || (level >= CVectorAVX2 && w->format != CVectorQ8_0));
+}
+
+void CVectorMultiplyMany(
+    int level, const struct CVectorBlockMatrix *w, long first, long last, const signed char *q, const float *scales, long count, float *y,
+    long stride, unsigned char *panel) {
+#if defined(__x86_64__)
+    const long groups = (w->blocksInRow + 3) / 4;
+    float *d = (float *)(panel + w->blocksInRow * panelBlock), *m = d + w->blocksInRow * panelRows;
+    for (long row = first; row < last; row += panelRows) {
+        long rows = last - row < panelRows ? last - row : panelRows;
+        struct Panel part = {panel, d, m, w->blocksInRow, rows};
+        unpack(w, row, rows, panel, d, m);
+        if (level >= CVectorVNNI)
+            panelVNNI(&part, q, scales, count, groups, y + row, stride);
+        else
+            panelAVX2(&part, q, scales, count, groups, y + row, stride);
+    }
+#endif
 }
 
 void CVectorDecodeBlocks(int level, enum CVectorBlockFormat format, const unsigned char *blocks, long count, float *y) {

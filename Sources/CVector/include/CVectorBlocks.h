@@ -49,6 +49,17 @@ void CVectorMultiplyBlocks(
     int level, const struct CVectorBlockMatrix *w, long first, long last, const signed char *q, const float *scales, long count, float *y,
     long stride);
 
+/// The most blocks in a row, and the bytes for each, of the panel of the product with many vectors.
+enum { CVectorPanelBlocks = 1 << 12, CVectorPanelBytes = 640 };
+
+/// Whether there is a kernel for many vectors.
+int CVectorMultipliesMany(int level, const struct CVectorBlockMatrix *w);
+
+/// The same product, faster for many vectors. `panel` is memory for CVectorPanelBytes for each block in a row, aligned as floats.
+void CVectorMultiplyMany(
+    int level, const struct CVectorBlockMatrix *w, long first, long last, const signed char *q, const float *scales, long count, float *y,
+    long stride, unsigned char *panel);
+
 /// Decodes consecutive blocks to 32 numbers each.
 void CVectorDecodeBlocks(int level, enum CVectorBlockFormat format, const unsigned char *blocks, long count, float *y);
 
