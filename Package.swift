@@ -28,7 +28,7 @@ let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-s
 
 let floor0: [Target] = [
     system("COpenBLAS"), system("CZeroMQ"), system("CTurboJPEG"), system("CPNG"), system("CSndFile"), system("CCrypto"),
-    .target(name: "CLinux"),   // eventfd, flock: not in Glibc's module; standard output, which Swift 6 does not let be named
+    .target(name: "CLinux"),  // eventfd, flock: not in Glibc's module; standard output, which Swift 6 does not let be named
     .target(name: "CBaseline", dependencies: ["CZeroMQ"]),  // plain libzmq, what messages are measured against
     .target(name: "CConnections"),  // sockets: their identity and what has come on them, which Glibc's module lacks
     .target(name: "CVector"),  // SIMD functions the compiler does not offer by itself, and small kernels that the processor chooses
@@ -41,7 +41,7 @@ let floor1: [Target] = [
     module("Statistics", ["Files"]),
     module("StrictJSON"),
     module("Safetensors", ["CCrypto", "Files", "StrictJSON"]),
-    module("GGUF", ["Files"]),
+    module("GGUF", ["CVector", "Files"]),
     module("Tokenization", ["Files", "StrictJSON"]),
 ]
 
@@ -152,7 +152,7 @@ let checks: [Target] = [
     tests(
         "Model",
         [
-            "CVector", "Files", "FilesTesting", "Layers", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors",
+            "CVector", "Files", "FilesTesting", "GGUF", "Layers", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors",
             "TensorsTesting", "Tokenization",
         ]),
     tests("Signals", ["FilesTesting", "Signals", "Statistics"]),

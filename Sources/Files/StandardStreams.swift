@@ -27,6 +27,29 @@ public enum StandardOutput {
     }
 }
 
+/// Reads from standard input, line by line.
+public enum StandardInput {
+    /// Reads the next line, without its line break; nil at the end.
+    ///
+    /// - Parameter limit: the maximal length of a line, in bytes.
+    /// - Throws: `tooLarge`; the rest of the line has been skipped.
+    public static func line(atMost limit: Int) throws(FileError) -> [UInt8]? {
+        var line: [UInt8] = [], length = 0
+        while true {
+            let byte = getchar()
+            guard byte != EOF else {
+                guard length > 0 else { return nil }
+                break
+            }
+            if byte == Int32(UInt8(ascii: "\n")) { break }
+            length += 1
+            if length <= limit { line.append(UInt8(truncatingIfNeeded: byte)) }
+        }
+        guard length <= limit else { throw FileError("standard input", .tooLarge(limit: limit)) }
+        return line
+    }
+}
+
 /// Writes to standard error.
 public enum StandardError {
     /// Writes text; if it cannot be written, for example because the reader of a pipe has gone, it is lost without an error.

@@ -1,3 +1,5 @@
+import CVector
+
 /// Dequantisation of the block formats of GGUF files, by the formulas of ggml.
 /// https://github.com/ggml-org/ggml/blob/master/src/ggml-quants.c
 ///
@@ -7,13 +9,24 @@ enum Blocks {
     static func decode(_ bytes: UnsafeRawPointer, _ type: GGUFType, count: Int, into y: UnsafeMutablePointer<Float>) {
         switch type {
         case .float32: for i in 0..<count { y[i] = Float(bitPattern: bytes.loadUnaligned(fromByteOffset: 4 * i, as: UInt32.self)) }
-        case .float16: for i in 0..<count { y[i] = half(bytes, 2 * i) }
+        case .float16: CVectorDecodeHalves(level, bytes.assumingMemoryBound(to: UInt8.self), count, y)
+        case .q4_0: decode(bytes, CVectorQ4_0, count: count, into: y)
+        case .q4_1: decode(bytes, CVectorQ4_1, count: count, into: y)
+        case .q8_0: decode(bytes, CVectorQ8_0, count: count, into: y)
         case .bfloat16:
             for i in 0..<count { y[i] = Float(bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)) << 16) }
         default:
             let blocks = count / type.blockCount
             for block in 0..<blocks { decodeBlock(bytes + block * type.blockBytes, type, into: y + block * type.blockCount) }
         }
+    }
+
+    private static let level = CVectorBestLevel()
+
+    private static func decode(
+        _ bytes: UnsafeRawPointer, _ format: CVectorBlockFormat, count: Int, into y: UnsafeMutablePointer<Float>
+    ) {
+        CVectorDecodeBlocks(level, format, bytes.assumingMemoryBound(to: UInt8.self), count / 32, y)
     }
 
     @inline(__always)
@@ -33,28 +46,23 @@ enum Blocks {
 
     private static func decodeBlock(_ block: UnsafeRawPointer, _ type: GGUFType, into y: UnsafeMutablePointer<Float>) {
         switch type {
-        case .q4_0: nibbles(block + 2, d: half(block, 0), m: 0, zero: 8, into: y)
-        case .q4_1: nibbles(block + 4, d: half(block, 0), m: half(block, 2), zero: 0, into: y)
         case .q5_0:
             nibbles(block + 6, high: block.loadUnaligned(fromByteOffset: 2, as: UInt32.self), d: half(block, 0), m: 0, zero: 16, into: y)
         case .q5_1:
             nibbles(
                 block + 8, high: block.loadUnaligned(fromByteOffset: 4, as: UInt32.self), d: half(block, 0), m: half(block, 2), zero: 0,
                 into: y)
-        case .q8_0:
-            let d = half(block, 0)
-            for i in 0..<32 { y[i] = d * Float(signed(block, 2 + i)) }
         case .q4_K: superblock(block, low: block + 16, high: nil, into: y)
         case .q5_K: superblock(block, low: block + 48, high: block + 16, into: y)
         case .q6_K: sixBits(block, into: y)
-        case .float32, .float16, .bfloat16: break
+        case .float32, .float16, .bfloat16, .q4_0, .q4_1, .q8_0: break  // not blocks, or decoded above
         }
     }
 
     /// 32 numbers: the low nibbles of 16 bytes, then their high nibbles; bit i of `high` is the fifth bit of number i.
     @inline(__always)
     private static func nibbles(
-        _ q: UnsafeRawPointer, high: UInt32 = 0, d: Float, m: Float, zero: Int32, into y: UnsafeMutablePointer<Float>
+        _ q: UnsafeRawPointer, high: UInt32, d: Float, m: Float, zero: Int32, into y: UnsafeMutablePointer<Float>
     ) {
         for i in 0..<16 {
             let pair = byte(q, i)

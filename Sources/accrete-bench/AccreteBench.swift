@@ -13,6 +13,7 @@ import CLinux
             GateBench.self,
             ResumeBench.self,
             DecodingBench.self,
+            FileDecodingBench.self,
             DriftBench.self,
             Electricity.self,
             CartPoleBench.self,

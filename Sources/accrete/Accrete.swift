@@ -22,6 +22,7 @@ import Wiring
             Explain.self,
             Drift.self,
             Generate.self,
+            Chat.self,
             Model.self,
             Tokenize.self,
         ]

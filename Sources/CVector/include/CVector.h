@@ -4,6 +4,8 @@
 #include <immintrin.h>
 #endif
 
+#include "CVectorBlocks.h"
+
 /// Sixteen floats; SIMD16<Float> in Swift.
 typedef float CVectorFloat16 __attribute__((ext_vector_type(16)));
 

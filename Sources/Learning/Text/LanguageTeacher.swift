@@ -59,7 +59,7 @@ public final class LanguageTeacher {
         let files = try TrunkFiles(path: path)
         tokenizer = try openTokenizer(path: path)
         format = try ChatFormat(tokenizer, template: chatTemplate(path: path))
-        bounds = try TextBounds(path: path, endOfText: tokenizer.endOfText, vocabularySize: files.trunk.vocabularySize)
+        bounds = try TextBounds(path: path, tokenizer: tokenizer, vocabularySize: files.trunk.vocabularySize)
         let isFile = files.isGGUF
         let model = try files.model(frozen: files.frozen(isFile ? .stored : .int8), adapters: configuration.adapters(of: files.trunk))
         learner = try CorrectionLearner(model, configuration, team: team)
@@ -98,7 +98,7 @@ public final class LanguageTeacher {
         // A question that is like none of those corrected is answered as if nothing had been learned.
         adopt(means.contains(.memory) && recalled.isEmpty ? [] : means)
         var settings = Generation.Settings()
-        settings.sampling.temperature = 0
+        settings.sampling = Sampling(temperature: 0)
         settings.maximumTokens = Self.answerLimit
         settings.bounds = TextBounds(begin: bounds.begin, ends: ends)
         let generation = try Generation(

@@ -1,5 +1,7 @@
 import Files
+import GGUF
 import StrictJSON
+import Tokenization
 
 /// The tokens at which a model's texts begin and end.
 public struct TextBounds: Sendable, Equatable {
@@ -36,5 +38,27 @@ public struct TextBounds: Sendable, Equatable {
         let ends = try tokens("eos_token_id"), own = endOfText.flatMap { $0 < vocabularySize ? $0 : nil }
         begin = try tokens("bos_token_id").first ?? own
         self.ends = ends.isEmpty ? Set(own.map { [$0] } ?? []) : Set(ends)
+    }
+
+    /// Reads the bounds of a Hugging Face directory, or of a GGUF file: `bos_token_id`, `eos_token_id` and `eot_token_id` of its
+    /// tokenizer. The end of a turn of known chat formats ends a text too.
+    ///
+    /// - Parameters:
+    ///   - path: of the directory or file.
+    ///   - tokenizer: the model's.
+    ///   - vocabularySize: the model's.
+    /// - Throws: `CheckpointError`, or `GGUFError` for a file.
+    public init(path: String, tokenizer: any Tokenizer, vocabularySize: Int) throws {
+        if FileKind(of: path) == .directory {
+            try self.init(directory: path, endOfText: tokenizer.endOfText, vocabularySize: vocabularySize)
+        } else {
+            let metadata = try GGUFFile(mapping: path).metadata
+            func token(_ key: String) -> Int? {
+                metadata["tokenizer.ggml.\(key)_token_id"]?.integer.flatMap { (0..<vocabularySize).contains($0) ? $0 : nil }
+            }
+            self.init(begin: token("bos"), ends: Set(["eos", "eot"].compactMap(token)))
+        }
+        let turns = ChatFormat.allCases.compactMap { tokenizer.specialToken($0.markers[$0.markers.count - 1]) }
+        ends.formUnion(turns.filter { $0 < vocabularySize })
     }
 }

@@ -19,6 +19,8 @@ public struct GPT2: Trunk {
     public let configuration: GPT2Configuration
     private let tokens: Embedding
     private let places: Embedding
+    /// Low-rank adapters of some projections.
+    let adapters: Adapters?
     private let blocks: [Block]
     private let norm: LayerNorm
     private let roles: [String: ParameterRole]
@@ -30,6 +32,7 @@ public struct GPT2: Trunk {
         if let problem = configuration.problem { preconditionFailure("\(problem.key) \(problem.sentence)") }
         let c = configuration
         self.configuration = c
+        self.adapters = adapters
         tokens = Embedding("wte", c.vocabularySize, c.width, deviation: c.deviation)
         places = Embedding("wpe", c.positions, c.width, deviation: c.deviation)
         blocks = (0..<c.layers).map {

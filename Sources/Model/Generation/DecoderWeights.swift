@@ -6,127 +6,98 @@ public enum DecodingPrecision: String, Sendable, CaseIterable {
     case float32
     /// Eight bits for each weight: a quarter of the memory to read for every token.
     case int8
+    /// Frozen matrices as they are stored, for instance in four bits; parameters in single precision.
+    case stored
 }
 
-/// A GPT-2's parameters in the form that its decoder uses. It retains the parameter store.
+/// A trunk's weights in the form that its decoder uses. It retains the parameter store and the frozen matrices.
 struct DecoderWeights {
     struct Norm {
-        let weight, bias: UnsafePointer<Float>
+        let weight: UnsafePointer<Float>
+        /// Nil for a root mean square norm.
+        let bias: UnsafePointer<Float>?
     }
 
-    struct Layer {
+    struct Block {
         let normBefore, normAfter: Norm
-        let attention, join, expand, contract: Projection
+        /// Queries, keys and values side by side, each a head's width · heads wide.
+        let attention: [Projection]
+        let output: Projection
+        let gate: Projection?
+        let up, down: Projection
     }
 
-    let tokens, places: UnsafePointer<Float>
-    let layers: [Layer]
+    let tokens: Table
+    /// The table of learned positions.
+    let places: UnsafePointer<Float>?
+    let blocks: [Block]
     let norm: Norm
     let head: Projection
     private let store: ParameterStore<Float>
 
-    init(_ c: GPT2Configuration, _ store: ParameterStore<Float>, _ precision: DecodingPrecision, inOrder: Bool) {
+    init(
+        _ plan: DecodingPlan, _ store: ParameterStore<Float>, _ frozen: [String: any FrozenMatrix], _ precision: DecodingPrecision,
+        inOrder: Bool
+    ) {
         func pointer(_ name: String) -> UnsafePointer<Float> { UnsafePointer(store[name].baseAddress!) }
-        func norm(_ name: String) -> Norm { Norm(weight: pointer("\(name).weight"), bias: pointer("\(name).bias")) }
-        func projection(_ name: String, _ inputs: Int, _ outputs: Int) -> Projection {
-            Projection(
-                Matrix(pointer("\(name).weight"), stride: outputs), bias: pointer("\(name).bias"), inputs, outputs, precision,
-                inOrder: inOrder)
+        func norm(_ name: String) -> Norm {
+            let bias: UnsafePointer<Float>? = if case .layer = plan.norm { pointer("\(name).bias") } else { nil }
+            return Norm(weight: pointer("\(name).weight"), bias: bias)
         }
-        let hidden = c.hidden ?? 4 * c.width
-        tokens = pointer("wte.weight")
-        places = pointer("wpe.weight")
-        layers = (0..<c.layers).map { layer in
-            Layer(
-                normBefore: norm("h.\(layer).ln_1"), normAfter: norm("h.\(layer).ln_2"),
-                attention: projection("h.\(layer).attn.c_attn", c.width, 3 * c.width),
-                join: projection("h.\(layer).attn.c_proj", c.width, c.width),
-                expand: projection("h.\(layer).mlp.c_fc", c.width, hidden),
-                contract: projection("h.\(layer).mlp.c_proj", hidden, c.width))
+        func projection(_ part: DecodingPlan.Projection) -> Projection {
+            let name = "\(part.name).weight"
+            let form = Projection.Form(inputs: part.inputs, outputs: part.outputs, precision: precision, isInOrder: inOrder)
+            let bias = part.hasBias ? pointer("\(part.name).bias") + part.outputs.lowerBound : nil
+            let adapter = part.adapterScale.map { scale in
+                let low = store["\(part.name).lora_A.weight"], high = store["\(part.name).lora_B.weight"], rank = low.count / part.inputs
+                return Adapter(
+                    rank: rank, low: UnsafePointer(low.baseAddress!),
+                    high: UnsafePointer(high.baseAddress!) + part.outputs.lowerBound * rank, scale: Float(scale))
+            }
+            if let matrix = frozen[name] { return Projection(matrix, form, bias: bias, adapter: adapter) }
+            let stride = part.isInputsFirst ? part.allOutputs : part.inputs
+            let first = part.isInputsFirst ? part.outputs.lowerBound : part.outputs.lowerBound * part.inputs
+            return Projection(
+                Matrix(pointer(name) + first, stride: stride, transposed: !part.isInputsFirst), form, bias: bias, adapter: adapter)
         }
-        self.norm = norm("ln_f")
-        head = Projection(
-            Matrix(pointer(c.isTied ? "wte.weight" : "lm_head.weight"), stride: c.width, transposed: true), bias: nil,
-            c.width, c.vocabularySize, precision, inOrder: inOrder)
+        tokens = frozen[plan.tokens].map(Table.frozen) ?? .float(pointer(plan.tokens))
+        if case .learned(let table) = plan.positions { places = pointer(table) } else { places = nil }
+        blocks = plan.blocks.map { block in
+            Block(
+                normBefore: norm(block.normBefore), normAfter: norm(block.normAfter),
+                attention: [block.query, block.key, block.value].reduce(into: []) { $0.joinOrAppend($1) }.map(projection),
+                output: projection(block.output), gate: block.gate.map(projection), up: projection(block.up),
+                down: projection(block.down))
+        }
+        self.norm = norm(plan.lastNorm)
+        let form = Projection.Form(inputs: plan.width, outputs: 0..<plan.vocabularySize, precision: precision, isInOrder: inOrder)
+        if let matrix = frozen[plan.head] {
+            head = Projection(matrix, form, bias: nil, adapter: nil)
+        } else {
+            head = Projection(Matrix(pointer(plan.head), stride: plan.width, transposed: true), form, bias: nil, adapter: nil)
+        }
         self.store = store
+    }
+
+    /// A table of embeddings.
+    enum Table {
+        case float(UnsafePointer<Float>)
+        case frozen(any FrozenMatrix)
+
+        /// Writes the row of a token, of `width` numbers.
+        func copy(_ token: Int, width: Int, into y: UnsafeMutablePointer<Float>) {
+            switch self {
+            case .float(let table): y.update(from: table + token * width, count: width)
+            case .frozen(let table): table.decode(rows: token..<token + 1, into: y)
+            }
+        }
     }
 }
 
-/// y = x · W + b, or y += x · W + b, in floats or in eight bits.
-struct Projection {
-    let inputs, outputs: Int
-    private let bias: UnsafePointer<Float>?
-    private let weights: Weights
-
-    private enum Weights {
-        /// (inputs, outputs)
-        case float(Matrix<Float>)
-        case rows(RowMatrix)
-        case quantized(QuantizedMatrix)
-    }
-
-    init(
-        _ w: Matrix<Float>, bias: UnsafePointer<Float>?, _ inputs: Int, _ outputs: Int, _ precision: DecodingPrecision, inOrder: Bool
-    ) {
-        self.inputs = inputs
-        self.outputs = outputs
-        self.bias = bias
-        let rows = Matrix(w.pointer, stride: w.stride, transposed: !w.isTransposed)
-        switch precision {
-        case .float32:
-            if let rows = RowMatrix(rows, rows: outputs, columns: inputs) {
-                weights = .rows(rows)
-            } else {
-                weights = inOrder ? .rows(RowMatrix(copying: w, rows: outputs, columns: inputs)) : .float(w)
-            }
-        case .int8:
-            weights = .quantized(QuantizedMatrix(rows, rows: outputs, columns: inputs))
-        }
-    }
-
-    /// The range of outputs that a share computes.
-    func part(of share: Share) -> Range<Int> { share.of(outputs, multiple: 16, grain: 64) }
-
-    /// Computes a share's columns of y (rows, outputs) from x (rows, inputs).
-    func apply(
-        _ x: UnsafePointer<Float>, rows: Int, into y: UnsafeMutablePointer<Float>, adding: Bool, _ share: Share,
-        scratch: UnsafeMutablePointer<Int16>
-    ) {
-        let part = part(of: share)
-        guard !part.isEmpty else { return }
-        for row in 0..<rows {
-            let y = y + row * outputs
-            if !adding {
-                if let bias {
-                    (y + part.lowerBound).update(from: bias + part.lowerBound, count: part.count)
-                } else {
-                    (y + part.lowerBound).update(repeating: 0, count: part.count)
-                }
-            } else if let bias {
-                for column in part { y[column] += bias[column] }
-            }
-        }
-        switch weights {
-        case .float(let w): multiply(x, Matrix(w.pointer + part.lowerBound, stride: w.stride), rows, into: y, part)
-        case .rows(let w) where rows <= Self.fewRows:
-            for row in 0..<rows { w.multiply(x + row * inputs, into: y + row * outputs, rows: part) }
-        case .rows(let w): multiply(x, Matrix(w.pointer + part.lowerBound * inputs, stride: inputs, transposed: true), rows, into: y, part)
-        case .quantized(let w):
-            var vector = QuantizedVector(memory: scratch)
-            for row in 0..<rows {
-                vector.set(x + row * inputs, count: inputs)
-                w.multiply(vector, into: y + row * outputs, rows: part)
-            }
-        }
-    }
-
-    /// Up to this number of rows, each row is multiplied by itself.
-    private static let fewRows = 2
-
-    private func multiply(
-        _ x: UnsafePointer<Float>, _ w: Matrix<Float>, _ rows: Int, into y: UnsafeMutablePointer<Float>, _ part: Range<Int>
-    ) {
-        Float.multiply(
-            Matrix(x, stride: inputs), w, into: y + part.lowerBound, stride: outputs, m: rows, n: part.count, k: inputs, alpha: 1, beta: 1)
+extension [DecodingPlan.Projection] {
+    /// Appends outputs of a fused matrix to those before them, so that one product computes both.
+    fileprivate mutating func joinOrAppend(_ part: DecodingPlan.Projection) {
+        guard let last, last.name == part.name, last.outputs.upperBound == part.outputs.lowerBound else { return append(part) }
+        self[count - 1].outputs = last.outputs.lowerBound..<part.outputs.upperBound
     }
 }

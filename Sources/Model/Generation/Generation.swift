@@ -93,13 +93,15 @@ public final class Generation {
     ///   - prompts: token ids, one prompt for each stream; an empty prompt is replaced by the token that begins texts.
     ///   - settings: how texts are generated.
     ///   - seed: of the random numbers.
+    ///   - keepingCache: whether tokens at the beginning of a prompt that the decoder's stream has read already are not read again.
     /// - Throws: `Refusal`, if a prompt or a setting is invalid.
     public init(
-        _ decoder: TextDecoder, _ tokenizer: any Tokenizer, prompts: [[Int]], _ settings: Settings, seed: UInt64
+        _ decoder: TextDecoder, _ tokenizer: any Tokenizer, prompts: [[Int]], _ settings: Settings, seed: UInt64,
+        keepingCache: Bool = false
     ) throws(Refusal) {
         precondition(prompts.count == decoder.streams, "\(prompts.count) prompts for \(decoder.streams) streams")
         if let problem = settings.sampling.problem { throw .setting(key: problem.key, problem.sentence) }
-        let (positions, size) = (decoder.configuration.positions, decoder.configuration.vocabularySize)
+        let (positions, size) = (decoder.positions, decoder.plan.vocabularySize)
         self.decoder = decoder
         self.tokenizer = tokenizer
         self.settings = settings
@@ -116,7 +118,8 @@ public final class Generation {
                     tokens: tokens, promptLength: tokens.count, random: RandomSource(seed: seed &+ UInt64(number)),
                     stop: StopFinder(settings.stops), end: settings.maximumTokens > 0 ? nil : .length))
         }
-        recomputeCache()
+        if !keepingCache { for stream in 0..<decoder.streams { decoder.forget(stream) } }
+        readPrompts()
     }
 
     /// Whether all streams have ended.
@@ -139,7 +142,7 @@ public final class Generation {
         if let update, settings.adoption == .recompute {
             decoder.adopt(update)
             self.update = nil
-            recomputeCache()
+            readPrompts()
         }
         decoder.advance(streams.map { $0.end == nil ? $0.tokens.last : nil })
         var pieces: [Piece] = []
@@ -153,11 +156,10 @@ public final class Generation {
         return update
     }
 
-    /// Reads all tokens of every stream but the last, which the next step reads.
-    private func recomputeCache() {
+    /// Reads all tokens of every stream but the last, which the next step reads; those that its cache has are kept.
+    private func readPrompts() {
         for (index, stream) in streams.enumerated() where stream.end == nil {
-            decoder.forget(index)
-            decoder.read(stream.tokens.dropLast(), stream: index)
+            decoder.continueStream(index, with: Array(stream.tokens.dropLast()))
         }
     }
 
@@ -179,7 +181,7 @@ public final class Generation {
             streams[index].end = .stop
         } else if count - streams[index].promptLength >= settings.maximumTokens {
             streams[index].end = .length
-        } else if count > decoder.configuration.positions {
+        } else if count > decoder.positions {
             streams[index].end = .context
         }
         if streams[index].end != nil, !isStopped { bytes += streams[index].stop.flush() }

@@ -33,6 +33,14 @@ struct QuantizedMatrix {
         }
     }
 
+    /// Decodes rows, one after the other.
+    func decode(rows range: Range<Int>, into y: UnsafeMutablePointer<Float>) {
+        for row in range {
+            let w = values.pointer + row * columns, y = y + (row - range.lowerBound) * columns, scale = scales[row]
+            for column in 0..<columns { y[column] = Float(w[column]) * scale }
+        }
+    }
+
     /// y[row] += w[row] · x for some rows.
     func multiply(_ x: QuantizedVector, into y: UnsafeMutablePointer<Float>, rows part: Range<Int>) {
         let scales = scales.pointer
@@ -75,25 +83,5 @@ struct QuantizedVector {
             UnsafeMutableRawPointer(values + i).storeBytes(of: SIMD16<Int16>(truncatingIfNeeded: bits), as: SIMD16<Int16>.self)
         }
         for i in whole..<count { values[i] = Int16(truncatingIfNeeded: Int32((max(-most, min(most, x[i])) * inverse).rounded())) }
-    }
-}
-
-/// A reference-counted array of numbers, initially zero.
-final class Memory<Element: Numeric> {
-    let pointer: UnsafeMutablePointer<Element>
-    let count: Int
-
-    init(_ count: Int) {
-        self.count = count
-        let bytes = UnsafeMutableRawPointer.allocate(byteCount: max(1, count) * MemoryLayout<Element>.stride, alignment: 64)
-        pointer = bytes.bindMemory(to: Element.self, capacity: max(1, count))
-        pointer.initialize(repeating: .zero, count: count)
-    }
-
-    deinit { pointer.deallocate() }
-
-    subscript(_ index: Int) -> Element {
-        get { pointer[index] }
-        set { pointer[index] = newValue }
     }
 }

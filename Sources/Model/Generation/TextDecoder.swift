@@ -1,139 +1,195 @@
 import Foundation
 import Tensors
 
-/// Incremental inference of a GPT-2 for several token streams: it caches their keys and values, so that one more token costs one
-/// row of every layer. It computes the same as the recorded graph.
+/// Incremental inference of any trunk for several token streams: it caches their keys and values, so that one more token costs one
+/// row of every block. It computes the same as the recorded graph.
 ///
-///     let decoder = TextDecoder(model, parameters, streams: 1)
+///     let decoder = TextDecoder(TrunkModel(path: path, storage: .stored), team: team)
 ///     decoder.read(prompt.dropLast(), stream: 0)
 ///     decoder.advance([prompt.last])
 ///     let logits = decoder.logits(of: 0)
 ///
 /// A decoder has one owner: it is not `Sendable`.
 public final class TextDecoder {
-    /// The model's shape.
-    public let configuration: GPT2Configuration
+    /// The kinds and sizes of the model's parts.
+    public let plan: DecodingPlan
     /// The number of streams.
     public let streams: Int
-    /// The number format of the weights.
+    /// The number format of the weights that are not frozen.
     public let precision: DecodingPrecision
     /// The maximal number of prefix embeddings before a stream's tokens.
     public let prefixLimit: Int
-    /// The number of tokens that each stream has read.
-    public private(set) var lengths: [Int]
+    /// The maximal number of tokens of a stream: the model's positions, or fewer.
+    public let positions: Int
+    /// The tokens that each stream has read.
+    public private(set) var tokens: [[Int]]
+
+    let team: Team
+    private(set) var weights: DecoderWeights
+    private let frozen: [String: any FrozenMatrix]
+    private let inOrder: Bool
     /// The number of prefix embeddings of each stream.
     private var prefixLengths: [Int]
-
-    private let team: Team
-    private var weights: DecoderWeights
-    /// The rows of the current pass.
-    private var rows: [Row] = []
-    /// Rows whose logits are computed, in the order of the logits.
-    private var asked: [Int] = []
+    private let prefix: Memory<Float>
     private var logitsRow: [Int?]
 
+    /// The keys and values of each stream.
+    let caches: [KeyValueCache]
+    /// The rows of the current pass, by stream.
+    private(set) var rows: [Row] = []
+    /// Consecutive rows of one stream.
+    private(set) var runs: [Run] = []
+    /// Rows whose logits are computed, in the order of the logits.
+    private(set) var asked: [Int] = []
+
     /// A token, or an embedding of the prefix, of one stream.
-    private struct Row {
+    struct Row {
         let stream: Int
-        /// The cache slot of its key and value, and the number of keys that it attends to.
-        let slot, seen: Int
-        /// A token and its position; nil for a row of the prefix.
-        let input: (token: Int, place: Int)?
+        /// The cache slot of its key and value, and the slots of the keys that it attends to.
+        let slot: Int
+        let seen: Range<Int>
+        let input: Input
     }
 
-    /// (layer, stream, head, slot, C / heads)
-    private let keys, values: Memory<Float>
-    /// (rows, C), (shares, rows, C), (rows, 3C), (rows, C), (rows, hidden)
-    private let x, normed, projected, attended, inner: Memory<Float>
+    enum Input {
+        case token(Int, place: Int)
+        case embedding(UnsafePointer<Float>)
+    }
+
+    struct Run {
+        let stream: Int
+        var rows: Range<Int>
+    }
+
+    /// Activations of a pass; they grow with the number of rows.
+    private(set) var activations: Activations
+    /// One thread's memory each.
+    let scratch: [ProjectionScratch]
     /// (streams, C), (streams, V)
-    private let last, allLogits: Memory<Float>
-    /// (prefixLimit, C)
-    private let prefix: Memory<Float>
-    /// For each share: scores over positions, a quantised vector.
-    private let scores: Memory<Float>
-    private let quantized: Memory<Int16>
+    let last, allLogits: Memory<Float>
+    /// (slots, D/2): cosines and sines of the positions' angles; empty if positions are learned.
+    private(set) var cosines = Memory<Float>(0), sines = Memory<Float>(0)
 
     /// The maximal number of rows in one pass.
-    private static let rowLimit = 32
-    private let inOrder: Bool
+    public static let passLimit = 512
 
     /// - Parameters:
-    ///   - model: the model.
+    ///   - trunk: the model.
     ///   - parameters: its parameters, which must not change while the decoder uses them.
+    ///   - frozen: the matrices that take the place of parameters; nil for those of the store.
     ///   - streams: the number of streams.
     ///   - prefixLimit: the maximal number of prefix embeddings of a stream.
-    ///   - precision: the number format of the weights.
-    ///   - inOrder: with `float32`, stores a copy of the layers' weights in the order in which a token reads them, made for every
+    ///   - contextLimit: the maximal number of tokens of a stream; nil for the model's positions. Memory for keys and values grows with
+    ///     use up to it.
+    ///   - precision: the number format of the weights that are not frozen.
+    ///   - inOrder: with single precision, stores a copy of the blocks' weights in the order in which a token reads them, made for every
     ///     version of the parameters: faster if many tokens follow.
     ///   - team: the threads that compute.
-    public init(
-        _ model: GPT2, _ parameters: ParameterStore<Float>, streams: Int = 1, prefixLimit: Int = 0,
-        precision: DecodingPrecision = .float32, inOrder: Bool = false, team: Team = .solo
+    public convenience init(
+        _ trunk: any Trunk, _ parameters: ParameterStore<Float>, frozen: [String: any FrozenMatrix]? = nil, streams: Int = 1,
+        prefixLimit: Int = 0, contextLimit: Int? = nil, precision: DecodingPrecision = .float32, inOrder: Bool = false,
+        team: Team = .solo
+    ) {
+        self.init(
+            plan: trunk.decoding, parameters, frozen: frozen ?? parameters.frozen, streams: streams, prefixLimit: prefixLimit,
+            contextLimit: contextLimit,
+            precision: precision, inOrder: inOrder, team: team)
+    }
+
+    init(
+        plan: DecodingPlan, _ parameters: ParameterStore<Float>, frozen: [String: any FrozenMatrix], streams: Int, prefixLimit: Int,
+        contextLimit: Int?, precision: DecodingPrecision, inOrder: Bool, team: Team
     ) {
         precondition(streams >= 1 && prefixLimit >= 0, "\(streams) streams, a prefix of at most \(prefixLimit)")
-        let c = model.configuration, hidden = c.hidden ?? 4 * c.width
-        configuration = c
+        precondition(prefixLimit == 0 || plan.window == nil, "a model with a sliding window cannot have a prefix")
+        self.plan = plan
         self.streams = streams
         self.prefixLimit = prefixLimit
+        positions = min(plan.positionLimit, max(1, contextLimit ?? plan.positionLimit))
         self.precision = precision
         self.inOrder = inOrder
         self.team = team
-        weights = DecoderWeights(c, parameters, precision, inOrder: inOrder)
-        lengths = Array(repeating: 0, count: streams)
-        prefixLengths = lengths
+        self.frozen = frozen
+        weights = DecoderWeights(plan, parameters, frozen, precision, inOrder: inOrder)
+        tokens = Array(repeating: [], count: streams)
+        prefixLengths = Array(repeating: 0, count: streams)
         logitsRow = Array(repeating: nil, count: streams)
-        let limit = max(Self.rowLimit, streams, prefixLimit), slots = prefixLimit + c.positions
-        let cache = c.layers * streams * slots * c.width
-        keys = Memory(cache)
-        values = Memory(cache)
-        x = Memory(limit * c.width)
-        normed = Memory(team.count * limit * c.width)
-        projected = Memory(limit * 3 * c.width)
-        attended = Memory(limit * c.width)
-        inner = Memory(limit * hidden)
-        last = Memory(streams * c.width)
-        allLogits = Memory(streams * c.vocabularySize)
-        prefix = Memory(prefixLimit * c.width)
-        scores = Memory(team.count * slots)
-        quantized = Memory(team.count * max(c.width, hidden))
+        let slots = prefixLimit + positions
+        caches = (0..<streams).map { _ in
+            KeyValueCache(layers: plan.blocks.count, groups: plan.groups, headWidth: plan.headWidth, limit: slots)
+        }
+        activations = Activations(plan, team, rows: streams)
+        scratch = (0..<team.count).map { _ in ProjectionScratch(width: plan.widestInput) }
+        last = Memory(streams * plan.width)
+        allLogits = Memory(streams * plan.vocabularySize)
+        prefix = Memory(prefixLimit * plan.width)
     }
+
+    /// A decoder of a trunk with its weights.
+    public convenience init(
+        _ model: TrunkModel, streams: Int = 1, contextLimit: Int? = nil, precision: DecodingPrecision = .stored, inOrder: Bool = false,
+        team: Team = .solo
+    ) {
+        self.init(
+            model.trunk, model.parameters, streams: streams, contextLimit: contextLimit, precision: precision,
+            inOrder: inOrder, team: team)
+    }
+
+    /// The number of tokens that each stream has read.
+    public var lengths: [Int] { tokens.map(\.count) }
 
     /// Uses other parameters of the same model; all streams are reset.
     public func adopt(_ parameters: ParameterStore<Float>) {
-        weights = DecoderWeights(configuration, parameters, precision, inOrder: inOrder)
+        weights = DecoderWeights(plan, parameters, frozen, precision, inOrder: inOrder)
         for stream in 0..<streams { forget(stream) }
     }
 
     /// Resets a stream: discards its tokens and prefix.
     public func forget(_ stream: Int) {
-        lengths[stream] = 0
+        tokens[stream] = []
         prefixLengths[stream] = 0
+        logitsRow[stream] = nil
+    }
+
+    /// Discards a stream's tokens after the first `count`; its prefix remains.
+    public func forget(_ stream: Int, after count: Int) {
+        guard count < tokens[stream].count else { return }
+        tokens[stream].removeLast(tokens[stream].count - count)
         logitsRow[stream] = nil
     }
 
     /// Reads prefix embeddings (count, C) into a stream that has read nothing yet; they all attend to each other.
     public func read(prefix embeddings: [Float], stream: Int) {
-        let C = configuration.width, count = embeddings.count / C
+        let C = plan.width, count = embeddings.count / C
         precondition(
             count <= prefixLimit && embeddings.count == count * C, "\(embeddings.count) numbers for \(prefixLimit) embeddings of \(C)")
-        precondition(lengths[stream] == 0 && prefixLengths[stream] == 0, "stream \(stream) has begun")
+        precondition(tokens[stream].isEmpty && prefixLengths[stream] == 0, "stream \(stream) has begun")
         guard count > 0 else { return }
         for (place, number) in embeddings.enumerated() { prefix[place] = number }
         prefixLengths[stream] = count
-        rows = (0..<count).map { Row(stream: stream, slot: $0, seen: count, input: nil) }
-        asked = []
-        team.run(self)
+        let base = UnsafePointer(prefix.pointer)
+        rows = (0..<count).map { Row(stream: stream, slot: $0, seen: 0..<count, input: .embedding(base + $0 * C)) }
+        runPass(asking: [])
     }
 
     /// Reads tokens into one stream without computing logits.
     public func read(_ tokens: some Collection<Int>, stream: Int) {
         var rest = tokens[...]
         while !rest.isEmpty {
-            rows = rest.prefix(Self.rowLimit).map { next($0, stream) }
-            asked = []
-            team.run(self)
-            rest = rest.dropFirst(Self.rowLimit)
+            rows = rest.prefix(Self.passLimit).map { next($0, stream) }
+            runPass(asking: [])
+            rest = rest.dropFirst(Self.passLimit)
         }
+    }
+
+    /// Makes a stream hold exactly these tokens: keeps those at its beginning that are the same, and reads the rest.
+    /// - Returns: the number of tokens that were kept.
+    @discardableResult
+    public func continueStream(_ stream: Int, with tokens: [Int]) -> Int {
+        let kept = zip(self.tokens[stream], tokens).prefix { $0 == $1 }.count
+        forget(stream, after: kept)
+        read(tokens[kept...], stream: stream)
+        return kept
     }
 
     /// Reads one token into every stream that has one, and computes the logits of the next token there.
@@ -146,195 +202,100 @@ public final class TextDecoder {
             logitsRow[stream] = token == nil ? nil : rows.count
             if let token { rows.append(next(token, stream)) }
         }
-        asked = Array(rows.indices)
-        if !rows.isEmpty { team.run(self) }
+        if !rows.isEmpty { runPass(asking: Array(rows.indices)) }
     }
 
     /// The logits (V) of a stream that the last `advance` has advanced; the caller may change them.
     public func logits(of stream: Int) -> UnsafeMutableBufferPointer<Float> {
         guard let row = logitsRow[stream] else { preconditionFailure("stream \(stream) has not advanced") }
-        let V = configuration.vocabularySize
-        return UnsafeMutableBufferPointer(start: allLogits.pointer + row * V, count: V)
+        return UnsafeMutableBufferPointer(start: allLogits.pointer + row * plan.vocabularySize, count: plan.vocabularySize)
     }
 
     /// The trunk's output (C) for the last token of a stream that the last `advance` has advanced.
     public func hidden(of stream: Int) -> [Float] {
         guard let row = logitsRow[stream] else { preconditionFailure("stream \(stream) has not advanced") }
-        let C = configuration.width
-        return Array(UnsafeBufferPointer(start: last.pointer + row * C, count: C))
+        return Array(UnsafeBufferPointer(start: last.pointer + row * plan.width, count: plan.width))
     }
 
     private func next(_ token: Int, _ stream: Int) -> Row {
-        let place = lengths[stream]
-        precondition((0..<configuration.vocabularySize).contains(token), "token \(token) of \(configuration.vocabularySize)")
-        precondition(place < configuration.positions, "stream \(stream) has filled its \(configuration.positions) positions")
-        lengths[stream] += 1
-        let slot = prefixLengths[stream] + place
-        return Row(stream: stream, slot: slot, seen: slot + 1, input: (token, place))
+        let place = tokens[stream].count, slot = prefixLengths[stream] + place
+        precondition((0..<plan.vocabularySize).contains(token), "token \(token) of \(plan.vocabularySize)")
+        precondition(place < positions, "stream \(stream) has filled its \(positions) positions")
+        tokens[stream].append(token)
+        let first = plan.window.map { max(0, slot + 1 - $0) } ?? 0
+        return Row(stream: stream, slot: slot, seen: first..<slot + 1, input: .token(token, place: place))
+    }
+
+    // MARK: A pass
+
+    private func runPass(asking asked: [Int]) {
+        self.asked = asked
+        runs = []
+        for (index, row) in rows.enumerated() {
+            if let last = runs.last, last.stream == row.stream {
+                runs[runs.count - 1].rows = last.rows.lowerBound..<index + 1
+            } else {
+                runs.append(Run(stream: row.stream, rows: index..<index + 1))
+            }
+            caches[row.stream].reserve(row.slot + 1)
+        }
+        let slots = caches.reduce(0) { max($0, $1.capacity) }
+        activations.reserve(rows: rows.count, slots: slots)
+        extendAngles(to: slots)
+        team.run(self)
+    }
+
+    private func extendAngles(to slots: Int) {
+        guard case .rotary(let frequencies) = plan.positions, cosines.count < slots * frequencies.count else { return }
+        cosines = Memory(slots * frequencies.count)
+        sines = Memory(slots * frequencies.count)
+        for slot in 0..<slots {
+            for (i, frequency) in frequencies.enumerated() {
+                let angle = Double(slot) * frequency
+                cosines[slot * frequencies.count + i] = Float(cos(angle))
+                sines[slot * frequencies.count + i] = Float(sin(angle))
+            }
+        }
     }
 }
 
-// MARK: - One pass
+/// The memory of a pass.
+struct Activations {
+    private let plan: DecodingPlan
+    private let team: Team
+    private(set) var rows = 0, slots = 0
+    /// The rows as input of projections, in blocks; only for more than `Projection.fewRows`.
+    private(set) var blocks: BlockVectors?
+    /// (rows, C), (rows, C), or (shares, few rows, C), (rows, (H + 2G) · D), (rows, H · D), (rows, hidden) twice
+    private(set) var x, normed, projected, attended, inner, gated: Memory<Float>
+    /// (shares, queries, slots)
+    private(set) var scores = Memory<Float>(0)
 
-extension TextDecoder: TeamWork {
-    /// The operations of a layer, in order; each needs all rows of the one before.
-    private enum LayerRound: Int, CaseIterable {
-        case project, attend, join, expand, contract
+    /// The maximal number of rows whose attention is computed together.
+    static let queries = 32
+
+    init(_ plan: DecodingPlan, _ team: Team, rows: Int) {
+        self.plan = plan
+        self.team = team
+        let none = Memory<Float>(0)
+        (x, normed, projected, attended, inner, gated) = (none, none, none, none, none, none)
+        reserve(rows: rows, slots: 0)
     }
 
-    /// The embedding, the operations of every layer, and, if logits are computed, the last norm and the head.
-    public var rounds: Int { 1 + weights.layers.count * LayerRound.allCases.count + (asked.isEmpty ? 0 : 2) }
-
-    public func work(_ share: Share, round: Int) {
-        guard round > 0 else { return embed(share) }
-        let (layer, place) = (round - 1).quotientAndRemainder(dividingBy: LayerRound.allCases.count)
-        if layer < weights.layers.count {
-            work(share, layer, LayerRound.allCases[place])
-        } else if place == 0 {
-            normalizeAsked(share)
-        } else {
-            apply(weights.head, last.pointer, rows: asked.count, into: allLogits, share)
+    mutating func reserve(rows: Int, slots: Int) {
+        if rows > self.rows {
+            self.rows = rows
+            x = Memory(rows * plan.width)
+            normed = Memory(max(rows, team.count * Projection.fewRows) * plan.width)
+            projected = Memory(rows * (plan.heads + 2 * plan.groups) * plan.headWidth)
+            attended = Memory(rows * plan.heads * plan.headWidth)
+            inner = Memory(rows * plan.hidden)
+            if rows > Projection.fewRows { blocks = BlockVectors(limit: rows, width: plan.widestInput) }
+            if plan.blocks.contains(where: { $0.gate != nil }) { gated = Memory(rows * plan.hidden) }
         }
-    }
-
-    private func work(_ share: Share, _ index: Int, _ round: LayerRound) {
-        let layer = weights.layers[index], rows = rows.count
-        switch round {
-        case .project: apply(layer.attention, normalized(layer.normBefore, share), rows: rows, into: projected, share)
-        case .attend: attend(index, share)
-        case .join: apply(layer.join, attended.pointer, rows: rows, into: x, adding: true, share)
-        case .expand:
-            apply(layer.expand, normalized(layer.normAfter, share), rows: rows, into: inner, share)
-            let part = layer.expand.part(of: share)
-            for row in 0..<rows { activate(inner.pointer + row * layer.expand.outputs, part) }
-        case .contract: apply(layer.contract, inner.pointer, rows: rows, into: x, adding: true, share)
-        }
-    }
-
-    /// All rows normalised, computed by each share for itself: cheaper than waiting for other shares.
-    private func normalized(_ norm: DecoderWeights.Norm, _ share: Share) -> UnsafeMutablePointer<Float> {
-        let own = normed.pointer + share.index * (normed.count / team.count)
-        normalize(x.pointer, norm, into: own, rows: 0..<rows.count)
-        return own
-    }
-
-    private func apply(
-        _ projection: Projection, _ x: UnsafePointer<Float>, rows: Int, into y: Memory<Float>, adding: Bool = false, _ share: Share
-    ) {
-        let scratch = quantized.pointer + share.index * (quantized.count / team.count)
-        projection.apply(x, rows: rows, into: y.pointer, adding: adding, share, scratch: scratch)
-    }
-
-    private func normalizeAsked(_ share: Share) {
-        let C = configuration.width
-        for row in share.of(asked.count) {
-            (last.pointer + row * C).update(from: x.pointer + asked[row] * C, count: C)
-        }
-        normalize(last.pointer, weights.norm, into: last.pointer, rows: share.of(asked.count))
-    }
-
-    private func embed(_ share: Share) {
-        let C = configuration.width
-        for row in share.of(rows.count) {
-            let x = x.pointer + row * C
-            guard let input = rows[row].input else {
-                x.update(from: prefix.pointer + rows[row].slot * C, count: C)
-                continue
-            }
-            let token = weights.tokens + input.token * C, place = weights.places + input.place * C
-            for i in 0..<C { x[i] = token[i] + place[i] }
-        }
-    }
-
-    /// y = (x − mean) / √(variance + ε) · weight + bias
-    private func normalize(_ x: UnsafePointer<Float>, _ norm: DecoderWeights.Norm, into y: UnsafeMutablePointer<Float>, rows: Range<Int>) {
-        let C = configuration.width
-        for row in rows {
-            let x = x + row * C, y = y + row * C
-            let mean =
-                sum(C) {
-                    SIMD16(load: x + $0)
-                } one: {
-                    x[$0]
-                } / Float(C)
-            let variance =
-                sum(C) {
-                    let d = SIMD16(load: x + $0) - mean
-                    return d * d
-                } one: {
-                    (x[$0] - mean) * (x[$0] - mean)
-                } / Float(C)
-            let scale = 1 / (variance + Float(configuration.epsilon)).squareRoot()
-            for i in 0..<C { y[i] = (x[i] - mean) * scale * norm.weight[i] + norm.bias[i] }
-        }
-    }
-
-    /// Sixteen at a time, and the rest one by one.
-    @inline(__always)
-    private func sum(_ count: Int, sixteen: (Int) -> SIMD16<Float>, one: (Int) -> Float) -> Float {
-        var sums = SIMD16<Float>.zero, place = 0
-        while place + 16 <= count {
-            sums += sixteen(place)
-            place += 16
-        }
-        var rest: Float = 0
-        for place in place..<count { rest += one(place) }
-        return sums.total + rest
-    }
-
-    /// softmax(q · kᵀ / √d) · v over the keys that a row attends to. A share processes all rows of some heads, so it reads only
-    /// keys that it has written itself.
-    private func attend(_ layer: Int, _ share: Share) {
-        let C = configuration.width, H = configuration.heads, T = prefixLimit + configuration.positions, D = C / H
-        let scores = scores.pointer + share.index * T
-        for head in share.of(H) {
-            func start(_ row: Row) -> Int { ((layer * streams + row.stream) * H + head) * T * D }
-            for (index, row) in rows.enumerated() {
-                let q = projected.pointer + index * 3 * C + head * D, place = start(row) + row.slot * D
-                (keys.pointer + place).update(from: q + C, count: D)
-                (values.pointer + place).update(from: q + 2 * C, count: D)
-            }
-            for (index, row) in rows.enumerated() {
-                let q = projected.pointer + index * 3 * C + head * D
-                Float.multiply(
-                    Matrix(q, stride: D), Matrix(keys.pointer + start(row), stride: D, transposed: true), into: scores, stride: T,
-                    m: 1, n: row.seen, k: D, alpha: 1 / Float(D).squareRoot(), beta: 0)
-                softmax(scores, count: row.seen)
-                Float.multiply(
-                    Matrix(scores, stride: T), Matrix(values.pointer + start(row), stride: D),
-                    into: attended.pointer + index * C + head * D, stride: C, m: 1, n: D, k: row.seen, alpha: 1, beta: 0)
-            }
-        }
-    }
-
-    private func softmax(_ x: UnsafeMutablePointer<Float>, count: Int) {
-        var largest = x[0], sum: Float = 0
-        for i in 1..<max(1, count) { largest = max(largest, x[i]) }
-        for i in 0..<count {
-            x[i] = exp(x[i] - largest)
-            sum += x[i]
-        }
-        for i in 0..<count { x[i] /= sum }
-    }
-
-    private func activate(_ h: UnsafeMutablePointer<Float>, _ part: Range<Int>) {
-        switch configuration.activation {
-        case .gelu:
-            var place = part.lowerBound
-            while place + 16 <= part.upperBound {
-                let x = SIMD16(load: h + place)
-                (x / (1 + SIMD16.exp(-x * (1.595_769_1 + 0.071_354_816 * x * x)))).store(to: h + place)
-                place += 16
-            }
-            for i in place..<part.upperBound { h[i] = h[i] / (1 + exp(-h[i] * (1.595_769_1 + 0.071_354_816 * h[i] * h[i]))) }
-        case .relu: for i in part { h[i] = max(h[i], 0) }
-        case .tanh: for i in part { h[i] = tanh(h[i]) }
-        case .sigmoid: for i in part { h[i] = 1 / (1 + exp(-h[i])) }
-        case .silu: for i in part { h[i] /= 1 + exp(-h[i]) }
-        case .exponential: for i in part { h[i] = exp(h[i]) }
-        case .logarithm: for i in part { h[i] = log(h[i]) }
-        case .square: for i in part { h[i] *= h[i] }
-        case .softplus: for i in part { h[i] = max(h[i], 0) + log(1 + exp(-abs(h[i]))) }
+        if slots > self.slots {
+            self.slots = slots
+            scores = Memory(team.count * Self.queries * slots)
         }
     }
 }

@@ -9,6 +9,8 @@ public struct Llama: Trunk {
     /// The model's shape.
     public let configuration: LlamaConfiguration
     private let tokens: Embedding
+    /// Low-rank adapters of some projections.
+    let adapters: Adapters?
     private let blocks: [LlamaBlock]
     private let norm: RMSNorm
     private let frequencies: [Double]
@@ -21,6 +23,7 @@ public struct Llama: Trunk {
         if let problem = configuration.problem { preconditionFailure("\(problem.key) \(problem.sentence)") }
         let c = configuration
         self.configuration = c
+        self.adapters = adapters
         tokens = Embedding("model.embed_tokens", c.vocabularySize, c.width, deviation: c.deviation)
         blocks = (0..<c.layers).map { LlamaBlock("model.layers.\($0)", c, adapters: adapters) }
         norm = RMSNorm("model.norm", c.width, epsilon: c.epsilon)

@@ -18,6 +18,8 @@ public protocol Trunk: Layer {
 
     /// The same model with low-rank adapters beside some projections; without, if nil.
     func adapted(by adapters: Adapters?) -> Self
+    /// What the decoder needs to know.
+    var decoding: DecodingPlan { get }
 
     /// The role of a parameter; nil if it does not belong to this model.
     func role(of parameter: Parameter) -> ParameterRole?

@@ -127,6 +127,8 @@ public struct TrunkModel {
     public let trunk: any Trunk
     /// Its parameters and frozen matrices.
     public let parameters: ParameterStore<Float>
+    /// Matrices that do not learn, by the names of the parameters that they take the place of.
+    public var frozen: [String: any FrozenMatrix] { parameters.frozen }
 
     public init(trunk: any Trunk, parameters: ParameterStore<Float>) {
         self.trunk = trunk
