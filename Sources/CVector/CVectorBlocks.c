@@ -183,6 +183,23 @@ INLINE VNNI __m512i four(const unsigned char *const p[4], long place) {
     return _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)(p[3] + place)), 3);
 }
 
+/// The numbers of four consecutive blocks of 4 bits, a block after the other; `headers` are as those of `headers`.
+INLINE VNNI __m512i fourNibbles(enum CVectorBlockFormat format, const unsigned char *blocks, __m256 *headers) {
+    __m512i first = _mm512_loadu_si512(blocks);
+    if (format == CVectorQ4_1) {  // 80 bytes: five words a block
+        const __m512i numbers = _mm512_setr_epi32(1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14, 28, 29, 30, 31);
+        const __m512i scales = _mm512_setr_epi32(0, 5, 10, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+        *headers = _mm256_cvtph_ps(_mm512_castsi512_si128(_mm512_permutexvar_epi32(scales, first)));
+        return _mm512_permutex2var_epi32(first, numbers, _mm512_loadu_si512(blocks + 16));
+    }
+    // 72 bytes: nine half words a block
+    const __m512i numbers = _mm512_set_epi16(
+        63, 62, 61, 60, 31, 30, 29, 28, 26, 25, 24, 23, 22, 21, 20, 19, 17, 16, 15, 14, 13, 12, 11, 10, 8, 7, 6, 5, 4, 3, 2, 1);
+    const __m256i scales = _mm256_setr_epi16(0, 0, 9, 9, 18, 18, 27, 27, 0, 0, 0, 0, 0, 0, 0, 0);
+    *headers = _mm256_cvtph_ps(_mm512_castsi512_si128(_mm512_permutexvar_epi16(_mm512_castsi256_si512(scales), first)));
+    return _mm512_permutex2var_epi16(first, numbers, _mm512_loadu_si512(blocks + 8));
+}
+
 INLINE VNNI float dotVNNI(
     enum CVectorBlockFormat format, const unsigned char *row, long blocks, const signed char *q, const float *scales) {
     const long size = bytesOfBlock(format);
@@ -193,22 +210,30 @@ INLINE VNNI float dotVNNI(
     __m512 total = _mm512_setzero_ps();
     __m256 sums = _mm256_setzero_ps();
     for (long b = 0; b < blocks; b += 4, q += CVectorGroup, scales += CVectorGroupScales) {
-        const unsigned char *p[4];
-        places(p, row, b, blocks, size);
-        _mm_prefetch((const char *)p[0] + 1024, _MM_HINT_T0);
-        if (format == CVectorQ8_0) _mm_prefetch((const char *)p[0] + 1088, _MM_HINT_T0);
+        _mm_prefetch((const char *)row + b * size + 1024, _MM_HINT_T0);
+        if (format == CVectorQ8_0) _mm_prefetch((const char *)row + b * size + 1088, _MM_HINT_T0);
         __m512i a, c;
-        if (format == CVectorQ8_0) {  // unsigned numbers q + 128
-            a = _mm512_xor_si512(four(p, 2), top);
-            c = _mm512_xor_si512(four(p, 18), top);
-        } else {
-            __m512i w = four(p, format == CVectorQ4_1 ? 4 : 2);
+        __m256 given;
+        if (format != CVectorQ8_0 && b + 4 <= blocks) {
+            __m512i w = fourNibbles(format, row + b * size, &given);
             a = _mm512_and_si512(w, low);
             c = _mm512_and_si512(_mm512_srli_epi16(w, 4), low);
+        } else {
+            const unsigned char *p[4];
+            places(p, row, b, blocks, size);
+            given = headers(format, p);
+            if (format == CVectorQ8_0) {  // unsigned numbers q + 128
+                a = _mm512_xor_si512(four(p, 2), top);
+                c = _mm512_xor_si512(four(p, 18), top);
+            } else {
+                __m512i w = four(p, format == CVectorQ4_1 ? 4 : 2);
+                a = _mm512_and_si512(w, low);
+                c = _mm512_and_si512(_mm512_srli_epi16(w, 4), low);
+            }
         }
         __m512i sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), a, _mm512_loadu_si512(q));
         sum = _mm512_dpbusd_epi32(sum, c, _mm512_loadu_si512(q + 64));
-        __m256 products = _mm256_mul_ps(headers(format, p), _mm256_loadu_ps(scales));
+        __m256 products = _mm256_mul_ps(given, _mm256_loadu_ps(scales));
         if (format != CVectorQ4_1) products = _mm256_mul_ps(products, offsets);
         sums = _mm256_add_ps(sums, products);
         __m512 scale = _mm512_permutexvar_ps(spread, _mm512_castps256_ps512(products));

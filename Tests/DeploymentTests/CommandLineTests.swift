@@ -110,6 +110,7 @@ import Testing
             ("generate --model model --prompt a", "--tokens", counts), ("generate --model model --prompt a", "--top-k", counts),
             ("generate --model model --prompt a", "--temperature", reals),
             ("generate --model model --prompt a", "--top-p", reals + ["0", "1.1"]),
+            ("chat --model model", "--tokens", counts), ("chat --model model", "--context", positive),
             ("generate --model model --prompt a", "--repetition-penalty", reals + ["0", "1e-300"]), ("status", "--seconds", reals),
             ("explain --moment a/1", "--seconds", reals), ("tap", "--count", positive), ("order", "--rate", reals + ["0"]),
         ]
@@ -131,5 +132,54 @@ import Testing
                 + "--memory-limit 8796093022207")
         #expect(status == 0 && output.contains("MiB"), "\(output)")
         #expect(try shell("$ACC model train --model model --text text --out out --estimate --batch 65536 --memory-limit 1").status == 64)
+    }
+
+    /// A GPT-2 of bytes whose tokenizer has the special tokens of ChatML.
+    private func prepareChat() throws {
+        let model = GPT2(GPT2Configuration(vocabularySize: 258, positions: 128, width: 8, layers: 1, heads: 2))
+        var random = RandomSource(seed: 1)
+        try model.save(model.initialStore(of: Float.self, using: &random), to: folder.path("chat"))
+        // GPT-2's byte alphabet: printable bytes are themselves, the others follow from U+0100 on.
+        let printable = Set(33...126).union(161...172).union(174...255)
+        let others = (0..<256).filter { !printable.contains($0) }
+        var vocabulary: [String: Int] = [:]
+        for byte in 0..<256 {
+            let scalar = UnicodeScalar(UInt32(others.firstIndex(of: byte).map { 256 + $0 } ?? byte))
+            if let scalar { vocabulary[String(scalar)] = byte }
+        }
+        try JSONEncoder().encode(vocabulary).write(to: URL(filePath: folder.path("chat/vocab.json")))
+        try replaceFile(at: folder.path("chat/merges.txt"), with: "#version: 0.2\n")
+        try replaceFile(
+            at: folder.path("chat/tokenizer_config.json"),
+            with: """
+                {"tokenizer_class": "GPT2Tokenizer", "bos_token": "<|im_end|>", "eos_token": "<|im_end|>", "unk_token": "<|im_end|>",
+                "added_tokens_decoder": {"256": {"content": "<|im_start|>", "special": true}, "257": {"content": "<|im_end|>", "special": true}}}
+                """)
+    }
+
+    @Test func aConversationAnswersEveryLineAndDropsItsOldestTurns() throws {
+        try prepareChat()
+        let lines = ["hello", "", "<|im_start|>system", String(repeating: "x", count: 200), "bye"]
+        let (status, output) = try shell(
+            "printf '\(lines.joined(separator: "\\n"))' | $ACC chat --model chat --json --tokens 8 --context 100 --repetition-penalty 2")
+        let answers = try output.split(separator: "\n").map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] }
+        #expect(status == 0 && answers.count == 4, "\(output)")
+        #expect(answers.map { $0?["droppedTurns"] as? Int } == [0, 0, nil, 2], "\(output)")
+        #expect((answers[0]?["tokens"] as? [Int])?.isEmpty == false)
+        #expect((answers[2]?["error"] as? String)?.contains("leaves no room for an answer") == true)
+        #expect(
+            try shell("printf 'hello' | $ACC chat --model chat --json --tokens 8 --context 100 --repetition-penalty 2").output
+                == output.prefix {
+                    $0 != "\n"
+                } + "\n")
+    }
+
+    @Test func aModelOfNoKnownFormatIsToldHowToBeGivenOne() throws {
+        try prepare()
+        let (status, output) = try shell("$ACC chat --model model < text")
+        #expect(status == 1 && output.contains("--format"), "\(output)")
+        let other = try shell("$ACC chat --model model --format llama3 < text")
+        #expect(other.status == 1 && other.output.contains("has no special token <|start_header_id|>"), "\(other.output)")
+        #expect(try shell("$ACC generate --model model --prompt abcdef --context 3").output.contains("the model's context has 3"))
     }
 }

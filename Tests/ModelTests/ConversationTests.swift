@@ -43,7 +43,9 @@ import Tokenization
                 == "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n Hi <|im_end|>\n<|im_start|>assistant\nYes<|im_end|>\n"
                 + "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n")
         #expect(conversation.ends == [256, 257])
-        conversation = try Conversation(.llama3, second, bounds: TextBounds(begin: nil, ends: [9]), system: "Be brief.")
+        var bounds = TextBounds(begin: 256, ends: [9])
+        bounds.beginsEveryText = true
+        conversation = try Conversation(.llama3, second, bounds: bounds, system: "Be brief.")
         try conversation.ask(Array(" Hi\n".utf8))
         #expect(
             try text(conversation.prompt, second)
@@ -118,5 +120,21 @@ import Tokenization
         #expect(try chatTemplate(path: folder.path) == "c")
         try write("chat_template.jinja", "d")
         #expect(try chatTemplate(path: folder.path) == "d")
+    }
+
+    @Test func textsBeginWithATokenIfTheFilesOrLlama3SaySo() throws {
+        let folder = Folder(), llama = try tokenizer(Self.llama3), other = try tokenizer(Self.chatML)
+        func write(_ name: String, _ text: String) throws { try Data(text.utf8).write(to: URL(filePath: folder.path(name))) }
+        func bounds(_ tokenizer: any Tokenizer) throws -> TextBounds {
+            try TextBounds(path: folder.path, tokenizer: tokenizer, vocabularySize: 300)
+        }
+        try write("config.json", #"{"bos_token_id": 256, "eos_token_id": 7}"#)
+        #expect(try bounds(llama).begun([5]) == [256, 5] && bounds(llama).begun([256, 5]) == [256, 5])
+        #expect(try bounds(llama).ends == [7, 259])
+        #expect(try bounds(other).begun([5]) == [5] && bounds(other).ends == [7, 257])
+        try write("tokenizer_config.json", #"{"add_bos_token": true}"#)
+        #expect(try bounds(other).begun([5]) == [256, 5])
+        try write("tokenizer_config.json", #"{"add_bos_token": false}"#)
+        #expect(try bounds(llama).begun([5]) == [5])
     }
 }

@@ -140,7 +140,7 @@ import Testing
         let expected = Self.recorded(trunk, store, tokens)
         for precision in [DecodingPrecision.float32, .int8] {
             let decoder = TextDecoder(
-                plan: plan, joined, frozen: [:], streams: 1, prefixLimit: 0, contextLimit: nil, precision: precision, inOrder: false,
+                plan: plan, joined, streams: 1, prefixLimit: 0, contextLimit: nil, precision: precision, inOrder: false,
                 team: .solo)
             #expect(Self.difference(Self.logits(decoder, tokens), expected[19]) < (precision == .int8 ? 0.05 : 3e-5))
         }
@@ -201,20 +201,19 @@ import Testing
         for value in [Float.nan, .infinity] {
             frozen.store["model.layers.1.input_layernorm.weight"][3] = value
             for count in [3, 20] {
-                let decoder = TextDecoder(trunk, frozen.store, frozen.matrices, precision: .stored)
+                let decoder = TextDecoder(trunk, frozen.store, precision: .stored)
                 #expect(Self.logits(decoder, Self.tokens(count)).contains { !$0.isFinite })
             }
         }
     }
 
-    /// All matrices in blocks of eight bits, the parameters that remain, and all parameters with the decoded values.
+    /// The parameters with all matrices in frozen blocks of eight bits, and all parameters with the decoded values.
     private static func eightBits(
         _ trunk: any Trunk, _ store: ParameterStore<Float>
-    ) -> (matrices: [String: any FrozenMatrix], store: ParameterStore<Float>, decoded: ParameterStore<Float>) {
+    ) -> (store: ParameterStore<Float>, decoded: ParameterStore<Float>) {
         var matrices: [String: any FrozenMatrix] = [:]
         let decoded = store.copy()
         for parameter in store.layout.parameters where parameter.shape.count == 2 && !Adapters.contains(parameter) {
-            if case .learned(let table) = trunk.decoding.positions, table == parameter.name { continue }
             let isInputsFirst = trunk is GPT2 && parameter.name.contains(".c_")
             let matrix = EightBitMatrix(store[parameter.name], shape: parameter.shape, transposed: isInputsFirst)
             matrices[parameter.name] = matrix
@@ -226,16 +225,16 @@ import Testing
                 }
             }
         }
-        let rest = ParameterStore<Float>(ParameterLayout(store.layout.parameters.filter { matrices[$0.name] == nil }))
+        let rest = ParameterStore<Float>(ParameterLayout(store.layout.parameters, frozen: matrices))
         for parameter in rest.layout.parameters { _ = rest[parameter.name].update(fromContentsOf: store[parameter.name]) }
-        return (matrices, rest, decoded)
+        return (rest, decoded)
     }
 
     @Test(arguments: cases, [1, 2])
     func frozenMatricesAreDecodedAsTheirNumbers(_ test: Case, team: Int) {
         let frozen = Self.eightBits(test.trunk, Self.parameters(test.trunk)), tokens = Self.tokens(30)
         let expected = Self.recorded(test.trunk, frozen.decoded, tokens)
-        let decoder = TextDecoder(test.trunk, frozen.store, frozen.matrices, precision: .stored, team: Team(count: team))
+        let decoder = TextDecoder(test.trunk, frozen.store, precision: .stored, team: Team(count: team))
         #expect(Self.difference(Self.logits(decoder, Array(tokens.prefix(3))), expected[2]) < 0.05)
         #expect(Self.difference(Self.logits(decoder, Array(tokens[3...])), expected[29]) < 0.05)
     }
@@ -253,7 +252,7 @@ import Testing
     func everyStorageFormatIsDecodedAsItsNumbers(type: GGUFType, team: Int) throws {
         let path = try file(type), tokens = Self.tokens(40)
         let stored = try TrunkModel(path: path, storage: .stored), whole = try TrunkModel(path: path)
-        #expect(stored.frozen.isEmpty == (type == .float32))
+        #expect(stored.parameters.frozen.isEmpty == (type == .float32))
         let expected = Self.recorded(whole.trunk, whole.parameters, tokens)
         let decoder = TextDecoder(stored, team: Team(count: team))
         let limit: Float = [.float32, .float16, .bfloat16].contains(type) ? 3e-5 : 0.03
@@ -270,16 +269,6 @@ import Testing
             (0..<2).map { _ in Self.logits(TextDecoder(opened, team: Team(count: team)), Self.tokens(30)) }
         }
         #expect(logits[0] == logits[1] && logits[2] == logits[3])
-    }
-}
-
-extension TextDecoder {
-    /// A decoder over frozen matrices, for short calls.
-    fileprivate convenience init(
-        _ trunk: any Trunk, _ store: ParameterStore<Float>, _ frozen: [String: any FrozenMatrix], precision: DecodingPrecision,
-        team: Team = .solo
-    ) {
-        self.init(trunk, store, frozen: frozen, precision: precision, team: team)
     }
 }
 

@@ -61,7 +61,7 @@ struct SmolLM2Tests {
         decoder.read(passage.ids.prefix(count - 1), stream: 0)
         decoder.advance([passage.ids[count - 1]])
         let spread = (logits.max() ?? 0) - (logits.min() ?? 0)
-        #expect(zip(logits, decoder.logits(of: 0)).allSatisfy { abs($0 - $1) < 0.03 * spread })
+        #expect(zip(logits, decoder.logits(of: 0)).allSatisfy { abs($0 - $1) < 0.06 * spread })
     }
 
     private func nll(_ logits: UnsafeMutableBufferPointer<Float>, _ token: Int) -> Double {

@@ -46,8 +46,7 @@ public struct Conversation {
         }
         self.markers = markers
         ends = bounds.ends.union(markers)
-        // Llama 3's texts begin with a token of their own.
-        if format == .llama3, let begin = tokenizer.specialToken("<|begin_of_text|>") { opening = [begin] }
+        opening = bounds.begun([])
         if let system { opening += wrapped("system", text(Array(system.utf8))) }
     }
 

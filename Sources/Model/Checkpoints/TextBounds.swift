@@ -9,6 +9,8 @@ public struct TextBounds: Sendable, Equatable {
     public var begin: Int?
     /// A text ends at any of these tokens.
     public var ends: Set<Int>
+    /// Whether every text begins with `begin`, as the model's training texts did.
+    public var beginsEveryText = false
 
     public init(begin: Int?, ends: Set<Int>) {
         self.begin = begin
@@ -51,14 +53,29 @@ public struct TextBounds: Sendable, Equatable {
     public init(path: String, tokenizer: any Tokenizer, vocabularySize: Int) throws {
         if FileKind(of: path) == .directory {
             try self.init(directory: path, endOfText: tokenizer.endOfText, vocabularySize: vocabularySize)
+            let settings = "\(path)/tokenizer_config.json"
+            let given = try FileKind(of: settings) == nil ? nil : JSON(file: settings)["add_bos_token"]?.bool
+            if let given { beginsEveryText = given } else { assume(tokenizer) }
         } else {
             let metadata = try GGUFFile(mapping: path).metadata
             func token(_ key: String) -> Int? {
                 metadata["tokenizer.ggml.\(key)_token_id"]?.integer.flatMap { (0..<vocabularySize).contains($0) ? $0 : nil }
             }
             self.init(begin: token("bos"), ends: Set(["eos", "eot"].compactMap(token)))
+            if let given = metadata["tokenizer.ggml.add_bos_token"]?.bool { beginsEveryText = given } else { assume(tokenizer) }
         }
         let turns = ChatFormat.allCases.compactMap { tokenizer.specialToken($0.markers[$0.markers.count - 1]) }
         ends.formUnion(turns.filter { $0 < vocabularySize })
+    }
+
+    /// Llama 3's files do not say that texts begin with their first token.
+    private mutating func assume(_ tokenizer: any Tokenizer) {
+        beginsEveryText = begin != nil && begin == tokenizer.specialToken("<|begin_of_text|>")
+    }
+
+    /// The tokens of a text with the token that it begins with.
+    public func begun(_ tokens: [Int]) -> [Int] {
+        guard beginsEveryText, let begin, tokens.first != begin else { return tokens }
+        return [begin] + tokens
     }
 }

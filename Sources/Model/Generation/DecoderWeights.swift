@@ -10,7 +10,7 @@ public enum DecodingPrecision: String, Sendable, CaseIterable {
     case stored
 }
 
-/// A trunk's weights in the form that its decoder uses. It retains the parameter store and the frozen matrices.
+/// A trunk's weights in the form that its decoder uses. It retains the parameter store.
 struct DecoderWeights {
     struct Norm {
         let weight: UnsafePointer<Float>
@@ -29,16 +29,16 @@ struct DecoderWeights {
 
     let tokens: Table
     /// The table of learned positions.
-    let places: UnsafePointer<Float>?
+    let places: Table?
     let blocks: [Block]
     let norm: Norm
     let head: Projection
     private let store: ParameterStore<Float>
 
     init(
-        _ plan: DecodingPlan, _ store: ParameterStore<Float>, _ frozen: [String: any FrozenMatrix], _ precision: DecodingPrecision,
-        inOrder: Bool
+        _ plan: DecodingPlan, _ store: ParameterStore<Float>, _ precision: DecodingPrecision, inOrder: Bool
     ) {
+        let frozen = store.frozen
         func pointer(_ name: String) -> UnsafePointer<Float> { UnsafePointer(store[name].baseAddress!) }
         func norm(_ name: String) -> Norm {
             let bias: UnsafePointer<Float>? = if case .layer = plan.norm { pointer("\(name).bias") } else { nil }
@@ -60,8 +60,9 @@ struct DecoderWeights {
             return Projection(
                 Matrix(pointer(name) + first, stride: stride, transposed: !part.isInputsFirst), form, bias: bias, adapter: adapter)
         }
-        tokens = frozen[plan.tokens].map(Table.frozen) ?? .float(pointer(plan.tokens))
-        if case .learned(let table) = plan.positions { places = pointer(table) } else { places = nil }
+        func table(_ name: String) -> Table { frozen[name].map(Table.frozen) ?? .float(pointer(name)) }
+        tokens = table(plan.tokens)
+        if case .learned(let name) = plan.positions { places = table(name) } else { places = nil }
         blocks = plan.blocks.map { block in
             Block(
                 normBefore: norm(block.normBefore), normAfter: norm(block.normAfter),
@@ -84,11 +85,24 @@ struct DecoderWeights {
         case float(UnsafePointer<Float>)
         case frozen(any FrozenMatrix)
 
-        /// Writes the row of a token, of `width` numbers.
-        func copy(_ token: Int, width: Int, into y: UnsafeMutablePointer<Float>) {
+        /// Writes a row of `width` numbers.
+        func copy(_ row: Int, width: Int, into y: UnsafeMutablePointer<Float>) {
             switch self {
-            case .float(let table): y.update(from: table + token * width, count: width)
-            case .frozen(let table): table.decode(rows: token..<token + 1, into: y)
+            case .float(let table): y.update(from: table + row * width, count: width)
+            case .frozen(let table): table.decode(rows: row..<row + 1, into: y)
+            }
+        }
+
+        /// Adds a row of `width` numbers.
+        func add(_ row: Int, width: Int, to y: UnsafeMutablePointer<Float>) {
+            switch self {
+            case .float(let table): for i in 0..<width { y[i] += table[row * width + i] }
+            case .frozen(let table):
+                withUnsafeTemporaryAllocation(of: Float.self, capacity: width) { numbers in
+                    guard let start = numbers.baseAddress else { return }
+                    table.decode(rows: row..<row + 1, into: start)
+                    for i in 0..<width { y[i] += start[i] }
+                }
             }
         }
     }

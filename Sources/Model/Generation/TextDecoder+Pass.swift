@@ -70,7 +70,7 @@ extension TextDecoder: TeamWork {
             case .embedding(let numbers): x.update(from: numbers, count: C)
             case .token(let token, let place):
                 weights.tokens.copy(token, width: C, into: x)
-                if let places = weights.places { for i in 0..<C { x[i] += places[place * C + i] } }
+                weights.places?.add(place, width: C, to: x)
             }
         }
     }

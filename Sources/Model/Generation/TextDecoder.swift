@@ -26,7 +26,6 @@ public final class TextDecoder {
 
     let team: Team
     private(set) var weights: DecoderWeights
-    private let frozen: [String: any FrozenMatrix]
     private let inOrder: Bool
     /// The number of prefix embeddings of each stream.
     private var prefixLengths: [Int]
@@ -75,8 +74,7 @@ public final class TextDecoder {
 
     /// - Parameters:
     ///   - trunk: the model.
-    ///   - parameters: its parameters, which must not change while the decoder uses them.
-    ///   - frozen: the matrices that take the place of parameters; nil for those of the store.
+    ///   - parameters: its parameters and frozen matrices, which must not change while the decoder uses them.
     ///   - streams: the number of streams.
     ///   - prefixLimit: the maximal number of prefix embeddings of a stream.
     ///   - contextLimit: the maximal number of tokens of a stream; nil for the model's positions. Memory for keys and values grows with
@@ -86,19 +84,17 @@ public final class TextDecoder {
     ///     version of the parameters: faster if many tokens follow.
     ///   - team: the threads that compute.
     public convenience init(
-        _ trunk: any Trunk, _ parameters: ParameterStore<Float>, frozen: [String: any FrozenMatrix]? = nil, streams: Int = 1,
-        prefixLimit: Int = 0, contextLimit: Int? = nil, precision: DecodingPrecision = .float32, inOrder: Bool = false,
-        team: Team = .solo
+        _ trunk: any Trunk, _ parameters: ParameterStore<Float>, streams: Int = 1, prefixLimit: Int = 0, contextLimit: Int? = nil,
+        precision: DecodingPrecision = .float32, inOrder: Bool = false, team: Team = .solo
     ) {
         self.init(
-            plan: trunk.decoding, parameters, frozen: frozen ?? parameters.frozen, streams: streams, prefixLimit: prefixLimit,
-            contextLimit: contextLimit,
-            precision: precision, inOrder: inOrder, team: team)
+            plan: trunk.decoding, parameters, streams: streams, prefixLimit: prefixLimit, contextLimit: contextLimit, precision: precision,
+            inOrder: inOrder, team: team)
     }
 
     init(
-        plan: DecodingPlan, _ parameters: ParameterStore<Float>, frozen: [String: any FrozenMatrix], streams: Int, prefixLimit: Int,
-        contextLimit: Int?, precision: DecodingPrecision, inOrder: Bool, team: Team
+        plan: DecodingPlan, _ parameters: ParameterStore<Float>, streams: Int, prefixLimit: Int, contextLimit: Int?,
+        precision: DecodingPrecision, inOrder: Bool, team: Team
     ) {
         precondition(streams >= 1 && prefixLimit >= 0, "\(streams) streams, a prefix of at most \(prefixLimit)")
         precondition(prefixLimit == 0 || plan.window == nil, "a model with a sliding window cannot have a prefix")
@@ -109,8 +105,7 @@ public final class TextDecoder {
         self.precision = precision
         self.inOrder = inOrder
         self.team = team
-        self.frozen = frozen
-        weights = DecoderWeights(plan, parameters, frozen, precision, inOrder: inOrder)
+        weights = DecoderWeights(plan, parameters, precision, inOrder: inOrder)
         tokens = Array(repeating: [], count: streams)
         prefixLengths = Array(repeating: 0, count: streams)
         logitsRow = Array(repeating: nil, count: streams)
@@ -140,7 +135,7 @@ public final class TextDecoder {
 
     /// Uses other parameters of the same model; all streams are reset.
     public func adopt(_ parameters: ParameterStore<Float>) {
-        weights = DecoderWeights(plan, parameters, frozen, precision, inOrder: inOrder)
+        weights = DecoderWeights(plan, parameters, precision, inOrder: inOrder)
         for stream in 0..<streams { forget(stream) }
     }
 

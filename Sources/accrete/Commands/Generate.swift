@@ -32,7 +32,8 @@ struct Generate: ParsableCommand {
 
     func run() throws {
         let (decoder, tokenizer, settings) = try options.open()
-        let generation = try Generation(decoder, tokenizer, prompts: [tokenizer.encode(prompt)], settings, seed: options.seed)
+        let tokens = settings.bounds?.begun(tokenizer.encode(prompt)) ?? tokenizer.encode(prompt)
+        let generation = try Generation(decoder, tokenizer, prompts: [tokens], settings, seed: options.seed)
         var text: [UInt8] = []
         var end: Generation.End?
         if !json { try show(Array(prompt.utf8)) }
