@@ -3,6 +3,7 @@ import Foundation
 import Learning
 import Model
 import Statistics
+import StrictJSON
 
 /// Measures the effect of simulated wrong labels or of a simulated drift on the published model, with and without the update gate.
 struct GateBench: ParsableCommand {
@@ -60,7 +61,7 @@ struct GateBench: ParsableCommand {
         let model = try MultimodalModel(configuration), learner = try OnlineLearner(model, seed: seed), start = learner.parameters.copy()
         var settings = UpdateGate.Configuration()
         settings.enabled = true
-        try settings.merge(try JSONDecoder().decode(JSONValue.self, from: Data(gate.utf8)))
+        try settings.merge(try JSONDecoder().decode(JSON.self, from: Data(gate.utf8)))
         let updateGate = try UpdateGate(settings, model, frozen: start, serving: start, random: RandomSource(seed: seed))
         let rules = rule.isEmpty ? [] : [try JSONDecoder().decode(TriggerRule.self, from: Data(rule.utf8))]
         var triggered = try TriggeredLearning(rules, model, frozen: start, seed: seed)

@@ -2,6 +2,7 @@ import FilesTesting
 import Foundation
 import Signals
 import Statistics
+import StrictJSON
 import Testing
 
 /// A modality of finger pressures in bytes, defined outside the library.
@@ -58,7 +59,7 @@ private struct Touch: Modality {
         configuration[Touch.self].fingers = 5
         configuration.image.size = 16
         let coded = try JSONEncoder().encode(configuration), decoder = JSONDecoder()
-        guard case .object(let sections) = try decoder.decode(JSONValue.self, from: coded) else {
+        guard case .object(let sections) = try decoder.decode(JSON.self, from: coded) else {
             Issue.record("not an object")
             return
         }

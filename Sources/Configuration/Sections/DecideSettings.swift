@@ -1,6 +1,7 @@
 import Foundation
 import Reinforcement
 import Statistics
+import StrictJSON
 
 /// Whether and how a policy decides on moments, and how feedback is joined to its decision.
 public struct DecideSettings: Codable, Sendable, Equatable {
@@ -15,7 +16,7 @@ public struct DecideSettings: Codable, Sendable, Equatable {
     /// ppo, ddpg, bandit or fixed; empty: nothing is decided.
     public var policy = ""
     /// Overrides of the policy's default settings.
-    public var settings: JSONValue = .object([:])
+    public var settings: JSON = .object([:])
     /// The number of choices; 0 where the policy sets controls or writes text.
     public var choices = 0
     /// Whether the policy's decisions are generated answers; `answer` sets when and how they are generated.
