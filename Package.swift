@@ -118,7 +118,7 @@ let floor7: [Target] = [
     command("accrete-fuse", ["Configuration", "Fuse", "Launch", "Pipeline", "Wiring", arguments]),
     command("accrete-learn", ["Configuration", "Files", "Launch", "Learn", "Pipeline", "Schema", "Wiring", arguments]),
     command("accrete-evaluate", ["Configuration", "Evaluate", "Launch", "Wiring", arguments]),
-    command("accrete-simulate", ["Configuration", "Files", "Launch", "Playback", "Signals", arguments]),
+    command("accrete-simulate", ["Configuration", "Files", "Launch", "Playback", "Signals", "Statistics", arguments]),
     command(
         "accrete",
         [

@@ -81,7 +81,7 @@ public struct EvaluateProcessor: Processor {
     private var hasPublishedEnd = false
     private var ownTelemetry = Telemetry()
 
-    /// - Throws: `ConfigurationProblem` where the model's settings are invalid.
+    /// - Throws: `SettingsError` where the model's settings are invalid.
     public init(_ settings: GraphSettings) throws {
         self.settings = settings
         let modalities = settings.model.modalities

@@ -31,7 +31,7 @@ public struct ExtractProcessor: Processor {
     /// Live mode: a reading that has waited longer, in nanoseconds, is dropped; nil in lockstep.
     private let patience: Int64?
 
-    /// - Throws: `SettingProblem` where the modality is unknown or its settings are invalid.
+    /// - Throws: `SettingsError` where the modality is unknown or its settings are invalid.
     public init(_ settings: ExtractSettings, modality: String) throws {
         self.modality = modality
         patience = settings.mode == .live ? Int64(clamping: settings.fuse.maximumLatency * 1e9) : nil

@@ -83,7 +83,7 @@ public struct FuseProcessor: Processor {
     private var newest: (boundary: UInt64, feedback: Int) = (0, 0)
     private var ownTelemetry = Telemetry()
 
-    /// - Throws: `ConfigurationProblem` where the model's settings are invalid.
+    /// - Throws: `SettingsError` where the model's settings are invalid.
     public init(_ settings: GraphSettings, clock: any TimeSource) throws {
         self.settings = settings
         let columns = settings.model.senses.map { ($0.name, $0.columns) } + [(MultimodalConfiguration.textName, 1)]

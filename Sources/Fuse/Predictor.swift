@@ -40,7 +40,7 @@ struct Predictor {
     private var ownTelemetry = Telemetry()
     private(set) var serving: ModelUpdate?
 
-    /// - Throws: `ConfigurationProblem` where the model's settings are invalid.
+    /// - Throws: `SettingsError` where the model's settings are invalid.
     init(_ settings: GraphSettings, clock: any TimeSource) throws {
         self.settings = settings
         self.clock = clock

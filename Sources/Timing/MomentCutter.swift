@@ -27,7 +27,7 @@ public struct MomentCutter: Sendable {
         public init() {}
 
         /// Every invalid setting, by key.
-        public var problems: [(key: String, text: String)] {
+        public var problems: [SettingsError] {
             var problems = RangeProblems()
             problems.require("timeLimit", timeLimit, in: 0.01...86_400)
             problems.require("maximumSessions", maximumSessions, in: 1...100_000)

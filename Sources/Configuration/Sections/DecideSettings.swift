@@ -75,9 +75,11 @@ public struct DecideSettings: Codable, Sendable, Equatable {
 
 extension GraphSettings {
     /// Invalid settings of decisions, by key.
-    var decideProblems: [(key: String, text: String)] {
-        var found: [(key: String, text: String)] = []
-        func require(_ condition: Bool, _ key: String, _ text: String) { if !condition { found.append(("decide.\(key)", text)) } }
+    var decideProblems: [SettingsError] {
+        var found: [SettingsError] = []
+        func require(_ condition: Bool, _ key: String, _ text: String) {
+            if !condition { found.append(SettingsError("decide.\(key)", text)) }
+        }
         let d = decide
         require((0...1024).contains(d.choices), "choices", "\(d.choices) is not within 0…1024")
         require(d.controls.count <= 64, "controls", "\(d.controls.count) are more than 64")
@@ -111,7 +113,7 @@ extension GraphSettings {
         let bytes = policyBytes, limit = GraphMemory(self).limit
         guard bytes <= Double(limit) else {
             return [
-                (
+                SettingsError(
                     "decide.settings",
                     "the policy takes \(GraphMemory.megabytes(Int(clamping: bytes))), and there are \(GraphMemory.megabytes(limit))"
                 )
@@ -124,7 +126,7 @@ extension GraphSettings {
                 try checkPolicy(d.policy, actions: d.actions, settings: d.settings)
             }
         } catch {
-            found.append((error.key == "policy" ? "decide.policy" : "decide.settings", error.description))
+            found.append(SettingsError(error.key == "policy" ? "decide.policy" : "decide.settings", error.description))
         }
         return found
     }

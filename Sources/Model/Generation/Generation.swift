@@ -98,7 +98,7 @@ public final class Generation {
         _ decoder: TextDecoder, _ tokenizer: any Tokenizer, prompts: [[Int]], _ settings: Settings, seed: UInt64
     ) throws(Refusal) {
         precondition(prompts.count == decoder.streams, "\(prompts.count) prompts for \(decoder.streams) streams")
-        if let problem = settings.sampling.problem { throw .setting(key: problem.key, problem.sentence) }
+        if let problem = settings.sampling.problem { throw .setting(key: problem.key, problem.problem) }
         let (positions, size) = (decoder.configuration.positions, decoder.configuration.vocabularySize)
         self.decoder = decoder
         self.tokenizer = tokenizer

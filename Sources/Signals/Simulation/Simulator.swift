@@ -39,10 +39,10 @@ public struct Simulator: Sendable {
 
         public init() {}
 
-        public var problems: [SettingProblem] {
+        public var problems: [SettingsError] {
             [
                 Simulator.isName(session)
-                    ? nil : SettingProblem(key: "session", problem: "'\(session.prefix(64))' is not 1 to 48 letters, digits, '-' and '_'"),
+                    ? nil : SettingsError("session", "'\(session.prefix(64))' is not 1 to 48 letters, digits, '-' and '_'"),
                 .unless("user", user, in: 0...1_000_000_000),
                 .unless("momentsPerSession", momentsPerSession, in: 0...1_000_000_000),
                 .unless("plainSessions", plainSessions, in: 0...1_000_000_000),
@@ -94,7 +94,7 @@ public struct Simulator: Sendable {
     private var pose = [Double](repeating: 0, count: 6)
 
     /// - Throws: the first setting with a value that is not allowed.
-    public init(seed: UInt64, _ configuration: Configuration = Configuration()) throws(SettingProblem) {
+    public init(seed: UInt64, _ configuration: Configuration = Configuration()) throws(SettingsError) {
         if let problem = configuration.problems.first { throw problem }
         self.configuration = configuration
         var random = RandomSource(seed: seed)
