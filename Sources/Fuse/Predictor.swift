@@ -132,7 +132,7 @@ struct Predictor {
             ownTelemetry.drops.count(.noModel)
             return nil
         }
-        let judgement = reliability.judge(input, session: moment.session, ordinal: moment.ordinal)
+        let judgement = reliability.judge(input, session: moment.session)
         let parameters = server.parameters
         let revision = adapters?.apply(moment.session, ordinal: moment.ordinal, version: serving.version, on: parameters)
         defer { adapters?.revert(parameters) }
