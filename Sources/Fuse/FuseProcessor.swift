@@ -219,6 +219,6 @@ public struct FuseProcessor: Processor {
     /// In live mode, feedback does not wait for a boundary that ingest lost in a restart.
     private func isOverdue(_ arrived: Int64, at now: Instant) -> Bool {
         settings.mode == .live
-            && now.nanoseconds.clampedSubtracting(arrived) > Int64(clamping: (settings.fuse.lateness + settings.fuse.sourceTimeout) * 1e9)
+            && now - Instant(nanoseconds: arrived) > .seconds(clamping: settings.fuse.lateness + settings.fuse.sourceTimeout)
     }
 }

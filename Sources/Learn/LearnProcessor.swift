@@ -134,14 +134,14 @@ public struct LearnProcessor: Processor {
     public mutating func tick(at now: Instant) -> [Outgoing] {
         var outputs = begin(at: now) + (decisions?.tick(at: now) ?? [])
         guard isLive, !progress.isFinished, let lastPublished, let lastStored else { return outputs }
-        if isAhead, seconds(from: lastPublished, to: now) >= settings.publishInterval {
+        if isAhead, now - lastPublished >= .seconds(clamping: settings.publishInterval) {
             isAhead = false
             self.lastPublished = now
             outputs.append(update("moments ran back"))
         }
-        let isDue = seconds(from: lastStored, to: now) >= max(settings.checkpointInterval, Self.storingShare * storing)
+        let isDue = (now - lastStored).inSeconds >= max(settings.checkpointInterval, Self.storingShare * storing)
         if isDue, progress.events != eventsStored || isOrdered { save(at: now) }
-        if learned > 0, isMoved, seconds(from: lastPublished, to: now) >= settings.publishInterval {
+        if learned > 0, isMoved, now - lastPublished >= .seconds(clamping: settings.publishInterval) {
             outputs += publish("interval", at: now)
         }
         return outputs
@@ -272,8 +272,7 @@ public struct LearnProcessor: Processor {
         progress.momentsPublished = progress.momentsSeen
         lastPublished = now
         if learned > 0 {
-            ownTelemetry.latencies["update", default: QuantileSketch()].add(
-                Double(clock.now.nanoseconds.clampedSubtracting(newestArrival)) / 1e9)
+            ownTelemetry.latencies["update", default: QuantileSketch()].add(clock.now - Instant(nanoseconds: newestArrival))
         }
         (losses, learned) = (0, 0)
         (stepsPublished, isOrdered) = (guided.learner.steps, false)
@@ -342,7 +341,7 @@ public struct LearnProcessor: Processor {
 
     private mutating func save(at now: Instant) {
         let start = clock.now
-        defer { storing = seconds(from: start, to: clock.now) }
+        defer { storing = (clock.now - start).inSeconds }
         (lastStored, eventsStored) = (now, progress.events)
         progress.momentsStored = progress.momentsSeen
         decisions?.flush()
@@ -351,9 +350,5 @@ public struct LearnProcessor: Processor {
         } catch {
             ownTelemetry.drops.count(.checkpointFailed, because: "\(error)")
         }
-    }
-
-    private func seconds(from start: Instant, to end: Instant) -> Double {
-        Double(end.nanoseconds.clampedSubtracting(start.nanoseconds)) / 1e9
     }
 }

@@ -141,7 +141,7 @@ extension MomentInput {
             } else {
                 senses[sense.modality] = SenseInput(
                     rows: Int(sense.rows), columns: Int(sense.columns), values: values,
-                    age: Float(sense.age) / 1e9, validity: min(max(sense.validity, 0), 1))
+                    age: Float(secondsIn: sense.age), validity: min(max(sense.validity, 0), 1))
             }
         }
         guard remaining.isEmpty else { return nil }

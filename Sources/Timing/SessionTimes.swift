@@ -54,9 +54,9 @@ struct SessionTimes: Sendable {
         let doubts: Bool
 
         init(_ configuration: MomentCutter.Configuration, doubts: Bool) {
-            timeLimit = Int64(clamping: configuration.timeLimit * 1e9)
-            jump = Int64(clamping: configuration.maximumJump * 1e9)
-            doubtful = Int64(clamping: configuration.doubtfulJump * 1e9)
+            timeLimit = Int64(nanosecondsIn: configuration.timeLimit)
+            jump = Int64(nanosecondsIn: configuration.maximumJump)
+            doubtful = Int64(nanosecondsIn: configuration.doubtfulJump)
             maximumSources = configuration.maximumSources
             self.doubts = doubts
         }

@@ -45,11 +45,11 @@ public struct SourceClocks: Sendable {
         }
 
         /// Seconds of arrival.
-        func x(_ arrived: Int64) -> Double { Double(arrived.clampedSubtracting(origin.arrived)) / 1e9 }
+        func x(_ arrived: Int64) -> Double { Double(secondsIn: arrived.clampedSubtracting(origin.arrived)) }
 
         /// Seconds of arrival − stamp, but for a constant of the session.
         func y(_ stamp: Int64, _ arrived: Int64) -> Double {
-            Double(arrived.clampedSubtracting(origin.arrived).clampedSubtracting(stamp.clampedSubtracting(origin.stamp))) / 1e9
+            Double(secondsIn: arrived.clampedSubtracting(origin.arrived).clampedSubtracting(stamp.clampedSubtracting(origin.stamp)))
         }
     }
 
@@ -75,7 +75,7 @@ public struct SourceClocks: Sendable {
         else { return stamp.time }
         let delay = session.y(stamp.time, arrived)
         let other = session[stamp.clock].flatMap { value(of: $0, at: session.x(arrived), stamp, delay) } ?? delay
-        return stamp.time.clampedAdding(Int64(clamping: ((other - own.value) * 1e9).rounded()))
+        return stamp.time.clampedAdding(Int64(nanosecondsIn: other - own.value, rounded: .toNearestOrAwayFromZero))
     }
 
     /// The clock's least delay; nil where a reading shows that the clock has been set.

@@ -64,7 +64,7 @@ public struct DecideSettings: Codable, Sendable, Equatable {
     /// The settings for joining feedback to decisions.
     package var join: DecisionJoin.Configuration {
         var join = DecisionJoin.Configuration()
-        join.window = Int64(clamping: window * 1e9)
+        join.window = Int64(nanosecondsIn: window)
         join.defaultReward = defaultReward
         join.maximumOpen = maximumOpen
         join.maximumRemembered = maximumRemembered

@@ -107,7 +107,7 @@ public struct Simulator: Sendable {
         let world = schedule.world(at: index)
         let scene = Scene(in: world, random: &scenes)
         let seconds = scenes.uniform(in: configuration.shortestMoment..<configuration.longestMoment.nextUp)
-        let end = time.clampedAdding(Int64(clamping: seconds * 1e9))
+        let end = time.clampedAdding(Int64(nanosecondsIn: seconds))
         var events = frames(of: scene, in: world, until: end)
         let sound = TableSounds.sound(of: scene, speaker: world.speaker, user: wearer.user, random: &sounds)
         if world.hasSound {
@@ -123,7 +123,7 @@ public struct Simulator: Sendable {
                 .label(
                     .init(
                         time: end, session: wearer.session, label: answer, classes: Self.answers.count,
-                        knownAt: end.clampedAdding(Int64(clamping: configuration.labelDelay * 1e9)))))
+                        knownAt: end.clampedAdding(Int64(nanosecondsIn: configuration.labelDelay)))))
         }
         let changes = index == 0 ? [] : world.changes(since: schedule.world(at: index - 1))
         defer {

@@ -180,7 +180,7 @@ public struct MomentAligner: Sendable {
         let waited = now.clampedSubtracting(moment.arrived)
         if waited >= rules.values.map(\.lateness).max() ?? 0 { return true }
         guard hasAll || modalities.allSatisfy({ moment.confirmed.contains($0) || waited >= lateness(of: $0) }) else { return false }
-        let timeout = Int64(clamping: configuration.sourceTimeout * 1e9)
+        let timeout = Int64(nanosecondsIn: configuration.sourceTimeout)
         let sources =
             sessions[key(moment.boundary.session, moment.boundary.timeline)]?.sources.map(\.value)
             .filter { now.clampedSubtracting($0.lastSeen) <= timeout } ?? []
