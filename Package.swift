@@ -38,8 +38,8 @@ let floor1: [Target] = [
     module("Tensors", ["COpenBLAS", "CVector"]),
     module("Schema", [protobuf]),
     module("Files", ["CLinux"]),
-    module("Statistics", ["Files"]),
     module("StrictJSON"),
+    module("Statistics", ["Files", "StrictJSON"]),
     module("Safetensors", ["CCrypto", "Files", "StrictJSON"]),
     module("GGUF", ["CVector", "Files"]),
     module("Tokenization", ["Files", "StrictJSON"]),
@@ -58,10 +58,10 @@ let floor3: [Target] = [
 
 let floor4: [Target] = [
     module("Learning", ["CVector", "Layers", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors"]),
-    module("Reinforcement", ["Layers", "Learning", "Model", "Statistics", "Tensors"]),
+    module("Reinforcement", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Evaluation", ["Statistics"]),
     module("OnlineLanguage", ["Learning", "Model", "Statistics", "Tensors"]),
-    module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "Tensors"]),
+    module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
 ]
 
 let floor5: [Target] = [
@@ -70,8 +70,8 @@ let floor5: [Target] = [
     module(
         "Configuration",
         [
-            "Learning", "Messaging", "MetaLearning", "Model", "Pipeline", "Reinforcement", "Schema", "Signals", "Statistics", "Timing",
-            "Tokenization", "Wiring", yaml,
+            "Learning", "Messaging", "MetaLearning", "Model", "Pipeline", "Reinforcement", "Schema", "Signals", "Statistics", "StrictJSON",
+            "Timing", "Tokenization", "Wiring", yaml,
         ]),
     module("Moments", ["Configuration", "Messaging", "Model", "Schema", "Statistics", "Timing", "Tokenization", "Wiring"]),
     module(
@@ -111,14 +111,14 @@ let floor7: [Target] = [
         "Deployment",
         [
             "Configuration", "Files", "Learn", "Messaging", "Model", "Pipeline", "Safetensors", "Schema", "Serving", "Signals",
-            "Statistics", "Wiring", subprocess, filePaths,
+            "Statistics", "StrictJSON", "Wiring", subprocess, filePaths,
         ]),
     command("accrete-ingest", ["Ingest", "Launch", "Pipeline", "Wiring", arguments]),
     command("accrete-extract", ["Extract", "Launch", "Wiring", arguments]),
     command("accrete-fuse", ["Configuration", "Fuse", "Launch", "Pipeline", "Wiring", arguments]),
     command("accrete-learn", ["Configuration", "Files", "Launch", "Learn", "Pipeline", "Schema", "Wiring", arguments]),
     command("accrete-evaluate", ["Configuration", "Evaluate", "Launch", "Wiring", arguments]),
-    command("accrete-simulate", ["Configuration", "Files", "Launch", "Playback", "Signals", arguments]),
+    command("accrete-simulate", ["Configuration", "Files", "Launch", "Playback", "Signals", "Statistics", arguments]),
     command(
         "accrete",
         [
@@ -130,8 +130,8 @@ let floor7: [Target] = [
         "accrete-bench",
         [
             "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Learning", "Messaging", "MetaLearning", "Model",
-            "OnlineLanguage", "Pipeline", "Reinforcement", "Schema", "Signals", "Statistics", "Tensors", "Tokenization", "Wiring",
-            arguments,
+            "OnlineLanguage", "Pipeline", "Reinforcement", "Schema", "Signals", "Statistics", "StrictJSON", "Tensors", "Tokenization",
+            "Wiring", arguments,
         ], exclude: ["Reports"]),
 ]
 
@@ -143,7 +143,7 @@ let checks: [Target] = [
     .target(name: "CAllocations", path: "Tests/Support/CAllocations"),  // counts a thread's calls of malloc
     tests("Tensors", ["CAllocations", "Layers", "Tensors", "TensorsTesting"]),
     tests("Files", ["Files", "FilesTesting"]),
-    tests("Statistics", ["FilesTesting", "Statistics"]),
+    tests("Statistics", ["FilesTesting", "Statistics", "StrictJSON"]),
     tests("StrictJSON", ["StrictJSON"]),
     tests("Safetensors", ["Files", "FilesTesting", "Safetensors"]),
     tests("GGUF", ["Files", "FilesTesting", "GGUF"]),
@@ -155,10 +155,16 @@ let checks: [Target] = [
             "CVector", "Files", "FilesTesting", "GGUF", "Layers", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors",
             "TensorsTesting", "Tokenization",
         ]),
-    tests("Signals", ["FilesTesting", "Signals", "Statistics"]),
-    tests("Pipeline", ["Files", "FilesTesting", "Messaging", "Pipeline", "PipelineTesting", "Schema", "Statistics", logging]),
-    tests("Learning", ["CAllocations", "Files", "FilesTesting", "Layers", "Learning", "Model", "Safetensors", "Statistics", "Tensors"]),
-    tests("Reinforcement", ["Layers", "Model", "Reinforcement", "Statistics", "Tensors", "TensorsTesting"]),
+    tests("Signals", ["FilesTesting", "Signals", "Statistics", "StrictJSON"]),
+    tests(
+        "Pipeline",
+        ["Files", "FilesTesting", "Messaging", "Pipeline", "PipelineTesting", "Schema", "Statistics", "StrictJSON", logging]),
+    tests(
+        "Learning",
+        [
+            "CAllocations", "Files", "FilesTesting", "Layers", "Learning", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors",
+        ]),
+    tests("Reinforcement", ["Layers", "Model", "Reinforcement", "Statistics", "StrictJSON", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
     tests("OnlineLanguage", ["FilesTesting", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
     tests("MetaLearning", ["MetaLearning", "Model", "Statistics", "Tensors", "TensorsTesting"]),
@@ -172,7 +178,8 @@ let checks: [Target] = [
     tests(
         "Deployment",
         [
-            "Configuration", "Deployment", "Files", "FilesTesting", "Model", "Pipeline", "Schema", "Statistics", "Tensors", "Wiring",
+            "Configuration", "Deployment", "Files", "FilesTesting", "Model", "Pipeline", "Schema", "Statistics", "StrictJSON", "Tensors",
+            "Wiring",
         ]),
 ]
 

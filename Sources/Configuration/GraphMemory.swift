@@ -51,21 +51,23 @@ extension GraphSettings {
     }
 
     /// Why a published model is too large for a message; nil where it is not.
-    var updateProblem: (key: String, text: String)? {
+    var updateProblem: SettingsError? {
         guard updateBytes > messaging.updateBytes else { return nil }
-        return (
+        return SettingsError(
             "messaging.frameBytes",
             "\(messaging.frameBytes) lets updates of \(messaging.updateBytes) bytes through, and this model's have \(updateBytes)"
         )
     }
 
     /// Settings that need more memory than there is, by key.
-    var memoryProblems: [(key: String, text: String)] {
+    var memoryProblems: [SettingsError] {
         let memory = GraphMemory(self)
         if memory.total > memory.limit {
             let whose = supervise.memoryLimit > 0 ? "supervise.memoryLimit allows" : "this machine has"
             return [
-                ("supervise.memoryLimit", "the graph takes about \(memory.sentence), and \(whose) \(GraphMemory.megabytes(memory.limit))")
+                SettingsError(
+                    "supervise.memoryLimit", "the graph takes about \(memory.sentence), and \(whose) \(GraphMemory.megabytes(memory.limit))"
+                )
             ]
         }
         if let updateProblem { return [updateProblem] }
@@ -73,14 +75,17 @@ extension GraphSettings {
     }
 
     /// Settings of adapters that select no parameter, or too many; checked for a model that fits into memory.
-    private var personalProblems: [(key: String, text: String)] {
+    private var personalProblems: [SettingsError] {
         // an invalid model has been reported before
         guard personal.enabled, let layout = try? MultimodalModel(model).layout else { return [] }
         let own = layout.parameters.filter(personal.isPersonal), numbers = own.reduce(0) { $0 + $1.count }
-        if own.isEmpty { return [("personal.parameters", "no parameter of the model has such a name")] }
-        if !own.contains(where: personal.isAdapted) { return [("personal.adapted", "none of the parameters has such a name")] }
+        if own.isEmpty { return [SettingsError("personal.parameters", "no parameter of the model has such a name")] }
+        if !own.contains(where: personal.isAdapted) { return [SettingsError("personal.adapted", "none of the parameters has such a name")] }
         guard numbers > personal.maximumNumbers else { return [] }
-        return [("personal.parameters", "\(numbers) numbers a session are more than personal.maximumNumbers: \(personal.maximumNumbers)")]
+        return [
+            SettingsError(
+                "personal.parameters", "\(numbers) numbers a session are more than personal.maximumNumbers: \(personal.maximumNumbers)")
+        ]
     }
 }
 

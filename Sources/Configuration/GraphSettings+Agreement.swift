@@ -1,34 +1,34 @@
 import Model
 import Schema
 import Signals
+import Statistics
 import Wiring
 
 /// Settings that contradict each other, though each is valid by itself.
 extension GraphSettings {
-    var agreementProblems: [(key: String, text: String)] {
+    var agreementProblems: [SettingsError] {
         senseProblems + alignmentProblems + triggerProblems + pathProblems + otherProblems
     }
 
     /// Senses of the model that do not fit the extractors' features.
-    private var senseProblems: [(key: String, text: String)] {
-        var found: [(key: String, text: String)] = []
+    private var senseProblems: [SettingsError] {
+        var found: [SettingsError] = []
         let names = Signals.modalities.map(\.key).filter { $0 != MultimodalConfiguration.textName }
         for sense in model.senses {
             if sense.name == ModelSenses.sentence, !fuse.sentence.isEmpty { continue }
             guard names.contains(sense.name) else {
                 found.append(
-                    (
+                    SettingsError(
                         "model.senses",
                         "nothing extracts '\(sense.name.prefix(80))'; there are \(names.joined(separator: ", "))"
-                            + " and, where fuse.sentence is set, \(ModelSenses.sentence)"
-                    ))
+                            + " and, where fuse.sentence is set, \(ModelSenses.sentence)"))
                 continue
             }
-            if let problem = problem(of: sense) { found.append(("model.senses", problem)) }
+            if let problem = problem(of: sense) { found.append(SettingsError("model.senses", problem)) }
         }
         let bytes = ByteVocabulary.size
         if signals.text.tokenizer.isEmpty, model.text.vocabulary < bytes {
-            found.append(("model.text.vocabulary", "is \(model.text.vocabulary), but bytes and the end of text are \(bytes)"))
+            found.append(SettingsError("model.text.vocabulary", "is \(model.text.vocabulary), but bytes and the end of text are \(bytes)"))
         }
         return found
     }
@@ -45,28 +45,30 @@ extension GraphSettings {
     }
 
     /// Rules for modalities that the model does not have, and a pretrained encoder whose features no sense takes.
-    private var alignmentProblems: [(key: String, text: String)] {
-        var found: [(key: String, text: String)] = []
+    private var alignmentProblems: [SettingsError] {
+        var found: [SettingsError] = []
         if !fuse.sentence.isEmpty, !model.senses.contains(where: { $0.name == ModelSenses.sentence && $0.rows == 1 }) {
-            found.append(("fuse.sentence", "wants a sense among model.senses: {name: sentence, rows: 1, columns: …}"))
+            found.append(SettingsError("fuse.sentence", "wants a sense among model.senses: {name: sentence, rows: 1, columns: …}"))
         }
         for (index, rule) in fuse.alignment.enumerated() {
             if rule.policy == "interpolated", Signals.modalities[rule.modality]?.interpolates == false {
-                found.append(("fuse.alignment", "\(rule.modality): its readings cannot be interpolated"))
+                found.append(SettingsError("fuse.alignment", "\(rule.modality): its readings cannot be interpolated"))
             }
-            if !model.modalities.contains(rule.modality) { found.append(("fuse.alignment", "the model has no sense '\(rule.modality)'")) }
+            if !model.modalities.contains(rule.modality) {
+                found.append(SettingsError("fuse.alignment", "the model has no sense '\(rule.modality)'"))
+            }
             if fuse.alignment[..<index].contains(where: { $0.modality == rule.modality }) {
-                found.append(("fuse.alignment", "two rules are for '\(rule.modality)'"))
+                found.append(SettingsError("fuse.alignment", "two rules are for '\(rule.modality)'"))
             }
         }
         return found
     }
 
     /// Rules whose signal no stage provides.
-    private var triggerProblems: [(key: String, text: String)] {
+    private var triggerProblems: [SettingsError] {
         let known = ["loss", "error", "anchor_loss", "loss_over_frozen", "join_rate"] + model.modalities.map { "shift.\($0)" }
         return learn.triggers.filter { !known.contains($0.signal) }.map { rule in
-            (
+            SettingsError(
                 "learn.triggers",
                 "rule '\(rule.name)' uses the signal '\(rule.signal.prefix(80))', which does not exist; there are "
                     + known.joined(separator: ", ")
@@ -74,36 +76,38 @@ extension GraphSettings {
         }
     }
 
-    private var pathProblems: [(key: String, text: String)] {
+    private var pathProblems: [SettingsError] {
         let paths = [
             ("learn.directory", learn.directory), ("endpoints.runtime", endpoints.runtime),
             ("signals.text.tokenizer", signals.text.tokenizer),
             ("model.gpt2", model.gpt2), ("fuse.sentence", fuse.sentence),
         ]
         return paths.compactMap { key, path in
-            if path.hasPrefix("~") { return (key, "'\(path.prefix(120))' begins with ~, which nothing expands; write the whole path") }
-            if path.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) { return (key, "the path has control characters") }
-            return path.utf8.count > 4096 ? (key, "a path of \(path.utf8.count) bytes is longer than any: 4096") : nil
+            if path.hasPrefix("~") {
+                return SettingsError(key, "'\(path.prefix(120))' begins with ~, which nothing expands; write the whole path")
+            }
+            if path.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) { return SettingsError(key, "the path has control characters") }
+            return path.utf8.count > 4096 ? SettingsError(key, "a path of \(path.utf8.count) bytes is longer than any: 4096") : nil
         }
     }
 
-    private var otherProblems: [(key: String, text: String)] {
-        var found: [(key: String, text: String)] = []
+    private var otherProblems: [SettingsError] {
+        var found: [SettingsError] = []
         if decide.isOn, !decide.text, decide.observation == "vector", !model.modalities.contains(VectorModality.name) {
-            found.append(("decide.observation", "vector wants a sense 'vector' among model.senses"))
+            found.append(SettingsError("decide.observation", "vector wants a sense 'vector' among model.senses"))
         }
         if decide.isOn, !decide.text, decide.observation == "vector", decide.inputs > signals.vector.length {
-            found.append(("decide.inputs", "\(decide.inputs) are more than signals.vector.length makes: \(signals.vector.length)"))
+            found.append(
+                SettingsError("decide.inputs", "\(decide.inputs) are more than signals.vector.length makes: \(signals.vector.length)"))
         }
         if learner.trunk.hasPrefix("last:"), let blocks = Int(learner.trunk.dropFirst(5)), blocks > model.layers {
-            found.append(("learner.trunk", "'\(learner.trunk)' are more blocks than model.layers has: \(model.layers)"))
+            found.append(SettingsError("learner.trunk", "'\(learner.trunk)' are more blocks than model.layers has: \(model.layers)"))
         }
         if mode == .lockstep, fuse.maximumPending < lockstep.window {
             found.append(
-                (
+                SettingsError(
                     "fuse.maximumPending",
-                    "\(fuse.maximumPending) is below lockstep.window \(lockstep.window): moments on their way would be refused"
-                ))
+                    "\(fuse.maximumPending) is below lockstep.window \(lockstep.window): moments on their way would be refused"))
         }
         return found
     }

@@ -1,5 +1,6 @@
 import Foundation
 import Model
+import Statistics
 
 /// Starting from a GPT-2: `model.gpt2` names its directory, and settings that are not given follow from its files.
 extension GraphSettings {
@@ -18,13 +19,13 @@ extension GraphSettings {
     }
 
     /// Settings that contradict the GPT-2, by key.
-    var problemsWithGPT2: [(key: String, text: String)] {
+    var problemsWithGPT2: [SettingsError] {
         guard !model.gpt2.isEmpty else { return [] }
         do {
             let gpt2 = try GPT2Configuration(json: "\(model.gpt2)/config.json")
-            return model.problem(with: gpt2).map { [("model.\($0.key)", $0.sentence)] } ?? []
+            return [model.problem(with: gpt2)].compactMap(\.self).inSection("model")
         } catch {
-            return [("model.gpt2", "\(error)")]
+            return [SettingsError("model.gpt2", "\(error)")]
         }
     }
 }

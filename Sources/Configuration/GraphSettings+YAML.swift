@@ -1,5 +1,6 @@
 import Foundation
 import Statistics
+import StrictJSON
 import Yams
 
 extension GraphSettings {
@@ -7,7 +8,7 @@ extension GraphSettings {
     public var yaml: String {
         get throws {
             let text = try YAMLEncoder().encode(self)
-            let values = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(self))
+            let values = try JSONDecoder().decode(JSON.self, from: JSONEncoder().encode(self))
             return try serialize(node: compose(yaml: text)?.withNumbers(of: values) ?? Node([:]))
         }
     }
@@ -15,7 +16,7 @@ extension GraphSettings {
 
 extension Node {
     /// Yams writes sixteen digits of a number; some need seventeen.
-    fileprivate func withNumbers(of value: JSONValue) -> Node {
+    fileprivate func withNumbers(of value: JSON) -> Node {
         switch (self, value) {
         case (.mapping(var mapping), .object(let members)):
             for (key, node) in mapping { mapping[key] = members[key.string ?? ""].map(node.withNumbers) ?? node }

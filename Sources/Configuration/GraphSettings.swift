@@ -61,30 +61,30 @@ extension GraphSettings: StageSettings {
     }
 
     /// Every invalid setting, by key.
-    public var problems: [(key: String, text: String)] {
+    public var problems: [SettingsError] {
         var own = RangeProblems()
         own.require("seed", seed, in: 0...Int(Int32.max))
         var found = own.found + sharedProblems
         found += cut.problems.inSection("cut") + fuse.problems.inSection("fuse") + learn.problems.inSection("learn")
         found += evaluate.problems.inSection("evaluate") + answer.problems.inSection("answer") + play.problems.inSection("play")
         found += simulate.problems.inSection("simulate") + supervise.problems.inSection("supervise")
-        found += signals.problems.map { ("signals.\($0.key)", $0.problem) }
+        found += signals.problems.inSection("signals")
         found += problemsWithGPT2
         do {
             try model.validate()
         } catch {
-            found.append(("model.\(error.key)", error.problem))
+            found.append(SettingsError("model.\(error.key)", error.problem))
         }
         do {
             try learner.validate()
         } catch {
-            found.append(("learner", error.description))
+            found.append(SettingsError("learner", error.description))
         }
         found += decideProblems
         do {
             try personal.validate()
         } catch {
-            found.append(("personal", error.description))
+            found.append(SettingsError("personal", error.description))
         }
         found += agreementProblems
         // The memory is estimated only for valid settings.

@@ -3,6 +3,7 @@ import Glibc
 import Messaging
 import Model
 import Pipeline
+import Statistics
 import Tokenization
 import Wiring
 
@@ -15,7 +16,7 @@ extension ConfigurationReader<GraphSettings>.Reading {
                 for text in settings.endpoints.resolved(list, modality: modality, environment: environment) {
                     guard let reason = reason(text) else { continue }
                     let problem = ConfigurationError.Problem(
-                        origin: origin(of: "endpoints.\(key)"), text: "endpoints.\(key): \(text) \(reason)")
+                        origin: origin(of: "endpoints.\(key)"), SettingsError("endpoints.\(key)", "\(text) \(reason)"))
                     if !found.contains(problem) { found.append(problem) }
                 }
             }
@@ -37,22 +38,23 @@ extension ConfigurationReader<GraphSettings>.Reading {
     /// Files that the settings name and that are missing or do not fit: a tokenizer, a pretrained encoder, a writable directory.
     public func lacking() -> [ConfigurationError.Problem] {
         let found = [tokenizerProblem, sentenceProblem, directoryProblem].compactMap(\.self)
-        return found.map { .init(origin: origin(of: $0.key), text: "\($0.key): \($0.text)") }
+        return found.map { .init(origin: origin(of: $0.key), $0) }
     }
 
-    private var tokenizerProblem: (key: String, text: String)? {
+    private var tokenizerProblem: SettingsError? {
         let directory = settings.signals.text.tokenizer
         guard !directory.isEmpty else { return nil }
         do {
             let size = try openTokenizer(directory: directory).vocabularySize
             guard size > settings.model.text.vocabulary else { return nil }
-            return ("model.text.vocabulary", "is \(settings.model.text.vocabulary), but the tokenizer of \(directory) makes \(size) tokens")
+            return SettingsError(
+                "model.text.vocabulary", "is \(settings.model.text.vocabulary), but the tokenizer of \(directory) makes \(size) tokens")
         } catch {
-            return ("signals.text.tokenizer", "\(error)")
+            return SettingsError("signals.text.tokenizer", "\(error)")
         }
     }
 
-    private var sentenceProblem: (key: String, text: String)? {
+    private var sentenceProblem: SettingsError? {
         let directory = settings.fuse.sentence
         guard !directory.isEmpty else { return nil }
         do {
@@ -60,27 +62,27 @@ extension ConfigurationReader<GraphSettings>.Reading {
             guard let sense = settings.model.senses.first(where: { $0.name == ModelSenses.sentence }), sense.columns != width else {
                 return nil
             }
-            return ("model.senses", "sentence has \(sense.columns) columns, but the encoder of \(directory) makes \(width)")
+            return SettingsError("model.senses", "sentence has \(sense.columns) columns, but the encoder of \(directory) makes \(width)")
         } catch {
-            return ("fuse.sentence", "\(error)")
+            return SettingsError("fuse.sentence", "\(error)")
         }
     }
 
     /// The checkpoint directory can be created where a directory can be created in its nearest existing parent.
-    private var directoryProblem: (key: String, text: String)? {
+    private var directoryProblem: SettingsError? {
         guard !settings.learn.directory.isEmpty else { return nil }
         var place = URL(fileURLWithPath: settings.learn.directory).standardizedFileURL.path
         var status = stat()
         while stat(place, &status) != 0 {
             guard errno == ENOENT || errno == ENOTDIR, place != "/" else {
-                return ("learn.directory", "\(place): \(String(cString: strerror(errno)))")
+                return SettingsError("learn.directory", "\(place): \(String(cString: strerror(errno)))")
             }
             place = URL(fileURLWithPath: place).deletingLastPathComponent().path
         }
-        guard status.st_mode & S_IFMT == S_IFDIR else { return ("learn.directory", "\(place) is no directory") }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return SettingsError("learn.directory", "\(place) is no directory") }
         var name = Array("\(place)/.accrete-XXXXXX".utf8CString)
         guard mkdtemp(&name) != nil else {
-            return ("learn.directory", "nothing can be made in \(place): \(String(cString: strerror(errno)))")
+            return SettingsError("learn.directory", "nothing can be made in \(place): \(String(cString: strerror(errno)))")
         }
         rmdir(name)
         return nil

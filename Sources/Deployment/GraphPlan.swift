@@ -121,9 +121,7 @@ extension GraphPlan {
         let runDirectory = URL(fileURLWithPath: directory ?? "runs/\(name)").standardizedFileURL.path
         if settings.learn.directory.isEmpty { settings.learn.directory = runDirectory + "/checkpoint" }
         // A session may have more classes than were checked before, and thus need more memory.
-        let problems = settings.problems.map {
-            ConfigurationError.Problem(origin: reading.origin(of: $0.key), text: "\($0.key): \($0.text)")
-        }
+        let problems = settings.problems.map { ConfigurationError.Problem(origin: reading.origin(of: $0.key), $0) }
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         if settings.learn.run.isEmpty { settings.learn.run = unfinishedRun(in: runDirectory) ?? UUID().uuidString.lowercased() }
         let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()

@@ -3,11 +3,12 @@ import Learn
 import Model
 import Schema
 import Serving
+import Statistics
 
 extension MomentExplanation {
     /// What each modality gives to a recorded moment, by the model of a checkpoint.
     /// - Parameter checkpoint: a directory that a learner has written.
-    /// - Throws: `ConfigurationProblem`, `FileDamage`, `SafetensorsError`.
+    /// - Throws: `SettingsError`, `FileDamage`, `SafetensorsError`.
     public init(_ moment: Moment, _ input: MomentInput, checkpoint: String, _ settings: GraphSettings) throws {
         let server = try ServingModel(settings.model, rows: 1, language: false)
         try CheckpointStore.copyModel(of: checkpoint, into: server.parameters)

@@ -81,7 +81,7 @@ public struct EvaluateProcessor: Processor {
     private var hasPublishedEnd = false
     private var ownTelemetry = Telemetry()
 
-    /// - Throws: `ConfigurationProblem` where the model's settings are invalid.
+    /// - Throws: `SettingsError` where the model's settings are invalid.
     public init(_ settings: GraphSettings) throws {
         self.settings = settings
         let modalities = settings.model.modalities
@@ -133,7 +133,7 @@ public struct EvaluateProcessor: Processor {
     public mutating func tick(at now: Instant) -> [Outgoing] {
         var outputs = advance(at: now)
         if settings.mode == .live, scored > 0, !hasPublishedEnd,
-            lastPublished.map({ now.nanoseconds.clampedSubtracting($0.nanoseconds) >= 1_000_000_000 }) ?? true
+            lastPublished.map({ now - $0 >= .seconds(1) }) ?? true
         {
             outputs.append(summary(at: now))
         }

@@ -3,6 +3,7 @@ import Messaging
 import Model
 import Schema
 import Serving
+import Statistics
 
 /// The evaluated model with adapters: the shared model, with the session's own offsets added where it has some.
 struct PersonalEvaluator {
@@ -11,7 +12,7 @@ struct PersonalEvaluator {
     private var version: (number: UInt64, epoch: UInt64)?
 
     /// Nil where sessions have no adapters.
-    init?(_ settings: GraphSettings) throws(ConfigurationProblem) {
+    init?(_ settings: GraphSettings) throws(SettingsError) {
         let server = try ServingModel(settings.model, rows: 1, language: false)
         guard let adapters = SessionAdapters(settings, server.layout) else { return nil }
         self.server = server

@@ -28,13 +28,13 @@ public struct ExtractProcessor: Processor {
     private let modality: String
     private let frontend: any Modality
     private let topic: Topic<FeatureFrame>
-    /// Live mode: a reading that has waited longer, in nanoseconds, is dropped; nil in lockstep.
-    private let patience: Int64?
+    /// Live mode: a reading that has waited longer is dropped; nil in lockstep.
+    private let patience: Duration?
 
-    /// - Throws: `SettingProblem` where the modality is unknown or its settings are invalid.
+    /// - Throws: `SettingsError` where the modality is unknown or its settings are invalid.
     public init(_ settings: ExtractSettings, modality: String) throws {
         self.modality = modality
-        patience = settings.mode == .live ? Int64(clamping: settings.fuse.maximumLatency * 1e9) : nil
+        patience = settings.mode == .live ? .seconds(clamping: settings.fuse.maximumLatency) : nil
         topic = try Topics.feature(modality)
         frontend = try Signals.frontend(for: modality, settings.signals)
     }
@@ -49,7 +49,7 @@ public struct ExtractProcessor: Processor {
                     }, on: topic)
             ]
         case .reading(let reading):
-            if let patience, now.nanoseconds.clampedSubtracting(input.sample.arrived) > patience {
+            if let patience, now - Instant(nanoseconds: input.sample.arrived) > patience {
                 throw Refusal(.shed, "a reading that arrived too long ago")
             }
             let features = try features(of: reading, input.message)

@@ -18,7 +18,7 @@ public struct ExtractSettings: StageSettings {
     public init() {}
 
     public var extracted: [String] { ModelSenses.extracted(model.names, hasEncoder: !fuse.sentence.isEmpty) }
-    public var problems: [(key: String, text: String)] {
-        sharedProblems + fuse.problems.inSection("fuse") + signals.problems.map { ("signals.\($0.key)", $0.problem) }
+    public var problems: [SettingsError] {
+        sharedProblems + fuse.problems.inSection("fuse") + signals.problems.inSection("signals")
     }
 }

@@ -3,7 +3,6 @@ import Glibc
 /// Creates a directory and its missing parents, and checks that files can be created in it.
 /// - Throws: `cannotWrite`, also if a component of the path exists and is not a directory.
 public func prepareDirectory(at path: String) throws(FileError) {
-    if let kind = FileKind(of: path), kind != .directory { throw FileError(path, .cannotWrite("it is \(kind.rawValue), not a directory")) }
     try makeDirectory(at: path)
     guard access(path, W_OK | X_OK) == 0 else { throw FileError(path, .cannotWrite(systemError())) }
 }

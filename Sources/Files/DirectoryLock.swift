@@ -15,7 +15,7 @@ public struct DirectoryLock: ~Copyable, Sendable {
     ///   - patience: how long to wait while another process holds the lock, in milliseconds.
     /// - Throws: `cannotWrite` if the directory cannot be created or written to, or another process still holds the lock.
     public init(_ directory: String, name: String = "lock", isShared: Bool = false, patience: Int = 0) throws(FileError) {
-        try makeDirectory(directory)
+        try makeDirectory(at: directory)
         let path = "\(directory)/\(name)"
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
         guard descriptor >= 0 else { throw FileError(path, .cannotWrite(systemError())) }
@@ -45,27 +45,5 @@ public struct DirectoryLock: ~Copyable, Sendable {
         let count = pread(descriptor, &buffer, buffer.count, 0)
         guard count > 0, let process = Int32(String(decoding: buffer[..<count], as: UTF8.self).prefix { $0 != "\n" }) else { return "" }
         return " (\(process))"
-    }
-}
-
-/// Creates a directory and its missing parents; does nothing if it exists.
-/// - Throws: `cannotWrite`, also if a component of the path exists and is not a directory; the message names it.
-public func makeDirectory(_ path: String) throws(FileError) {
-    var missing: [String] = []
-    var place = path[...]
-    while true {
-        switch FileKind(of: String(place)) {
-        case .directory: break
-        case nil:
-            missing.append(String(place))
-            guard let slash = place.lastIndex(of: "/"), slash != place.startIndex else { break }
-            place = place[..<slash]
-            continue
-        case let kind?: throw FileError(path, .cannotWrite("\(place == path ? "it" : String(place)) is \(kind.rawValue), not a directory"))
-        }
-        break
-    }
-    for directory in missing.reversed() where mkdir(directory, 0o777) != 0 && errno != EEXIST {
-        throw FileError(path, .cannotWrite(systemError()))
     }
 }

@@ -83,7 +83,7 @@ public struct FuseProcessor: Processor {
     private var newest: (boundary: UInt64, feedback: Int) = (0, 0)
     private var ownTelemetry = Telemetry()
 
-    /// - Throws: `ConfigurationProblem` where the model's settings are invalid.
+    /// - Throws: `SettingsError` where the model's settings are invalid.
     public init(_ settings: GraphSettings, clock: any TimeSource) throws {
         self.settings = settings
         let columns = settings.model.senses.map { ($0.name, $0.columns) } + [(MultimodalConfiguration.textName, 1)]
@@ -219,6 +219,6 @@ public struct FuseProcessor: Processor {
     /// In live mode, feedback does not wait for a boundary that ingest lost in a restart.
     private func isOverdue(_ arrived: Int64, at now: Instant) -> Bool {
         settings.mode == .live
-            && now.nanoseconds.clampedSubtracting(arrived) > Int64(clamping: (settings.fuse.lateness + settings.fuse.sourceTimeout) * 1e9)
+            && now - Instant(nanoseconds: arrived) > .seconds(clamping: settings.fuse.lateness + settings.fuse.sourceTimeout)
     }
 }

@@ -40,7 +40,7 @@ struct Predictor {
     private var ownTelemetry = Telemetry()
     private(set) var serving: ModelUpdate?
 
-    /// - Throws: `ConfigurationProblem` where the model's settings are invalid.
+    /// - Throws: `SettingsError` where the model's settings are invalid.
     init(_ settings: GraphSettings, clock: any TimeSource) throws {
         self.settings = settings
         self.clock = clock
@@ -123,8 +123,7 @@ struct Predictor {
     private mutating func predict(_ moment: Moment, _ input: MomentInput, at now: Instant) -> (
         outputs: [Outgoing], representation: [Float]
     )? {
-        if settings.mode == .live, now.nanoseconds.clampedSubtracting(moment.arrived) > Int64(clamping: settings.fuse.maximumLatency * 1e9)
-        {
+        if settings.mode == .live, now - Instant(nanoseconds: moment.arrived) > .seconds(clamping: settings.fuse.maximumLatency) {
             ownTelemetry.drops.count(.shed)
             return nil
         }
@@ -132,7 +131,7 @@ struct Predictor {
             ownTelemetry.drops.count(.noModel)
             return nil
         }
-        let judgement = reliability.judge(input, session: moment.session, ordinal: moment.ordinal)
+        let judgement = reliability.judge(input, session: moment.session)
         let parameters = server.parameters
         let revision = adapters?.apply(moment.session, ordinal: moment.ordinal, version: serving.version, on: parameters)
         defer { adapters?.revert(parameters) }
@@ -152,7 +151,7 @@ struct Predictor {
             settings.fuse.explain == .none
             ? nil
             : server.explain(input.without(judgement.muted), class: answer.label, exhaustively: settings.fuse.explain == .shapley)
-        let latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
+        let latency = (clock.now - Instant(nanoseconds: moment.arrived)).inSeconds
         ownTelemetry.latencies["prediction", default: QuantileSketch()].add(latency)
         let prediction = Prediction.with {
             $0.moment = moment.id
@@ -178,7 +177,7 @@ struct Predictor {
     /// Decides on a moment, where decisions are configured.
     private mutating func decide(on moment: Moment, _ input: MomentInput, _ representation: [Float]?) -> [Outgoing] {
         guard let looksThroughModel = decider?.looksThroughModel, !looksThroughModel || representation != nil else { return [] }
-        let latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
+        let latency = (clock.now - Instant(nanoseconds: moment.arrived)).inSeconds
         do throws(Refusal) {
             return try decider?.decide(
                 on: moment, input, representation: representation ?? [], modelVersion: serving?.version ?? 0, latency: latency) ?? []

@@ -1,5 +1,6 @@
 import Model
 import Schema
+import Statistics
 import Timing
 
 /// The reliability of every modality of every session, and which are muted.
@@ -20,7 +21,6 @@ struct ReliabilityTracker {
 
     private struct Session {
         var senses: [String: SenseReliability] = [:]
-        var lastSeen: UInt64 = 0
 
         mutating func observe(_ modality: String, _ features: [Float], validity: Double, _ settings: ReliabilitySettings) {
             senses[modality, default: SenseReliability(settings)].observe(features, validity: validity)
@@ -28,20 +28,18 @@ struct ReliabilityTracker {
     }
 
     private let settings: ReliabilitySettings
-    private let maximumSessions: Int
-    private var sessions: [String: Session] = [:]
+    private var sessions: RecentTable<String, Session>
     private(set) var newest: [String: Double] = [:]
     private(set) var mutings: [String: Int] = [:]
 
     init(_ settings: FuseSettings) {
         self.settings = settings.reliability
-        maximumSessions = settings.maximumSessions
+        sessions = RecentTable(capacity: settings.maximumSessions)
     }
 
     /// Updates the statistics with a moment's readings, and rates its modalities.
-    mutating func judge(_ input: MomentInput, session name: String, ordinal: UInt64) -> Judgement {
+    mutating func judge(_ input: MomentInput, session name: String) -> Judgement {
         var session = sessions[name] ?? Session()
-        session.lastSeen = ordinal
         for (modality, sense) in input.senses { session.observe(modality, sense.values, validity: Double(sense.validity), settings) }
         if !input.text.isEmpty { session.observe(MultimodalConfiguration.textName, input.text.map(Float.init), validity: 1, settings) }
         let present = session.senses.keys.filter { input.has($0) }.sorted()
@@ -53,7 +51,7 @@ struct ReliabilityTracker {
             causes[modality] = cause
         }
         decide(&session, present, &judgement, causes)
-        keep(session, as: name)
+        sessions[name] = session
         newest.merge(judgement.reliability) { _, new in new }
         return judgement
     }
@@ -84,19 +82,10 @@ struct ReliabilityTracker {
     ///   - experts: by modality, the class probabilities of its expert.
     ///   - classes: the number of classes.
     mutating func learn(_ experts: [String: [Float]], label: Int, classes: Int, session name: String) {
-        guard var session = sessions[name] else { return }
-        for (modality, opinion) in experts where label < opinion.count && opinion[label].isFinite {
-            session.senses[modality]?.observe(error: 1 - Double(opinion[label]), chance: 1 - 1 / Double(max(2, classes)))
+        sessions.update(name) { session in
+            for (modality, opinion) in experts where label < opinion.count && opinion[label].isFinite {
+                session.senses[modality]?.observe(error: 1 - Double(opinion[label]), chance: 1 - 1 / Double(max(2, classes)))
+            }
         }
-        sessions[name] = session
-    }
-
-    private mutating func keep(_ session: Session, as name: String) {
-        if sessions[name] == nil, sessions.count >= maximumSessions,
-            let oldest = sessions.min(by: { ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key) })?.key
-        {
-            sessions[oldest] = nil
-        }
-        sessions[name] = session
     }
 }

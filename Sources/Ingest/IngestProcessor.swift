@@ -86,7 +86,7 @@ public struct IngestProcessor: Processor {
         topics = settings.signals.names.compactMap { name in (try? Topics.sample(name)).map { (name, $0) } }
         self.closer = closer
         cutsInSilence = settings.mode == .live
-        clockTolerance = Int64(clamping: settings.cut.maximumJump * 1e9)
+        clockTolerance = Int64(nanosecondsIn: settings.cut.maximumJump)
         self.wallOffset = wallOffset
     }
 

@@ -19,7 +19,7 @@ public struct IngestSettings: StageSettings {
     public init() {}
 
     public var extracted: [String] { ModelSenses.extracted(model.names, hasEncoder: !fuse.sentence.isEmpty) }
-    public var problems: [(key: String, text: String)] {
+    public var problems: [SettingsError] {
         sharedProblems + cut.problems.inSection("cut") + fuse.problems.inSection("fuse")
     }
 }

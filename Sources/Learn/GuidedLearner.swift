@@ -5,6 +5,7 @@ import Messaging
 import Model
 import Schema
 import Statistics
+import StrictJSON
 import Tensors
 
 /// A learner with its trigger rules and the gate that accepts or rejects what it learned before it is published. It has one owner.
@@ -76,7 +77,7 @@ final class GuidedLearner {
     func execute(_ order: Order, at time: Int64) throws(Refusal) -> String {
         let note: String, action: TriggerRule.Action
         do throws(SettingsError) {
-            let settings = try order.settings.isEmpty ? .object([:]) : JSONValue(text: order.settings)
+            let settings = try order.settings.isEmpty ? .object([:]) : JSON(text: order.settings)
             switch order.order {
             case .forgetSource(let source)?:
                 (note, action) = ("forgot \(learner.forget(source: source)) remembered moments of \(source.prefix(64))", .nothing)
@@ -104,9 +105,9 @@ final class GuidedLearner {
     }
 }
 
-extension JSONValue {
+extension JSON {
     fileprivate init(text: String) throws(SettingsError) {
-        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)) else {
+        guard let value = try? JSONDecoder().decode(JSON.self, from: Data(text.utf8)) else {
             throw SettingsError("settings", "not JSON")
         }
         self = value

@@ -47,11 +47,11 @@ struct SessionPublisher {
     mutating func add(_ moment: Moment, _ input: MomentInput, watermark: UInt64, shared: ParameterStore<Float>) {
         let start = clock.now
         let adapted = tasks.add(input, of: moment.session, shared: shared) { [settings, isLive, clock] in
-            !isLive || Double(clock.now.nanoseconds - start.nanoseconds) / 1e9 < settings.budget
+            !isLive || clock.now - start < .seconds(clamping: settings.budget)
         }
         if !tasks.gain.isTrusted { waiting.removeAll() }
         guard let adapted else { return }
-        latency.add(Double(clock.now.nanoseconds - start.nanoseconds) / 1e9)
+        latency.add(clock.now - start)
         waiting.removeAll { $0.adapted.session == adapted.session }
         waiting.append((adapted, max(watermark, moment.ordinal)))
     }

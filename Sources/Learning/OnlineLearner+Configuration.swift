@@ -1,5 +1,6 @@
 import Model
 import Statistics
+import StrictJSON
 
 extension OnlineLearner {
     /// How a learner learns.
@@ -7,15 +8,15 @@ extension OnlineLearner {
         /// Names in `strategies`, separated by commas: how old knowledge is retained.
         public var strategy = "er"
         /// Settings that replace the strategies' defaults.
-        public var strategySettings: JSONValue = .object([:])
+        public var strategySettings: JSON = .object([:])
         /// A name in `optimizers`.
         public var optimizer = "adam"
         /// Settings that replace the optimiser's defaults.
-        public var optimizerSettings: JSONValue = .object([:])
+        public var optimizerSettings: JSON = .object([:])
         /// A name in `replayPolicies`: which moments are remembered, and which are replayed.
         public var replay = "reservoir"
         /// Settings that replace the policy's defaults.
-        public var replaySettings: JSONValue = .object([:])
+        public var replaySettings: JSON = .object([:])
         /// The maximal number of remembered moments.
         public var memory = 500
         /// The maximal size of remembered moments, in bytes.
@@ -76,11 +77,11 @@ extension OnlineLearner {
         /// Names in `strategies`, separated by commas.
         public var strategy: String
         /// Settings that replace the strategies' defaults.
-        public var strategySettings: JSONValue
+        public var strategySettings: JSON
         /// A name in `optimizers`.
         public var optimizer: String
         /// Settings that replace the optimiser's defaults.
-        public var optimizerSettings: JSONValue
+        public var optimizerSettings: JSON
 
         init(_ configuration: Configuration) {
             (strategy, strategySettings) = (configuration.strategy, configuration.strategySettings)

@@ -1,5 +1,6 @@
 import Model
 import Statistics
+import StrictJSON
 import Tensors
 
 extension OnlineLearner {
@@ -21,9 +22,9 @@ extension OnlineLearner {
             var method: Method
             var averages: Int
             /// The states of strategies, by name; nil in a state of an older version.
-            var strategies: [String: JSONValue]?
+            var strategies: [String: JSON]?
             /// The state of elastic consolidation, in a state of an older version.
-            var consolidation: JSONValue?
+            var consolidation: JSON?
             var trial: Trial?
 
             struct Trial: Codable, Sendable {

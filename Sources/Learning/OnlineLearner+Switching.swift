@@ -1,5 +1,6 @@
 import Model
 import Statistics
+import StrictJSON
 import Tensors
 
 extension OnlineLearner {
@@ -13,7 +14,7 @@ extension OnlineLearner {
     ///   - name: a name in `optimizers`.
     ///   - settings: settings that replace the optimiser's defaults.
     /// - Throws: `SettingsError`, if the name or a setting is invalid.
-    public func switchOptimizer(to name: String, settings: JSONValue = .object([:])) throws(SettingsError) {
+    public func switchOptimizer(to name: String, settings: JSON = .object([:])) throws(SettingsError) {
         var next = method
         (next.optimizer, next.optimizerSettings) = (name, settings)
         try change(to: next)
@@ -25,7 +26,7 @@ extension OnlineLearner {
     ///   - names: names in `strategies`.
     ///   - settings: settings that replace the strategies' defaults.
     /// - Throws: `SettingsError`, if a name or a setting is invalid.
-    public func switchStrategy(to names: String, settings: JSONValue = .object([:])) throws(SettingsError) {
+    public func switchStrategy(to names: String, settings: JSON = .object([:])) throws(SettingsError) {
         var next = method
         (next.strategy, next.strategySettings) = (names, settings)
         try change(to: next)

@@ -3,8 +3,8 @@ import Statistics
 
 /// Checks the sequence numbers of each topic and source: gaps are counted, and numbers that run back are refused.
 ///
-/// Topics and sources come and go with sessions. When there are too many, the least recently used half is forgotten and counts as new when
-/// it comes again.
+/// Topics and sources come and go with sessions. Where there are too many, the one accepted the longest ago is forgotten, and counts as new
+/// when it comes again.
 public struct SequenceTracker {
     private struct Key: Hashable {
         let topic: String
@@ -14,13 +14,10 @@ public struct SequenceTracker {
     private struct Position {
         var epoch: UInt64
         var sequence: UInt64
-        var lastUse: UInt64
     }
 
-    private var positions: [Key: Position] = [:]
+    private var positions: RecentTable<Key, Position>
     private let countsFromOne: Bool
-    private let maximumSources: Int
-    private var uses: UInt64 = 0
 
     /// Messages missed, by topic; under `*` for topics beyond the first 1024.
     public private(set) var gaps: [String: UInt64] = [:]
@@ -28,7 +25,7 @@ public struct SequenceTracker {
     /// - Parameter countsFromOne: whether a first message of sequence 4 counts as a gap of three; else the receiver has joined late.
     public init(countsFromOne: Bool = false, maximumSources: Int = Limits().sources) {
         self.countsFromOne = countsFromOne
-        self.maximumSources = max(2, maximumSources)
+        positions = RecentTable(capacity: max(2, maximumSources))
     }
 
     /// Checks the stamp of a message.
@@ -39,10 +36,8 @@ public struct SequenceTracker {
             throw Refusal(.unstamped, "\(topic) needs a source and a sequence number from 1")
         }
         let key = Key(topic: topic, source: stamp.source)
-        uses += 1
         guard let last = positions[key] else {
-            if positions.count >= maximumSources { forget() }
-            positions[key] = Position(epoch: stamp.epoch, sequence: stamp.sequence, lastUse: uses)
+            positions[key] = Position(epoch: stamp.epoch, sequence: stamp.sequence)
             if countsFromOne { count(missed: stamp.sequence - 1, on: topic) }
             return true
         }
@@ -59,7 +54,7 @@ public struct SequenceTracker {
             // The sender has started again; what it sent before that is a gap.
             count(missed: stamp.sequence - 1, on: topic)
         }
-        positions[key] = Position(epoch: stamp.epoch, sequence: stamp.sequence, lastUse: uses)
+        positions[key] = Position(epoch: stamp.epoch, sequence: stamp.sequence)
         return true
     }
 
@@ -70,9 +65,4 @@ public struct SequenceTracker {
     }
 
     private static let maximumGaps = 1024
-
-    /// Removes half of the positions at once, so that the cost per message is small.
-    private mutating func forget() {
-        for (key, _) in positions.sorted(by: { $0.value.lastUse < $1.value.lastUse }).prefix(positions.count / 2) { positions[key] = nil }
-    }
 }

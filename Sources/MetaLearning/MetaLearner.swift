@@ -1,5 +1,6 @@
 import Learning
 import Statistics
+import StrictJSON
 import Tensors
 
 /// MAML, exact or first order: learns the initial parameters of tasks, and optionally the rates of adapting, from batches of episodes.
@@ -73,7 +74,7 @@ public struct MetaConfiguration: Settings {
     /// The optimiser of φ: a key of `optimizers`.
     public var optimizer = "adam"
     /// Settings that override the optimiser's defaults.
-    public var optimizerSettings: JSONValue = .object([:])
+    public var optimizerSettings: JSON = .object([:])
 
     public init() {}
 

@@ -1,3 +1,5 @@
+import Statistics
+
 /// The shape of a multimodal model: its senses, how they are encoded and fused, and the size of the language trunk.
 ///
 /// Every key has a default that works, and a file names only those that it changes. The modalities are the senses in the order of
@@ -110,52 +112,50 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
     }
 
     /// Checks all settings.
-    /// - Throws: `ConfigurationProblem`, the first invalid setting.
-    public func validate() throws(ConfigurationProblem) {
-        try require(fusions.contains { $0.key == fusion }, "fusion", "no fusion is called \(fusion); there are \(names(of: fusions))")
-        try require(Combination(rawValue: combination) != nil, "combination", "\(combination) is none of learned, product, mean")
+    /// - Throws: `SettingsError`, the first invalid setting.
+    public func validate() throws(SettingsError) {
+        try SettingsError.require(
+            fusions.contains { $0.key == fusion }, "fusion", "no fusion is called \(fusion); there are \(names(of: fusions))")
+        try SettingsError.require(
+            Combination(rawValue: combination) != nil, "combination", "\(combination) is none of learned, product, mean")
         for (key, value) in [
             ("width", width), ("layers", layers), ("heads", heads), ("tokens", tokens), ("joint", joint), ("classes", classes),
             ("text.length", text.length), ("text.vocabulary", text.vocabulary), ("text.words", text.words), ("text.buckets", text.buckets),
         ] {
-            try require((1...Self.largest).contains(value), key, "\(value) is not in 1…\(Self.largest)")
+            try SettingsError.require((1...Self.largest).contains(value), key, "\(value) is not in 1…\(Self.largest)")
         }
-        try require(width % heads == 0, "heads", "width \(width) is not a multiple of \(heads)")
-        try require(text.length >= 2, "text.length", "a text of \(text.length) token has no next token to learn")
+        try SettingsError.require(width % heads == 0, "heads", "width \(width) is not a multiple of \(heads)")
+        try SettingsError.require(text.length >= 2, "text.length", "a text of \(text.length) token has no next token to learn")
         for (key, weight) in [("languageWeight", languageWeight), ("expertWeight", expertWeight)] {
-            try require(weight.isFinite && weight >= 0, key, "\(weight) is not a weight")
+            try SettingsError.require(weight.isFinite && weight >= 0, key, "\(weight) is not a weight")
         }
-        try require(senses.count <= Self.mostSenses, "senses", "\(senses.count) are more than \(Self.mostSenses)")
-        try require(
+        try SettingsError.require(senses.count <= Self.mostSenses, "senses", "\(senses.count) are more than \(Self.mostSenses)")
+        try SettingsError.require(
             Set(modalities).count == modalities.count, "senses", "names repeat or are \"text\": \(modalities.joined(separator: ", "))")
         for sense in senses { try validate(sense) }
         for pair in pairs {
-            try require(
+            try SettingsError.require(
                 pair.count == 2 && pair[0] != pair[1] && pair.allSatisfy(modalities.contains), "pairs",
                 "\(pair) is not two different modalities of \(modalities.joined(separator: ", "))")
         }
     }
 
-    private func validate(_ sense: Sense) throws(ConfigurationProblem) {
+    private func validate(_ sense: Sense) throws(SettingsError) {
         let key = "senses.\(sense.name)"
-        try require(!sense.name.isEmpty, "senses", "a sense has no name")
-        try require(
+        try SettingsError.require(!sense.name.isEmpty, "senses", "a sense has no name")
+        try SettingsError.require(
             encoders.contains { $0.key == sense.encoder }, "\(key).encoder",
             "no encoder is called \(sense.encoder); there are \(names(of: encoders))")
         for (name, value) in [
             ("rows", sense.rows), ("columns", sense.columns), ("embedding", sense.embedding), ("hidden", sense.hidden),
             ("blocks", sense.blocks),
         ] {
-            try require((1...Self.largest).contains(value), "\(key).\(name)", "\(value) is not in 1…\(Self.largest)")
+            try SettingsError.require((1...Self.largest).contains(value), "\(key).\(name)", "\(value) is not in 1…\(Self.largest)")
         }
-        try require(
+        try SettingsError.require(
             sense.rows * sense.columns <= Self.largest, "\(key).rows",
             "\(sense.rows) × \(sense.columns) values exceed \(Self.largest)")
-        try require((0...sense.rows).contains(sense.jitter), "\(key).jitter", "\(sense.jitter) is not in 0…\(sense.rows)")
-    }
-
-    private func require(_ holds: Bool, _ key: String, _ problem: @autoclosure () -> String) throws(ConfigurationProblem) {
-        if !holds { throw ConfigurationProblem(key: key, problem: problem()) }
+        try SettingsError.require((0...sense.rows).contains(sense.jitter), "\(key).jitter", "\(sense.jitter) is not in 0…\(sense.rows)")
     }
 
     /// The largest valid size: a typing error must not allocate all memory.

@@ -1,4 +1,5 @@
 import Layers
+import Statistics
 import Tensors
 
 /// A multimodal model of encoders, a fusion, heads and a language trunk. It describes the model and holds no numbers.
@@ -19,8 +20,8 @@ public struct MultimodalModel: Composite {
     /// - Parameters:
     ///   - configuration: the model's shape.
     ///   - adapters: low-rank adapters of some of the trunk's projections.
-    /// - Throws: `ConfigurationProblem`, if a setting is invalid.
-    public init(_ configuration: MultimodalConfiguration, adapters: Adapters? = nil) throws(ConfigurationProblem) {
+    /// - Throws: `SettingsError`, if a setting is invalid.
+    public init(_ configuration: MultimodalConfiguration, adapters: Adapters? = nil) throws(SettingsError) {
         try configuration.validate()
         self.configuration = configuration
         senses = configuration.senses.map { encoder("encoder.\($0.name)", of: $0, for: configuration) }

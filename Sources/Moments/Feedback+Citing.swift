@@ -17,6 +17,6 @@ extension Feedback {
 
     /// Seconds from the moment's end to when its label became known; nil where the publisher does not state it.
     package func delay(of moment: Moment) -> Double? {
-        knownAt >= moment.end ? Double(knownAt.clampedSubtracting(moment.end)) / 1e9 : nil
+        knownAt >= moment.end ? Double(secondsIn: knownAt.clampedSubtracting(moment.end)) : nil
     }
 }

@@ -28,9 +28,9 @@ public struct MomentAssembly {
         if let reader, let sense = model.senses.first(where: { $0.name == ModelSenses.sentence }),
             sense.columns != reader.configuration.width
         {
-            throw ConfigurationProblem(
-                key: "senses.sentence.columns",
-                problem: "\(sense.columns) columns for the \(reader.configuration.width) features of \(settings.fuse.sentence)")
+            throw SettingsError(
+                "senses.sentence.columns",
+                "\(sense.columns) columns for the \(reader.configuration.width) features of \(settings.fuse.sentence)")
         }
         extents =
             model.senses.map { ($0.name, Extent(rows: $0.rows, columns: $0.columns)) }
@@ -141,7 +141,7 @@ extension MomentInput {
             } else {
                 senses[sense.modality] = SenseInput(
                     rows: Int(sense.rows), columns: Int(sense.columns), values: values,
-                    age: Float(sense.age) / 1e9, validity: min(max(sense.validity, 0), 1))
+                    age: Float(secondsIn: sense.age), validity: min(max(sense.validity, 0), 1))
             }
         }
         guard remaining.isEmpty else { return nil }

@@ -6,28 +6,16 @@ public struct Instant: Hashable, Comparable, Sendable, Codable, CustomStringConv
     public var nanoseconds: Int64
 
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
-    public init(seconds: Double) { nanoseconds = Int64(clamping: (seconds * 1e9).rounded()) }
+    public init(seconds: Double) { nanoseconds = Int64(nanosecondsIn: seconds, rounded: .toNearestOrAwayFromZero) }
 
     /// The time in seconds, rounded to a double.
-    public var seconds: Double { Double(nanoseconds) / 1e9 }
+    public var seconds: Double { Double(secondsIn: nanoseconds) }
     public var description: String { "\(seconds) s" }
 
     public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
     public static func + (a: Instant, b: Duration) -> Instant { Instant(nanoseconds: a.nanoseconds.clampedAdding(b.nanoseconds)) }
     public static func - (a: Instant, b: Duration) -> Instant { Instant(nanoseconds: a.nanoseconds.clampedSubtracting(b.nanoseconds)) }
     public static func - (a: Instant, b: Instant) -> Duration { .nanoseconds(a.nanoseconds.clampedSubtracting(b.nanoseconds)) }
-}
-
-extension Duration {
-    /// Whole nanoseconds, clamped to Int64.
-    public var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? (seconds < 0 ? .min : .max) : product.clampedAdding(attoseconds / 1_000_000_000)
-    }
-
-    /// The duration in seconds, rounded to a double.
-    public var inSeconds: Double { Double(nanoseconds) / 1e9 }
 }
 
 /// The clock that a stage reads: the host's in production, a virtual one in tests.

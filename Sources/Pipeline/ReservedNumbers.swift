@@ -1,5 +1,4 @@
 import Files
-import Foundation
 import Statistics
 
 /// Numbers that are used only once, across restarts: a block of them is reserved in a file ahead of use, and a process that starts again
@@ -48,8 +47,7 @@ package struct ReservedNumbers {
     }
 
     private func write() throws {
-        try FileManager.default.createDirectory(
-            atPath: String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]), withIntermediateDirectories: true)
+        try makeDirectory(at: String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]))
         try replaceFile(at: path, with: "\(reserved)\n\(owner)\n")
     }
 }

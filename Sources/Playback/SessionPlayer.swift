@@ -112,7 +112,7 @@ public final class SessionPlayer {
     private func send(_ publication: SessionScript.Publication) async throws {
         if case .refused(let reading, let refusal) = publication {
             drops.count(Reason(rawValue: refusal.reason.rawValue))
-            logger.warning("\(reading.modality) of \(reading.source) at \(Double(reading.time) / 1e9) s: \(refusal)")
+            logger.warning("\(reading.modality) of \(reading.source) at \(Double(secondsIn: reading.time)) s: \(refusal)")
         }
         let outgoing: Outgoing
         do throws(Refusal) {

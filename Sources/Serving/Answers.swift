@@ -141,7 +141,7 @@ package struct Answers {
             $0.tokens = tokens.map(UInt32.init)
             $0.text = .init(bytes)
             $0.end = decoder.isGenerating ? "" : decoder.end?.rawValue ?? "notFinite"
-            $0.latency = Double(clock.now.nanoseconds.clampedSubtracting(moment.arrived)) / 1e9
+            $0.latency = (clock.now - Instant(nanoseconds: moment.arrived)).inSeconds
         }
     }
 

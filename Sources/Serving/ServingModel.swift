@@ -45,8 +45,8 @@ package final class ServingModel {
     /// - Parameters:
     ///   - rows: moments predicted at a time.
     ///   - language: whether the text's likelihood is computed too, or the class alone.
-    /// - Throws: `ConfigurationProblem`.
-    package init(_ configuration: MultimodalConfiguration, rows: Int, language: Bool) throws(ConfigurationProblem) {
+    /// - Throws: `SettingsError`.
+    package init(_ configuration: MultimodalConfiguration, rows: Int, language: Bool) throws(SettingsError) {
         model = try MultimodalModel(configuration)
         let store = ParameterStore<Float>(model.layout)
         graph = .predicting(model, parameters: store, batch: rows, languageRows: language ? rows : 0)

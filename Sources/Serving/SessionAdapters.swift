@@ -4,6 +4,7 @@ import MetaLearning
 import Model
 import Safetensors
 import Schema
+import Statistics
 import Tensors
 
 /// The published adapters of sessions, applied to the shared model for one moment of their session at a time.
@@ -11,11 +12,8 @@ import Tensors
 /// They are offsets that are added to a few parameters, whose values are restored exactly afterwards.
 package struct SessionAdapters {
     private let layout: ParameterLayout
-    private let capacity: Int
     private let revisions: Int
-    private var sessions: [String: AdoptedParameters<SessionUpdate>] = [:]
-    /// Sessions, the least recently updated first.
-    private var order: [String] = []
+    private var sessions: RecentTable<String, AdoptedParameters<SessionUpdate>>
     private var epoch: UInt64 = 0
     /// The offsets that are applied.
     private let offsets: ParameterStore<Float>
@@ -27,7 +25,7 @@ package struct SessionAdapters {
     package init?(_ settings: GraphSettings, _ model: ParameterLayout) {
         guard settings.personal.enabled else { return nil }
         layout = ParameterLayout(model.parameters.filter(settings.personal.isPersonal))
-        capacity = settings.personal.maximumSessions
+        sessions = RecentTable(capacity: settings.personal.maximumSessions)
         revisions = settings.updateCapacity
         offsets = ParameterStore(layout)
         plain = Array(repeating: 0, count: layout.count)
@@ -42,20 +40,14 @@ package struct SessionAdapters {
         if update.stamp.epoch > epoch {
             epoch = update.stamp.epoch
             sessions.removeAll()  // a learner that started again counts revisions from the start
-            order.removeAll()
         }
-        if update.ended { return forget(update.session) }
+        if update.ended {
+            sessions.remove(update.session)
+            return
+        }
         var session = sessions[update.session] ?? AdoptedParameters(layout: layout, capacity: revisions)
         try session.insert(update, payload: message)
         sessions[update.session] = session
-        order.removeAll { $0 == update.session }
-        order.append(update.session)
-        if order.count > capacity { forget(order[0]) }
-    }
-
-    private mutating func forget(_ session: String) {
-        sessions[session] = nil
-        order.removeAll { $0 == session }
     }
 
     /// Adds a session's newest adapters that fit a model's version and have not learned from moment `ordinal` or later ones.

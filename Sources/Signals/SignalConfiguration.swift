@@ -20,10 +20,8 @@ public struct SignalConfiguration: Sendable {
     }
 
     /// All settings with values that are not allowed, by key (`image.patch`).
-    public var problems: [SettingProblem] {
-        names.flatMap { section in
-            (sections[section]?.problems ?? []).map { SettingProblem(key: "\(section).\($0.key)", problem: $0.problem) }
-        }
+    public var problems: [SettingsError] {
+        names.flatMap { section in (sections[section]?.problems ?? []).inSection(section) }
     }
 
 }
@@ -72,22 +70,4 @@ extension Modality {
 extension CodingUserInfoKey {
     /// Where a decoder of settings finds a `Named<any Modality.Type>` that is longer than `modalities`.
     public static let modalities = CodingUserInfoKey("modalities")
-}
-
-/// A setting with a value that is not allowed, and the reason.
-public struct SettingProblem: Error, Sendable, Equatable, CustomStringConvertible {
-    public let key: String
-    public let problem: String
-
-    public init(key: String, problem: String) {
-        self.key = key
-        self.problem = problem
-    }
-
-    public var description: String { "\(key) \(problem)" }
-
-    /// A problem if `value` is outside `range`, else nil.
-    public static func unless<Value: Comparable>(_ key: String, _ value: Value, in range: ClosedRange<Value>) -> SettingProblem? {
-        range.contains(value) ? nil : SettingProblem(key: key, problem: "is \(value), not within \(range.lowerBound)…\(range.upperBound)")
-    }
 }

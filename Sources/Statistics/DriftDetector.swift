@@ -1,4 +1,5 @@
 import Foundation
+import StrictJSON
 
 /// Detects a change of distribution (concept drift) in a stream of numbers.
 ///
@@ -40,7 +41,7 @@ public struct NamedDetector: Sendable {
     ///   - settings: a JSON object whose keys override the detector's defaults.
     /// - Throws: an unknown name, an unknown key or a value out of range.
     public init(
-        _ name: String, settings: JSONValue = .object([:]), from list: Named<any DriftDetector.Type> = driftDetectors
+        _ name: String, settings: JSON = .object([:]), from list: Named<any DriftDetector.Type> = driftDetectors
     ) throws(SettingsError) {
         let (name, type) = try Self.find(name, in: list)
         self.name = name
@@ -66,7 +67,7 @@ public struct NamedDetector: Sendable {
         return (found.key, found.value)
     }
 
-    private static func make<Detector: DriftDetector>(_: Detector.Type, _ settings: JSONValue) throws(SettingsError) -> any DriftDetector {
+    private static func make<Detector: DriftDetector>(_: Detector.Type, _ settings: JSON) throws(SettingsError) -> any DriftDetector {
         Detector(try Detector.Configuration(settings))
     }
 }

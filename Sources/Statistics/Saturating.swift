@@ -32,13 +32,3 @@ extension FixedWidthInteger {
         }
     }
 }
-
-extension Int64 {
-    /// No time of a reading lies further from 0 than this, in nanoseconds: some 285 years.
-    public static let furthestTime: Int64 = 9_000_000_000_000_000_000
-}
-
-extension Duration {
-    /// A duration of as many seconds, clamped to about ±292 years; zero for NaN.
-    public static func seconds(clamping seconds: Double) -> Duration { .nanoseconds(Int64(clamping: seconds * 1e9)) }
-}

@@ -1,4 +1,5 @@
 import Foundation
+import StrictJSON
 
 /// The settings of a component that is chosen by name, with usable defaults and a validation. In JSON their keys are in snake case.
 ///
@@ -30,7 +31,7 @@ extension Settings {
     /// The defaults, overridden by the JSON text `{"key": value, …}`.
     /// - Throws: an unknown key, a value of a wrong type or one out of range; the error names the key.
     public init(json: String) throws(SettingsError) {
-        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(json.utf8)) else {
+        guard let value = try? JSONDecoder().decode(JSON.self, from: Data(json.utf8)) else {
             throw SettingsError("", "not JSON: \(json.prefix(80))")
         }
         try self.init(value)
@@ -38,14 +39,14 @@ extension Settings {
 
     /// The defaults, overridden by a JSON object.
     /// - Throws: an unknown key, a value of a wrong type or one out of range; the error names the key.
-    public init(_ value: JSONValue) throws(SettingsError) {
+    public init(_ value: JSON) throws(SettingsError) {
         self.init()
         try merge(value)
     }
 
     /// Overrides these settings by those of a JSON object; nested objects are merged in the same way.
     /// - Throws: an unknown key, a value of a wrong type or one out of range; the error names the key.
-    public mutating func merge(_ value: JSONValue) throws(SettingsError) {
+    public mutating func merge(_ value: JSON) throws(SettingsError) {
         guard case .object(let given) = value else { throw SettingsError("", "not a JSON object of settings") }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -65,10 +66,10 @@ extension Settings {
     }
 
     /// The settings as a JSON object.
-    public var value: JSONValue {
+    public var value: JSON {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
-        guard let data = try? encoder.encode(self), let value = try? JSONDecoder().decode(JSONValue.self, from: data) else {
+        guard let data = try? encoder.encode(self), let value = try? JSONDecoder().decode(JSON.self, from: data) else {
             preconditionFailure("\(Self.self) holds a number that JSON cannot represent")
         }
         return value
@@ -79,7 +80,7 @@ extension Settings {
 }
 
 /// `base` with the given keys replaced; an object is merged into an object, except into an empty one, which it replaces.
-private func overlay(_ given: [String: JSONValue], on base: JSONValue, path: [String]) throws(SettingsError) -> JSONValue {
+private func overlay(_ given: [String: JSON], on base: JSON, path: [String]) throws(SettingsError) -> JSON {
     guard case .object(var merged) = base else { return .object(given) }
     for (key, value) in given {
         let name = (path + [key]).joined(separator: ".")

@@ -1,4 +1,4 @@
-/// A JSON value held in memory.
+/// Any JSON value: of files, settings and small states.
 public enum JSON: Sendable, Equatable {
     case null
     case bool(Bool)

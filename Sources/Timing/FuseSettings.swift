@@ -32,7 +32,7 @@ public struct FuseSettings: Codable, Sendable, Equatable {
     public init() {}
 
     /// Every setting that is invalid by itself, by key.
-    public var problems: [(key: String, text: String)] {
+    public var problems: [SettingsError] {
         var problems = RangeProblems()
         problems.require("lateness", lateness, in: 0...3600)
         problems.require("maximumFrames", maximumFrames, in: 1...100_000)
@@ -42,7 +42,8 @@ public struct FuseSettings: Codable, Sendable, Equatable {
         problems.require("sourceTimeout", sourceTimeout, in: 0...3600)
         problems.require("maximumLatency", maximumLatency, in: 0.001...86_400)
         problems.require("remembered", remembered, in: 0...1_000_000)
-        return problems.found + alignment.flatMap(\.problems).map { ("alignment", $0) } + reliability.problems.inSection("reliability")
+        return problems.found + alignment.flatMap(\.problems).map { SettingsError("alignment", $0) }
+            + reliability.problems.inSection("reliability")
     }
 }
 

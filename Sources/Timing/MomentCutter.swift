@@ -27,7 +27,7 @@ public struct MomentCutter: Sendable {
         public init() {}
 
         /// Every invalid setting, by key.
-        public var problems: [(key: String, text: String)] {
+        public var problems: [SettingsError] {
             var problems = RangeProblems()
             problems.require("timeLimit", timeLimit, in: 0.01...86_400)
             problems.require("maximumSessions", maximumSessions, in: 1...100_000)
@@ -81,23 +81,20 @@ public struct MomentCutter: Sendable {
     private struct Session {
         var times: SessionTimes
         var domain = ""
-        var order: UInt64 = 0  // of the newest event, counted over all sessions
     }
 
-    private let configuration: Configuration
     private let rule: SessionTimes.Rule
     /// The epoch of every boundary.
     package let epoch: UInt64
     private var ordinal: UInt64 = 0
     private var timelines: UInt64 = 0
-    private var events: UInt64 = 0
-    private var sessions: [String: Session] = [:]
+    private var sessions: RecentTable<String, Session>
 
     /// - Parameters:
     ///   - epoch: set in every boundary; greater after a restart.
     ///   - doubts: live mode: whether a time far ahead needs a second reading to be accepted. The times of a recording were checked before.
     public init(_ configuration: Configuration, epoch: UInt64, doubts: Bool = false) {
-        self.configuration = configuration
+        sessions = RecentTable(capacity: configuration.maximumSessions)
         self.epoch = epoch
         rule = SessionTimes.Rule(configuration, doubts: doubts)
     }
@@ -115,22 +112,20 @@ public struct MomentCutter: Sendable {
             session = known
         } else {
             isNew = true
-            session = Session(times: SessionTimes(beginTimeline(at: event)))
+            session = Session(times: SessionTimes(beginTimeline(at: event), rule))
         }
-        events += 1
-        session.order = events
         defer { sessions[name] = session }
         let place = session.times.place(of: event, rule)
         if event.ends != nil, !session.times.canEnd(at: event.time, in: place) {
-            if place == .unconfirmed { session.times.doubt(event, rule) }
+            if place == .unconfirmed { session.times.doubt(event) }
             throw .cutRunsBack
         }
         switch place {
         case .tooFarAhead:
-            session.times.doubt(event, rule)
+            session.times.doubt(event)
             throw .clockInFuture
         case .unconfirmed:
-            session.times.doubt(event, rule)
+            session.times.doubt(event)
             outcome.timeline = session.times.current.number
             outcome.isAccepted = false
             return outcome
@@ -143,7 +138,7 @@ public struct MomentCutter: Sendable {
         } else if place == .previous {
             session.times.goBack()
         }
-        session.times.accept(event, rule)
+        session.times.accept(event)
         if event.isReading, session.times.current.isOverdue(at: event.time, limit: rule.timeLimit) {
             let end = session.times.current.newest
             outcome.before.append(mark(name, &session.times.current, session.domain, end: end, .timeLimit, event.arrived))
@@ -172,7 +167,7 @@ public struct MomentCutter: Sendable {
         where state.times.all.contains(where: { $0.opened != nil && isDue($0) }) {
             var session = state
             boundaries += close(name, &session, where: isDue)
-            sessions[name] = session
+            sessions.update(name) { $0 = session }
         }
         return boundaries
     }
@@ -215,13 +210,10 @@ public struct MomentCutter: Sendable {
 
     /// Where there are as many sessions as allowed, forgets the least recently seen one and ends its open moments.
     private mutating func makeRoom() -> [Boundary] {
-        guard sessions.count >= configuration.maximumSessions,
-            let (name, oldest) = sessions.min(by: { $0.value.order < $1.value.order })
-        else { return [] }
+        guard sessions.isFull, let (name, oldest) = sessions.oldest else { return [] }
+        sessions.remove(name)
         var session = oldest
-        let boundaries = closeAll(name, &session)
-        sessions[name] = nil
-        return boundaries
+        return closeAll(name, &session)
     }
 }
 

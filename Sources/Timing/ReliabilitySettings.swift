@@ -22,7 +22,7 @@ public struct ReliabilitySettings: Codable, Sendable, Equatable {
 
     public init() {}
 
-    var problems: [(key: String, text: String)] {
+    var problems: [SettingsError] {
         var problems = RangeProblems()
         problems.require("muteBelow", muteBelow, in: 0...1)
         problems.require("readmitAbove", readmitAbove, in: (0...1).contains(muteBelow) ? muteBelow...1 : 0...1)

@@ -54,9 +54,9 @@ struct SessionTimes: Sendable {
         let doubts: Bool
 
         init(_ configuration: MomentCutter.Configuration, doubts: Bool) {
-            timeLimit = Int64(clamping: configuration.timeLimit * 1e9)
-            jump = Int64(clamping: configuration.maximumJump * 1e9)
-            doubtful = Int64(clamping: configuration.doubtfulJump * 1e9)
+            timeLimit = Int64(nanosecondsIn: configuration.timeLimit)
+            jump = Int64(nanosecondsIn: configuration.maximumJump)
+            doubtful = Int64(nanosecondsIn: configuration.doubtfulJump)
             maximumSources = configuration.maximumSources
             self.doubts = doubts
         }
@@ -78,17 +78,19 @@ struct SessionTimes: Sendable {
         var epoch: UInt64
         var newest: Int64
         var timeline: UInt64
-        var lastEvent: UInt64
     }
 
     var current: Timeline
     private(set) var previous: Timeline?
     /// By source, distant times that no other reading has confirmed, and their arrivals.
-    private var doubted: [String: (time: Int64, arrived: Int64)] = [:]
-    private var sources: [String: Source] = [:]
-    private var events: UInt64 = 0
+    private var doubted: RecentTable<String, (time: Int64, arrived: Int64)>
+    private var sources: RecentTable<String, Source>
 
-    init(_ timeline: Timeline) { current = timeline }
+    init(_ timeline: Timeline, _ rule: Rule) {
+        current = timeline
+        doubted = RecentTable(capacity: rule.maximumSources)
+        sources = RecentTable(capacity: rule.maximumSources)
+    }
 
     var all: [Timeline] { (previous.map { [$0] } ?? []) + [current] }
 
@@ -111,8 +113,7 @@ struct SessionTimes: Sendable {
         }
     }
 
-    mutating func doubt(_ event: MomentCutter.Event, _ rule: Rule) {
-        if doubted.count >= rule.maximumSources { doubted = [:] }
+    mutating func doubt(_ event: MomentCutter.Event) {
         doubted[event.source] = (event.time, event.arrived)
     }
 
@@ -120,7 +121,7 @@ struct SessionTimes: Sendable {
     mutating func begin(_ timeline: Timeline) {
         previous = current
         current = timeline
-        doubted = [:]
+        doubted.removeAll()
     }
 
     mutating func goBack() {
@@ -130,18 +131,12 @@ struct SessionTimes: Sendable {
     }
 
     /// Records that the event belongs to the current timeline.
-    mutating func accept(_ event: MomentCutter.Event, _ rule: Rule) {
-        doubted[event.source] = nil
-        events += 1
+    mutating func accept(_ event: MomentCutter.Event) {
+        doubted.remove(event.source)
         let known = sources[event.source], isSame = known?.timeline == current.number
-        if known == nil, sources.count >= rule.maximumSources,
-            let oldest = sources.min(by: { $0.value.lastEvent < $1.value.lastEvent })?.key
-        {
-            sources[oldest] = nil
-        }
         sources[event.source] = Source(
             epoch: max(known?.epoch ?? 0, event.epoch), newest: isSame ? max(known?.newest ?? event.time, event.time) : event.time,
-            timeline: current.number, lastEvent: events)
+            timeline: current.number)
     }
 
     mutating func forEachTimeline(_ body: (inout Timeline) -> Void) {
@@ -166,7 +161,7 @@ struct SessionTimes: Sendable {
     }
 
     private func isConfirmed(_ event: MomentCutter.Event, _ rule: Rule) -> Bool {
-        doubted.values.contains { doubted in
+        doubted.contains { _, doubted in
             let distance = event.time.clampedSubtracting(doubted.time)
             let limit = rule.doubts ? rule.doubtful.clampedAdding(passed(since: doubted.arrived, event)) : rule.doubtful
             return distance <= limit && distance >= -rule.doubtful

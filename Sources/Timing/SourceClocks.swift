@@ -27,39 +27,43 @@ public struct SourceClocks: Sendable {
 
     private struct Clock: Sendable {
         var envelope: LowerEnvelope
-        var lastSeen: Int64
         /// The greatest epoch of the sources that stamp with it.
         var epoch: UInt64 = 0
     }
 
     private struct Session: Sendable {
+        /// The name of the session's clock.
         let own: String
         /// The reference that differences are computed from, so that doubles hold them with enough precision.
         let origin: (stamp: Int64, arrived: Int64)
-        var clocks: [String: Clock] = [:]
-        var lastSeen: Int64
+        var ownClock: Clock?
+        var others: RecentTable<String, Clock>
+
+        subscript(clock: String) -> Clock? {
+            get { clock == own ? ownClock : others[clock] }
+            set { if clock == own { ownClock = newValue } else { others[clock] = newValue } }
+        }
 
         /// Seconds of arrival.
-        func x(_ arrived: Int64) -> Double { Double(arrived.clampedSubtracting(origin.arrived)) / 1e9 }
+        func x(_ arrived: Int64) -> Double { Double(secondsIn: arrived.clampedSubtracting(origin.arrived)) }
 
         /// Seconds of arrival − stamp, but for a constant of the session.
         func y(_ stamp: Int64, _ arrived: Int64) -> Double {
-            Double(arrived.clampedSubtracting(origin.arrived).clampedSubtracting(stamp.clampedSubtracting(origin.stamp))) / 1e9
+            Double(secondsIn: arrived.clampedSubtracting(origin.arrived).clampedSubtracting(stamp.clampedSubtracting(origin.stamp)))
         }
     }
 
     private let configuration: Configuration
-    private let maximumSessions: Int
     /// A reading that arrives this many seconds late was stamped by a clock that has been set back.
     private let longestDelay: Double
-    private var sessions: [String: Session] = [:]
+    private var sessions: RecentTable<String, Session>
     /// The number of readings whose time was converted.
     private(set) var corrected = 0
 
     /// - Parameter cut: has the settings of clocks, and the limits of sessions and delays.
     package init(_ cut: MomentCutter.Configuration) {
         configuration = cut.clocks
-        maximumSessions = cut.maximumSessions
+        sessions = RecentTable(capacity: cut.maximumSessions)
         longestDelay = cut.doubtfulJump
     }
 
@@ -67,11 +71,11 @@ public struct SourceClocks: Sendable {
     /// - Parameter arrived: nanoseconds on the host's monotonic clock.
     package func time(of stamp: Stamp, session name: String, arrived: Int64) -> Int64 {
         guard configuration.corrects, !stamp.clock.isEmpty, let session = sessions[name], session.own != stamp.clock,
-            let own = session.clocks[session.own]?.envelope.line(at: session.x(arrived))
+            let own = session.ownClock?.envelope.line(at: session.x(arrived))
         else { return stamp.time }
         let delay = session.y(stamp.time, arrived)
-        let other = session.clocks[stamp.clock].flatMap { value(of: $0, at: session.x(arrived), stamp, delay) } ?? delay
-        return stamp.time.clampedAdding(Int64(clamping: ((other - own.value) * 1e9).rounded()))
+        let other = session[stamp.clock].flatMap { value(of: $0, at: session.x(arrived), stamp, delay) } ?? delay
+        return stamp.time.clampedAdding(Int64(nanosecondsIn: other - own.value, rounded: .toNearestOrAwayFromZero))
     }
 
     /// The clock's least delay; nil where a reading shows that the clock has been set.
@@ -83,45 +87,33 @@ public struct SourceClocks: Sendable {
     /// Updates the estimates with a stamp whose time was accepted.
     package mutating func note(_ stamp: Stamp, session name: String, arrived: Int64) {
         guard configuration.corrects, !stamp.clock.isEmpty else { return }
-        var session = sessions[name] ?? Session(own: stamp.clock, origin: (stamp.time, arrived), lastSeen: arrived)
+        var session =
+            sessions[name]
+            ?? Session(
+                own: stamp.clock, origin: (stamp.time, arrived), others: RecentTable(capacity: configuration.maximumClocks - 1))
         let (x, y) = (session.x(arrived), session.y(stamp.time, arrived))
-        var clock = session.clocks[stamp.clock] ?? fresh(arrived)
-        if value(of: clock, at: x, stamp, y) == nil { clock = fresh(arrived) }
+        var clock = session[stamp.clock] ?? fresh()
+        if value(of: clock, at: x, stamp, y) == nil { clock = fresh() }
         clock.envelope.add(x: x, y: y)
-        clock.lastSeen = arrived
         clock.epoch = max(clock.epoch, stamp.epoch)
-        session.clocks[stamp.clock] = clock
-        session.lastSeen = arrived
+        session[stamp.clock] = clock
         if stamp.clock != session.own { corrected += 1 }
-        if session.clocks.count > configuration.maximumClocks,
-            let oldest = session.clocks.filter({ $0.key != session.own }).min(by: {
-                ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key)
-            })?
-            .key
-        {
-            session.clocks[oldest] = nil
-        }
-        if sessions[name] == nil, sessions.count >= maximumSessions,
-            let oldest = sessions.min(by: { ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key) })?.key
-        {
-            sessions[oldest] = nil
-        }
         sessions[name] = session
     }
 
     /// Seconds that a clock is ahead of the session's, and its drift in parts per million; nil while one of the clocks is unknown.
     func difference(of clock: String, session name: String, at arrived: Int64) -> (offset: Double, drift: Double)? {
-        guard let session = sessions[name], let own = session.clocks[session.own]?.envelope.line(at: session.x(arrived)),
-            let other = session.clocks[clock]?.envelope.line(at: session.x(arrived))
+        guard let session = sessions[name], let own = session.ownClock?.envelope.line(at: session.x(arrived)),
+            let other = session[clock]?.envelope.line(at: session.x(arrived))
         else { return nil }
         return (own.value - other.value, 1e6 * (own.slope - other.slope))
     }
 
     /// The gauges for a status: offset and drift by clock, of the session seen last.
     package func gauges(at arrived: Int64) -> [String: Double] {
-        guard let (name, session) = sessions.max(by: { ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key) }) else { return [:] }
+        guard let (name, session) = sessions.newest else { return [:] }
         var gauges: [String: Double] = corrected > 0 ? ["clockCorrected": Double(corrected)] : [:]
-        for clock in session.clocks.keys where clock != session.own {
+        for (clock, _) in session.others {
             guard let (offset, drift) = difference(of: clock, session: name, at: arrived) else { continue }
             gauges["clockOffset.\(clock.prefix(64))"] = offset
             gauges["clockDrift.\(clock.prefix(64))"] = drift
@@ -129,11 +121,8 @@ public struct SourceClocks: Sendable {
         return gauges
     }
 
-    private func fresh(_ arrived: Int64) -> Clock {
-        Clock(
-            envelope: LowerEnvelope(bucket: configuration.span, capacity: configuration.spans, steepest: Self.greatestDrift),
-            lastSeen: arrived
-        )
+    private func fresh() -> Clock {
+        Clock(envelope: LowerEnvelope(bucket: configuration.span, capacity: configuration.spans, steepest: Self.greatestDrift))
     }
 
     /// The greatest drift that is estimated: no working clock gains or loses more than a thousandth against another.

@@ -1,18 +1,19 @@
 import Foundation
 import Messaging
+import Statistics
 
 extension StageSettings {
     /// The endpoints that are invalid on any machine, by key: malformed, shared by two stages, or impossible to connect to.
-    public var endpointProblems: [(key: String, text: String)] {
-        var found: [(key: String, text: String)] = []
+    public var endpointProblems: [SettingsError] {
+        var found: [SettingsError] = []
         for (key, list) in endpoints.lists {
             if !(1...Self.mostEndpoints).contains(list.count) {
-                found.append(("endpoints.\(key)", "\(list.count) endpoints are not within 1…\(Self.mostEndpoints)"))
+                found.append(SettingsError("endpoints.\(key)", "\(list.count) endpoints are not within 1…\(Self.mostEndpoints)"))
             }
-            found += list.compactMap { Endpoints.malformation(of: $0) }.map { ("endpoints.\(key)", $0) }
+            found += list.compactMap { Endpoints.malformation(of: $0) }.map { SettingsError("endpoints.\(key)", $0) }
         }
         guard found.isEmpty else { return found }
-        return endpoints.lists.compactMap { key, list in unconnectable(key, list).map { ("endpoints.\(key)", $0) } } + shared
+        return endpoints.lists.compactMap { key, list in unconnectable(key, list).map { SettingsError("endpoints.\(key)", $0) } } + shared
     }
 
     private static var mostEndpoints: Int { 16 }
@@ -28,10 +29,10 @@ extension StageSettings {
     }
 
     /// Endpoints that two stages share, or that one has twice.
-    private var shared: [(key: String, text: String)] {
+    private var shared: [SettingsError] {
         let environment = ProcessInfo.processInfo.environment
         var places: [(key: String, text: String, endpoint: Endpoint)] = []
-        var found: [(key: String, text: String)] = []
+        var found: [SettingsError] = []
         for (key, list) in endpoints.lists {
             for text in list {
                 for modality in key == "extract" ? extracted : [""] {
@@ -46,7 +47,7 @@ extension StageSettings {
                         ? "\(what) is endpoints.\(other.key)' too"
                         : key == "extract" && other.text == text
                             ? "\(text) is for one extractor; {modality} makes them different" : "\(what) is listed twice"
-                    if !found.contains(where: { $0.text == problem }) { found.append(("endpoints.\(key)", problem)) }
+                    if !found.contains(where: { $0.problem == problem }) { found.append(SettingsError("endpoints.\(key)", problem)) }
                 }
             }
         }

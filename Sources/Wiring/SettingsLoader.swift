@@ -26,11 +26,11 @@ extension StageSettings {
         var reading = try reader.read(file: file, environment: environment, overrides: overrides)
         let given = reading
         reading.settings.complete { given.origin(of: $0) != .defaults }
-        let problems = reading.settings.problems.map { key, text in
+        let problems = reading.settings.problems.map { problem in
             // A conflict between settings is reported where one of them was set.
-            let places = [key] + Self.related(to: key)
+            let places = [problem.key] + Self.related(to: problem.key)
             return ConfigurationError.Problem(
-                origin: places.lazy.map { reading.origin(of: $0) }.first { $0 != .defaults } ?? .defaults, text: "\(key): \(text)")
+                origin: places.lazy.map { reading.origin(of: $0) }.first { $0 != .defaults } ?? .defaults, problem)
         }
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         return reading

@@ -4,11 +4,11 @@ import Statistics
 
 extension StageSettings {
     /// The invalid settings of the sections that every stage reads: `messaging`, `lockstep`, `endpoints`.
-    public var sharedProblems: [(key: String, text: String)] {
+    public var sharedProblems: [SettingsError] {
         messagingProblems.inSection("messaging") + lockstepProblems.inSection("lockstep") + endpointProblems
     }
 
-    private var messagingProblems: [(key: String, text: String)] {
+    private var messagingProblems: [SettingsError] {
         var problems = RangeProblems()
         problems.require("frameBytes", messaging.frameBytes, in: 1 << 16...1 << 34)
         problems.require("cutFactor", messaging.cutFactor, in: 1...64)
@@ -30,17 +30,17 @@ extension StageSettings {
     }
 
     /// Smaller queues could make stages wait for each other in a cycle.
-    private var tooSmallQueues: [(key: String, text: String)] {
+    private var tooSmallQueues: [SettingsError] {
         let least = lockstep.window.clampedMultiplying(by: 8)
         let queues = [
             ("sendQueue", messaging.sendQueue), ("receiveQueue", messaging.receiveQueue), ("waitingMessages", messaging.waitingMessages),
         ]
         return queues.filter { $0.1 < least }.map {
-            ($0.0, "\($0.1) is less than eight times lockstep.window, \(least), which lockstep wants")
+            SettingsError($0.0, "\($0.1) is less than eight times lockstep.window, \(least), which lockstep wants")
         }
     }
 
-    private var lockstepProblems: [(key: String, text: String)] {
+    private var lockstepProblems: [SettingsError] {
         var problems = RangeProblems()
         problems.require("window", lockstep.window, in: 1...1024)
         problems.require("patience", lockstep.patience, in: 1...86_400)

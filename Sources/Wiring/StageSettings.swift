@@ -1,5 +1,6 @@
 import Messaging
 import Pipeline
+import Statistics
 
 /// The part of the configuration that one executable uses. All executables read the same file; each decodes the sections it needs.
 ///
@@ -22,7 +23,7 @@ public protocol StageSettings: Codable, Sendable {
     static var whole: String? { get }
 
     /// Every invalid setting of these sections, by its dotted key.
-    var problems: [(key: String, text: String)] { get }
+    var problems: [SettingsError] { get }
 
     /// Sets values that follow from other settings and were not given.
     /// - Parameter isGiven: whether the key was set by a file, a variable or the command line.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Statistics
+import StrictJSON
 
 /// Evaluates every drift detector on streams of many small drifts, and a baseline that fires equally often at regular intervals.
 struct DriftBench: ParsableCommand {
@@ -82,7 +83,7 @@ struct DriftBench: ParsableCommand {
         return stream
     }
 
-    private func score(_ name: String, _ settings: JSONValue, _ streams: [Stream]) throws -> Score {
+    private func score(_ name: String, _ settings: JSON, _ streams: [Stream]) throws -> Score {
         var score = Score(detector: name)
         for stream in streams {
             var detector = try NamedDetector(name, settings: settings)

@@ -3,6 +3,7 @@ import Foundation
 import Learning
 import Model
 import Statistics
+import StrictJSON
 
 /// Measures the effect of simulated wrong labels or of a simulated drift on the published model, with and without the update gate.
 struct GateBench: ParsableCommand {
@@ -60,7 +61,7 @@ struct GateBench: ParsableCommand {
         let model = try MultimodalModel(configuration), learner = try OnlineLearner(model, seed: seed), start = learner.parameters.copy()
         var settings = UpdateGate.Configuration()
         settings.enabled = true
-        try settings.merge(try JSONDecoder().decode(JSONValue.self, from: Data(gate.utf8)))
+        try settings.merge(try JSONDecoder().decode(JSON.self, from: Data(gate.utf8)))
         let updateGate = try UpdateGate(settings, model, frozen: start, serving: start, random: RandomSource(seed: seed))
         let rules = rule.isEmpty ? [] : [try JSONDecoder().decode(TriggerRule.self, from: Data(rule.utf8))]
         var triggered = try TriggeredLearning(rules, model, frozen: start, seed: seed)
@@ -80,7 +81,7 @@ struct GateBench: ParsableCommand {
             updateGate.observe(labelled, candidate: learner.servingParameters)
             let outcome = try learner.learn(labelled)
             try ungated.learn(labelled)
-            triggered.observe(outcome, of: labelled, learner, good: updateGate.serving, at: Int64(index) * 1_000_000_000)
+            triggered.observe(outcome, of: labelled, learner, good: updateGate.serving, at: Int64(nanosecondsIn: Double(index)))
             guard index % 8 == 7 else { continue }
             scheduled.assign(from: ungated.servingParameters)
             decisions[segment][updateGate.decide(learner).decision, default: 0] += 1
@@ -88,7 +89,7 @@ struct GateBench: ParsableCommand {
         guard ledger, seed == 1 else { return }
         for entry in triggered.ledger.entries where entry.verdict != .quiet {
             print(
-                "moment \(entry.time / 1_000_000_000): \(entry.rule) \(entry.verdict.rawValue), \(entry.action.rawValue) "
+                "moment \(Int(Double(secondsIn: entry.time))): \(entry.rule) \(entry.verdict.rawValue), \(entry.action.rawValue) "
                     + "\(entry.note ?? ""), cost \(entry.cost ?? 0), "
                     + String(format: "loss %.3f → %.3f", entry.before ?? 0, entry.after ?? 0))
         }

@@ -3,6 +3,7 @@ import Evaluation
 import Foundation
 import Learning
 import Statistics
+import StrictJSON
 import Wiring
 
 /// Class-incremental learning of digits, two at a time, in one pass: measures the accuracy on all digits at the end.
@@ -50,8 +51,8 @@ struct SplitMNIST: ParsableCommand {
     private static let batch = 10
 
     /// The settings of the papers: as many matched rows as replayed rows, and the recent classes are those of the batch.
-    private static func settings(of strategy: String, replayed: Int) -> JSONValue {
-        var settings: [String: JSONValue] = [:]
+    private static func settings(of strategy: String, replayed: Int) -> JSON {
+        var settings: [String: JSON] = [:]
         if strategy.hasPrefix("der") { settings["match_rows"] = .integer(replayed) }
         if strategy.hasSuffix("ace") { settings["window"] = 1 }
         if strategy == "lwf" { settings["distill_weight"] = 1 }

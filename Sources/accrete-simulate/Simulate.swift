@@ -5,6 +5,7 @@ import Foundation
 import Launch
 import Playback
 import Signals
+import Statistics
 
 /// Publishes a simulated AR session, generated from a seed, in the same way as the readings of sensors.
 @main struct Simulate: StageCommand {
@@ -42,7 +43,7 @@ struct SimulatedSession: Sequence, IteratorProtocol {
     private var remaining: Int?
     private var events: ArraySlice<SessionEvent> = []
 
-    init(seed: UInt64, _ world: Simulator.Configuration, moments: Int) throws(SettingProblem) {
+    init(seed: UInt64, _ world: Simulator.Configuration, moments: Int) throws(SettingsError) {
         simulator = try Simulator(seed: seed, world)
         remaining = moments > 0 ? moments : nil
     }

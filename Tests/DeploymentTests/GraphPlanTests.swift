@@ -57,7 +57,7 @@ struct GraphPlanTests {
     }
 
     @Test func aReplayUsesPrivateSocketsUnlessEndpointsAreConfigured() throws {
-        try makeDirectory(folder.path("session"))
+        try makeDirectory(at: folder.path("session"))
         try replaceFile(at: folder.path("session/session.jsonl"), with: "{\"t\": 1, \"session\": \"a\", \"cut\": true}\n")
         let source = GraphPlan.Source.session(folder.path("session"))
         #expect(try plan([], source: source).settings.endpoints == .isolated(process: getpid()))
@@ -68,7 +68,7 @@ struct GraphPlanTests {
     }
 
     @Test func anUnfinishedRunIsContinuedAndOtherContentsOfItsFileAreIgnored() throws {
-        try makeDirectory(folder.path("run"))
+        try makeDirectory(at: folder.path("run"))
         let first = try plan([])
         try first.begin()
         #expect(try plan([]).settings.learn.run == first.settings.learn.run)

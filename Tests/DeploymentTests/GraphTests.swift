@@ -2,6 +2,7 @@ import Deployment
 import FilesTesting
 import Foundation
 import Statistics
+import StrictJSON
 import Testing
 
 /// The whole graph as its users run it: real processes, real sockets.
@@ -18,7 +19,7 @@ struct GraphTests {
             #expect(result.status == 0, "\(result.output)")
             reports.append(try Graph.report(folder.path("report.json")))
         }
-        let written = try JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: URL(fileURLWithPath: folder.path("report.json"))))
+        let written = try JSONDecoder().decode(JSON.self, from: Data(contentsOf: URL(fileURLWithPath: folder.path("report.json"))))
         #expect(try JSONSchema(path: Graph.root + "/schemas/report.schema.json").problems(written) == [])
         #expect(reports[0].sha256 == reports[1].sha256 && reports[0].sha256.count == 64)
         #expect(reports[0].moments == 40 && reports[0].drops.values.allSatisfy(\.isEmpty) && reports[0].setAside == 0)

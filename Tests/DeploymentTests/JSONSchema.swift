@@ -1,19 +1,20 @@
 import Foundation
 import Statistics
+import StrictJSON
 
 /// As much of JSON Schema 2020-12 as our schemas use: `type`, `enum`, `pattern`, `minimum`, `maximum`, `required`, `properties`,
 /// `additionalProperties`, and `$ref` within the document.
 struct JSONSchema {
-    private let root: JSONValue
+    private let root: JSON
 
     init(path: String) throws {
-        root = try JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+        root = try JSONDecoder().decode(JSON.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
     }
 
     /// The parts of `value` that the schema does not allow, each with its path.
-    func problems(_ value: JSONValue) -> [String] { problems(value, by: root, at: "") }
+    func problems(_ value: JSON) -> [String] { problems(value, by: root, at: "") }
 
-    private func problems(_ value: JSONValue, by schema: JSONValue, at place: String) -> [String] {
+    private func problems(_ value: JSON, by schema: JSON, at place: String) -> [String] {
         if schema == .bool(false) { return ["\(place) is unknown"] }
         var found: [String] = []
         if case .string(let reference) = schema["$ref"] {
@@ -31,9 +32,9 @@ struct JSONSchema {
         {
             found.append("\(place) does not match \(pattern)")
         }
-        if let number = value.number {
-            if let least = schema["minimum"]?.number, number < least { found.append("\(place) is below \(least)") }
-            if let greatest = schema["maximum"]?.number, number > greatest { found.append("\(place) is above \(greatest)") }
+        if let number = value.double {
+            if let least = schema["minimum"]?.double, number < least { found.append("\(place) is below \(least)") }
+            if let greatest = schema["maximum"]?.double, number > greatest { found.append("\(place) is above \(greatest)") }
         }
         guard case .object(let members) = value else { return found }
         if case .array(let names) = schema["required"] {
@@ -49,24 +50,12 @@ struct JSONSchema {
     }
 
     /// A reference without a target allows nothing.
-    private func resolve(_ reference: String) -> JSONValue {
+    private func resolve(_ reference: String) -> JSON {
         reference.split(separator: "/").dropFirst().reduce(root) { $0[String($1)] ?? .bool(false) }
     }
 }
 
-extension JSONValue {
-    subscript(name: String) -> JSONValue? {
-        if case .object(let members) = self { members[name] } else { nil }
-    }
-
-    fileprivate var number: Double? {
-        switch self {
-        case .integer(let value): Double(value)
-        case .number(let value): value
-        default: nil
-        }
-    }
-
+extension JSON {
     fileprivate func isOf(_ type: String) -> Bool {
         switch self {
         case .null: type == "null"

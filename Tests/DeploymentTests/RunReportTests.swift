@@ -2,6 +2,7 @@ import Configuration
 import Foundation
 import Schema
 import Statistics
+import StrictJSON
 import Testing
 @testable import Deployment
 
@@ -17,8 +18,8 @@ struct RunReportTests {
         schema = try JSONSchema(path: Graph.root + "/schemas/report.schema.json")
     }
 
-    private func value(_ report: RunReport) throws -> JSONValue {
-        try JSONDecoder().decode(JSONValue.self, from: Data(report.json.utf8))
+    private func value(_ report: RunReport) throws -> JSON {
+        try JSONDecoder().decode(JSON.self, from: Data(report.json.utf8))
     }
 
     /// The record of a run with a scored moment, a drop, a gap, an update and all latencies.
@@ -138,8 +139,8 @@ struct RunReportTests {
         full.nothingLearned = .init(why: "no readings were received", came: 0)
         let report = try value(full)
         let root = try JSONDecoder().decode(
-            JSONValue.self, from: Data(contentsOf: URL(fileURLWithPath: Graph.root + "/schemas/report.schema.json")))
-        func keys(_ value: JSONValue?) -> Set<String> { if case .object(let members) = value { Set(members.keys) } else { [] } }
+            JSON.self, from: Data(contentsOf: URL(fileURLWithPath: Graph.root + "/schemas/report.schema.json")))
+        func keys(_ value: JSON?) -> Set<String> { if case .object(let members) = value { Set(members.keys) } else { [] } }
         #expect(keys(report) == keys(root["properties"]))
         #expect(keys(report["metrics"]) == keys(root["$defs"]?["metrics"]?["properties"]))
         #expect(keys(report["metrics"]?["masked"]) == ["image", "text"])

@@ -34,6 +34,7 @@ struct DirectoryLockTests {
         ] {
             let refusal = #expect(throws: FileError.self) { _ = try DirectoryLock(folder.path(path)) }
             #expect(refusal?.description == "\(folder.path(path)) cannot be written: \(why)")
+            #expect(#expect(throws: FileError.self) { try prepareDirectory(at: folder.path(path)) } == refusal)
         }
     }
 }

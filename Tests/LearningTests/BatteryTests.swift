@@ -1,6 +1,7 @@
 import Foundation
 import Model
 import Statistics
+import StrictJSON
 import Tensors
 import Testing
 @testable import Learning
@@ -20,7 +21,7 @@ import Testing
             change(&self)
         }
 
-        mutating func act(_ action: TriggerRule.Action, on detector: String = "EveryN", _ settings: JSONValue = ["every": 50]) {
+        mutating func act(_ action: TriggerRule.Action, on detector: String = "EveryN", _ settings: JSON = ["every": 50]) {
             var rule = TriggerRule()
             (rule.signal, rule.detector, rule.detectorSettings, rule.action, rule.cooldownSeconds) = ("loss", detector, settings, action, 0)
             rule.amount = 2
@@ -83,7 +84,7 @@ import Testing
         func expect(_ other: Run) throws {
             #expect(Array(learner.parameters.values) == Array(other.learner.parameters.values))
             #expect(learner.state.tensors == other.learner.state.tensors && triggered.ledger == other.triggered.ledger)
-            let progress = [learner, other.learner].map { JSONValue(encoding: $0.state.progress) }
+            let progress = [learner, other.learner].map { JSON(encoding: $0.state.progress) }
             #expect(progress[0] == progress[1])
         }
     }

@@ -1,5 +1,6 @@
 import Learning
 import Statistics
+import StrictJSON
 import Testing
 
 /// Two features around one of three corners, by label.
@@ -12,7 +13,7 @@ private func cornerStream(_ count: Int, labels: [Int], seed: UInt64) -> [Classif
     }
 }
 
-private func learner(_ name: String, _ settings: JSONValue = [:], seed: UInt64 = 1) throws -> ClassifierLearner {
+private func learner(_ name: String, _ settings: JSON = [:], seed: UInt64 = 1) throws -> ClassifierLearner {
     var learning = ClassifierLearner.Configuration()
     (learning.strategy, learning.strategySettings, learning.optimizerSettings) = (name, settings, ["learning_rate": 0.01])
     return try ClassifierLearner(ClassifierNetwork(features: 2, hidden: [16], classes: 3), learning, seed: seed)

@@ -1,6 +1,7 @@
 import Foundation
 import Model
 import Statistics
+import StrictJSON
 import Tensors
 import Testing
 @testable import Learning
@@ -8,7 +9,7 @@ import Testing
 /// Numbers that are not finite enter nothing that outlives a step, and what a learner remembers can always be written down.
 @Suite struct NonFiniteTests {
     private func learner(
-        _ strategy: String, replay: String = "loss", optimizer: String = "adam", settings: JSONValue = ["learning_rate": 0.003]
+        _ strategy: String, replay: String = "loss", optimizer: String = "adam", settings: JSON = ["learning_rate": 0.003]
     ) throws -> OnlineLearner {
         var learning = OnlineLearner.Configuration()
         (learning.strategy, learning.replay, learning.replayed, learning.languageRows, learning.memory) = (strategy, replay, 3, 1, 20)

@@ -1,6 +1,7 @@
 import CAllocations
 import Foundation
 import Statistics
+import StrictJSON
 import Tensors
 import Testing
 @testable import Learning
@@ -30,7 +31,7 @@ private struct Toy {
         return zip(weights.values, target).reduce(0) { $0 + 0.5 * Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
     }
 
-    func optimizer(_ name: String, _ settings: JSONValue = [:], team: Team = .solo) throws -> Optimizer {
+    func optimizer(_ name: String, _ settings: JSON = [:], team: Team = .solo) throws -> Optimizer {
         Optimizer(try updateRule(name, settings: settings), parameters: weights, gradients: gradients, team: team)
     }
 }
@@ -92,7 +93,7 @@ private struct Toy {
         struct Golden: Decodable {
             struct Case: Decodable {
                 let optimizer: String
-                let settings: JSONValue
+                let settings: JSON
                 let weights: [String: [Float]]
             }
             let shapes: [String: [Int]]
@@ -272,14 +273,14 @@ private struct Toy {
             ("adam", ["momentum": 0.9]), ("adam", ["beta1": 1]), ("nesterov", ["momentum": 0]), ("sgd", ["learning_rate": -1]),
             ("lamb", ["decoupled": true]), ("adam", ["schedule": ["shape": "square"]]), ("adam", ["schedule": ["steps": 3]]),
             ("adam", ["schedule": ["shape": "cosine", "total_steps": 5, "warmup_steps": 5]]), ("rmsprop", [:]),
-        ] as [(String, JSONValue)])
-    func refusesSettingsThatMakeNoSense(_ name: String, _ settings: JSONValue) {
+        ] as [(String, JSON)])
+    func refusesSettingsThatMakeNoSense(_ name: String, _ settings: JSON) {
         #expect(throws: SettingsError.self) { try updateRule(name, settings: settings) }
     }
 }
 
 @Suite struct ScheduleTests {
-    private func shares(_ settings: JSONValue, at steps: [Int]) throws -> [Double] {
+    private func shares(_ settings: JSON, at steps: [Int]) throws -> [Double] {
         let schedule = try Schedule(settings)
         return steps.map { (schedule.share(at: $0) * 1e9).rounded() / 1e9 }
     }

@@ -1,6 +1,7 @@
 import Foundation
 import Learning
 import Statistics
+import StrictJSON
 import Testing
 
 private func buffer(_ policy: String, capacity: Int = 50, byteCapacity: Int = .max, seed: UInt64 = 1) throws -> ReplayBuffer<Int> {
@@ -119,7 +120,7 @@ private func buffer(_ policy: String, capacity: Int = 50, byteCapacity: Int = .m
     @Test func aForgedStateIsRefused() throws {
         var buffer = try buffer("reservoir", capacity: 5)
         for number in 0..<5 { buffer.add(number) }
-        var state = try JSONDecoder().decode([String: JSONValue].self, from: JSONEncoder().encode(buffer))
+        var state = try JSONDecoder().decode([String: JSON].self, from: JSONEncoder().encode(buffer))
         state["capacity"] = 3
         let forged = try JSONEncoder().encode(state)
         #expect(throws: DecodingError.self) { try JSONDecoder().decode(ReplayBuffer<Int>.self, from: forged) }

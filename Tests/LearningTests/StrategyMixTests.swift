@@ -1,6 +1,7 @@
 import Foundation
 import Model
 import Statistics
+import StrictJSON
 import Tensors
 import Testing
 @testable import Learning
@@ -110,7 +111,7 @@ import Testing
 
     /// The cross entropy of new rows is over recent classes only: the logits of the others are not reduced.
     @Test func classesThatDidNotComeLatelyAreNotPushedDown() throws {
-        func moved(_ strategy: String, _ settings: JSONValue = [:]) throws -> [Bool] {
+        func moved(_ strategy: String, _ settings: JSON = [:]) throws -> [Bool] {
             var learning = OnlineLearner.Configuration()
             (learning.strategy, learning.strategySettings, learning.replayed) = (strategy, settings, 0)
             (learning.optimizer, learning.optimizerSettings) = ("sgd", ["learning_rate": 0.1])
@@ -131,7 +132,7 @@ import Testing
         }
     }
 
-    private func parameters(_ strategy: String, _ settings: JSONValue = [:]) throws -> [Float] {
+    private func parameters(_ strategy: String, _ settings: JSON = [:]) throws -> [Float] {
         var learning = OnlineLearner.Configuration()
         (learning.strategy, learning.strategySettings, learning.replayed, learning.memory) = (strategy, settings, 3, 20)
         (learning.languageRows, learning.consolidateEvery) = (1, 10)
@@ -157,8 +158,8 @@ import Testing
         arguments: [
             ("er", ["memory": 5]), ("ewc", ["elastic_strength": -1]), ("der++", ["match_rows": 5000]), ("mir", ["candidates": 65]),
             ("er-ace", ["window": 0]), ("er", ["scope": "tail"]), ("der++, hope", [:]),
-        ] as [(String, JSONValue)])
-    func whatMakesNoSenseIsRefused(_ names: String, _ settings: JSONValue) {
+        ] as [(String, JSON)])
+    func whatMakesNoSenseIsRefused(_ names: String, _ settings: JSON) {
         #expect(throws: SettingsError.self) { try StrategyMix(named: names, settings: settings) }
     }
 
@@ -172,7 +173,7 @@ import Testing
         let moments = TwoSenses.moments(60, seed: 4), whole = try learner("ewc, lwf")
         for moment in moments.prefix(35) { try whole.learn(moment) }
         let coded = try JSONEncoder().encode(whole.state.progress)
-        guard case .object(var progress) = try JSONDecoder().decode(JSONValue.self, from: coded),
+        guard case .object(var progress) = try JSONDecoder().decode(JSON.self, from: coded),
             case .object(let saved)? = progress.removeValue(forKey: "strategies")
         else { return #expect(Bool(false), "no strategies in \(whole.state.progress)") }
         (progress["consolidation"], progress["hasTeacher"]) = (saved["ewc"], true)
@@ -185,7 +186,7 @@ import Testing
         let copy = try OnlineLearner(whole.model, whole.configuration, parameters: whole.parameters.copy(), random: RandomSource(seed: 0))
         try copy.restore(
             .init(
-                progress: JSONDecoder().decode(OnlineLearner.State.Progress.self, from: JSONEncoder().encode(JSONValue.object(progress))),
+                progress: JSONDecoder().decode(OnlineLearner.State.Progress.self, from: JSONEncoder().encode(JSON.object(progress))),
                 tensors: tensors))
         for moment in moments.suffix(25) {
             try whole.learn(moment)
@@ -196,7 +197,7 @@ import Testing
 
     @Test func aStateOfStrategiesThatMakesNoSenseIsRefused() throws {
         let whole = try learner("ewc, er-ace"), state = whole.state
-        let broken: [(String, JSONValue)] = [
+        let broken: [(String, JSON)] = [
             ("ewc", ["samples": -1, "isAnchored": true]), ("ewc", [:]), ("er-ace", ["recent": "all"]),
         ]
         for (name, progress) in broken {

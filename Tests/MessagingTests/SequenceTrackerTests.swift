@@ -54,10 +54,11 @@ struct SequenceTrackerTests {
         for name in ["a", "b", "c", "d"] { #expect(try tracker.accept(Stamp(from: name, sequence: 7), on: topic)) }
         #expect(try tracker.accept(Stamp(from: "a", sequence: 8), on: topic))
         #expect(try tracker.accept(Stamp(from: "e", sequence: 1), on: topic))
-        // b and c were used least recently and are new again; a and d are known.
+        // b was used least recently and is new again, in place of c; a and d are known.
         #expect(try tracker.accept(Stamp(from: "b", sequence: 2), on: topic))
         #expect(throws: Refusal.self) { try tracker.accept(Stamp(from: "a", sequence: 5), on: topic) }
         #expect(throws: Refusal.self) { try tracker.accept(Stamp(from: "d", sequence: 5), on: topic) }
+        #expect(try tracker.accept(Stamp(from: "c", sequence: 1), on: topic))
         for session in 1...10_000 { #expect(try tracker.accept(Stamp(from: "x", sequence: 1), on: "cut.\(session)/")) }
         #expect(tracker.gaps.isEmpty)
     }

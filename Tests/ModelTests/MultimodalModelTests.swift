@@ -1,5 +1,6 @@
 import Foundation
 import Model
+import Statistics
 import Tensors
 import TensorsTesting
 import Testing
@@ -95,7 +96,7 @@ import Testing
     private func refuses(_ key: String, _ change: (inout MultimodalConfiguration) -> Void) throws {
         var configuration = MultimodalConfiguration()
         change(&configuration)
-        let problem = #expect(throws: ConfigurationProblem.self) { try configuration.validate() }
+        let problem = #expect(throws: SettingsError.self) { try configuration.validate() }
         #expect(problem?.key == key)
     }
 

@@ -1,5 +1,6 @@
 import Pipeline
 import Statistics
+import StrictJSON
 import Testing
 
 struct ConfigurationReaderTests {
@@ -19,7 +20,7 @@ struct ConfigurationReaderTests {
         var name = ""
         var parts = [Part()]
         var words: [String] = []
-        var more: JSONValue = .object([:])
+        var more: JSON = .object([:])
     }
 
     private func problems(_ yaml: String, overrides: [String] = []) -> [String] {

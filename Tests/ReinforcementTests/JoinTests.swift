@@ -90,6 +90,14 @@ import Testing
         #expect(join.insert(.init(id: made("a", 1).id, session: "a", reward: 1), at: 1) == nil)
         #expect(join.settle(at: 1).map(\.reward) == [1])
         #expect(join.insert(made("a", 4), at: 2) == nil)
+        // Of the settled, the newest four are known.
+        for ordinal in 2...5 {
+            if ordinal == 5 { #expect(join.insert(made("a", 5), at: 2) == nil) }
+            #expect(join.insert(.init(id: made("a", UInt64(ordinal)).id, session: "a", reward: 1, ending: .truncated), at: 3) == nil)
+            #expect(join.settle(at: 3).count == 1)
+        }
+        let again = (1...5).map { join.insert(.init(id: made("a", UInt64($0)).id, session: "a", reward: 1), at: 4) }
+        #expect(again == [.orphanFeedback] + Array(repeating: .duplicateFeedback, count: 4))
     }
 
     /// Three steps of one session, of which the second is too old to learn from, and the end of an episode.

@@ -1,4 +1,5 @@
 import Statistics
+import StrictJSON
 import Testing
 @testable import Reinforcement
 
@@ -12,7 +13,7 @@ import Testing
             next: [x + 1, x], nextValue: 0, isTerminal: number.isMultiple(of: 5), isLast: number.isMultiple(of: 5))
     }
 
-    private func restored(_ name: String, _ actions: ActionSpace, _ settings: JSONValue, from learner: any PolicyLearner) throws
+    private func restored(_ name: String, _ actions: ActionSpace, _ settings: JSON, from learner: any PolicyLearner) throws
         -> any PolicyLearner
     {
         let again = try policyLearner(name, inputs: 2, actions: actions, settings: settings, seed: 9)
@@ -22,7 +23,7 @@ import Testing
     }
 
     @Test func ddpgKeepsItsTargetsItsMomentsAndTheNewestSteps() throws {
-        let actions = ActionSpace.controls([-1...1]), settings: JSONValue = ["memory": 30, "warmup": 4, "batch": 4, "hidden": [8]]
+        let actions = ActionSpace.controls([-1...1]), settings: JSON = ["memory": 30, "warmup": 4, "batch": 4, "hidden": [8]]
         let learner = try policyLearner("ddpg", inputs: 2, actions: actions, settings: settings, seed: 1)
         _ = learner.learn(from: (0..<47).map { step($0) })  // the memory is a ring that has come round
         let state = learner.state, again = try restored("ddpg", actions, settings, from: learner)
@@ -32,7 +33,7 @@ import Testing
     }
 
     @Test func ppoGoesOnWithItsMoments() throws {
-        let settings: JSONValue = ["batch": 20, "minibatch": 10, "hidden": [8]]
+        let settings: JSON = ["batch": 20, "minibatch": 10, "hidden": [8]]
         let learner = try policyLearner("ppo", inputs: 2, actions: .choices(2), settings: settings, seed: 1)
         _ = learner.learn(from: (0..<20).map { step($0, choice: $0 % 2) })
         let again = try restored("ppo", .choices(2), settings, from: learner)
@@ -40,7 +41,7 @@ import Testing
     }
 
     @Test func aStateThatDoesNotFitIsBegunAnew() throws {
-        let settings: JSONValue = ["memory": 30, "warmup": 4, "batch": 4, "hidden": [8]]
+        let settings: JSON = ["memory": 30, "warmup": 4, "batch": 4, "hidden": [8]]
         let learner = try policyLearner("ddpg", inputs: 2, actions: .controls([-1...1]), settings: settings, seed: 1)
         _ = learner.learn(from: (0..<10).map { step($0) })
         let fresh = try policyLearner("ddpg", inputs: 3, actions: .controls([-1...1]), settings: settings, seed: 1), before = fresh.state

@@ -1,5 +1,6 @@
 import FilesTesting
 import Foundation
+import Statistics
 import Testing
 @testable import Signals
 
@@ -15,7 +16,7 @@ import Testing
 
     @Test func anUnknownModalityIsNamed() {
         let known = modalities.map(\.key).joined(separator: ", ")
-        #expect(throws: SettingProblem(key: "modality", problem: "is 'smell', not one of \(known)")) {
+        #expect(throws: SettingsError("modality", "is 'smell', not one of \(known)")) {
             try frontend(for: "smell")
         }
     }
@@ -32,13 +33,13 @@ import Testing
 
     @Test(
         arguments: [
-            (\SignalConfiguration.image.patch, 5, "image.patch is 5, which does not divide the size 32"),
-            (\SignalConfiguration.image.size, 0, "image.size is 0, not within 1…1024"),
-            (\SignalConfiguration.image.channels, 2, "image.channels is 2, not 1 or 3"),
-            (\SignalConfiguration.audio.hop, 300, "audio.hop is 300, not within 1…256"),
-            (\SignalConfiguration.audio.bands, 0, "audio.bands is 0, not within 1…512"),
-            (\SignalConfiguration.text.maximumBytes, 0, "text.maximumBytes is 0, not within 1…16777216"),
-            (\SignalConfiguration.vector.length, 0, "vector.length is 0, not within 1…65536"),
+            (\SignalConfiguration.image.patch, 5, "setting 'image.patch': is 5, which does not divide the size 32"),
+            (\SignalConfiguration.image.size, 0, "setting 'image.size': 0 is not within 1…1024"),
+            (\SignalConfiguration.image.channels, 2, "setting 'image.channels': is 2, not 1 or 3"),
+            (\SignalConfiguration.audio.hop, 300, "setting 'audio.hop': 300 is not within 1…256"),
+            (\SignalConfiguration.audio.bands, 0, "setting 'audio.bands': 0 is not within 1…512"),
+            (\SignalConfiguration.text.maximumBytes, 0, "setting 'text.maximumBytes': 0 is not within 1…16777216"),
+            (\SignalConfiguration.vector.length, 0, "setting 'vector.length': 0 is not within 1…65536"),
         ] as [(WritableKeyPath<SignalConfiguration, Int> & Sendable, Int, String)])
     func nonsenseIsNamed(key: WritableKeyPath<SignalConfiguration, Int> & Sendable, value: Int, sentence: String) {
         var configuration = SignalConfiguration()

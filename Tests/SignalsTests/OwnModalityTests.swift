@@ -2,6 +2,7 @@ import FilesTesting
 import Foundation
 import Signals
 import Statistics
+import StrictJSON
 import Testing
 
 /// A modality of finger pressures in bytes, defined outside the library.
@@ -13,12 +14,12 @@ private struct Touch: Modality {
     struct Configuration: ModalitySettings {
         var fingers = 2
 
-        var problems: [SettingProblem] { [.unless("fingers", fingers, in: 1...10)].compactMap(\.self) }
+        var problems: [SettingsError] { [.unless("fingers", fingers, in: 1...10)].compactMap(\.self) }
     }
 
     private let fingers: Int
 
-    init(_ configuration: SignalConfiguration) throws(SettingProblem) {
+    init(_ configuration: SignalConfiguration) throws(SettingsError) {
         let own = configuration[Self.self]
         if let problem = own.problems.first { throw problem }
         fingers = own.fingers
@@ -47,10 +48,10 @@ private struct Touch: Modality {
         let features = try touch.features(of: RawReading(modality: "touch", format: "touch/u8", payload: [0, 51, 255]))
         #expect(features.values == [0, 0.2, 1] && mine["touch"]?.shape(in: configuration)?.columns == 3)
         configuration[Touch.self].fingers = 11
-        #expect(configuration.problems.map(\.description) == ["touch.fingers is 11, not within 1…10"])
+        #expect(configuration.problems.map(\.description) == ["setting 'touch.fingers': 11 is not within 1…10"])
         #expect(mine["touch"]?.shape(in: configuration) == nil)
-        #expect(throws: SettingProblem.self) { try frontend(for: "touch", configuration, from: mine) }
-        #expect(throws: SettingProblem.self) { try frontend(for: "touch", configuration) }
+        #expect(throws: SettingsError.self) { try frontend(for: "touch", configuration, from: mine) }
+        #expect(throws: SettingsError.self) { try frontend(for: "touch", configuration) }
     }
 
     @Test func itsSettingsAreASectionLikeTheOthers() throws {
@@ -58,7 +59,7 @@ private struct Touch: Modality {
         configuration[Touch.self].fingers = 5
         configuration.image.size = 16
         let coded = try JSONEncoder().encode(configuration), decoder = JSONDecoder()
-        guard case .object(let sections) = try decoder.decode(JSONValue.self, from: coded) else {
+        guard case .object(let sections) = try decoder.decode(JSON.self, from: coded) else {
             Issue.record("not an object")
             return
         }

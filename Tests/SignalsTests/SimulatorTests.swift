@@ -1,4 +1,5 @@
 import Foundation
+import Statistics
 import Testing
 @testable import Signals
 
@@ -125,7 +126,7 @@ import Testing
     @Test func nonsenseIsNamed() {
         var configuration = Simulator.Configuration()
         configuration.longestMoment = 0.1
-        #expect(throws: SettingProblem(key: "longestMoment", problem: "is 0.1, not within 0.5…60.0")) {
+        #expect(throws: SettingsError("longestMoment", "0.1 is not within 0.5…60.0")) {
             try Simulator(seed: 1, configuration)
         }
     }

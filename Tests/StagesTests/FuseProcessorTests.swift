@@ -5,6 +5,7 @@ import Model
 import Pipeline
 import PipelineTesting
 import Schema
+import Statistics
 import Testing
 @testable import Configuration
 @testable import Fuse
@@ -154,7 +155,7 @@ struct FuseProcessorTests {
         #expect(event.moment.senses.map(\.modality) == ["image", "sentence", "text"] && event.moment.senses.allSatisfy(\.present))
         #expect(try #require(predictions(outputs).first).weights.keys.contains("sentence"))
         settings.model.senses[1].columns = 17
-        #expect(throws: ConfigurationProblem.self) { try FuseProcessor(settings, clock: MonotonicClock()) }
+        #expect(throws: SettingsError.self) { try FuseProcessor(settings, clock: MonotonicClock()) }
     }
 
     @Test func whatHasWaitedTooLongIsShedAndCounted() throws {

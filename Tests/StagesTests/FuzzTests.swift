@@ -49,7 +49,7 @@ struct FuzzTests {
         let environment = ProcessInfo.processInfo.environment
         let seed = environment["ACCRETE_FUZZ_SEED"].flatMap { UInt64($0) } ?? 1
         let trace = environment["ACCRETE_FUZZ_TRACE"].map { "\($0)-\(kind.rawValue)" }
-        let problems = kind.settings.problems.map(\.text)
+        let problems = kind.settings.problems.map(\.problem)
         #expect(problems.isEmpty, "\(problems)")
         let limit = environment["ACCRETE_FUZZ_MESSAGES"].flatMap { Int($0) } ?? Self.messages
         var taken: [String: Int] = [:], sent = 0, life: UInt64 = 0

@@ -7,6 +7,7 @@ import Pipeline
 import PipelineTesting
 import Schema
 import Signals
+import Statistics
 import Tensors
 import Testing
 import Tokenization
@@ -92,6 +93,6 @@ struct GPT2StartTests {
             of: RawReading(modality: "text", format: "text/utf-8", payload: Array("né".utf8)))
         #expect(features.values == Array("né".utf8).map(Float.init))
         configuration.text.tokenizer = "/none"
-        #expect(throws: SettingProblem.self) { try TextModality(configuration) }
+        #expect(throws: SettingsError.self) { try TextModality(configuration) }
     }
 }

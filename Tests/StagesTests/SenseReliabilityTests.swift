@@ -39,7 +39,7 @@ struct SenseReliabilityTests {
         var tracker = ReliabilityTracker(FuseSettings())
         var covered = 0, open = 0, episodes = 0
         for (index, moment) in moments.enumerated() {
-            let judgement = tracker.judge(moment.input, session: "table", ordinal: UInt64(index + 1))
+            let judgement = tracker.judge(moment.input, session: "table")
             (covered, open) = moment.camera == .covered ? (covered + 1, 0) : moment.camera == .open ? (0, open + 1) : (0, 0)
             if covered == 1 { episodes += 1 }
             if covered >= 6 { #expect(judgement.muted == ["image"], "covered for \(covered), seed \(seed)") }
@@ -53,7 +53,7 @@ struct SenseReliabilityTests {
         world.firstDropout = 1_000_000
         var tracker = ReliabilityTracker(FuseSettings())
         for (index, moment) in try moments(900, world: world).enumerated() {
-            let judgement = tracker.judge(moment.input, session: "table", ordinal: UInt64(index + 1))
+            let judgement = tracker.judge(moment.input, session: "table")
             #expect(judgement.muted.isEmpty, "moment \(index): \(judgement.reliability)")
         }
     }
@@ -69,7 +69,7 @@ struct SenseReliabilityTests {
         let input = MomentInput(text: [1, 2, 3], senses: ["image": SenseInput(rows: 1, columns: 2, values: [0, 1])])
         var muted: [Int] = []
         for moment in 0..<400 {
-            if tracker.judge(input, session: "a", ordinal: UInt64(moment + 1)).muted == ["image"] { muted.append(moment) }
+            if tracker.judge(input, session: "a").muted == ["image"] { muted.append(moment) }
             let noise = Float(random.uniform(in: -0.1..<0.1))
             tracker.learn(
                 opinions(["image": (150..<250).contains(moment) ? 0.05 : 0.8 + noise, "text": 0.5 - noise]), label: 0, classes: 10,
@@ -83,7 +83,7 @@ struct SenseReliabilityTests {
         var tracker = ReliabilityTracker(FuseSettings())
         let input = MomentInput(text: [1, 2, 3], senses: ["image": SenseInput(rows: 1, columns: 2, values: [0, 1])])
         for moment in 0..<300 {
-            #expect(tracker.judge(input, session: "a", ordinal: UInt64(moment + 1)).muted.isEmpty)
+            #expect(tracker.judge(input, session: "a").muted.isEmpty)
             let sure: Float = moment < 150 ? 0.8 : 0.1
             tracker.learn(opinions(["image": sure, "text": sure]), label: 0, classes: 10, session: "a")
         }
@@ -95,14 +95,14 @@ struct SenseReliabilityTests {
         var tracker = ReliabilityTracker(settings)
         let dark = MomentInput(senses: ["image": SenseInput(rows: 1, columns: 2, values: [0, 0], validity: 0)])
         for moment in 0..<50 {
-            let judgement = tracker.judge(dark, session: "a", ordinal: UInt64(moment + 1))
+            let judgement = tracker.judge(dark, session: "a")
             #expect(judgement.muted.isEmpty)
             if moment == 49 { #expect(judgement.reliability["image"]! < 0.1) }
         }
         var both = dark
         both.text = [1]
-        #expect(tracker.judge(both, session: "a", ordinal: 51).muted == ["image"])
-        #expect(tracker.judge(both, session: "b", ordinal: 52).muted.isEmpty)
+        #expect(tracker.judge(both, session: "a").muted == ["image"])
+        #expect(tracker.judge(both, session: "b").muted.isEmpty)
         settings.reliability.mutes = false
         #expect(settings.reliability.problems.isEmpty)
     }

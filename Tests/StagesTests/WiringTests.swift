@@ -33,7 +33,7 @@ struct WiringTests {
                 && limits.waitingBytes == 256 << 20)
         #expect(limits.parts == 9)
         settings.messaging.sendQueue = 255
-        #expect(settings.problems.map(\.text) == ["255 is less than eight times lockstep.window, 256, which lockstep wants"])
+        #expect(settings.problems.map(\.problem) == ["255 is less than eight times lockstep.window, 256, which lockstep wants"])
         settings.mode = .live
         #expect(settings.problems.isEmpty)
     }

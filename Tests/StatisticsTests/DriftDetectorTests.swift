@@ -1,13 +1,14 @@
 import FilesTesting
 import Foundation
 import Statistics
+import StrictJSON
 import Testing
 
 private let fixture = URL(filePath: SharedData.path("fixtures/drift"))
 
 private struct Fixture: Decodable {
     struct Detection: Decodable {
-        let settings: JSONValue
+        let settings: JSON
         let at: [Int]
     }
 
@@ -42,7 +43,7 @@ private func firings(_ detector: inout NamedDetector, on stream: [Double]) -> [I
     @Test func agreesWithRiverAwayFromTheDefaults() throws {
         struct Case: Decodable {
             let detector: String
-            let settings: JSONValue
+            let settings: JSON
             let numbers: [Double]
             let at: [Int]
         }
@@ -132,7 +133,7 @@ private func firings(_ detector: inout NamedDetector, on stream: [Double]) -> [I
 
     @Test func anEmptyObjectAmongTheDefaultsStandsForAnything() throws {
         struct Open: Settings {
-            var inner: JSONValue = [:]
+            var inner: JSON = [:]
             func validate() throws(SettingsError) {}
         }
         #expect(try Open(["inner": ["rate": 0.5]]).inner == ["rate": 0.5])

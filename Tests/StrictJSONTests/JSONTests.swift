@@ -1,3 +1,4 @@
+import Foundation
 import StrictJSON
 import Testing
 
@@ -50,4 +51,22 @@ func brokenTextIsRefusedWithItsPlace(text: String, offset: Int, problem: String)
         }
     }
     #expect(keys == 2)
+}
+
+@Test func everyCoderStoresAValueAsItIs() throws {
+    let value: JSON = [
+        "none": .null, "yes": true, "count": .integer(.max), "half": 0.5, "path": "a/b", "many": [1, "2", []], "inner": ["x": -3],
+    ]
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let data = try encoder.encode(value)
+    #expect(
+        String(decoding: data, as: UTF8.self)
+            == #"{"count":9223372036854775807,"half":0.5,"inner":{"x":-3},"many":[1,"2",[]],"none":null,"path":"a\/b","yes":true}"#)
+    #expect(try JSONDecoder().decode(JSON.self, from: data) == value)
+}
+
+@Test func aDescriptionIsShortTextAndKnowsWhatJSONCannotSay() {
+    #expect(JSON.object(["b": .number(2), "a": .string("x/y")]).description == #"{"a":"x/y","b":2}"#)
+    #expect(JSON.number(.nan).description == "a number that JSON cannot represent")
 }

@@ -38,18 +38,18 @@ public struct AnswerSettings: Codable, Sendable, Equatable {
     package func answers(_ kind: CutKind) -> Bool { Self.kinds.contains { $0.value == kind && after.contains($0.key) } }
 
     /// Every invalid setting, by key.
-    var problems: [(key: String, text: String)] {
+    var problems: [SettingsError] {
         var found = after.filter { name in !Self.kinds.contains { $0.key == name } }.map { name in
-            ("after", "'\(name)' is none of \(Self.kinds.map(\.key).joined(separator: ", "))")
+            SettingsError("after", "'\(name)' is none of \(Self.kinds.map(\.key).joined(separator: ", "))")
         }
         for (key, value, limit) in [
             ("maximumTokens", maximumTokens, 1 << 20), ("tokensPerTick", tokensPerTick, 1 << 20),
             ("maximumWaiting", maximumWaiting, 100_000),
         ]
         where !(1...limit).contains(value) {
-            found.append((key, "\(value) is not within 1…\(limit)"))
+            found.append(SettingsError(key, "\(value) is not within 1…\(limit)"))
         }
-        if let problem = sampling.problem { found.append((problem.key, problem.sentence)) }
+        if let problem = sampling.problem { found.append(problem) }
         return found
     }
 }

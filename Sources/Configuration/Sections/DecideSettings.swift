@@ -1,6 +1,7 @@
 import Foundation
 import Reinforcement
 import Statistics
+import StrictJSON
 
 /// Whether and how a policy decides on moments, and how feedback is joined to its decision.
 public struct DecideSettings: Codable, Sendable, Equatable {
@@ -15,7 +16,7 @@ public struct DecideSettings: Codable, Sendable, Equatable {
     /// ppo, ddpg, bandit or fixed; empty: nothing is decided.
     public var policy = ""
     /// Overrides of the policy's default settings.
-    public var settings: JSONValue = .object([:])
+    public var settings: JSON = .object([:])
     /// The number of choices; 0 where the policy sets controls or writes text.
     public var choices = 0
     /// Whether the policy's decisions are generated answers; `answer` sets when and how they are generated.
@@ -63,7 +64,7 @@ public struct DecideSettings: Codable, Sendable, Equatable {
     /// The settings for joining feedback to decisions.
     package var join: DecisionJoin.Configuration {
         var join = DecisionJoin.Configuration()
-        join.window = Int64(clamping: window * 1e9)
+        join.window = Int64(nanosecondsIn: window)
         join.defaultReward = defaultReward
         join.maximumOpen = maximumOpen
         join.maximumRemembered = maximumRemembered
@@ -74,9 +75,11 @@ public struct DecideSettings: Codable, Sendable, Equatable {
 
 extension GraphSettings {
     /// Invalid settings of decisions, by key.
-    var decideProblems: [(key: String, text: String)] {
-        var found: [(key: String, text: String)] = []
-        func require(_ condition: Bool, _ key: String, _ text: String) { if !condition { found.append(("decide.\(key)", text)) } }
+    var decideProblems: [SettingsError] {
+        var found: [SettingsError] = []
+        func require(_ condition: Bool, _ key: String, _ text: String) {
+            if !condition { found.append(SettingsError("decide.\(key)", text)) }
+        }
         let d = decide
         require((0...1024).contains(d.choices), "choices", "\(d.choices) is not within 0…1024")
         require(d.controls.count <= 64, "controls", "\(d.controls.count) are more than 64")
@@ -110,7 +113,7 @@ extension GraphSettings {
         let bytes = policyBytes, limit = GraphMemory(self).limit
         guard bytes <= Double(limit) else {
             return [
-                (
+                SettingsError(
                     "decide.settings",
                     "the policy takes \(GraphMemory.megabytes(Int(clamping: bytes))), and there are \(GraphMemory.megabytes(limit))"
                 )
@@ -123,7 +126,7 @@ extension GraphSettings {
                 try checkPolicy(d.policy, actions: d.actions, settings: d.settings)
             }
         } catch {
-            found.append((error.key == "policy" ? "decide.policy" : "decide.settings", error.description))
+            found.append(SettingsError(error.key == "policy" ? "decide.policy" : "decide.settings", error.description))
         }
         return found
     }

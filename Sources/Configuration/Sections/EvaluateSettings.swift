@@ -21,7 +21,7 @@ public struct EvaluateSettings: Codable, Sendable, Equatable {
     public init() {}
 
     /// Every invalid setting, by key.
-    var problems: [(key: String, text: String)] {
+    var problems: [SettingsError] {
         var problems = RangeProblems()
         problems.require("publishEvery", publishEvery, in: 1...1_000_000)
         problems.require("holdOut", holdOut, in: 0...1_000_000)
@@ -30,12 +30,12 @@ public struct EvaluateSettings: Codable, Sendable, Equatable {
         problems.require("window", window, in: 1...1_000_000)
         problems.require("labelPatience", labelPatience, in: 0...100_000)
         var found = problems.found
-        if holdOut == 1 { found.append(("holdOut", "1 leaves no moment to learn from; 0 holds none out")) }
+        if holdOut == 1 { found.append(SettingsError("holdOut", "1 leaves no moment to learn from; 0 holds none out")) }
         guard !domainDetector.isEmpty else { return found }
         do {
             _ = try NamedDetector(domainDetector)
         } catch {
-            found.append(("domainDetector", error.problem))
+            found.append(SettingsError("domainDetector", error.problem))
         }
         return found
     }

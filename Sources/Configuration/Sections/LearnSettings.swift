@@ -28,7 +28,7 @@ public struct LearnSettings: Codable, Sendable, Equatable {
 
     public init() {}
 
-    var problems: [(key: String, text: String)] {
+    var problems: [SettingsError] {
         var ranges = RangeProblems()
         ranges.require("publishEvery", publishEvery, in: 1...1_000_000)
         ranges.require("publishInterval", publishInterval, in: 0.01...86_400)
@@ -39,15 +39,15 @@ public struct LearnSettings: Codable, Sendable, Equatable {
         do {
             try gate.validate()
         } catch {
-            found.append(("gate", error.description))
+            found.append(SettingsError("gate", error.description))
         }
         do {
             _ = try Triggers(triggers)
         } catch {
-            found.append(("triggers", error.description))
+            found.append(SettingsError("triggers", error.description))
         }
         if !gate.enabled, let rule = triggers.first(where: { $0.signal == "anchor_loss" }) {
-            found.append(("triggers", "rule '\(rule.name)' uses the signal anchor_loss, which needs learn.gate.enabled"))
+            found.append(SettingsError("triggers", "rule '\(rule.name)' uses the signal anchor_loss, which needs learn.gate.enabled"))
         }
         return found
     }

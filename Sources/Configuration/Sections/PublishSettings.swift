@@ -9,7 +9,7 @@ public struct PlaySettings: Codable, Sendable, Equatable {
     public init() {}
 
     /// Every invalid setting, by key.
-    var problems: [(key: String, text: String)] {
+    var problems: [SettingsError] {
         var problems = RangeProblems()
         problems.require("speed", speed, in: 0.001...1e6)
         return problems.found
@@ -28,10 +28,10 @@ public struct SimulateSettings: Codable, Sendable, Equatable {
     public init() {}
 
     /// Every invalid setting, by key.
-    var problems: [(key: String, text: String)] {
+    var problems: [SettingsError] {
         var problems = RangeProblems()
         problems.require("moments", moments, in: 0...1_000_000_000)
         problems.require("rate", rate, in: 0.01...1000)
-        return problems.found + world.problems.map { ("world.\($0.key)", $0.problem) }
+        return problems.found + world.problems.inSection("world")
     }
 }

@@ -23,7 +23,7 @@ public struct SuperviseSettings: Codable, Sendable, Equatable {
     public init() {}
 
     /// Every invalid setting, by key.
-    var problems: [(key: String, text: String)] {
+    var problems: [SettingsError] {
         var problems = RangeProblems()
         problems.require("restartDelay", restartDelay, in: 0.01...3600)
         let least = (0.01...3600).contains(restartDelay) ? restartDelay : 0.01

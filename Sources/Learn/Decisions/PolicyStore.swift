@@ -3,12 +3,13 @@ import Foundation
 import Reinforcement
 import Safetensors
 import Statistics
+import StrictJSON
 import Tensors
 
 /// The description of a policy, from which it can be built again.
 struct PolicyDescription: Codable, Equatable {
     var policy: String
-    var settings: JSONValue
+    var settings: JSON
     var inputs: Int
     var choices: Int
     var controls: [DecideSettings.Control]

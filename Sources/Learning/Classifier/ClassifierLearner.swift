@@ -1,5 +1,6 @@
 import Foundation
 import Statistics
+import StrictJSON
 import Tensors
 
 /// Learns to classify feature vectors from a stream, in small batches, with strategies and an optimiser chosen by name.
@@ -12,11 +13,11 @@ public final class ClassifierLearner {
         /// Names in `strategies`, separated by commas: how old knowledge is retained.
         public var strategy = "er"
         /// Settings that replace the strategies' defaults.
-        public var strategySettings: JSONValue = .object([:])
+        public var strategySettings: JSON = .object([:])
         /// A name in `optimizers`.
         public var optimizer = "adam"
         /// Settings that replace the optimiser's defaults.
-        public var optimizerSettings: JSONValue = .object([:])
+        public var optimizerSettings: JSON = .object([:])
         /// A name in `replayPolicies`.
         public var replay = "reservoir"
         /// The maximal number of remembered rows, if a strategy replays any.

@@ -1,4 +1,5 @@
 import Statistics
+import StrictJSON
 
 /// A family of optimisers: its settings, and how one step changes weights. It has no state; the `Optimizer` has.
 public protocol UpdateRule: Settings {
@@ -61,7 +62,7 @@ public let optimizers: Named<any UpdateRule> = [
 ///   - list: the optimisers by name.
 /// - Throws: `SettingsError`, if the name or a setting is invalid.
 public func updateRule(
-    _ name: String, settings: JSONValue = .object([:]), from list: Named<any UpdateRule> = optimizers
+    _ name: String, settings: JSON = .object([:]), from list: Named<any UpdateRule> = optimizers
 ) throws(SettingsError) -> any UpdateRule {
     var rule = try list.find(name, for: "optimizer")
     try rule.merge(settings)

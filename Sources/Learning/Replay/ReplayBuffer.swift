@@ -1,4 +1,5 @@
 import Statistics
+import StrictJSON
 
 /// A bounded memory of items for replay.
 ///
@@ -38,7 +39,7 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
     ///   - random: the source of random numbers.
     /// - Throws: `SettingsError`, if a setting is invalid.
     public init(
-        policy: String = "reservoir", settings: JSONValue = .object([:]), from list: Named<any ReplayPolicy> = replayPolicies,
+        policy: String = "reservoir", settings: JSON = .object([:]), from list: Named<any ReplayPolicy> = replayPolicies,
         capacity: Int, byteCapacity: Int = .max, random: RandomSource
     ) throws(SettingsError) {
         try SettingsError.require(capacity >= 0, "capacity", "\(capacity) is negative")
@@ -144,7 +145,7 @@ extension ReplayBuffer: Codable where Item: Codable {
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         try self.init(
-            policy: container.decode(String.self, forKey: .policy), settings: container.decode(JSONValue.self, forKey: .settings),
+            policy: container.decode(String.self, forKey: .policy), settings: container.decode(JSON.self, forKey: .settings),
             from: decoder.userInfo[.replayPolicies] as? Named<any ReplayPolicy> ?? replayPolicies,
             capacity: container.decode(Int.self, forKey: .capacity), byteCapacity: container.decode(Int.self, forKey: .byteCapacity),
             random: container.decode(RandomSource.self, forKey: .random))

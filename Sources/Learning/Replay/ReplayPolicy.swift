@@ -1,4 +1,5 @@
 import Statistics
+import StrictJSON
 
 /// The description of a stored item.
 public struct ReplaySlot: Codable, Sendable, Equatable {
@@ -65,7 +66,7 @@ public let replayPolicies: Named<any ReplayPolicy> = [
 ///   - list: the replay policies by name.
 /// - Throws: `SettingsError`, if the name or a setting is invalid.
 public func replayPolicy(
-    _ name: String, settings: JSONValue = .object([:]), from list: Named<any ReplayPolicy> = replayPolicies
+    _ name: String, settings: JSON = .object([:]), from list: Named<any ReplayPolicy> = replayPolicies
 ) throws(SettingsError) -> any ReplayPolicy {
     var policy = try list.find(name, for: "replay")
     try policy.merge(settings)

@@ -1,5 +1,6 @@
 import Foundation
 import Statistics
+import StrictJSON
 import Tensors
 
 /// The strategies of a learner, bound to its recorded graph, with the inputs of the current step, which they may evaluate with other
@@ -143,9 +144,9 @@ extension StrategyState {
     }
 }
 
-extension JSONValue {
+extension JSON {
     init(encoding value: some Encodable) {
-        guard let data = try? JSONEncoder().encode(value), let read = try? JSONDecoder().decode(JSONValue.self, from: data) else {
+        guard let data = try? JSONEncoder().encode(value), let read = try? JSONDecoder().decode(JSON.self, from: data) else {
             preconditionFailure("\(value) cannot be encoded as JSON")
         }
         self = read

@@ -1,4 +1,5 @@
 import Statistics
+import StrictJSON
 import Tensors
 
 /// Online elastic weight consolidation (EWC): weights are regularised towards their old values, each with its importance.
@@ -110,7 +111,7 @@ public final class ElasticPenalty: BoundStrategy {
 
     public var state: StrategyState {
         StrategyState(
-            progress: JSONValue(encoding: progress),
+            progress: JSON(encoding: progress),
             tensors: Dictionary(uniqueKeysWithValues: stores.map { ($0.key, Array($0.value.values)) }))
     }
 

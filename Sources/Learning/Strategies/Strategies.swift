@@ -1,4 +1,5 @@
 import Statistics
+import StrictJSON
 
 /// Every strategy, by the name that configurations use: the strategies that it combines.
 public let strategies: Named<[any Strategy]> = [
@@ -27,7 +28,7 @@ public struct StrategyMix: Sendable, Equatable {
     ///   - list: the strategies by name.
     /// - Throws: `SettingsError`, if a name or a setting is unknown or invalid.
     public init(
-        named names: String, settings: JSONValue = .object([:]), from list: Named<[any Strategy]> = strategies
+        named names: String, settings: JSON = .object([:]), from list: Named<[any Strategy]> = strategies
     ) throws(SettingsError) {
         var chosen: [String: any Strategy] = [:]
         for name in names.split(separator: ",").map({ $0.filter { !$0.isWhitespace } }) {

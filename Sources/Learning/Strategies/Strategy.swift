@@ -1,4 +1,5 @@
 import Statistics
+import StrictJSON
 import Tensors
 
 /// A method of continual learning, with its settings: how a learner retains old knowledge while it learns. Members that are not
@@ -139,11 +140,11 @@ public struct StrategyStep: Sendable {
 /// The state of a strategy, for a checkpoint.
 public struct StrategyState: Sendable, Equatable {
     /// A JSON object without large arrays.
-    public var progress: JSONValue
+    public var progress: JSON
     /// Large arrays, by name.
     public var tensors: [String: [Float]]
 
-    public init(progress: JSONValue = [:], tensors: [String: [Float]] = [:]) {
+    public init(progress: JSON = [:], tensors: [String: [Float]] = [:]) {
         self.progress = progress
         self.tensors = tensors
     }

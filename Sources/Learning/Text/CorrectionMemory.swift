@@ -44,7 +44,7 @@ public struct CorrectionMemory: Sendable {
     ///   - capacity: the maximal number of corrections.
     ///   - threshold: the least similarity at which a correction is found.
     ///   - tokenizer: the model's.
-    public init(capacity: Int = 4_096, threshold: Double = 0.4, tokenizer: any Tokenizer) {
+    public init(capacity: Int = 4_096, threshold: Double = 0.46, tokenizer: any Tokenizer) {
         self.capacity = capacity
         self.threshold = threshold
         self.tokenizer = tokenizer
@@ -91,14 +91,15 @@ public struct CorrectionMemory: Sendable {
         return found.sorted { ($0.similarity, $0.place) < ($1.similarity, $1.place) }.suffix(limit).map { corrections[$0.place] }
     }
 
-    /// The words of a text, in lower case, with the square of their rarity.
+    /// The words of a text, in lower case, with the cube of their rarity, which makes the rarest words decide.
     private func weights(of text: String) -> [String: Double] {
         var weights: [String: Double] = [:]
         let isPart = { (character: Character) in character.isLetter || character.isNumber || character == "'" || character == "’" }
         for piece in text.prefix(Self.comparedBytes).lowercased().split(whereSeparator: { !isPart($0) }) {
             let word = String(piece.prefix { $0 != "'" && $0 != "’" })
             guard !word.isEmpty, weights[word] == nil else { continue }
-            weights[word] = rarity(of: word) * rarity(of: word)
+            let rarity = rarity(of: word)
+            weights[word] = rarity * rarity * rarity
         }
         return weights
     }

@@ -1,6 +1,7 @@
 import Layers
 import Model
 import Statistics
+import StrictJSON
 import Tensors
 
 extension TextTrainer {
@@ -17,7 +18,7 @@ extension TextTrainer {
         /// A name in `optimizers`.
         public var optimizer = "adamw"
         /// Settings that replace the optimiser's defaults.
-        public var optimizerSettings: JSONValue = .object([:])
+        public var optimizerSettings: JSON = .object([:])
         /// The number of windows in one forward pass.
         public var batch = 1
         /// The number of tokens of a window.

@@ -1,4 +1,5 @@
 import Statistics
+import StrictJSON
 
 /// A rule that acts on the learner: when a detector fires on a signal, within a budget and outside a cool-down time, an action is done.
 ///
@@ -31,7 +32,7 @@ public struct TriggerRule: Settings {
     /// A name in `driftDetectors`.
     public var detector = "ADWIN"
     /// Settings that replace the detector's defaults.
-    public var detectorSettings: JSONValue = [:]
+    public var detectorSettings: JSON = [:]
     /// What it does.
     public var action = Action.replayBurst
     /// The amount of the action: a number of steps, or a factor of the rate.

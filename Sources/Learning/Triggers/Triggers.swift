@@ -107,4 +107,4 @@ private struct Watch: Codable {
     }
 }
 
-private func seconds(from earlier: Int64, to later: Int64) -> Double { (Double(later) - Double(earlier)) / 1e9 }
+private func seconds(from earlier: Int64, to later: Int64) -> Double { Double(secondsIn: later.clampedSubtracting(earlier)) }

@@ -1,4 +1,5 @@
 import Model
+import Statistics
 import Tensors
 
 /// Divides a stream of labelled moments into tasks: in every session, n moments to adapt to (support), then m to evaluate on (query),
@@ -36,7 +37,7 @@ public final class SessionTasks {
     public let learner: PersonalLearner
     /// Decides whether adapters are published.
     public var gain: PersonalGain
-    private var sessions: [String: Session] = [:]
+    private var sessions: RecentTable<String, Session>
     /// The number of labelled moments added.
     private var count = 0
     private var memory: TaskMemory
@@ -50,6 +51,7 @@ public final class SessionTasks {
 
     public init(_ learner: PersonalLearner) {
         self.learner = learner
+        sessions = RecentTable(capacity: learner.configuration.maximumSessions)
         gain = PersonalGain(capacity: learner.configuration.proof)
         memory = TaskMemory(capacity: learner.configuration.memory)
     }
@@ -120,7 +122,7 @@ public final class SessionTasks {
     private func updateGain(_ taskGain: Float) {
         let wasTrusted = gain.isTrusted
         gain.add(taskGain)
-        if wasTrusted, !gain.isTrusted { released += sessions.keys.sorted() }
+        if wasTrusted, !gain.isTrusted { released += sessions.map(\.key).sorted() }
     }
 
     private func replay(_ shared: ParameterStore<Float>) {
@@ -132,13 +134,9 @@ public final class SessionTasks {
 
     private func expire(except name: String) {
         var inactive = sessions.filter { $0.key != name && count - $0.value.lastMoment > learner.configuration.expiry }.map(\.key).sorted()
-        if sessions[name] == nil, sessions.count - inactive.count >= learner.configuration.maximumSessions,
-            let oldest = sessions.min(by: { $0.value.lastMoment < $1.value.lastMoment })?.key, !inactive.contains(oldest)
-        {
-            inactive.append(oldest)
-        }
+        if inactive.isEmpty, sessions.isFull, sessions[name] == nil, let oldest = sessions.oldest?.key { inactive = [oldest] }
         for name in inactive {
-            if let shared = sessions.removeValue(forKey: name)?.shared { spare.append(shared) }
+            if let shared = sessions.remove(name)?.shared { spare.append(shared) }
             expired += 1
             released.append(name)
         }

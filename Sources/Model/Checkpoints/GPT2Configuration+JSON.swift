@@ -61,7 +61,7 @@ extension GPT2Configuration {
             }
             activation = known
         }
-        if let problem { throw refuse(problem.key, problem.sentence) }
+        if let problem { throw refuse(problem.key, problem.problem) }
     }
 
     /// Activations by their names in transformers, which has several names for the same approximation of GELU.

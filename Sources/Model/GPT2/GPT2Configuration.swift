@@ -50,22 +50,23 @@ public struct GPT2Configuration: Sendable, Equatable {
         return tables.clampedAdding(product(layers, block)).clampedAdding(product(2, width))
     }
 
-    /// An invalid value, as the key and a sentence; nil if all are valid.
-    public var problem: (key: String, sentence: String)? {
+    /// The first invalid value; nil if all are valid.
+    public var problem: SettingsError? {
         let sizes = [
             ("vocab_size", vocabularySize), ("n_positions", positions), ("n_embd", width), ("n_layer", layers), ("n_head", heads),
             ("n_inner", hidden ?? 1),
         ]
         for (key, size) in sizes {
             let limit = key == "n_layer" ? Self.layerLimit : Self.sizeLimit
-            if size < 1 || size > limit { return (key, "is \(size); it must be between 1 and \(limit)") }
+            if size < 1 || size > limit { return SettingsError(key, "is \(size); it must be between 1 and \(limit)") }
         }
         if parameterCount > Self.parameterLimit {
-            return ("n_embd", "is \(width): with \(layers) layers and the other sizes, that is more than \(Self.parameterLimit) numbers")
+            return SettingsError(
+                "n_embd", "is \(width): with \(layers) layers and the other sizes, that is more than \(Self.parameterLimit) numbers")
         }
-        if !width.isMultiple(of: heads) { return ("n_head", "\(heads) heads do not divide a width of \(width)") }
-        if !(epsilon > 0 && epsilon < 1) { return ("layer_norm_epsilon", "is \(epsilon); it must be between 0 and 1") }
-        if !(deviation >= 0 && deviation.isFinite) { return ("initializer_range", "is \(deviation)") }
+        if !width.isMultiple(of: heads) { return SettingsError("n_head", "\(heads) heads do not divide a width of \(width)") }
+        if !(epsilon > 0 && epsilon < 1) { return SettingsError("layer_norm_epsilon", "is \(epsilon); it must be between 0 and 1") }
+        if !(deviation >= 0 && deviation.isFinite) { return SettingsError("initializer_range", "is \(deviation)") }
         return nil
     }
 }

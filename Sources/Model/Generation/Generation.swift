@@ -100,7 +100,7 @@ public final class Generation {
         keepingCache: Bool = false
     ) throws(Refusal) {
         precondition(prompts.count == decoder.streams, "\(prompts.count) prompts for \(decoder.streams) streams")
-        if let problem = settings.sampling.problem { throw .setting(key: problem.key, problem.sentence) }
+        if let problem = settings.sampling.problem { throw .setting(key: problem.key, problem.problem) }
         let (positions, size) = (decoder.positions, decoder.plan.vocabularySize)
         self.decoder = decoder
         self.tokenizer = tokenizer

@@ -21,13 +21,13 @@ public struct Sampling: Sendable, Equatable {
         self.repetitionPenalty = repetitionPenalty
     }
 
-    /// An invalid value, as the key and a sentence; nil if all are valid.
-    public var problem: (key: String, sentence: String)? {
-        if !(temperature >= 0 && temperature.isFinite) { return ("temperature", "is \(temperature); it must be 0 or more") }
-        if topK < 0 { return ("topK", "is \(topK); it must be 0 or more") }
-        if !(topP > 0 && topP <= 1) { return ("topP", "is \(topP); it must be above 0 and at most 1") }
+    /// The first invalid value; nil if all are valid.
+    public var problem: SettingsError? {
+        if !(temperature >= 0 && temperature.isFinite) { return SettingsError("temperature", "is \(temperature); it must be 0 or more") }
+        if topK < 0 { return SettingsError("topK", "is \(topK); it must be 0 or more") }
+        if !(topP > 0 && topP <= 1) { return SettingsError("topP", "is \(topP); it must be above 0 and at most 1") }
         if !(repetitionPenalty > 0 && repetitionPenalty.isFinite) {
-            return ("repetitionPenalty", "is \(repetitionPenalty); it must be above 0")
+            return SettingsError("repetitionPenalty", "is \(repetitionPenalty); it must be above 0")
         }
         return nil
     }

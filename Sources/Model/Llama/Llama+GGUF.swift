@@ -44,7 +44,7 @@ extension LlamaConfiguration {
         isTied = file["output.weight"] == nil
         if let given = file.metadata["\(architecture).attention.layer_norm_rms_epsilon"]?.double { epsilon = given }
         if let given = file.metadata["\(architecture).rope.freq_base"]?.double { rotaryBase = given }
-        if let problem { throw refuse("\(problem.key) \(problem.sentence)") }
+        if let problem { throw refuse("\(problem.key) \(problem.problem)") }
         if let turned = try integer("rope.dimension_count"), turned != attention.headWidth {
             throw refuse("\(architecture).rope.dimension_count is \(turned); only the head width, \(attention.headWidth), is supported")
         }

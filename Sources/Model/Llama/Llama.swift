@@ -20,7 +20,7 @@ public struct Llama: Trunk {
     ///   - configuration: a valid one: its `problem` is nil.
     ///   - adapters: low-rank adapters of some projections, which may be all that learns.
     public init(_ configuration: LlamaConfiguration, adapters: Adapters? = nil) {
-        if let problem = configuration.problem { preconditionFailure("\(problem.key) \(problem.sentence)") }
+        if let problem = configuration.problem { preconditionFailure("\(problem.key) \(problem.problem)") }
         let c = configuration
         self.configuration = c
         self.adapters = adapters

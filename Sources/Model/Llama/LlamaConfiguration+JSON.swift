@@ -33,7 +33,7 @@ extension LlamaConfiguration {
         }
         try readWindow(reader)
         try readRotation(reader)
-        if let problem { throw reader.refuse(problem.key, problem.sentence) }
+        if let problem { throw reader.refuse(problem.key, problem.problem) }
     }
 
     private mutating func readWindow(_ reader: ConfigurationJSON) throws(CheckpointError) {

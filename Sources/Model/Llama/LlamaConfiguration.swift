@@ -1,4 +1,5 @@
 import Layers
+import Statistics
 
 /// The shape of a model of the Llama family, by the keys of Hugging Face's `config.json`.
 public struct LlamaConfiguration: Sendable, Equatable {
@@ -67,33 +68,35 @@ public struct LlamaConfiguration: Sendable, Equatable {
             hasOutputBias: hasOutputBias)
     }
 
-    /// An invalid value, as the key and a sentence; nil if all are valid.
-    public var problem: (key: String, sentence: String)? {
+    /// The first invalid value; nil if all are valid.
+    public var problem: SettingsError? {
         let sizes = [
             ("vocab_size", vocabularySize), ("max_position_embeddings", positions), ("hidden_size", width), ("intermediate_size", hidden),
             ("num_hidden_layers", layers), ("num_attention_heads", heads), ("num_key_value_heads", groups), ("head_dim", headWidth ?? 2),
             ("sliding_window", window ?? 1),
         ]
         if let (key, size) = sizes.first(where: { $0.1 < 1 || $0.1 > 1 << 24 }) {
-            return (key, "is \(size); it must be between 1 and \(1 << 24)")
+            return SettingsError(key, "is \(size); it must be between 1 and \(1 << 24)")
         }
-        if layers > Self.maximumLayers { return ("num_hidden_layers", "is \(layers); it must be at most \(Self.maximumLayers)") }
+        if layers > Self.maximumLayers {
+            return SettingsError("num_hidden_layers", "is \(layers); it must be at most \(Self.maximumLayers)")
+        }
         if headWidth == nil, !width.isMultiple(of: heads) {
-            return ("num_attention_heads", "\(heads) heads do not divide a width of \(width)")
+            return SettingsError("num_attention_heads", "\(heads) heads do not divide a width of \(width)")
         }
-        if !heads.isMultiple(of: groups) { return ("num_key_value_heads", "\(groups) do not divide \(heads) heads") }
+        if !heads.isMultiple(of: groups) { return SettingsError("num_key_value_heads", "\(groups) do not divide \(heads) heads") }
         if heads * (headWidth ?? width / heads) > 1 << 24 {
-            return ("head_dim", "\(heads) heads of \(headWidth ?? width / heads) are wider than \(1 << 24)")
+            return SettingsError("head_dim", "\(heads) heads of \(headWidth ?? width / heads) are wider than \(1 << 24)")
         }
         if !(headWidth ?? width / heads).isMultiple(of: 2) {
-            return ("head_dim", "is \(headWidth ?? width / heads); rotary positions rotate pairs, so it must be even")
+            return SettingsError("head_dim", "is \(headWidth ?? width / heads); rotary positions rotate pairs, so it must be even")
         }
-        if !(epsilon > 0 && epsilon < 1) { return ("rms_norm_eps", "is \(epsilon); it must be between 0 and 1") }
-        if !(rotaryBase > 0 && rotaryBase.isFinite) { return ("rope_theta", "is \(rotaryBase); it must be positive") }
+        if !(epsilon > 0 && epsilon < 1) { return SettingsError("rms_norm_eps", "is \(epsilon); it must be between 0 and 1") }
+        if !(rotaryBase > 0 && rotaryBase.isFinite) { return SettingsError("rope_theta", "is \(rotaryBase); it must be positive") }
         if case .factors(let factors) = rotaryScaling, factors.count != (headWidth ?? width / heads) / 2 {
-            return ("rope_scaling", "has \(factors.count) factors for heads of \(headWidth ?? width / heads)")
+            return SettingsError("rope_scaling", "has \(factors.count) factors for heads of \(headWidth ?? width / heads)")
         }
-        if !(deviation >= 0 && deviation.isFinite) { return ("initializer_range", "is \(deviation)") }
+        if !(deviation >= 0 && deviation.isFinite) { return SettingsError("initializer_range", "is \(deviation)") }
         return nil
     }
 

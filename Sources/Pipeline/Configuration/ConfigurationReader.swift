@@ -1,4 +1,5 @@
 import Foundation
+import Statistics
 import Yams
 
 /// Reads a typed configuration from one YAML file, the environment and command-line overrides, in that order, on top of
@@ -171,6 +172,11 @@ public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
         public init(origin: Origin, text: String) {
             self.origin = origin
             self.text = text
+        }
+
+        /// An invalid setting, where it was set.
+        public init(origin: Origin, _ error: SettingsError) {
+            self.init(origin: origin, text: "\(error.key): \(error.problem)")
         }
 
         public var description: String { "\(origin): \(text)" }

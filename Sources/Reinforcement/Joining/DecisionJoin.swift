@@ -87,10 +87,14 @@ public struct DecisionJoin: Sendable {
     private var known: [DecisionID: (session: String, state: State)] = [:]
     /// The newest decision of each place: feedback that cites a known place with a wrong secret is forged.
     private var places: [DecisionID.Place: DecisionID] = [:]
-    private var settledOrder: [DecisionID] = []
+    /// The decisions that are kept after they settled.
+    private var remembered: RecentTable<DecisionID, Void>
     public private(set) var open = 0
 
-    public init(_ configuration: Configuration = Configuration()) { self.configuration = configuration }
+    public init(_ configuration: Configuration = Configuration()) {
+        self.configuration = configuration
+        remembered = RecentTable(capacity: configuration.maximumRemembered)
+    }
 
     /// Adds a decision.
     /// - Returns: nil, or the reason why it is rejected.
@@ -180,15 +184,9 @@ public struct DecisionJoin: Sendable {
     }
 
     private mutating func remember(_ id: DecisionID) {
-        settledOrder.append(id)
-        // The older half is removed at once, so that the amortised cost is constant.
-        guard settledOrder.count > configuration.maximumRemembered else { return }
-        let half = settledOrder.count / 2
-        for old in settledOrder[..<half] {
-            known[old] = nil
-            if places[old.place] == old { places[old.place] = nil }
-        }
-        settledOrder.removeFirst(half)
+        guard let (old, _) = remembered.set((), for: id) else { return }
+        known[old] = nil
+        if places[old.place] == old { places[old.place] = nil }
     }
 }
 

@@ -1,4 +1,5 @@
 import Statistics
+import StrictJSON
 import Tensors
 
 /// A policy: decides on an action for an observation. Its parameters can be replaced.
@@ -98,7 +99,7 @@ public protocol ConfigurablePolicy: PolicyLearner, SendableMetatype {
 extension ConfigurablePolicy {
     public var parameters: ParameterStore<Float> { policy.parameters }
 
-    static func make(inputs: Int, actions: ActionSpace, settings: JSONValue, seed: UInt64) throws(SettingsError) -> any ConfigurablePolicy {
+    static func make(inputs: Int, actions: ActionSpace, settings: JSON, seed: UInt64) throws(SettingsError) -> any ConfigurablePolicy {
         try Self(inputs: inputs, actions: actions, Configuration(settings), seed: seed)
     }
 }
@@ -112,7 +113,7 @@ extension ConfigurablePolicy {
 ///   - seed: the seed of the initial parameters and of all random choices in learning.
 /// - Throws: an unknown name, a setting that is not valid, or an action space that is not supported.
 public func policyLearner(
-    _ name: String, inputs: Int, actions: ActionSpace, settings: JSONValue = .object([:]), seed: UInt64
+    _ name: String, inputs: Int, actions: ActionSpace, settings: JSON = .object([:]), seed: UInt64
 ) throws(SettingsError) -> any ConfigurablePolicy {
     guard let type = policyLearners.first(where: { $0.key == name })?.value else {
         throw SettingsError("policy", "there is no '\(name)'; there are \(policyLearners.map(\.key).joined(separator: ", "))")

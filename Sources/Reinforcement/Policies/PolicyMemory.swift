@@ -1,8 +1,9 @@
 import Statistics
+import StrictJSON
 
 /// An upper bound of the memory of a policy and its learner in bytes, computed without allocating it. It is a floating-point number, which
 /// cannot overflow; 0 if the settings are not valid.
-public func policyBytes(_ name: String, inputs: Int, actions: ActionSpace, settings: JSONValue) -> Double {
+public func policyBytes(_ name: String, inputs: Int, actions: ActionSpace, settings: JSON) -> Double {
     let inputs = Double(inputs), width = Double(actions.width)
     /// The number of parameters of a network, and of activations for one row.
     func network(_ hidden: [Int], outputs: Double) -> (parameters: Double, activations: Double) {
@@ -26,7 +27,7 @@ public func policyBytes(_ name: String, inputs: Int, actions: ActionSpace, setti
 
 /// Checks the name and the settings of a policy without creating it, which can take long for a large one.
 /// - Throws: an unknown name, a setting that is not valid, or a policy that does not support the action space.
-public func checkPolicy(_ name: String, actions: ActionSpace, settings: JSONValue) throws(SettingsError) {
+public func checkPolicy(_ name: String, actions: ActionSpace, settings: JSON) throws(SettingsError) {
     switch name {
     case "ppo": _ = try PPO.Configuration(settings)
     case "ddpg":

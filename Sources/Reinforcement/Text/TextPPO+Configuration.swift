@@ -68,7 +68,7 @@ extension TextPPO {
 
         /// The policy described by these settings.
         /// - Throws: a problem of the model's configuration.
-        public func policy(_ model: MultimodalConfiguration) throws(ConfigurationProblem) -> TextPolicy {
+        public func policy(_ model: MultimodalConfiguration) throws(SettingsError) -> TextPolicy {
             try TextPolicy(model, adapters: adapters)
         }
     }

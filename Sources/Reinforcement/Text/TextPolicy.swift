@@ -1,5 +1,6 @@
 import Layers
 import Model
+import Statistics
 import Tensors
 
 /// A language model as a policy that decides on the tokens of a text, with a value head that estimates the reward at each token.
@@ -19,7 +20,7 @@ public struct TextPolicy: Layer {
     ///   - configuration: that of the base model.
     ///   - adapters: nil for a separate trunk.
     /// - Throws: a problem of the configuration.
-    public init(_ configuration: MultimodalConfiguration, adapters: Adapters?) throws(ConfigurationProblem) {
+    public init(_ configuration: MultimodalConfiguration, adapters: Adapters?) throws(SettingsError) {
         plain = try MultimodalModel(configuration)
         model = try MultimodalModel(configuration, adapters: adapters)
         self.adapters = adapters

@@ -1,4 +1,5 @@
 import Foundation
+import Statistics
 
 /// Sounds as log-mel frames: decoded, mixed to one channel, resampled to one rate, and each reading normalised to mean 0 and standard
 /// deviation 1. A row is a pooled frame, a column a mel band.
@@ -30,7 +31,7 @@ public struct AudioModality: Modality {
 
         public init() {}
 
-        public var problems: [SettingProblem] {
+        public var problems: [SettingsError] {
             [
                 .unless("sampleRate", sampleRate, in: 1_000...192_000),
                 .unless("window", window, in: 16...8_192),
@@ -39,7 +40,7 @@ public struct AudioModality: Modality {
                 .unless("pooled", pooled, in: 1...64),
                 .unless("highestFrequency", highestFrequency, in: 1...max(1, Double(sampleRate) / 2)),
                 lowestFrequency >= 0 && lowestFrequency < highestFrequency
-                    ? nil : SettingProblem(key: "lowestFrequency", problem: "is \(lowestFrequency), not within 0…\(highestFrequency)"),
+                    ? nil : SettingsError("lowestFrequency", "\(lowestFrequency) is not within 0…\(highestFrequency)"),
                 .unless("silence", silence, in: 1e-9...1),
                 .unless("maximumSeconds", maximumSeconds, in: 0.001...600),
             ].compactMap(\.self)
@@ -49,7 +50,7 @@ public struct AudioModality: Modality {
     private let configuration: Configuration
     private let logMel: LogMel
 
-    public init(_ configuration: SignalConfiguration) throws(SettingProblem) {
+    public init(_ configuration: SignalConfiguration) throws(SettingsError) {
         let own = configuration[Self.self]
         if let problem = own.problems.first { throw problem }
         self.configuration = own

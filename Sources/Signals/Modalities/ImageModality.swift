@@ -1,3 +1,5 @@
+import Statistics
+
 /// Images as patches: decoded, resized to size × size pixels, value = (pixel / 255 − mean) / scale, divided into squares.
 ///
 /// A row is a patch, from left to right and top to bottom; the columns are a patch's lines, their pixels, and their channels.
@@ -25,13 +27,13 @@ public struct ImageModality: Modality {
 
         public init() {}
 
-        public var problems: [SettingProblem] {
+        public var problems: [SettingsError] {
             [
                 .unless("size", size, in: 1...1024),
                 .unless("patch", patch, in: 1...1024),
                 patch > 0 && size % patch == 0
-                    ? nil : SettingProblem(key: "patch", problem: "is \(patch), which does not divide the size \(size)"),
-                channels == 1 || channels == 3 ? nil : SettingProblem(key: "channels", problem: "is \(channels), not 1 or 3"),
+                    ? nil : SettingsError("patch", "is \(patch), which does not divide the size \(size)"),
+                channels == 1 || channels == 3 ? nil : SettingsError("channels", "is \(channels), not 1 or 3"),
                 .unless("mean", mean, in: -1...1),
                 .unless("scale", scale, in: 1e-3...1e3),
                 .unless("coveredContrast", coveredContrast, in: 1e-6...1),
@@ -42,7 +44,7 @@ public struct ImageModality: Modality {
 
     private let configuration: Configuration
 
-    public init(_ configuration: SignalConfiguration) throws(SettingProblem) {
+    public init(_ configuration: SignalConfiguration) throws(SettingsError) {
         self.configuration = configuration[Self.self]
         if let problem = self.configuration.problems.first { throw problem }
     }

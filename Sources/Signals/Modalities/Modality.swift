@@ -17,8 +17,8 @@ public protocol Modality: Sendable {
     static var version: UInt32 { get }
 
     /// A frontend with the settings of its section.
-    /// - Throws: `SettingProblem`, the first invalid setting.
-    init(_ configuration: SignalConfiguration) throws(SettingProblem)
+    /// - Throws: `SettingsError`, the first invalid setting.
+    init(_ configuration: SignalConfiguration) throws(SettingsError)
 
     /// Computes the features of a reading.
     /// - Throws: `SignalRefusal`, for the reasons
@@ -55,7 +55,7 @@ extension Modality {
 public protocol ModalitySettings: Codable, Sendable, Equatable {
     init()
     /// All invalid settings, by their keys within the section.
-    var problems: [SettingProblem] { get }
+    var problems: [SettingsError] { get }
 }
 
 /// Rows and columns of a modality's features.
@@ -91,12 +91,12 @@ public let modalities: Named<any Modality.Type> = [
 ///   - name: the modality's name.
 ///   - configuration: the settings of all modalities.
 ///   - list: the modalities by name.
-/// - Throws: `SettingProblem`: of the setting `modality` if there is none of that name, or of one of its settings.
+/// - Throws: `SettingsError`: of the setting `modality` if there is none of that name, or of one of its settings.
 public func frontend(
     for name: String, _ configuration: SignalConfiguration = SignalConfiguration(), from list: Named<any Modality.Type> = modalities
-) throws(SettingProblem) -> any Modality {
+) throws(SettingsError) -> any Modality {
     guard let type = list[name] else {
-        throw SettingProblem(key: "modality", problem: "is '\(name)', not one of \(list.names)")
+        throw SettingsError("modality", "is '\(name)', not one of \(list.names)")
     }
     return try type.init(configuration)
 }

@@ -1,3 +1,4 @@
+import Statistics
 import Tokenization
 
 /// Text as UTF-8 bytes, or as a tokenizer's tokens: a row is a token, the only column the token's id.
@@ -15,7 +16,7 @@ public struct TextModality: Modality {
 
         public init() {}
 
-        public var problems: [SettingProblem] {
+        public var problems: [SettingsError] {
             [.unless("maximumBytes", maximumBytes, in: 1...(1 << 24))].compactMap(\.self)
         }
     }
@@ -23,13 +24,13 @@ public struct TextModality: Modality {
     private let configuration: Configuration
     private let tokenizer: any Tokenizer
 
-    public init(_ configuration: SignalConfiguration) throws(SettingProblem) {
+    public init(_ configuration: SignalConfiguration) throws(SettingsError) {
         self.configuration = configuration[Self.self]
         if let problem = self.configuration.problems.first { throw problem }
         do {
             tokenizer = self.configuration.tokenizer.isEmpty ? ByteTokenizer() : try openTokenizer(directory: self.configuration.tokenizer)
         } catch {
-            throw SettingProblem(key: "text.tokenizer", problem: "cannot be used: \(error)")
+            throw SettingsError("text.tokenizer", "cannot be used: \(error)")
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Statistics
 
 /// Any short vector of numbers (a pose, a gaze, an inertial reading) as one row: y = asinh((x − mean) / scale).
 ///
@@ -19,14 +20,14 @@ public struct VectorModality: Modality {
 
         public init() {}
 
-        public var problems: [SettingProblem] {
+        public var problems: [SettingsError] {
             [
                 .unless("length", length, in: 1...65_536),
-                mean.count > length ? SettingProblem(key: "mean", problem: "has \(mean.count) values for a length of \(length)") : nil,
-                mean.allSatisfy { Float($0).isFinite } ? nil : SettingProblem(key: "mean", problem: "is not finite"),
-                scale.count > length ? SettingProblem(key: "scale", problem: "has \(scale.count) values for a length of \(length)") : nil,
+                mean.count > length ? SettingsError("mean", "has \(mean.count) values for a length of \(length)") : nil,
+                mean.allSatisfy { Float($0).isFinite } ? nil : SettingsError("mean", "is not finite"),
+                scale.count > length ? SettingsError("scale", "has \(scale.count) values for a length of \(length)") : nil,
                 scale.allSatisfy { $0 > 0 && Float($0).isNormal }
-                    ? nil : SettingProblem(key: "scale", problem: "is not above zero, or no number of float32"),
+                    ? nil : SettingsError("scale", "is not above zero, or no number of float32"),
             ].compactMap(\.self)
         }
     }
@@ -35,7 +36,7 @@ public struct VectorModality: Modality {
     private let mean: [Float]
     private let scale: [Float]
 
-    public init(_ configuration: SignalConfiguration) throws(SettingProblem) {
+    public init(_ configuration: SignalConfiguration) throws(SettingsError) {
         let own = configuration[Self.self]
         if let problem = own.problems.first { throw problem }
         length = own.length

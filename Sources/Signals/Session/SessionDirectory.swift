@@ -27,7 +27,7 @@ public struct SessionDirectory: Sendable {
 
         public init() {}
 
-        public var problems: [SettingProblem] {
+        public var problems: [SettingsError] {
             [
                 .unless("maximumLineBytes", maximumLineBytes, in: 64...(1 << 30)),
                 .unless("maximumFileBytes", maximumFileBytes, in: 1...(1 << 32)),

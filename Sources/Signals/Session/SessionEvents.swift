@@ -40,7 +40,7 @@ public struct SessionEvents: Sequence, IteratorProtocol {
         switch first.result {
         case .success(let event):
             guard isInOrder else {
-                let refusal = SignalRefusal(.timeRunsBack, "t is \(Double(event.time) / 1e9), out of order with the lines around it")
+                let refusal = SignalRefusal(.timeRunsBack, "t is \(Double(secondsIn: event.time)), out of order with the lines around it")
                 return .failure(SessionRefusal(line: first.line, refusal: refusal))
             }
             latest = event.time

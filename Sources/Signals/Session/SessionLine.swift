@@ -94,11 +94,11 @@ struct SessionLine: Codable {
     }
 
     private func nanoseconds(_ seconds: Double, _ key: String) throws(SignalRefusal) -> Int64 {
-        let nanoseconds = (seconds * 1e9).rounded(), furthest = Double(Int64.furthestTime)
-        guard abs(nanoseconds) <= furthest else {
-            throw SignalRefusal(.brokenLine, "\(key) is \(seconds) seconds, at most \(furthest / 1e9) either way")
+        let furthest = Double(secondsIn: .furthestTime)
+        guard abs(seconds) <= furthest else {
+            throw SignalRefusal(.brokenLine, "\(key) is \(seconds) seconds, at most \(furthest) either way")
         }
-        return Int64(clamping: nanoseconds)
+        return Int64(nanosecondsIn: seconds, rounded: .toNearestOrAwayFromZero)
     }
 
     private func check(name: String, of key: String) throws(SignalRefusal) {
@@ -119,10 +119,9 @@ struct SessionLine: Codable {
 extension SessionLine {
     /// The line of an event whose payload, if it goes to a file, went to `file`.
     init(_ event: SessionEvent, file: String? = nil, _ modalities: Named<any Modality.Type> = Signals.modalities) {
-        func seconds(_ nanoseconds: Int64) -> Double { Double(nanoseconds) / 1e9 }
         switch event {
         case .reading(let reading):
-            self.init(t: seconds(reading.time), session: reading.session, domain: reading.domain)
+            self.init(t: Double(secondsIn: reading.time), session: reading.session, domain: reading.domain)
             source = reading.source
             modality = reading.modality
             ends = reading.endsMoment ? true : nil
@@ -134,12 +133,12 @@ extension SessionLine {
                 values = stride(from: 0, to: raw.payload.count / 4 * 4, by: 4).map { Double(raw.payload.float32(at: $0)) }
             }
         case .label(let label):
-            self.init(t: seconds(label.time), session: label.session, domain: label.domain)
+            self.init(t: Double(secondsIn: label.time), session: label.session, domain: label.domain)
             self.label = label.label
             classes = label.classes
-            knownAt = label.knownAt == label.time ? nil : seconds(label.knownAt)
+            knownAt = label.knownAt == label.time ? nil : Double(secondsIn: label.knownAt)
         case .cut(let cut):
-            self.init(t: seconds(cut.time), session: cut.session, domain: cut.domain)
+            self.init(t: Double(secondsIn: cut.time), session: cut.session, domain: cut.domain)
             self.cut = true
         }
     }

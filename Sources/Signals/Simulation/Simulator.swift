@@ -39,10 +39,10 @@ public struct Simulator: Sendable {
 
         public init() {}
 
-        public var problems: [SettingProblem] {
+        public var problems: [SettingsError] {
             [
                 Simulator.isName(session)
-                    ? nil : SettingProblem(key: "session", problem: "'\(session.prefix(64))' is not 1 to 48 letters, digits, '-' and '_'"),
+                    ? nil : SettingsError("session", "'\(session.prefix(64))' is not 1 to 48 letters, digits, '-' and '_'"),
                 .unless("user", user, in: 0...1_000_000_000),
                 .unless("momentsPerSession", momentsPerSession, in: 0...1_000_000_000),
                 .unless("plainSessions", plainSessions, in: 0...1_000_000_000),
@@ -94,7 +94,7 @@ public struct Simulator: Sendable {
     private var pose = [Double](repeating: 0, count: 6)
 
     /// - Throws: the first setting with a value that is not allowed.
-    public init(seed: UInt64, _ configuration: Configuration = Configuration()) throws(SettingProblem) {
+    public init(seed: UInt64, _ configuration: Configuration = Configuration()) throws(SettingsError) {
         if let problem = configuration.problems.first { throw problem }
         self.configuration = configuration
         var random = RandomSource(seed: seed)
@@ -107,7 +107,7 @@ public struct Simulator: Sendable {
         let world = schedule.world(at: index)
         let scene = Scene(in: world, random: &scenes)
         let seconds = scenes.uniform(in: configuration.shortestMoment..<configuration.longestMoment.nextUp)
-        let end = time.clampedAdding(Int64(clamping: seconds * 1e9))
+        let end = time.clampedAdding(Int64(nanosecondsIn: seconds))
         var events = frames(of: scene, in: world, until: end)
         let sound = TableSounds.sound(of: scene, speaker: world.speaker, user: wearer.user, random: &sounds)
         if world.hasSound {
@@ -123,7 +123,7 @@ public struct Simulator: Sendable {
                 .label(
                     .init(
                         time: end, session: wearer.session, label: answer, classes: Self.answers.count,
-                        knownAt: end.clampedAdding(Int64(clamping: configuration.labelDelay * 1e9)))))
+                        knownAt: end.clampedAdding(Int64(nanosecondsIn: configuration.labelDelay)))))
         }
         let changes = index == 0 ? [] : world.changes(since: schedule.world(at: index - 1))
         defer {

@@ -45,11 +45,10 @@ struct Alignment: Sendable {
     init(_ modality: String, _ settings: FuseSettings, ownPolicy: String?) {
         let rule = settings.alignment.first { $0.modality == modality } ?? AlignmentRule(modality: modality)
         policy = rule.policy ?? ownPolicy ?? "concatenate"
-        func nanoseconds(_ seconds: Double) -> Int64 { Int64(clamping: seconds * 1e9) }
-        tolerance = rule.tolerance.map(nanoseconds) ?? (policy == "exact" ? 0 : .max)
-        lateness = nanoseconds(rule.lateness ?? settings.lateness)
-        disorder = nanoseconds(rule.disorder ?? 0)
-        hold = nanoseconds(rule.hold ?? 0)
+        tolerance = rule.tolerance.map { Int64(nanosecondsIn: $0) } ?? (policy == "exact" ? 0 : .max)
+        lateness = Int64(nanosecondsIn: rule.lateness ?? settings.lateness)
+        disorder = Int64(nanosecondsIn: rule.disorder ?? 0)
+        hold = Int64(nanosecondsIn: rule.hold ?? 0)
     }
 
     /// The frames that make up the moment that ends at `end`, in session time.

@@ -55,8 +55,7 @@ public struct MomentAligner: Sendable {
         var held: [String: Arrival] = [:]
         /// The newest boundary that each modality has sent.
         var passed: [String: (ordinal: UInt64, end: Int64)] = [:]
-        var sources: [String: Source] = [:]
-        var lastSeen: Int64 = 0
+        var sources: RecentTable<String, Source>
     }
 
     private struct Pending: Sendable {
@@ -69,7 +68,7 @@ public struct MomentAligner: Sendable {
     private let modalities: [String]
     private let rules: [String: Alignment]
     private let waitsForAll: Bool
-    private var sessions: [String: Session] = [:]
+    private var sessions: RecentTable<String, Session>
     private var pending: [Pending] = []
     private var epoch: UInt64 = 0
     /// Ordinal of the newest boundary whose moment is closed.
@@ -86,6 +85,7 @@ public struct MomentAligner: Sendable {
         self.modalities = modalities
         rules = Dictionary(uniqueKeysWithValues: modalities.map { ($0, Alignment($0, configuration, ownPolicy: policies[$0])) })
         self.waitsForAll = waitsForAll
+        sessions = RecentTable(capacity: configuration.maximumSessions)
     }
 
     /// Inserts a frame that arrives at `now`, in nanoseconds.
@@ -94,17 +94,11 @@ public struct MomentAligner: Sendable {
         let frame = arrival.frame
         guard modalities.contains(frame.modality) else { return .unknownModality }
         let name = key(frame.session, frame.timeline)
-        var session = sessions[name] ?? Session()
-        defer { keep(session, as: name) }
-        session.lastSeen = now
+        var session = session(name)
+        defer { sessions[name] = session }
         let source = "\(frame.modality).\(frame.source)"
         let newest = session.sources[source]?.newest ?? .min
         session.sources[source] = Source(modality: frame.modality, newest: max(newest, frame.time), lastSeen: now)
-        if session.sources.count > configuration.maximumSources,
-            let oldest = session.sources.min(by: { $0.value.lastSeen < $1.value.lastSeen })?.key
-        {
-            session.sources[oldest] = nil
-        }
         if let start = session.start, frame.time <= start { return .late }
         let passed = session.passed[frame.modality]
         if waitsForAll, let passed, frame.time <= passed.end { return .late }
@@ -152,12 +146,11 @@ public struct MomentAligner: Sendable {
             epoch = boundary.epoch
             closed = 0
             pending.removeAll()
-            for name in sessions.keys { sessions[name]?.passed = [:] }
+            sessions.updateAll { $0.passed = [:] }
         }
         let name = key(boundary.session, boundary.timeline)
-        if var session = sessions[name] {
+        sessions.update(name) { session in
             session.passed[modality] = (boundary.ordinal, max(boundary.end, session.passed[modality]?.end ?? .min))
-            sessions[name] = session
         }
         if let index = pending.firstIndex(where: { $0.boundary.ordinal == boundary.ordinal }) {
             pending[index].confirmed.insert(modality)
@@ -187,9 +180,9 @@ public struct MomentAligner: Sendable {
         let waited = now.clampedSubtracting(moment.arrived)
         if waited >= rules.values.map(\.lateness).max() ?? 0 { return true }
         guard hasAll || modalities.allSatisfy({ moment.confirmed.contains($0) || waited >= lateness(of: $0) }) else { return false }
-        let timeout = Int64(clamping: configuration.sourceTimeout * 1e9)
+        let timeout = Int64(nanosecondsIn: configuration.sourceTimeout)
         let sources =
-            sessions[key(moment.boundary.session, moment.boundary.timeline)]?.sources.values
+            sessions[key(moment.boundary.session, moment.boundary.timeline)]?.sources.map(\.value)
             .filter { now.clampedSubtracting($0.lastSeen) <= timeout } ?? []
         return sources.allSatisfy { source in
             let disorder = rules[source.modality]?.disorder ?? 0
@@ -201,8 +194,8 @@ public struct MomentAligner: Sendable {
 
     private mutating func slice(_ boundary: Boundary) -> Slice {
         let name = key(boundary.session, boundary.timeline)
-        var session = sessions[name] ?? Session()
-        defer { keep(session, as: name) }
+        var session = session(name)
+        defer { sessions[name] = session }
         var chosen: [String: [Arrival]] = [:], times: [Int64] = []
         for (modality, frames) in session.frames {
             let within = frames.filter { $0.frame.time <= boundary.end }, rest = frames.filter { $0.frame.time > boundary.end }
@@ -221,12 +214,7 @@ public struct MomentAligner: Sendable {
     /// The times of two timelines of a session are unrelated, so each has its own state.
     private func key(_ session: String, _ timeline: UInt64) -> String { timeline == 0 ? session : "\(session)/\(timeline)" }
 
-    private mutating func keep(_ session: Session, as name: String) {
-        if sessions[name] == nil, sessions.count >= configuration.maximumSessions,
-            let oldest = sessions.min(by: { ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key) })?.key
-        {
-            sessions[oldest] = nil
-        }
-        sessions[name] = session
+    private func session(_ name: String) -> Session {
+        sessions[name] ?? Session(sources: RecentTable(capacity: configuration.maximumSources))
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Statistics
+import StrictJSON
 import Wiring
 
 /// `accrete drift`: runs a drift detector over a column of a file.
@@ -40,15 +41,15 @@ struct Drift: ParsableCommand {
         let numbers = try CSVFile(path: file).numbers(of: column)
         let rows = numbers.indices.filter { detector.update(numbers[$0]) }
         if json {
-            print(JSONValue.object(["at": .array(rows.map(JSONValue.integer))]))
+            print(JSON.object(["at": .array(rows.map(JSON.integer))]))
         } else {
             for row in rows { print("drift of \(column) at row \(row): \(numbers[row])") }
             print("\(rows.count) \(rows.count == 1 ? "drift" : "drifts") in \(numbers.count) rows")
         }
     }
 
-    private func parsedSettings() throws -> JSONValue {
-        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(settings.utf8)) else {
+    private func parsedSettings() throws -> JSON {
+        guard let value = try? JSONDecoder().decode(JSON.self, from: Data(settings.utf8)) else {
             throw ValidationError("--settings is not JSON: \(settings.prefix(80))")
         }
         return value

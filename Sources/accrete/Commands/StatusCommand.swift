@@ -56,7 +56,7 @@ struct StatusCommand: AsyncParsableCommand {
 extension Status {
     /// A line with rates since `earlier`, version, drops and memory.
     func line(since earlier: Status) -> String {
-        let span = Double(stamp.time.clampedSubtracting(earlier.stamp.time)) / 1e9
+        let span = Double(secondsIn: stamp.time.clampedSubtracting(earlier.stamp.time))
         func rate(_ now: [String: UInt64], _ then: [String: UInt64]) -> Double {
             let (sum, before) = (
                 now.values.reduce(UInt64(0)) { $0.clampedAdding($1) }, then.values.reduce(UInt64(0)) { $0.clampedAdding($1) }

@@ -38,7 +38,7 @@ struct TriggersCommand: ParsableCommand {
 
     static func line(_ entry: TriggerEntry) -> String {
         func number(_ value: Double?) -> String { value.map { String(format: "%.4g", $0) } ?? "none" }
-        let time = String(format: "%10.2f s  ", Double(entry.time) / 1e9), rule = printable(entry.rule)
+        let time = String(format: "%10.2f s  ", Double(secondsIn: entry.time)), rule = printable(entry.rule)
         var text = time + rule.padding(toLength: max(14, rule.count), withPad: " ", startingAt: 0) + " \(entry.verdict.rawValue)"
         if entry.evaluations > 1 { text += " ×\(entry.evaluations)" }
         text += ", signal \(number(entry.signal))"

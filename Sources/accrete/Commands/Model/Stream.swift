@@ -5,6 +5,7 @@ import Foundation
 import Model
 import OnlineLanguage
 import Statistics
+import StrictJSON
 import Tensors
 import Tokenization
 import Yams
@@ -97,7 +98,7 @@ struct Stream: ParsableCommand {
         let text = try readFile(config, atMost: Self.configurationLimit, streams: true)
         do {
             var settings = defaults
-            try settings.merge(YAMLDecoder().decode(JSONValue.self, from: Data(text)))
+            try settings.merge(YAMLDecoder().decode(JSON.self, from: Data(text)))
             return settings
         } catch let error as SettingsError {
             throw ValidationError("\(config): \(error)")

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Learning
 import Statistics
+import StrictJSON
 
 /// The options of training: the trained parameters, the optimiser and the batches.
 struct TrainingChoices: ParsableArguments {
@@ -77,10 +78,10 @@ struct TrainingChoices: ParsableArguments {
         configuration.alpha = alpha
         configuration.targets = targets?.split(separator: ",").map(String.init) ?? []
         configuration.optimizer = optimizer
-        var settings: [String: JSONValue] = ["clip_norm": .number(clip)]
+        var settings: [String: JSON] = ["clip_norm": .number(clip)]
         if let rate { settings["learning_rate"] = .number(rate) }
         if let weightDecay { settings["weight_decay"] = .number(weightDecay) }
-        var shape: [String: JSONValue] = ["shape": .string(schedule), "warmup_steps": .number(Double(warmup))]
+        var shape: [String: JSON] = ["shape": .string(schedule), "warmup_steps": .number(Double(warmup))]
         if schedule == "cosine" { shape["total_steps"] = .number(Double(steps)) }
         settings["schedule"] = .object(shape)
         configuration.optimizerSettings = .object(settings)

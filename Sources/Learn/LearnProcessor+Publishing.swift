@@ -1,0 +1,73 @@
+import Messaging
+import Pipeline
+import Schema
+import Serving
+import Statistics
+
+/// Publishing the model and what was done to it.
+extension LearnProcessor {
+    mutating func publish(_ reason: String, at now: Instant) -> [Outgoing] {
+        progress.version = progress.version.clampedAdding(1)
+        cover()
+        let verdict = guided.decide(at: progress.time)
+        isAccepted = verdict.map { $0.decision == .accepted } ?? true
+        if isAccepted { progress.servingWatermark = progress.watermark }
+        let version = progress.version
+        var outputs = sessions?.updates(before: version) ?? []
+        outputs.append(
+            update(verdict.map { $0.decision == .accepted ? reason : "\(reason); \($0.decision.rawValue): \($0.reason)" } ?? reason))
+        if let verdict { outputs.append(Outgoing(verdict.message(guided.gate, progress), on: Topics.modelVerdict.only)) }
+        outputs += newLines()
+        progress.momentsPublished = progress.momentsSeen
+        lastPublished = now
+        if learned > 0 {
+            ownTelemetry.latencies["update", default: QuantileSketch()].add(clock.now - Instant(nanoseconds: newestArrival))
+        }
+        (losses, learned) = (0, 0)
+        (stepsPublished, isOrdered) = (guided.learner.steps, false)
+        let isStoringDue = !isLive && progress.momentsSeen.clampedSubtracting(progress.momentsStored) >= UInt64(settings.checkpointEvery)
+        if progress.isFinished || isStoringDue { save(at: now) }
+        if progress.isFinished { settle() }
+        return outputs
+    }
+
+    /// Whether there is anything new to publish; in lockstep a version is due after a number of moments, changed or not.
+    var isMoved: Bool { !isLive || isOrdered || guided.learner.steps != stepsPublished }
+
+    /// The serving model as a message.
+    mutating func update(_ reason: String) -> Outgoing {
+        let published = PublishedParameters(guided.serving)
+        ownTelemetry.modelVersion = progress.version
+        ownTelemetry.gauges["remembered"] = Double(guided.learner.memorySlots.count)
+        ownTelemetry.gauges["rememberedBytes"] = Double(guided.learner.memoryBytes)
+        let update = ModelUpdate.with {
+            $0.version = progress.version
+            $0.parent = progress.version > 0 ? progress.version - 1 : 0
+            $0.momentWatermark = progress.servingWatermark
+            $0.momentsSeen = progress.momentsSeen
+            $0.sha256 = published.digest
+            $0.configuration = store.configuration
+            $0.reason = reason
+            $0.loss = learned > 0 ? losses / Double(learned) : 0
+            $0.last = hasEnded
+            $0.arrived = newestArrival
+            if known > 0 { $0.streamBase = progress.streamBase }
+        }
+        return Outgoing(update, on: Topics.modelUpdate.only, payload: published.payload.cut(into: frameBytes))
+    }
+
+    /// The ledger's lines that were added or updated since they were last published.
+    mutating func newLines() -> [Outgoing] {
+        let ledger = guided.ledger
+        let new = ledger.entries.filter { $0.serial >= lines.serial || $0.verdict == .quiet && $0.time > lines.time }
+        guard let last = ledger.entries.last, !new.isEmpty else { return [] }
+        lines = (last.serial + 1, progress.time)
+        return [
+            Outgoing(
+                .with {
+                    $0.lines = new.map { $0.message(at: progress.momentsSeen) }
+                    $0.dropped = UInt64(ledger.dropped)
+                }, on: Topics.triggerLedger.only)
+        ]
+    }
+}
