@@ -57,7 +57,7 @@ let floor3: [Target] = [
 ]
 
 let floor4: [Target] = [
-    module("Learning", ["CVector", "Layers", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors"]),
+    module("Learning", ["CVector", "Layers", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
     module("Reinforcement", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Evaluation", ["Statistics"]),
     module("OnlineLanguage", ["Learning", "Model", "Statistics", "Tensors"]),
@@ -162,7 +162,7 @@ let checks: [Target] = [
     tests(
         "Learning",
         [
-            "CAllocations", "Files", "FilesTesting", "Layers", "Learning", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors",
+            "CAllocations", "Files", "FilesTesting", "Layers", "Learning", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization",
         ]),
     tests("Reinforcement", ["Layers", "Model", "Reinforcement", "Statistics", "StrictJSON", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
