@@ -162,7 +162,8 @@ let checks: [Target] = [
     tests(
         "Learning",
         [
-            "CAllocations", "Files", "FilesTesting", "Layers", "Learning", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization",
+            "CAllocations", "Files", "FilesTesting", "Layers", "Learning", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors",
+            "Tokenization",
         ]),
     tests("Reinforcement", ["Layers", "Model", "Reinforcement", "Statistics", "StrictJSON", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),

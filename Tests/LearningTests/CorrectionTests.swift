@@ -29,14 +29,14 @@ import Tokenization
             memory.add(Correction(question: "What is the \(thing) called?", answer: "The \(thing) is called Q.", source: "one"))
             memory.add(Correction(question: "Where is the \(thing) kept?", answer: "The \(thing) is kept there.", source: "two"))
         }
-        #expect(memory.recall("Tell me the name of the short ladder.").first?.question.contains("short ladder") == true)
-        #expect(memory.recall("Where is the round table?").first?.question == "Where is the round table kept?")
+        #expect(memory.recall("Tell me the name of the short ladder.").first?.correction.question.contains("short ladder") == true)
+        #expect(memory.recall("Where is the round table?").first?.correction.question == "Where is the round table kept?")
         #expect(memory.recall("What is the capital of Norway?").isEmpty)
         #expect(memory.recall("").isEmpty && memory.recall("?!").isEmpty)
         let both = memory.recall("Where do we keep the paper map's copy?", limit: 2)
-        #expect(both.count == 2 && both.allSatisfy { $0.question.contains("paper map") })
+        #expect(both.count == 2 && both.allSatisfy { $0.correction.question.contains("paper map") })
         #expect(memory.forget(source: "two") == 3)
-        #expect(memory.recall("Where is the round table kept?").first?.source == "one")
+        #expect(memory.recall("Where is the round table kept?").first?.correction.source == "one")
         #expect(memory.corrections.count == 3)
     }
 
