@@ -42,6 +42,7 @@ public struct GPT2: Trunk {
     public var positions: Int { configuration.positions }
     public var width: Int { configuration.width }
     public var layers: Int { configuration.layers }
+    public var hasRelativePositions: Bool { false }
 
     public var parameters: [Parameter] {
         let head = Parameter("lm_head.weight", [configuration.vocabularySize, configuration.width])
@@ -57,6 +58,8 @@ public struct GPT2: Trunk {
             store["lm_head.weight"].fillNormal(deviation: configuration.deviation, using: &generator)
         }
     }
+
+    public func adapted(by adapters: Adapters?) -> GPT2 { GPT2(configuration, adapters: adapters) }
 
     public func role(of parameter: Parameter) -> ParameterRole? {
         if Adapters.contains(parameter) { return .adapter }
@@ -102,6 +105,10 @@ public struct GPT2: Trunk {
             return recomputing ? graph.recomputing(read) : read()
         }
         return norm(y, in: graph)
+    }
+
+    public func continued<S>(_ ids: Indices, places: Indices, cache: AttentionCache<S>, in graph: Graph<S>) -> Tensor<S> {
+        norm(blocks.reduce(embed(ids, at: places, in: graph)) { $1($0, cache: cache, in: graph) }, in: graph)
     }
 
     /// The language head. x (rows, C) from the trunk; gives logits (rows, V).

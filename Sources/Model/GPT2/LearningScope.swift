@@ -28,4 +28,19 @@ public enum LearningScope: Sendable, Equatable {
             return parts[0] == (configuration.isTied ? "wte" : "lm_head") || parts.contains { $0.hasPrefix("ln_") }
         }
     }
+
+    /// Whether a parameter of any trunk learns.
+    public func learns(_ parameter: Parameter, in trunk: some Trunk) -> Bool {
+        guard let role = trunk.role(of: parameter) else { return false }
+        switch (self, role) {
+        case (.all, _): return true
+        case (.adapters, _): return role == .adapter
+        case (.lastBlocks(let count), .block(let block)), (.lastBlocks(let count), .norm(block: let block?)):
+            return block >= trunk.layers - count
+        case (.lastBlocks, .norm(block: nil)): return true
+        case (.headAndNorms, .embedding(let isHead)): return isHead
+        case (.headAndNorms, .norm), (.headAndNorms, .head): return true
+        default: return false
+        }
+    }
 }

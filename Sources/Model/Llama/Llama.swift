@@ -29,6 +29,7 @@ public struct Llama: Trunk {
     public var positions: Int { configuration.positions }
     public var width: Int { configuration.width }
     public var layers: Int { configuration.layers }
+    public var hasRelativePositions: Bool { true }
 
     public var parameters: [Parameter] {
         let head = Parameter("lm_head.weight", [configuration.vocabularySize, configuration.width])
@@ -41,6 +42,8 @@ public struct Llama: Trunk {
         norm.initialize(store, using: &generator)
         if !configuration.isTied { store["lm_head.weight"].fillNormal(deviation: configuration.deviation, using: &generator) }
     }
+
+    public func adapted(by adapters: Adapters?) -> Llama { Llama(configuration, adapters: adapters) }
 
     public func role(of parameter: Parameter) -> ParameterRole? {
         if Adapters.contains(parameter) { return .adapter }
@@ -69,6 +72,18 @@ public struct Llama: Trunk {
         let y = blocks.reduce(x) { x, block in
             let read = { block(x, batch: batch, rotation: rotation, visibility: visibility, keyMask: keyMask, in: graph) }
             return recomputing ? graph.recomputing(read) : read()
+        }
+        return norm(y, in: graph)
+    }
+
+    public func continued<S>(_ ids: Indices, places: Indices, cache: AttentionCache<S>, in graph: Graph<S>) -> Tensor<S> {
+        let rotations = (
+            fresh: graph.rotation(frequencies: frequencies, positions: cache.rows, firstPosition: cache.length),
+            all: graph.rotation(frequencies: frequencies, positions: cache.length + cache.rows)
+        )
+        let visibility = configuration.window.map { Visibility.sliding(window: $0) } ?? .causal()
+        let y = blocks.reduce(tokens(ids, in: graph)) { x, block in
+            block(x, rotations: rotations, visibility: visibility, cache: cache, in: graph)
         }
         return norm(y, in: graph)
     }
@@ -105,7 +120,18 @@ struct LlamaBlock: Layer {
     ) -> Tensor<S> {
         let read = attention(
             normBefore(x, in: graph), batch: batch, rotation: rotation, visibility: visibility, keyMask: keyMask, in: graph)
-        let attended = graph.add(x, read)
-        return graph.add(attended, mlp(normAfter(attended, in: graph), in: graph))
+        return addMLP(to: graph.add(x, read), in: graph)
+    }
+
+    func callAsFunction<S>(
+        _ x: Tensor<S>, rotations: (fresh: Rotation<S>, all: Rotation<S>), visibility: Visibility, cache: AttentionCache<S>,
+        in graph: Graph<S>
+    ) -> Tensor<S> {
+        let read = attention(normBefore(x, in: graph), rotations: rotations, visibility: visibility, cache: cache, in: graph)
+        return addMLP(to: graph.add(x, read), in: graph)
+    }
+
+    private func addMLP<S>(to x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
+        graph.add(x, mlp(normAfter(x, in: graph), in: graph))
     }
 }

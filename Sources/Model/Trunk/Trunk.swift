@@ -15,6 +15,12 @@ public protocol Trunk: Layer {
     /// The number of blocks.
     var layers: Int { get }
 
+    /// Whether attention depends on the distance of tokens only, not on their positions.
+    var hasRelativePositions: Bool { get }
+
+    /// The same model with low-rank adapters.
+    func adapted(by adapters: Adapters?) -> Self
+
     /// The role of a parameter; nil if it does not belong to this model.
     func role(of parameter: Parameter) -> ParameterRole?
 
@@ -25,6 +31,10 @@ public protocol Trunk: Layer {
     /// x (batch·T, C); all positions attend to the first `prefix` of every T; keyMask (batch, T), 1 where present; gives x's shape.
     /// With `recomputing`, blocks share their memory and are computed twice.
     func trunk<S>(_ x: Tensor<S>, batch: Int, prefix: Int, keyMask: Tensor<S>?, recomputing: Bool, in graph: Graph<S>) -> Tensor<S>
+
+    /// The model up to the last norm, over tokens that continue a sequence: the rows of `cache` precede them.
+    /// ids (T); places (T), their positions, which a model with relative positions does not read; gives (T, C).
+    func continued<S>(_ ids: Indices, places: Indices, cache: AttentionCache<S>, in graph: Graph<S>) -> Tensor<S>
 
     /// The language head. x (rows, C) from the trunk; gives logits (rows, V).
     func logits<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S>
