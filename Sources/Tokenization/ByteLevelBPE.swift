@@ -1,10 +1,11 @@
+import Foundation
 import Synchronization
 
 /// The tokenizer of GPT-2 and its successors: byte-level byte-pair encoding.
 /// https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf, §2.2
 ///
 /// Encoding finds added tokens, splits the text between them into words by a pattern and merges the bytes of each word. Bytes that are
-/// not valid UTF-8 are treated like punctuation, and are restored by decoding.
+/// not valid UTF-8 are treated like punctuation, and are restored by decoding; so is every text, unless the tokenizer normalises it.
 public final class ByteLevelBPE: Tokenizer {
     public let vocabularySize: Int
     public let endOfText: Int?
@@ -14,8 +15,11 @@ public final class ByteLevelBPE: Tokenizer {
     private let byteTokens: ByteTokens
     /// The content of every added token.
     private let contents: [Int: [UInt8]]
-    private let finders: [AddedTokenFinder]
+    /// Finds added tokens before and, if there are any, after the text is normalised.
+    private let finders: [AddedTokenFinder?]
     private let addsPrefixSpace: Bool
+    /// Whether a text that is valid UTF-8 is brought into the form NFC.
+    private let composes: Bool
     private let pattern: WordPattern
     /// Whether a word of the vocabulary becomes its token directly, without merging its bytes.
     private let ignoresMerges: Bool
@@ -29,7 +33,7 @@ public final class ByteLevelBPE: Tokenizer {
 
     init(
         table: TokenTable, merges: MergeTable, bytes: ByteTokens, added: [AddedToken], endOfText: Int?, addsPrefixSpace: Bool,
-        splitsSpecialTokens: Bool, pattern: WordPattern = .gpt2, ignoresMerges: Bool = false
+        splitsSpecialTokens: Bool, pattern: WordPattern = .gpt2, ignoresMerges: Bool = false, composes: Bool = false
     ) {
         vocabularySize = added.reduce(table.size) { max($0, $1.id + 1) }
         self.endOfText = endOfText
@@ -37,11 +41,12 @@ public final class ByteLevelBPE: Tokenizer {
         self.merges = merges
         byteTokens = bytes
         contents = Dictionary(added.map { ($0.id, Array($0.content.utf8)) }) { _, last in last }
-        finders = [false, true].compactMap { normalized in
+        finders = [false, true].map { normalized in
             let tokens = added.filter { $0.isNormalized == normalized && !($0.isSpecial && splitsSpecialTokens) }
             return tokens.isEmpty ? nil : AddedTokenFinder(tokens)
         }
         self.addsPrefixSpace = addsPrefixSpace
+        self.composes = composes
         self.pattern = pattern
         self.ignoresMerges = ignoresMerges
     }
@@ -91,17 +96,30 @@ public final class ByteLevelBPE: Tokenizer {
     }
 
     private func encode(
-        _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ finders: ArraySlice<AddedTokenFinder>,
+        _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ finders: ArraySlice<AddedTokenFinder?>,
         _ scratch: inout Scratch, to tokens: inout [Int]
     ) {
         guard let finder = finders.first else { return encodeWords(text, range, &scratch, to: &tokens) }
+        guard let finder else { return encodeNext(text, range, finders.dropFirst(), &scratch, to: &tokens) }
         finder.split(text, in: range) { piece, token in
             if let token {
                 tokens.append(token.id)
             } else {
-                encode(text, piece, finders.dropFirst(), &scratch, to: &tokens)
+                encodeNext(text, piece, finders.dropFirst(), &scratch, to: &tokens)
             }
         }
+    }
+
+    /// Encodes what one finder has left; a text is normalised between the first and the second.
+    private func encodeNext(
+        _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ finders: ArraySlice<AddedTokenFinder?>,
+        _ scratch: inout Scratch, to tokens: inout [Int]
+    ) {
+        guard composes, !finders.isEmpty, text[range].contains(where: { $0 >= 0x80 }),
+            let string = String(validating: text[range], as: UTF8.self)
+        else { return encode(text, range, finders, &scratch, to: &tokens) }
+        let composed = Array(string.precomposedStringWithCanonicalMapping.utf8)
+        composed.withUnsafeBufferPointer { encode($0, 0..<composed.count, finders, &scratch, to: &tokens) }
     }
 
     private func encodeWords(
