@@ -152,7 +152,7 @@ let checks: [Target] = [
     tests(
         "Model",
         [
-            "CVector", "Files", "FilesTesting", "Layers", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors",
+            "CVector", "Files", "FilesTesting", "GGUF", "Layers", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors",
             "TensorsTesting", "Tokenization",
         ]),
     tests("Signals", ["FilesTesting", "Signals", "Statistics"]),
