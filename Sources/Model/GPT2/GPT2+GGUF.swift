@@ -62,6 +62,6 @@ extension GPT2Configuration {
         if let given = try keys.number("attention.layer_norm_epsilon") { epsilon = given }
         vocabularySize = try keys.vocabularySize()
         isTied = keys.isTied
-        if let problem { throw keys.refuse("\(problem.key) \(problem.sentence)") }
+        if let problem { throw keys.refuse("\(problem.key) \(problem.problem)") }
     }
 }
