@@ -60,7 +60,12 @@ import Tokenization
         (settings.steps, settings.rate, settings.seed, settings.rank) = (steps, 0.02, seed, 4)
         let trunk = Llama(c).adapted(by: settings.adapters(of: Llama(c)))
         var random = RandomSource(seed: 3)
-        return try CorrectionLearner(TrunkModel(trunk: trunk, parameters: trunk.initialStore(using: &random)), settings)
+        let store = trunk.initialStore(of: Float.self, using: &random)
+        // A model whose blocks and head have an effect, as a trained one's.
+        for parameter in trunk.parameters where parameter.shape.count == 2 {
+            for i in store[parameter.name].indices { store[parameter.name][i] *= 10 }
+        }
+        return try CorrectionLearner(TrunkModel(trunk: trunk, parameters: store), settings)
     }
 
     private func example(_ n: Int, source: String = "") -> CorrectionLearner.Example {

@@ -21,7 +21,7 @@ private let fixtures = ["gpt2-tiny", "llama-tiny", "llama3-tiny", "mistral-tiny"
     private let folder = Folder()
 
     /// Saves a trunk with its tokenizer.
-    private func directory(_ trunk: some Trunk, _ name: String, tokenizer: String? = tinyTokenizer) throws -> String {
+    private func directory(_ trunk: any Trunk, _ name: String, tokenizer: String? = tinyTokenizer) throws -> String {
         var random = RandomSource(seed: 5)
         let store = trunk.initialStore(of: Float.self, using: &random), path = folder.path(name)
         for i in store.values.indices { store.values[i] += Float(random.uniform() - 0.5) / 8 }
@@ -250,7 +250,7 @@ private let fixtures = ["gpt2-tiny", "llama-tiny", "llama3-tiny", "mistral-tiny"
         } catch { #expect("\(error)".contains(sentence), "\(error)") }
     }
 
-    private func saved(_ trunk: some Trunk, _ name: String) throws -> String {
+    private func saved(_ trunk: any Trunk, _ name: String) throws -> String {
         let path = try directory(trunk, name)
         try TrunkFiles(path: path).save(to: "\(path).gguf", as: .gguf(.float16))
         return "\(path).gguf"
