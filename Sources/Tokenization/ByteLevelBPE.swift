@@ -42,7 +42,10 @@ public final class ByteLevelBPE: Tokenizer {
         byteTokens = bytes
         contents = Dictionary(added.map { ($0.id, Array($0.content.utf8)) }) { _, last in last }
         finders = [false, true].map { normalized in
-            let tokens = added.filter { $0.isNormalized == normalized && !($0.isSpecial && splitsSpecialTokens) }
+            var tokens = added.filter { $0.isNormalized == normalized && !($0.isSpecial && splitsSpecialTokens) }
+            if composes && normalized {
+                for i in tokens.indices { tokens[i].content = tokens[i].content.precomposedStringWithCanonicalMapping }
+            }
             return tokens.isEmpty ? nil : AddedTokenFinder(tokens)
         }
         self.addsPrefixSpace = addsPrefixSpace
