@@ -46,7 +46,10 @@ public final class ByteLevelBPE: Tokenizer {
         contents = Dictionary(added.map { ($0.id, Array($0.content.utf8)) }) { _, last in last }
         func finders(_ isFound: (AddedToken) -> Bool) -> [AddedTokenFinder?] {
             [false, true].map { normalized in
-                let tokens = added.filter { $0.isNormalized == normalized && isFound($0) }
+                var tokens = added.filter { $0.isNormalized == normalized && isFound($0) }
+                if composes && normalized {
+                    for i in tokens.indices { tokens[i].content = tokens[i].content.precomposedStringWithCanonicalMapping }
+                }
                 return tokens.isEmpty ? nil : AddedTokenFinder(tokens)
             }
         }

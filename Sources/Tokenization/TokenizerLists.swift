@@ -68,7 +68,13 @@ public struct TokenizerLists: Sendable, Equatable {
         let size = added.tokens.reduce(table.size) { max($0, $1.id + 1) }
         var words = [String?](repeating: nil, count: size), kinds = [Kind](repeating: .unused, count: size)
         for (word, token) in table.spelled { (words[token], kinds[token]) = (word, .normal) }
-        for token in added.tokens { (words[token.id], kinds[token.id]) = (token.content, token.isSpecial ? .control : .userDefined) }
+        for token in added.tokens {
+            if let word = words[token.id], word != token.content {
+                throw TokenizationError.malformed(
+                    file: parts.files.vocabulary, "the added token \"\(token.content)\" and the word \"\(word)\" are both \(token.id)")
+            }
+            (words[token.id], kinds[token.id]) = (token.content, token.isSpecial ? .control : .userDefined)
+        }
         var roles: [Role: Int] = [:]
         for role in Role.allCases {
             guard let content = settings.named[role.rawValue] ?? settings.defaults[role.rawValue] else { continue }

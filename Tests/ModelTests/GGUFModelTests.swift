@@ -72,7 +72,9 @@ private let fixtures = ["gpt2-tiny", "llama-tiny", "llama3-tiny", "mistral-tiny"
                 file.tensors.allSatisfy { $0.shape.count == 2 && !$0.name.contains("position") ? $0.type == .float16 : $0.type == .float32 }
             )
             if !name.contains("Llama 3") { #expect(opened.summary == trunk.summary, "\(name)") }
-            #expect(try TrunkFiles(path: "\(path) back").trunk.summary == trunk.summary, "\(name)")
+            // The factors of a context of 4 positions are those of no published scaling, so they come back as they are.
+            let back = try TrunkFiles(path: "\(path) back").trunk.summary
+            #expect(back == (name.contains("Llama 3") ? opened.summary : trunk.summary), "\(name)")
         }
     }
 
@@ -216,14 +218,14 @@ private let fixtures = ["gpt2-tiny", "llama-tiny", "llama3-tiny", "mistral-tiny"
             try TrunkFiles(path: none).save(to: output, as: .gguf(.float16))
         }
         let small = try directory(llama { $0.vocabularySize = 9 }, "small")
-        expectRefusal("small: the tokenizer has 10 tokens, more than the model's 9") {
+        expectRefusal("small: the tokenizer has 10 tokens for a model of 9") {
             try TrunkFiles(path: small).save(to: output, as: .gguf(.float16))
         }
         let model = try TrunkModel(path: none)
         expectRefusal("it needs the tokenizer of the model's directory") {
             try model.trunk.save(model.parameters, to: output, as: .gguf(.float16))
         }
-        let relu = try directory(tinyTrunks.first { $0.key == "gpt2 with a separate head" }!.value, "relu")
+        let separate: any Trunk = tinyTrunks[1].value, relu = try directory(separate, "relu")
         expectRefusal("activation_function is relu") { try TrunkFiles(path: relu).save(to: output, as: .gguf(.float16)) }
         #expect(!FileManager.default.fileExists(atPath: output))
     }
@@ -342,7 +344,7 @@ private let fixtures = ["gpt2-tiny", "llama-tiny", "llama3-tiny", "mistral-tiny"
     }
 
     @Test func storedWeightsOfGPT2ComputeTheSame() throws {
-        let path = try saved(tinyTrunks[0].value, "gpt2")
+        let gpt2: any Trunk = tinyTrunks[0].value, path = try saved(gpt2, "gpt2")
         let stored = try TrunkModel(path: path, storage: .stored)
         #expect(stored.parameters.frozen.count == 9)
         let graph = Graph<Float>.predicting(parameters: stored.parameters)

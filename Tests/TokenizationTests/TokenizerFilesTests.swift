@@ -79,6 +79,8 @@ func filesBesideAVocabularyAreRefusedByName(files: [String: String], sentence: S
     let tokenizer = try opened(["tokenizer.json": file])
     #expect(tokenizer.encode("a\u{301}e\u{301}a") == [1, 2, 3, 0])
     #expect(tokenizer.encode([0x61, 0xC3]) == [0, 1])
+    let normalized = try opened(["tokenizer.json": file.replacingOccurrences(of: #""normalized":false"#, with: #""normalized":true"#)])
+    #expect(normalized.encode("e\u{301}\u{E9}a") == [3, 3, 0])
     #expect(try opened(["tokenizer.json": file.replacingOccurrences(of: #"{"type":"NFC"}"#, with: "null")]).encode("á") == [1, 2])
 }
 

@@ -18,7 +18,7 @@ import Testing
     /// Letters, digits and some merges; two special tokens, of which one has an id beyond a gap, and one that is not special.
     private static func tokenizer(_ preTokenizer: String, postProcessor: String = "null") -> String {
         let letters = (UInt8(33)...126).map { "\"\($0 == 34 || $0 == 92 ? "\\" : "")\(Character(Unicode.Scalar($0)))\":\($0 - 33)" }
-        let words = letters + [#""Ġ":94,"Ċ":95,"th":96,"the":97,"Ġthe":98,"12":99,"<|end|>":101,"123":102"#]
+        let words = letters + [#""Ġ":94,"Ċ":95,"th":96,"the":97,"Ġthe":98,"12":99,"<|end|>":101,"123":102,"<t>":103"#]
         return
             #"{"added_tokens":[{"id":101,"content":"<|end|>","special":true},"#
             + #"{"id":103,"content":"<t>","special":false,"normalized":false}],"#
@@ -61,6 +61,15 @@ import Testing
             #expect(first.encode(text) == second.encode(text), "\(text)")
         }
         #expect(second.endOfText == 101)
+    }
+
+    @Test func anAddedTokenWithTheIdOfAWordIsRefused() throws {
+        let file = Self.tokenizer(Self.bytes + "true}").replacingOccurrences(of: #","<t>":103"#, with: "")
+        #expect {
+            try TokenizerLists(directory: write(["tokenizer.json": file]))
+        } throws: {
+            "\($0)".contains(#"the added token "<t>" and the word "123" are both 102"#)
+        }
     }
 
     @Test func aTokenBeforeEveryTextIsKept() throws {

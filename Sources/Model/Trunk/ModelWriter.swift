@@ -122,7 +122,7 @@ struct ModelWriter {
     /// The keys that describe a model and its tokenizer: a GGUF file's own, or made of a directory's files.
     private func metadata(of origin: String, vocabulary: Int) throws -> (general: [GGUFFile.Entry], tokenizer: [GGUFFile.Entry]) {
         func refuse(_ count: Int) -> GGUFModelError {
-            GGUFModelError(source: origin, problem: "the tokenizer has \(count) tokens, more than the model's \(vocabulary)")
+            GGUFModelError(source: origin, problem: "the tokenizer has \(count) tokens for a model of \(vocabulary)")
         }
         guard FileKind(of: origin) == .regular else {
             let lists = try TokenizerLists(directory: origin).named(in: origin)
