@@ -157,7 +157,9 @@ struct PackedCase: Composition {
         let read = graph.attend(qkv, heads: 3, batch: 3, visibility: .causal(prefix: 2), keyMask: mask, packing: sequences)
         let stream = graph.affine(graph.add(x, graph.activate(read, .gelu)), scale: 1.3)
         let y = graph.normalizeRows(stream, weight: graph.parameter("norm"), bias: graph.parameter("bias"))
-        let logits = graph.linear(graph.gatherRows(of: y, places), weight: graph.parameter("head"), transposed: true)
+        let gate = graph.multiply(graph.activate(y, .silu), graph.scaleByRMS(stream, weight: graph.parameter("norm")))
+        let turned = graph.rotate(gate, by: graph.rotation(frequencies: [1, 0.3], positions: 5), heads: 3, packing: sequences)
+        let logits = graph.linear(graph.gatherRows(of: graph.add(y, turned), places), weight: graph.parameter("head"), transposed: true)
         let loss = graph.crossEntropy(logits, targets: targets).mean
         sequences.set { lengths[$0] }
         tellings.count = sequences.rows.count / 2

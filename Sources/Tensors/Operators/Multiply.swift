@@ -12,6 +12,7 @@ struct MultiplyOperator<S: Scalar>: Operator {
     @specialized(where S == Dual<Float>)
     func forward(_ share: Share) {
         let z = self.z.storage.values, m = y.count
+        guard m > 0 else { return }
         for start in stride(from: 0, to: x.count, by: m) {
             S.sweep(share.of(m, multiple: 16, grain: 8_192)) { i, count in
                 S.store(S.load(x.values + start, i, count) * S.load(y.values, i, count), to: z + start, i, count)
@@ -23,6 +24,7 @@ struct MultiplyOperator<S: Scalar>: Operator {
     @specialized(where S == Dual<Float>)
     func backward(_ share: Share) {
         let dz = z.storage.gradient!, m = y.count
+        guard m > 0 else { return }
         let part = share.of(m, multiple: 16, grain: 8_192)
         if let dx = x.gradient {
             for start in stride(from: 0, to: x.count, by: m) {
@@ -46,10 +48,12 @@ struct MultiplyOperator<S: Scalar>: Operator {
 }
 
 extension Graph {
-    /// x ⊙ y; y is repeated until x ends. x (n); y (m), m divides n; gives x's shape.
+    /// x ⊙ y; y is repeated until x ends. x (n); y (m), m divides n; gives x's shape. If x is recorded along an extent, y is recorded along
+    /// the same extent or along none.
     public func multiply(_ x: Tensor<S>, _ y: Tensor<S>) -> Tensor<S> {
+        precondition(y.extent == nil || y.extent === x.extent, "the factors vary along different extents")
         precondition(x.count.isMultiple(of: y.count), "\(y.shape) does not repeat into \(x.shape)")
         let x = Input(x), y = Input(y)
-        return record(MultiplyOperator(x: x, y: y, z: output(x.tensor.shape, of: [x, y])))
+        return record(MultiplyOperator(x: x, y: y, z: output(x.tensor.shape, of: [x, y], along: x.tensor.extent)))
     }
 }

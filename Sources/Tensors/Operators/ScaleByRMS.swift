@@ -73,7 +73,7 @@ extension Graph {
         let C = x.columns
         precondition(weight.count == C, "weight \(weight.shape) for rows of \(x.shape)")
         let x = Input(x), weight = Input(weight)
-        let y = output(x.tensor.shape, of: [x, weight])
+        let y = output(x.tensor.shape, of: [x, weight], along: x.tensor.extent)
         return record(ScaleByRMSOperator(x: x, weight: weight, y: y, rstd: memory(y.rows), epsilon: S(epsilon), C: C))
     }
 }
