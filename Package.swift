@@ -60,7 +60,8 @@ let floor4: [Target] = [
     module("Learning", ["CVector", "Layers", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
     module("Reinforcement", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Evaluation", ["Statistics"]),
-    module("OnlineLanguage", ["Learning", "Model", "Statistics", "Tensors"]),
+    module("Memory", ["Statistics", "Tensors"]),
+    module("OnlineLanguage", ["Layers", "Learning", "Memory", "Model", "Statistics", "Tensors"]),
     module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
 ]
 
@@ -162,11 +163,13 @@ let checks: [Target] = [
     tests(
         "Learning",
         [
-            "CAllocations", "Files", "FilesTesting", "Layers", "Learning", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization",
+            "CAllocations", "Files", "FilesTesting", "Layers", "Learning", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors",
+            "Tokenization",
         ]),
     tests("Reinforcement", ["Layers", "Model", "Reinforcement", "Statistics", "StrictJSON", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
-    tests("OnlineLanguage", ["FilesTesting", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
+    tests("Memory", ["Memory", "Statistics"]),
+    tests("OnlineLanguage", ["FilesTesting", "Memory", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
     tests("MetaLearning", ["MetaLearning", "Model", "Statistics", "Tensors", "TensorsTesting"]),
     tests(
         "Stages",

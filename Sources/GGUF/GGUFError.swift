@@ -1,4 +1,4 @@
-/// Why a GGUF file is not valid or not supported.
+/// Why a GGUF file is not valid or not supported, or cannot be written.
 public struct GGUFError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The path of the file.
     public let source: String
@@ -23,6 +23,9 @@ public struct GGUFError: Error, Equatable, Sendable, CustomStringConvertible {
         case missing(tensor: String)
         case wrongShape(tensor: String, found: [Int], expected: [Int])
         case nonFinite(tensor: String, index: Int)
+        /// A number is greater than the storage format can hold.
+        case beyondRange(tensor: String, index: Int)
+        case cannotWrite(String)
     }
 
     public init(_ source: String, _ reason: Reason) {
@@ -52,6 +55,8 @@ extension GGUFError.Reason {
         case .missing(let tensor): "there is no tensor \"\(tensor)\""
         case .wrongShape(let tensor, let found, let expected): "tensor \"\(tensor)\" has shape \(found), expected \(expected)"
         case .nonFinite(let tensor, let index): "tensor \"\(tensor)\" is not finite at element \(index)"
+        case .beyondRange(let tensor, let index): "tensor \"\(tensor)\" is too large for its storage format at element \(index)"
+        case .cannotWrite(let why): "cannot be written: \(why)"
         }
     }
 }

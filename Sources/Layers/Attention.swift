@@ -37,6 +37,16 @@ public struct Attention: Layer {
             project(x, in: graph), heads: heads, batch: batch, visibility: visibility, keyMask: keyMask, packing: packing)
         return output(attended, in: graph)
     }
+
+    /// Attention that continues a sequence. x (T, width), after the rows of `cache`; returns the same shape.
+    public func callAsFunction<S>(_ x: Tensor<S>, cache: AttentionCache<S>, in graph: Graph<S>) -> Tensor<S> {
+        let projected = project(x, in: graph)
+        let part = { graph.sliceColumns(projected, $0 * self.width..<($0 + 1) * self.width) }
+        let attended = graph.attend(
+            part(0), cache.joined(part(1), in: graph), cache.joined(part(2), in: graph), heads: heads, groups: heads, batch: 1,
+            visibility: .causal(), keyMask: cache.mask, fixedKeys: cache.length)
+        return output(attended, in: graph)
+    }
 }
 
 /// Multi-head attention of one sequence to another, with the parameter names of GPT-2's cross-attention.

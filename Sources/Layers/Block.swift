@@ -47,7 +47,15 @@ public struct Block: Layer {
     ) -> Tensor<S> {
         let attended = attention(
             normBefore(x, in: graph), batch: batch, visibility: visibility, keyMask: keyMask, packing: packing, in: graph)
-        let afterAttention = graph.add(x, attended)
-        return graph.add(afterAttention, mlp(normAfter(afterAttention, in: graph), in: graph))
+        return addMLP(to: graph.add(x, attended), in: graph)
+    }
+
+    /// The block over rows that continue a sequence. x (T, width), after the rows of `cache`; returns the same shape.
+    public func callAsFunction<S>(_ x: Tensor<S>, cache: AttentionCache<S>, in graph: Graph<S>) -> Tensor<S> {
+        addMLP(to: graph.add(x, attention(normBefore(x, in: graph), cache: cache, in: graph)), in: graph)
+    }
+
+    private func addMLP<S>(to x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
+        graph.add(x, mlp(normAfter(x, in: graph), in: graph))
     }
 }

@@ -58,4 +58,20 @@ public struct GroupedAttention: Layer {
             heads: shape.heads, groups: shape.groups, batch: batch, visibility: visibility, keyMask: keyMask, packing: packing)
         return output(attended, in: graph)
     }
+
+    /// Attention that continues a sequence. x (T, width), after the rows of `cache`; returns the same shape.
+    /// - Parameters:
+    ///   - rotations: the angles of the positions of x, and those of all rows of the cache and x.
+    public func callAsFunction<S>(
+        _ x: Tensor<S>, rotations: (fresh: Rotation<S>, all: Rotation<S>), visibility: Visibility, cache: AttentionCache<S>,
+        in graph: Graph<S>
+    ) -> Tensor<S> {
+        let attended = graph.attend(
+            graph.rotate(query(x, in: graph), by: rotations.fresh, heads: shape.heads),
+            graph.rotate(cache.joined(key(x, in: graph), in: graph), by: rotations.all, heads: shape.groups),
+            cache.joined(value(x, in: graph), in: graph),
+            heads: shape.heads, groups: shape.groups, batch: 1, visibility: visibility, keyMask: cache.mask,
+            fixedKeys: cache.length)
+        return output(attended, in: graph)
+    }
 }

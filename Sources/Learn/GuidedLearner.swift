@@ -10,23 +10,39 @@ import Tensors
 
 /// A learner with its trigger rules and the gate that accepts or rejects what it learned before it is published. It has one owner.
 final class GuidedLearner {
-    let learner: OnlineLearner
+    private(set) var learner: OnlineLearner
     /// Nil where every update is accepted.
-    let gate: UpdateGate?
+    private(set) var gate: UpdateGate?
     private(set) var rules: TriggeredLearning
+    let settings: GraphSettings
     /// Signals measured since the rules were last evaluated.
     private var signals: [(String, Double)] = []
 
     /// - Throws: the error of invalid settings, or of reading the GPT-2 that the trunk starts from.
     init(_ settings: GraphSettings) throws {
+        self.settings = settings
+        (learner, gate, rules) = try Self.begin(settings)
+    }
+
+    /// The state before the first moment.
+    private static func begin(_ settings: GraphSettings) throws -> (OnlineLearner, UpdateGate?, TriggeredLearning) {
         let model = try MultimodalModel(settings.model), seed = UInt64(settings.seed)
-        learner = try OnlineLearner(model, settings.learner, seed: seed)
+        let learner = try OnlineLearner(model, settings.learner, seed: seed)
         if !settings.model.gpt2.isEmpty { try model.loadTrunk(from: settings.model.gpt2, into: learner.parameters) }
         let start = learner.parameters.copy()
-        gate =
+        let gate =
             settings.learn.gate.enabled
             ? try UpdateGate(settings.learn.gate, model, frozen: start, serving: start, random: RandomSource(seed: seed)) : nil
-        rules = try TriggeredLearning(settings.learn.triggers, model, frozen: start, seed: seed)
+        return (learner, gate, try TriggeredLearning(settings.learn.triggers, model, frozen: start, seed: seed))
+    }
+
+    /// Restores the state before the first moment, to the bit; the ledger goes on.
+    /// - Throws: the error of reading the GPT-2 that the trunk starts from; nothing is changed then.
+    private func reset() throws {
+        let ledger = rules.ledger
+        (learner, gate, rules) = try Self.begin(settings)
+        rules.ledger = ledger
+        signals.removeAll()
     }
 
     var serving: ParameterStore<Float> { gate?.serving ?? learner.servingParameters }
@@ -95,6 +111,11 @@ final class GuidedLearner {
                 guard let gate else { throw SettingsError("roll_back", "there is no gate that keeps a good version") }
                 learner.rollBack(to: gate.serving)
                 (note, action) = ("the weights of the serving version are back", .rollBack)
+            case .resetSession(let session)?:
+                (note, action) = ("forgot \(learner.forget(source: session)) moments of \(session.prefix(64)) and its adapters", .nothing)
+            case .resetAll?:
+                do { try reset() } catch { throw SettingsError("reset_all", "the initial model cannot be read: \(error)") }
+                (note, action) = ("the learner is as before the first moment", .rollBack)
             case nil: throw SettingsError("order", "is empty")
             }
         } catch {

@@ -4,7 +4,8 @@ import Schema
 
 extension LearnProcessor {
     /// Carries out an order; the message states what was done, or why nothing was.
-    mutating func answer(_ order: Order) -> [Outgoing] {
+    mutating func answer(_ order: Order, at now: Instant) -> [Outgoing] {
+        var outputs: [Outgoing] = []
         var answer = OrderAnswer.with {
             ($0.orderSource, $0.orderEpoch, $0.orderSequence) = (order.stamp.source, order.stamp.epoch, order.stamp.sequence)
             ($0.momentsSeen, $0.modelVersion) = (progress.momentsSeen, progress.version)
@@ -13,11 +14,28 @@ extension LearnProcessor {
             answer.done = try guided.execute(order, at: progress.time).printable(atMost: Self.answerLength)
             answer.accepted = true
             isOrdered = true
+            outputs += afterReset(order, at: now)
         } catch {
             answer.reason = error.detail.printable(atMost: Self.answerLength)
             ownTelemetry.drops.count(error.reason, because: answer.reason)
         }
-        return (try? Topics.orderAnswer("learn")).map { [Outgoing(answer, on: $0)] } ?? []  // the name is valid
+        return outputs + ((try? Topics.orderAnswer("learn")).map { [Outgoing(answer, on: $0)] } ?? [])  // the name is valid
+    }
+
+    /// Ends adapters after a reset, and in live mode publishes the initial model at once.
+    private mutating func afterReset(_ order: Order, at now: Instant) -> [Outgoing] {
+        switch order.order {
+        case .resetSession(let session)?:
+            sessions?.end(session)
+            return sessions?.updatesAtOnce(with: progress.version) ?? []
+        case .resetAll?:
+            sessions?.end(nil)
+            labels = LabelJoin(patience: labels.patience)
+            guard isLive else { return [] }
+            let outputs = sessions?.updatesAtOnce(with: progress.version) ?? []
+            return outputs + publish("reset", at: now)
+        default: return []
+        }
     }
 
     /// The most characters of an answer's text, which quotes an order from outside.

@@ -100,7 +100,7 @@ public struct LearnProcessor: Processor {
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
         var outputs = begin(at: now)
         switch input {
-        case .order(let order): outputs.append(contentsOf: answer(order))
+        case .order(let order): outputs.append(contentsOf: answer(order, at: now))
         case .event(.end, _) where progress.isFinished:  // in the checkpoint already, but not published in this run
             hasEnded = true
             outputs.append(update("end of the stream"))

@@ -66,6 +66,12 @@ struct SessionPublisher {
         return updates
     }
 
+    /// Ends the adapters of a session, or of all sessions if it is nil.
+    mutating func end(_ session: String?) {
+        waiting.removeAll { session == nil || $0.adapted.session == session }
+        if let session { tasks.discard(session) } else { tasks.discardAll() }
+    }
+
     /// In live mode, updates that do not wait for the next model.
     mutating func updatesAtOnce(with version: UInt64) -> [Outgoing] { isLive ? updates(before: version) : [] }
 

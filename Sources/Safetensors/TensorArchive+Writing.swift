@@ -2,7 +2,7 @@ import Files
 import StrictJSON
 
 extension TensorArchive {
-    /// Encodes an archive in memory; every tensor's bytes are copied once. Tensors are ordered as by the Python package safetensors:
+    /// Encodes tensors in memory as an archive; every tensor's bytes are copied once. Tensors are ordered as by the package safetensors:
     /// larger element types first, then by name; the data begins at a multiple of eight bytes.
     /// - Parameters:
     ///   - tensors: the tensors, whose names must be distinct.
@@ -15,9 +15,13 @@ extension TensorArchive {
             _ = buffer.update(fromContentsOf: header)
             count = header.count
             for tensor in tensors {
-                tensor.lend { bytes in
-                    UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...]).copyMemory(from: bytes)
-                    count += bytes.count
+                do {
+                    try tensor.withBytes { bytes in
+                        UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...]).copyMemory(from: bytes)
+                        count += bytes.count
+                    }
+                } catch {
+                    preconditionFailure("\(tensor.name), which is not in memory, cannot be read: \(error)")
                 }
             }
         }
@@ -35,7 +39,7 @@ extension TensorArchive {
     }
 
     /// Writes an archive to a file, which is replaced atomically; the tensors are written one after the other, without a copy in memory.
-    /// - Throws: `SafetensorsError`.
+    /// - Throws: `SafetensorsError`, also for what a tensor's `fill` throws.
     public static func write(
         _ tensors: [TensorContent], metadata: [String: String] = [:], to path: String
     ) throws(SafetensorsError) {

@@ -3,18 +3,29 @@ public struct TensorContent {
     public let name: String
     public let type: ElementType
     public let shape: [Int]
-    let lend: ((UnsafeRawBufferPointer) -> Void) -> Void
+    private let lend: (_ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
 
     /// A tensor of bytes in memory, little-endian and row-major, which the caller keeps valid until the archive is written.
     public init(name: String, type: ElementType, shape: [Int], bytes: UnsafeRawBufferPointer) {
         let size = shape.reduce(type.size, *)
         precondition(bytes.count == size, "\(name) of shape \(shape) needs \(size) bytes, not \(bytes.count)")
-        self.init(name: name, type: type, shape: shape) { body in body(bytes) }
+        self.init(name: name, type: type, shape: shape) { body in try body(bytes) }
     }
 
     /// A float32 tensor of values in memory, which the caller keeps valid until the archive is written.
     public init(name: String, shape: [Int], values: UnsafeBufferPointer<Float>) {
         self.init(name: name, type: .float32, shape: shape, bytes: UnsafeRawBufferPointer(values))
+    }
+
+    /// A float32 tensor whose values are asked for when its turn comes, so that only one such tensor is in memory.
+    /// - Parameter fill: writes all elements to a buffer of their number.
+    public init(name: String, shape: [Int], filling fill: @escaping (UnsafeMutableBufferPointer<Float>) throws -> Void) {
+        self.init(name: name, type: .float32, shape: shape) { body in
+            let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: shape.reduce(1, *))
+            defer { values.deallocate() }
+            try fill(values)
+            try body(UnsafeRawBufferPointer(values))
+        }
     }
 
     public init(name: String, shape: [Int], floats: [Float]) { self.init(name, .float32, shape, array: floats) }
@@ -29,18 +40,18 @@ public struct TensorContent {
 
     /// A tensor of another archive, with the same name, type and bytes.
     public init(_ tensor: StoredTensor) {
-        self.init(name: tensor.name, type: tensor.type, shape: tensor.shape) { body in tensor.withUnsafeBytes(body) }
+        self.init(name: tensor.name, type: tensor.type, shape: tensor.shape) { body in try tensor.withUnsafeBytes(body) }
     }
 
     private init<Element>(_ name: String, _ type: ElementType, _ shape: [Int], array: [Element]) {
         let size = shape.reduce(1, *)
         precondition(array.count == size, "\(name) of shape \(shape) has \(array.count) elements")
-        self.init(name: name, type: type, shape: shape) { body in array.withUnsafeBytes(body) }
+        self.init(name: name, type: type, shape: shape) { body in try array.withUnsafeBytes(body) }
     }
 
     private init(
         name: String, type: ElementType, shape: [Int],
-        lend: @escaping ((UnsafeRawBufferPointer) -> Void) -> Void
+        lend: @escaping (_ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
     ) {
         self.name = name
         self.type = type
@@ -50,11 +61,5 @@ public struct TensorContent {
 
     var size: Int { shape.reduce(type.size, *) }
 
-    func withBytes(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
-        var failure: (any Error)?
-        lend { bytes in
-            do { try body(bytes) } catch { failure = error }
-        }
-        if let failure { throw failure }
-    }
+    func withBytes(_ body: (UnsafeRawBufferPointer) throws -> Void) throws { try lend(body) }
 }

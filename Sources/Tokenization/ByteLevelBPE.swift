@@ -1,10 +1,11 @@
+import Foundation
 import Synchronization
 
 /// The tokenizer of GPT-2 and its successors: byte-level byte-pair encoding.
 /// https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf, §2.2
 ///
 /// Encoding finds added tokens, splits the text between them into words by a pattern and merges the bytes of each word. Bytes that are
-/// not valid UTF-8 are treated like punctuation, and are restored by decoding.
+/// not valid UTF-8 are treated like punctuation, and are restored by decoding; so is every text, unless the tokenizer normalises it.
 public final class ByteLevelBPE: Tokenizer {
     public let vocabularySize: Int
     public let endOfText: Int?
@@ -14,11 +15,14 @@ public final class ByteLevelBPE: Tokenizer {
     private let byteTokens: ByteTokens
     /// The content of every added token.
     private let contents: [Int: [UInt8]]
-    private let finders: [AddedTokenFinder]
+    /// Find added tokens before and, if there are any, after the text is normalised.
+    private let finders: [AddedTokenFinder?]
     /// Those of the tokens that are not special.
-    private let textFinders: [AddedTokenFinder]
+    private let textFinders: [AddedTokenFinder?]
     private let specialTokens: [String: Int]
     private let addsPrefixSpace: Bool
+    /// Whether a text that is valid UTF-8 is brought into the form NFC.
+    private let composes: Bool
     private let pattern: WordPattern
     /// Whether a word of the vocabulary becomes its token directly, without merging its bytes.
     private let ignoresMerges: Bool
@@ -32,7 +36,7 @@ public final class ByteLevelBPE: Tokenizer {
 
     init(
         table: TokenTable, merges: MergeTable, bytes: ByteTokens, added: [AddedToken], endOfText: Int?, addsPrefixSpace: Bool,
-        splitsSpecialTokens: Bool, pattern: WordPattern = .gpt2, ignoresMerges: Bool = false
+        splitsSpecialTokens: Bool, pattern: WordPattern = .gpt2, ignoresMerges: Bool = false, composes: Bool = false
     ) {
         vocabularySize = added.reduce(table.size) { max($0, $1.id + 1) }
         self.endOfText = endOfText
@@ -40,9 +44,12 @@ public final class ByteLevelBPE: Tokenizer {
         self.merges = merges
         byteTokens = bytes
         contents = Dictionary(added.map { ($0.id, Array($0.content.utf8)) }) { _, last in last }
-        func finders(_ isFound: (AddedToken) -> Bool) -> [AddedTokenFinder] {
-            [false, true].compactMap { normalized in
-                let tokens = added.filter { $0.isNormalized == normalized && isFound($0) }
+        func finders(_ isFound: (AddedToken) -> Bool) -> [AddedTokenFinder?] {
+            [false, true].map { normalized in
+                var tokens = added.filter { $0.isNormalized == normalized && isFound($0) }
+                if composes && normalized {
+                    for i in tokens.indices { tokens[i].content = tokens[i].content.precomposedStringWithCanonicalMapping }
+                }
                 return tokens.isEmpty ? nil : AddedTokenFinder(tokens)
             }
         }
@@ -50,6 +57,7 @@ public final class ByteLevelBPE: Tokenizer {
         textFinders = finders { !$0.isSpecial }
         specialTokens = Dictionary(added.filter(\.isSpecial).map { ($0.content, $0.id) }) { _, last in last }
         self.addsPrefixSpace = addsPrefixSpace
+        self.composes = composes
         self.pattern = pattern
         self.ignoresMerges = ignoresMerges
     }
@@ -60,7 +68,7 @@ public final class ByteLevelBPE: Tokenizer {
 
     public func specialToken(_ content: String) -> Int? { specialTokens[content] }
 
-    private func encode(_ bytes: [UInt8], _ finders: [AddedTokenFinder]) -> [Int] {
+    private func encode(_ bytes: [UInt8], _ finders: [AddedTokenFinder?]) -> [Int] {
         scratch.withLockIfAvailable { encode(bytes, finders, &$0) } ?? encode(bytes, finders, with: Scratch())
     }
 
@@ -93,11 +101,11 @@ public final class ByteLevelBPE: Tokenizer {
         return false
     }
 
-    private func encode(_ bytes: [UInt8], _ finders: [AddedTokenFinder], with scratch: consuming Scratch) -> [Int] {
+    private func encode(_ bytes: [UInt8], _ finders: [AddedTokenFinder?], with scratch: consuming Scratch) -> [Int] {
         encode(bytes, finders, &scratch)
     }
 
-    private func encode(_ bytes: [UInt8], _ finders: [AddedTokenFinder], _ scratch: inout Scratch) -> [Int] {
+    private func encode(_ bytes: [UInt8], _ finders: [AddedTokenFinder?], _ scratch: inout Scratch) -> [Int] {
         var tokens: [Int] = []
         tokens.reserveCapacity(bytes.count / 3)
         bytes.withUnsafeBufferPointer { text in
@@ -107,17 +115,30 @@ public final class ByteLevelBPE: Tokenizer {
     }
 
     private func encode(
-        _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ finders: ArraySlice<AddedTokenFinder>,
+        _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ finders: ArraySlice<AddedTokenFinder?>,
         _ scratch: inout Scratch, to tokens: inout [Int]
     ) {
         guard let finder = finders.first else { return encodeWords(text, range, &scratch, to: &tokens) }
+        guard let finder else { return encodeNext(text, range, finders.dropFirst(), &scratch, to: &tokens) }
         finder.split(text, in: range) { piece, token in
             if let token {
                 tokens.append(token.id)
             } else {
-                encode(text, piece, finders.dropFirst(), &scratch, to: &tokens)
+                encodeNext(text, piece, finders.dropFirst(), &scratch, to: &tokens)
             }
         }
+    }
+
+    /// Encodes what one finder has left; a text is normalised between the first and the second.
+    private func encodeNext(
+        _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ finders: ArraySlice<AddedTokenFinder?>,
+        _ scratch: inout Scratch, to tokens: inout [Int]
+    ) {
+        guard composes, !finders.isEmpty, text[range].contains(where: { $0 >= 0x80 }),
+            let string = String(validating: text[range], as: UTF8.self)
+        else { return encode(text, range, finders, &scratch, to: &tokens) }
+        let composed = Array(string.precomposedStringWithCanonicalMapping.utf8)
+        composed.withUnsafeBufferPointer { encode($0, 0..<composed.count, finders, &scratch, to: &tokens) }
     }
 
     private func encodeWords(

@@ -25,6 +25,11 @@ struct TokenTable: Sendable {
     /// All ids are below this number.
     var size: Int { ranges.count }
 
+    /// Every word in the spelling of its file, and its id.
+    var spelled: [(word: String, token: Int)] {
+        words.map { (String(decoding: spellings[$0.spelling], as: UTF8.self), Int($0.token)) }
+    }
+
     /// Adds a word. For a word that is listed twice the last id is used, as in Hugging Face's tokenizers.
     /// - Returns: false if another word has the id.
     mutating func insert(_ word: UnsafeBufferPointer<UInt8>, as token: Int) -> Bool {

@@ -6,6 +6,12 @@ import StrictJSON
 /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`. A directory with neither has a `ByteTokenizer`.
 /// - Throws: `TokenizationError`.
 public func openTokenizer(directory: String) throws -> any Tokenizer {
+    guard let (parts, settings) = try readTokenizer(directory: directory) else { return ByteTokenizer() }
+    return try ByteLevelBPE(parts, settings)
+}
+
+/// Reads the files of a directory's tokenizer; nil if it has none.
+func readTokenizer(directory: String) throws -> (TokenizerJSON, TokenizerSettings)? {
     func file(_ name: String) -> String? {
         let path = "\(directory)/\(name)"
         return FileKind(of: path) == nil ? nil : path
@@ -14,13 +20,13 @@ public func openTokenizer(directory: String) throws -> any Tokenizer {
         throw TokenizationError.unreadable(file: directory, "it is not a directory, or it is empty")
     }
     if let json = file("tokenizer.json") {
-        return try ByteLevelBPE(TokenizerJSON(readFile(json), json), TokenizerSettings(file, kind: nil))
+        return try (TokenizerJSON(readFile(json), json), TokenizerSettings(file, kind: nil))
     }
     switch (file("vocab.json"), file("merges.txt")) {
     case (let vocabulary?, let merges?):
         let settings = try TokenizerSettings(file, kind: TokenizerKind(file))
-        return try ByteLevelBPE(TokenizerJSON(vocabulary: vocabulary, merges: merges), settings)
-    case (nil, nil): return ByteTokenizer()
+        return try (TokenizerJSON(vocabulary: vocabulary, merges: merges), settings)
+    case (nil, nil): return nil
     case (nil, _): throw TokenizationError.unreadable(file: "\(directory)/vocab.json", "it is missing, but there is a merges.txt")
     case (_, nil): throw TokenizationError.unreadable(file: "\(directory)/merges.txt", "it is missing, but there is a vocab.json")
     }
@@ -41,7 +47,7 @@ extension ByteLevelBPE {
             table: table, merges: merges, bytes: try parts.byteTokens(table), added: added.tokens,
             endOfText: isOwn ? added[ending]?.id ?? table.token(of: ending) : nil,
             addsPrefixSpace: settings.addsPrefixSpace ?? parts.addsPrefixSpace, splitsSpecialTokens: settings.splitsSpecialTokens,
-            pattern: parts.pattern, ignoresMerges: parts.ignoresMerges)
+            pattern: parts.pattern, ignoresMerges: parts.ignoresMerges, composes: parts.composes)
     }
 
     /// Creates a tokenizer from lists, as a GGUF file contains them.
@@ -184,6 +190,13 @@ struct MergeList {
         let middle = spellings.count
         spellings.append(contentsOf: right)
         merges.append((start..<middle, middle..<spellings.count))
+    }
+
+    /// Every merge as "left right".
+    var lines: [String] {
+        merges.map { left, right in
+            String(decoding: spellings[left], as: UTF8.self) + " " + String(decoding: spellings[right], as: UTF8.self)
+        }
     }
 
     func table(of tokens: TokenTable, _ file: String) throws -> MergeTable {

@@ -9,6 +9,10 @@ struct TokenizerJSON {
     private(set) var added: [AddedToken] = []
     private(set) var addsPrefixSpace = false
     private(set) var pattern = WordPattern.gpt2
+    /// Whether texts are brought into Unicode's form NFC, as Qwen 2's.
+    private(set) var composes = false
+    /// The content of the token that the post-processor puts before a text, if it does.
+    private(set) var opening: String?
     /// The paths of the vocabulary and the merges, for messages.
     let files: (vocabulary: String, merges: String)
     /// Settings of the `model` object of `tokenizer.json`.
@@ -38,6 +42,7 @@ struct TokenizerJSON {
         var added: [AddedToken] = []
         var preTokenizer = JSON.null
         var normalizer = JSON.null
+        var postProcessor = JSON.null
         try parse(text, file) { scanner in
             try scanner.object { key, scanner in
                 switch key {
@@ -45,6 +50,7 @@ struct TokenizerJSON {
                 case "added_tokens": if !scanner.null() { try scanner.array { added.append(try Self.addedToken(&$0)) } }
                 case "pre_tokenizer": preTokenizer = try scanner.value()
                 case "normalizer": normalizer = try scanner.value()
+                case "post_processor": postProcessor = try scanner.value()
                 default: try scanner.skip()
                 }
             }
@@ -52,7 +58,9 @@ struct TokenizerJSON {
         guard let vocabulary = model.vocabulary else { throw TokenizationError.malformed(file: file, "it has no model") }
         if let refusal = model.refusal { throw TokenizationError.unsupported(file: file, refusal) }
         let changes = normalizer.steps("normalizers").filter(\.changesText)
-        if let change = changes.first { throw TokenizationError.unsupported(file: file, "the normalizer \(change.text())") }
+        if let change = changes.first(where: { $0["type"]?.string != "NFC" }) {
+            throw TokenizationError.unsupported(file: file, "the normalizer \(change.text())")
+        }
         let splits = preTokenizer.steps("pretokenizers")
         guard let pattern = WordPattern(splits), let bytes = splits.last else {
             throw TokenizationError.unsupported(file: file, "the pre-tokenizer \(preTokenizer.text())")
@@ -60,6 +68,9 @@ struct TokenizerJSON {
         (self.vocabulary, merges, self.model) = (vocabulary, model.merges, model)
         self.added = added
         self.pattern = pattern
+        composes = !changes.isEmpty
+        let template = postProcessor.steps("processors").first { $0["type"]?.string == "TemplateProcessing" }
+        opening = template?["single"]?.array?.first?["SpecialToken"]?["id"]?.string
         addsPrefixSpace = bytes["add_prefix_space"]?.bool ?? true
         files = (file, file)
     }

@@ -9,8 +9,17 @@ struct TokenizerSettings {
     private(set) var addsPrefixSpace: Bool?
     /// Whether special tokens are split like any other text.
     private(set) var splitsSpecialTokens = false
+    /// The contents of the tokens that files name, by their keys: `eos_token` and others.
+    private(set) var named: [String: String] = [:]
+    /// Whether a text gets the token `bos_token` in front; nil if no file sets it.
+    private(set) var addsOpening: Bool?
+    /// The template that renders a chat as text, if a file has one.
+    private(set) var chatTemplate: String?
     /// The content of the token that ends a text, if a file names one.
-    private(set) var endOfText: String?
+    var endOfText: String? { named["eos_token"] }
+
+    /// The contents of tokens that no file names, and that the class of the tokenizer has.
+    private(set) var defaults: [String: String] = [:]
 
     private var isNamed: Set<String> = []
 
@@ -39,6 +48,8 @@ struct TokenizerSettings {
             added = try file("added_tokens.json").map(addedTokens) ?? []
         }
         addsPrefixSpace = settings["add_prefix_space"]?.bool
+        addsOpening = settings["add_bos_token"]?.bool
+        chatTemplate = try settings["chat_template"].flatMap(Self.chatTemplate) ?? file("chat_template.jinja").map(text)
         splitsSpecialTokens = settings["split_special_tokens"]?.bool ?? false
         let special = Set(settings.filter { $0.key.hasSuffix("_token") }.compactMap { AddedToken($0.value)?.content })
         for var token in added {
@@ -66,10 +77,10 @@ struct TokenizerSettings {
         let known = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
         for key in known {
             if let value = settings[key] {
-                let token = try take(value, key)
-                if key == "eos_token" { endOfText = token?.content }
+                named[key] = try take(value, key)?.content
             } else if let content = kind?.specialTokens[key] {
                 self.take(AddedToken(special: content))
+                defaults[key] = content
             }
         }
         for key in order where key.hasSuffix("_token") && !known.contains(key) {
@@ -79,6 +90,11 @@ struct TokenizerSettings {
         for value in extra.flatMap({ $0.array ?? ($0.object ?? [:]).sorted { $0.key < $1.key }.map(\.value) }) {
             _ = try take(value, "an extra special token")
         }
+    }
+
+    /// A template, or the one called `default` of a list of named ones.
+    private static func chatTemplate(_ value: JSON) -> String? {
+        value.string ?? value.array?.first { $0["name"]?.string == "default" }?["template"]?.string
     }
 
     /// `added_tokens_decoder`: an object from id to token.
@@ -141,6 +157,13 @@ enum TokenizerKind {
             ]
         }
     }
+}
+
+private func text(_ file: String) throws -> String {
+    guard let text = String(validating: try readFile(file), as: UTF8.self) else {
+        throw TokenizationError.malformed(file: file, "it is not UTF-8")
+    }
+    return text
 }
 
 /// `added_tokens.json`: an object from content to id.

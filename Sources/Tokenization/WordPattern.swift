@@ -32,6 +32,25 @@ public enum WordPattern: Sendable, Equatable {
         }
     }
 
+    /// The value of `tokenizer.ggml.pre` in a GGUF file.
+    public var ggufName: String {
+        switch self {
+        case .gpt2: "gpt-2"
+        case .singleDigits: "smollm"
+        case .llama3: "llama-bpe"
+        case .qwen2: "qwen2"
+        }
+    }
+
+    /// The regular expression in `tokenizer.json`; nil where a text is split by `ByteLevel` itself.
+    var expression: String? {
+        switch self {
+        case .gpt2, .singleDigits: nil
+        case .llama3: Self.expression(digits: "\\p{N}{1,3}")
+        case .qwen2: Self.expression(digits: "\\p{N}")
+        }
+    }
+
     private static func expression(digits: String) -> String {
         "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\(digits)"
             + "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"

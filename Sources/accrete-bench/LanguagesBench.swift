@@ -62,7 +62,8 @@ struct LanguagesBench: ParsableCommand {
         var random = RandomSource(seed: UInt64(seed))
         model.initialize(parameters, using: &random)
         var configuration = TokenLearner.Configuration()
-        (configuration.replays, configuration.seed) = (replays, seed)
+        (configuration.replays, configuration.seed, configuration.remembers) = (replays, seed, false)
+        (configuration.fresh, configuration.context, configuration.rate) = (32, 96, 0.05)
         let learner = TokenLearner(model, parameters: parameters, start: nil, configuration)
         var row = Row(replays: replays, seed: seed), seconds = 0.0
         for part in parts {
@@ -82,7 +83,7 @@ struct LanguagesBench: ParsableCommand {
         var bits = 0.0, place = 0
         while place < tokens.count {
             let next = tokens[place..<min(tokens.count, place + learner.fresh)]
-            bits += try learner.read(next)
+            bits += try learner.read(next).bits
             place += next.count
         }
         return bits / Double(tokens.count)

@@ -16,6 +16,7 @@ import Wiring
             StatusCommand.self,
             TriggersCommand.self,
             OrderCommand.self,
+            Reset.self,
             MemoryCommand.self,
             Tap.self,
             Decisions.self,

@@ -1,10 +1,13 @@
 import FoundationEssentials
+import Layers
+import Model
 import Safetensors
 import Schema
 @testable import Signals
 @testable import Statistics
 import StrictJSON
 import SwiftProtobuf
+import Tensors
 import Tokenization
 
 /// Whatever reads what others wrote, by name. A reader may refuse whatever it likes, but it must not crash, what it takes must be
@@ -12,7 +15,7 @@ import Tokenization
 private let readers: [String: @Sendable ([UInt8]) -> Void] = [
     "safetensors": readTensors, "json": readJSON, "tokenizer": readTokenizer, "tokenizer-files": readTokenizerFiles, "text": encode,
     "jpeg": { read($0, "image", "image/jpeg") }, "png": readPNG, "wav": { read($0, "audio", "audio/wav") },
-    "raw": readRaw, "csv": readCSV, "session": readSessionLine, "messages": readMessage,
+    "models": readModel, "raw": readRaw, "csv": readCSV, "session": readSessionLine, "messages": readMessage,
 ]
 
 /// ACCRETE_FUZZ_READER names the reader that this process is to try.
@@ -53,7 +56,8 @@ private let directory = "/dev/shm/accrete-fuzz-\(ProcessInfo.processInfo.process
 
 private func write(_ file: some Collection<UInt8>, as name: String) {
     do {
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let folder = name.contains("/") ? "\(directory)/model" : directory
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         try Data(file).write(to: URL(filePath: "\(directory)/\(name)"))
     } catch {
         preconditionFailure("\(directory)/\(name) cannot be written: \(error)")
@@ -76,6 +80,38 @@ private func readTokenizerFiles(_ file: [UInt8]) {
     }
     guard let tokenizer = try? openTokenizer(directory: directory) else { return }
     try? encode(Array(file.suffix(512)), with: tokenizer)
+}
+
+/// The files of a model's directory, parted by lines that say `---`, or a GGUF file. What can be written is read again as it was.
+private func readModel(_ file: [UInt8]) {
+    var path = "\(directory)/model.gguf"
+    if file.starts(with: Array("GGUF".utf8)) {
+        write(file, as: "model.gguf")
+    } else {
+        let names = ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"]
+        let parts = file.split(separator: Array("\n---\n".utf8), maxSplits: names.count - 1, omittingEmptySubsequences: false)
+        path = "\(directory)/model"
+        for (name, part) in zip(names, parts) { write(part, as: "model/\(name)") }
+    }
+    if let tokenizer = try? openTokenizer(path: path) { try? encode(Array(file.prefix(512)), with: tokenizer) }
+    guard let files = try? TrunkFiles(path: path), let model = try? files.model() else { return }
+    precondition(model.parameters.values.allSatisfy(\.isFinite), "a weight is not finite")
+    _ = try? files.frozen(.stored)
+    for (name, format) in [("again", ModelFormat.safetensors), ("half.gguf", .gguf(.float16)), ("eight.gguf", .gguf(.q8_0))] {
+        let copy = "\(directory)/\(name)"
+        guard (try? files.save(to: copy, as: format)) != nil else { continue }
+        guard let again = try? TrunkModel(path: copy) else { preconditionFailure("what was written as \(name) cannot be read") }
+        // A head that rounding has made equal to the table is tied.
+        guard again.parameters.values.count == model.parameters.values.count else { continue }
+        let largest = model.parameters.values.reduce(0) { max($0, abs($1)) }
+        let step = format == .safetensors ? 0 : format == .gguf(.float16) ? largest / 2048 + 1e-5 : largest / 127 + 1e-5
+        for (a, b) in zip(model.parameters.values, again.parameters.values) where abs(a - b) > step {
+            preconditionFailure("\(a) was written as \(name) and read as \(b)")
+        }
+        guard let tokenizer = try? openTokenizer(path: path) else { continue }
+        guard let copied = try? openTokenizer(path: copy) else { preconditionFailure("the tokenizer written as \(name) cannot be read") }
+        precondition(copied.encode("the cat 12") == tokenizer.encode("the cat 12"), "the tokenizer of \(name) gives other tokens")
+    }
 }
 
 /// GPT-2's own vocabulary, where ACCRETE_FUZZ_TOKENIZER names its directory; else bytes.

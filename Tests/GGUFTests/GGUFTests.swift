@@ -190,4 +190,92 @@ struct GGUFBuilder {
         }
         #expect(opened > whole.count)
     }
+
+    // MARK: Writing
+
+    private func write(_ metadata: [GGUFFile.Entry] = [], _ tensors: [GGUFContent] = []) throws -> GGUFFile {
+        let path = folder.path("written.gguf")
+        try GGUFFile.write(metadata, tensors, to: path)
+        return try GGUFFile(mapping: path)
+    }
+
+    @Test func whatIsWrittenIsReadBack() throws {
+        let values: [GGUFFile.Entry] = [
+            ("a", .integer(7)), ("b", .integer(-7)), ("c", .integer(1 << 40)), ("d", .integer(Int.min)), ("e", .large(.max)),
+            ("f", .number(0.1)), ("g", .bool(true)), ("h", .string("é\n")), ("i", .strings(["", "x"])), ("j", .integers([1, -2])),
+            ("k", .integers([1 << 40])), ("l", .numbers([0.5, -2])), ("m", .bools([false, true])), ("n", .strings([])),
+        ]
+        // Two rows of 70,000 numbers are more than one piece.
+        let numbers = (0..<140_000).map { Float($0 % 257 - 128) / 128 }
+        let tensors = [
+            GGUFContent("one", .float32, [1]) { $0[0] = -1.5 },
+            GGUFContent("half", .float16, [2, 3]) { for i in 0..<6 { $0[i] = Float(i) } },
+            GGUFContent("eight", .q8_0, [2, 70_016]) { for i in $0.indices { $0[i] = numbers[i % 140_000] } },
+        ]
+        let file = try write(values, tensors)
+        #expect(file.version == 3 && file.metadata.count == values.count && file.tensors.map(\.name) == ["one", "half", "eight"])
+        for (key, value) in values {
+            #expect(file.metadata[key] == (key == "f" ? .number(Double(Float(0.1))) : value), "\(key)")
+        }
+        #expect(try file.tensor("one", shape: [1]).floats() == [-1.5])
+        #expect(try file.tensor("half", shape: [2, 3]).floats() == [0, 1, 2, 3, 4, 5])
+        let read = try file.tensor("eight", shape: [2, 70_016])
+        #expect(read.type == .q8_0)
+        for (i, number) in try read.floats().enumerated() where abs(number - numbers[i % 140_000]) > 1 / 127 / 2 * 1.01 {
+            Issue.record("\(number) at \(i) is not \(numbers[i % 140_000])")
+            break
+        }
+    }
+
+    @Test func numbersThatAFormatCannotHoldAreRefusedAndNothingIsReplaced() throws {
+        let path = folder.path("written.gguf")
+        _ = try write([("a", .integer(1))])
+        for (number, type, reason) in [
+            (Float.nan, GGUFType.float32, GGUFError.Reason.nonFinite(tensor: "w", index: 33)),
+            (.infinity, .q8_0, .nonFinite(tensor: "w", index: 33)), (65_520, .float16, .beyondRange(tensor: "w", index: 33)),
+            (1e8, .q8_0, .beyondRange(tensor: "w", index: 33)),
+        ] {
+            let tensor = GGUFContent("w", type, [64]) { numbers in
+                for i in 0..<64 { numbers[i] = i == 33 ? number : 1 }
+            }
+            #expect(throws: GGUFError(path, reason)) { try write([], [tensor]) }
+        }
+        struct Cause: Error {}
+        #expect(throws: Cause.self) { try write([], [GGUFContent("w", .float32, [1]) { _ in throw Cause() }]) }
+        #expect(try GGUFFile(mapping: path).metadata == ["a": .integer(1)])
+        #expect(FileManager.default.subpaths(atPath: folder.path) == ["written.gguf"])
+    }
+
+    @Test func whatNoReaderTakesIsNotWritten() {
+        let path = folder.path("written.gguf")
+        let long = String(repeating: "x", count: 1 << 20 + 1)
+        #expect(throws: GGUFError(path, .tooMany(what: "the length of the value of \"a\"", count: 1 << 20 + 1, limit: 1 << 20))) {
+            try write([("a", .string(long))])
+        }
+        #expect(throws: GGUFError(path, .tooMany(what: "the list \"a\"", count: 1 << 22 + 1, limit: 1 << 22))) {
+            try write([("a", .bools([Bool](repeating: true, count: 1 << 22 + 1)))])
+        }
+    }
+
+    @Test func aWrittenFileWithAnyByteChangedNeverTraps() throws {
+        let file = try write(
+            [("general.architecture", .string("llama")), ("x", .strings(["a", "b"]))],
+            [
+                GGUFContent("a", .q8_0, [1, 32]) { for i in $0.indices { $0[i] = Float(i) } },
+                GGUFContent("b", .float32, [2]) { $0.update(repeating: 1) },
+            ])
+        let whole = try Data(contentsOf: URL(filePath: file.source))
+        var opened = 0
+        for place in 0..<whole.count {
+            for value: UInt8 in [0, 127, 255] {
+                var data = whole
+                data[place] = value
+                if let file = try? open(data) {
+                    opened += 1
+                    for tensor in file.tensors { _ = try? tensor.floats() }
+                }
+            }
+        }
+        #expect(opened > whole.count)
+    }
 }

@@ -29,14 +29,14 @@ import Tokenization
             memory.add(Correction(question: "What is the \(thing) called?", answer: "The \(thing) is called Q.", source: "one"))
             memory.add(Correction(question: "Where is the \(thing) kept?", answer: "The \(thing) is kept there.", source: "two"))
         }
-        #expect(memory.recall("Tell me the name of the short ladder.").first?.question.contains("short ladder") == true)
-        #expect(memory.recall("Where is the round table?").first?.question == "Where is the round table kept?")
+        #expect(memory.recall("Tell me the name of the short ladder.").first?.correction.question.contains("short ladder") == true)
+        #expect(memory.recall("Where is the round table?").first?.correction.question == "Where is the round table kept?")
         #expect(memory.recall("What is the capital of Norway?").isEmpty)
         #expect(memory.recall("").isEmpty && memory.recall("?!").isEmpty)
         let both = memory.recall("Where do we keep the paper map's copy?", limit: 2)
-        #expect(both.count == 2 && both.allSatisfy { $0.question.contains("paper map") })
+        #expect(both.count == 2 && both.allSatisfy { $0.correction.question.contains("paper map") })
         #expect(memory.forget(source: "two") == 3)
-        #expect(memory.recall("Where is the round table kept?").first?.source == "one")
+        #expect(memory.recall("Where is the round table kept?").first?.correction.source == "one")
         #expect(memory.corrections.count == 3)
     }
 
@@ -60,7 +60,12 @@ import Tokenization
         (settings.steps, settings.rate, settings.seed, settings.rank) = (steps, 0.02, seed, 4)
         let trunk = Llama(c).adapted(by: settings.adapters(of: Llama(c)))
         var random = RandomSource(seed: 3)
-        return try CorrectionLearner(TrunkModel(trunk: trunk, parameters: trunk.initialStore(using: &random)), settings)
+        let store = trunk.initialStore(of: Float.self, using: &random)
+        // A model whose blocks and head have an effect, as a trained one's.
+        for parameter in trunk.parameters where parameter.shape.count == 2 {
+            for i in store[parameter.name].indices { store[parameter.name][i] *= 10 }
+        }
+        return try CorrectionLearner(TrunkModel(trunk: trunk, parameters: store), settings)
     }
 
     private func example(_ n: Int, source: String = "") -> CorrectionLearner.Example {

@@ -202,6 +202,24 @@ private final class Frame: @unchecked Sendable {
         }
     }
 
+    @Test func aTensorIsAskedForWhenItsTurnComes() throws {
+        struct Cause: Error {}
+        var asked: [String] = []
+        func tensor(_ name: String, _ number: Float?) -> TensorContent {
+            TensorContent(name: name, shape: [2, 1]) { numbers in
+                asked.append(name)
+                guard let number else { throw Cause() }
+                numbers.update(repeating: number)
+            }
+        }
+        let path = directory + "/asked.safetensors"
+        try TensorArchive.write([tensor("b", 2), tensor("a", 1)], to: path)
+        #expect(asked == ["a", "b"])
+        #expect(try TensorArchive(mapping: path).tensor("b").floats() == [2, 2])
+        #expect(throws: SafetensorsError(path, .cannotWrite("Cause()"))) { try TensorArchive.write([tensor("c", nil)], to: path) }
+        #expect(try TensorArchive(mapping: path).names == ["a", "b"])
+    }
+
     @Test func shardsAreOneArchiveIfTheIndexAgrees() throws {
         try TensorArchive.write([TensorContent(name: "a", shape: [1], floats: [1])], to: directory + "/model-1.safetensors")
         try TensorArchive.write([TensorContent(name: "b", shape: [1], floats: [2])], to: directory + "/model-2.safetensors")

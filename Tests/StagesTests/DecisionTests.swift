@@ -310,7 +310,7 @@ struct DecisionTests {
     @Test func impossibleLinesAreCountedAndNotUsed() throws {
         let good =
             #"{"decision":"s/1/1","policy":"ppo","version":1,"observation":[0.1,0.2],"choice":1,"logProbability":-0.7,"#
-            + #""value":0,"reward":1,"hasFeedback":true}"#
+            + #""value":0,"reward":1,"wasTold":true}"#
         let bad: [(String, String)] = [
             (#""choice":1"#, #""choice":-1"#), (#""choice":1"#, #""choice":9223372036854775807"#), (#""choice":1"#, #""choice":1000000"#),
             (#""reward":1"#, #""reward":1e308"#), (#""logProbability":-0.7"#, #""logProbability":-1e308"#),

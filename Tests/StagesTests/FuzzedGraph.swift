@@ -206,11 +206,13 @@ struct FuzzedGraph {
 
     private mutating func beAnOperator() throws {
         var order = Order.with { $0.stamp = stamp("order.learn/", from: "operator") }
-        switch mutator.random.uniform(below: 5) {
+        switch mutator.random.uniform(below: 7) {
         case 0: order.forgetSource = mutator.any(of: ["a", "b", mutator.text()])
         case 1: order.switchStrategy = mutator.any(of: ["ewc", "rehearsal", "never", "", mutator.text()])
         case 2: order.switchOptimizer = mutator.any(of: ["adam", "sgd", "lamb", mutator.text()])
         case 3: order.scaleRate = mutator.double()
+        case 4: order.resetSession = mutator.any(of: ["a", "b", mutator.text()])
+        case 5: order.resetAll = true
         default: order.rollBack = true
         }
         if mutator.chance(0.3) { order.settings = mutator.any(of: ["{}", "{\"rate\": 1e300}", "[1", mutator.text()]) }

@@ -241,6 +241,29 @@ struct LearnProcessorTests {
         #expect(lines.contains { $0.rule == "operator" && $0.note.contains("momentum") })
     }
 
+    /// After a reset, parameters are the initial ones, and moments teach what they teach a learner that has seen nothing else, to the bit.
+    @Test(arguments: [false, true])
+    func aResetLearnerIsAsBeforeTheFirstMoment(gated: Bool) throws {
+        var settings = settings()
+        settings.learn.gate.enabled = gated
+        var learner = try harness(settings), fresh = try harness(settings)
+        let moments = Array(try stream(40).dropLast()), half = moments.count / 2
+        let start = Array(learner.processor.guided.learner.parameters.values)
+        for input in moments[..<half] { _ = learner.send(input) }
+        #expect(!learner.processor.guided.learner.parameters.values.elementsEqual(start))
+        let order = Order.with { ($0.stamp, $0.resetAll) = (Stamp(from: "operator", sequence: 1), true) }
+        let answers = learner.send(try .init(WireMessage(order, on: try Topics.order("learn")))).compactMap { $0.message as? OrderAnswer }
+        #expect(answers.first?.accepted == true)
+        let reset = learner.processor.guided.learner
+        #expect(reset.steps == 0 && reset.memorySlots.isEmpty && reset.parameters.values.elementsEqual(start))
+        for input in moments[half...] {
+            _ = learner.send(input)
+            _ = fresh.send(input)
+        }
+        #expect(reset.steps > 0 && reset.steps == fresh.processor.guided.learner.steps)
+        #expect(reset.parameters.values.elementsEqual(fresh.processor.guided.learner.parameters.values))
+    }
+
     /// An optimiser with a rate of 0 leaves the model unchanged, checked on the published parameters.
     @Test func anOptimizerThatAnOrderSwitchesToIsTheOneThatLearns() throws {
         func digests(_ settings: String?) throws -> [Data] {

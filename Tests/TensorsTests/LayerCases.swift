@@ -5,7 +5,7 @@ import TensorsTesting
 /// Every layer, with parameters drawn at random.
 let layerCases: [any Composition] = [
     LinearLayerCase(), LayerNormCase(), EmbeddingCase(), AttentionCase(), CrossAttentionCase(), MLPCase(), BlockCase(), RMSNormCase(),
-    GatedMLPCase(), GroupedAttentionCase(), GroupedAttentionCase(hasBias: true, visibility: .sliding(window: 2)),
+    GatedMLPCase(), GroupedAttentionCase(), ContinuedAttentionCase(), GroupedAttentionCase(hasBias: true, visibility: .sliding(window: 2)),
     ConvolutionCase(), PatchEmbeddingCase(),
 ]
 
@@ -81,6 +81,22 @@ struct GroupedAttentionCase: Composition {
     func record<S>(in graph: Graph<S>) -> Tensor<S> {
         let rotation = graph.rotation(frequencies: [1, 0.1, 0.01], positions: 4)
         return layer(graph.parameter("x"), batch: 2, rotation: rotation, visibility: visibility, in: graph)
+    }
+}
+
+/// Attention to two earlier rows, which are zero, and to its own.
+struct ContinuedAttentionCase: Composition {
+    let layer = GroupedAttention("attn", .init(width: 12, heads: 4, groups: 2, headWidth: 6))
+    var parameters: [Parameter] { layer.parameters + [Parameter("x", [4, 12])] }
+    func record<S>(in graph: Graph<S>) -> Tensor<S> {
+        let cache = AttentionCache(length: 3, rows: 4, in: graph), frequencies = [1, 0.1, 0.01]
+        let rotations = (
+            fresh: graph.rotation(frequencies: frequencies, positions: 4, firstPosition: 3),
+            all: graph.rotation(frequencies: frequencies, positions: 7)
+        )
+        let y = layer(graph.parameter("x"), rotations: rotations, visibility: .causal(), cache: cache, in: graph)
+        cache.append(2)
+        return y
     }
 }
 

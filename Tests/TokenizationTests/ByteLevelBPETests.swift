@@ -146,8 +146,8 @@ private func byDefinition(_ word: String, _ merges: [(String, String)]) -> [Stri
     (["tokenizer.json": "{}"], "it has no model"),
     (["tokenizer.json": #"{"model":{"type":"WordPiece","vocab":{}},"pre_tokenizer":{"type":"ByteLevel"}}"#], "type = \"WordPiece\""),
     (
-        ["tokenizer.json": #"{"model":{"type":"BPE","vocab":{"a":0}},"normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"ByteLevel"}}"#],
-        #"the normalizer {"type":"NFC"}"#
+        ["tokenizer.json": #"{"model":{"type":"BPE","vocab":{"a":0}},"normalizer":{"type":"NFKC"},"pre_tokenizer":{"type":"ByteLevel"}}"#],
+        #"the normalizer {"type":"NFKC"}"#
     ),
     (["tokenizer.json": #"{"model":{"type":"BPE","vocab":{}},"pre_tokenizer":{"type":"Whitespace"}}"#], "the pre-tokenizer"),
     (["tokenizer.json": #"{"model":{"type":"BPE","vocab":{},"merges":[["a"]]}}"#], "a merge is two words"),

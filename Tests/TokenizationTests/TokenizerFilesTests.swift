@@ -39,7 +39,7 @@ private func whatWasReadComesBack(test: Case) throws {
 }
 
 @Test(arguments: [
-    (#""normalizer":{"type":"Sequence","normalizers":[{"type":"NFC"}]}"#, #"the normalizer {"type":"NFC"}"#),
+    (#""normalizer":{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"NFKC"}]}"#, #"the normalizer {"type":"NFKC"}"#),
     (#""normalizer":{"type":"Strip","strip_left":true,"strip_right":false}"#, "the normalizer"),
     (#""pre_tokenizer":{"type":"Sequence","pretokenizers":[]}"#, "the pre-tokenizer"),
     (#""pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Digits"},{"type":"ByteLevel"}]}"#, "the pre-tokenizer"),
@@ -68,6 +68,20 @@ func filesBesideAVocabularyAreRefusedByName(files: [String: String], sentence: S
 @Test func aByteWithoutATokenNeedsItsUnknownTokenInTheVocabulary() {
     let file = #"{"pre_tokenizer":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{"a":0},"merges":[],"unk_token":"<unk>"}}"#
     expectRefusal(["tokenizer.json": file], saying: "unk_token \"<unk>\" is not in the vocabulary")
+}
+
+/// Qwen 2's tokenizers compose a letter and its accent; special tokens are found before that.
+@Test func aTextIsComposedIfTheFileSaysSo() throws {
+    let file =
+        #"{"added_tokens":[{"id":3,"content":"e\u0301","special":true,"normalized":false}],"normalizer":{"type":"NFC"},"#
+        + #""pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},"#
+        + #""model":{"type":"BPE","vocab":{"a":0,"Ã":1,"¡":2,"e\u0301":3},"merges":[]}}"#
+    let tokenizer = try opened(["tokenizer.json": file])
+    #expect(tokenizer.encode("a\u{301}e\u{301}a") == [1, 2, 3, 0])
+    #expect(tokenizer.encode([0x61, 0xC3]) == [0, 1])
+    let normalized = try opened(["tokenizer.json": file.replacingOccurrences(of: #""normalized":false"#, with: #""normalized":true"#)])
+    #expect(normalized.encode("e\u{301}\u{E9}a") == [3, 3, 0])
+    #expect(try opened(["tokenizer.json": file.replacingOccurrences(of: #"{"type":"NFC"}"#, with: "null")]).encode("á") == [1, 2])
 }
 
 @Test func theTokenThatEndsATextIsTheConfigurationsOwn() throws {

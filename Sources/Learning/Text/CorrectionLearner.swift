@@ -12,9 +12,9 @@ public final class CorrectionLearner {
     /// How corrections are learned.
     public struct Configuration: Settings {
         /// The maximal number of steps for each correction.
-        public var steps = 10
+        public var steps = 8
         /// The number of earlier corrections in each step.
-        public var replays = 2
+        public var replays = 1
         /// The number of earlier corrections that are remembered.
         public var memory = 1_024
         /// The mean loss of an answer's tokens, in nats, at which it counts as learned.

@@ -32,6 +32,13 @@ public struct CorrectionMemory: Sendable {
     private var words: [Entry] = []
     private let tokenizer: any Tokenizer
 
+    /// A correction that was found.
+    public struct Recalled: Sendable, Equatable {
+        public var correction: Correction
+        /// How similar its question is to the one asked, from the threshold to 1.
+        public var similarity: Double
+    }
+
     private struct Entry: Sendable {
         var question: [String: Double]
         var whole: Set<String>
@@ -77,7 +84,7 @@ public struct CorrectionMemory: Sendable {
     ///
     /// The similarity is √(a · b): a is the share of the new question's weight that the correction's question or answer has, b the share of
     /// the correction's question that the new one has.
-    public func recall(_ question: String, limit: Int = 1) -> [Correction] {
+    public func recall(_ question: String, limit: Int = 1) -> [Recalled] {
         let asked = weights(of: question), total = asked.values.reduce(0, +)
         guard total > 0 else { return [] }
         let found = words.indices.compactMap { place -> (place: Int, similarity: Double)? in
@@ -88,7 +95,9 @@ public struct CorrectionMemory: Sendable {
             return similarity >= threshold ? (place, similarity) : nil
         }
         // Of equally similar ones the newest is preferred.
-        return found.sorted { ($0.similarity, $0.place) < ($1.similarity, $1.place) }.suffix(limit).map { corrections[$0.place] }
+        return found.sorted { ($0.similarity, $0.place) < ($1.similarity, $1.place) }.suffix(limit).map {
+            Recalled(correction: corrections[$0.place], similarity: $0.similarity)
+        }
     }
 
     /// The words of a text, in lower case, with the cube of their rarity, which makes the rarest words decide.

@@ -5,8 +5,8 @@ import Statistics
 import Tensors
 import Tokenization
 
-/// A language model that answers questions and learns from corrections: what was corrected is recalled at once, as earlier turns of the
-/// conversation, and learned by adapters beside the model's weights.
+/// A language model that answers questions and learns from corrections: what was corrected is recalled at once, before the question, and
+/// learned by adapters beside the model's weights.
 ///
 ///     let teacher = try LanguageTeacher(path: "model.gguf", team: team)
 ///     try teacher.answer("Where is the key?")
@@ -19,7 +19,7 @@ public final class LanguageTeacher {
         public let rawValue: Int
         public init(rawValue: Int) { self.rawValue = rawValue }
 
-        /// Corrections of similar questions are earlier turns of the conversation.
+        /// Corrections of similar questions.
         public static let memory = Means(rawValue: 1)
         /// The adapters that learned.
         public static let weights = Means(rawValue: 2)
@@ -92,33 +92,60 @@ public final class LanguageTeacher {
     }
 
     /// Answers a question in a fresh conversation; the most likely token is taken each time.
-    /// - Throws: `ChatProblem` or `Generation.Refusal`.
-    public func answer(_ question: String, by means: Means = [.memory, .weights]) throws -> String {
+    ///
+    /// Recalled answers stand before the question, and their tokens are mixed into the model's distribution: with the weight of the
+    /// similarity, the token that follows in the most similar answer where the text so far agrees with its beginning.
+    /// - Returns: the text; nil if a logit was not finite.
+    /// - Throws: `ChatProblem`.
+    public func answer(_ question: String, by means: Means = [.memory, .weights]) throws -> String? {
         let recalled = means.contains(.memory) ? memory.recall(question, limit: Self.recalled) : []
         // A question that is like none of those corrected is answered as if nothing had been learned.
         adopt(means.contains(.memory) && recalled.isEmpty ? [] : means)
-        var settings = Generation.Settings()
-        settings.sampling = Sampling(temperature: 0)
-        settings.maximumTokens = Self.answerLimit
-        settings.bounds = TextBounds(begin: bounds.begin, ends: ends)
-        let generation = try Generation(
-            decoder, tokenizer, prompts: [try prompt(question, recalling: recalled)], settings, seed: 0, keepingCache: true)
-        var text: [UInt8] = []
-        while let pieces = try generation.next() {
-            for piece in pieces { text += piece.bytes }
+        let tokens = try prompt(question, recalling: recalled.map(\.correction))
+        let copied = recalled.last.map { tokenizer.encodeText(Array($0.correction.answer.utf8)) + (answerEnd.map { [$0] } ?? []) } ?? []
+        decoder.forget(0)
+        decoder.read(tokens.dropLast(), stream: 0)
+        var written: [Int] = [], last = tokens[tokens.count - 1]
+        while written.count < Self.answerLimit {
+            decoder.advance([last])
+            let logits = decoder.logits(of: 0)
+            let copy = written.count < copied.count && copied.starts(with: written) ? copied[written.count] : nil
+            guard let next = Self.mostLikely(logits, copy, weight: recalled.last?.similarity ?? 0) else { return nil }
+            if ends.contains(next) { break }
+            written.append(next)
+            last = next
         }
-        return String(decoding: text, as: UTF8.self)
+        return String(decoding: (try? tokenizer.decode(written)) ?? [], as: UTF8.self)
     }
 
-    /// The likelihood of a text.
+    /// The most likely token of the mixture (1 − weight) · softmax(logits) + weight · [token = copy]; nil if a logit is not finite.
+    private static func mostLikely(_ logits: UnsafeMutableBufferPointer<Float>, _ copy: Int?, weight: Double) -> Int? {
+        guard let peak = logits.max(), peak.isFinite, let best = logits.firstIndex(of: peak) else { return nil }
+        let sum = logits.reduce(0.0) { $0 + exp(Double($1 - peak)) }
+        guard sum.isFinite else { return nil }
+        guard let copy, copy != best else { return best }
+        let own = (1 - weight) * exp(Double(logits[copy] - peak)) / sum + weight
+        return own > (1 - weight) / sum ? copy : best
+    }
+
+    /// The likelihood of a text, read in windows. Adapters are used, as for a question, where a correction is similar to the window's
+    /// text; with `weights` alone, everywhere.
     /// - Parameters:
     ///   - text: its bytes.
     ///   - window: the tokens that are read together.
     /// - Throws: `Perplexity.Refusal`.
     public func likelihood(of text: [UInt8], by means: Means = [.memory, .weights], window: Int) throws -> Perplexity {
-        try Perplexity(
-            of: tokenizer.encode(text), bytes: text.count, model: learner.model.trunk,
-            parameters: means.contains(.weights) ? learner.model.parameters : plain, window: window, stride: window, team: team)
+        let tokens = tokenizer.encode(text)
+        let isLearned =
+            means == .weights
+            || means.contains(.weights)
+                && stride(from: 0, to: tokens.count, by: window).contains { start in
+                    let part = (try? tokenizer.decode(Array(tokens[start..<min(tokens.count, start + window)]))) ?? []
+                    return !memory.recall(String(decoding: part, as: UTF8.self)).isEmpty
+                }
+        return try Perplexity(
+            of: tokens, bytes: text.count, model: learner.model.trunk, parameters: isLearned ? learner.model.parameters : plain,
+            window: window, stride: window, team: team)
     }
 
     private func adopt(_ means: Means) {
@@ -132,11 +159,7 @@ public final class LanguageTeacher {
 
     private func prompt(_ question: String, recalling recalled: [Correction]) throws -> [Int] {
         var conversation = try Conversation(format, tokenizer, bounds: bounds)
-        for correction in recalled {
-            try conversation.ask(Array(correction.question.utf8))
-            conversation.answer(tokenizer.encodeText(Array(correction.answer.utf8)))
-        }
-        try conversation.ask(Array(question.utf8))
+        try conversation.ask(Array((recalled.map(\.answer) + [question]).joined(separator: " ").utf8))
         _ = try conversation.fit(in: min(Self.contextLimit, learner.model.trunk.positions), leaving: Self.answerLimit)
         return conversation.prompt
     }

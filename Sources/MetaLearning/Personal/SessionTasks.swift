@@ -89,6 +89,17 @@ public final class SessionTasks {
         return nil
     }
 
+    /// Discards the moments and the adapters of a session, which are withdrawn.
+    public func discard(_ name: String) {
+        if let shared = sessions.remove(name)?.shared { spare.append(shared) }
+        released.append(name)
+    }
+
+    /// Discards all sessions.
+    public func discardAll() {
+        for name in sessions.map(\.key).sorted() { discard(name) }
+    }
+
     /// Removes and returns the names of the sessions whose adapters have been withdrawn since the last call.
     public func takeReleased() -> [String] {
         defer { released = [] }

@@ -58,6 +58,7 @@ public struct GPT2: Trunk {
     public var positions: Int { configuration.positions }
     public var width: Int { configuration.width }
     public var layers: Int { configuration.layers }
+    public var hasRelativePositions: Bool { false }
 
     public var parameters: [Parameter] {
         tokens.parameters + places.parameters + blocks.parameters + norm.parameters
@@ -119,6 +120,10 @@ public struct GPT2: Trunk {
             return recomputing ? graph.recomputing(read) : read()
         }
         return norm(y, in: graph)
+    }
+
+    public func continued<S>(_ ids: Indices, places: Indices, cache: AttentionCache<S>, in graph: Graph<S>) -> Tensor<S> {
+        norm(blocks.reduce(embed(ids, at: places, in: graph)) { $1($0, cache: cache, in: graph) }, in: graph)
     }
 
     /// The language head. x (rows, C) from the trunk; gives logits (rows, V).

@@ -7,8 +7,15 @@ extension Llama {
     /// Opens a Hugging Face directory of a family: `config.json` and `model.safetensors`, in one file or in shards.
     static func reader(_ family: LlamaConfiguration.Family) -> TrunkReader {
         TrunkReader { directory, json in
-            let model = Llama(try LlamaConfiguration(json, family: family, file: "\(directory)/config.json"))
+            let file = "\(directory)/config.json", configuration = try LlamaConfiguration(json, family: family, file: file)
             let archive = try TensorArchive(directory: directory)
+            guard configuration.layers <= archive.tensors.count / LlamaConfiguration.tensorsPerBlock else {
+                throw CheckpointError.configuration(
+                    file: file, key: "num_hidden_layers",
+                    "is \(configuration.layers), but \(archive.source) holds only \(archive.tensors.count) tensors, too few for so many"
+                )
+            }
+            let model = Llama(configuration)
             return (model, ArchiveWeights(tensors: try model.tensors(in: archive), source: archive.source))
         }
     }

@@ -1,127 +1,124 @@
-import Files
-import Foundation
 import GGUF
 import Layers
 import Tensors
 
-/// Why a GGUF file cannot be opened as a model or tokenizer.
-public struct GGUFModelError: Error, Equatable, CustomStringConvertible {
-    /// The file's path.
-    public let source: String
-    /// What is wrong with it.
-    public let problem: String
-
-    public var description: String { "\(source): \(problem)" }
-}
-
 extension LlamaConfiguration {
     /// The shape of a model of the architectures `llama` (Llama, Mistral, SmolLM) and `qwen2`.
-    /// - Throws: `GGUFModelError`, if it has another architecture, or a key is missing or invalid.
-    init(_ file: GGUFFile) throws(GGUFModelError) {
-        func refuse(_ problem: String) -> GGUFModelError { GGUFModelError(source: file.source, problem: problem) }
-        guard let architecture = file.metadata["general.architecture"]?.string else { throw refuse("general.architecture is missing") }
-        guard let family = Self.families[architecture] else {
-            throw refuse("general.architecture is \(architecture); known are \(Self.families.keys.sorted().joined(separator: ", "))")
-        }
-        func integer(_ key: String) throws(GGUFModelError) -> Int? {
-            guard let value = file.metadata["\(architecture).\(key)"] else { return nil }
-            guard let integer = value.integer else { throw refuse("\(architecture).\(key) is not an integer") }
-            return integer
-        }
-        func wanted(_ key: String) throws(GGUFModelError) -> Int {
-            guard let value = try integer(key) else { throw refuse("\(architecture).\(key) is missing") }
-            return value
-        }
+    /// - Throws: `GGUFModelError`, if a key is missing or invalid.
+    init(_ keys: GGUFKeys, family: Family) throws {
         self.init()
         self.family = family
-        hasInputBias = family == .qwen2
-        (layers, positions, width) = (try wanted("block_count"), try wanted("context_length"), try wanted("embedding_length"))
-        (hidden, heads) = (try wanted("feed_forward_length"), try wanted("attention.head_count"))
-        groups = try integer("attention.head_count_kv") ?? heads
-        setHeadWidth(try integer("attention.key_length"))
-        guard let table = file["token_embd.weight"], table.shape.count == 2 else { throw refuse("there is no table token_embd.weight") }
-        vocabularySize = table.shape[0]
-        isTied = file["output.weight"] == nil
-        if let given = file.metadata["\(architecture).attention.layer_norm_rms_epsilon"]?.double { epsilon = given }
-        if let given = file.metadata["\(architecture).rope.freq_base"]?.double { rotaryBase = given }
-        if let problem { throw refuse("\(problem.key) \(problem.problem)") }
-        if let turned = try integer("rope.dimension_count"), turned != attention.headWidth {
-            throw refuse("\(architecture).rope.dimension_count is \(turned); only the head width, \(attention.headWidth), is supported")
+        layers = try keys.blocks(ofTensors: Self.tensorsPerBlock)
+        (positions, width) = (try keys.wanted("context_length"), try keys.wanted("embedding_length"))
+        (hidden, heads) = (try keys.wanted("feed_forward_length"), try keys.wanted("attention.head_count"))
+        groups = try keys.integer("attention.head_count_kv") ?? heads
+        vocabularySize = try keys.vocabularySize()
+        isTied = keys.isTied
+        hasInputBias = family == .qwen2 || keys.file["blk.0.attn_q.bias"] != nil
+        hasOutputBias = keys.file["blk.0.attn_output.bias"] != nil
+        hasHiddenBias = keys.file["blk.0.ffn_gate.bias"] != nil
+        if let given = try keys.number("attention.layer_norm_rms_epsilon") { epsilon = given }
+        if let given = try keys.number("rope.freq_base") { rotaryBase = given }
+        let key = try keys.integer("attention.key_length"), value = try keys.integer("attention.value_length")
+        if let key, let value, key != value {
+            throw keys.refuse("\(keys.architecture).attention.value_length is \(value); only that of keys, \(key), is supported")
         }
-        if let kind = file.metadata["\(architecture).rope.scaling.type"]?.string, kind != "none" {
-            guard kind == "linear", let factor = file.metadata["\(architecture).rope.scaling.factor"]?.double, factor > 0, factor.isFinite
-            else {
-                throw refuse("\(architecture).rope.scaling.type is \(kind); known are none, and linear with a factor")
+        setHeadWidth(key ?? value)
+        if family == .llama, let last = try keys.integer("attention.sliding_window"), last > 0 {
+            (self.family, window) = (.mistral, last)
+        }
+        if let problem { throw keys.refuse("\(problem.key) \(problem.problem)") }
+        try readRotation(keys)
+    }
+
+    /// The least number of tensors of a block.
+    static let tensorsPerBlock = 9
+
+    private mutating func readRotation(_ keys: GGUFKeys) throws {
+        let D = attention.headWidth
+        if let turned = try keys.integer("rope.dimension_count"), turned != D {
+            throw keys.refuse("\(keys.architecture).rope.dimension_count is \(turned); only the head width, \(D), is supported")
+        }
+        let factor = try keys.number("rope.scaling.factor")
+        // As in llama.cpp, a factor without a kind is linear.
+        let kind = try keys.string("rope.scaling.type") ?? (factor == nil ? "none" : "linear")
+        switch kind {
+        case "none": break
+        case "linear":
+            guard let factor, factor > 0, factor.isFinite else {
+                throw keys.refuse("\(keys.architecture).rope.scaling.factor is \(factor.map { "\($0)" } ?? "missing"); it must be positive")
             }
             rotaryScaling = .linear(factor: factor)
+        default: throw keys.refuse("\(keys.architecture).rope.scaling.type is \(kind); known are none, linear")
         }
-        if let factors = file["rope_freqs.weight"] {
-            let numbers: [Float]
-            do { numbers = try factors.floats() } catch { throw refuse("\(error)") }
-            guard numbers.count == attention.headWidth / 2, numbers.allSatisfy({ $0 > 0 }) else {
-                throw refuse("rope_freqs.weight has no positive factor for every pair")
-            }
-            rotaryScaling = .factors(numbers.map(Double.init))
+        guard let tensor = keys.file["rope_freqs.weight"] else { return }
+        guard rotaryScaling == .none else { throw keys.refuse("rope_freqs.weight is given beside a linear scaling") }
+        let factors = try tensor.floats()
+        guard factors.count == D / 2, factors.allSatisfy({ $0 > 0 }) else {
+            throw keys.refuse("rope_freqs.weight has no positive factor for every pair")
         }
+        rotaryScaling = .factors(factors.map(Double.init))
     }
 
-    private static let families: [String: Family] = ["llama": .llama, "qwen2": .qwen2]
-}
-
-/// The weights of a GGUF file of this architecture, in any storage format.
-struct GGUFWeights: StoredWeights {
-    private let tensors: [String: GGUFTensor]
-    private let orders: [String: [Int32]]
-
-    /// - Throws: `GGUFError`, if a tensor is missing, or of another shape.
-    init(_ file: GGUFFile, _ model: Llama) throws(GGUFError) {
-        let places = model.storedNames
-        var tensors: [String: GGUFTensor] = [:], orders: [String: [Int32]] = [:]
-        for parameter in model.layout.parameters {
-            tensors[parameter.name] = try file.tensor(places[parameter.name] ?? parameter.name, shape: parameter.shape)
-            if model.configuration.family == .llama, let heads = model.headsOfRotated(parameter.name) {
-                orders[parameter.name] = Self.order(rows: parameter.shape[0], heads: heads)
-            }
+    /// The keys of a GGUF file.
+    fileprivate var ggufKeys: [GGUFFile.Entry] {
+        let D = attention.headWidth
+        var keys: [GGUFFile.Entry] = [
+            ("vocab_size", .integer(vocabularySize)), ("context_length", .integer(positions)), ("embedding_length", .integer(width)),
+            ("block_count", .integer(layers)), ("feed_forward_length", .integer(hidden)), ("attention.head_count", .integer(heads)),
+            ("attention.head_count_kv", .integer(groups)), ("attention.key_length", .integer(D)), ("attention.value_length", .integer(D)),
+            ("attention.layer_norm_rms_epsilon", .number(epsilon)), ("rope.dimension_count", .integer(D)),
+            ("rope.freq_base", .number(rotaryBase)),
+        ]
+        if case .linear(let factor) = rotaryScaling {
+            keys += [("rope.scaling.type", .string("linear")), ("rope.scaling.factor", .number(factor))]
         }
-        self.tensors = tensors
-        self.orders = orders
+        if let window { keys.append(("attention.sliding_window", .integer(window))) }
+        return keys
     }
 
-    /// Files of this architecture interleave the two halves of every head's rows: row i + j · D/2 of a head is row 2i + j there.
-    private static func order(rows: Int, heads: Int) -> [Int32] {
-        let D = rows / heads, half = D / 2
-        return (0..<rows).map { row in
-            let (head, place) = row.quotientAndRemainder(dividingBy: D)
-            return Int32(head * D + 2 * (place % half) + place / half)
+    /// For every pair, its frequency without scaling over that with it; nil where the keys say it.
+    fileprivate var rotaryFactors: [Float]? {
+        switch rotaryScaling {
+        case .none, .linear: return nil
+        case .factors(let factors): return factors.map(Float.init)
+        case .llama3:
+            let D = attention.headWidth, plain = RotaryScaling.none.frequencies(base: rotaryBase, width: D)
+            return zip(plain, rotaryScaling.frequencies(base: rotaryBase, width: D)).map { Float($0 / $1) }
         }
-    }
-
-    func copy(_ parameter: Parameter, into numbers: UnsafeMutableBufferPointer<Float>) throws {
-        guard let tensor = tensors[parameter.name] else { preconditionFailure("\(parameter.name) is not of this model") }
-        try tensor.copy(into: numbers)
-        guard let order = orders[parameter.name] else { return }
-        let stored = Array(numbers), columns = numbers.count / order.count
-        for (row, place) in order.enumerated() {
-            for column in 0..<columns { numbers[row * columns + column] = stored[Int(place) * columns + column] }
-        }
-    }
-
-    func matrix(_ parameter: Parameter) throws -> (any FrozenMatrix)? {
-        guard let tensor = tensors[parameter.name], tensor.type != .float32 else { return nil }
-        try tensor.checkFinite()
-        return GGUFMatrix(tensor, order: orders[parameter.name])
     }
 }
 
-extension Llama {
+extension Llama: GGUFTrunk {
+    /// Opens a GGUF file of an architecture.
+    static func ggufArchitecture(_ family: LlamaConfiguration.Family) -> GGUFArchitecture {
+        GGUFArchitecture { keys in Llama(try LlamaConfiguration(keys, family: family)) }
+    }
+
+    /// Llama and Mistral are the architecture `llama`, whose files have the rows of queries and keys in another order.
+    ///
+    /// llama.cpp ignores the sliding window of Mistral: it computes the same up to so many tokens.
+    var ggufLayout: GGUFLayout {
+        let c = configuration, isLlama = c.family != .qwen2, names = ggufNames
+        let places = layout.parameters.filter { !Adapters.contains($0) }.map { parameter in
+            let heads = isLlama ? headsOfRotated(parameter.name) : nil
+            return GGUFPlace(
+                parameter, names[parameter.name] ?? parameter.name, heads.map { .interleaved(heads: $0) } ?? .same)
+        }
+        var gguf = GGUFLayout(architecture: isLlama ? "llama" : "qwen2", keys: c.ggufKeys, places: places)
+        if let factors = c.rotaryFactors { gguf.constants = [("rope_freqs.weight", factors)] }
+        gguf.idle = c.isTied ? ["rope_freqs.weight", "output.weight"] : ["rope_freqs.weight"]
+        return gguf
+    }
+
     /// The number of heads of a projection whose outputs get rotary positions; nil for another parameter.
-    fileprivate func headsOfRotated(_ name: String) -> Int? {
+    private func headsOfRotated(_ name: String) -> Int? {
         if name.contains(".self_attn.q_proj.") { return configuration.heads }
         return name.contains(".self_attn.k_proj.") ? configuration.groups : nil
     }
 
     /// The GGUF name of each parameter.
-    fileprivate var storedNames: [String: String] {
+    private var ggufNames: [String: String] {
         var names = [
             "model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight", "lm_head.weight": "output.weight",
         ]

@@ -44,6 +44,7 @@ public struct Llama: Trunk {
     public var positions: Int { configuration.positions }
     public var width: Int { configuration.width }
     public var layers: Int { configuration.layers }
+    public var hasRelativePositions: Bool { true }
 
     public var parameters: [Parameter] {
         tokens.parameters + blocks.parameters + norm.parameters + (configuration.isTied ? [] : [Self.head(configuration)])
@@ -103,6 +104,18 @@ public struct Llama: Trunk {
         return norm(y, in: graph)
     }
 
+    public func continued<S>(_ ids: Indices, places: Indices, cache: AttentionCache<S>, in graph: Graph<S>) -> Tensor<S> {
+        let rotations = (
+            fresh: graph.rotation(frequencies: frequencies, positions: cache.rows, firstPosition: cache.length),
+            all: graph.rotation(frequencies: frequencies, positions: cache.length + cache.rows)
+        )
+        let visibility = configuration.window.map { Visibility.sliding(window: $0) } ?? .causal()
+        let y = blocks.reduce(tokens(ids, in: graph)) { x, block in
+            block(x, rotations: rotations, visibility: visibility, cache: cache, in: graph)
+        }
+        return norm(y, in: graph)
+    }
+
     public func logits<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
         graph.linear(x, weight: configuration.isTied ? "model.embed_tokens.weight" : "lm_head.weight", transposed: true)
     }
@@ -139,7 +152,18 @@ struct LlamaBlock: Layer {
         let read = attention(
             normBefore(x, in: graph), batch: batch, rotation: rotation, visibility: visibility, keyMask: keyMask, packing: packing,
             in: graph)
-        let attended = graph.add(x, read)
-        return graph.add(attended, mlp(normAfter(attended, in: graph), in: graph))
+        return addMLP(to: graph.add(x, read), in: graph)
+    }
+
+    func callAsFunction<S>(
+        _ x: Tensor<S>, rotations: (fresh: Rotation<S>, all: Rotation<S>), visibility: Visibility, cache: AttentionCache<S>,
+        in graph: Graph<S>
+    ) -> Tensor<S> {
+        let read = attention(normBefore(x, in: graph), rotations: rotations, visibility: visibility, cache: cache, in: graph)
+        return addMLP(to: graph.add(x, read), in: graph)
+    }
+
+    private func addMLP<S>(to x: Tensor<S>, in graph: Graph<S>) -> Tensor<S> {
+        graph.add(x, mlp(normAfter(x, in: graph), in: graph))
     }
 }

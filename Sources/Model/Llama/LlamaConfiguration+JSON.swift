@@ -72,8 +72,27 @@ extension LlamaConfiguration {
             guard high > low else { throw rope.refuse("high_freq_factor", "is \(high); it must be above low_freq_factor, \(low)") }
             rotaryScaling = .llama3(
                 factor: try number("factor"), low: low, high: high, originalPositions: try number("original_max_position_embeddings"))
-        default: throw rope.refuse("rope_type", "is \(kind); known are default, linear, llama3")
+        case "longrope": rotaryScaling = .factors(try Self.factors(rope))
+        default: throw rope.refuse("rope_type", "is \(kind); known are default, linear, llama3, and longrope with equal factors")
         }
+    }
+
+    /// The factors of `longrope`, if they are the same for short and long texts and the attention is not scaled.
+    private static func factors(_ rope: ConfigurationJSON) throws(CheckpointError) -> [Double] {
+        func numbers(_ key: String) throws(CheckpointError) -> [Double] {
+            let numbers = try rope.value(key, "a list of numbers", \.array)?.map(\.double) ?? []
+            let positive = numbers.compactMap { $0 }.filter { $0 > 0 && $0.isFinite }
+            guard positive.count == numbers.count else { throw rope.refuse(key, "has an element that is no positive number") }
+            return positive
+        }
+        let factors = try numbers("long_factor")
+        guard try numbers("short_factor") == factors else {
+            throw rope.refuse("short_factor", "differs from long_factor, which is not supported")
+        }
+        guard try rope.value("attention_factor", "a number", \.double) == 1 else {
+            throw rope.refuse("attention_factor", "is not 1; another is not supported")
+        }
+        return factors
     }
 
     /// The members of `config.json` for this configuration, in the forms of transformers 4 and 5.
@@ -94,14 +113,20 @@ extension LlamaConfiguration {
         case .qwen2: members["use_sliding_window"] = .bool(false)
         }
         var rope: [String: JSON] = ["rope_type": .string("default"), "rope_theta": .number(rotaryBase)]
-        switch rotaryScaling {
-        case .none, .factors: break
+        switch rotaryScaling.published(base: rotaryBase) {
+        case .none: break
         case .linear(let factor): rope.merge(["rope_type": .string("linear"), "factor": .number(factor)]) { $1 }
+        case .factors(let factors):
+            let list = JSON.array(factors.map(JSON.number))
+            rope.merge([
+                "rope_type": .string("longrope"), "long_factor": list, "short_factor": list, "attention_factor": .number(1),
+                "original_max_position_embeddings": .integer(positions),
+            ]) { $1 }
         case .llama3(let factor, let low, let high, let originalPositions):
             rope.merge([
                 "rope_type": .string("llama3"), "factor": .number(factor), "low_freq_factor": .number(low),
                 "high_freq_factor": .number(high),
-                "original_max_position_embeddings": .integer(Int(originalPositions)),
+                "original_max_position_embeddings": Int(exactly: originalPositions).map(JSON.integer) ?? .number(originalPositions),
             ]) { $1 }
         }
         members["rope_parameters"] = .object(rope)

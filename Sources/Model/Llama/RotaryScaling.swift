@@ -34,4 +34,26 @@ public enum RotaryScaling: Sendable, Equatable {
             return (1 - share) * frequency / factor + share * frequency
         }
     }
+
+    /// Factors as a scaling of Llama 3 that gives them, if there is one with `low` 1 and `high` 4, which all published models have.
+    ///
+    /// - Parameter base: θ.
+    func published(base: Double) -> RotaryScaling {
+        guard case .factors(let factors) = self, let greatest = factors.max(), greatest > 1 else { return self }
+        let (low, high) = (1.0, 4.0), plain = RotaryScaling.none.frequencies(base: base, width: 2 * factors.count)
+        // A pair between the two bounds tells the length of the original context.
+        let between = zip(factors, plain).lazy.filter { factor, _ in factor > 1.001 && factor < 0.999 * greatest }
+        let lengths = between.prefix(4).map { factor, frequency in
+            (2 * Double.pi * (low + (1 / factor - 1 / greatest) / (1 - 1 / greatest) * (high - low)) / frequency).rounded()
+        }
+        for length in lengths + [8_192] where length >= 1 && length.isFinite {
+            let scaling = RotaryScaling.llama3(factor: greatest, low: low, high: high, originalPositions: length)
+            let frequencies = scaling.frequencies(base: base, width: 2 * factors.count)
+            let isSame = zip(factors, zip(plain, frequencies)).allSatisfy { factor, pair in
+                abs(pair.1 * factor / pair.0 - 1) < 1e-6
+            }
+            if isSame { return scaling }
+        }
+        return self
+    }
 }

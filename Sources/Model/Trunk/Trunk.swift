@@ -16,6 +16,9 @@ public protocol Trunk: Layer {
     /// The number of blocks.
     var layers: Int { get }
 
+    /// Whether attention depends on the distance of tokens only, not on their positions.
+    var hasRelativePositions: Bool { get }
+
     /// The same model with low-rank adapters beside some projections; without, if nil.
     func adapted(by adapters: Adapters?) -> Self
     /// What the decoder needs to know.
@@ -50,6 +53,10 @@ public protocol Trunk: Layer {
     /// The blocks and the last norm, over packed sequences of embeddings; all positions attend to the first `prefix` rows.
     /// x (rows, C); keyMask (sequences, longest), 1 where present; gives x's shape.
     func trunk<S>(_ x: Tensor<S>, packing: PackedSequences, prefix: Int, keyMask: Tensor<S>, in graph: Graph<S>) -> Tensor<S>
+
+    /// The model up to the last norm, over tokens that continue a sequence: the rows of `cache` precede them.
+    /// ids (T); places (T), their positions, which a model with relative positions does not read; gives (T, C).
+    func continued<S>(_ ids: Indices, places: Indices, cache: AttentionCache<S>, in graph: Graph<S>) -> Tensor<S>
 
     /// The language head. x (rows, C) from the trunk; gives logits (rows, V).
     func logits<S>(_ x: Tensor<S>, in graph: Graph<S>) -> Tensor<S>

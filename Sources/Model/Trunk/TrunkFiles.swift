@@ -56,7 +56,7 @@ public struct TrunkFiles: Sendable {
     public let trunk: any Trunk
     /// Whether it is a GGUF file, whose matrices may stay as they are stored.
     public let isGGUF: Bool
-    private let weights: any StoredWeights
+    let weights: any StoredWeights
 
     /// Opens a GGUF file or a Hugging Face directory of any known family: `config.json` and `model.safetensors`, in one file or in
     /// shards, of any floating-point type.
@@ -75,9 +75,13 @@ public struct TrunkFiles: Sendable {
             (trunk, weights) = try family.open(path, json)
             return
         }
-        let file = try GGUFFile(mapping: path)
-        let model = Llama(try LlamaConfiguration(file))
-        (trunk, weights) = (model, try GGUFWeights(file, model))
+        let file = try GGUFFile(mapping: path), keys = try GGUFKeys(file)
+        guard let architecture = ggufArchitectures.first(where: { $0.key == keys.architecture })?.value else {
+            throw keys.refuse(
+                "general.architecture is \(keys.architecture); known are \(ggufArchitectures.map(\.key).joined(separator: ", "))")
+        }
+        let model = try architecture.open(keys)
+        (trunk, weights) = (model, try GGUFWeights(file, model.ggufLayout))
     }
 
     /// Matrices that can stay as they are stored while the rest of the model learns: projections and tables.

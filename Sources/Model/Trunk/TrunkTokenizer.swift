@@ -1,37 +1,93 @@
 import Files
 import GGUF
+import StrictJSON
 import Tokenization
 
 /// Opens the tokenizer of a Hugging Face directory or of a GGUF file.
 /// - Throws: `TokenizationError`; `GGUFError` or `GGUFModelError` for a file.
 public func openTokenizer(path: String) throws -> any Tokenizer {
     guard FileKind(of: path) == .regular else { return try openTokenizer(directory: path) }
-    return try ByteLevelBPE(GGUFFile(mapping: path))
+    let lists = try TokenizerLists(GGUFFile(mapping: path))
+    return try ByteLevelBPE(
+        words: lists.words, special: lists.kinds.indices.filter { lists.kinds[$0] == .control || lists.kinds[$0] == .userDefined },
+        merges: lists.merges, endOfText: lists.roles[.end], pattern: lists.pattern, addsPrefixSpace: lists.addsPrefixSpace, source: path)
 }
 
-extension ByteLevelBPE {
-    /// The byte-level BPE tokenizer of a GGUF file.
-    convenience init(_ file: GGUFFile) throws {
+extension TokenizerLists {
+    /// Reads the byte-level BPE tokenizer of a GGUF file.
+    /// - Throws: `GGUFModelError`.
+    init(_ file: GGUFFile) throws(GGUFModelError) {
         func refuse(_ problem: String) -> GGUFModelError { GGUFModelError(source: file.source, problem: problem) }
-        let kind = file.metadata["tokenizer.ggml.model"]?.string ?? "missing"
-        guard kind == "gpt2" else { throw refuse("tokenizer.ggml.model is \(kind); only gpt2, byte-level BPE, is known") }
-        let name = file.metadata["tokenizer.ggml.pre"]?.string ?? "default"
+        func value(_ key: String) -> GGUFValue? { file.metadata["tokenizer.ggml.\(key)"] }
+        let model = value("model")?.string ?? "missing"
+        guard model == "gpt2" else { throw refuse("tokenizer.ggml.model is \(model); only gpt2, byte-level BPE, is known") }
+        let name = value("pre")?.string ?? "default"
         guard let pattern = WordPattern(gguf: name) else { throw refuse("tokenizer.ggml.pre is \(name), which is not known") }
-        guard let words = file.metadata["tokenizer.ggml.tokens"]?.strings, let merges = file.metadata["tokenizer.ggml.merges"]?.strings
-        else {
+        guard var words = value("tokens")?.strings, let merges = value("merges")?.strings else {
             throw refuse("tokenizer.ggml.tokens or tokenizer.ggml.merges is missing")
         }
-        let kinds = file.metadata["tokenizer.ggml.token_type"]?.integers ?? []
-        guard kinds.isEmpty || kinds.count == words.count else {
-            throw refuse("tokenizer.ggml.token_type has \(kinds.count) kinds for \(words.count) words")
+        if let table = file["token_embd.weight"]?.shape.first, table != words.count {
+            throw refuse("tokenizer.ggml.tokens has \(words.count) words for the \(table) rows of token_embd.weight")
         }
-        let end = file.metadata["tokenizer.ggml.eos_token_id"]?.integer
-        if let end, !words.indices.contains(end) { throw refuse("tokenizer.ggml.eos_token_id is \(end) of \(words.count) words") }
-        try self.init(
-            words: words, special: kinds.indices.filter { kinds[$0] == Self.control || kinds[$0] == Self.userDefined }, merges: merges,
-            endOfText: end,
-            pattern: pattern, addsPrefixSpace: file.metadata["tokenizer.ggml.add_space_prefix"]?.bool ?? false, source: file.source)
+        let given = value("token_type")?.integers ?? []
+        // As llama.cpp does: tokens without a word get a name, and no word occurs twice.
+        for id in words.indices where words[id].isEmpty { words[id] = "[EMPTY_\(id)]" }
+        var known: Set<String> = []
+        if let id = words.indices.first(where: { !known.insert(words[$0]).inserted }) {
+            throw refuse("tokenizer.ggml.tokens has \"\(words[id])\" twice, the second time as \(id)")
+        }
+        guard given.isEmpty || given.count == words.count else {
+            throw refuse("tokenizer.ggml.token_type has \(given.count) kinds for \(words.count) words")
+        }
+        var roles: [Role: Int] = [:]
+        for role in Role.allCases {
+            guard let id = value(role.ggufKey)?.integer else { continue }
+            guard words.indices.contains(id) else { throw refuse("tokenizer.ggml.\(role.ggufKey) is \(id) of \(words.count) words") }
+            roles[role] = id
+        }
+        self.init(
+            // Kinds of other tokenizers, such as bytes, are words like any other.
+            words: words, kinds: given.isEmpty ? words.map { _ in .normal } : given.map { Kind(rawValue: $0) ?? .normal }, merges: merges,
+            pattern: pattern, addsPrefixSpace: value("add_space_prefix")?.bool ?? false,
+            addsBeginning: value("add_bos_token")?.bool ?? (pattern == .llama3), roles: roles,
+            chatTemplate: file.metadata["tokenizer.chat_template"]?.string)
     }
 
-    private static let control = 3, userDefined = 4
+    /// This tokenizer as keys of a GGUF file.
+    var ggufKeys: [GGUFFile.Entry] {
+        var keys: [GGUFFile.Entry] = [
+            ("tokenizer.ggml.model", .string("gpt2")), ("tokenizer.ggml.pre", .string(pattern.ggufName)),
+            ("tokenizer.ggml.tokens", .strings(words)), ("tokenizer.ggml.token_type", .integers(kinds.map(\.rawValue))),
+            ("tokenizer.ggml.merges", .strings(merges)),
+        ]
+        for role in Role.allCases { if let id = roles[role] { keys.append(("tokenizer.ggml.\(role.ggufKey)", .integer(id))) } }
+        keys.append(("tokenizer.ggml.add_bos_token", .bool(addsBeginning)))
+        keys.append(("tokenizer.ggml.add_space_prefix", .bool(addsPrefixSpace)))
+        if let chatTemplate { keys.append(("tokenizer.chat_template", .string(chatTemplate))) }
+        return keys
+    }
+
+    /// The same tokenizer, with roles that only `generation_config.json` or `config.json` of the directory names.
+    func named(in directory: String) throws -> TokenizerLists {
+        var named = self
+        for name in ["generation_config.json", "config.json"] where FileKind(of: "\(directory)/\(name)") != nil {
+            let settings = try JSON(file: "\(directory)/\(name)")
+            for role in Role.allCases where named.roles[role] == nil {
+                let given = settings["\(role.rawValue)_id"]
+                if let id = given?.integer ?? given?.array?.first?.integer, words.indices.contains(id) { named.roles[role] = id }
+            }
+        }
+        return named
+    }
+}
+
+extension TokenizerLists.Role {
+    fileprivate var ggufKey: String {
+        switch self {
+        case .beginning: "bos_token_id"
+        case .end: "eos_token_id"
+        case .unknown: "unknown_token_id"
+        case .padding: "padding_token_id"
+        }
+    }
 }

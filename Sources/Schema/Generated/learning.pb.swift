@@ -185,6 +185,24 @@ public nonisolated struct Order: Sendable {
     set {order = .rollBack(newValue)}
   }
 
+  /// remove all moments of this session from the replay memory, and end its adapters
+  public var resetSession: String {
+    get {
+      if case .resetSession(let v)? = order {return v}
+      return String()
+    }
+    set {order = .resetSession(newValue)}
+  }
+
+  /// restore the state before the first moment: parameters, optimiser, memory, gate, sessions' adapters
+  public var resetAll: Bool {
+    get {
+      if case .resetAll(let v)? = order {return v}
+      return false
+    }
+    set {order = .resetAll(newValue)}
+  }
+
   /// JSON object that overrides the default settings of the new strategy or optimiser
   public var settings: String = String()
 
@@ -201,6 +219,10 @@ public nonisolated struct Order: Sendable {
     case scaleRate(Double)
     /// restore the parameters of the last good version
     case rollBack(Bool)
+    /// remove all moments of this session from the replay memory, and end its adapters
+    case resetSession(String)
+    /// restore the state before the first moment: parameters, optimiser, memory, gate, sessions' adapters
+    case resetAll(Bool)
 
   }
 
@@ -391,7 +413,7 @@ nonisolated extension TriggerLedgerPart: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension Order: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Order"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{3}forget_source\0\u{3}switch_strategy\0\u{3}switch_optimizer\0\u{3}scale_rate\0\u{3}roll_back\0\u{1}settings\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{3}forget_source\0\u{3}switch_strategy\0\u{3}switch_optimizer\0\u{3}scale_rate\0\u{3}roll_back\0\u{1}settings\0\u{3}reset_session\0\u{3}reset_all\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -441,6 +463,22 @@ nonisolated extension Order: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
         }
       }()
       case 7: try { try decoder.decodeSingularStringField(value: &self.settings) }()
+      case 8: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.order != nil {try decoder.handleConflictingOneOf()}
+          self.order = .resetSession(v)
+        }
+      }()
+      case 9: try {
+        var v: Bool?
+        try decoder.decodeSingularBoolField(value: &v)
+        if let v = v {
+          if self.order != nil {try decoder.handleConflictingOneOf()}
+          self.order = .resetAll(v)
+        }
+      }()
       default: break
       }
     }
@@ -475,10 +513,21 @@ nonisolated extension Order: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
       guard case .rollBack(let v)? = self.order else { preconditionFailure() }
       try visitor.visitSingularBoolField(value: v, fieldNumber: 6)
     }()
-    case nil: break
+    default: break
     }
     if !self.settings.isEmpty {
       try visitor.visitSingularStringField(value: self.settings, fieldNumber: 7)
+    }
+    switch self.order {
+    case .resetSession?: try {
+      guard case .resetSession(let v)? = self.order else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 8)
+    }()
+    case .resetAll?: try {
+      guard case .resetAll(let v)? = self.order else { preconditionFailure() }
+      try visitor.visitSingularBoolField(value: v, fieldNumber: 9)
+    }()
+    default: break
     }
     try unknownFields.traverse(visitor: &visitor)
   }

@@ -13,6 +13,8 @@ struct AttendOperator<S: Scalar>: Operator {
     let dP: Storage<S>
     let B: Int, H: Int, G: Int, longestQuery: Int, longestKey: Int, D: Int
     let visibility: Visibility
+    /// The number of first keys of every sequence that need no gradient.
+    let fixedKeys: Int
     /// The rows of each packed sequence; nil if all sequences have the same length.
     let packing: PackedSequences?
 
@@ -92,15 +94,15 @@ struct AttendOperator<S: Scalar>: Operator {
             let (b, g) = unit.quotientAndRemainder(dividingBy: G)
             let (queries, keys) = rows(b)
             guard !queries.isEmpty else { continue }
-            let Tq = queries.count, Tk = keys.count
+            let Tq = queries.count, Tk = keys.count, fixed = Swift.min(fixedKeys, Tk), learned = keys.dropFirst(fixed)
             for h in g * (H / G)..<(g + 1) * (H / G) {
                 let P = self.P.values + (b * H + h) * longestQuery * longestKey
                 let dO = y.storage.gradient! + queries.lowerBound * C + h * D
                 let isFirst = h == g * (H / G)
-                if let dV = v.gradient(keys, g, D) {
+                if let dV = v.gradient(learned, g, D) {
                     S.multiply(
-                        Matrix(P, stride: Tk, transposed: true), Matrix(dO, stride: C), into: dV, stride: v.stride,
-                        m: Tk, n: D, k: Tq, alpha: S(1), beta: isFirst ? v.input.beta : S(1))
+                        Matrix(P + fixed, stride: Tk, transposed: true), Matrix(dO, stride: C), into: dV, stride: v.stride,
+                        m: learned.count, n: D, k: Tq, alpha: S(1), beta: isFirst ? v.input.beta : S(1))
                 }
                 guard q.input.gradient != nil || k.input.gradient != nil else { continue }
                 S.multiply(
@@ -112,10 +114,10 @@ struct AttendOperator<S: Scalar>: Operator {
                         Matrix(dP, stride: Tk), k.matrix(keys, g, D), into: dQ, stride: q.stride, m: Tq, n: D, k: Tk,
                         alpha: alpha, beta: q.input.beta)
                 }
-                if let dK = k.gradient(keys, g, D) {
+                if let dK = k.gradient(learned, g, D) {
                     S.multiply(
-                        Matrix(dP, stride: Tk, transposed: true), q.matrix(queries, h, D), into: dK, stride: k.stride, m: Tk, n: D,
-                        k: Tq, alpha: alpha, beta: isFirst ? k.input.beta : S(1))
+                        Matrix(dP + fixed, stride: Tk, transposed: true), q.matrix(queries, h, D), into: dK, stride: k.stride,
+                        m: learned.count, n: D, k: Tq, alpha: alpha, beta: isFirst ? k.input.beta : S(1))
                 }
             }
         }
@@ -186,13 +188,17 @@ extension Graph {
 
     /// Self-attention over queries, keys and values in separate tensors.
     /// q (batch·T, heads·D); k, v (batch·T, groups·D), where `groups` divides `heads`; keyMask (batch, T), 1 where present;
-    /// gives (batch·T, heads·D). For packed sequences, T is the maximal length.
+    /// gives (batch·T, heads·D). For packed sequences, T is the maximal length. The first `fixedKeys` keys and values of every sequence get
+    /// no gradient.
     public func attend(
         _ q: Tensor<S>, _ k: Tensor<S>, _ v: Tensor<S>, heads: Int, groups: Int, batch: Int, visibility: Visibility,
-        keyMask: Tensor<S>? = nil, packing: PackedSequences? = nil
+        keyMask: Tensor<S>? = nil, packing: PackedSequences? = nil, fixedKeys: Int = 0
     ) -> Tensor<S> {
         let all = { (x: Tensor<S>) in Heads(input: Input(x), offset: 0, stride: x.columns) }
-        return attend(all(q), all(k), all(v), C: q.columns, heads: heads, groups: groups, batch: batch, visibility, keyMask, packing).read
+        return attend(
+            all(q), all(k), all(v), C: q.columns, heads: heads, groups: groups, batch: batch, visibility, keyMask, packing,
+            fixedKeys: fixedKeys
+        ).read
     }
 
     /// Attention of queries over keys and values of another sequence.
@@ -216,7 +222,7 @@ extension Graph {
 
     private func attend(
         _ q: Heads<S>, _ k: Heads<S>, _ v: Heads<S>, C: Int, heads: Int, groups: Int? = nil, batch: Int, _ visibility: Visibility,
-        _ keyMask: Tensor<S>?, _ packing: PackedSequences? = nil
+        _ keyMask: Tensor<S>?, _ packing: PackedSequences? = nil, fixedKeys: Int = 0
     ) -> (read: Tensor<S>, weights: Tensor<S>) {
         let groups = groups ?? heads
         let queries = q.input.tensor.rows, keys = k.input.tensor.rows
@@ -234,7 +240,8 @@ extension Graph {
         let read = record(
             AttendOperator(
                 q: q, k: k, v: v, keyMask: keyMask, y: y, P: P, dP: memory(y.needsGradient ? team.count * Tq * Tk : 1),
-                B: batch, H: heads, G: groups, longestQuery: Tq, longestKey: Tk, D: C / heads, visibility: visibility, packing: packing))
+                B: batch, H: heads, G: groups, longestQuery: Tq, longestKey: Tk, D: C / heads, visibility: visibility, fixedKeys: fixedKeys,
+                packing: packing))
         return (read, Tensor(shape: [batch * heads * Tq, Tk], storage: P))
     }
 }

@@ -3,11 +3,12 @@ import ArgumentParser
 /// `accrete model`: commands for models and their files.
 struct Model: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Verify, train, teach, merge and score models, or let them learn a text online.",
+        abstract: "Verify, train, teach, merge, convert and score models, or let them learn a text online.",
         subcommands: [
             Verify.self,
             Train.self,
             Merge.self,
+            Convert.self,
             Score.self,
             Stream.self,
             Teach.self,

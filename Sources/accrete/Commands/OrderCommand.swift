@@ -29,14 +29,10 @@ struct OrderCommand: AsyncParsableCommand {
     @Option(help: "Multiply the learning rate by this factor.") var rate: Double?
     @Flag(help: "Restore the parameters of the version that is serving; requires a gate.") var rollBack = false
     @Option(help: "A JSON object that overrides the default settings of the new strategy or optimiser.") var settings = ""
-    @Option(help: "Seconds to wait for the learner, and then for its answer.") var seconds = 5.0
-    @Flag(help: "Print the answer as a JSON object.") var json = false
-    @Option(help: "The configuration file of the running graph; without it, the default settings.") var config: String?
-    @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
+    @OptionGroup var sending: OrderSending
 
     func validate() throws {
         try check("--rate", rate, above: 0, atMost: Self.factorLimit)
-        try check("--seconds", seconds, within: 0...waitLimit)
         guard orders.count == 1 else { throw ValidationError("Give one of --forget, --strategy, --optimizer, --rate, --roll-back.") }
     }
 
@@ -51,8 +47,22 @@ struct OrderCommand: AsyncParsableCommand {
         ].compactMap { $0 }
     }
 
-    func run() async throws {
-        let answer = try await answered()
+    func run() async throws { try await sending.send(orders[0], settings: settings) }
+}
+
+/// The options of sending an order, and sending it.
+struct OrderSending: ParsableArguments {
+    @Option(help: "Seconds to wait for the learner, and then for its answer.") var seconds = 5.0
+    @Flag(help: "Print the answer as a JSON object.") var json = false
+    @Option(help: "The configuration file of the running graph; without it, the default settings.") var config: String?
+    @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
+
+    func validate() throws { try check("--seconds", seconds, within: 0...waitLimit) }
+
+    /// Sends an order, waits for its answer and prints it.
+    /// - Throws: `StartFailure` or `ExitCode.failure`, if it was refused or not answered.
+    func send(_ order: Order.OneOf_Order, settings: String = "") async throws {
+        let answer = try await answered(order, settings)
         if json { print(try answer.jsonString()) }
         guard answer.accepted else {
             if json { throw ExitCode.failure }
@@ -62,7 +72,7 @@ struct OrderCommand: AsyncParsableCommand {
     }
 
     /// Sends the order once and waits for the answer that cites it. The learner sends its newest answer to those who subscribe late.
-    private func answered() async throws -> OrderAnswer {
+    private func answered(_ wanted: Order.OneOf_Order, _ given: String) async throws -> OrderAnswer {
         let environment = ProcessInfo.processInfo.environment
         let settings: GraphSettings = try StageArguments.load(config, overrides)
         let bus = try ZeroMQBus()
@@ -81,7 +91,7 @@ struct OrderCommand: AsyncParsableCommand {
         let source = "operator-\(getpid())", epoch = UInt64(clamping: WallClock().now.nanoseconds)
         var outbox = Outbox(source: source, epoch: epoch, clock: MonotonicClock())
         let order = Order.with {
-            ($0.order, $0.settings) = (orders[0], self.settings)
+            ($0.order, $0.settings) = (wanted, given)
         }
         try outbox.append(Outgoing(order, on: try Topics.order("learn")))
         for _ in 0...Int(seconds / Self.interval) {

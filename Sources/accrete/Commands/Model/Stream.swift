@@ -19,8 +19,9 @@ struct Stream: ParsableCommand {
             from a byte can improve the prediction of later bytes only. It is printed together with that of the frozen baseline, the same \
             model without learning.
 
-            Without --model, an untrained model of bytes is used, which accepts any file and needs no settings. With --model, a GPT-2 is \
-            fine-tuned online: it predicts some tokens, then takes a step on them, the tokens before them, and earlier windows.
+            Without --model, an untrained model of bytes is used, which accepts any file and needs no settings. With --model, a language \
+            model is fine-tuned online: it predicts some tokens, given those before them, then takes a step on them. A memory of what \
+            followed which tokens takes part in the predictions. The frozen baseline reads in the same steps, with the same context.
 
             --config is a YAML or JSON file with any of these settings:
             \(settings(ByteLearner.Configuration()))
@@ -28,11 +29,16 @@ struct Stream: ParsableCommand {
               rate      learning rate of the weights by which the contexts' predictions are mixed
             and with --model:
             \(settings(TokenLearner.Configuration()))
-              fresh     number of tokens predicted between two steps
-              window    number of tokens in the context of a prediction and in a step
-              replays   number of earlier windows replayed in every step
-              rate      Adam's learning rate times the model's width
-              seed      seed of the choice of earlier windows
+              fresh       number of tokens predicted between two steps
+              context     maximum number of earlier tokens that are attended to
+              scope       what learns: all, last:N blocks, head (with all norms), lora (adapters)
+              rank        rank of the adapters
+              rate        Adam's learning rate times the model's width; adapters need about 50 times that of all parameters
+              replays     number of earlier windows replayed in every step
+              seed        seed of the choice of earlier windows, and of the adapters
+              remembers   whether a memory takes part in predictions
+              memory      capacity (tokens kept), candidates (for the next token), occurrences (of a context that are looked at), and \
+            rate (of learning how far to trust it)
 
             Examples:
               accrete model stream --text book.txt
@@ -43,20 +49,24 @@ struct Stream: ParsableCommand {
     @Option(help: ArgumentHelp("The text, or any other file.", valueName: "file"))
     var text: String
 
-    @Option(help: ArgumentHelp("A Hugging Face GPT-2 directory with the initial model.", valueName: "dir"))
+    @Option(help: ArgumentHelp("A Hugging Face directory (gpt2, llama, mistral, qwen2), or a GGUF file.", valueName: "dir"))
     var model: String?
 
     @Option(help: ArgumentHelp("Settings, in YAML or JSON.", valueName: "file"))
     var config: String?
 
-    @Flag(help: "Print one JSON object and nothing else: bytes, bitsPerByte, frozenBitsPerByte, seconds.")
+    @Flag(
+        help: """
+            Print one JSON object and nothing else: bytes, bitsPerByte, frozenBitsPerByte, seconds; of these, learningSeconds and \
+            frozenSeconds; with --model, bitsPerByteWithoutMemory.
+            """)
     var json = false
 
     func run() throws {
         let bytes = try readText(text)
         var comparison = Comparison(bytes: bytes.count, isSilent: json)
         if let model {
-            try streamTokens(bytes, directory: model, &comparison)
+            try streamTokens(bytes, path: model, &comparison)
         } else {
             try streamBytes(bytes, &comparison)
         }
@@ -67,31 +77,41 @@ struct Stream: ParsableCommand {
         let settings = try given(ByteLearner.Configuration())
         let learner = ByteLearner(settings, expectedBytes: bytes.count)
         let frozen = ByteLearner(settings, expectedBytes: bytes.count, learning: false)
-        for byte in bytes {
-            learner.read(byte, &comparison.learned)
-            frozen.read(byte, &comparison.frozen)
+        for start in stride(from: 0, to: bytes.count, by: Self.bytesAtOnce) {
+            let part = bytes[start..<min(start + Self.bytesAtOnce, bytes.count)]
+            comparison.learned.time { code in for byte in part { learner.read(byte, &code) } }
+            comparison.frozen.time { code in for byte in part { frozen.read(byte, &code) } }
             comparison.report(every: 65536)
         }
     }
 
-    private func streamTokens(_ bytes: [UInt8], directory: String, _ comparison: inout Comparison) throws {
+    private func streamTokens(_ bytes: [UInt8], path: String, _ comparison: inout Comparison) throws {
         let settings = try given(TokenLearner.Configuration())
-        let (model, parameters) = try GPT2.open(directory: directory)
-        let tokenizer = try openTokenizer(directory: directory)
+        let opened = try TrunkModel(path: path)
+        let tokenizer = try openTokenizer(path: path)
         let team = Team(count: ProcessInfo.processInfo.activeProcessorCount)
         // The tokenizer's token for the end of a text may be missing from the model's vocabulary.
-        let start = tokenizer.endOfText.flatMap { $0 < model.configuration.vocabularySize ? $0 : nil }
-        let frozen = TokenLearner(model, parameters: parameters.copy(), start: start, settings, learning: false, team: team)
-        let learner = TokenLearner(model, parameters: parameters, start: start, settings, team: team)
+        let start = tokenizer.endOfText.flatMap { $0 < opened.trunk.vocabularySize ? $0 : nil }
+        let frozen = TokenLearner(opened.trunk, parameters: opened.parameters.copy(), start: start, settings, learning: false, team: team)
+        let learner = TokenLearner(opened.trunk, parameters: opened.parameters, start: start, settings, team: team)
         let tokens = tokenizer.encode(bytes)
+        var withoutMemory = CodeLength()
         for place in stride(from: 0, to: tokens.count, by: learner.fresh) {
             let next = tokens[place..<min(place + learner.fresh, tokens.count)]
             let length = try tokenizer.decode(Array(next)).count
-            comparison.learned.add(bits: try learner.read(next), bytes: length)
-            comparison.frozen.add(bits: try frozen.read(next), bytes: length)
+            try comparison.learned.time { code in
+                let reading = try learner.read(next)
+                code.add(bits: reading.bits, bytes: length)
+                withoutMemory.add(bits: reading.bitsWithoutMemory, bytes: length)
+            }
+            try comparison.frozen.time { code in code.add(bits: try frozen.read(next).bits, bytes: length) }
             comparison.report(every: 4096)
         }
+        comparison.withoutMemory = withoutMemory
     }
+
+    /// The number of bytes that are read by one model before the other reads them.
+    private static let bytesAtOnce = 4_096
 
     private func given<S: Settings>(_ defaults: S) throws -> S {
         guard let config else { return defaults }
@@ -113,10 +133,24 @@ struct Stream: ParsableCommand {
     private static func settings(_ defaults: some Settings) -> String { "  \(defaults.json)" }
 }
 
-/// The code lengths of a learning model and of the frozen baseline over a text.
+/// What a model has read: its code length, and the time that it took.
+private struct TimedReading {
+    private(set) var code = CodeLength()
+    private(set) var seconds = 0.0
+
+    mutating func time(_ read: (inout CodeLength) throws -> Void) rethrows {
+        let start = ContinuousClock.now
+        try read(&code)
+        seconds += start.duration(to: .now) / .seconds(1)
+    }
+}
+
+/// The readings of a learning model and of the frozen baseline.
 private struct Comparison {
-    var learned = CodeLength()
-    var frozen = CodeLength()
+    var learned = TimedReading()
+    var frozen = TimedReading()
+    /// The learning model's code length without its memory, if it has one.
+    var withoutMemory: CodeLength?
 
     private let total: Int
     private let isSilent: Bool
@@ -132,21 +166,26 @@ private struct Comparison {
 
     /// Prints the progress after every `step` bytes.
     mutating func report(every step: Int) {
-        guard !isSilent, learned.bytes / step > reported else { return }
-        reported = learned.bytes / step
+        guard !isSilent, learned.code.bytes / step > reported else { return }
+        reported = learned.code.bytes / step
         let line = String(
-            format: "%9d of %d bytes  %.3f bits per byte, frozen %.3f  %.1f kB/s\n", learned.bytes, total, learned.bitsPerByte,
-            frozen.bitsPerByte, Double(learned.bytes) / seconds / 1000)
+            format: "%9d of %d bytes  %.3f bits per byte, frozen %.3f  %.1f kB/s\n", learned.code.bytes, total, learned.code.bitsPerByte,
+            frozen.code.bitsPerByte, Double(learned.code.bytes) / seconds / 1000)
         StandardError.write(line)
     }
 
     var sentence: String {
-        String(format: "%d bytes: %.4f bits per byte; frozen %.4f; %.1f s", learned.bytes, learned.bitsPerByte, frozen.bitsPerByte, seconds)
+        let memory = withoutMemory.map { String(format: " (%.4f without memory)", $0.bitsPerByte) } ?? ""
+        return String(format: "%d bytes: %.4f bits per byte", learned.code.bytes, learned.code.bitsPerByte) + memory
+            + String(
+                format: "; frozen %.4f; %.1f s, of which %.1f frozen", frozen.code.bitsPerByte, seconds, frozen.seconds)
     }
 
     var json: String {
-        String(
-            format: #"{"bytes": %d, "bitsPerByte": %.5f, "frozenBitsPerByte": %.5f, "seconds": %.2f}"#, learned.bytes,
-            learned.bitsPerByte, frozen.bitsPerByte, seconds)
+        let memory = withoutMemory.map { String(format: #", "bitsPerByteWithoutMemory": %.5f"#, $0.bitsPerByte) } ?? ""
+        return String(
+            format: #"{"bytes": %d, "bitsPerByte": %.5f, "frozenBitsPerByte": %.5f, "seconds": %.2f"#, learned.code.bytes,
+            learned.code.bitsPerByte, frozen.code.bitsPerByte, seconds)
+            + String(format: #", "learningSeconds": %.2f, "frozenSeconds": %.2f"#, learned.seconds, frozen.seconds) + memory + "}"
     }
 }

@@ -15,8 +15,9 @@ struct Teach: ParsableCommand {
             For every fact the model is asked first; then the right answer is given once, as a user's correction. At the end all questions \
             are asked again, each in a fresh conversation, and other ways to ask them too, and another text is read before and after.
 
-            What was corrected is recalled as earlier turns of the conversation (memory), and learned by low-rank adapters of all \
-            projections (weights); the answers by either alone are measured as well. The model's own weights stay as they are.
+            What was corrected is recalled when a similar question comes (memory), and learned by low-rank adapters of all projections \
+            (weights); the answers by either alone are measured as well. The model's own weights stay as they are, and answer alone \
+            whatever is like no correction; weightsOnly tells what the adapters would do to the other text if they were used everywhere.
 
             --facts is a file with a JSON object on each line: ask, answer, key, again. An answer is right if it contains the key; again is \
             a list of other ways to ask.
@@ -70,7 +71,7 @@ struct Teach: ParsableCommand {
         let textBefore = try bits(teacher, text, [])
         var before = 0, seconds = 0.0
         for (number, fact) in facts.enumerated() {
-            let given = try teacher.answer(fact.ask)
+            let given = try teacher.answer(fact.ask) ?? ""
             if given.contains(fact.key) { before += 1 }
             let start = ContinuousClock.now
             let outcome = try teacher.learn(Correction(question: fact.ask, answer: fact.answer, source: self.facts))
@@ -80,13 +81,13 @@ struct Teach: ParsableCommand {
         }
         let all = try ask(teacher, facts, [.memory, .weights])
         let memory = try ask(teacher, facts, .memory), weights = try ask(teacher, facts, .weights)
-        let textAfter = try bits(teacher, text, [.memory, .weights])
+        let textAfter = try bits(teacher, text, [.memory, .weights]), textByWeights = try bits(teacher, text, .weights)
         let result = JSON.object([
             "facts": .integer(facts.count), "before": .integer(before), "after": .integer(all.right),
             "afterParaphrased": .number(all.paraphrased), "textBitsPerByteBefore": .number(textBefore),
             "textBitsPerByteAfter": .number(textAfter), "textBytes": .integer(text.count),
             "secondsPerFact": .number(seconds / Double(facts.count)),
-            "memoryOnly": memory.json(text: textBefore), "weightsOnly": weights.json(text: textAfter),
+            "memoryOnly": memory.json(text: textBefore), "weightsOnly": weights.json(text: textByWeights),
         ])
         if json { return print(result.text()) }
         print(
@@ -114,10 +115,10 @@ struct Teach: ParsableCommand {
     private func ask(_ teacher: LanguageTeacher, _ facts: [Fact], _ means: LanguageTeacher.Means) throws -> Result {
         var result = Result(), asked = 0, right = 0
         for fact in facts {
-            if try teacher.answer(fact.ask, by: means).contains(fact.key) { result.right += 1 }
+            if try teacher.answer(fact.ask, by: means)?.contains(fact.key) == true { result.right += 1 }
             for question in fact.again {
                 asked += 1
-                if try teacher.answer(question, by: means).contains(fact.key) { right += 1 }
+                if try teacher.answer(question, by: means)?.contains(fact.key) == true { right += 1 }
             }
         }
         if asked > 0 { result.paraphrased = Double(right) / Double(asked) }
