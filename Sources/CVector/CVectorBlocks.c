@@ -146,7 +146,6 @@ INLINE AVX2 float dotAVX2(
     for (long b = 0; b < blocks; b += 4, q += CVectorGroup, scales += CVectorGroupScales) {
         const unsigned char *p[4];
         places(p, row, b, blocks, size);
-        _mm_prefetch((const char *)p[0] + 1024, _MM_HINT_T0);
         __m256 products = _mm256_mul_ps(headers(format, p), _mm256_loadu_ps(scales));
         if (format == CVectorQ4_0) products = _mm256_mul_ps(products, offsets);
         if (format != CVectorQ8_0) sums = _mm256_add_ps(sums, products);
@@ -210,8 +209,6 @@ INLINE VNNI float dotVNNI(
     __m512 total = _mm512_setzero_ps();
     __m256 sums = _mm256_setzero_ps();
     for (long b = 0; b < blocks; b += 4, q += CVectorGroup, scales += CVectorGroupScales) {
-        _mm_prefetch((const char *)row + b * size + 1024, _MM_HINT_T0);
-        if (format == CVectorQ8_0) _mm_prefetch((const char *)row + b * size + 1088, _MM_HINT_T0);
         __m512i a, c;
         __m256 given;
         if (format != CVectorQ8_0 && b + 4 <= blocks) {
