@@ -52,13 +52,16 @@ public final class LanguageTeacher {
     ///
     /// - Parameters:
     ///   - path: a Hugging Face directory or a GGUF file.
+    ///   - format: the format of conversations; nil for that of the tokenizer or the chat template.
     ///   - configuration: how corrections are learned.
     ///   - team: the threads that compute.
     /// - Throws: `SettingsError`, `ChatProblem`, or the error of opening a file.
-    public init(path: String, _ configuration: CorrectionLearner.Configuration = .init(), team: Team = .solo) throws {
+    public init(
+        path: String, format given: ChatFormat? = nil, _ configuration: CorrectionLearner.Configuration = .init(), team: Team = .solo
+    ) throws {
         let files = try TrunkFiles(path: path)
         tokenizer = try openTokenizer(path: path)
-        format = try ChatFormat(tokenizer, template: chatTemplate(path: path))
+        format = try given ?? ChatFormat(tokenizer, template: chatTemplate(path: path))
         bounds = try TextBounds(path: path, tokenizer: tokenizer, vocabularySize: files.trunk.vocabularySize)
         let isFile = files.isGGUF
         let model = try files.model(frozen: files.frozen(isFile ? .stored : .int8), adapters: configuration.adapters(of: files.trunk))

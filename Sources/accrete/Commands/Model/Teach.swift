@@ -41,6 +41,9 @@ struct Teach: ParsableCommand {
     @Option(help: ArgumentHelp("The bytes of the text that are read, from its beginning.", valueName: "n"))
     var textBytes = 1 << 16
 
+    @Option(help: "The format of conversations, chatml or llama3; without it, the model's own.")
+    var format: ChatFormat?
+
     @Option(help: ArgumentHelp("The maximal number of steps for each fact.", valueName: "n"))
     var steps = CorrectionLearner.Configuration().steps
 
@@ -66,7 +69,7 @@ struct Teach: ParsableCommand {
         var configuration = CorrectionLearner.Configuration()
         (configuration.steps, configuration.rate, configuration.seed) = (steps, rate, seed)
         let teacher = try LanguageTeacher(
-            path: model, configuration, team: Team(count: ProcessInfo.processInfo.activeProcessorCount))
+            path: model, format: format, configuration, team: Team(count: ProcessInfo.processInfo.activeProcessorCount))
         report("Reading \(text.count) bytes of \(self.text).")
         let textBefore = try bits(teacher, text, [])
         var before = 0, seconds = 0.0
