@@ -44,7 +44,7 @@ struct DecisionLearner {
         var rewarded: UInt64 = 0
         var unrewarded: UInt64 = 0
 
-        /// Keys of the checkpoint.
+        /// Keys of the checkpoint, as earlier versions wrote them.
         private enum CodingKeys: String, CodingKey {
             case version, decisions
             case rewarded = "told"

@@ -29,6 +29,7 @@ public struct DecisionReport: Codable, Sendable {
     /// The candidate with the greatest gain among those that are better; empty: keep the current policy.
     public var recommendation: String
 
+    /// Keys of the JSON report, as earlier versions wrote them.
     private enum CodingKeys: String, CodingKey {
         case decisions, unreadable, policies, earned, quarters, candidates, recommendation
         case withFeedback = "told"

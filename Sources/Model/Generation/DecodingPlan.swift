@@ -1,7 +1,7 @@
 import Layers
 import Tensors
 
-/// What a trunk tells the decoder: the kinds and sizes of its parts, and the names of its parameters.
+/// What the decoder needs of a trunk: the kinds and sizes of its parts, and the names of its parameters.
 ///
 /// The decoder interprets it and knows no family. All families are blocks of x + attention(norm(x)), then x + MLP(norm(x)).
 public struct DecodingPlan: Sendable {

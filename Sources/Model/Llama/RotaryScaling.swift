@@ -41,7 +41,7 @@ public enum RotaryScaling: Sendable, Equatable {
     func published(base: Double) -> RotaryScaling {
         guard case .factors(let factors) = self, let greatest = factors.max(), greatest > 1 else { return self }
         let (low, high) = (1.0, 4.0), plain = RotaryScaling.none.frequencies(base: base, width: 2 * factors.count)
-        // A pair between the two bounds tells the length of the original context.
+        // The length of the original context follows from any pair between the two bounds.
         let between = zip(factors, plain).lazy.filter { factor, _ in factor > 1.001 && factor < 0.999 * greatest }
         let lengths = between.prefix(4).map { factor, frequency in
             (2 * Double.pi * (low + (1 / factor - 1 / greatest) / (1 - 1 / greatest) * (high - low)) / frequency).rounded()

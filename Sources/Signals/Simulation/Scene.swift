@@ -2,7 +2,7 @@ import Statistics
 
 /// Two objects side by side, of different colours and shapes, of which the sound indicates one.
 ///
-/// Only the sound tells which object is meant, only the words what is asked about it, and only the picture the answer. If nothing is
+/// Only the sound indicates which object is meant, only the words what is asked about it, and only the picture the answer. If nothing is
 /// asked, both objects are equal and the words state the name and the place of one: the name can be predicted from the picture, the
 /// place from the sound.
 public struct Scene: Sendable, Equatable {

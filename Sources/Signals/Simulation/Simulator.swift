@@ -111,10 +111,10 @@ public struct Simulator: Sendable {
         var events = frames(of: scene, in: world, until: end)
         let sound = TableSounds.sound(of: scene, speaker: world.speaker, user: wearer.user, random: &sounds)
         if world.hasSound {
-            let heard = reading(
+            let soundReading = reading(
                 at: time.clampedAdding(60_000_000), "microphone",
                 RawReading(modality: "audio", format: "audio/wav", payload: WAV.encode(sound)))
-            events.insert(heard, at: events.firstIndex { $0.time > heard.time } ?? events.endIndex)
+            events.insert(soundReading, at: events.firstIndex { $0.time > soundReading.time } ?? events.endIndex)
         }
         let utterance = TableTalk.utterance(about: scene, in: world, random: &words)
         events.append(reading(at: end, "speech", RawReading(text: utterance), endsMoment: true))

@@ -52,11 +52,12 @@ struct AV3MNISTData {
 
     /// What a model is given of a sample.
     func moment(_ sample: Sample) throws -> MomentInput {
-        let seen = try image.features(
+        let imageFeatures = try image.features(
             of: RawReading(modality: "image", format: "image/x-gray8", width: 28, height: 28, payload: sample.pixels))
-        let heard = try audio.features(of: RawReading(modality: "audio", format: "audio/wav", payload: sample.wave))
+        let audioFeatures = try audio.features(of: RawReading(modality: "audio", format: "audio/wav", payload: sample.wave))
         return MomentInput(
-            text: sample.text.utf8.map(Int.init), senses: ["image": SenseInput(seen), "audio": SenseInput(heard)], label: sample.label,
+            text: sample.text.utf8.map(Int.init), senses: ["image": SenseInput(imageFeatures), "audio": SenseInput(audioFeatures)],
+            label: sample.label,
             classes: 10)
     }
 
