@@ -42,7 +42,7 @@ let floor1: [Target] = [
     module("Statistics", ["Files", "StrictJSON"]),
     module("Safetensors", ["CCrypto", "Files", "StrictJSON"]),
     module("GGUF", ["CVector", "Files"]),
-    module("Tokenization", ["Files", "StrictJSON"]),
+    module("Tokenization", ["Files", "GGUF", "StrictJSON"]),
 ]
 
 let floor2: [Target] = [

@@ -80,7 +80,7 @@ extension GraphSettings {
         let paths = [
             ("learn.directory", learn.directory), ("endpoints.runtime", endpoints.runtime),
             ("signals.text.tokenizer", signals.text.tokenizer),
-            ("model.gpt2", model.gpt2), ("fuse.sentence", fuse.sentence),
+            ("model.gpt2", model.gpt2), ("model.trunk", model.trunk), ("fuse.sentence", fuse.sentence),
         ]
         return paths.compactMap { key, path in
             if path.hasPrefix("~") {

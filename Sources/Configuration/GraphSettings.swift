@@ -43,7 +43,9 @@ extension GraphSettings: StageSettings {
     public static var whole: String? { nil }
 
     public mutating func complete(unless isGiven: (_ key: String) -> Bool) {
-        try? followGPT2(unless: isGiven)  // errors are among the problems
+        // Errors are among the problems.
+        try? followGPT2(unless: isGiven)
+        try? followTrunk(unless: isGiven)
     }
 
     /// Other keys that may be the cause of a problem of `key`.
@@ -69,7 +71,7 @@ extension GraphSettings: StageSettings {
         found += evaluate.problems.inSection("evaluate") + answer.problems.inSection("answer") + play.problems.inSection("play")
         found += simulate.problems.inSection("simulate") + supervise.problems.inSection("supervise")
         found += signals.problems.inSection("signals")
-        found += problemsWithGPT2
+        found += problemsWithGPT2 + problemsWithTrunk
         do {
             try model.validate()
         } catch {

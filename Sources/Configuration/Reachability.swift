@@ -45,7 +45,7 @@ extension ConfigurationReader<GraphSettings>.Reading {
         let directory = settings.signals.text.tokenizer
         guard !directory.isEmpty else { return nil }
         do {
-            let size = try openTokenizer(directory: directory).vocabularySize
+            let size = try openTokenizer(path: directory).vocabularySize
             guard size > settings.model.text.vocabulary else { return nil }
             return SettingsError(
                 "model.text.vocabulary", "is \(settings.model.text.vocabulary), but the tokenizer of \(directory) makes \(size) tokens")

@@ -112,7 +112,12 @@ public struct IngestProcessor: Processor {
         case .cut(let cut): return try take(cut, at: now)
         case .feedback(var feedback):
             try check(session: feedback.session)
-            guard feedback.hasLabel || feedback.hasReward else { throw Refusal(.emptyFeedback, "neither label nor reward") }
+            guard feedback.hasLabel || feedback.hasReward || !feedback.text.isEmpty else {
+                throw Refusal(.emptyFeedback, "neither label, text nor reward")
+            }
+            guard feedback.text.utf8.count <= Self.correctionBytes else {
+                throw Refusal(.wrongShape, "a correction of \(feedback.text.utf8.count) bytes; at most \(Self.correctionBytes)")
+            }
             if feedback.hasReward, !feedback.reward.isFinite { throw Refusal(.nonFinite, "a reward of \(feedback.reward)") }
             if feedback.hasLabel, feedback.classes > 0, feedback.label >= feedback.classes {
                 throw Refusal(.labelOutOfRange, "label \(feedback.label) of \(feedback.classes) classes")
@@ -122,6 +127,9 @@ public struct IngestProcessor: Processor {
             return [.feedback(feedback, to: try topic(feedback.session))]
         }
     }
+
+    /// The greatest size of a correction's text.
+    private static let correctionBytes = 4096
 
     private func topic(_ session: String) throws(Refusal) -> Topic<Feedback> {
         do {

@@ -6,12 +6,14 @@ import Tensors
 public protocol Layer: Sendable {
     var parameters: [Parameter] { get }
 
+    /// A layout of this layer's parameters alone.
+    var layout: ParameterLayout { get }
+
     /// Writes initial values into a store that contains these parameters.
     func initialize<S: Scalar>(_ store: ParameterStore<S>, using generator: inout some RandomNumberGenerator)
 }
 
 extension Layer {
-    /// A layout of this layer's parameters alone.
     public var layout: ParameterLayout { ParameterLayout(parameters) }
 
     /// A new store of this layer's parameters with initial values.

@@ -11,8 +11,8 @@ import Tokenization
 /// Writes and reads a learner's checkpoint: its model in Hugging Face's format, and the state that it needs in order to continue.
 ///
 /// `training.safetensors` is the state to continue from: parameters, optimiser, replay, random state and position in the stream. The other
-/// files are the serving model: `config.json`, `model.safetensors` and the tokenizer's files are the language trunk as a GPT-2;
-/// `senses.safetensors` is the rest of the model. Together they are one checkpoint, which is written as a whole, and the previous one is
+/// files are the serving model: `config.json`, `model.safetensors` and the tokenizer's files are the language trunk as a GPT-2, or what
+/// learned of a pretrained trunk; `senses.safetensors` is the rest of the model. Together they are one checkpoint, which is written as a whole, and the previous one is
 /// kept.
 public struct CheckpointStore: Sendable {
     private let directory: String
@@ -81,7 +81,7 @@ public struct CheckpointStore: Sendable {
         try CheckpointDirectory(directory).write(
             [
                 .init(Self.training, parameters + rest + [TensorContent(name: "state", bytes: text)]),
-                .init("model.safetensors", plain(model.isTrunk, GPT2.savedName), metadata: ["format": "pt"]),
+                .init("model.safetensors", plain(model.isTrunk, model.trunk.savedName), metadata: ["format": "pt"]),
                 .init(Self.senses, plain({ !model.isTrunk($0) }, { $0 })),
                 .init("config.json", text: configuration + "\n"),
                 .init(LedgerFile.name, text: LedgerFile.text(of: guided.ledger.entries)),
@@ -134,7 +134,8 @@ public struct CheckpointStore: Sendable {
         }
         let archives = (try TensorArchive(mapping: trunk), try TensorArchive(mapping: senses))
         for parameter in store.layout.parameters {
-            let tensor = try archives.0[GPT2.savedName(parameter.name)].map { $0 } ?? archives.1.tensor(parameter.name)
+            let own = archives.0[GPT2.savedName(parameter.name)], pretrained = archives.0[parameter.name]
+            let tensor = if let found = own ?? pretrained { found } else { try archives.1.tensor(parameter.name) }
             guard tensor.shape == parameter.shape else {
                 throw SafetensorsError(trunk, .wrongShape(tensor: parameter.name, found: tensor.shape, expected: parameter.shape))
             }
@@ -181,7 +182,9 @@ extension MultimodalConfiguration {
         get throws {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            return String(decoding: try encoder.encode(HuggingFaceConfiguration(self)), as: UTF8.self)
+            // What learned beside a pretrained trunk is not a model that other libraries open.
+            let text = try isPretrained ? encoder.encode(["accrete": self]) : encoder.encode(HuggingFaceConfiguration(self))
+            return String(decoding: text, as: UTF8.self)
         }
     }
 }

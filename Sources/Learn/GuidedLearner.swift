@@ -18,7 +18,7 @@ final class GuidedLearner {
     /// Signals measured since the rules were last evaluated.
     private var signals: [(String, Double)] = []
 
-    /// - Throws: the error of invalid settings, or of reading the GPT-2 that the trunk starts from.
+    /// - Throws: the error of invalid settings, or of reading the model that the trunk starts from.
     init(_ settings: GraphSettings) throws {
         self.settings = settings
         (learner, gate, rules) = try Self.begin(settings)
@@ -28,7 +28,7 @@ final class GuidedLearner {
     private static func begin(_ settings: GraphSettings) throws -> (OnlineLearner, UpdateGate?, TriggeredLearning) {
         let model = try MultimodalModel(settings.model), seed = UInt64(settings.seed)
         let learner = try OnlineLearner(model, settings.learner, seed: seed)
-        if !settings.model.gpt2.isEmpty { try model.loadTrunk(from: settings.model.gpt2, into: learner.parameters) }
+        try model.loadTrunk(into: learner.parameters)
         let start = learner.parameters.copy()
         let gate =
             settings.learn.gate.enabled
@@ -37,7 +37,7 @@ final class GuidedLearner {
     }
 
     /// Restores the state before the first moment, to the bit; the ledger goes on.
-    /// - Throws: the error of reading the GPT-2 that the trunk starts from; nothing is changed then.
+    /// - Throws: the error of reading the model that the trunk starts from; nothing is changed then.
     private func reset() throws {
         let ledger = rules.ledger
         (learner, gate, rules) = try Self.begin(settings)

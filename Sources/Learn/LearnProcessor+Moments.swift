@@ -45,15 +45,21 @@ extension LearnProcessor {
     }
 
     mutating func take(_ feedback: Feedback) throws(Refusal) {
-        guard feedback.hasLabel else { return }
+        guard feedback.hasLabel || !feedback.text.isEmpty else { return }
         let classes = guided.learner.model.configuration.classes
-        guard feedback.isWithin(classes) else {
+        guard !feedback.hasLabel || feedback.isWithin(classes) else {
             throw Refusal(.labelOutOfRange, "label \(feedback.label) of \(feedback.classes) classes, the model knows \(classes)")
         }
         switch labels.join(feedback) {
         case .joined(var complete):
-            complete.input.label = Int(feedback.label)
-            complete.input.classes = feedback.classes > 0 ? min(Int(feedback.classes), classes) : nil
+            if feedback.hasLabel {
+                complete.input.label = Int(feedback.label)
+                complete.input.classes = feedback.classes > 0 ? min(Int(feedback.classes), classes) : nil
+            }
+            if !feedback.text.isEmpty {
+                complete.input.answer = Array(tokenizer.encode(feedback.text).prefix(guided.learner.model.configuration.text.length))
+                ownTelemetry.gauges["corrections", default: 0] += 1
+            }
             if let delay = feedback.delay(of: complete.moment) { ownTelemetry.latencies["label", default: QuantileSketch()].add(delay) }
             guided.note("join_rate", labels.joinRate)
             learn(complete)

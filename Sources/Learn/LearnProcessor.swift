@@ -3,6 +3,7 @@ import Messaging
 import Pipeline
 import Schema
 import Statistics
+import Tokenization
 
 /// The learner: learns from each moment once, applies its trigger rules, and publishes the model as it changes, through a gate where one is
 /// configured.
@@ -20,6 +21,8 @@ public struct LearnProcessor: Processor {
     /// Measures how long an update took; nothing else depends on it.
     let clock: any TimeSource
     let guided: GuidedLearner
+    /// Encodes corrections.
+    let tokenizer: any Tokenizer
     var sessions: SessionPublisher?
     let store: CheckpointStore
     var progress: LearnProgress
@@ -57,6 +60,8 @@ public struct LearnProcessor: Processor {
         self.clock = clock
         store = try CheckpointStore(directory: settings.learn.directory, model: settings.model, tokenizer: settings.signals.text.tokenizer)
         guided = try GuidedLearner(settings)
+        let path = settings.signals.text.tokenizer
+        tokenizer = path.isEmpty ? ByteTokenizer() : try openTokenizer(path: path)
         (progress, labels) = (LearnProgress(), LabelJoin(patience: settings.learn.labelPatience))
         versions = ReservedNumbers(
             directory: settings.learn.directory, name: "versions.reserved", owner: isLive ? "" : settings.learn.stream)
@@ -115,7 +120,7 @@ public struct LearnProcessor: Processor {
             outputs += try take(moment, input, at: now)
         case .event(.feedback(let feedback), _):
             defer { progress.events += 1 }
-            if feedback.decision.isEmpty || feedback.hasLabel { try take(feedback) }
+            if feedback.decision.isEmpty || feedback.hasLabel || !feedback.text.isEmpty { try take(feedback) }
             if !feedback.decision.isEmpty { outputs += try decisions?.take(feedback, at: now) ?? [] }
         case .event(.decision(let record, let input), _):
             defer { progress.events += 1 }

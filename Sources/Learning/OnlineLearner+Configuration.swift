@@ -25,8 +25,12 @@ extension OnlineLearner {
         public var replayed = 15
         /// The number of rows of each step, starting with the new moment, whose text is learned too.
         public var languageRows = 4
-        /// Which part of the language trunk learns: `all`, `frozen`, or its last blocks, `last:N`.
+        /// Which part of the language trunk learns: `all`, `frozen`, its last blocks, `last:N`, or `adapters` of a pretrained trunk.
         public var trunk = "all"
+        /// The maximal number of further steps from a moment whose right answer has become known; 0: none.
+        public var correctionSteps = 24
+        /// They end when the answer's mean loss is below this, in nats a token.
+        public var correctionLoss = 0.1
         /// The probability that a modality is hidden in a step.  https://arxiv.org/abs/1501.00102
         public var modalityDropout = 0.1
         /// The number of steps for each new moment.
@@ -61,6 +65,10 @@ extension OnlineLearner {
             }
             try SettingsError.require(
                 stepsPerMoment <= 100, "steps_per_moment", "\(stepsPerMoment) is above 100, too many for a stream")
+            try SettingsError.require(
+                (0...1000).contains(correctionSteps), "correction_steps", "\(correctionSteps) is not in 0…1000")
+            try SettingsError.require(
+                correctionLoss >= 0 && correctionLoss.isFinite, "correction_loss", "\(correctionLoss) is negative or not a number")
             try SettingsError.require(replayed <= 4096, "replayed", "\(replayed) rows are too many for one step")
             try SettingsError.require((0..<1).contains(modalityDropout), "modality_dropout", "\(modalityDropout) is not in 0 ..< 1")
             try SettingsError.require((0..<1).contains(averaging), "averaging", "\(averaging) is not in 0 ..< 1")
@@ -117,8 +125,9 @@ extension OnlineLearner.Configuration {
         get throws(SettingsError) {
             if trunk == "frozen" { return nil }
             if trunk == "all" { return .all }
+            if trunk == "adapters" { return .adapters }
             guard trunk.hasPrefix("last:"), let blocks = Int(trunk.dropFirst(5)), blocks > 0 else {
-                throw SettingsError("trunk", "'\(trunk)' is none of all, frozen, last:N")
+                throw SettingsError("trunk", "'\(trunk)' is none of all, frozen, adapters, last:N")
             }
             return .lastBlocks(blocks)
         }

@@ -103,13 +103,14 @@ public final class OnlineLearner {
     @discardableResult
     public func learn(_ moment: MomentInput, source: String = "") throws(MomentProblem) -> LearnOutcome? {
         try model.configuration.check(moment)
-        guard moment.label != nil || !moment.text.isEmpty else { return nil }
+        guard moment.label != nil || !moment.text.isEmpty || moment.answer != nil else { return nil }
         var outcome = finiteStep(with: moment, moves: strategy.updates)
         for _ in 1..<(strategy.updates ? configuration.stepsPerMoment : 1) {
             let (loss, isRight, logits) = (outcome.newLoss, outcome.isRight, outcome.logits)
             outcome = finiteStep(with: moment, moves: true)
             (outcome.newLoss, outcome.isRight, outcome.logits) = (loss, isRight, logits)
         }
+        if moment.answer != nil, strategy.updates { correct(by: moment) }
         remember(moment, source: source, outcome)
         if strategy.updates, let label = moment.label { graph.strategies.finish([label]) }
         moments += 1
@@ -120,6 +121,14 @@ public final class OnlineLearner {
             recentLoss += (loss - recentLoss) / min(100, Double(labelled))
         }
         return outcome
+    }
+
+    /// Steps from a corrected moment alone, until the model gives the right answer a likelihood near 1 or the steps are used up.
+    private func correct(by moment: MomentInput) {
+        for _ in 0..<configuration.correctionSteps {
+            let outcome = step(with: moment, moves: true, recalls: false).outcome
+            if !outcome.stepped || outcome.losses.language < configuration.correctionLoss { return }
+        }
     }
 
     /// Makes one step from remembered moments only.

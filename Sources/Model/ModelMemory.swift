@@ -2,8 +2,9 @@
 ///
 /// The results are floating-point numbers, which do not overflow for any size.
 extension MultimodalConfiguration {
-    /// The number of parameters: exactly that of the model's layout.
+    /// The number of parameters: exactly that of the model's layout, without matrices that stay as they are stored.
     public var parameterNumbers: Double {
+        if isPretrained { return (try? MultimodalModel(self)).map { Double($0.layout.count) } ?? 0 }
         let counted = Counted(self)
         let perception = 2 * counted.C + 2 * counted.tC + Counted.linear(counted.tC, counted.K)
         let words = (Double(text.buckets) + 1) * counted.tC
@@ -12,6 +13,10 @@ extension MultimodalConfiguration {
 
     /// The number of parameters of the language trunk.
     public var trunkNumbers: Double {
+        if isPretrained {
+            guard let model = try? MultimodalModel(self) else { return 0 }
+            return model.layout.parameters.reduce(0) { $0 + (model.isTrunk($1) ? Double($1.count) : 0) }
+        }
         let counted = Counted(self)
         return (Double(text.vocabulary) + Double(text.length) + 2) * counted.C + Double(layers) * counted.blockParameters
     }

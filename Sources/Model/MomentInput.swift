@@ -11,6 +11,8 @@ public struct MomentInput: Codable, Sendable, Equatable {
     public var label: Int?
     /// The number of classes that the label was chosen from.
     public var classes: Int?
+    /// Token ids of the right answer to the moment, a correction; nil if none is known.
+    public var answer: [Int]?
 
     public init(text: [Int] = [], senses: [String: SenseInput] = [:], label: Int? = nil, classes: Int? = nil) {
         self.text = text

@@ -36,7 +36,7 @@ public final class MomentLanguage<S: Scalar> {
     ///
     /// - Parameters:
     ///   - moment: the moment.
-    ///   - written: the answer's tokens, no longer than a text together with the moment's; the vocabulary's last token is the end.
+    ///   - written: the answer's tokens, no longer than a text together with the moment's; `turns.end` is the end.
     ///   - row: the moment's row of the batch.
     ///   - rows: the rows of `logits` for the written tokens, as many as there are tokens.
     public func set(_ moment: MomentInput, written: [Int], row: Int, rows: Range<Int>) {

@@ -16,6 +16,10 @@ extension MultimodalConfiguration {
         if let token = moment.text.first(where: { $0 < 0 || $0 >= text.vocabulary }) {
             throw MomentProblem(reason: .tokenOutOfVocabulary, description: "token \(token) in a vocabulary of \(text.vocabulary)")
         }
+        if let token = moment.answer?.first(where: { $0 < 0 || $0 >= text.vocabulary }) {
+            throw MomentProblem(
+                reason: .tokenOutOfVocabulary, description: "token \(token) of the answer in a vocabulary of \(text.vocabulary)")
+        }
         if let label = moment.label, label < 0 || label >= classes {
             throw MomentProblem(reason: .labelOutOfRange, description: "label \(label), the model has \(classes) classes")
         }

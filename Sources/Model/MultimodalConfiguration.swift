@@ -47,7 +47,7 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
     public struct Text: Codable, Sendable, Equatable {
         /// The maximal number of tokens of a moment; a longer text is truncated.
         public var length = 64
-        /// The number of tokens; the last is the end of a text.
+        /// The number of tokens; the last is the end of a text in a trunk of our own.
         public var vocabulary = 257
         /// The maximal number of words and word pairs of a moment that the fusion gets.
         public var words = 48
@@ -55,6 +55,8 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
         public var buckets = 1024
         /// Whether the language head also learns where texts end, so that its answers end.
         public var endings = false
+        /// The tokens around texts and answers, if they follow from a pretrained trunk; not in files.
+        public var turns: TurnTokens?
 
         public init() {}
 
@@ -68,8 +70,16 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
     /// Pairs that attend to each other in co-attention, as `[["image", "audio"], …]`; empty means every pair.
     public var pairs: [[String]] = []
 
-    /// Directory of a Hugging Face GPT-2 whose weights initialise the trunk; empty: random initial weights.
+    /// Directory of a Hugging Face GPT-2 whose weights initialise a trunk of our own; empty: random initial weights.
     public var gpt2 = ""
+    /// Hugging Face directory or GGUF file of a pretrained model of any family that is the trunk; empty: a trunk of our own.
+    public var trunk = ""
+    /// How the matrices of a pretrained trunk that do not learn lie in memory: a name of `WeightStorage`.
+    public var storage = WeightStorage.float32.rawValue
+    /// The rank r of low-rank adapters beside a pretrained trunk's usual projections; 0: none.
+    public var adapterRank = 0
+    /// α of the adapters, whose factor is α/r.
+    public var adapterAlpha = 16.0
     /// C, the width of tokens and trunk.
     public var width = 64
     /// The number of the trunk's blocks.
@@ -94,7 +104,8 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
     public init() {}
 
     enum CodingKeys: CodingKey {
-        case fusion, combination, pairs, gpt2, width, layers, heads, tokens, joint, classes, senses, text, languageWeight, expertWeight
+        case fusion, combination, pairs, gpt2, trunk, storage, adapterRank, adapterAlpha, width, layers, heads, tokens, joint, classes
+        case senses, text, languageWeight, expertWeight
     }
 
     /// All modalities in order: the senses, then `text`.
@@ -106,8 +117,8 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
     /// The number of the senses' tokens before the text in the trunk.
     public var prefixLength: Int { senses.count * tokens }
 
-    /// The language trunk as a GPT-2.
-    public var trunk: GPT2Configuration {
+    /// The language trunk of our own, a GPT-2.
+    public var ownTrunk: GPT2Configuration {
         GPT2Configuration(vocabularySize: text.vocabulary, positions: text.length, width: width, layers: layers, heads: heads)
     }
 
@@ -124,6 +135,14 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
         ] {
             try SettingsError.require((1...Self.largest).contains(value), key, "\(value) is not in 1…\(Self.largest)")
         }
+        try SettingsError.require(
+            WeightStorage(rawValue: storage) != nil, "storage",
+            "\(storage) is none of \(WeightStorage.allCases.map(\.rawValue).joined(separator: ", "))")
+        try SettingsError.require(
+            (0...Self.largestRank).contains(adapterRank), "adapterRank", "\(adapterRank) is not in 0…\(Self.largestRank)")
+        try SettingsError.require(adapterAlpha.isFinite && adapterAlpha > 0, "adapterAlpha", "\(adapterAlpha) is not a positive number")
+        try SettingsError.require(gpt2.isEmpty || trunk.isEmpty, "gpt2", "and trunk name two models; give one")
+        try SettingsError.require(isPretrained || adapterRank == 0, "adapterRank", "adapters want a pretrained trunk")
         try SettingsError.require(width % heads == 0, "heads", "width \(width) is not a multiple of \(heads)")
         try SettingsError.require(text.length >= 2, "text.length", "a text of \(text.length) token has no next token to learn")
         for (key, weight) in [("languageWeight", languageWeight), ("expertWeight", expertWeight)] {
@@ -160,6 +179,8 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
 
     /// The largest valid size: a typing error must not allocate all memory.
     private static let largest = 1 << 20
+    /// The largest rank of adapters.
+    private static let largestRank = 1024
     /// Explanations represent sets of modalities as bits of an integer.
     private static let mostSenses = 32
 }

@@ -25,8 +25,9 @@ final class MultimodalInputs<S: Scalar> {
     /// (languageRows, prefixLength + length)
     let keyMask: Tensor<S>
     let labels: Indices
-    /// The number of tokens of each row's text that are predicted, without and with the end token if it is learned.
-    private(set) var textLengths: [Int], targetLengths: [Int]
+    /// The number of tokens of each row's text that are predicted, and the number of tokens that are read: of the opening, of the text, and
+    /// of an answer.
+    private(set) var textLengths: [Int], readLengths: [Int]
     /// The packed texts of the first rows, if the graph reads them packed.
     private(set) var packed: PackedText?
 
@@ -56,7 +57,7 @@ final class MultimodalInputs<S: Scalar> {
         keyMask = graph.input([max(1, languageRows), configuration.prefixLength + text.length])
         labels = graph.indices(batch)
         textLengths = Array(repeating: 0, count: batch)
-        targetLengths = textLengths
+        readLengths = textLengths
         for row in 0..<batch { set(MomentInput(), row: row, hiding: [], shifts: []) }
     }
 
@@ -70,7 +71,7 @@ final class MultimodalInputs<S: Scalar> {
         pack()
     }
 
-    private func pack() { packed?.pack({ targetLengths[$0] }, read: tokens, next: nextTokens) }
+    private func pack() { packed?.pack({ readLengths[$0] }, read: tokens, next: nextTokens) }
 
     /// - Parameter scoresText: whether the language head is evaluated on the text, in a row with language.
     @specialized(where S == Float)
@@ -93,18 +94,20 @@ final class MultimodalInputs<S: Scalar> {
         }
         writeWords(hiding.contains(MultimodalConfiguration.textName) ? [] : moment.text, row: row)
         guard row < languageRows else { return }
-        writeTokens(scoresText ? moment.text : [], row: row, predictsEnd: scoresText && configuration.text.endings && !moment.text.isEmpty)
+        writeTokens(
+            scoresText ? moment.text : [], answer: scoresText ? moment.answer : nil, row: row,
+            predictsEnd: scoresText && configuration.text.endings && !moment.text.isEmpty)
         pack()
     }
 
-    /// Sets a moment and the answer after its text; the vocabulary's last token ends the answer.
+    /// Sets a moment and the answer after its text, in a trunk whose texts and answers have one role; `end` may end the answer.
     /// - Returns: the positions at which the answer's tokens are predicted, counted over all rows.
     func set(_ moment: MomentInput, written: [Int], row: Int) -> Range<Int> {
-        let hasEnd = written.last == configuration.text.vocabulary - 1
+        let hasEnd = written.last == configuration.turns.end
         var whole = moment
         whole.text += hasEnd ? written.dropLast() : written[...]
         set(whole, row: row, hiding: [], shifts: [])
-        writeTokens(whole.text, row: row, predictsEnd: hasEnd)
+        writeTokens(whole.text, answer: nil, row: row, predictsEnd: hasEnd)
         let start = row * length + moment.text.count
         return start..<start + written.count
     }
@@ -141,19 +144,36 @@ final class MultimodalInputs<S: Scalar> {
         }
     }
 
-    /// The vocabulary's last token, GPT-2's `<|endoftext|>`, begins every text; the target at a position is the next token.
+    /// opening, text, answering, answer, end: the target at a position is the next token, of the text, or if there is an answer, of that.
     @inline(__always)
-    private func writeTokens(_ text: [Int], row: Int, predictsEnd: Bool) {
-        let count = min(length, text.count), prefix = configuration.prefixLength
-        let end = configuration.text.vocabulary - 1
-        textLengths[row] = count
+    private func writeTokens(_ text: [Int], answer: [Int]?, row: Int, predictsEnd: Bool) {
+        let turns = configuration.turns, prefix = configuration.prefixLength, start = row * length
+        let room = max(0, length - (turns.opening.count - 1))
+        var answered = answer ?? []
+        if answer != nil { answered = Array(answered.prefix(max(0, room - turns.answering.count - 1))) }
+        let reserved = answer == nil ? 0 : min(room, turns.answering.count + answered.count + 1)
+        let count = min(room - reserved, text.count)
         // If the end is predicted, a text that is not truncated is read to its last token, whose target is the end.
-        let targetLength = predictsEnd ? min(length, text.count + 1) : count
-        targetLengths[row] = targetLength
+        let hasEnd = answer != nil ? reserved > 0 : predictsEnd && !turns.separatesRoles && text.count < room
+        let answering = answer == nil ? [] : turns.answering
+        let opening = turns.opening.count, textEnd = opening + count, answerStart = textEnd + answering.count
+        let whole = answerStart + answered.count + (hasEnd ? 1 : 0)
+        func token(_ place: Int) -> Int {
+            if place < opening { return turns.opening[place] }
+            if place < textEnd { return text[place - opening] }
+            if place < answerStart { return answering[place - textEnd] }
+            return place < answerStart + answered.count ? answered[place - answerStart] : turns.end
+        }
+        let isRead = count > 0 || answer != nil || hasEnd
+        let readLength = isRead ? min(length, whole - 1) : 0
+        textLengths[row] = answer == nil ? count : 0
+        readLengths[row] = readLength
         for place in 0..<length {
-            tokens[row * length + place] = place == 0 ? end : place < targetLength ? text[place - 1] : end
-            nextTokens[row * length + place] = place < count ? text[place] : place < targetLength ? end : Self.none
-            keyMask.values[row * (prefix + length) + prefix + place] = S(place < max(1, targetLength) ? 1 : 0)
+            let next = place + 1
+            let isTarget = answer == nil ? next >= opening : next >= answerStart
+            tokens[start + place] = place < max(1, readLength) ? token(place) : turns.end
+            nextTokens[start + place] = place < readLength && isTarget ? token(next) : Self.none
+            keyMask.values[row * (prefix + length) + prefix + place] = S(place < max(1, readLength) ? 1 : 0)
         }
         for (index, _) in configuration.senses.enumerated() {
             for token in 0..<configuration.tokens {
@@ -199,11 +219,12 @@ extension MultimodalModel {
     /// The trunk's output at every position of the first rows' texts, (languageRows·length, C).
     func read<S>(_ percepts: [Percept<S>], _ inputs: MultimodalInputs<S>, languageRows: Int, in graph: Graph<S>) -> Tensor<S> {
         let senses = percepts.dropLast().map { $0.first(languageRows, tokens: configuration.tokens, in: graph) }
-        let text = trunk.embed(inputs.tokens, batch: languageRows, in: graph)
+        let text = trunk.embed(inputs.tokens, batch: languageRows, firstPlace: 0, in: graph)
         // Without senses, there is no prefix.
         let sequence = senses.isEmpty ? text : graph.concatenateRows([fusion.condition(senses, in: graph), text], batch: languageRows)
         let prefix = configuration.prefixLength
-        let read = trunk.trunk(sequence, batch: languageRows, prefix: prefix, keyMask: inputs.keyMask, in: graph)
+        let read = trunk.trunk(
+            sequence, batch: languageRows, prefix: prefix, keyMask: inputs.keyMask, recomputing: false, in: graph)
         return graph.sliceRows(read, prefix..<prefix + configuration.text.length, batch: languageRows)
     }
 }

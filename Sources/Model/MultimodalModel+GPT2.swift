@@ -14,7 +14,7 @@ extension MultimodalConfiguration {
         if text.length > gpt2.positions {
             return SettingsError("text.length", "is \(text.length), but the GPT-2 has \(gpt2.positions) positions")
         }
-        var plain = trunk
+        var plain = ownTrunk
         plain.positions = gpt2.positions
         plain.deviation = gpt2.deviation
         if gpt2.hidden == 4 * gpt2.width { plain.hidden = gpt2.hidden }
@@ -35,14 +35,5 @@ extension MultimodalModel {
         for parameter in trunk.parameters {
             _ = store[parameter.name].update(fromContentsOf: parameters[parameter.name].prefix(parameter.count))
         }
-    }
-
-    /// Whether a parameter belongs to the language trunk.
-    public func isTrunk(_ parameter: Parameter) -> Bool { ["wte", "wpe", "h", "ln_f"].contains(parameter.name.prefix { $0 != "." }) }
-
-    /// Whether a parameter learns: all outside the trunk do; of the trunk's, those in the scope, none if it is nil.
-    public func learns(_ parameter: Parameter, trunk scope: LearningScope?) -> Bool {
-        guard isTrunk(parameter) else { return true }
-        return scope?.learns(parameter, in: trunk) ?? false
     }
 }

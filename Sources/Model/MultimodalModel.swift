@@ -1,12 +1,13 @@
 import Layers
 import Statistics
 import Tensors
+import Tokenization
 
 /// A multimodal model of encoders, a fusion, heads and a language trunk. It describes the model and holds no numbers.
 ///
 /// Classification: every modality's encoder → tokens → fusion → head. Language: the senses' tokens, processed by the fusion, are a
-/// prefix of the text's tokens in a GPT-2 trunk, which predicts the next token. The trunk's parameters have GPT-2's names and its
-/// positions count only the text, so that a pretrained GPT-2 of the same shape can be loaded.
+/// prefix of the text's tokens in the trunk, which predicts the next token. The trunk is a GPT-2 of our own, whose positions count
+/// only the text, or a pretrained model of any family, whose matrices may stay as they are stored while adapters beside them learn.
 public struct MultimodalModel: Composite {
     /// The model's shape.
     public let configuration: MultimodalConfiguration
@@ -15,23 +16,57 @@ public struct MultimodalModel: Composite {
     let perceptions: [Perception]
     let fusion: any Fusion
     /// The language trunk.
-    public let trunk: GPT2
+    public let trunk: any Trunk
+    /// The files of a pretrained trunk; nil for one of our own.
+    let files: TrunkFiles?
+    private let frozen: [String: any FrozenMatrix]
 
     /// - Parameters:
     ///   - configuration: the model's shape.
-    ///   - adapters: low-rank adapters of some of the trunk's projections.
-    /// - Throws: `SettingsError`, if a setting is invalid.
+    ///   - adapters: low-rank adapters of some projections of a trunk of our own; those of a pretrained one are in the configuration.
+    /// - Throws: `SettingsError`, if a setting is invalid or the files of a pretrained trunk cannot be opened.
     public init(_ configuration: MultimodalConfiguration, adapters: Adapters? = nil) throws(SettingsError) {
         try configuration.validate()
-        self.configuration = configuration
+        var whole = configuration
+        if configuration.isPretrained {
+            do {
+                let opened = try TrunkFiles(path: configuration.trunk)
+                if let problem = configuration.problem(with: opened.trunk) { throw problem }
+                if whole.text.turns == nil {
+                    whole.text.turns = try TurnTokens(
+                        path: configuration.trunk, tokenizer: openTokenizer(path: configuration.trunk),
+                        vocabularySize: opened.trunk.vocabularySize)
+                }
+                frozen = try opened.frozen(WeightStorage(rawValue: configuration.storage) ?? .float32)
+                trunk = opened.trunk.adapted(by: configuration.adapters(of: opened.trunk))
+                files = opened
+            } catch let error as SettingsError {
+                throw error
+            } catch {
+                throw SettingsError("trunk", "\(error)")
+            }
+        } else {
+            trunk = GPT2(configuration.ownTrunk, adapters: adapters)
+            (files, frozen) = (nil, [:])
+        }
+        self.configuration = whole
         senses = configuration.senses.map { encoder("encoder.\($0.name)", of: $0, for: configuration) }
         words = WordEncoder("encoder.text", for: configuration)
         perceptions = configuration.modalities.map { Perception($0, configuration) }
         fusion = configuration.makeFusion()
-        trunk = GPT2(configuration.trunk, adapters: adapters)
     }
 
-    public var parts: [any Layer] { senses + [words] + perceptions + [fusion, trunk] }
+    private var ownParts: [any Layer] { senses + [words] + perceptions + [fusion] }
+    public var parts: [any Layer] { ownParts + [trunk] }
+
+    public var layout: ParameterLayout { ParameterLayout(parameters, frozen: frozen) }
+
+    /// Writes initial values. Those of a pretrained trunk are its adapters'; `loadTrunk` reads the rest.
+    public func initialize<S: Scalar>(_ store: ParameterStore<S>, using generator: inout some RandomNumberGenerator) {
+        for part in ownParts { part.initialize(store, using: &generator) }
+        guard files != nil else { return trunk.initialize(store, using: &generator) }
+        configuration.adapters(of: trunk)?.initialize(in: store, using: &generator)
+    }
 
     /// A store with random initial values.
     public func initialStore(using generator: inout some RandomNumberGenerator) -> ParameterStore<Float> {

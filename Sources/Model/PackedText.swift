@@ -1,9 +1,9 @@
 import Tensors
 
 /// The texts of some rows of a batch, each after the senses' prefix, packed for the language trunk: a text takes as many rows as it
-/// has tokens, and a text that is not predicted takes none.
+/// has tokens that are read, and a text that is not read takes none.
 ///
-///     sequence b    senses · tokens rows of the prefix, then one row for each predicted token
+///     sequence b    senses · tokens rows of the prefix, then one row for each token that is read
 final class PackedText {
     let sequences: PackedSequences
     /// The input of each row of the sequences: a row of the prefix, or a token and its position in the text; the others are negative.
@@ -12,7 +12,8 @@ final class PackedText {
     let targetRows: Indices, targets: Indices
     private let targetExtent: Extent
     private let prefix: Int, length: Int
-    private let counts: UnsafeMutableBufferPointer<Int>
+    /// By row: the tokens that are read, and those that are predicted.
+    private let counts, predicted: UnsafeMutableBufferPointer<Int>
 
     init<S>(_ configuration: MultimodalConfiguration, rows: Int, in graph: Graph<S>) {
         (prefix, length) = (configuration.prefixLength, configuration.text.length)
@@ -24,21 +25,27 @@ final class PackedText {
         (targetRows, targets) = (graph.indices(along: targetExtent), graph.indices(along: targetExtent))
         counts = .allocate(capacity: rows)
         counts.initialize(repeating: 0)
+        predicted = .allocate(capacity: rows)
+        predicted.initialize(repeating: 0)
     }
 
-    deinit { counts.deallocate() }
+    deinit {
+        counts.deallocate()
+        predicted.deallocate()
+    }
 
     /// Tokens predicted of the rows before `row`.
-    func firstTarget(of row: Int) -> Int { counts[..<row].reduce(0, +) }
+    func firstTarget(of row: Int) -> Int { predicted[..<row].reduce(0, +) }
 
     /// Packs the texts of all rows.
     /// - Parameters:
-    ///   - count: the number of predicted tokens of a row.
-    ///   - read, next: (rows·length): the token that is read at a place of a row, and the one that is predicted there.
+    ///   - count: the number of tokens of a row that are read.
+    ///   - read, next: (rows·length): the token that is read at a place of a row, and the one that is predicted there; negative if none.
     func pack(_ count: (_ row: Int) -> Int, read: Indices, next: Indices) {
         for row in counts.indices { counts[row] = count(row) }
         sequences.set { counts[$0] == 0 ? 0 : prefix + counts[$0] }
-        targetExtent.count = counts.reduce(0, +)
+        for row in counts.indices { predicted[row] = (0..<counts[row]).count { next[row * length + $0] >= 0 } }
+        targetExtent.count = predicted.reduce(0, +)
         let (prefixRows, tokens, places) = (self.prefixRows.values, self.tokens.values, self.places.values)
         let (targetRows, targets, read, next) = (self.targetRows.values, self.targets.values, read.values, next.values)
         var target = 0
@@ -48,6 +55,7 @@ final class PackedText {
             for place in 0..<counts[row] {
                 let i = start + prefix + place
                 (prefixRows[i], tokens[i], places[i]) = (-1, read[row * length + place], Int32(place))
+                guard next[row * length + place] >= 0 else { continue }
                 (targetRows[target], targets[target]) = (Int32(i), next[row * length + place])
                 target += 1
             }

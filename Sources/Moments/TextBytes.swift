@@ -7,7 +7,7 @@ package struct TextBytes {
     /// - Parameter tokenizer: its directory; empty where every token is a byte.
     /// - Throws: `TokenizationError`.
     package init(tokenizer directory: String) throws {
-        tokenizer = directory.isEmpty ? ByteTokenizer() : try openTokenizer(directory: directory)
+        tokenizer = directory.isEmpty ? ByteTokenizer() : try openTokenizer(path: directory)
     }
 
     /// The bytes of all tokens. A token outside the vocabulary has none.

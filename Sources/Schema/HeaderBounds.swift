@@ -44,6 +44,7 @@ private struct BoundsVisitor: Visitor {
         ObjectIdentifier(Verdict.self): [4],  // reason
         ObjectIdentifier(Order.self): [3, 4, 7],  // switch_strategy, switch_optimizer, settings
         ObjectIdentifier(OrderAnswer.self): [6, 7],  // reason, done
+        ObjectIdentifier(Feedback.self): [13],  // text
         ObjectIdentifier(TriggerLine.self): [2, 3, 11],  // rule, action, note
         ObjectIdentifier(MomentExplanation.self): [11],  // problem
     ]

@@ -58,7 +58,7 @@ package struct Answers {
         seed = UInt64(all.seed)
         decider = try TextDecider(all)
         self.clock = clock
-        self.tokenizer = tokenizer.isEmpty ? ByteTokenizer() : try openTokenizer(directory: tokenizer)
+        self.tokenizer = tokenizer.isEmpty ? ByteTokenizer() : try openTokenizer(path: tokenizer)
         decoder = MomentDecoder(
             try MultimodalModel(model), sampling: settings.sampling, maximumTokens: settings.maximumTokens, measures: decider != nil)
     }

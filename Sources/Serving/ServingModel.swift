@@ -57,11 +57,11 @@ package final class ServingModel {
     package var layout: ParameterLayout { graph.parameters.layout }
 
     /// Sets the parameters to those that a learner of this seed starts from.
-    /// - Throws: the error of reading the GPT-2 that the trunk starts from.
+    /// - Throws: the error of reading the model that the trunk starts from.
     package func initialize(seed: UInt64) throws {
         var random = RandomSource(seed: seed)
         parameters.assign(from: model.initialStore(using: &random))
-        if !model.configuration.gpt2.isEmpty { try model.loadTrunk(from: model.configuration.gpt2, into: parameters) }
+        try model.loadTrunk(into: parameters)
     }
 
     /// The encoders' outputs for every modality of the last question in a row: tokens · width numbers each, 0 where it is missing.

@@ -118,6 +118,10 @@ public let defaultConfiguration = #"""
       combination: learned
       pairs: []
       gpt2: ''
+      trunk: ''
+      storage: float32
+      adapterRank: 0
+      adapterAlpha: 1.6e+1
       width: 64
       layers: 2
       heads: 4
@@ -190,6 +194,8 @@ public let defaultConfiguration = #"""
       replayed: 15
       languageRows: 4
       trunk: all
+      correctionSteps: 24
+      correctionLoss: 1e-1
       modalityDropout: 1e-1
       stepsPerMoment: 1
       averaging: 0e+0

@@ -355,12 +355,12 @@ private let fixtures = ["gpt2-tiny", "llama-tiny", "llama3-tiny", "mistral-tiny"
     }
 }
 
-private let smollm2 = URL(filePath: #filePath).appending(path: "../../../models/smollm2-135m-instruct.gguf").standardizedFileURL.path
+private let smollm2 = ModelFile.smolLM2
 
 /// The tokenizer of a published model, with digits split.
 @Suite(
     .enabled(
-        if: [smollm2, SharedData.path("fixtures/smollm2")].allSatisfy { FileManager.default.fileExists(atPath: $0) },
+        if: ModelFile.isWanted(smollm2) && SharedData.isWanted("fixtures/smollm2"),
         "models/smollm2-135m-instruct.gguf (deploy/models smollm2) or ../shared/fixtures/smollm2 is absent"))
 struct PublishedTokenizerTests {
     private struct Case: Decodable {

@@ -5,8 +5,7 @@ import Tensors
 import Testing
 import Tokenization
 
-private let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardizedFileURL
-private let file = root.appending(path: "models/smollm2-135m-instruct.gguf").path
+private let file = ModelFile.smolLM2
 private let fixture = SharedData.path("fixtures/smollm2")
 
 private struct Passage: Decodable {
@@ -17,7 +16,7 @@ private struct Passage: Decodable {
 /// A published pretrained model with 4-bit weights.
 @Suite(
     .enabled(
-        if: [file, fixture].allSatisfy { FileManager.default.fileExists(atPath: $0) },
+        if: ModelFile.isWanted(file) && SharedData.isWanted("fixtures/smollm2"),
         "models/smollm2-135m-instruct.gguf (deploy/models smollm2) or ../shared/fixtures/smollm2 is absent"))
 struct SmolLM2Tests {
     /// The likelihood of every token, as transformers computes it over the same numbers.

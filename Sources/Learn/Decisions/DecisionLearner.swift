@@ -242,9 +242,10 @@ struct DecisionLearner {
 
 extension DecisionLearner {
     private func written(_ record: DecisionRecord, _ moment: MomentInput?, _ id: DecisionID) throws(Refusal) -> WrittenText {
-        let action = record.action, tokens = action.tokens.map { Int($0) }, end = model.text.vocabulary - 1
+        let action = record.action, tokens = action.tokens.map { Int($0) }, end = model.turns.end
         guard let moment, model.accepts(moment), !tokens.isEmpty, tokens.count == record.logProbabilities.count,
-            tokens.allSatisfy({ $0 <= end }), !tokens.dropLast().contains(end), moment.text.count + tokens.count <= model.text.length,
+            tokens.allSatisfy({ (0..<model.text.vocabulary).contains($0) }), !tokens.dropLast().contains(end),
+            moment.text.count + tokens.count <= model.text.length,
             tokens.count <= maximumTokens
         else {
             throw Refusal(.wrongShape, "decision \(id.place): a text of \(tokens.count) tokens")

@@ -22,7 +22,7 @@ public final class MomentDecoder {
     public private(set) var isGenerating = false
     /// Whether the answer was aborted because a logit was not finite.
     public private(set) var hasFailed = false
-    /// The opening token, the moment's text, and the answer so far.
+    /// The opening tokens, the moment's text, those that begin the answer, and the answer so far.
     public private(set) var tokens: [Int] = []
     /// The log-probability, at the sampling's temperature, of every token of the answer, including the end token; empty unless
     /// `measures`.
@@ -33,7 +33,7 @@ public final class MomentDecoder {
     public let measures: Bool
 
     /// The answer so far, including the end token.
-    public var written: [Int] { tokens[promptLength...] + (end == .endOfText ? [configuration.text.vocabulary - 1] : []) }
+    public var written: [Int] { tokens[promptLength...] + (end == .endOfText ? [configuration.turns.end] : []) }
 
     private let parameters: ParameterStore<Float>
     private let graph: Graph<Float>
@@ -59,7 +59,8 @@ public final class MomentDecoder {
         inputs = MultimodalInputs(configuration, batch: 1, languageRows: 1, in: graph)
         let percepts = model.percepts(inputs, in: graph)
         prefix = percepts.count == 1 ? nil : model.fusion.condition(Array(percepts.dropLast()), in: graph)
-        decoder = TextDecoder(model.trunk, parameters, prefixLimit: configuration.prefixLength)
+        decoder = TextDecoder(
+            model.trunk, parameters, prefixLimit: configuration.prefixLength, precision: parameters.frozen.isEmpty ? .float32 : .stored)
     }
 
     /// Begins an answer to a moment; an unfinished answer is discarded.
@@ -75,8 +76,8 @@ public final class MomentDecoder {
         self.parameters.assign(from: parameters)
         changing(self.parameters)
         inputs.set(moment, row: 0, hiding: [], shifts: [])
-        let opening = configuration.text.vocabulary - 1
-        tokens = [opening] + moment.text
+        let turns = configuration.turns
+        tokens = turns.opening + moment.text + turns.answering
         promptLength = tokens.count
         random = RandomSource(seed: seed)
         hasFailed = false
@@ -108,7 +109,7 @@ public final class MomentDecoder {
             if logProbabilities.isEmpty { firstHidden = decoder.hidden(of: 0) }
             logProbabilities.append(logProbability(of: token))
         }
-        if token == configuration.text.vocabulary - 1 {
+        if token == configuration.turns.end {
             end = .endOfText
         } else {
             tokens.append(token)

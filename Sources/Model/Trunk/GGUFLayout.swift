@@ -122,16 +122,6 @@ struct GGUFWeights: StoredWeights {
     }
 }
 
-/// Why a GGUF file cannot be opened as a model or tokenizer, or a model cannot be written as one.
-public struct GGUFModelError: Error, Equatable, CustomStringConvertible {
-    /// The file's path.
-    public let source: String
-    /// What is wrong with it.
-    public let problem: String
-
-    public var description: String { "\(source): \(problem)" }
-}
-
 /// The keys of a GGUF file's model, read by name and type; an error names the key.
 struct GGUFKeys {
     let file: GGUFFile

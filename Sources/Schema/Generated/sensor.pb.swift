@@ -220,6 +220,12 @@ public nonisolated struct Feedback: @unchecked Sendable {
     set {_uniqueStorage()._decision = newValue}
   }
 
+  /// the right answer to the moment, in words: a correction
+  public var text: String {
+    get {_storage._text}
+    set {_uniqueStorage()._text = newValue}
+  }
+
   /// whether the episode ended after the decision in a terminal state
   public var terminal: Bool {
     get {_storage._terminal}
@@ -383,7 +389,7 @@ nonisolated extension Cut: SwiftProtobuf.Message, SwiftProtobuf._MessageImplemen
 
 nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Feedback"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}moment\0\u{3}moment_end\0\u{1}label\0\u{1}classes\0\u{3}known_at\0\u{1}reward\0\u{1}decision\0\u{3}after_boundary\0\u{1}terminal\0\u{1}truncated\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}moment\0\u{3}moment_end\0\u{1}label\0\u{1}classes\0\u{3}known_at\0\u{1}reward\0\u{1}decision\0\u{3}after_boundary\0\u{1}terminal\0\u{1}truncated\0\u{1}text\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -395,6 +401,7 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     var _knownAt: Int64 = 0
     var _reward: Double? = nil
     var _decision: String = String()
+    var _text: String = String()
     var _terminal: Bool = false
     var _truncated: Bool = false
     var _afterBoundary: UInt64 = 0
@@ -417,6 +424,7 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       _knownAt = source._knownAt
       _reward = source._reward
       _decision = source._decision
+      _text = source._text
       _terminal = source._terminal
       _truncated = source._truncated
       _afterBoundary = source._afterBoundary
@@ -450,6 +458,7 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         case 10: try { try decoder.decodeSingularFixed64Field(value: &_storage._afterBoundary) }()
         case 11: try { try decoder.decodeSingularBoolField(value: &_storage._terminal) }()
         case 12: try { try decoder.decodeSingularBoolField(value: &_storage._truncated) }()
+        case 13: try { try decoder.decodeSingularStringField(value: &_storage._text) }()
         default: break
         }
       }
@@ -498,6 +507,9 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       if _storage._truncated != false {
         try visitor.visitSingularBoolField(value: _storage._truncated, fieldNumber: 12)
       }
+      if !_storage._text.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._text, fieldNumber: 13)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -516,6 +528,7 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         if _storage._knownAt != rhs_storage._knownAt {return false}
         if _storage._reward != rhs_storage._reward {return false}
         if _storage._decision != rhs_storage._decision {return false}
+        if _storage._text != rhs_storage._text {return false}
         if _storage._terminal != rhs_storage._terminal {return false}
         if _storage._truncated != rhs_storage._truncated {return false}
         if _storage._afterBoundary != rhs_storage._afterBoundary {return false}

@@ -28,7 +28,7 @@ public struct TextModality: Modality {
         self.configuration = configuration[Self.self]
         if let problem = self.configuration.problems.first { throw problem }
         do {
-            tokenizer = self.configuration.tokenizer.isEmpty ? ByteTokenizer() : try openTokenizer(directory: self.configuration.tokenizer)
+            tokenizer = self.configuration.tokenizer.isEmpty ? ByteTokenizer() : try openTokenizer(path: self.configuration.tokenizer)
         } catch {
             throw SettingsError("text.tokenizer", "cannot be used: \(error)")
         }
