@@ -33,10 +33,10 @@ public final class ByteLearner {
         predictions = Memory((inputs + 15) / 16 * 16)
         choices = Memory(weightSelectors.count)
         let rate = Float(configuration.rate)
-        mixers = weightSelectors.map { Mixer(inputs: inputs, choices: $0.choices * 8, weight: 0.04, rate: rate, initialBoost: 12) }
+        mixers = weightSelectors.map { Mixer(inputs: inputs, choices: $0.choices * 8, weight: 0.03, rate: rate, initialBoost: 12) }
         mixedPredictions = Memory(16)
         let count = weightSelectors.count
-        finalMixers = [256, 256].map { Mixer(inputs: count, choices: $0, weight: 1 / Float(count), rate: rate, initialBoost: 5) }
+        finalMixers = [256, 256].map { Mixer(inputs: count, choices: $0, weight: 1 / Float(count), rate: rate * 2 / 3, initialBoost: 5) }
         refinements = [1 << 16, 1 << 16].map { Refinement(contexts: $0, rate: 0.02) }
         begin()
     }

@@ -11,7 +11,7 @@ extension ByteLearner {
         /// The maximum memory of the context table, in MiB.
         public var memory = 1024
         /// The learning rate of the mixers.
-        public var rate = 0.002
+        public var rate = 0.0015
 
         public init() {}
 

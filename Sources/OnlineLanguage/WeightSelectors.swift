@@ -27,4 +27,7 @@ let weightSelectors: [WeightSelector] = [
     },
     WeightSelector(name: "last two kinds", choices: 256) { reading, _, _ in Int(reading.kinds & 0xff) },
     WeightSelector(name: "word", choices: 256) { reading, _, _ in Int(reading.words.current >> 24 & 0xff) },
+    WeightSelector(name: "last two bytes", choices: 1024) { reading, _, _ in Int(hash(reading.recent & 0xffff, 7) & 1023) },
+    WeightSelector(name: "third last byte", choices: 256) { reading, _, _ in Int(reading.recent >> 16 & 0xff) },
+    WeightSelector(name: "all bits of this byte", choices: 256) { reading, _, _ in reading.partial },
 ]

@@ -60,6 +60,41 @@ import Testing
         #expect(match.agrees(with: reading))
     }
 
+    /// "abx" came three times, so that after "ab" the run expects each bit of an x; after another byte there is a new run of one.
+    @Test func aRunExpectsTheByteThatFollowedItsContextLast() {
+        let contexts = [Context("last two bytes") { $0.recent & 0xffff }]
+        let hashed = HashedContexts(contexts, buckets: 1 << 10)
+        var reading = Reading(capacity: 256)
+        let x = Memory<Float>(16)
+        func predictions(of byte: UInt8) -> [Float] {
+            defer { reading.partial = 1 }
+            return (0..<8).map { depth in
+                reading.partial = (Int(byte) | 256) >> (8 - depth)
+                if depth & 3 == 0 { hashed.beginHalfByte(reading) }
+                hashed.predict(reading, into: x.base)
+                hashed.learn(Int(byte) >> (7 - depth) & 1, mixed: 0.5)
+                return x.base[hashed.predictionCount - 1]
+            }
+        }
+        func read(_ text: String) {
+            for byte in text.utf8 {
+                _ = predictions(of: byte)
+                reading.append(byte)
+                hashed.read(reading, learning: true)
+            }
+        }
+        func signs(_ byte: UInt8) -> [Bool] { (0..<8).map { byte >> UInt8(7 - $0) & 1 == 1 } }
+        hashed.read(reading, learning: true)
+        read("abxabxabxab")
+        let first = predictions(of: UInt8(ascii: "x"))
+        #expect(first.map { $0 > 0 } == signs(UInt8(ascii: "x")) && first.allSatisfy { $0 != 0 })
+        read("y1ab")
+        let second = predictions(of: UInt8(ascii: "x"))
+        #expect(second.map { $0 > 0 } == signs(UInt8(ascii: "y")) && second.allSatisfy { $0 != 0 }, "x differs in the last bit only")
+        let stray = predictions(of: 0xff)
+        #expect(stray[0] < 0 && stray.dropFirst().allSatisfy { $0 == 0 }, "the first bit contradicted the run")
+    }
+
     @Test func aReadingKnowsItsWordsAndLines() {
         var reading = Reading(capacity: 64)
         for byte in "To be,\nor not to".utf8 { reading.append(byte) }
