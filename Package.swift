@@ -52,7 +52,8 @@ let floor2: [Target] = [
 
 let floor3: [Target] = [
     module("Model", ["CVector", "Files", "GGUF", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
-    module("Signals", ["CPNG", "CSndFile", "CTurboJPEG", "CVector", "Files", "Statistics", "Tokenization"]),
+    module("Senses", ["CVector", "Files", "Safetensors", "Statistics"]),
+    module("Signals", ["CPNG", "CSndFile", "CTurboJPEG", "CVector", "Files", "Senses", "Statistics", "Tokenization"]),
     module("Pipeline", ["Files", "Messaging", "Schema", "Statistics", logging, yaml]),
 ]
 
@@ -124,15 +125,15 @@ let floor7: [Target] = [
         "accrete",
         [
             "CLinux", "Configuration", "Deployment", "Files", "Launch", "Layers", "Learn", "Learning", "Messaging", "Model",
-            "OnlineLanguage", "Pipeline", "Playback", "Schema", "Signals", "Statistics", "StrictJSON", "Tensors", "Tokenization",
+            "OnlineLanguage", "Pipeline", "Playback", "Schema", "Senses", "Signals", "Statistics", "StrictJSON", "Tensors", "Tokenization",
             "Wiring", arguments, yaml,
         ]),
     command(
         "accrete-bench",
         [
             "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Learning", "Messaging", "MetaLearning", "Model",
-            "OnlineLanguage", "Pipeline", "Reinforcement", "Schema", "Signals", "Statistics", "StrictJSON", "Tensors", "Tokenization",
-            "Wiring", arguments,
+            "OnlineLanguage", "Pipeline", "Reinforcement", "Schema", "Senses", "Signals", "Statistics", "StrictJSON", "Tensors",
+            "Tokenization", "Wiring", arguments,
         ], exclude: ["Reports"]),
 ]
 
@@ -156,6 +157,7 @@ let checks: [Target] = [
             "CVector", "Files", "FilesTesting", "GGUF", "Layers", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors",
             "TensorsTesting", "Tokenization",
         ]),
+    tests("Senses", ["CVector", "FilesTesting", "Safetensors", "Senses", "Signals", "Statistics"]),
     tests("Signals", ["FilesTesting", "Signals", "Statistics", "StrictJSON"]),
     tests(
         "Pipeline",

@@ -47,6 +47,8 @@ public let defaultConfiguration = #"""
         maximumBytes: 4096
         tokenizer: ''
       image:
+        frontend: patches
+        weights: ''
         size: 32
         patch: 8
         channels: 3

@@ -28,6 +28,7 @@ import CLinux
             LanguageBench.self,
             LanguagesBench.self,
             TrainingBench.self,
+            SensesBench.self,
             MessagingBench.self,
         ]
     )

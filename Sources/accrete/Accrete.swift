@@ -26,6 +26,8 @@ import Wiring
             Chat.self,
             Model.self,
             Tokenize.self,
+            See.self,
+            Voice.self,
         ]
     )
 

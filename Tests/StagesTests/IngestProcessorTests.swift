@@ -93,4 +93,18 @@ struct IngestProcessorTests {
         #expect(ingest.send(try feedback(10)).isEmpty)
         #expect(ingest.refusals.map(\.reason.rawValue) == ["labelOutOfRange"])
     }
+
+    @Test func feedbackMayBeACorrectionInWordsOfBoundedSize() throws {
+        var ingest = Harness(IngestProcessor(IngestSettings(GraphSettings()), epoch: 1, wallOffset: 0, closer: ""))
+        func feedback(_ text: String) -> IngestProcessor.Input {
+            .feedback(
+                .with {
+                    $0.session = "a"; $0.momentEnd = 1; $0.text = text
+                })
+        }
+        #expect(ingest.send(feedback("")).isEmpty)
+        #expect(ingest.send(feedback(String(repeating: "a", count: 4097))).isEmpty)
+        #expect(ingest.refusals.map(\.reason) == [.emptyFeedback, .wrongShape])
+        #expect(ingest.send(feedback("it is a lamp")).count == 1)
+    }
 }

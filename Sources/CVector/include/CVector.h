@@ -5,6 +5,7 @@
 #endif
 
 #include "CVectorBlocks.h"
+#include "CVectorConvolution.h"
 
 /// Sixteen floats; SIMD16<Float> in Swift.
 typedef float CVectorFloat16 __attribute__((ext_vector_type(16)));

@@ -53,6 +53,20 @@ enum WAV {
     }
 }
 
+extension Waveform {
+    /// Decodes a WAV file of any rate and number of channels, whose mean it takes.
+    /// - Parameter maximumSeconds: the longest sound that is decoded.
+    /// - Throws: `undecodable`, `empty`, `truncated`, `tooLarge`, `wrongShape`, `nonFinite`.
+    public init(ofFile bytes: [UInt8], maximumSeconds: Double) throws(SignalRefusal) {
+        guard WAV.recognises(bytes) else { throw SignalRefusal(.undecodable, "not a WAV file") }
+        self = try WAV.decode(bytes, limits: SoundLimits(maximumSeconds: maximumSeconds))
+        guard samples.allSatisfy(\.isFinite) else { throw SignalRefusal(.nonFinite, "a sample is not finite") }
+    }
+
+    /// The same sound at another sample rate, in hertz.
+    public func resampled(to sampleRate: Int) -> Waveform { Resampler(target: sampleRate)(self) }
+}
+
 /// Bytes in memory as a virtual file of libsndfile, read through callbacks.
 private struct MemoryFile {
     let bytes: UnsafeRawBufferPointer

@@ -44,6 +44,43 @@ public struct Pixels: Sendable, Equatable {
     }
 }
 
+extension Pixels {
+    /// Decodes a JPEG or PNG file.
+    /// - Parameter maximumPixels: the largest number of pixels that is decoded.
+    /// - Throws: `undecodable`, also for other formats; `truncated`, `tooLarge`, `wrongShape`.
+    public init(ofFile bytes: [UInt8], maximumPixels: Int) throws(SignalRefusal) {
+        guard let format = ImageModality.format(ofFile: bytes) else { throw SignalRefusal(.undecodable, "neither a JPEG nor a PNG file") }
+        self =
+            format == "image/png"
+            ? try PNG.decode(bytes, maximumPixels: maximumPixels) : try JPEG.decode(bytes, maximumPixels: maximumPixels)
+    }
+
+    /// The square in the middle, resized, in three channels.
+    /// - Parameters:
+    ///   - side: its side after resizing, in pixels.
+    ///   - share: its side before, as a share of the shorter one.
+    /// - Returns: (side, side, 3) samples 0…255.
+    public func centralSquare(side: Int, share: Double) -> [Float] {
+        let edge = max(1, min(width, height, Int((Double(min(width, height)) * share).rounded())))
+        let part = cropped(left: (width - edge) / 2, top: (height - edge) / 2, side: edge)
+        let square = Resize(from: (edge, edge), to: (side, side))(part)
+        return channels == 3 ? square : square.flatMap { [$0, $0, $0] }
+    }
+
+    private func cropped(left: Int, top: Int, side: Int) -> Pixels {
+        func part<Sample>(_ samples: [Sample]) -> [Sample] {
+            var part: [Sample] = []
+            part.reserveCapacity(side * side * channels)
+            for row in top..<top + side {
+                let start = (row * width + left) * channels
+                part += samples[start..<start + side * channels]
+            }
+            return part
+        }
+        return Pixels(width: side, height: side, channels: channels, bytes: part(bytes), words: words.isEmpty ? [] : part(words))
+    }
+}
+
 /// The maximum width and height of a picture in pixels, which is the limit of JPEG.
 let maximumSide = 65_535
 

@@ -1,8 +1,10 @@
+import Senses
 import Statistics
 
 /// Images as patches: decoded, resized to size × size pixels, value = (pixel / 255 − mean) / scale, divided into squares.
 ///
 /// A row is a patch, from left to right and top to bottom; the columns are a patch's lines, their pixels, and their channels.
+/// Or as the features of a frozen pretrained network, which sees the square in an image's middle.
 public struct ImageModality: Modality {
     public static let name = "image"
     public static let formats = ["image/jpeg", "image/png", "image/x-rgb8", "image/x-gray8"]
@@ -10,6 +12,10 @@ public struct ImageModality: Modality {
 
     /// The settings of the frontend for images.
     public struct Configuration: ModalitySettings {
+        /// `patches`, or the name of a pretrained network in `imageFrontends`.
+        public var frontend = "patches"
+        /// The file of a pretrained network; empty: the network's own name in `models`.
+        public var weights = ""
         /// The side after resizing, in pixels.
         public var size = 32
         /// The side of a patch, in pixels; divides `size`.
@@ -27,8 +33,13 @@ public struct ImageModality: Modality {
 
         public init() {}
 
+        /// The pretrained network; nil for patches.
+        var network: (any ImageFrontend.Type)? { imageFrontends[frontend] }
+
         public var problems: [SettingsError] {
             [
+                frontend == ImageModality.patches || network != nil
+                    ? nil : SettingsError("frontend", "is '\(frontend)', not one of \(ImageModality.patches), \(imageFrontends.names)"),
                 .unless("size", size, in: 1...1024),
                 .unless("patch", patch, in: 1...1024),
                 patch > 0 && size % patch == 0
@@ -42,15 +53,44 @@ public struct ImageModality: Modality {
         }
     }
 
+    /// The name of the frontend without a network.
+    public static let patches = "patches"
+
     private let configuration: Configuration
+    private let network: (any ImageFrontend)?
 
     public init(_ configuration: SignalConfiguration) throws(SettingsError) {
-        self.configuration = configuration[Self.self]
-        if let problem = self.configuration.problems.first { throw problem }
+        let own = configuration[Self.self]
+        if let problem = own.problems.first { throw problem }
+        self.configuration = own
+        guard let type = own.network else {
+            network = nil
+            return
+        }
+        let path = own.weights.isEmpty ? "\(modelDirectory)/\(type.fileName)" : own.weights
+        do { network = try type.init(path: path, threads: 1) } catch { throw SettingsError("image.frontend", error.description) }
     }
 
     public func features(of reading: RawReading) throws(SignalRefusal) -> Features {
         let pixels = try decode(reading)
+        return try network.map { network throws(SignalRefusal) in try features(of: pixels, network) } ?? patches(of: pixels)
+    }
+
+    /// The version is made of the file's digest, beyond all versions of patches.
+    private func features(of pixels: Pixels, _ network: any ImageFrontend) throws(SignalRefusal) -> Features {
+        let (values, shape) = try pixels.features(network)
+        let size = configuration.size
+        let small = Resize(from: (pixels.width, pixels.height), to: (size, size))(pixels)
+        return Features(
+            modality: Self.name, version: Self.version(of: network), rows: shape.rows, columns: shape.columns, values: values,
+            validity: validity(of: small, channels: pixels.channels))
+    }
+
+    private static func version(of network: any ImageFrontend) -> UInt32 {
+        (UInt32(network.digest.prefix(8), radix: 16) ?? 0) | 1 << 31
+    }
+
+    private func patches(of pixels: Pixels) -> Features {
         let size = configuration.size
         let resized = Resize(from: (pixels.width, pixels.height), to: (size, size))(pixels)
         let picture = converted(resized, from: pixels.channels)
@@ -72,14 +112,24 @@ public struct ImageModality: Modality {
     }
 
     public static func shape(_ settings: Configuration) -> FeatureShape? {
+        if let network = settings.network {
+            let shape = rowsAndColumns(of: network)
+            return FeatureShape(rows: shape.rows, columns: shape.columns, settings: "image (frontend \(settings.frontend))")
+        }
         let side = settings.size / settings.patch
         return FeatureShape(
             rows: side * side, columns: settings.patch * settings.patch * settings.channels,
             settings: "image (size \(settings.size), patch \(settings.patch), channels \(settings.channels))")
     }
 
-    /// An image, as bytes and as numbers.
-    public static func workingBytes(_ settings: Configuration) -> Double { 4 * 6 * Double(settings.size) * Double(settings.size) }
+    fileprivate static func rowsAndColumns(of network: any ImageFrontend.Type) -> (rows: Int, columns: Int) {
+        (network.output.dropLast().reduce(1, *), network.output.last ?? 1)
+    }
+
+    /// An image, as bytes and as numbers, and a network's weights and activations.
+    public static func workingBytes(_ settings: Configuration) -> Double {
+        4 * 6 * Double(settings.size) * Double(settings.size) + (settings.network?.workingBytes ?? 0)
+    }
 
     /// The last image of a moment is used.
     public static var alignment: String { "latest" }
@@ -118,6 +168,21 @@ public struct ImageModality: Modality {
         let mean = grey.reduce(0, +) / Float(grey.count)
         let variance = grey.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(grey.count)
         return min(1, variance.squareRoot() / 255 / Float(configuration.coveredContrast))
+    }
+}
+
+extension Pixels {
+    /// The features of a pretrained network, whose rows are places from left to right and top to bottom.
+    /// - Throws: `nonFinite`.
+    public func features(_ network: any ImageFrontend) throws(SignalRefusal) -> (values: [Float], shape: (rows: Int, columns: Int)) {
+        let kind = type(of: network)
+        var square = centralSquare(side: kind.input[0], share: kind.share)
+        for i in square.indices { square[i] = (square[i] - kind.mean[i % 3]) / kind.scale[i % 3] }
+        do {
+            return (try network.features(of: square), ImageModality.rowsAndColumns(of: kind))
+        } catch {
+            throw SignalRefusal(.nonFinite, error.description)
+        }
     }
 }
 
