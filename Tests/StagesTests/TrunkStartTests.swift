@@ -1,6 +1,5 @@
 import FilesTesting
 import Foundation
-import Layers
 import Learning
 import Messaging
 import Model
