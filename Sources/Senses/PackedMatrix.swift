@@ -3,7 +3,7 @@ import Dispatch
 
 /// Numbers in memory that are aligned for vectors and released with the object.
 ///
-/// Unchecked: who writes to it is the only one that has it.
+/// Sendable because numbers are written only by the function that makes the object, or by the one value that owns it as working memory.
 final class NumberMemory: @unchecked Sendable {
     let pointer: UnsafeMutablePointer<Float>
     let count: Int

@@ -32,7 +32,7 @@ public struct VoiceActivity: Sendable {
     /// - Throws: `SensesError`.
     public init(path: String) throws(SensesError) { network = try Network(path) }
 
-    /// Forgets what was heard.
+    /// Returns to the state before the first sample.
     public mutating func reset() {
         hidden = [Float](repeating: 0, count: Self.units)
         cell = hidden
@@ -61,7 +61,7 @@ public struct VoiceActivity: Sendable {
         return probabilities
     }
 
-    /// The weights, and what does not depend on what was heard before.
+    /// The weights, and the layers that do not depend on earlier samples.
     private final class Network: Sendable {
         let digest: String
         private let spectrum: PackedMatrix

@@ -81,7 +81,21 @@ struct TrunkStartTests {
         #expect(models.versions.count == 1)
     }
 
-    /// The right answer, told once, is what the trunk writes afterwards; a model that opens the checkpoint writes it too.
+    /// Another family: learned positions, projections stored inputs first, one projection for queries, keys and values.
+    @Test func aGPT2IsATrunkToo() throws {
+        var random = RandomSource(seed: 9)
+        let gpt2 = GPT2(GPT2Configuration(vocabularySize: 257, positions: 40, width: 16, layers: 1, heads: 2)), path = folder.path("gpt2")
+        try gpt2.save(gpt2.initialStore(using: &random), to: path)
+        for (name, text) in ByteTokenizer().files { try text.write(toFile: "\(path)/\(name)", atomically: true, encoding: .utf8) }
+        let guided = try GuidedLearner(try settings(["model.trunk=\(path)"])), before = guided.learner.parameters.copy()
+        #expect(before.frozen.count == 6 && before.layout.range(of: "wte.weight") == nil)
+        let outcome = try #require(try guided.learn(moment("what is this", answer: "a lamp"), source: "s", at: 0))
+        #expect(outcome.stepped && outcome.losses.language > 0)
+        let name = "h.0.attn.c_attn.lora_B.weight"
+        #expect(!guided.learner.parameters[name].elementsEqual(before[name]))
+    }
+
+    /// The right answer, given once, is what the trunk writes afterwards; a model that opens the checkpoint writes it too.
     @Test func aCorrectionIsAnswered() throws {
         let settings = try settings([
             "learner.correctionSteps=400", "learner.trunk=all", "learner.optimizerSettings={learning_rate: 0.01}",

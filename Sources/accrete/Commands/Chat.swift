@@ -29,7 +29,7 @@ struct Chat: ParsableCommand {
 
     @OptionGroup var options: GenerationOptions
 
-    @Option(help: "What the model is told before the conversation.")
+    @Option(help: "The system message before the conversation.")
     var system: String?
 
     @Option(help: "chatml or llama3; without it, the one that the model was trained with.")

@@ -17,7 +17,7 @@ struct Teach: ParsableCommand {
 
             What was corrected is recalled when a similar question comes (memory), and learned by low-rank adapters of all projections \
             (weights); the answers by either alone are measured as well. The model's own weights stay as they are, and answer alone \
-            whatever is like no correction; weightsOnly tells what the adapters would do to the other text if they were used everywhere.
+            whatever is like no correction; weightsOnly states what the adapters would do to the other text if they were used everywhere.
 
             --facts is a file with a JSON object on each line: ask, answer, key, again. An answer is right if it contains the key; again is \
             a list of other ways to ask.
