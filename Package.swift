@@ -58,10 +58,10 @@ let floor3: [Target] = [
 ]
 
 let floor4: [Target] = [
-    module("Learning", ["CVector", "Layers", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
+    module("Memory", ["Statistics", "Tensors", "Tokenization"]),
+    module("Learning", ["CVector", "Layers", "Memory", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
     module("Reinforcement", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Evaluation", ["Statistics"]),
-    module("Memory", ["Statistics", "Tensors"]),
     module("OnlineLanguage", ["Layers", "Learning", "Memory", "Model", "Statistics", "Tensors"]),
     module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
 ]
@@ -79,8 +79,8 @@ let floor5: [Target] = [
     module(
         "Serving",
         [
-            "Configuration", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline", "Reinforcement", "Safetensors", "Schema",
-            "Statistics", "Tensors", "Tokenization",
+            "Configuration", "Memory", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline", "Reinforcement", "Safetensors",
+            "Schema", "Statistics", "Tensors", "Tokenization",
         ]),
 ]
 
@@ -92,7 +92,7 @@ let floor6: [Target] = [
     module(
         "Learn",
         [
-            "Configuration", "Files", "Learning", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline", "Reinforcement",
+            "Configuration", "Files", "Learning", "Memory", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline", "Reinforcement",
             "Safetensors", "Schema", "Serving", "Statistics", "StrictJSON", "Tensors", "Tokenization",
         ]),
     module(
@@ -124,7 +124,7 @@ let floor7: [Target] = [
     command(
         "accrete",
         [
-            "CLinux", "Configuration", "Deployment", "Files", "Launch", "Layers", "Learn", "Learning", "Messaging", "Model",
+            "CLinux", "Configuration", "Deployment", "Files", "Launch", "Layers", "Learn", "Learning", "Memory", "Messaging", "Model",
             "OnlineLanguage", "Pipeline", "Playback", "Schema", "Senses", "Signals", "Statistics", "StrictJSON", "Tensors", "Tokenization",
             "Wiring", arguments, yaml,
         ]),
@@ -165,12 +165,12 @@ let checks: [Target] = [
     tests(
         "Learning",
         [
-            "CAllocations", "Files", "FilesTesting", "Layers", "Learning", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors",
+            "CAllocations", "Files", "FilesTesting", "Layers", "Learning", "Memory", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors",
             "Tokenization",
         ]),
     tests("Reinforcement", ["Layers", "Model", "Reinforcement", "Statistics", "StrictJSON", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
-    tests("Memory", ["Memory", "Statistics"]),
+    tests("Memory", ["Memory", "Statistics", "Tokenization"]),
     tests("OnlineLanguage", ["FilesTesting", "Memory", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
     tests("MetaLearning", ["MetaLearning", "Model", "Statistics", "Tensors", "TensorsTesting"]),
     tests(

@@ -18,11 +18,19 @@ extension GraphSettings {
         if !isSet("learner.trunk") { learner.trunk = "adapters" }
         let isFrozen = ["adapters", "frozen"].contains(learner.trunk)
         if !isSet("model.adapterRank"), learner.trunk == "adapters" { model.adapterRank = Self.usualRank }
+        if !isSet("model.text.length") { model.text.length = min(Self.usualLength, files.trunk.positions - model.prefixLength) }
+        if !isSet("learner.replayed") { learner.replayed = Self.usualReplay }
+        if !isSet("learner.languageRows") { learner.languageRows = Self.usualLanguageRows }
+        if !isSet("evaluate.masksWords") { evaluate.masksWords = false }
         if !isSet("model.storage"), isFrozen { model.storage = (files.isGGUF ? WeightStorage.stored : .int8).rawValue }
     }
 
     /// The rank of adapters if none is given.
     private static let usualRank = 8
+    /// The length of texts if none is given: recalled answers, the question and its answer.
+    private static let usualLength = 128
+    /// The replayed moments and the rows of language of a step if none are given: a pretrained trunk costs far more than the senses.
+    private static let usualReplay = 7, usualLanguageRows = 2
 
     /// Settings that contradict the pretrained trunk, by key.
     var problemsWithTrunk: [SettingsError] {

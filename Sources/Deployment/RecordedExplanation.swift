@@ -10,7 +10,7 @@ extension MomentExplanation {
     /// - Parameter checkpoint: a directory that a learner has written.
     /// - Throws: `SettingsError`, `FileDamage`, `SafetensorsError`.
     public init(_ moment: Moment, _ input: MomentInput, checkpoint: String, _ settings: GraphSettings) throws {
-        let server = try ServingModel(settings.model, rows: 1, language: false)
+        let server = try ServingModel(settings.model, rows: 1, languageRows: 0)
         try CheckpointStore.copyModel(of: checkpoint, into: server.parameters)
         self.init()
         session = moment.session

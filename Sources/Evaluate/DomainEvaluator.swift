@@ -31,7 +31,7 @@ struct DomainEvaluator {
     init(_ settings: GraphSettings, start: ParameterStore<Float>) throws {
         self.settings = settings.evaluate
         classes = settings.model.classes
-        scorer = try ServingModel(settings.model, rows: Self.rows, language: false)
+        scorer = try ServingModel(settings.model, rows: Self.rows, languageRows: 0)
         beginning = start.copy()
         self.start = start.copy()
         detector = settings.evaluate.domainDetector.isEmpty ? nil : try NamedDetector(settings.evaluate.domainDetector)

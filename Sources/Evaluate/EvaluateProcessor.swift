@@ -47,7 +47,7 @@ public struct EvaluateProcessor: Processor {
         case refused(UInt64)
     }
 
-    /// A moment whose label has not arrived yet, with each scored model's class probabilities.
+    /// A moment whose label has not arrived yet, with each scored model's class probabilities; none where it was not scored.
     private struct Unlabelled: Sendable {
         var moment: Moment
         var input: MomentInput
@@ -85,8 +85,9 @@ public struct EvaluateProcessor: Processor {
     public init(_ settings: GraphSettings) throws {
         self.settings = settings
         let modalities = settings.model.modalities
-        server = try ServingModel(settings.model, rows: 1 + modalities.count, language: true)
-        frozen = try ServingModel(settings.model, rows: 1, language: true)
+        let rows = 1 + modalities.count
+        server = try ServingModel(settings.model, rows: rows, languageRows: settings.evaluate.masksWords ? rows : 1)
+        frozen = try ServingModel(settings.model, rows: 1, languageRows: 1)
         try frozen.initialize(seed: UInt64(settings.seed))
         words = try TextBytes(tokenizer: settings.signals.text.tokenizer)
         domains = try DomainEvaluator(settings, start: frozen.parameters)
@@ -160,7 +161,7 @@ public struct EvaluateProcessor: Processor {
                 if serving != nil, domains.open(moment.domain, at: moment.ordinal, serving: server.parameters) {
                     outputs.append(domains.message)
                 }
-                score(moment, input)
+                score(moment, input, at: now)
                 watermark = moment.ordinal
                 first = first ?? moment.ordinal
                 outputs.append(progress())
@@ -187,7 +188,12 @@ public struct EvaluateProcessor: Processor {
         return outputs
     }
 
-    private mutating func score(_ moment: Moment, _ input: MomentInput) {
+    private mutating func score(_ moment: Moment, _ input: MomentInput, at now: Instant) {
+        if settings.mode == .live, now - Instant(nanoseconds: moment.arrived) > .seconds(clamping: settings.evaluate.maximumLatency) {
+            ownTelemetry.drops.count(.shed)
+            if moment.kind == .labelRequest { wait(Unlabelled(moment: moment, input: input, probabilities: [])) }
+            return
+        }
         guard let serving else {
             ownTelemetry.drops.count(.learnedAlready)
             setAside += 1
@@ -206,8 +212,11 @@ public struct EvaluateProcessor: Processor {
         for (index, answer) in answers.enumerated() { scores[index].add(tokenNLL: answer.tokenNLL, tokens: answer.tokens, bytes: bytes) }
         perceived.formUnion(masks.filter { input.has($0) })
         scored += 1
-        guard moment.kind == .labelRequest else { return }
-        unlabelled.append(Unlabelled(moment: moment, input: input, probabilities: answers.map(\.probabilities)))
+        if moment.kind == .labelRequest { wait(Unlabelled(moment: moment, input: input, probabilities: answers.map(\.probabilities))) }
+    }
+
+    private mutating func wait(_ one: Unlabelled) {
+        unlabelled.append(one)
         if unlabelled.count > settings.evaluate.labelPatience {
             unlabelled.removeFirst()
             ownTelemetry.drops.count(.labelNeverCame)
@@ -226,6 +235,7 @@ public struct EvaluateProcessor: Processor {
             return false
         }
         let found = unlabelled.remove(at: index), probabilities = found.probabilities
+        guard !probabilities.isEmpty else { return false }
         let label = Int(feedback.label)
         for (index, distribution) in probabilities.enumerated() { scores[index].add(probabilities: distribution, label: label) }
         let loss = -log(Double(max(probabilities[0][label], 1e-12)))

@@ -13,7 +13,7 @@ struct PersonalEvaluator {
 
     /// Nil where sessions have no adapters.
     init?(_ settings: GraphSettings) throws(SettingsError) {
-        let server = try ServingModel(settings.model, rows: 1, language: false)
+        let server = try ServingModel(settings.model, rows: 1, languageRows: 0)
         guard let adapters = SessionAdapters(settings, server.layout) else { return nil }
         self.server = server
         self.adapters = adapters

@@ -10,8 +10,8 @@ import Timing
 
 /// Aligns the senses' features into moments, and predicts on each with the newest model.
 ///
-/// Subscribes to `feature.*` of the extractors, `feedback.*` and `explain.*` of ingest, and `model.update/`, `model.update.*` and
-/// `policy.update/` of the learner. Publishes `moment.<session>/`, `prediction.<session>/`, `reliability.<session>/`,
+/// Subscribes to `feature.*` of the extractors, `feedback.*` and `explain.*` of ingest, and `model.update/`, `model.update.*`,
+/// `memory.update/` and `policy.update/` of the learner. Publishes `moment.<session>/`, `prediction.<session>/`, `reliability.<session>/`,
 /// `explanation.<session>/` and, where decisions and generated answers are configured, `action.<session>/` and `answer.<session>/`.
 public struct FuseProcessor: Processor {
     /// What extractors, ingest and the learner publish.
@@ -22,6 +22,7 @@ public struct FuseProcessor: Processor {
         case update(ModelUpdate, payload: WireMessage)
         case policy(PolicyUpdate, payload: WireMessage)
         case adapters(SessionUpdate, payload: WireMessage)
+        case memory(MemoryUpdate)
 
         public init(_ message: WireMessage) throws(Refusal) {
             let topic = message.topic
@@ -47,6 +48,8 @@ public struct FuseProcessor: Processor {
                 self = .explain(try message.decode())
             } else if Topics.modelUpdate.components(of: topic) != nil {
                 self = .update(try message.decode(), payload: message)
+            } else if Topics.memoryUpdate.components(of: topic) != nil {
+                self = .memory(try message.decode())
             } else if Topics.policyUpdate.components(of: topic) != nil {
                 self = .policy(try message.decode(), payload: message)
             } else if let names = Topics.sessionUpdate.components(of: topic) {
@@ -64,6 +67,7 @@ public struct FuseProcessor: Processor {
             case .update(let update, _): update.stamp
             case .policy(let update, _): update.stamp
             case .adapters(let update, _): update.stamp
+            case .memory(let update): update.stamp
             }
         }
     }
@@ -83,8 +87,12 @@ public struct FuseProcessor: Processor {
     private var newest: (boundary: UInt64, feedback: Int) = (0, 0)
     private var ownTelemetry = Telemetry()
 
+    /// - Parameters:
+    ///   - settings: of the graph.
+    ///   - clock: measures latencies.
+    ///   - answersApart: whether answers are generated on a queue of their own, in live mode; without it, between two inputs.
     /// - Throws: `SettingsError` where the model's settings are invalid.
-    public init(_ settings: GraphSettings, clock: any TimeSource) throws {
+    public init(_ settings: GraphSettings, clock: any TimeSource, answersApart: Bool = false) throws {
         self.settings = settings
         let columns = settings.model.senses.map { ($0.name, $0.columns) } + [(MultimodalConfiguration.textName, 1)]
         extents = Dictionary(uniqueKeysWithValues: columns)
@@ -95,7 +103,7 @@ public struct FuseProcessor: Processor {
             settings.alignment(inLockstep: isLockstep), modalities: settings.extracted, policies: settings.alignmentPolicies,
             waitsForAll: isLockstep)
         assembly = try MomentAssembly(settings)
-        predictor = try Predictor(settings, clock: clock)
+        predictor = try Predictor(settings, clock: clock, answersApart: answersApart && settings.mode == .live)
         models = predictor.models()
     }
 
@@ -126,6 +134,7 @@ public struct FuseProcessor: Processor {
             try models.insert(update, payload: message)
             // After a restart of this process the ordinals continue; where the stream itself starts again, they start at its base.
             ordinal = max(ordinal, update.hasStreamBase ? update.streamBase : update.momentsSeen)
+        case .memory(let update): try predictor.adopt(update)
         case .policy(let update, let message): try predictor.adopt(update, payload: message)
         }
         return advance(at: now)

@@ -33,21 +33,27 @@ struct Predictor {
     private var remembered: [Remembered] = []
     private var reliability: ReliabilityTracker
     private var decider: Decider?
+    /// Generates answers: between two inputs, or on a queue of its own.
     private var answers: Answers?
+    private let answerQueue: AnswerQueue?
     private var adapters: SessionAdapters?
+    /// In lockstep, memories that wait for the model version from which on they are used.
+    private var memories: [MemoryUpdate] = []
     /// The number of predictions whose label has arrived, and the number of correct ones.
     private var judged = 0, right = 0
     private var ownTelemetry = Telemetry()
     private(set) var serving: ModelUpdate?
 
+    /// - Parameter answersApart: whether answers are generated on a queue of their own.
     /// - Throws: `SettingsError` where the model's settings are invalid.
-    init(_ settings: GraphSettings, clock: any TimeSource) throws {
+    init(_ settings: GraphSettings, clock: any TimeSource, answersApart: Bool) throws {
         self.settings = settings
         self.clock = clock
-        server = try ServingModel(settings.model, rows: 1, language: false)
+        server = try ServingModel(settings.model, rows: 1, languageRows: 0)
         reliability = ReliabilityTracker(settings.fuse)
         decider = try Decider(settings)
-        answers = try Answers(settings, clock: clock)
+        answerQueue = answersApart ? try AnswerQueue(settings, clock: clock) : nil
+        answers = answersApart ? nil : try Answers(settings, clock: clock)
         adapters = SessionAdapters(settings, server.layout)
     }
 
@@ -57,10 +63,24 @@ struct Predictor {
     mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
         try decider?.adopt(update, payload: message)
         try answers?.adopt(update, payload: message)
+        answerQueue?.adopt(update, payload: message)
     }
 
     mutating func adopt(_ update: SessionUpdate, payload message: WireMessage) throws(Refusal) {
         try adapters?.insert(update, payload: message)
+    }
+
+    /// Adopts the corrections that answers recall: at once, or in lockstep with the model version that they belong to.
+    /// - Throws: `wrongModel` for a version that cannot be.
+    mutating func adopt(_ update: MemoryUpdate) throws(Refusal) {
+        guard update.version <= ReservedNumbers.most else { throw Refusal(.wrongModel, "a memory of version \(update.version)") }
+        guard settings.mode == .lockstep else {
+            answers?.adopt(update)
+            answerQueue?.adopt(update)
+            return
+        }
+        memories.append(update)
+        if memories.count > settings.updateCapacity { memories.removeFirst() }
     }
 
     func models() -> AdoptedModels { AdoptedModels(layout: server.layout, capacity: settings.updateCapacity) }
@@ -68,6 +88,7 @@ struct Predictor {
     var telemetry: Telemetry {
         var telemetry = ownTelemetry
         if let answers { telemetry.drops.add(answers.drops.counts) }
+        if let answerQueue { telemetry.drops.add(answerQueue.telemetry.drops) }
         return telemetry
     }
 
@@ -77,6 +98,7 @@ struct Predictor {
         for (modality, count) in reliability.mutings { gauges["muted.\(modality)"] = Double(count) }
         if let decider { gauges.merge(["decisions": Double(decider.decided), "policyVersion": Double(decider.policyVersion)]) { $1 } }
         if let answers { gauges.merge(answers.gauges) { $1 } }
+        if let answerQueue { gauges.merge(answerQueue.telemetry.gauges) { $1 } }
         if let adapters { gauges["personalSessions"] = Double(adapters.count) }
         if judged > 0 { gauges["predictionAccuracy"] = Double(right) / Double(judged) }
         return gauges
@@ -101,7 +123,9 @@ struct Predictor {
                 let predicted = decidesAlone ? nil : predict(moment, input, at: now)
                 outputs += predicted?.outputs ?? []
                 outputs += decide(on: moment, input, predicted?.representation)
-                answers?.add(moment, input, without: predicted == nil ? [] : remembered.last?.muted ?? [])
+                let muted = predicted == nil ? [] : remembered.last?.muted ?? []
+                answers?.add(moment, input, without: muted)
+                answerQueue?.add(moment, input, without: muted)
                 if settings.mode == .lockstep, let answeringModel { outputs += answers?.completeAll(answeringModel) ?? [] }
             }
             done += 1
@@ -110,8 +134,10 @@ struct Predictor {
         return outputs
     }
 
-    /// In live mode, generates a bounded number of further tokens of an answer; called after the predictions.
+    /// In live mode, generates a bounded number of further tokens of an answer, or fetches those that were generated on their own queue;
+    /// called after the predictions.
     mutating func continueAnswer() -> [Outgoing] {
+        if let answerQueue { return answerQueue.fetch() }
         guard settings.mode == .live, let answeringModel else { return [] }
         return answers?.advance(answeringModel) ?? []
     }
@@ -245,6 +271,11 @@ struct Predictor {
         let wanted = settings.mode == .live ? models.versions.last : models.version(before: ordinal)
         guard let wanted, wanted.update.version != serving?.version || wanted.update.stamp.epoch != serving?.stamp.epoch else { return }
         wanted.parameters.copy(into: server.parameters)
+        answerQueue?.adopt(wanted)
+        if let memory = memories.lastIndex(where: { $0.version <= wanted.update.version }) {
+            answers?.adopt(memories[memory])
+            memories.removeFirst(memory + 1)
+        }
         serving = wanted.update
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Glibc
 import Logging
 import Messaging
 import Pipeline
@@ -43,12 +44,15 @@ public struct StageArguments: ParsableArguments {
     ///   - endpoints: the endpoints at which it publishes.
     ///   - settings: the settings.
     ///   - keepsLast: prefixes of topics whose last message is sent to new subscribers.
+    ///   - niceness: how much the process gives way to others that want the processor, 0…19; in live mode only.
     ///   - awaits: the number of subscribers to wait for before the stage begins, by topic; in lockstep mode only.
     /// - Throws: `StartFailure`.
     public func run<P: Processor>(
         _ name: String, _ makeProcessor: () throws -> sending P, subscribesTo subscriptions: [Subscription],
-        publishesAt endpoints: [Endpoint], settings: some StageSettings, keepsLast: [String] = [], awaits: [String: Int] = [:]
+        publishesAt endpoints: [Endpoint], settings: some StageSettings, keepsLast: [String] = [], niceness: Int = 0,
+        awaits: [String: Int] = [:]
     ) async throws {
+        if settings.mode == .live { giveWay(by: niceness) }
         let processor: P
         do {
             processor = try makeProcessor()
@@ -69,6 +73,15 @@ public struct StageArguments: ParsableArguments {
         } catch {
             throw StartFailure("\(name) cannot run: \(error)")
         }
+    }
+}
+
+/// Lets other processes go first. Linux keeps a niceness for each thread; threads that start later inherit it. Where it is refused, nothing
+/// changes.
+private func giveWay(by niceness: Int) {
+    guard niceness > 0 else { return }
+    for thread in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? [] {
+        if let id = id_t(thread) { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), id, Int32(niceness)) }
     }
 }
 

@@ -15,6 +15,8 @@ final class GuidedLearner {
     private(set) var gate: UpdateGate?
     private(set) var rules: TriggeredLearning
     let settings: GraphSettings
+    /// Corrections that wait for further steps: the moment, its source, and how many steps.
+    private var open: [(MomentInput, String, Int)] = []
     /// Signals measured since the rules were last evaluated.
     private var signals: [(String, Double)] = []
 
@@ -43,6 +45,7 @@ final class GuidedLearner {
         (learner, gate, rules) = try Self.begin(settings)
         rules.ledger = ledger
         signals.removeAll()
+        open.removeAll()
     }
 
     var serving: ParameterStore<Float> { gate?.serving ?? learner.servingParameters }
@@ -57,16 +60,41 @@ final class GuidedLearner {
     /// - Parameters:
     ///   - source: the session that the moment is from.
     ///   - time: nanoseconds of a clock that does not run back.
+    ///   - correctsLater: whether further steps from a moment with an answer are left to `continueCorrection`.
     /// - Returns: nil where there is nothing to learn from.
     /// - Throws: `MomentProblem` where the moment does not fit the model.
-    func learn(_ input: MomentInput, source: String, at time: Int64) throws(MomentProblem) -> LearnOutcome? {
+    func learn(
+        _ input: MomentInput, source: String, at time: Int64, correctsLater: Bool = false
+    ) throws(MomentProblem) -> LearnOutcome? {
         try learner.model.configuration.check(input)
         gate?.observe(input, candidate: learner.servingParameters)
-        let outcome = try learner.learn(input, source: source)
+        let outcome = try learner.learn(input, source: source, corrects: !correctsLater)
+        if correctsLater, input.answer != nil {
+            open.append((input, source, learner.configuration.correctionSteps))
+            if open.count > Self.mostOpen { open.removeFirst() }
+        }
         rules.observe(outcome, of: input, learner, signals: signals, good: gate?.serving, at: time)
         signals.removeAll()
         return outcome
     }
+
+    /// The most corrections that wait for further steps; of more, the oldest wait no longer.
+    private static let mostOpen = 64
+
+    /// Takes one further step from the oldest correction that waits for some.
+    func continueCorrection() {
+        guard let (input, source, steps) = open.first else { return }
+        if steps > 0, learner.correct(by: input) {
+            open[0] = (input, source, steps - 1)
+        } else {
+            open.removeFirst()
+        }
+    }
+
+    /// Remembers a moment, to be replayed, without a step of its own.
+    /// - Returns: false where there is nothing to learn from it.
+    /// - Throws: `MomentProblem` where the moment does not fit the model.
+    func remember(_ input: MomentInput, source: String) throws(MomentProblem) -> Bool { try learner.remember(input, source: source) }
 
     /// Lets the gate decide which parameters serve from now on. Nil without a gate: the learned ones do.
     func decide(at time: Int64) -> GateVerdict? {
@@ -96,6 +124,7 @@ final class GuidedLearner {
             let settings = try order.settings.isEmpty ? .object([:]) : JSON(text: order.settings)
             switch order.order {
             case .forgetSource(let source)?:
+                open.removeAll { $0.1 == source }
                 (note, action) = ("forgot \(learner.forget(source: source)) remembered moments of \(source.prefix(64))", .nothing)
             case .switchStrategy(let names)?:
                 try learner.switchStrategy(to: names, settings: settings)
@@ -112,6 +141,7 @@ final class GuidedLearner {
                 learner.rollBack(to: gate.serving)
                 (note, action) = ("the weights of the serving version are back", .rollBack)
             case .resetSession(let session)?:
+                open.removeAll { $0.1 == session }
                 (note, action) = ("forgot \(learner.forget(source: session)) moments of \(session.prefix(64)) and its adapters", .nothing)
             case .resetAll?:
                 do { try reset() } catch { throw SettingsError("reset_all", "the initial model cannot be read: \(error)") }

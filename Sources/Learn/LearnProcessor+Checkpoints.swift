@@ -23,7 +23,7 @@ extension LearnProcessor {
         progress.momentsStored = progress.momentsSeen
         decisions?.flush()
         do {
-            try store.save(guided, progress, labels, others: (decisions?.files() ?? []) + (sessions?.files ?? []))
+            try store.save(guided, progress, labels, others: (decisions?.files() ?? []) + (sessions?.files ?? []) + correctionFiles)
         } catch {
             ownTelemetry.drops.count(.checkpointFailed, because: "\(error)")
         }

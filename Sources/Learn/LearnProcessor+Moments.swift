@@ -39,8 +39,10 @@ extension LearnProcessor {
             learn(late)
         }
         let requestsLabel = moment.kind == .labelRequest
-        labels.wait(moment, input, isDue: requestsLabel)
-        if !requestsLabel { learn(.init(moment: moment, input: input)) }
+        let isLate = isLive && now - Instant(nanoseconds: moment.arrived) > .seconds(clamping: settings.maximumLatency)
+        labels.wait(moment, input, isDue: requestsLabel, isLate: isLate)
+        noteAsked(.init(moment: moment, input: input, isDue: false))
+        if !requestsLabel { learn(.init(moment: moment, input: input, isLate: isLate)) }
         return outputs
     }
 
@@ -50,7 +52,7 @@ extension LearnProcessor {
         guard !feedback.hasLabel || feedback.isWithin(classes) else {
             throw Refusal(.labelOutOfRange, "label \(feedback.label) of \(feedback.classes) classes, the model knows \(classes)")
         }
-        switch labels.join(feedback) {
+        switch feedback.text.isEmpty ? labels.join(feedback) : labels.join(feedback).orAsked(self.asked(by: feedback)) {
         case .joined(var complete):
             if feedback.hasLabel {
                 complete.input.label = Int(feedback.label)
@@ -59,6 +61,7 @@ extension LearnProcessor {
             if !feedback.text.isEmpty {
                 complete.input.answer = Array(tokenizer.encode(feedback.text).prefix(guided.learner.model.configuration.text.length))
                 ownTelemetry.gauges["corrections", default: 0] += 1
+                remember(feedback, of: complete)
             }
             if let delay = feedback.delay(of: complete.moment) { ownTelemetry.latencies["label", default: QuantileSketch()].add(delay) }
             guided.note("join_rate", labels.joinRate)
@@ -76,8 +79,14 @@ extension LearnProcessor {
         sessions?.add(complete.moment, complete.input, watermark: watermark, shared: serving)
         progress.watermark = max(progress.watermark, complete.moment.ordinal)
         do {
+            if complete.isLate, complete.input.answer == nil {
+                guard complete.input.isInstructive else { return }
+                guard try guided.remember(complete.input, source: complete.moment.session) else { return ownTelemetry.drops.count(.shed) }
+                return ownTelemetry.gauges["postponed", default: 0] += 1
+            }
             // nothing to learn from
-            guard let outcome = try guided.learn(complete.input, source: complete.moment.session, at: progress.time) else { return }
+            let outcome = try guided.learn(complete.input, source: complete.moment.session, at: progress.time, correctsLater: isLive)
+            guard let outcome else { return }
             guard outcome.stepped else { return ownTelemetry.drops.count(.nonFinite) }
             losses += outcome.losses.total.isFinite ? outcome.losses.total : 0
             learned += 1

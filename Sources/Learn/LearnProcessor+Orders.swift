@@ -25,10 +25,17 @@ extension LearnProcessor {
     /// Ends adapters after a reset, and in live mode publishes the initial model at once.
     private mutating func afterReset(_ order: Order, at now: Instant) -> [Outgoing] {
         switch order.order {
+        case .forgetSource(let source)?:
+            forgetCorrections(of: source)
+            return []
         case .resetSession(let session)?:
+            forgetCorrections(of: session)
+            asked.removeAll { $0.moment.session == session }
             sessions?.end(session)
             return sessions?.updatesAtOnce(with: progress.version) ?? []
         case .resetAll?:
+            forgetCorrections(of: nil)
+            asked = []
             sessions?.end(nil)
             labels = LabelJoin(patience: labels.patience)
             guard isLive else { return [] }

@@ -1,4 +1,5 @@
 import Configuration
+import Memory
 import Messaging
 import Pipeline
 import Schema
@@ -9,7 +10,7 @@ import Tokenization
 /// configured.
 ///
 /// Subscribes to `moment.*` (moments and the feedback that cites them, in one order) and an operator's `order.*`. Publishes
-/// `model.update/`, `model.verdict/`, `trigger.ledger/`, an answer to each order and, where configured, `policy.update/` for decisions and
+/// `model.update/`, `memory.update/`, `model.verdict/`, `trigger.ledger/`, an answer to each order and, where configured, `policy.update/` for decisions and
 /// `model.update.<session>/` for sessions' own adapters. A moment that requests a label waits for it. Moments are learned in the order in
 /// which they are complete, so equal streams give equal models.
 public struct LearnProcessor: Processor {
@@ -23,6 +24,11 @@ public struct LearnProcessor: Processor {
     let guided: GuidedLearner
     /// Encodes corrections.
     let tokenizer: any Tokenizer
+    /// The answers that were corrected, and whether that changed since it was last published.
+    var corrections: CorrectionMemory, isMemoryNew = false
+    /// The newest moments that asked for an answer, which may be corrected long after they were learned.
+    var asked: [LabelJoin.Waiting] = []
+    let answers: AnswerSettings
     var sessions: SessionPublisher?
     let store: CheckpointStore
     var progress: LearnProgress
@@ -63,6 +69,9 @@ public struct LearnProcessor: Processor {
         let path = settings.signals.text.tokenizer
         tokenizer = path.isEmpty ? ByteTokenizer() : try openTokenizer(path: path)
         (progress, labels) = (LearnProgress(), LabelJoin(patience: settings.learn.labelPatience))
+        answers = settings.answer
+        corrections = CorrectionMemory(
+            capacity: settings.learn.corrections, byteCapacity: Self.correctionBytes, tokenizer: self.tokenizer)
         versions = ReservedNumbers(
             directory: settings.learn.directory, name: "versions.reserved", owner: isLive ? "" : settings.learn.stream)
         var isRestored = false, goesOn = false
@@ -87,6 +96,7 @@ public struct LearnProcessor: Processor {
         if let damage = store.opened?.damage {
             ownTelemetry.drops.count(.checkpointDamaged, because: "\(damage); goes on from the checkpoint before")
         }
+        restoreCorrections()
         decisions = try DecisionLearner(settings, from: store.opened) { [guided] in guided.serving }
         sessions = try SessionPublisher(settings, guided.learner.model, clock: clock, from: store.opened)
         if let problem = sessions?.problem { ownTelemetry.drops.count(.checkpointDamaged, because: "\(problem); sessions start again") }
@@ -137,6 +147,8 @@ public struct LearnProcessor: Processor {
     public mutating func tick(at now: Instant) -> [Outgoing] {
         var outputs = begin(at: now) + (decisions?.tick(at: now) ?? [])
         guard isLive, !progress.isFinished, let lastPublished, let lastStored else { return outputs }
+        outputs += newMemory()
+        guided.continueCorrection()
         if isAhead, now - lastPublished >= .seconds(clamping: settings.publishInterval) {
             isAhead = false
             self.lastPublished = now
@@ -163,6 +175,6 @@ public struct LearnProcessor: Processor {
         guard lastPublished == nil else { return [] }
         (lastPublished, lastStored) = (now, now)
         cover()
-        return [update("start")] + (decisions?.begin() ?? [])
+        return newMemory() + [update("start")] + (decisions?.begin() ?? [])
     }
 }

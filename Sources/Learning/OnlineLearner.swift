@@ -98,19 +98,22 @@ public final class OnlineLearner {
     /// - Parameters:
     ///   - moment: the moment.
     ///   - source: its sender, so that all moments of a sender can be forgotten.
+    ///   - corrects: whether a moment with a right answer is learned by further steps until the answer is likely.
     /// - Returns: the result; nil for a moment with neither label nor text, from which nothing can be learned.
     /// - Throws: `MomentProblem`, if the model cannot process the moment.
     @discardableResult
-    public func learn(_ moment: MomentInput, source: String = "") throws(MomentProblem) -> LearnOutcome? {
+    public func learn(_ moment: MomentInput, source: String = "", corrects: Bool = true) throws(MomentProblem) -> LearnOutcome? {
         try model.configuration.check(moment)
-        guard moment.label != nil || !moment.text.isEmpty || moment.answer != nil else { return nil }
+        guard moment.isInstructive else { return nil }
         var outcome = finiteStep(with: moment, moves: strategy.updates)
         for _ in 1..<(strategy.updates ? configuration.stepsPerMoment : 1) {
             let (loss, isRight, logits) = (outcome.newLoss, outcome.isRight, outcome.logits)
             outcome = finiteStep(with: moment, moves: true)
             (outcome.newLoss, outcome.isRight, outcome.logits) = (loss, isRight, logits)
         }
-        if moment.answer != nil, strategy.updates { correct(by: moment) }
+        if corrects, moment.answer != nil {
+            for _ in 0..<configuration.correctionSteps where !correct(by: moment) { break }
+        }
         remember(moment, source: source, outcome)
         if strategy.updates, let label = moment.label { graph.strategies.finish([label]) }
         moments += 1
@@ -123,12 +126,26 @@ public final class OnlineLearner {
         return outcome
     }
 
-    /// Steps from a corrected moment alone, until the model gives the right answer a likelihood near 1 or the steps are used up.
-    private func correct(by moment: MomentInput) {
-        for _ in 0..<configuration.correctionSteps {
-            let outcome = step(with: moment, moves: true, recalls: false).outcome
-            if !outcome.stepped || outcome.losses.language < configuration.correctionLoss { return }
-        }
+    /// Remembers a moment, to be replayed, without a step of its own: for streams that are faster than learning.
+    /// - Returns: false for a moment with neither label nor text, from which nothing can be learned.
+    /// - Throws: `MomentProblem`, if the model cannot process the moment.
+    public func remember(_ moment: MomentInput, source: String = "") throws(MomentProblem) -> Bool {
+        try model.configuration.check(moment)
+        guard moment.isInstructive, !strategy.storesLogits else { return false }  // a strategy that replays logits has to compute them
+        memory.add(
+            RememberedMoment(moment: moment, logits: []), source: source, label: moment.label, bytes: moment.bytes, priority: recentLoss)
+        return true
+    }
+
+    /// Makes a further step from a corrected moment, with earlier ones beside it whose answers are not to be forgotten.
+    /// - Returns: whether the answer is not yet likely enough and a further step may help.
+    @discardableResult
+    public func correct(by moment: MomentInput) -> Bool {
+        guard strategy.updates else { return false }
+        let earlier = memory.draw(configuration.wordRows - 1) { $0.moment.answer != nil && $0.moment != moment }
+        var outcome = step(with: moment, moves: true, recalling: earlier).outcome
+        if !outcome.stepped, !earlier.isEmpty { outcome = step(with: moment, moves: true, recalling: []).outcome }
+        return outcome.stepped && outcome.losses.language >= configuration.correctionLoss
     }
 
     /// Makes one step from remembered moments only.
@@ -154,7 +171,7 @@ public final class OnlineLearner {
     private func finiteStep(with moment: MomentInput, moves: Bool) -> LearnOutcome {
         let (outcome, recalled) = step(with: moment, moves: moves)
         guard !outcome.stepped, !recalled.isEmpty else { return outcome }
-        let alone = step(with: moment, moves: moves, recalls: false).outcome
+        let alone = step(with: moment, moves: moves, recalling: []).outcome
         if alone.stepped { forgetNonFinite(recalled) }
         return alone
     }
@@ -180,12 +197,13 @@ public final class OnlineLearner {
 
     /// - Parameters:
     ///   - moves: whether the weights are changed, or the moment is only evaluated.
-    ///   - recalls: whether remembered moments are replayed, if the strategy does so.
+    ///   - chosen: the remembered moments that are replayed; nil for those that the strategy chooses.
     private func step(
-        with moment: MomentInput, moves: Bool, recalls: Bool = true
+        with moment: MomentInput, moves: Bool, recalling chosen: [Drawn]? = nil
     ) -> (outcome: LearnOutcome, recalled: [Drawn]) {
-        let isReplaying = moves && recalls && strategy.replays
-        let recalled = isReplaying ? recall(for: moment) : [], additional = isReplaying ? memory.draw(strategy.additionalRows) : []
+        let isReplaying = moves && chosen == nil && strategy.replays
+        let recalled = isReplaying ? recall(for: moment) : chosen ?? [],
+            additional = isReplaying ? memory.draw(strategy.additionalRows) : []
         put(moment, row: 0)
         put(recalled, from: 1, additional: additional)
         prepare(new: moment, recalled, additional: additional)

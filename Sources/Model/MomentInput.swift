@@ -21,6 +21,9 @@ public struct MomentInput: Codable, Sendable, Equatable {
         self.classes = classes
     }
 
+    /// Whether it has a label, a text or an answer, from which something can be learned.
+    public var isInstructive: Bool { label != nil || !text.isEmpty || answer != nil }
+
     /// Whether this moment has a modality.
     public func has(_ modality: String) -> Bool {
         modality == MultimodalConfiguration.textName ? !text.isEmpty : senses[modality] != nil

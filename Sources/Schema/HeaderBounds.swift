@@ -41,6 +41,7 @@ private struct BoundsVisitor: Visitor {
 
     private static let fieldsOfTexts: [ObjectIdentifier: Set<Int>] = [
         ObjectIdentifier(ModelUpdate.self): [7, 8],  // configuration, reason
+        ObjectIdentifier(RememberedCorrection.self): [1, 2],  // question, answer
         ObjectIdentifier(Verdict.self): [4],  // reason
         ObjectIdentifier(Order.self): [3, 4, 7],  // switch_strategy, switch_optimizer, settings
         ObjectIdentifier(OrderAnswer.self): [6, 7],  // reason, done

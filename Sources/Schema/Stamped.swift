@@ -23,6 +23,7 @@ extension ExplainRequest: Stamped {}
 extension MomentExplanation: Stamped {}
 extension Answer: Stamped {}
 extension ModelUpdate: Stamped {}
+extension MemoryUpdate: Stamped {}
 extension PolicyUpdate: Stamped {}
 extension Verdict: Stamped {}
 extension TriggerLedgerPart: Stamped {}

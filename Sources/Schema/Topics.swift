@@ -13,6 +13,7 @@ public enum Topics {
     public static let explanation = TopicFamily<MomentExplanation>("explanation", "session")
     public static let answer = TopicFamily<Answer>("answer", "session")
     public static let modelUpdate = TopicFamily<ModelUpdate>("model.update")
+    public static let memoryUpdate = TopicFamily<MemoryUpdate>("memory.update")
     public static let policyUpdate = TopicFamily<PolicyUpdate>("policy.update")
     public static let sessionUpdate = TopicFamily<SessionUpdate>("model.update", "session")
     public static let modelVerdict = TopicFamily<Verdict>("model.verdict")
@@ -27,7 +28,7 @@ public enum Topics {
     /// All families.
     public static let all: [any AnyTopicFamily] = [
         sensor, cut, feedback, sample, feature, moment, prediction, action, reliability, explain, explanation, answer,
-        modelUpdate, policyUpdate, sessionUpdate, modelVerdict, triggerLedger, order, orderAnswer,
+        modelUpdate, memoryUpdate, policyUpdate, sessionUpdate, modelVerdict, triggerLedger, order, orderAnswer,
         evaluationSummary, evaluationProgress, evaluationDomains, status,
     ]
 

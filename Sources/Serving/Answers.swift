@@ -1,5 +1,6 @@
 import Moments
 import Configuration
+import Memory
 import Messaging
 import Model
 import Pipeline
@@ -10,7 +11,7 @@ import Tokenization
 
 /// Generates answers, one after another, to the moments that ask for one; published piece by piece on `answer.<session>/`.
 ///
-/// In live mode an answer is advanced by `tokensPerTick` tokens per tick, after the predictions, which never wait for all of it. In
+/// In live mode an answer is advanced by `tokensPerTick` tokens at a time, on a queue of its own where there is an `AnswerQueue`. In
 /// lockstep it is generated completely with the model of its moment's prediction, so equal streams give equal answers.
 package struct Answers {
     /// The parameters that answers are generated with, and their version.
@@ -36,6 +37,8 @@ package struct Answers {
     private let clock: any TimeSource
     private let decoder: MomentDecoder
     private let tokenizer: any Tokenizer
+    /// The answers that were corrected.
+    private var memory: CorrectionMemory
     private var waiting: [Request] = []
     private var current: Request?
     private var version: UInt64 = 0
@@ -59,6 +62,7 @@ package struct Answers {
         decider = try TextDecider(all)
         self.clock = clock
         self.tokenizer = tokenizer.isEmpty ? ByteTokenizer() : try openTokenizer(path: tokenizer)
+        memory = CorrectionMemory(capacity: all.learn.corrections, tokenizer: self.tokenizer)
         decoder = MomentDecoder(
             try MultimodalModel(model), sampling: settings.sampling, maximumTokens: settings.maximumTokens, measures: decider != nil)
     }
@@ -72,6 +76,16 @@ package struct Answers {
     /// Adopts a published policy, where answers are decisions.
     package mutating func adopt(_ update: PolicyUpdate, payload message: WireMessage) throws(Refusal) {
         try decider?.adopt(update, payload: message)
+    }
+
+    /// The layout of the parameters that answers are generated with.
+    var layout: ParameterLayout { decoder.layout }
+    /// Whether no answer is being generated and none waits.
+    var isIdle: Bool { current == nil && waiting.isEmpty }
+
+    /// Replaces the corrections that are recalled.
+    package mutating func adopt(_ update: MemoryUpdate) {
+        memory.assign(update.corrections.lazy.map { Correction(question: $0.question, answer: $0.answer, source: $0.source) })
     }
 
     /// Queues a moment, if it asks for an answer.
@@ -108,12 +122,35 @@ package struct Answers {
     private mutating func begin(_ model: AnsweringModel) {
         guard !waiting.isEmpty else { return }
         let request = waiting.removeFirst()
-        decoder.begin(request.input.without(request.muted), with: model.parameters, seed: seed &+ request.moment.ordinal) {
-            decider?.lay(over: $0)
-        }
+        let (input, mixing) = recalling(for: request.input.without(request.muted))
+        decoder.begin(
+            input, with: model.parameters, seed: seed &+ request.moment.ordinal, changing: { decider?.lay(over: $0) }, mixing: mixing)
         (version, policyVersion) = (model.version, decider?.version ?? 0)
         (pieces, text) = (0, [])
         current = request
+    }
+
+    /// The most corrections before a question.
+    private static let recalled = 2
+
+    /// A moment whose text is preceded by the answers that were corrected to similar ones, as far as they fit, and what changes the
+    /// logits. Answers that are decisions follow their policy alone.
+    private func recalling(for input: MomentInput) -> (MomentInput, MomentDecoder.Mixing?) {
+        guard decider == nil, !memory.corrections.isEmpty, !input.text.isEmpty, let bytes = try? tokenizer.decode(input.text) else {
+            return (input, nil)
+        }
+        let question = String(decoding: bytes, as: UTF8.self), configuration = decoder.configuration, turns = configuration.turns
+        guard let best = memory.recollection(of: question, limit: 1, end: turns.end) else { return (input, nil) }
+        var whole = input
+        let room = configuration.text.length - turns.opening.count - turns.answering.count - best.copied.count
+        for limit in (1...Self.recalled).reversed() {
+            guard let longer = memory.recollection(of: question, limit: limit, end: turns.end) else { continue }
+            let text = tokenizer.encodeText(Array(longer.question.utf8))
+            guard text.count <= room else { continue }
+            whole.text = text
+            break
+        }
+        return (whole, { best.mix($0, after: $1) })
     }
 
     /// Generates at most `count` further tokens; the last piece states why the answer ended.

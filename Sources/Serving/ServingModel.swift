@@ -44,12 +44,12 @@ package final class ServingModel {
 
     /// - Parameters:
     ///   - rows: moments predicted at a time.
-    ///   - language: whether the text's likelihood is computed too, or the class alone.
+    ///   - languageRows: the rows, from the first, in which the text's likelihood is computed too, not the class alone.
     /// - Throws: `SettingsError`.
-    package init(_ configuration: MultimodalConfiguration, rows: Int, language: Bool) throws(SettingsError) {
+    package init(_ configuration: MultimodalConfiguration, rows: Int, languageRows: Int) throws(SettingsError) {
         model = try MultimodalModel(configuration)
         let store = ParameterStore<Float>(model.layout)
-        graph = .predicting(model, parameters: store, batch: rows, languageRows: language ? rows : 0)
+        graph = .predicting(model, parameters: store, batch: rows, languageRows: languageRows)
     }
 
     /// The store that predictions are computed with.
@@ -87,7 +87,7 @@ package final class ServingModel {
 
     /// The prediction for a moment, then those without each modality in turn, in one pass that computes nothing twice: without a modality
     /// that is absent the prediction is the same, and the text's likelihood depends on the senses alone, not on whether the fusion has the
-    /// text.
+    /// text. Rows without language have no likelihood of the text.
     package func answers(to input: MomentInput, withoutEachOf modalities: [String]) -> [Answer] {
         let text = MultimodalConfiguration.textName
         let masked = modalities.map {
@@ -97,7 +97,8 @@ package final class ServingModel {
         for (index, modality) in modalities.enumerated() {
             if !input.has(modality) {
                 answers[1 + index] = answers[0]
-            } else if modality == text {
+                if graph.languageRows == 1 { (answers[1 + index].tokenNLL, answers[1 + index].tokens) = (0, 0) }
+            } else if modality == text, graph.languageRows > 1 {
                 (answers[1 + index].tokenNLL, answers[1 + index].tokens) = (answers[0].tokenNLL, answers[0].tokens)
             }
         }

@@ -169,9 +169,12 @@ public let defaultConfiguration = #"""
       publishInterval: 1e+0
       checkpointInterval: 3e+1
       checkpointEvery: 256
+      corrections: 1024
       labelPatience: 64
       stream: ''
       run: ''
+      maximumLatency: 2e+0
+      niceness: 10
       triggers: []
       gate:
         enabled: false
@@ -247,6 +250,9 @@ public let defaultConfiguration = #"""
       window: 500
       labelPatience: 1000
       publishEvery: 8
+      maximumLatency: 2e+0
+      niceness: 10
+      masksWords: true
       holdOut: 0
       domainSample: 100
       maximumDomains: 32

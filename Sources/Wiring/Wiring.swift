@@ -46,7 +46,9 @@ extension StageSettings {
         for modality in extracted {
             list.append(Subscription(try first(endpoints.extract, environment, modality), topics: [try Topics.feature(modality).name]))
         }
-        list.append(Subscription(try first(endpoints.learn, environment), topics: modelTopics + [Topics.policyUpdate.prefix]))
+        list.append(
+            Subscription(
+                try first(endpoints.learn, environment), topics: modelTopics + [Topics.memoryUpdate.prefix, Topics.policyUpdate.prefix]))
         return list
     }
 

@@ -18,6 +18,6 @@ import Wiring
         try await arguments.run(
             "evaluate", { try EvaluateProcessor(settings) }, subscribesTo: settings.evaluateSubscriptions(environment),
             publishesAt: settings.publishingEndpoints(settings.endpoints.evaluate, environment), settings: settings,
-            keepsLast: ["evaluation.summary/"])
+            keepsLast: ["evaluation.summary/"], niceness: settings.evaluate.niceness)
     }
 }

@@ -18,7 +18,8 @@ import Wiring
     func launch() async throws {
         let settings = try arguments.settings(GraphSettings.self), environment = ProcessInfo.processInfo.environment
         try await arguments.run(
-            "fuse", { try FuseProcessor(settings, clock: MonotonicClock()) }, subscribesTo: settings.fuseSubscriptions(environment),
+            "fuse", { try FuseProcessor(settings, clock: MonotonicClock(), answersApart: true) },
+            subscribesTo: settings.fuseSubscriptions(environment),
             publishesAt: settings.publishingEndpoints(settings.endpoints.fuse, environment), settings: settings, awaits: ["moment.": 2])
     }
 }

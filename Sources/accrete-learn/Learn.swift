@@ -23,7 +23,8 @@ import Wiring
         try await arguments.run(
             "learn", { try LearnProcessor(settings, clock: MonotonicClock()) }, subscribesTo: settings.learnSubscriptions(environment),
             publishesAt: settings.publishingEndpoints(settings.endpoints.learn, environment), settings: settings,
-            keepsLast: ["model.update/", "policy.update/", Topics.orderAnswer.prefix])
+            keepsLast: ["model.update/", Topics.memoryUpdate.prefix, "policy.update/", Topics.orderAnswer.prefix],
+            niceness: settings.learn.niceness)
         _ = consume lock
     }
 

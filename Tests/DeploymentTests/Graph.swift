@@ -74,7 +74,9 @@ enum Graph {
     }
 
     /// Runs a script of deploy/examples.
-    static func python(_ script: String, _ arguments: String...) async throws -> Result {
+    static func python(_ script: String, _ arguments: String...) async throws -> Result { try await python(script, arguments) }
+
+    static func python(_ script: String, _ arguments: [String]) async throws -> Result {
         try await start(["\(root)/deploy/examples/\(script)"] + arguments, executable: clients).finished()
     }
 

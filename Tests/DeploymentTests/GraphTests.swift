@@ -404,6 +404,42 @@ struct GraphTests {
             "\(learn)")
     }
 
+    /// Somebody asks, is answered wrongly, corrects once, and is answered rightly in another session, in other words too; what was not
+    /// corrected is answered as before.
+    @Test(
+        .enabled(if: Graph.triesClients && ModelFile.isWanted(ModelFile.smolLM2), "the examples' Python packages or the model are absent"))
+    func aCorrectionIsKnownInAnotherSession() async throws {
+        let folder = Folder()
+        let sensors = "ipc://\(folder.path("sensors"))", fuse = "ipc://\(folder.path("answers"))", learn = "ipc://\(folder.path("updates"))"
+        let running = try Graph.start(
+            [
+                "up", "--outside", "--directory", folder.path("run"), "--report", folder.path("report.json"), "--set",
+                "model.trunk=\(ModelFile.smolLM2)", "--set", "answer.after=[utterance]",
+            ] + Graph.isolated(folder, also: ["sensors": sensors, "fuse": fuse, "learn": learn]))
+        _ = try await Graph.process(of: "learn", in: folder.path("run"))
+        _ = try await Graph.process(of: "fuse", in: folder.path("run"))
+        struct Asked: Decodable {
+            let answer: String
+            let answerAgain: String?
+        }
+        func ask(_ question: String, _ more: String...) async throws -> Asked {
+            let arguments = [question, "--json", "--sensors", sensors, "--fuse", fuse, "--learn", learn] + more
+            let result = try await Graph.python("ask.py", arguments)
+            guard let last = result.output.split(separator: "\n").last else { throw Graph.Failure(description: "no output") }
+            return try JSONDecoder().decode(Asked.self, from: Data(last.utf8))
+        }
+        let taught = try await ask(
+            "What is the name of the ship in the museum of Holm?", "--correct", "The ship is called Merrow.", "--again",
+            "Tell me what the ship in Holm's museum is called.")
+        #expect(!taught.answer.contains("Merrow") && taught.answerAgain?.contains("Merrow") == true, "\(taught)")
+        let other = try await ask("What is the capital of Norway?")
+        #expect(other.answer.contains("Oslo"), "\(other)")
+        running.process.interrupt()
+        let result = await running.finished()
+        #expect(result.status == 0, "\(result.output)")
+        #expect(try Graph.report(folder.path("report.json")).drops.values.allSatisfy { $0.isEmpty })
+    }
+
     /// Answers in words are rewarded by somebody outside.
     @Test(.enabled(if: Graph.triesClients, "the examples' Python packages are absent: run deploy/bootstrap"))
     func answersAreRewardedByAnOutsideClient() async throws {

@@ -1,4 +1,5 @@
 import Layers
+import Memory
 import Model
 import Statistics
 import Tensors

@@ -87,7 +87,8 @@ struct ContractTests {
     /// Messages within messages; those of topics are known to `Topics`.
     private static let parts: [any SwiftProtobuf.Message.Type] = [
         Stamp.self, Boundary.self, Frame.self, Sense.self, Moment.self, DecisionRecord.self, StreamEnd.self, Contributions.self,
-        AttentionMap.self, Opinion.self, TriggerLine.self, Tally.self, Scores.self, DomainRow.self, Quantiles.self, Envelope.self,
+        AttentionMap.self, Opinion.self, TriggerLine.self, RememberedCorrection.self, Tally.self, Scores.self, DomainRow.self,
+        Quantiles.self, Envelope.self,
     ]
 
     private static func messageType(of family: some AnyTopicFamily) -> any SwiftProtobuf.Message.Type { type(of: family).Message.self }

@@ -15,7 +15,7 @@ struct TopicTests {
             try Topics.sample("audio").name, try Topics.feature("text").name, try Topics.moment("s1").name,
             try Topics.prediction("s1").name, try Topics.action("s1").name, try Topics.reliability("s1").name,
             try Topics.explain("s1").name, try Topics.explanation("s1").name, try Topics.answer("s1").name, try Topics.modelUpdate().name,
-            try Topics.policyUpdate().name, try Topics.sessionUpdate("s1").name, try Topics.modelVerdict().name,
+            try Topics.memoryUpdate().name, try Topics.policyUpdate().name, try Topics.sessionUpdate("s1").name, try Topics.modelVerdict().name,
             try Topics.triggerLedger().name,
             try Topics.order("learn").name, try Topics.orderAnswer("learn").name,
             try Topics.evaluationSummary().name, try Topics.evaluationProgress().name, try Topics.evaluationDomains().name,

@@ -84,7 +84,7 @@ struct CheckpointStoreTests {
         #expect(try openTokenizer(directory: directory).encode("né") == Array("né".utf8).map(Int.init))
         #expect(try TensorArchive(mapping: "\(directory)/model.safetensors").names.allSatisfy { $0.hasPrefix("transformer.") })
 
-        let whole = try ServingModel(settings().model, rows: 1, language: false)
+        let whole = try ServingModel(settings().model, rows: 1, languageRows: 0)
         try CheckpointStore.copyModel(of: directory, into: whole.parameters)
         for parameter in whole.layout.parameters {
             #expect(try served.tensor(parameter.name).floats() == Array(whole.parameters[parameter.name]), "\(parameter.name)")

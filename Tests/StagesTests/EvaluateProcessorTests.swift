@@ -81,8 +81,8 @@ struct EvaluateProcessorTests {
                 rows: sense.rows, columns: sense.columns, values: (0..<sense.rows * sense.columns).map { Float($0 % 7) / 7 })
         }
         let modalities = settings.model.modalities
-        let server = try ServingModel(settings.model, rows: 1 + modalities.count, language: true)
-        let single = try ServingModel(settings.model, rows: 1, language: true)
+        let server = try ServingModel(settings.model, rows: 1 + modalities.count, languageRows: 1 + modalities.count)
+        let single = try ServingModel(settings.model, rows: 1, languageRows: 1)
         try server.initialize(seed: 5)
         try single.initialize(seed: 5)
         let answers = server.answers(to: moment, withoutEachOf: modalities)

@@ -23,7 +23,7 @@ struct RestartTests {
         (settings.learner.replayed, settings.learner.languageRows, settings.learner.strategy) = (1, 1, strategy)
         settings.mode = .live
         (settings.fuse.sourceTimeout, settings.fuse.lateness) = (0, 0)
-        (settings.learn.publishEvery, settings.learn.directory) = (4, directory)
+        (settings.learn.publishEvery, settings.learn.directory, settings.learn.maximumLatency) = (4, directory, 86_400)
         return settings
     }
 

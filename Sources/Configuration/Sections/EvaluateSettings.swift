@@ -8,6 +8,12 @@ public struct EvaluateSettings: Codable, Sendable, Equatable {
     public var labelPatience = 1000
     /// Moments between two published summaries; in live mode also once a second.
     public var publishEvery = 8
+    /// Live mode: seconds after which a waiting moment is not scored.
+    public var maximumLatency = 2.0
+    /// Live mode: how much the process gives way to others that want the processor, 0…19.
+    public var niceness = 10
+    /// Whether the words' likelihood is computed without each sense too.
+    public var masksWords = true
 
     /// Every nth moment is not learned from, and kept to test domains on; 0: domains are tested on moments that were learned.
     public var holdOut = 0
@@ -24,6 +30,8 @@ public struct EvaluateSettings: Codable, Sendable, Equatable {
     var problems: [SettingsError] {
         var problems = RangeProblems()
         problems.require("publishEvery", publishEvery, in: 1...1_000_000)
+        problems.require("maximumLatency", maximumLatency, in: 0.001...86_400)
+        problems.require("niceness", niceness, in: 0...19)
         problems.require("holdOut", holdOut, in: 0...1_000_000)
         problems.require("domainSample", domainSample, in: 1...100_000)
         problems.require("maximumDomains", maximumDomains, in: 1...1000)

@@ -15,12 +15,19 @@ public struct LearnSettings: Codable, Sendable, Equatable {
     public var checkpointInterval = 30.0
     /// Lockstep: moments between checkpoints.
     public var checkpointEvery = 256
+    /// The most corrections that answers recall; the oldest are discarded.
+    public var corrections = 1_024
     /// The number of later moments for which one waits for its label before it is learned without it.
     public var labelPatience = 64
     /// The identity of the replayed stream, set by `accrete up`: a checkpoint of the same stream continues where it was. Empty: unknown.
     public var stream = ""
     /// The identity of a run of that stream, set by `accrete up`: a run that was killed continues as the same run.
     public var run = ""
+    /// Live mode: seconds after which a waiting moment is remembered, to be replayed, without a step of its own, so that the newest are
+    /// learned where learning is slower than the stream.
+    public var maximumLatency = 2.0
+    /// Live mode: how much the process gives way to others that want the processor, 0…19, so that learning does not slow predictions.
+    public var niceness = 10
     /// Trigger rules: a list of `name`, `signal`, `detector`, `action`, …
     public var triggers: [TriggerRule] = []
     /// When an update is accepted for serving.
@@ -33,7 +40,10 @@ public struct LearnSettings: Codable, Sendable, Equatable {
         ranges.require("publishEvery", publishEvery, in: 1...1_000_000)
         ranges.require("publishInterval", publishInterval, in: 0.01...86_400)
         ranges.require("checkpointInterval", checkpointInterval, in: 0.1...86_400)
+        ranges.require("corrections", corrections, in: 0...4_096)
         ranges.require("labelPatience", labelPatience, in: 0...100_000)
+        ranges.require("maximumLatency", maximumLatency, in: 0.001...86_400)
+        ranges.require("niceness", niceness, in: 0...19)
         ranges.require("checkpointEvery", checkpointEvery, in: 1...1_000_000_000)
         var found = ranges.found
         do {

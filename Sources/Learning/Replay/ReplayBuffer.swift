@@ -88,6 +88,15 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
         return policy.draw(min(wanted, count), from: slots, using: &random).map { Drawn(serial: slots[$0].serial, item: items[$0]) }
     }
 
+    /// Draws different items that satisfy a condition, all of them equally likely: `wanted`, or all if there are fewer.
+    mutating func draw(_ wanted: Int, where isWanted: (Item) -> Bool) -> [Drawn] {
+        var places = items.indices.filter { isWanted(items[$0]) }
+        return (0..<max(0, min(wanted, places.count))).map { _ in
+            let place = places.remove(at: random.uniform(below: places.count))
+            return Drawn(serial: slots[place].serial, item: items[place])
+        }
+    }
+
     /// Sets the loss of an item; it has no effect if the item is not stored any more or the loss is not finite.
     public mutating func setPriority(_ priority: Double, of serial: Int) {
         guard priority.isFinite, let index = slots.firstIndex(where: { $0.serial == serial }) else { return }

@@ -1,5 +1,6 @@
 import Foundation
 import Layers
+import Memory
 import Model
 import Statistics
 import Tensors
@@ -80,8 +81,8 @@ public final class LanguageTeacher {
     public func learn(_ correction: Correction) throws -> CorrectionLearner.Outcome? {
         let answer = tokenizer.encodeText(Array(correction.answer.utf8))
         guard !answer.isEmpty, let end = answerEnd else { throw ChatProblem.emptyMessage }
-        let prompt = try prompt(correction.question, recalling: [])
-        let variants = try self.variants(of: correction.question).map { try self.prompt($0, recalling: []) }
+        let prompt = try prompt(correction.question)
+        let variants = try self.variants(of: correction.question).map { try self.prompt($0) }
         memory.add(correction)
         adopted = nil
         return learner.learn(.init(prompt: prompt, variants: variants, answer: answer + [end], source: correction.source))
@@ -101,34 +102,23 @@ public final class LanguageTeacher {
     /// - Returns: the text; nil if a logit was not finite.
     /// - Throws: `ChatProblem`.
     public func answer(_ question: String, by means: Means = [.memory, .weights]) throws -> String? {
-        let recalled = means.contains(.memory) ? memory.recall(question, limit: Self.recalled) : []
+        let recalled = means.contains(.memory) ? memory.recollection(of: question, limit: Self.recalled, end: answerEnd) : nil
         // A question that is like none of those corrected is answered as if nothing had been learned.
-        adopt(means.contains(.memory) && recalled.isEmpty ? [] : means)
-        let tokens = try prompt(question, recalling: recalled.map(\.correction))
-        let copied = recalled.last.map { tokenizer.encodeText(Array($0.correction.answer.utf8)) + (answerEnd.map { [$0] } ?? []) } ?? []
+        adopt(means.contains(.memory) && recalled == nil ? [] : means)
+        let tokens = try prompt(recalled?.question ?? question)
         decoder.forget(0)
         decoder.read(tokens.dropLast(), stream: 0)
         var written: [Int] = [], last = tokens[tokens.count - 1]
         while written.count < Self.answerLimit {
             decoder.advance([last])
             let logits = decoder.logits(of: 0)
-            let copy = written.count < copied.count && copied.starts(with: written) ? copied[written.count] : nil
-            guard let next = Self.mostLikely(logits, copy, weight: recalled.last?.similarity ?? 0) else { return nil }
+            recalled?.mix(logits, after: written)
+            guard let peak = logits.max(), peak.isFinite, let next = logits.firstIndex(of: peak) else { return nil }
             if ends.contains(next) { break }
             written.append(next)
             last = next
         }
         return String(decoding: (try? tokenizer.decode(written)) ?? [], as: UTF8.self)
-    }
-
-    /// The most likely token of the mixture (1 − weight) · softmax(logits) + weight · [token = copy]; nil if a logit is not finite.
-    private static func mostLikely(_ logits: UnsafeMutableBufferPointer<Float>, _ copy: Int?, weight: Double) -> Int? {
-        guard let peak = logits.max(), peak.isFinite, let best = logits.firstIndex(of: peak) else { return nil }
-        let sum = logits.reduce(0.0) { $0 + exp(Double($1 - peak)) }
-        guard sum.isFinite else { return nil }
-        guard let copy, copy != best else { return best }
-        let own = (1 - weight) * exp(Double(logits[copy] - peak)) / sum + weight
-        return own > (1 - weight) / sum ? copy : best
     }
 
     /// The likelihood of a text, read in windows. Adapters are used, as for a question, where a correction is similar to the window's
@@ -160,9 +150,9 @@ public final class LanguageTeacher {
     private var ends: Set<Int> { bounds.ends.union(answerEnd.map { [$0] } ?? []) }
     private var answerEnd: Int? { format.markers.last.flatMap(tokenizer.specialToken) }
 
-    private func prompt(_ question: String, recalling recalled: [Correction]) throws -> [Int] {
+    private func prompt(_ question: String) throws -> [Int] {
         var conversation = try Conversation(format, tokenizer, bounds: bounds)
-        try conversation.ask(Array((recalled.map(\.answer) + [question]).joined(separator: " ").utf8))
+        try conversation.ask(Array(question.utf8))
         _ = try conversation.fit(in: min(Self.contextLimit, learner.model.trunk.positions), leaving: Self.answerLimit)
         return conversation.prompt
     }

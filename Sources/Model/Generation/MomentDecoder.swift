@@ -32,6 +32,11 @@ public final class MomentDecoder {
     /// Whether log-probabilities are recorded. They are those of the whole distribution, so the sampling must not truncate it.
     public let measures: Bool
 
+    /// Changes the logits, (V), of the token that follows those written.
+    public typealias Mixing = (_ logits: UnsafeMutableBufferPointer<Float>, _ written: ArraySlice<Int>) -> Void
+
+    /// The layout of the model's parameters.
+    public var layout: ParameterLayout { parameters.layout }
     /// The answer so far, including the end token.
     public var written: [Int] { tokens[promptLength...] + (end == .endOfText ? [configuration.turns.end] : []) }
 
@@ -42,6 +47,8 @@ public final class MomentDecoder {
     private let prefix: Tensor<Float>?
     private let decoder: TextDecoder
     private var promptLength = 0
+    /// Changes the logits before a token is drawn.
+    private var mixing: Mixing?
     private var random = RandomSource(seed: 0)
 
     /// - Parameters:
@@ -70,9 +77,12 @@ public final class MomentDecoder {
     ///   - parameters: the model's parameters, which are copied.
     ///   - seed: of the random numbers.
     ///   - changing: changes the copy of the parameters.
+    ///   - mixing: changes the logits before each token is drawn; nil for nothing.
     public func begin(
-        _ moment: MomentInput, with parameters: ParameterStore<Float>, seed: UInt64, changing: (ParameterStore<Float>) -> Void = { _ in }
+        _ moment: MomentInput, with parameters: ParameterStore<Float>, seed: UInt64,
+        changing: (ParameterStore<Float>) -> Void = { _ in }, mixing: Mixing? = nil
     ) {
+        self.mixing = mixing
         self.parameters.assign(from: parameters)
         changing(self.parameters)
         inputs.set(moment, row: 0, hiding: [], shifts: [])
@@ -100,6 +110,7 @@ public final class MomentDecoder {
     public func next() -> Int? {
         guard isGenerating, let last = tokens.last else { return nil }
         decoder.advance([last])
+        mixing?(decoder.logits(of: 0), tokens[promptLength...])
         guard let token = sampling.token(from: decoder.logits(of: 0), after: tokens, using: &random) else {
             hasFailed = true
             isGenerating = false

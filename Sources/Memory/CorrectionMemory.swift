@@ -2,7 +2,7 @@ import Foundation
 import Tokenization
 
 /// An answer to a question that somebody has given.
-public struct Correction: Codable, Sendable, Equatable {
+public struct Correction: Codable, Sendable, Hashable {
     /// What was asked.
     public var question: String
     /// The right answer.
@@ -17,6 +17,11 @@ public struct Correction: Codable, Sendable, Equatable {
     }
 }
 
+extension Correction {
+    /// The size of its texts.
+    var bytes: Int { question.utf8.count + answer.utf8.count + source.utf8.count }
+}
+
 /// A bounded store of corrections, which finds those whose question is about the same as a new one.
 ///
 /// Two questions are compared by the words that they have in common. A word weighs the more, the rarer it is in the tokenizer's training
@@ -24,13 +29,17 @@ public struct Correction: Codable, Sendable, Equatable {
 public struct CorrectionMemory: Sendable {
     /// The maximal number of corrections; the oldest are discarded.
     public let capacity: Int
+    /// The maximal size of all questions and answers, in bytes; the oldest are discarded.
+    public let byteCapacity: Int
     /// The least similarity, 0…1, at which a correction is found.
     public let threshold: Double
     /// From the oldest to the newest.
     public private(set) var corrections: [Correction] = []
+    /// The size of all questions and answers.
+    private var bytes = 0
     /// The words of each correction's question and answer.
     private var words: [Entry] = []
-    private let tokenizer: any Tokenizer
+    let tokenizer: any Tokenizer
 
     /// A correction that was found.
     public struct Recalled: Sendable, Equatable {
@@ -49,10 +58,12 @@ public struct CorrectionMemory: Sendable {
 
     /// - Parameters:
     ///   - capacity: the maximal number of corrections.
+    ///   - byteCapacity: the maximal size of all questions and answers, in bytes.
     ///   - threshold: the least similarity at which a correction is found.
     ///   - tokenizer: the model's.
-    public init(capacity: Int = 4_096, threshold: Double = 0.46, tokenizer: any Tokenizer) {
+    public init(capacity: Int = 4_096, byteCapacity: Int = 1 << 24, threshold: Double = 0.46, tokenizer: any Tokenizer) {
         self.capacity = capacity
+        self.byteCapacity = byteCapacity
         self.threshold = threshold
         self.tokenizer = tokenizer
     }
@@ -60,10 +71,26 @@ public struct CorrectionMemory: Sendable {
     /// Adds a correction; an earlier one of the same question is replaced.
     public mutating func add(_ correction: Correction) {
         if let place = corrections.firstIndex(where: { $0.question == correction.question }) { remove(at: place) }
-        let question = weights(of: correction.question)
+        append(correction, entry(of: correction))
+    }
+
+    /// Replaces all corrections by others, of which it may have some already.
+    public mutating func assign(_ others: some Sequence<Correction>) {
+        let known = Dictionary(zip(corrections, words)) { $1 }
+        (corrections, words, bytes) = ([], [], 0)
+        for other in others { append(other, known[other] ?? entry(of: other)) }
+    }
+
+    private mutating func append(_ correction: Correction, _ entry: Entry) {
         corrections.append(correction)
-        words.append(Entry(question: question, whole: Set(question.keys).union(weights(of: correction.answer).keys)))
-        if corrections.count > capacity { remove(at: 0) }
+        words.append(entry)
+        bytes += correction.bytes
+        while !corrections.isEmpty, corrections.count > capacity || bytes > byteCapacity { remove(at: 0) }
+    }
+
+    private func entry(of correction: Correction) -> Entry {
+        let question = weights(of: correction.question)
+        return Entry(question: question, whole: Set(question.keys).union(weights(of: correction.answer).keys))
     }
 
     /// Removes the corrections of a source.
@@ -76,6 +103,7 @@ public struct CorrectionMemory: Sendable {
     }
 
     private mutating func remove(at place: Int) {
+        bytes -= corrections[place].bytes
         corrections.remove(at: place)
         words.remove(at: place)
     }

@@ -1,0 +1,248 @@
+import FilesTesting
+import Foundation
+import Learning
+import Messaging
+import Model
+import Pipeline
+import PipelineTesting
+import Schema
+import Tensors
+import Testing
+@testable import Configuration
+@testable import Evaluate
+@testable import Fuse
+@testable import Learn
+@testable import Serving
+
+import struct Statistics.RandomSource
+
+/// A correction is published before it is learned, recalled by answers to similar questions, saved, and forgotten with its source.
+struct CorrectionMemoryTests {
+    private let folder = Folder()
+
+    private func settings(_ mode: Mode = .live, in directory: String = "") -> GraphSettings {
+        var settings = GraphSettings()
+        (settings.model.width, settings.model.heads, settings.model.layers, settings.model.classes) = (8, 2, 1, 4)
+        settings.model.senses = [.init(name: "vector", rows: 1, columns: 2, hidden: 8)]
+        (settings.model.text.length, settings.model.text.buckets) = (96, 16)
+        (settings.learner.replayed, settings.learner.languageRows, settings.learner.correctionSteps) = (1, 2, 3)
+        settings.mode = mode
+        (settings.learn.directory, settings.learn.labelPatience) = (directory, 2)
+        settings.answer.after = ["utterance"]
+        settings.answer.maximumTokens = 24
+        return settings
+    }
+
+    private static let question = "who keeps the key", answer = "ann keeps it"
+
+    private func moment(_ ordinal: UInt64, _ text: String = question, arrived: Int64 = 0) -> Moment {
+        .with {
+            ($0.ordinal, $0.session, $0.id, $0.kind, $0.arrived) = (ordinal, "a", "a/\(ordinal)", .utteranceEnd, arrived)
+            $0.senses = [
+                .with {
+                    $0.modality = "text"; $0.present = true; $0.rows = UInt32(text.utf8.count); $0.columns = 1; $0.validity = 1
+                }
+            ]
+        }
+    }
+
+    private func message(_ event: MomentEvent, _ text: String = "") throws -> WireMessage {
+        var event = event
+        event.stamp = Stamp(from: "fuse", sequence: 1)
+        return try WireMessage(event, on: try Topics.moment("a"), payload: text.isEmpty ? [] : [Payload(text.utf8.map(Float.init))])
+    }
+
+    private func asked(_ ordinal: UInt64, _ text: String = question, arrived: Int64 = 0) throws -> WireMessage {
+        try message(.with { $0.moment = moment(ordinal, text, arrived: arrived) }, text)
+    }
+
+    private func correction(of ordinal: UInt64, _ text: String = answer) throws -> WireMessage {
+        try message(.with { $0.feedback = .with { ($0.session, $0.moment, $0.text) = ("a", "a/\(ordinal)", text) } })
+    }
+
+    private func learner(_ settings: GraphSettings) throws -> Harness<LearnProcessor> {
+        Harness(try LearnProcessor(settings, clock: VirtualClock()))
+    }
+
+    private func memories(_ outputs: [Outgoing]) -> [MemoryUpdate] { outputs.compactMap { $0.message as? MemoryUpdate } }
+
+    @Test func aCorrectionIsPublishedBeforeItsStepsAreTaken() throws {
+        var learn = try learner(settings())
+        learn.send(try .init(asked(1)))
+        let steps = learn.processor.guided.learner.steps
+        learn.send(try .init(correction(of: 1)))
+        let published = memories(learn.advance(by: .milliseconds(10)))
+        #expect(published.map { $0.corrections.map(\.question) } == [[Self.question]])
+        #expect(published.first?.corrections.first?.answer == Self.answer && published.first?.corrections.first?.source == "a")
+        // Its own step, and one of the further steps with each tick.
+        #expect(learn.processor.guided.learner.steps == steps + 2)
+        for _ in 0..<5 { #expect(memories(learn.advance(by: .milliseconds(10))).isEmpty) }
+        #expect(learn.processor.guided.learner.steps == steps + 4)
+        #expect(learn.refusals.isEmpty)
+    }
+
+    /// A person corrects an answer long after its moment was learned.
+    @Test func anAnswerIsCorrectedAfterTheWindowOfLabelsHasPassed() throws {
+        var learn = try learner(settings())
+        for ordinal in 1...20 as ClosedRange<UInt64> { learn.send(try .init(asked(ordinal, "word \(ordinal)"))) }
+        learn.send(try .init(correction(of: 2)))
+        #expect(learn.refusals.isEmpty)
+        #expect(memories(learn.advance(by: .milliseconds(10))).first?.corrections.map(\.question) == ["word 2"])
+        learn.send(try .init(correction(of: 77)))
+        #expect(learn.refusals.map(\.reason) == [.orphanLabel])
+    }
+
+    @Test func correctionsAreSavedAndForgottenWithTheirSource() throws {
+        let path = folder.path("checkpoint"), settings = settings(in: path)
+        var learn = try learner(settings)
+        learn.send(try .init(asked(1)))
+        learn.send(try .init(correction(of: 1)))
+        learn.advance(by: .milliseconds(10))
+        learn.finish()
+        var again = try learner(settings)
+        #expect(memories(again.advance(by: .milliseconds(10))).first?.corrections.map(\.answer) == [Self.answer])
+        let order = Order.with {
+            $0.stamp = Stamp(from: "operator", sequence: 1)
+            $0.forgetSource = "a"
+        }
+        again.send(try .init(WireMessage(order, on: Topics.order("learn"))))
+        #expect(memories(again.advance(by: .milliseconds(10))).map(\.corrections.count) == [0])
+        again.finish()
+        var after = try learner(settings)
+        #expect(memories(after.advance(by: .milliseconds(10))).isEmpty)
+
+        // A damaged file costs the corrections alone, and is counted.
+        learn = try learner(settings)
+        learn.send(try .init(asked(40)))
+        learn.send(try .init(correction(of: 40)))
+        learn.finish()
+        let files = try #require(FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String })
+        #expect(files.contains { $0.hasSuffix("corrections.json") })
+    }
+
+    /// In lockstep the memory comes before the version with which it is recalled, so equal streams give equal answers.
+    @Test func inLockstepTheMemoryComesWithAVersion() throws {
+        var learn = try learner(settings(.lockstep))
+        learn.send(try .init(asked(1)))
+        learn.send(try .init(correction(of: 1)))
+        #expect(learn.processor.guided.learner.steps >= 2)  // all steps at once
+        let outputs = learn.send(try .init(message(.with { $0.end = .init() })))
+        let kinds = outputs.map(\.topic).filter { $0 == "memory.update/" || $0 == "model.update/" }
+        #expect(kinds == ["memory.update/", "model.update/"])
+        #expect(memories(outputs).first?.version == outputs.compactMap { $0.message as? ModelUpdate }.first?.version)
+    }
+
+    // MARK: Answers
+
+    private func parameters() throws -> ParameterStore<Float> {
+        var random = RandomSource(seed: 1)
+        return try MultimodalModel(settings().model).initialStore(using: &random)
+    }
+
+    private var memory: MemoryUpdate {
+        .with { $0.corrections = [.with { ($0.question, $0.answer, $0.source) = (Self.question, Self.answer, "a") }] }
+    }
+
+    private func text(_ outputs: [Outgoing]) -> String {
+        String(decoding: outputs.compactMap { ($0.message as? Answer)?.text }.reduce(into: [UInt8]()) { $0 += $1 }, as: UTF8.self)
+    }
+
+    @Test func anAnswerToASimilarQuestionIsTheCorrection() throws {
+        var answers = try #require(try Answers(settings(), clock: MonotonicClock()))
+        let model = Answers.AnsweringModel(parameters: try parameters(), version: 1)
+        func answer(_ question: String) -> String {
+            answers.add(moment(1, question), MomentInput(text: question.utf8.map(Int.init)))
+            return text(answers.completeAll(model))
+        }
+        #expect(answer(Self.question) != Self.answer)
+        let other = answer("zzz yyy")
+        answers.adopt(memory)
+        #expect(answer(Self.question) == Self.answer)
+        #expect(answer("tell me who keeps the key") == Self.answer)
+        #expect(answer("zzz yyy") == other)
+        answers.adopt(MemoryUpdate())
+        #expect(answer(Self.question) != Self.answer)
+    }
+
+    /// The same tokens as between two inputs, and in order.
+    @Test func answersOnTheirOwnQueueAreTheSame() async throws {
+        let store = try parameters(), published = PublishedParameters(store)
+        let update = ModelUpdate.with {
+            $0.stamp = Stamp(from: "learn", sequence: 1)
+            ($0.version, $0.sha256) = (1, published.digest)
+        }
+        var models = AdoptedModels(layout: store.layout, capacity: 2)
+        try models.insert(update, payload: WireMessage(update, on: Topics.modelUpdate.only, payload: [published.payload]))
+        let queue = try #require(try AnswerQueue(settings(), clock: MonotonicClock()))
+        queue.add(moment(1), MomentInput(text: Self.question.utf8.map(Int.init)), without: [])
+        queue.add(moment(2, "zzz"), MomentInput(text: "zzz".utf8.map(Int.init)), without: [])
+        queue.adopt(memory)
+        queue.adopt(try #require(models.versions.last))
+        var outputs: [Outgoing] = []
+        while queue.telemetry.gauges["answers"] != 2 {
+            try await Task.sleep(for: .milliseconds(1))
+            outputs += queue.fetch()
+        }
+        outputs += queue.fetch()
+        var plain = try #require(try Answers(settings(), clock: MonotonicClock()))
+        plain.adopt(memory)
+        plain.add(moment(1), MomentInput(text: Self.question.utf8.map(Int.init)))
+        plain.add(moment(2, "zzz"), MomentInput(text: "zzz".utf8.map(Int.init)))
+        #expect(text(outputs) == text(plain.completeAll(.init(parameters: store, version: 1))))
+        #expect(outputs.compactMap { ($0.message as? Answer)?.ordinal }.last == 2 && queue.telemetry.drops.total == 0)
+    }
+
+    @Test func aMemoryThatCannotBeIsRefused() throws {
+        var fuse = Harness(try FuseProcessor(settings(), clock: MonotonicClock()))
+        var update = memory
+        update.stamp = Stamp(from: "learn", sequence: 1)
+        update.version = .max
+        fuse.send(try .init(WireMessage(update, on: Topics.memoryUpdate.only)))
+        #expect(fuse.refusals.map(\.reason) == [.wrongModel])
+    }
+
+    // MARK: Streams faster than learning
+
+    @Test func aMomentThatWaitedTooLongIsRememberedWithoutAStep() throws {
+        var settings = settings()
+        settings.learn.maximumLatency = 1
+        var learn = Harness(try LearnProcessor(settings, clock: VirtualClock()), at: Instant(nanoseconds: 10_000_000_000))
+        learn.send(try .init(asked(1, arrived: 8_000_000_000)))
+        let learner = learn.processor.guided.learner
+        #expect(learner.steps == 0 && learner.memorySlots.count == 1)
+        #expect(learn.processor.telemetry.gauges["postponed"] == 1 && learn.processor.telemetry.gauges["learned"] == nil)
+        learn.send(try .init(asked(2, arrived: 9_500_000_000)))
+        #expect(learner.steps == 1 && learner.memorySlots.count == 2)
+        // A correction is learned whenever it comes.
+        learn.send(try .init(correction(of: 1)))
+        #expect(learner.steps == 2)
+        // What a strategy replays with its logits cannot be remembered without a step.
+        settings.learner.strategy = "der++"
+        learn = Harness(try LearnProcessor(settings, clock: VirtualClock()), at: Instant(nanoseconds: 10_000_000_000))
+        learn.send(try .init(asked(1, arrived: 8_000_000_000)))
+        #expect(learn.processor.telemetry.drops[.shed] == 1 && learn.processor.guided.learner.memorySlots.isEmpty)
+        // In lockstep nothing is late.
+        settings.mode = .lockstep
+        learn = Harness(try LearnProcessor(settings, clock: VirtualClock()), at: Instant(nanoseconds: 10_000_000_000))
+        learn.send(try .init(asked(1, arrived: 8_000_000_000)))
+        #expect(learn.processor.guided.learner.steps == 1)
+    }
+
+    @Test func aMomentThatWaitedTooLongIsNotScored() throws {
+        var settings = settings()
+        settings.evaluate.maximumLatency = 1
+        let published = PublishedParameters(try parameters())
+        let update = ModelUpdate.with {
+            $0.stamp = Stamp(from: "learn", sequence: 1)
+            $0.sha256 = published.digest
+        }
+        var evaluate = Harness(try EvaluateProcessor(settings), at: Instant(nanoseconds: 10_000_000_000))
+        evaluate.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: [published.payload])))
+        evaluate.send(try .init(asked(1, arrived: 8_000_000_000)))
+        #expect(evaluate.processor.telemetry.drops[.shed] == 1)
+        evaluate.send(try .init(asked(2, arrived: 9_500_000_000)))
+        #expect(evaluate.processor.telemetry.drops[.shed] == 1)
+        let summary = try #require(evaluate.advance(by: .seconds(2)).compactMap { $0.message as? EvaluationSummary }.last)
+        #expect(summary.moments == 1)
+    }
+}
