@@ -88,7 +88,8 @@ let floor5: [Target] = [
 let floor6: [Target] = [
     module("Ingest", ["Messaging", "Pipeline", "Schema", "Statistics", "Timing", "Wiring"]),
     module("Extract", ["Messaging", "Pipeline", "Schema", "Signals", "Statistics", "Timing", "Wiring"]),
-    module("Fuse", ["Configuration", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics", "Timing"]),
+    module(
+        "Fuse", ["Configuration", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics", "Tensors", "Timing"]),
     module(
         "Learn",
         [

@@ -42,7 +42,7 @@ public struct EvaluateProcessor: Processor {
 
     /// An event that waits to be processed, in order.
     private enum Waiting: Sendable {
-        case event(MomentMessage)
+        case event(MomentMessage, since: Instant)
         /// A moment that was refused: it is not scored, but reported as done for a replay that waits for it.
         case refused(UInt64)
     }
@@ -109,7 +109,7 @@ public struct EvaluateProcessor: Processor {
         switch input {
         case .event(let event, let message):
             do throws(Refusal) {
-                waiting.append(.event(try fitting(event, message)))
+                waiting.append(.event(try fitting(event, message), since: now))
             } catch {
                 if case .moment(let moment) = event.event { waiting.append(.refused(moment.ordinal)) }
                 throw error
@@ -120,8 +120,18 @@ public struct EvaluateProcessor: Processor {
             try models.insert(update, payload: message)
             hasLastUpdate = hasLastUpdate || update.last
         }
-        return advance(at: now)
+        if settings.mode == .lockstep { return advance(at: now) }
+        if waiting.count > settings.messaging.waitingMessages {
+            waiting.removeFirst()
+            ownTelemetry.drops.count(.noModel)
+        }
+        return []
     }
+
+    public var hasWork: Bool { settings.mode == .live && !waiting.isEmpty && !(models.versions.isEmpty && serving == nil) }
+
+    /// Live mode: scores the oldest moment that has not waited for too long.
+    public mutating func work(at now: Instant) -> [Outgoing] { advance(at: now, scoring: 1) }
 
     private func fitting(_ event: MomentEvent, _ message: WireMessage) throws(Refusal) -> MomentMessage {
         let decoded = try MomentMessage(message, event)
@@ -132,7 +142,7 @@ public struct EvaluateProcessor: Processor {
     }
 
     public mutating func tick(at now: Instant) -> [Outgoing] {
-        var outputs = advance(at: now)
+        var outputs = settings.mode == .lockstep || isOver ? advance(at: now) : []
         if settings.mode == .live, scored > 0, !hasPublishedEnd,
             lastPublished.map({ now - $0 >= .seconds(1) }) ?? true
         {
@@ -142,11 +152,14 @@ public struct EvaluateProcessor: Processor {
     }
 
     /// Processes waiting events in order, as far as the models that they need have arrived.
-    private mutating func advance(at now: Instant) -> [Outgoing] {
+    /// - Parameter most: the number of moments to score.
+    private mutating func advance(at now: Instant, scoring most: UInt64 = .max) -> [Outgoing] {
         var outputs: [Outgoing] = []
         var done = 0
+        let before = scored
         for one in waiting {
-            if case .event(.moment(let moment, _)) = one, settings.mode == .lockstep || models.versions.isEmpty && serving == nil,
+            if scored - before >= most { break }
+            if case .event(.moment(let moment, _), _) = one, settings.mode == .lockstep || models.versions.isEmpty && serving == nil,
                 !models.isCurrent(for: moment.ordinal, step: settings.learn.publishEvery)
             {
                 break
@@ -156,26 +169,22 @@ public struct EvaluateProcessor: Processor {
             case .refused(let ordinal):
                 watermark = ordinal
                 outputs.append(progress())
-            case .event(.moment(let moment, let input)):
+            case .event(.moment(let moment, let input), let since):
                 adopt(for: moment.ordinal)
                 if serving != nil, domains.open(moment.domain, at: moment.ordinal, serving: server.parameters) {
                     outputs.append(domains.message)
                 }
-                score(moment, input, at: now)
+                score(moment, input, since: since, at: now)
                 watermark = moment.ordinal
                 first = first ?? moment.ordinal
                 outputs.append(progress())
                 if scored % UInt64(max(1, settings.evaluate.publishEvery)) == 0 { outputs.append(summary(at: now)) }
-            case .event(.feedback(let feedback)): if join(feedback) { outputs.append(domains.message) }
-            case .event(.decision): break
-            case .event(.end): isOver = true
+            case .event(.feedback(let feedback), _): if join(feedback) { outputs.append(domains.message) }
+            case .event(.decision, _): break
+            case .event(.end, _): isOver = true
             }
         }
         waiting.removeFirst(done)
-        if settings.mode == .live, waiting.count > settings.messaging.waitingMessages {
-            ownTelemetry.drops.count(.noModel, UInt64(waiting.count - settings.messaging.waitingMessages))
-            waiting.removeFirst(waiting.count - settings.messaging.waitingMessages)
-        }
         if isOver, hasLastUpdate, !hasPublishedEnd {
             hasPublishedEnd = true
             if let last = models.versions.last {
@@ -188,8 +197,8 @@ public struct EvaluateProcessor: Processor {
         return outputs
     }
 
-    private mutating func score(_ moment: Moment, _ input: MomentInput, at now: Instant) {
-        if settings.mode == .live, now - Instant(nanoseconds: moment.arrived) > .seconds(clamping: settings.evaluate.maximumLatency) {
+    private mutating func score(_ moment: Moment, _ input: MomentInput, since: Instant, at now: Instant) {
+        if settings.mode == .live, now - since > .seconds(clamping: settings.evaluate.maximumLatency) {
             ownTelemetry.drops.count(.shed)
             if moment.kind == .labelRequest { wait(Unlabelled(moment: moment, input: input, probabilities: [])) }
             return

@@ -78,6 +78,8 @@ public struct FuseProcessor: Processor {
     private let assembly: MomentAssembly
     private var models: AdoptedModels
     private var predictor: Predictor
+    /// Checks updates apart; nil where they are checked as they come.
+    private let updateQueue: UpdateQueue?
     private var ordinal: UInt64 = 0
     /// Live mode: the ordinals used so far, from which fuse continues after a restart. In lockstep moments are numbered as in the stream.
     private var ordinals: ReservedNumbers
@@ -90,9 +92,10 @@ public struct FuseProcessor: Processor {
     /// - Parameters:
     ///   - settings: of the graph.
     ///   - clock: measures latencies.
-    ///   - answersApart: whether answers are generated on a queue of their own, in live mode; without it, between two inputs.
+    ///   - apart: whether answers are generated and updates are checked on queues of their own, in live mode; without it, between two
+    ///     inputs.
     /// - Throws: `SettingsError` where the model's settings are invalid.
-    public init(_ settings: GraphSettings, clock: any TimeSource, answersApart: Bool = false) throws {
+    public init(_ settings: GraphSettings, clock: any TimeSource, apart: Bool = false) throws {
         self.settings = settings
         let columns = settings.model.senses.map { ($0.name, $0.columns) } + [(MultimodalConfiguration.textName, 1)]
         extents = Dictionary(uniqueKeysWithValues: columns)
@@ -103,13 +106,14 @@ public struct FuseProcessor: Processor {
             settings.alignment(inLockstep: isLockstep), modalities: settings.extracted, policies: settings.alignmentPolicies,
             waitsForAll: isLockstep)
         assembly = try MomentAssembly(settings)
-        predictor = try Predictor(settings, clock: clock, answersApart: answersApart && settings.mode == .live)
+        predictor = try Predictor(settings, clock: clock, answersApart: apart && settings.mode == .live)
         models = predictor.models()
+        updateQueue = apart && settings.mode == .live ? UpdateQueue(layout: predictor.layout) : nil
     }
 
     public var telemetry: Telemetry {
         var telemetry = predictor.telemetry
-        telemetry.drops.add(ownTelemetry.drops.counts)
+        telemetry.drops.add(ownTelemetry.drops)
         telemetry.modelVersion = predictor.serving?.version ?? 0
         telemetry.gauges = [
             "moments": Double(ordinal), "early": Double(aligner.early), "outOfOrder": Double(aligner.outOfOrder),
@@ -131,13 +135,33 @@ public struct FuseProcessor: Processor {
         case .explain(let request): return [try predictor.explain(request)]
         case .adapters(let update, let message): try predictor.adopt(update, payload: message)
         case .update(let update, let message):
-            try models.insert(update, payload: message)
-            // After a restart of this process the ordinals continue; where the stream itself starts again, they start at its base.
-            ordinal = max(ordinal, update.hasStreamBase ? update.streamBase : update.momentsSeen)
+            if let updateQueue {
+                try updateQueue.post(update, payload: message)
+            } else {
+                try models.insert(update, payload: message)
+                follow(update)
+            }
         case .memory(let update): try predictor.adopt(update)
         case .policy(let update, let message): try predictor.adopt(update, payload: message)
         }
         return advance(at: now)
+    }
+
+    /// After a restart of this process the ordinals continue; where the stream itself starts again, they start at its base.
+    private mutating func follow(_ update: ModelUpdate) {
+        ordinal = max(ordinal, update.hasStreamBase ? update.streamBase : update.momentsSeen)
+    }
+
+    /// Adopts the updates that have been checked apart.
+    private mutating func adoptChecked() {
+        for checked in updateQueue?.fetch() ?? [] {
+            do throws(Refusal) {
+                try models.insert(checked.update) { () throws(Refusal) in try checked.parameters.get() }
+                follow(checked.update)
+            } catch {
+                ownTelemetry.drops.count(error.reason, because: error.detail)
+            }
+        }
     }
 
     private mutating func take(_ feature: FeatureFrame, of modality: String, _ values: [Float], at now: Instant) throws(Refusal) {
@@ -174,6 +198,7 @@ public struct FuseProcessor: Processor {
     }
 
     private mutating func advance(at now: Instant) -> [Outgoing] {
+        adoptChecked()
         var outputs: [Outgoing] = []
         if settings.mode == .lockstep && models.versions.isEmpty { return [] }  // ordinals start from the learner's progress
         while let slice = aligner.close(at: now.nanoseconds, feedback: feedbackReceived) {

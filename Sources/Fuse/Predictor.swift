@@ -5,6 +5,7 @@ import Pipeline
 import Schema
 import Serving
 import Statistics
+import Tensors
 
 /// Predicts on each moment, in order, without unreliable modalities; decides where that is configured; explains earlier predictions.
 ///
@@ -82,6 +83,9 @@ struct Predictor {
         memories.append(update)
         if memories.count > settings.updateCapacity { memories.removeFirst() }
     }
+
+    /// The layout of the parameters.
+    var layout: ParameterLayout { server.layout }
 
     func models() -> AdoptedModels { AdoptedModels(layout: server.layout, capacity: settings.updateCapacity) }
 

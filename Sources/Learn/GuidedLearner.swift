@@ -81,14 +81,19 @@ final class GuidedLearner {
     /// The most corrections that wait for further steps; of more, the oldest wait no longer.
     private static let mostOpen = 64
 
+    /// Whether a correction waits for further steps.
+    var hasOpenCorrection: Bool { !open.isEmpty }
+
     /// Takes one further step from the oldest correction that waits for some.
-    func continueCorrection() {
-        guard let (input, source, steps) = open.first else { return }
+    /// - Returns: false if none does.
+    func continueCorrection() -> Bool {
+        guard let (input, source, steps) = open.first else { return false }
         if steps > 0, learner.correct(by: input) {
             open[0] = (input, source, steps - 1)
         } else {
             open.removeFirst()
         }
+        return true
     }
 
     /// Remembers a moment, to be replayed, without a step of its own.

@@ -14,8 +14,6 @@ struct LabelJoin: Sendable {
         var input: MomentInput
         /// False where it has been learned without a label already.
         var isDue = true
-        /// Whether it came too late for a step of its own: it is remembered only.
-        var isLate = false
     }
 
     enum Outcome {
@@ -50,8 +48,8 @@ struct LabelJoin: Sendable {
         return nil
     }
 
-    mutating func wait(_ moment: Moment, _ input: MomentInput, isDue: Bool, isLate: Bool = false) {
-        waiting.append(Waiting(moment: moment, input: input, isDue: isDue, isLate: isLate))
+    mutating func wait(_ moment: Moment, _ input: MomentInput, isDue: Bool) {
+        waiting.append(Waiting(moment: moment, input: input, isDue: isDue))
     }
 
     /// Removes the moments that have waited too long by `ordinal`, and returns those that requested a label, in order.
@@ -94,7 +92,7 @@ struct LabelJoin: Sendable {
 }
 
 extension LabelJoin: Codable {
-    private enum CodingKeys: CodingKey { case moments, inputs, due, late, givenUp, joins, patience }
+    private enum CodingKeys: CodingKey { case moments, inputs, due, givenUp, joins, patience }
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -105,10 +103,7 @@ extension LabelJoin: Codable {
             throw DecodingError.dataCorruptedError(
                 forKey: .inputs, in: container, debugDescription: "\(moments.count) moments, \(inputs.count) inputs")
         }
-        let late = try container.decodeIfPresent([Bool].self, forKey: .late) ?? []
-        waiting = moments.indices.map {
-            Waiting(moment: moments[$0], input: inputs[$0], isDue: due[$0], isLate: late.indices.contains($0) && late[$0])
-        }
+        waiting = moments.indices.map { Waiting(moment: moments[$0], input: inputs[$0], isDue: due[$0]) }
         givenUp = try container.decode([String].self, forKey: .givenUp)
         joins = try container.decode([Bool].self, forKey: .joins)
     }
@@ -118,7 +113,6 @@ extension LabelJoin: Codable {
         try container.encode(waiting.map { try $0.moment.serializedBytes() as [UInt8] }, forKey: .moments)
         try container.encode(waiting.map(\.input), forKey: .inputs)
         try container.encode(waiting.map(\.isDue), forKey: .due)
-        if waiting.contains(where: \.isLate) { try container.encode(waiting.map(\.isLate), forKey: .late) }
         try container.encode(givenUp, forKey: .givenUp)
         try container.encode(joins, forKey: .joins)
         try container.encode(patience, forKey: .patience)

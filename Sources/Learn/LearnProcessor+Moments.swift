@@ -36,17 +36,16 @@ extension LearnProcessor {
         for late in labels.overdue(at: moment.ordinal) {
             ownTelemetry.drops.count(.labelNeverCame)
             guided.note("join_rate", labels.joinRate)
-            learn(late)
+            learn(late, at: now)
         }
         let requestsLabel = moment.kind == .labelRequest
-        let isLate = isLive && now - Instant(nanoseconds: moment.arrived) > .seconds(clamping: settings.maximumLatency)
-        labels.wait(moment, input, isDue: requestsLabel, isLate: isLate)
+        labels.wait(moment, input, isDue: requestsLabel)
         noteAsked(.init(moment: moment, input: input, isDue: false))
-        if !requestsLabel { learn(.init(moment: moment, input: input, isLate: isLate)) }
+        if !requestsLabel { learn(.init(moment: moment, input: input), at: now) }
         return outputs
     }
 
-    mutating func take(_ feedback: Feedback) throws(Refusal) {
+    mutating func take(_ feedback: Feedback, at now: Instant) throws(Refusal) {
         guard feedback.hasLabel || !feedback.text.isEmpty else { return }
         let classes = guided.learner.model.configuration.classes
         guard !feedback.hasLabel || feedback.isWithin(classes) else {
@@ -65,7 +64,7 @@ extension LearnProcessor {
             }
             if let delay = feedback.delay(of: complete.moment) { ownTelemetry.latencies["label", default: QuantileSketch()].add(delay) }
             guided.note("join_rate", labels.joinRate)
-            learn(complete)
+            learn(complete, at: now)
         case .tooLate:
             throw Refusal(.labelTooLate, "the moment of \(feedback.session) at \(feedback.momentEnd) was learned without its label")
         case .orphan:
@@ -74,16 +73,43 @@ extension LearnProcessor {
         }
     }
 
-    mutating func learn(_ complete: LabelJoin.Waiting) {
+    /// Learns a complete moment: in lockstep at once, live when no input waits.
+    mutating func learn(_ complete: LabelJoin.Waiting, at now: Instant) {
+        guard isLive else { return step(from: complete) }
+        backlog.append((complete, now))
+        if backlog.count > Self.mostBacklog { postpone(backlog.removeFirst().moment) }
+    }
+
+    /// The most moments that wait for their steps.
+    private static let mostBacklog = 1_024
+
+    /// Learns from the newest moment that waits, or makes a further step from a correction; what has waited too long is remembered only.
+    mutating func workOff(at now: Instant) {
+        let patience = Duration.seconds(clamping: settings.maximumLatency)
+        func isLate(_ one: (moment: LabelJoin.Waiting, since: Instant)) -> Bool {
+            now - one.since > patience && one.moment.input.answer == nil
+        }
+        for one in backlog where isLate(one) { postpone(one.moment) }
+        backlog.removeAll(where: isLate)
+        if !guided.continueCorrection(), let newest = backlog.popLast() { step(from: newest.moment) }
+    }
+
+    /// Remembers a moment, to be replayed, without a step of its own.
+    mutating func postpone(_ complete: LabelJoin.Waiting) {
+        guard complete.input.isInstructive else { return }
+        do {
+            guard try guided.remember(complete.input, source: complete.moment.session) else { return ownTelemetry.drops.count(.shed) }
+            ownTelemetry.gauges["postponed", default: 0] += 1
+        } catch {
+            ownTelemetry.drops.count(.wrongShape)
+        }
+    }
+
+    private mutating func step(from complete: LabelJoin.Waiting) {
         let (watermark, serving) = (progress.watermark, guided.serving)
         sessions?.add(complete.moment, complete.input, watermark: watermark, shared: serving)
         progress.watermark = max(progress.watermark, complete.moment.ordinal)
         do {
-            if complete.isLate, complete.input.answer == nil {
-                guard complete.input.isInstructive else { return }
-                guard try guided.remember(complete.input, source: complete.moment.session) else { return ownTelemetry.drops.count(.shed) }
-                return ownTelemetry.gauges["postponed", default: 0] += 1
-            }
             // nothing to learn from
             let outcome = try guided.learn(complete.input, source: complete.moment.session, at: progress.time, correctsLater: isLive)
             guard let outcome else { return }

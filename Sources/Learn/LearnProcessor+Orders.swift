@@ -27,10 +27,12 @@ extension LearnProcessor {
         switch order.order {
         case .forgetSource(let source)?:
             forgetCorrections(of: source)
+            backlog.removeAll { $0.moment.moment.session == source }
             return []
         case .resetSession(let session)?:
             forgetCorrections(of: session)
             asked.removeAll { $0.moment.session == session }
+            backlog.removeAll { $0.moment.moment.session == session }
             sessions?.end(session)
             return sessions?.updatesAtOnce(with: progress.version) ?? []
         case .resetAll?:
@@ -38,6 +40,7 @@ extension LearnProcessor {
             asked = []
             sessions?.end(nil)
             labels = LabelJoin(patience: labels.patience)
+            backlog = []
             guard isLive else { return [] }
             let outputs = sessions?.updatesAtOnce(with: progress.version) ?? []
             return outputs + publish("reset", at: now)

@@ -33,6 +33,8 @@ public struct LearnProcessor: Processor {
     let store: CheckpointStore
     var progress: LearnProgress
     var labels: LabelJoin
+    /// Live mode: complete moments that wait for their steps, and since when.
+    var backlog: [(moment: LabelJoin.Waiting, since: Instant)] = []
     /// Reserved version numbers, each of which is used only once.
     var versions: ReservedNumbers
     /// Live mode: fuse has sent an ordinal that was seen before, and needs an update with the current ordinal.
@@ -121,7 +123,8 @@ public struct LearnProcessor: Processor {
             outputs.append(update("end of the stream"))
         case .event(.end, _):
             hasEnded = true
-            for one in labels.end() { learn(one) }
+            for one in labels.end() { learn(one, at: now) }
+            while hasWork { workOff(at: clock.now) }
             progress.isFinished = true
             outputs += publish("end of the stream", at: now)
         case .event(_, _) where known > 0: known -= 1
@@ -130,7 +133,7 @@ public struct LearnProcessor: Processor {
             outputs += try take(moment, input, at: now)
         case .event(.feedback(let feedback), _):
             defer { progress.events += 1 }
-            if feedback.decision.isEmpty || feedback.hasLabel || !feedback.text.isEmpty { try take(feedback) }
+            if feedback.decision.isEmpty || feedback.hasLabel || !feedback.text.isEmpty { try take(feedback, at: now) }
             if !feedback.decision.isEmpty { outputs += try decisions?.take(feedback, at: now) ?? [] }
         case .event(.decision(let record, let input), _):
             defer { progress.events += 1 }
@@ -141,14 +144,21 @@ public struct LearnProcessor: Processor {
             outputs += try decisions?.take(record, input, at: now) ?? []
         }
         let version = progress.version
-        return outputs + (sessions?.updatesAtOnce(with: version) ?? [])
+        return outputs + (isLive ? newMemory() : []) + (sessions?.updatesAtOnce(with: version) ?? [])
+    }
+
+    public var hasWork: Bool { !backlog.isEmpty || guided.hasOpenCorrection }
+
+    /// Live mode: learns, while no input waits.
+    public mutating func work(at now: Instant) -> [Outgoing] {
+        workOff(at: now)
+        let version = progress.version
+        return sessions?.updatesAtOnce(with: version) ?? []
     }
 
     public mutating func tick(at now: Instant) -> [Outgoing] {
         var outputs = begin(at: now) + (decisions?.tick(at: now) ?? [])
         guard isLive, !progress.isFinished, let lastPublished, let lastStored else { return outputs }
-        outputs += newMemory()
-        guided.continueCorrection()
         if isAhead, now - lastPublished >= .seconds(clamping: settings.publishInterval) {
             isAhead = false
             self.lastPublished = now
@@ -164,6 +174,8 @@ public struct LearnProcessor: Processor {
 
     /// Writes a checkpoint when the stage is stopped. A replay continues from its newest checkpoint, which lies between two moments.
     public mutating func finish(at now: Instant) -> [Outgoing] {
+        for one in backlog { postpone(one.moment) }
+        backlog = []
         if isLive, !progress.isFinished { save(at: now) }
         settle()
         decisions?.finish()

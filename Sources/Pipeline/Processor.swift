@@ -17,6 +17,13 @@ public protocol Processor: SendableMetatype {
     /// Called periodically, whether or not input arrives.
     mutating func tick(at now: Instant) -> [Output]
 
+    /// Whether there is work that waits until no input does.
+    var hasWork: Bool { get }
+
+    /// Does a bounded part of that work. The stage calls it while `hasWork`, and takes what has arrived between two calls: so input never
+    /// waits for long, and a processor that is slower than its input can choose the newest of it.
+    mutating func work(at now: Instant) -> [Output]
+
     /// The last call: the stage is about to end, because the processor has finished or because it was stopped.
     mutating func finish(at now: Instant) -> [Output]
 
@@ -29,6 +36,8 @@ public protocol Processor: SendableMetatype {
 
 extension Processor {
     public mutating func tick(at now: Instant) -> [Output] { [] }
+    public var hasWork: Bool { false }
+    public mutating func work(at now: Instant) -> [Output] { [] }
     public mutating func finish(at now: Instant) -> [Output] { [] }
     public var isFinished: Bool { false }
     public var telemetry: Telemetry { Telemetry() }

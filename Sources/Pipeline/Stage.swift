@@ -131,14 +131,41 @@ public actor Stage<P: Processor> {
     private func receive(from subscriber: Subscriber) async {
         let timer = startTimer()
         defer { timer.cancel() }
-        for await batch in subscriber {
-            for index in 0..<batch.count {
-                take(batch[index])
-                await sendAll()
-                if clock.now >= nextTick { beat() }
-                if control.isStopped || processor.isFinished { return }
-            }
+        for await first in subscriber {
+            var batch: MessageBatch? = first
+            var batches = 0
+            repeat {
+                if let batch {
+                    for index in 0..<batch.count {
+                        take(batch[index])
+                        guard await goesOn() else { return }
+                    }
+                    batches += 1
+                }
+                batch = processor.hasWork ? subscriber.takeIfReady() : nil
+                if processor.hasWork, batch == nil || batches % Self.batchesBetweenWork == 0 {
+                    doWork()
+                    guard await goesOn() else { return }
+                }
+            } while batch != nil || processor.hasWork
         }
+    }
+
+    /// After this many batches a part of the work that waits is done although more has arrived.
+    private static var batchesBetweenWork: Int { 64 }
+
+    /// Sends what waits and beats when it is time.
+    /// - Returns: whether the stage goes on.
+    private func goesOn() async -> Bool {
+        await sendAll()
+        if clock.now >= nextTick { beat() }
+        return !control.isStopped && !processor.isFinished
+    }
+
+    private func doWork() {
+        let now = clock.now
+        post(processor.work(at: now))
+        processing.add(clock.now - now)
     }
 
     private func conclude() async {

@@ -34,6 +34,12 @@ package struct AdoptedParameters<Update: ParameterUpdate> {
     /// - Parameter message: holds the parameters as payload.
     /// - Throws: `wrongShape`, `wrongDigest`, `nonFinite`, `sequenceRunsBack`, the update's `misfit`.
     package mutating func insert(_ update: Update, payload message: WireMessage) throws(Refusal) {
+        let layout = layout
+        try insert(update) { () throws(Refusal) in try CheckedParameters(update, message, layout) }
+    }
+
+    /// Keeps an update whose parameters have been checked, or are checked by `parameters` if nothing else speaks against it.
+    package mutating func insert(_ update: Update, _ parameters: () throws(Refusal) -> CheckedParameters) throws(Refusal) {
         let isRestart = update.stamp.epoch > epoch
         if let newest, !isRestart, update.number <= newest {
             if update.number == newest { return }
@@ -42,7 +48,7 @@ package struct AdoptedParameters<Update: ParameterUpdate> {
         guard update.counts.allSatisfy({ $0 <= ReservedNumbers.most }), update.number <= ReservedNumbers.most else {
             throw Refusal(Update.misfit, "\(update.title) with counts \(update.counts)")
         }
-        let parameters = try CheckedParameters(update, message, layout)
+        let parameters = try parameters()
         if let newest, !isRestart { missed = missed.clampedAdding(update.number.clampedSubtracting(newest).clampedSubtracting(1)) }
         epoch = update.stamp.epoch
         newest = update.number

@@ -18,7 +18,7 @@ import Wiring
     func launch() async throws {
         let settings = try arguments.settings(GraphSettings.self), environment = ProcessInfo.processInfo.environment
         try await arguments.run(
-            "fuse", { try FuseProcessor(settings, clock: MonotonicClock(), answersApart: true) },
+            "fuse", { try FuseProcessor(settings, clock: MonotonicClock(), apart: true) },
             subscribesTo: settings.fuseSubscriptions(environment),
             publishesAt: settings.publishingEndpoints(settings.endpoints.fuse, environment), settings: settings, awaits: ["moment.": 2])
     }

@@ -70,24 +70,22 @@ struct CorrectionMemoryTests {
         var learn = try learner(settings())
         learn.send(try .init(asked(1)))
         let steps = learn.processor.guided.learner.steps
-        learn.send(try .init(correction(of: 1)))
-        let published = memories(learn.advance(by: .milliseconds(10)))
+        let published = memories(learn.sendAlone(try .init(correction(of: 1))))
         #expect(published.map { $0.corrections.map(\.question) } == [[Self.question]])
         #expect(published.first?.corrections.first?.answer == Self.answer && published.first?.corrections.first?.source == "a")
-        // Its own step, and one of the further steps with each tick.
-        #expect(learn.processor.guided.learner.steps == steps + 2)
-        for _ in 0..<5 { #expect(memories(learn.advance(by: .milliseconds(10))).isEmpty) }
-        #expect(learn.processor.guided.learner.steps == steps + 4)
-        #expect(learn.refusals.isEmpty)
+        #expect(learn.processor.guided.learner.steps == steps)
+        #expect(memories(learn.work()).isEmpty)
+        #expect(learn.processor.guided.learner.steps == steps + 4)  // its own, and three further ones
+        #expect(memories(learn.advance(by: .milliseconds(10))).isEmpty && learn.refusals.isEmpty)
     }
 
     /// A person corrects an answer long after its moment was learned.
     @Test func anAnswerIsCorrectedAfterTheWindowOfLabelsHasPassed() throws {
         var learn = try learner(settings())
         for ordinal in 1...20 as ClosedRange<UInt64> { learn.send(try .init(asked(ordinal, "word \(ordinal)"))) }
-        learn.send(try .init(correction(of: 2)))
+        let outputs = learn.send(try .init(correction(of: 2)))
         #expect(learn.refusals.isEmpty)
-        #expect(memories(learn.advance(by: .milliseconds(10))).first?.corrections.map(\.question) == ["word 2"])
+        #expect(memories(outputs).first?.corrections.map(\.question) == ["word 2"])
         learn.send(try .init(correction(of: 77)))
         #expect(learn.refusals.map(\.reason) == [.orphanLabel])
     }
@@ -105,8 +103,7 @@ struct CorrectionMemoryTests {
             $0.stamp = Stamp(from: "operator", sequence: 1)
             $0.forgetSource = "a"
         }
-        again.send(try .init(WireMessage(order, on: Topics.order("learn"))))
-        #expect(memories(again.advance(by: .milliseconds(10))).map(\.corrections.count) == [0])
+        #expect(memories(again.send(try .init(WireMessage(order, on: Topics.order("learn"))))).map(\.corrections.count) == [0])
         again.finish()
         var after = try learner(settings)
         #expect(memories(after.advance(by: .milliseconds(10))).isEmpty)
@@ -203,28 +200,38 @@ struct CorrectionMemoryTests {
 
     // MARK: Streams faster than learning
 
-    @Test func aMomentThatWaitedTooLongIsRememberedWithoutAStep() throws {
+    /// While messages wait nothing is learned; then the newest moment first, and what has waited too long is remembered only.
+    @Test func theNewestMomentIsLearnedFirstAndAnOldOneIsRememberedWithoutAStep() throws {
         var settings = settings()
         settings.learn.maximumLatency = 1
-        var learn = Harness(try LearnProcessor(settings, clock: VirtualClock()), at: Instant(nanoseconds: 10_000_000_000))
-        learn.send(try .init(asked(1, arrived: 8_000_000_000)))
+        var learn = try learner(settings)
+        learn.sendAlone(try .init(asked(1)))
+        learn.advanceAlone(by: .milliseconds(1500))
+        learn.sendAlone(try .init(asked(2)))
+        learn.sendAlone(try .init(asked(3)))
         let learner = learn.processor.guided.learner
-        #expect(learner.steps == 0 && learner.memorySlots.count == 1)
-        #expect(learn.processor.telemetry.gauges["postponed"] == 1 && learn.processor.telemetry.gauges["learned"] == nil)
-        learn.send(try .init(asked(2, arrived: 9_500_000_000)))
-        #expect(learner.steps == 1 && learner.memorySlots.count == 2)
-        // A correction is learned whenever it comes.
-        learn.send(try .init(correction(of: 1)))
-        #expect(learner.steps == 2)
+        #expect(learner.steps == 0 && learner.memorySlots.isEmpty)
+        learn.workOnce()
+        #expect(learner.steps == 1 && learner.memorySlots.count == 2 && learn.processor.progress.watermark == 3)
+        #expect(learn.processor.telemetry.gauges["postponed"] == 1 && learn.processor.telemetry.gauges["learned"] == 1)
+        learn.work()
+        #expect(learner.steps == 2 && learner.memorySlots.count == 3)
+        // A correction is learned however long it has waited.
+        learn.sendAlone(try .init(correction(of: 1)))
+        learn.advanceAlone(by: .seconds(5))
+        learn.work()
+        #expect(learner.steps == 6)
         // What a strategy replays with its logits cannot be remembered without a step.
         settings.learner.strategy = "der++"
-        learn = Harness(try LearnProcessor(settings, clock: VirtualClock()), at: Instant(nanoseconds: 10_000_000_000))
-        learn.send(try .init(asked(1, arrived: 8_000_000_000)))
+        learn = try self.learner(settings)
+        learn.sendAlone(try .init(asked(1)))
+        learn.advanceAlone(by: .seconds(2))
+        learn.work()
         #expect(learn.processor.telemetry.drops[.shed] == 1 && learn.processor.guided.learner.memorySlots.isEmpty)
-        // In lockstep nothing is late.
+        // In lockstep nothing waits.
         settings.mode = .lockstep
-        learn = Harness(try LearnProcessor(settings, clock: VirtualClock()), at: Instant(nanoseconds: 10_000_000_000))
-        learn.send(try .init(asked(1, arrived: 8_000_000_000)))
+        learn = try self.learner(settings)
+        learn.sendAlone(try .init(asked(1)))
         #expect(learn.processor.guided.learner.steps == 1)
     }
 
@@ -236,13 +243,31 @@ struct CorrectionMemoryTests {
             $0.stamp = Stamp(from: "learn", sequence: 1)
             $0.sha256 = published.digest
         }
-        var evaluate = Harness(try EvaluateProcessor(settings), at: Instant(nanoseconds: 10_000_000_000))
+        var evaluate = Harness(try EvaluateProcessor(settings))
+        evaluate.send(try .init(asked(1)))  // without a model it waits
+        evaluate.advanceAlone(by: .milliseconds(1500))
+        evaluate.sendAlone(try .init(asked(2)))
         evaluate.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: [published.payload])))
-        evaluate.send(try .init(asked(1, arrived: 8_000_000_000)))
-        #expect(evaluate.processor.telemetry.drops[.shed] == 1)
-        evaluate.send(try .init(asked(2, arrived: 9_500_000_000)))
         #expect(evaluate.processor.telemetry.drops[.shed] == 1)
         let summary = try #require(evaluate.advance(by: .seconds(2)).compactMap { $0.message as? EvaluationSummary }.last)
         #expect(summary.moments == 1)
+    }
+
+    /// Updates checked apart are adopted as those checked at once; a refused one is counted.
+    @Test func updatesAreCheckedApart() async throws {
+        let published = PublishedParameters(try parameters())
+        var fuse = Harness(try FuseProcessor(settings(), clock: MonotonicClock(), apart: true))
+        for (version, digest) in [(1, published.digest), (2, Data(repeating: 0, count: 32))] as [(UInt64, Data)] {
+            let update = ModelUpdate.with {
+                $0.stamp = Stamp(from: "learn", sequence: version)
+                ($0.version, $0.momentsSeen, $0.sha256) = (version, 5, digest)
+            }
+            fuse.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: [published.payload])))
+        }
+        while fuse.processor.telemetry.drops[.wrongDigest] == 0 {
+            try await Task.sleep(for: .milliseconds(1))
+            fuse.advance(by: .milliseconds(1))
+        }
+        #expect(fuse.refusals.isEmpty && fuse.processor.telemetry.gauges["moments"] == 5)
     }
 }

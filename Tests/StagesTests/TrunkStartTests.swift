@@ -181,7 +181,6 @@ struct SmolLM2Tests {
             $0.session = asked.session; $0.momentEnd = asked.end; $0.text = "The ship is called Merrow."
         }
         try adopt(learn.send(.event(.feedback(correction), Stamp())))
-        for _ in 0...settings.learner.correctionSteps { try adopt(learn.advance(by: .milliseconds(10))) }  // a step with each tick
         try adopt(learn.advance(by: .seconds(60)))
         #expect(learn.refusals.isEmpty)
         #expect(try answer().contains("Merrow"))

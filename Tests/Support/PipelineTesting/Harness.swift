@@ -14,9 +14,13 @@ public struct Harness<P: Processor> {
         now = start
     }
 
-    /// Processes an input; returns its outputs.
+    /// Processes an input, and does all work that waits until there is none; returns the outputs.
     @discardableResult
-    public mutating func send(_ input: P.Input) -> [P.Output] {
+    public mutating func send(_ input: P.Input) -> [P.Output] { sendAlone(input) + work() }
+
+    /// Processes an input while others wait; returns its outputs.
+    @discardableResult
+    public mutating func sendAlone(_ input: P.Input) -> [P.Output] {
         do throws(Refusal) {
             return note(try processor.process(input, at: now))
         } catch {
@@ -25,16 +29,31 @@ public struct Harness<P: Processor> {
         }
     }
 
+    /// Does all work that waits; returns its outputs.
+    @discardableResult
+    public mutating func work() -> [P.Output] {
+        var done: [P.Output] = []
+        while processor.hasWork { done += note(processor.work(at: now)) }
+        return done
+    }
+
     /// Advances the time, then calls `tick`.
     @discardableResult
     public mutating func advance(by duration: Duration) -> [P.Output] {
         now = now + duration
-        return note(processor.tick(at: now))
+        return note(processor.tick(at: now)) + work()
     }
+
+    /// Advances the time, and nothing else.
+    public mutating func advanceAlone(by duration: Duration) { now = now + duration }
+
+    /// Does one part of the work that waits.
+    public mutating func workOnce() { if processor.hasWork { note(processor.work(at: now)) } }
 
     @discardableResult
     public mutating func finish() -> [P.Output] { note(processor.finish(at: now)) }
 
+    @discardableResult
     private mutating func note(_ outputs: [P.Output]) -> [P.Output] {
         self.outputs += outputs
         return outputs
