@@ -125,7 +125,10 @@ private struct Sketch {
         bytes += P + P + graph(16) + 2 * P + learned * Double(kept) + replay
         if s.learn.triggers.contains(where: { $0.signal == "loss_over_frozen" }) { bytes += judge }
         if s.learn.triggers.contains(where: { $0.action == .rollBack }) { bytes += 2 * P }
-        if s.learn.gate.enabled { bytes += 5 * judge + P + graph(16) + Double(s.learn.gate.anchors) * moment }
+        if s.learn.gate.enabled {
+            bytes += 5 * judge + P + graph(16) + Double(s.learn.gate.anchors) * moment
+            if learner.languageRows > 0 { bytes += P + graph(4, language: 4) + 8 * moment }
+        }
         bytes += Double(s.learn.labelPatience) * moment
         return bytes + personal + policy
     }

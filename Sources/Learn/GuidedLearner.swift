@@ -34,7 +34,9 @@ final class GuidedLearner {
         let start = learner.parameters.copy()
         let gate =
             settings.learn.gate.enabled
-            ? try UpdateGate(settings.learn.gate, model, frozen: start, serving: start, random: RandomSource(seed: seed)) : nil
+            ? try UpdateGate(
+                settings.learn.gate, model, frozen: start, serving: start, random: RandomSource(seed: seed),
+                judgesTexts: settings.learner.languageRows > 0) : nil
         return (learner, gate, try TriggeredLearning(settings.learn.triggers, model, frozen: start, seed: seed))
     }
 
@@ -67,7 +69,7 @@ final class GuidedLearner {
         _ input: MomentInput, source: String, at time: Int64, correctsLater: Bool = false
     ) throws(MomentProblem) -> LearnOutcome? {
         try learner.model.configuration.check(input)
-        gate?.observe(input, candidate: learner.servingParameters)
+        gate?.observe(input, source: source, candidate: learner.servingParameters)
         let outcome = try learner.learn(input, source: source, corrects: !correctsLater)
         if correctsLater, input.answer != nil {
             open.append((input, source, learner.configuration.correctionSteps))
@@ -130,6 +132,7 @@ final class GuidedLearner {
             switch order.order {
             case .forgetSource(let source)?:
                 open.removeAll { $0.1 == source }
+                gate?.forget(source: source)
                 (note, action) = ("forgot \(learner.forget(source: source)) remembered moments of \(source.prefix(64))", .nothing)
             case .switchStrategy(let names)?:
                 try learner.switchStrategy(to: names, settings: settings)
@@ -147,6 +150,7 @@ final class GuidedLearner {
                 (note, action) = ("the weights of the serving version are back", .rollBack)
             case .resetSession(let session)?:
                 open.removeAll { $0.1 == session }
+                gate?.forget(source: session)
                 (note, action) = ("forgot \(learner.forget(source: session)) moments of \(session.prefix(64)) and its adapters", .nothing)
             case .resetAll?:
                 do { try reset() } catch { throw SettingsError("reset_all", "the initial model cannot be read: \(error)") }

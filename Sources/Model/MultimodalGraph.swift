@@ -146,6 +146,14 @@ public final class MultimodalGraph<S: Scalar> {
     @specialized(where S == Float)
     public func classificationLoss(row: Int) -> Double { classification.rows.values[row].primal }
 
+    /// −ln p of each token that is learned of a row in the last `forward`: of its right answer if it has one, else of its text; empty for a
+    /// row without language.
+    @specialized(where S == Float)
+    public func languageLosses(row: Int) -> [Double] {
+        guard row < languageRows, let text, let losses = language?.rows.values else { return [] }
+        return text.targets(of: row).map { losses[$0].primal }
+    }
+
     /// The prediction for a row in the last `forward`.
     @specialized(where S == Float)
     public func prediction(row: Int) -> MultimodalPrediction {

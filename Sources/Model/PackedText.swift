@@ -37,6 +37,12 @@ final class PackedText {
     /// Tokens predicted of the rows before `row`.
     func firstTarget(of row: Int) -> Int { predicted[..<row].reduce(0, +) }
 
+    /// The tokens predicted of a row, counted over all rows.
+    func targets(of row: Int) -> Range<Int> {
+        let first = firstTarget(of: row)
+        return first..<first + predicted[row]
+    }
+
     /// Packs the texts of all rows.
     /// - Parameters:
     ///   - count: the number of tokens of a row that are read.

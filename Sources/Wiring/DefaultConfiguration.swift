@@ -183,6 +183,7 @@ public let defaultConfiguration = #"""
         recent: 64
         anchorMargin: 1e-1
         recentMargin: 2e-1
+        textMargin: 1e-1
         rollbackMargin: 3e-1
         disbeliefAfter: 3
         disbeliefReach: 64

@@ -1,8 +1,9 @@
 import Foundation
-import Learning
+import Model
 import Statistics
 import StrictJSON
 import Testing
+@testable import Learning
 
 private func buffer(_ policy: String, capacity: Int = 50, byteCapacity: Int = .max, seed: UInt64 = 1) throws -> ReplayBuffer<Int> {
     try ReplayBuffer(policy: policy, capacity: capacity, byteCapacity: byteCapacity, random: RandomSource(seed: seed))
@@ -124,5 +125,19 @@ private func buffer(_ policy: String, capacity: Int = 50, byteCapacity: Int = .m
         state["capacity"] = 3
         let forged = try JSONEncoder().encode(state)
         #expect(throws: DecodingError.self) { try JSONDecoder().decode(ReplayBuffer<Int>.self, from: forged) }
+    }
+
+    /// A checkpoint keeps all of a moment: a correction that came back without its answer would be learned as a text.
+    @Test func aPackedMomentIsTheMoment() throws {
+        var moment = MomentInput(
+            text: [1, 2], senses: ["image": SenseInput(rows: 1, columns: 2, values: [3, 4], age: 0.5, validity: 0.25)], label: 1, classes: 3
+        )
+        moment.answer = [5, 6]
+        var numbers: [Float] = []
+        let packed = PackedMoment(RememberedMoment(moment: moment, logits: [7]), to: &numbers)
+        let read = try JSONDecoder().decode(PackedMoment.self, from: JSONEncoder().encode(packed))
+        var rest = numbers[...]
+        let unpacked = try #require(read.unpacked(from: &rest))
+        #expect(unpacked.moment == moment && unpacked.logits == [7] && rest.isEmpty)
     }
 }

@@ -126,6 +126,68 @@ import Testing
         #expect(run.gate.serving.values.allSatisfy { $0.isFinite })
     }
 
+    // MARK: Texts
+
+    private static func asked(_ text: [Int], _ answer: [Int]?) -> MomentInput {
+        var moment = MomentInput(text: text)
+        moment.answer = answer
+        return moment
+    }
+
+    private func textGate(_ learner: OnlineLearner) throws -> UpdateGate {
+        var settings = UpdateGate.Configuration()
+        settings.enabled = true
+        return try UpdateGate(
+            settings, learner.model, frozen: learner.parameters.copy(), serving: learner.parameters, random: RandomSource(seed: 5),
+            judgesTexts: true)
+    }
+
+    /// What was corrected and published must not be lost by a later version; after three refusals the learner is as the serving version.
+    @Test func aCandidateThatForgetsACorrectionIsRefused() throws {
+        var learning = OnlineLearner.Configuration()
+        (learning.replayed, learning.languageRows, learning.memory) = (1, 2, 100)
+        learning.optimizerSettings = ["learning_rate": 0.01]
+        (learning.correctionSteps, learning.correctionLoss) = (200, 0.02)
+        let learner = try OnlineLearner(MultimodalModel(TwoSenses.configuration), learning, seed: 3), gate = try textGate(learner)
+        let correction = Self.asked([1, 2], [3, 4])
+        gate.observe(correction, source: "a", candidate: learner.parameters)
+        try learner.learn(correction, source: "a")
+        #expect(gate.decide(learner).decision == .accepted)
+        let taught = learner.parameters.copy()
+        let broken = ParameterStore<Float>(learner.parameters.layout)  // every token is equally likely
+        learner.parameters.assign(from: broken)
+        let verdict = gate.decide(learner)
+        #expect(verdict.decision == .refused && verdict.reason.contains("texts"), "\(verdict)")
+        for _ in 0..<2 { #expect(gate.decide(learner).decision != .accepted) }
+        #expect(Array(learner.parameters.values) == Array(taught.values))
+        gate.forget(source: "a")
+        #expect(gate.decide(broken).decision == .accepted)
+    }
+
+    @Test func theTextsThatJudgeAreBoundedAndGoOnFromTheirState() throws {
+        var texts = TextAnchors(random: RandomSource(seed: 1))
+        for number in 0..<50 {
+            texts.admit(Self.asked([number % 7], number % 5 == 0 ? [1] : nil), from: "s\(number % 3)") { Double(number) }
+        }
+        let corrections = texts.anchors.filter { $0.input.answer != nil }
+        #expect(corrections.map(\.reference) == [30, 35, 40, 45] && texts.anchors.count == 8 && texts.seen == 40)
+        #expect(texts.harm(texts.anchors.map { $0.reference + ($0.input.answer == nil ? -1 : 0.5) }) == 0.5)
+        texts.admit(MomentInput(label: 1), from: "s") { 0 }
+        texts.admit(Self.asked([1], [2]), from: "s") { nil }
+        #expect(texts.anchors.count == 8)
+        var numbers: [Float] = [], copy = TextAnchors(random: RandomSource(seed: 2))
+        let packed = texts.packed(to: &numbers)
+        let isRestored = copy.unpack(packed, from: numbers)
+        #expect(isRestored)
+        #expect(copy.inputs == texts.inputs && copy.anchors.map(\.reference) == texts.anchors.map(\.reference))
+        var damaged = packed
+        damaged.references[0] = .nan
+        let isDamaged = !copy.unpack(damaged, from: numbers)
+        #expect(isDamaged)
+        texts.forget(source: "s1")
+        #expect(texts.anchors.allSatisfy { $0.source != "s1" } && texts.anchors.count < 8)
+    }
+
     @Test func aGateGoesOnExactlyFromItsState() throws {
         var whole = try Run(seed: 1)
         try whole.take(TwoSenses.moments(100, seed: 2))

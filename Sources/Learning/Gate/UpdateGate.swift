@@ -10,8 +10,8 @@ import Tensors
 ///
 /// A candidate is accepted if, within configured margins, it is no worse than the serving version on recent moments, which both
 /// predicted before they were learned, and no worse than published versions were on anchors, old moments that were predicted
-/// correctly. A serving version that then turns out worse than its predecessor is rolled back. Only labelled moments are scored: in a
-/// stream without labels every candidate is accepted.
+/// correctly. A serving version that then turns out worse than its predecessor is rolled back. Of texts, the likelihood of the newest
+/// corrections and of some anchors must not fall below that of published versions. In a stream with neither, every candidate is accepted.
 ///
 /// When the serving version's error rate suddenly rises, a candidate is accepted only if it is better on those moments without
 /// getting worse on anchors: then the data have changed and it has adapted. Wrong labels cannot be learned in this way, and when they
@@ -31,6 +31,9 @@ public final class UpdateGate {
         public var anchorMargin = 0.1
         /// How much higher than the serving version's a candidate's mean loss on recent moments may be, in nats.
         public var recentMargin = 0.2
+        /// How much higher than those of published versions a candidate's mean loss on corrections and on other texts may be, in nats per
+        /// token.
+        public var textMargin = 0.1
         /// How much higher than its predecessor's a serving version's mean loss may be, in nats.
         public var rollbackMargin = 0.3
         /// The number of consecutive candidates refused because of anchors after which the learner is reset to the serving version
@@ -53,6 +56,7 @@ public final class UpdateGate {
             }
             for (key, value) in [
                 ("anchor_margin", anchorMargin), ("recent_margin", recentMargin), ("rollback_margin", rollbackMargin),
+                ("text_margin", textMargin),
                 ("surprise_above", surpriseAbove),
             ] {
                 try SettingsError.require(value >= 0 && value < 1e6, key, "\(value) is negative or absurd")
@@ -75,7 +79,10 @@ public final class UpdateGate {
     private let model: MultimodalModel
     private let candidate: MomentScorer
     private let anchorScorer: MomentScorer
+    /// Scores texts; nil where the model learns none.
+    private let textScorer: MomentScorer?
     var anchors: AnchorSet
+    var texts: TextAnchors
     var pairs: [Pair] = []
     /// Since `good` was last replaced: the number of labelled moments, and the losses of serving and good on them.
     var probation = (count: 0, serving: 0.0, good: 0.0)
@@ -104,10 +111,11 @@ public final class UpdateGate {
     ///   - frozen: the weights of the frozen baseline, which never learns.
     ///   - serving: the weights that serve at first.
     ///   - random: the source of random numbers.
+    ///   - judgesTexts: whether candidates are judged by texts too.
     /// - Throws: `SettingsError`, if a setting is invalid.
     public init(
         _ configuration: Configuration, _ model: MultimodalModel, frozen: ParameterStore<Float>, serving: ParameterStore<Float>,
-        random: RandomSource
+        random: RandomSource, judgesTexts: Bool = false
     ) throws(SettingsError) {
         try configuration.validate()
         self.configuration = configuration
@@ -117,19 +125,33 @@ public final class UpdateGate {
         candidate = scorer(serving)
         anchorScorer = MomentScorer(model, parameters: ParameterStore(serving.layout), rows: 16)
         anchors = AnchorSet(capacity: configuration.anchors, age: configuration.anchorAge, random: random)
+        var random = random
+        texts = TextAnchors(random: random.split())
+        textScorer =
+            judgesTexts ? MomentScorer(model, parameters: ParameterStore(serving.layout), rows: TextAnchors.most, language: true) : nil
     }
+
+    /// Forgets the texts of a source.
+    public func forget(source: String) { texts.forget(source: source) }
 
     /// Sets the serving version to weights that were published without a gate.
     public func start(from weights: ParameterStore<Float>) {
         for scorer in [scorers.serving, scorers.good, scorers.scheduled] { scorer.parameters.assign(from: weights) }
     }
 
-    /// Scores a moment with all versions, before it is learned. A moment without a label is ignored.
+    /// Scores a moment with all versions, before it is learned. A moment without a label or text is ignored.
     ///
     /// - Parameters:
     ///   - moment: the moment.
+    ///   - source: the session that it is from.
     ///   - weights: the learner's current weights.
-    public func observe(_ moment: MomentInput, candidate weights: ParameterStore<Float>) {
+    public func observe(_ moment: MomentInput, source: String = "", candidate weights: ParameterStore<Float>) {
+        if let textScorer {
+            texts.admit(moment, from: source) {
+                textScorer.parameters.assign(from: serving)
+                return textScorer.textLosses(of: [moment])[0]
+            }
+        }
         guard moment.label != nil else { return }
         candidate.parameters.assign(from: weights)
         guard let tried = candidate.score(moment), let served = scorers.serving.score(moment), let past = scorers.good.score(moment),
@@ -215,6 +237,12 @@ public final class UpdateGate {
         return anchorScorer.score(anchors.inputs).map { $0?.loss ?? 0 }
     }
 
+    private func lossesOnTexts(_ weights: ParameterStore<Float>) -> [Double] {
+        guard let textScorer, !texts.isEmpty else { return [] }
+        textScorer.parameters.assign(from: weights)
+        return textScorer.textLosses(of: texts.inputs).map { $0.flatMap { $0.isFinite ? $0 : nil } ?? Self.nonFiniteLoss }
+    }
+
     private func lossOnAnchors(_ weights: ParameterStore<Float>) -> Double { lossesOnAnchors(weights).reduce(0, +) }
 
     private func compare(_ weights: ParameterStore<Float>) -> GateVerdict {
@@ -246,11 +274,18 @@ public final class UpdateGate {
             verdict.isContradicted = isContradicted
             return verdict.refused(reason)
         }
+        let textLosses = lossesOnTexts(weights), harm = texts.harm(textLosses)
+        if !(harm <= configuration.textMargin) {
+            verdict.isContradicted = true
+            return verdict.refused(
+                "on \(texts.inputs.count) texts its loss is \(rounded(harm)) nats a token above that of published versions")
+        }
         anchors.updateReferences(losses, evenIfWorse: doubt != nil)
         if verdict.recent >= Self.least, !(verdict.candidateLoss - verdict.servingLoss <= configuration.recentMargin) {
             let (loss, serving) = (rounded(verdict.candidateLoss), rounded(verdict.servingLoss))
             return verdict.refused("on \(verdict.recent) recent moments its loss is \(loss), that of the serving version \(serving)")
         }
+        texts.publish(textLosses)
         return verdict
     }
 }

@@ -14,13 +14,14 @@ struct PackedMoment: Codable, Sendable {
     var text: [Int]
     var label: Int?
     var classes: Int?
+    var answer: [Int]?
     var senses: [Sense]
     var logits: Int
 
     /// Appends the moment's numbers to `numbers`.
     init(_ remembered: RememberedMoment, to numbers: inout [Float]) {
         let moment = remembered.moment
-        (text, label, classes) = (moment.text, moment.label, moment.classes)
+        (text, label, classes, answer) = (moment.text, moment.label, moment.classes, moment.answer)
         senses = []
         for (name, sense) in moment.senses.sorted(by: { $0.key < $1.key }) {
             senses.append(Sense(name: name, rows: sense.rows, columns: sense.columns, age: sense.age, validity: sense.validity))
@@ -45,6 +46,8 @@ struct PackedMoment: Codable, Sendable {
                 rows: sense.rows, columns: sense.columns, values: values, age: sense.age, validity: sense.validity)
         }
         guard let logits = take(logits) else { return nil }
-        return RememberedMoment(moment: MomentInput(text: text, senses: inputs, label: label, classes: classes), logits: logits)
+        var moment = MomentInput(text: text, senses: inputs, label: label, classes: classes)
+        moment.answer = answer
+        return RememberedMoment(moment: moment, logits: logits)
     }
 }

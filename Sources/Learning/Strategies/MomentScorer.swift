@@ -18,9 +18,10 @@ public final class MomentScorer {
     ///   - model: the model.
     ///   - parameters: its parameters, read at every call and never changed.
     ///   - rows: moments of one forward pass.
+    ///   - language: whether the likelihood of texts is computed too.
     ///   - team: the threads that compute.
-    public init(_ model: MultimodalModel, parameters: ParameterStore<Float>, rows: Int, team: Team = .solo) {
-        graph = .predicting(model, parameters: parameters, batch: rows, languageRows: 0, team: team)
+    public init(_ model: MultimodalModel, parameters: ParameterStore<Float>, rows: Int, language: Bool = false, team: Team = .solo) {
+        graph = .predicting(model, parameters: parameters, batch: rows, languageRows: language ? rows : 0, team: team)
     }
 
     /// The parameters that it evaluates; the owner may replace their values between calls.
@@ -40,6 +41,15 @@ public final class MomentScorer {
 
     /// The score of one moment; nil without a label.
     public func score(_ moment: MomentInput) -> Score? { score(CollectionOfOne(moment))[0] }
+
+    /// The mean negative log-likelihood of each moment's text, or of its right answer if it has one, in nats per token; nil without either,
+    /// or if the scorer has no language.
+    public func textLosses(of moments: some Collection<MomentInput>) -> [Double?] {
+        answers(to: moments) { row, _ in
+            let losses = graph.languageLosses(row: row)
+            return losses.isEmpty ? nil : losses.reduce(0, +) / Double(losses.count)
+        }
+    }
 
     func logits(of moment: MomentInput) -> [Float] { logits(of: [moment])[0] }
 
