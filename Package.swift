@@ -64,6 +64,7 @@ let floor4: [Target] = [
     module("Evaluation", ["Statistics"]),
     module("OnlineLanguage", ["Layers", "Learning", "Memory", "Model", "Statistics", "Tensors"]),
     module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
+    module("Applications", ["OnlineLanguage", "Statistics"]),
 ]
 
 let floor5: [Target] = [
@@ -132,7 +133,7 @@ let floor7: [Target] = [
     command(
         "accrete-bench",
         [
-            "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Learning", "Messaging", "MetaLearning", "Model",
+            "Applications", "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Learning", "Messaging", "MetaLearning", "Model",
             "OnlineLanguage", "Pipeline", "Reinforcement", "Schema", "Senses", "Signals", "Statistics", "StrictJSON", "Tensors",
             "Tokenization", "Wiring", arguments,
         ], exclude: ["Reports"]),
@@ -173,6 +174,7 @@ let checks: [Target] = [
     tests("Evaluation", ["Evaluation"]),
     tests("Memory", ["Memory", "Statistics", "Tokenization"]),
     tests("OnlineLanguage", ["FilesTesting", "Memory", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
+    tests("Applications", ["Applications", "FilesTesting", "Statistics"]),
     tests("MetaLearning", ["MetaLearning", "Model", "Statistics", "Tensors", "TensorsTesting"]),
     tests(
         "Stages",

@@ -1,7 +1,7 @@
 import Files
 import Foundation
 
-/// A comma-separated file with a header line, read as pandas reads it: fields may be quoted, with quotes doubled inside; lines end with
+/// A file of fields separated by commas, or by what the caller allows beside them, with a header line, read as pandas reads it: fields may be quoted, with quotes doubled inside; lines end with
 /// LF, CR or both; empty lines and those of spaces are skipped.  https://www.rfc-editor.org/rfc/rfc4180
 public struct CSVFile: Sendable {
     public enum Failure: Error, Equatable, CustomStringConvertible {
@@ -41,12 +41,14 @@ public struct CSVFile: Sendable {
     public static let byteLimit = 1 << 30
 
     /// Reads a file.
-    /// - Parameter path: a file, or a pipe.
+    /// - Parameters:
+    ///   - path: a file, or a pipe.
+    ///   - separators: what may separate fields, in ASCII; the one that comes first in the header line does.
     /// - Throws: `unreadable`, also for more than `byteLimit` bytes; `noHeader`, `tooManyFields`, `unclosedQuote`.
-    public init(path: String) throws(Failure) {
+    public init(path: String, separators: [Character] = [","]) throws(Failure) {
         let bytes: [UInt8]
         do { bytes = try readFile(path, atMost: Self.byteLimit, streams: true) } catch { throw .unreadable(path: path, why: error.cause) }
-        var scanner = RecordScanner(bytes)
+        var scanner = RecordScanner(bytes, separators: separators.compactMap(\.asciiValue))
         guard let header = try scanner.next(row: 0) else { throw .noHeader(path: path) }
         var records: [Record] = []
         while let record = try scanner.next(row: records.count) {
@@ -107,11 +109,14 @@ private struct Record {
 /// Splits bytes into records, one at each call of `next`.
 private struct RecordScanner {
     private let bytes: [UInt8]
+    private let separator: UInt8
     private var position: Int
     private var line = 1
 
-    init(_ bytes: [UInt8]) {
+    init(_ bytes: [UInt8], separators: [UInt8]) {
         self.bytes = bytes
+        let header = bytes.prefix { $0 != 0x0A && $0 != 0x0D }
+        separator = header.first(where: separators.contains) ?? UInt8(ascii: ",")
         position = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
     }
 
@@ -155,7 +160,7 @@ private struct RecordScanner {
                 isClosed = false
             case UInt8(ascii: "\"") where field.isEmpty:
                 isQuoted = true
-            case UInt8(ascii: ",") where !isQuoted:
+            case separator where !isQuoted:
                 fields.append(text())
                 field = []
                 isClosed = false

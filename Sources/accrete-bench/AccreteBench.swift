@@ -8,6 +8,7 @@ import CLinux
         abstract: "Measures the speed and the learning of Accrete's parts.",
         subcommands: [
             AV3MNIST.self,
+            ApplicationBench.self,
             Continual.self,
             CorruptionBench.self,
             GateBench.self,

@@ -1,0 +1,7 @@
+import Applications
+import FilesTesting
+import Statistics
+import Testing
+
+struct StudentModelTests {
+}
