@@ -64,7 +64,7 @@ let floor4: [Target] = [
     module("Evaluation", ["Statistics"]),
     module("OnlineLanguage", ["Layers", "Learning", "Memory", "Model", "Statistics", "Tensors"]),
     module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
-    module("Applications", ["OnlineLanguage", "Statistics"]),
+    module("Applications", ["Files", "OnlineLanguage", "Statistics", "StrictJSON"]),
 ]
 
 let floor5: [Target] = [
