@@ -101,7 +101,9 @@ public struct RecipeBook: Sendable {
     public init(_ sessions: [CookingSession]) throws {
         var texts: [String: [Int: String]] = [:]
         for session in sessions {
-            for step in session.steps where texts[session.recipe]?[step.id] == nil { texts[session.recipe, default: [:]][step.id] = step.text }
+            for step in session.steps where texts[session.recipe]?[step.id] == nil {
+                texts[session.recipe, default: [:]][step.id] = step.text
+            }
         }
         for (recipe, list) in texts {
             guard list.count <= CookingSession.stepLimit else {
@@ -245,7 +247,9 @@ public struct StepModel {
     /// Learns which step was the next.
     /// - Returns: the probability that something goes wrong in it, judged when it ends, before it is known whether something did.
     public mutating func learn(_ step: CookingSession.Step) -> Float {
-        guard let memory = recipes[recipe], let place = memory.places[step.id], probabilities.count == memory.steps.count else { return 0.5 }
+        guard let memory = recipes[recipe], let place = memory.places[step.id], probabilities.count == memory.steps.count else {
+            return 0.5
+        }
         choice.learn(place)
         let cost = -log(max(1e-6, probabilities[place]))
         let wrong = errors.predict(

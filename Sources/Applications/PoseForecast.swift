@@ -49,8 +49,10 @@ public struct CameraPose: Sendable, Equatable {
             guard (abs(position.x), abs(position.y), abs(position.z)) < (positionLimit, positionLimit, positionLimit),
                 max(abs(position.x), abs(position.y), abs(position.z)) < positionLimit
             else { throw Failure(description: "\(place): a position beyond \(Int(positionLimit)) metres") }
-            let rows = [SIMD3(numbers[1], numbers[2], numbers[3]), SIMD3(numbers[5], numbers[6], numbers[7]),
-                SIMD3(numbers[9], numbers[10], numbers[11])]
+            let rows = [
+                SIMD3(numbers[1], numbers[2], numbers[3]), SIMD3(numbers[5], numbers[6], numbers[7]),
+                SIMD3(numbers[9], numbers[10], numbers[11]),
+            ]
             guard let rotation = Rotation(rows: rows) else { throw Failure(description: "\(place): the 3 × 3 matrix is no rotation") }
             poses.append(CameraPose(time: time, position: position, rotation: rotation))
         }
@@ -278,7 +280,8 @@ struct ForecastGroup: Sendable {
             let few = [0, 2, 5, 8, 10].filter { $0 < velocities }
             return [
                 Model(inputs: all, ridge: ridge, forgetting: 1), Model(inputs: all + more, ridge: ridge, forgetting: 1),
-                Model(inputs: all + more, ridge: 3 * ridge, forgetting: 0.998), Model(inputs: all + more.prefix(2), ridge: ridge, forgetting: 1),
+                Model(inputs: all + more, ridge: 3 * ridge, forgetting: 0.998),
+                Model(inputs: all + more.prefix(2), ridge: ridge, forgetting: 1),
                 Model(inputs: few + more, ridge: ridge, forgetting: 0.999),
                 Model(inputs: all + more.suffix(2), ridge: ridge, forgetting: 1),
             ]
@@ -324,12 +327,13 @@ struct ForecastGroup: Sendable {
     mutating func learn(_ rows: [[Double]], _ truths: [Double]) {
         learned += 1
         let forecasts = experts(rows)
-        weights.learn((0..<weights.values.count).map { expert in
-            zip(forecasts, truths).reduce(0) { sum, pair in
-                let error = pair.0[expert] - pair.1
-                return sum + error * error
-            }.squareRoot()
-        })
+        weights.learn(
+            (0..<weights.values.count).map { expert in
+                zip(forecasts, truths).reduce(0) { sum, pair in
+                    let error = pair.0[expert] - pair.1
+                    return sum + error * error
+                }.squareRoot()
+            })
         for (row, truth) in zip(rows, truths) {
             for i in models.indices {
                 let x = models[i].places.map { row[$0] }

@@ -7,7 +7,7 @@ struct ApplicationBench: ParsableCommand {
         commandName: "application",
         abstract: "Predicts and learns streams of real applications once, beside plain baselines.",
         discussion: "Every figure is of predictions made before what they predict was learned.",
-        subcommands: [StudentBench.self]
+        subcommands: [StudentBench.self, CookingBench.self, PoseBench.self, HeartbeatBench.self]
     )
 }
 
@@ -33,5 +33,6 @@ func printJSON(_ value: some Encodable) throws {
 
 /// A row of a table: a name of 28 columns, then cells of 12.
 func row(_ name: String, _ cells: [String]) -> String {
-    name.padding(toLength: 28, withPad: " ", startingAt: 0) + cells.map { String(repeating: " ", count: max(1, 12 - $0.count)) + $0 }.joined()
+    name.padding(toLength: 28, withPad: " ", startingAt: 0)
+        + cells.map { String(repeating: " ", count: max(1, 12 - $0.count)) + $0 }.joined()
 }
