@@ -37,6 +37,20 @@ import Testing
         #expect(abs(mixer.mix(x.base, choice: 0)) < 0.5)
     }
 
+    @Test func expertsAreMixedByWhoIsRightInEachContext() {
+        let mixer = ExpertMixer(experts: 2, choices: [2], rate: 0.02)
+        // The first expert is right in one context, the second in the other.
+        for i in 0..<4000 {
+            let happened = (i / 3) & 1 == 1, noise = (i / 5) & 1 == 1, context = i & 1
+            let (right, other): (Float, Float) = (happened ? 2 : -2, noise ? 2 : -2)
+            _ = mixer.mix(context == 0 ? [right, other] : [other, right], contexts: [context])
+            mixer.learn(happened)
+        }
+        #expect(mixer.mix([2, -2], contexts: [0]) > 0.9)
+        #expect(mixer.mix([2, -2], contexts: [1]) < 0.1)
+        #expect(mixer.mix([.nan, .infinity], contexts: [99]).isFinite)
+    }
+
     @Test func aRefinementLearnsToCorrectAPrediction() {
         var refinement = Refinement(contexts: 2, rate: 0.02)
         #expect(abs(refinement.refine(1, context: 0) - Logistic.squash(1)) < 1e-6)

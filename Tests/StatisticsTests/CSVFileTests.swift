@@ -17,6 +17,15 @@ private func file(_ text: String) throws -> CSVFile {
         #expect(try csv.numbers(of: "a") == [1, 3] && csv.numbers(of: "b") == [2, -0.4])
     }
 
+    @Test func fieldsAreSeparatedByWhatTheHeaderHasFirst() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).csv")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for (text, a) in [("a\tb,c\n1,5\t2\n", ["1,5"]), ("a,b\tc\n1\t5,2\n", ["1\t5"]), ("a\n7\n", ["7"])] {
+            try Data(text.utf8).write(to: folder)
+            #expect(try CSVFile(path: folder.path, separators: [",", "\t"]).texts(of: "a") == a)
+        }
+    }
+
     @Test func readsQuotedFields() throws {
         let csv = try file("\"a,b\",c\n\"say \"\"no\"\"\nand go\",1\n\"\",2\n")
         #expect(try csv.texts(of: "a,b") == ["say \"no\"\nand go", ""])

@@ -11,6 +11,13 @@ struct ApplicationBench: ParsableCommand {
     )
 }
 
+/// Why a stream cannot be scored, in one sentence.
+struct ApplicationFailure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
 /// The wall time since a start and the largest memory of this process.
 struct RunCost {
     private let start = ContinuousClock.now
@@ -33,6 +40,6 @@ func printJSON(_ value: some Encodable) throws {
 
 /// A row of a table: a name of 28 columns, then cells of 12.
 func row(_ name: String, _ cells: [String]) -> String {
-    name.padding(toLength: 28, withPad: " ", startingAt: 0)
-        + cells.map { String(repeating: " ", count: max(1, 12 - $0.count)) + $0 }.joined()
+    let padded = cells.map { String(repeating: " ", count: max(1, 12 - $0.count)) + $0 }
+    return name.padding(toLength: 28, withPad: " ", startingAt: 0) + padded.joined()
 }

@@ -46,11 +46,11 @@ struct HeartbeatBench: ParsableCommand {
         let record = try HeartRecord(path: record)
         let usual: Character? = record.beats.contains { $0.kind == "A" } ? "A" : record.rareKind
         guard let kind = beat?.first ?? usual else {
-            throw ValidationError("All \(record.beats.count) beats are of one kind, so there is none to recognise.")
+            throw ApplicationFailure("All \(record.beats.count) beats are of one kind, so there is none to recognise.")
         }
         let scores = HeartbeatScores(record, kind: kind, delay: delay)
         guard scores.positives > 0 else {
-            throw ValidationError("None of the \(scores.beats) beats with a whole window is of the kind '\(kind)'.")
+            throw ApplicationFailure("None of the \(scores.beats) beats with a whole window is of the kind '\(kind)'.")
         }
         let result = Result(
             f1: scores.model.f1, baselineF1: scores.baseline.f1, beat: String(kind), beats: scores.beats, positives: scores.positives,

@@ -40,7 +40,7 @@ struct PoseBench: ParsableCommand {
         for (name, horizon) in Self.horizons {
             let scores = PoseScores(poses, horizon: horizon), part = scores.afterTheFirst
             guard part.count > 0 else {
-                throw ValidationError("\(data) has no pose \(name) s after another, so nothing can be compared.")
+                throw ApplicationFailure("\(data) has no pose \(name) s after another, so nothing can be compared.")
             }
             let worst = scores.parts.filter { $0.constantCentimetres > 0 }.map { $0.centimetres / $0.constantCentimetres }.max() ?? 0
             result.positionCentimetres[name] = part.centimetres

@@ -39,7 +39,7 @@ struct StudentBench: ParsableCommand {
 
         init(_ scores: BinaryScores) throws {
             guard let area = scores.areaUnderCurve, let loss = scores.logLoss, let accuracy = scores.accuracy else {
-                throw ValidationError("The test needs right and wrong answers; of \(scores.count) there, \(scores.positives) are right.")
+                throw ApplicationFailure("The test needs right and wrong answers; of \(scores.count) there, \(scores.positives) are right.")
             }
             (auc, logLoss, self.accuracy) = (area, loss, accuracy)
         }

@@ -1,7 +1,0 @@
-import Applications
-import FilesTesting
-import Statistics
-import Testing
-
-struct StudentModelTests {
-}
