@@ -279,8 +279,8 @@ public struct StepModel {
 
     /// One, whether 0, 1–2, 3–6 or more sessions of this recipe were seen, and how surprising this session has been.
     private func gates(_ memory: RecipeMemory) -> [Float] {
-        let class4 = memory.sessionCount == 0 ? 0 : memory.sessionCount < 3 ? 1 : memory.sessionCount < 7 ? 2 : 3
-        return [1] + (0..<4).map { $0 == class4 ? 1 : 0 } + [surprise]
+        let experience = memory.sessionCount == 0 ? 0 : memory.sessionCount < 3 ? 1 : memory.sessionCount < 7 ? 2 : 3
+        return [1] + (0..<4).map { $0 == experience ? 1 : 0 } + [surprise]
     }
 
     // MARK: Features

@@ -123,7 +123,7 @@ func cross(_ a: SIMD3<Double>, _ b: SIMD3<Double>) -> SIMD3<Double> {
 /// Forecasts a camera's pose some time ahead, and learns as poses come: a forecast's truth is learned when its time has come, not before.
 ///
 /// Three groups of numbers are forecast: the horizontal displacement in the world, whose two axes share weights; the vertical one; and the
-/// rotation about each axis of the camera. For each a few linear models (ridge regression, updated recursively, with different inputs and
+/// rotation about each axis of the camera. For each a few linear models (ridge regression, updated recursively, of different strength and
 /// forgetting) begin as constant velocity and learn what recent velocities at several lags mean; experts' weights, by their recent
 /// errors, mix them with constant velocity, damped velocity and no motion.
 public struct PoseForecaster {
@@ -142,7 +142,7 @@ public struct PoseForecaster {
     private var poses: [CameraPose] = []
     private var horizontal: ForecastGroup, vertical: ForecastGroup, turns: [ForecastGroup]
     private var angular = SIMD3<Double>.zero
-    private var meanPosition = SIMD3<Double>.zero, nearPosition = SIMD3<Double>.zero, meanUp = SIMD3<Double>.zero
+    private var meanPosition = SIMD3<Double>.zero, meanUp = SIMD3<Double>.zero
     private var count = 0
     private var waiting: [Waiting] = []
 
@@ -160,13 +160,9 @@ public struct PoseForecaster {
     /// - Parameter horizon: in seconds.
     public init(horizon: Double) {
         self.horizon = horizon
-        let linear = Self.lags.count
-        let models = ForecastGroup.Model.standard(velocities: linear, others: 4, horizon)
-        // Errors of forecasts that overlap are alike, so each counts less the longer the horizon.
-        let rate = min(0.1, 0.01 / horizon)
-        horizontal = ForecastGroup(models, rate: rate)
-        vertical = ForecastGroup(models, rate: rate)
-        turns = Array(repeating: ForecastGroup(ForecastGroup.Model.standard(velocities: linear, others: 1, horizon), rate: rate), count: 3)
+        horizontal = ForecastGroup(inputs: Self.lags.count + 2, horizon: horizon)
+        vertical = horizontal
+        turns = Array(repeating: ForecastGroup(inputs: Self.lags.count + 1, horizon: horizon), count: 3)
     }
 
     /// Learns from a pose what earlier forecasts should have been, and forecasts.
@@ -219,7 +215,6 @@ public struct PoseForecaster {
         let step = poses.last.map { pose.time - $0.time } ?? 0
         let rate = max(1 / Double(count), min(1, step / Self.meanSeconds))
         meanPosition += rate * (pose.position - meanPosition)
-        nearPosition += max(1 / Double(count), min(1, step / Self.nearSeconds)) * (pose.position - nearPosition)
         meanUp += rate * (pose.rotation.rotate(SIMD3(0, 1, 0)) - meanUp)
         guard let last = poses.last else { return }
         let rotation = (pose.rotation * last.rotation.inverse).vector / step
@@ -227,7 +222,7 @@ public struct PoseForecaster {
     }
 
     /// The time over which means are taken.
-    private static let meanSeconds = 15.0, nearSeconds = 3.0
+    private static let meanSeconds = 15.0
 
     private func inputs() -> Inputs {
         let now = poses[poses.count - 1]
@@ -237,15 +232,14 @@ public struct PoseForecaster {
             velocities.append((now.position - earlier.position) * (horizon / seconds))
             spins.append((earlier.rotation.inverse * now.rotation).vector * (horizon / seconds))
         }
-        // Back to where the camera mostly is and lately was; and where the view and the way turn to.
-        let back = (meanPosition - now.position) * horizon, near = (nearPosition - now.position) * horizon
+        // Back to where the camera mostly is; and where the view turns to.
+        let back = (meanPosition - now.position) * horizon
         let view = now.rotation.rotate(SIMD3(0, 0, -1)) * SIMD3(1, 0, 1)
         let side = cross(angular * SIMD3(0, 1, 0), view) * horizon
-        let sideways = cross(angular * SIMD3(0, 1, 0), velocities[5])
         // Back to how the camera is mostly inclined, as a rotation vector of the camera.
         let up = now.rotation.rotate(SIMD3(0, 1, 0))
         let incline = now.rotation.inverse.rotate(cross(up, meanUp)) * horizon
-        func axis(_ i: Int) -> [Double] { velocities.map { $0[i] } + [back[i], near[i], side[i], sideways[i]] }
+        func axis(_ i: Int) -> [Double] { velocities.map { $0[i] } + [back[i], side[i]] }
         return Inputs(
             horizontal: [axis(0), axis(2)], vertical: [axis(1)], turns: (0..<3).map { i in spins.map { $0[i] } + [incline[i]] })
     }
@@ -263,52 +257,33 @@ extension CameraPose {
 
 /// Numbers that are forecast together, by models and fixed experts whose weights follow their recent errors.
 struct ForecastGroup: Sendable {
-    /// A linear model of some of the inputs.
-    struct Model: Sendable {
-        /// Places of inputs.
-        var inputs: [Int]
-        var ridge: Double, forgetting: Double
-
-        /// - Parameters:
-        ///   - velocities: the number of velocities, which come first.
-        ///   - others: the number of other inputs.
-        ///   - horizon: in seconds.
-        static func standard(velocities: Int, others: Int, _ horizon: Double) -> [Model] {
-            let all = Array(0..<velocities), more = Array(velocities..<(velocities + others))
-            // Velocities are multiplied by the horizon, so a longer one makes the inputs larger.
-            let ridge = 0.3 * horizon
-            let few = [0, 2, 5, 8, 10].filter { $0 < velocities }
-            return [
-                Model(inputs: all, ridge: ridge, forgetting: 1), Model(inputs: all + more, ridge: ridge, forgetting: 1),
-                Model(inputs: all + more, ridge: 3 * ridge, forgetting: 0.998),
-                Model(inputs: all + more.prefix(2), ridge: ridge, forgetting: 1),
-                Model(inputs: few + more, ridge: ridge, forgetting: 0.999),
-                Model(inputs: all + more.suffix(2), ridge: ridge, forgetting: 1),
-            ]
-        }
-    }
-
-    private var models: [(places: [Int], regression: RidgeRegression)]
+    private var models: [RidgeRegression]
     private var weights: ExpertWeights
     private var learned = 0
 
     /// The mixture counts for half after so many truths, constant velocity for the other half.
-    private static let doubt = 100.0
+    private static let doubt = 300.0
     /// Constant velocity times these is a fixed expert.
     private static let damping = [1, 0.8, 0.5, 0.25, 0]
 
-    init(_ models: [Model], rate: Double) {
-        self.models = models.map { model in
-            var initial = [Double](repeating: 0, count: model.inputs.count)
-            if let place = model.inputs.firstIndex(of: PoseForecaster.constant) { initial[place] = 1 }
-            return (model.inputs, RidgeRegression(initial: initial, ridge: model.ridge, forgetting: model.forgetting))
+    /// Two models differ in how soon they leave constant velocity, and one forgets.
+    /// - Parameters:
+    ///   - inputs: the number of inputs.
+    ///   - horizon: in seconds. Velocities are multiplied by it, so a longer one makes the inputs larger; and errors of forecasts that
+    ///     overlap are alike, so each counts less.
+    init(inputs: Int, horizon: Double) {
+        var initial = [Double](repeating: 0, count: inputs)
+        initial[PoseForecaster.constant] = 1
+        models = [(0.03, 1), (0.003, 1), (0.03, 0.999)].map { ridge, forgetting in
+            RidgeRegression(initial: initial, ridge: ridge * horizon, forgetting: forgetting)
         }
-        weights = ExpertWeights(prior: models.map { _ in 1 } + [0.5] + Self.damping.dropFirst().map { _ in 0.1 }, rate: rate)
+        let prior = models.map { _ in 1 } + [0.5] + Self.damping.dropFirst().map { _ in 0.1 }
+        weights = ExpertWeights(prior: prior, rate: min(0.1, 0.01 / horizon))
     }
 
     /// - Parameter rows: inputs of each number.
     func forecast(_ rows: [[Double]]) -> [Double] {
-        let trust = Double(learned) / (Double(learned) + Self.doubt)
+        let squared = Double(learned) * Double(learned), trust = squared / (squared + Self.doubt * Self.doubt)
         return zip(rows, experts(rows)).map { row, forecasts in
             let mixed = zip(forecasts, weights.values).reduce(0) { $0 + $1.0 * $1.1 }
             return trust * mixed + (1 - trust) * row[PoseForecaster.constant]
@@ -318,8 +293,7 @@ struct ForecastGroup: Sendable {
     /// The experts' forecasts of each number.
     private func experts(_ rows: [[Double]]) -> [[Double]] {
         rows.map { row in
-            models.map { model in model.regression.predict(model.places.map { row[$0] }) }
-                + Self.damping.map { $0 * row[PoseForecaster.constant] }
+            models.map { $0.predict(row) } + Self.damping.map { $0 * row[PoseForecaster.constant] }
         }
     }
 
@@ -335,10 +309,7 @@ struct ForecastGroup: Sendable {
                 }.squareRoot()
             })
         for (row, truth) in zip(rows, truths) {
-            for i in models.indices {
-                let x = models[i].places.map { row[$0] }
-                models[i].regression.learn(x, truth)
-            }
+            for i in models.indices { models[i].learn(row, truth) }
         }
     }
 }

@@ -8,27 +8,33 @@ struct BinaryScoresTests {
 
     @Test func theAreaCountsPairsInTheRightOrderAndHalfOfEqualOnes() {
         // Of the six pairs of one that happened (0.8, 0.4, 0.4) and one that did not (0.4, 0.1), four are right and two equal.
-        let area = scores([(0.8, true), (0.4, true), (0.4, false), (0.4, true), (0.1, false)]).areaUnderCurve
-        #expect(area == 5.0 / 6)
+        let area = scores([(0.8, true), (0.4, true), (0.4, false), (0.4, true), (0.1, false)]).areaUnderCurve, expected: Double = 5.0 / 6
+        #expect(area == expected)
     }
 
     @Test func averagePrecisionOfAKnownOrder() {
         // Precisions at those that happened: 1 of 1, 2 of 3.
-        #expect(scores([(0.9, true), (0.8, false), (0.7, true), (0.1, false)]).averagePrecision == (1 + 2.0 / 3) / 2)
+        let known = scores([(0.9, true), (0.8, false), (0.7, true), (0.1, false)]).averagePrecision, expected: Double = (1 + 2.0 / 3) / 2
+        #expect(known == expected)
         // Equal probabilities are one rank: the base rate.
-        #expect(scores([(0.5, true), (0.5, false), (0.5, false), (0.5, false)]).averagePrecision == 0.25)
+        let equal = scores([(0.5, true), (0.5, false), (0.5, false), (0.5, false)])
+        #expect(equal.averagePrecision == 0.25)
     }
 
     @Test func logLossAndAccuracyOfTwoPredictions() throws {
         let both = scores([(0.75, true), (0.75, false)])
         #expect(abs(try #require(both.logLoss) - 0.8369882) < 1e-6)
-        #expect(both.accuracy == 0.5 && both.baseRate == 0.5)
+        #expect(both.accuracy == 0.5)
+        #expect(both.baseRate == 0.5)
     }
 
     @Test func nothingAndOneKindHaveNoArea() {
-        #expect(BinaryScores().areaUnderCurve == nil && BinaryScores().logLoss == nil && BinaryScores().accuracy == nil)
-        #expect(scores([(0.3, true), (0.6, true)]).areaUnderCurve == nil)
-        #expect(scores([(0.3, false)]).averagePrecision == nil)
+        let none = BinaryScores(), right = scores([(0.3, true), (0.6, true)]), wrong = scores([(0.3, false)])
+        #expect(none.areaUnderCurve == nil)
+        #expect(none.logLoss == nil)
+        #expect(none.accuracy == nil)
+        #expect(right.areaUnderCurve == nil)
+        #expect(wrong.averagePrecision == nil)
     }
 
     @Test func certaintiesThatAreWrongAndWhatIsNotANumberStayFinite() throws {

@@ -26,7 +26,7 @@ struct RunCost {
 
     var line: String {
         var usage = rusage()
-        getrusage(RUSAGE_SELF, &usage)
+        getrusage(RUSAGE_SELF.rawValue, &usage)
         return String(format: "%.1f s of wall time, %d MB at most", seconds, usage.ru_maxrss / 1024)
     }
 }
