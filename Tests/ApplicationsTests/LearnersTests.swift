@@ -6,7 +6,9 @@ import Testing
 
 struct LearnersTests {
     @Test func logisticRegressionLearnsAnIndicatorAndAnInput() {
-        var random = RandomSource(seed: 2), logistic = AdagradLogistic(inputs: 2)
+        var random = RandomSource(seed: 2), settings = AdagradLogistic.Configuration()
+        (settings.rate, settings.denseRate) = (0.3, 0.3)
+        var logistic = AdagradLogistic(inputs: 2, settings)
         for _ in 0..<4000 {
             let x = Float(random.uniform(in: -2..<2)), id = UInt64(random.uniform(below: 2))
             _ = logistic.predict([1, x], keys: [id])

@@ -20,7 +20,7 @@ struct PoseForecastTests {
             let tremble = SIMD3(random.normal(), random.normal(), random.normal()) * 0.0005
             return CameraPose(
                 time: t, position: SIMD3(cos(angle), 0.05 * sin(4 * t), sin(angle)) + tremble,
-                rotation: Rotation(vector: SIMD3(0, -angle.truncatingRemainder(dividingBy: 3), 0))
+                rotation: Rotation(vector: SIMD3(0, -angle, 0))
                     * Rotation(vector: SIMD3(0.3 * sin(3 * t), 0, 0)))
         }
     }
