@@ -52,7 +52,7 @@ let floor2: [Target] = [
 
 let floor3: [Target] = [
     module("Model", ["CVector", "Files", "GGUF", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
-    module("Senses", ["CVector", "Files", "Safetensors", "Statistics"]),
+    module("Senses", ["CVector", "Files", "Safetensors", "Statistics", "Tokenization"]),
     module("Signals", ["CPNG", "CSndFile", "CTurboJPEG", "CVector", "Files", "Senses", "Statistics", "Tokenization"]),
     module("Pipeline", ["Files", "Messaging", "Schema", "Statistics", logging, yaml]),
 ]
@@ -88,7 +88,7 @@ let floor5: [Target] = [
 // One module a stage, and what plays recordings to them.
 let floor6: [Target] = [
     module("Ingest", ["Messaging", "Pipeline", "Schema", "Statistics", "Timing", "Wiring"]),
-    module("Extract", ["Messaging", "Pipeline", "Schema", "Signals", "Statistics", "Timing", "Wiring"]),
+    module("Extract", ["Messaging", "Pipeline", "Schema", "Senses", "Signals", "Statistics", "Timing", "Wiring"]),
     module(
         "Fuse", ["Configuration", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics", "Tensors", "Timing"]),
     module(
@@ -118,7 +118,7 @@ let floor7: [Target] = [
             "Statistics", "StrictJSON", "Wiring", subprocess, filePaths,
         ]),
     command("accrete-ingest", ["Ingest", "Launch", "Pipeline", "Wiring", arguments]),
-    command("accrete-extract", ["Extract", "Launch", "Wiring", arguments]),
+    command("accrete-extract", ["Extract", "Launch", "Signals", "Wiring", arguments]),
     command("accrete-fuse", ["Configuration", "Fuse", "Launch", "Pipeline", "Wiring", arguments]),
     command("accrete-learn", ["Configuration", "Files", "Launch", "Learn", "Pipeline", "Schema", "Wiring", arguments]),
     command("accrete-evaluate", ["Configuration", "Evaluate", "Launch", "Wiring", arguments]),
@@ -133,7 +133,8 @@ let floor7: [Target] = [
     command(
         "accrete-bench",
         [
-            "Applications", "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Learning", "Messaging", "MetaLearning", "Model",
+            "Applications", "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Files", "Learning", "Messaging", "MetaLearning",
+            "Model",
             "OnlineLanguage", "Pipeline", "Reinforcement", "Schema", "Senses", "Signals", "Statistics", "StrictJSON", "Tensors",
             "Tokenization", "Wiring", arguments,
         ], exclude: ["Reports"]),
@@ -144,6 +145,7 @@ let checks: [Target] = [
     .target(name: "PipelineTesting", dependencies: ["Pipeline", "Messaging", "Schema"], path: "Tests/Support/PipelineTesting"),
     .target(name: "MessageFuzzing", dependencies: ["Statistics"], path: "Tests/Support/MessageFuzzing"),
     .target(name: "FilesTesting", path: "Tests/Support/FilesTesting"),
+    .target(name: "SoundsTesting", path: "Tests/Support/SoundsTesting"),
     .target(name: "CAllocations", path: "Tests/Support/CAllocations"),  // counts a thread's calls of malloc
     tests("Tensors", ["CAllocations", "Layers", "Tensors", "TensorsTesting"]),
     tests("Files", ["Files", "FilesTesting"]),
@@ -159,7 +161,7 @@ let checks: [Target] = [
             "CVector", "Files", "FilesTesting", "GGUF", "Layers", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors",
             "TensorsTesting", "Tokenization",
         ]),
-    tests("Senses", ["CVector", "FilesTesting", "Safetensors", "Senses", "Signals", "Statistics"]),
+    tests("Senses", ["CVector", "FilesTesting", "Safetensors", "Senses", "Signals", "SoundsTesting", "Statistics"]),
     tests("Signals", ["FilesTesting", "Signals", "Statistics", "StrictJSON"]),
     tests(
         "Pipeline",
@@ -181,7 +183,7 @@ let checks: [Target] = [
         [
             "Configuration", "Evaluate", "Extract", "Files", "FilesTesting", "Fuse", "Ingest", "Learn", "Learning", "MessageFuzzing",
             "Messaging", "Model", "Moments", "Pipeline", "PipelineTesting", "Playback", "Reinforcement", "Safetensors", "Schema",
-            "Serving", "Signals", "Statistics", "Tensors", "Timing", "Tokenization", "Wiring",
+            "Senses", "Serving", "Signals", "SoundsTesting", "Statistics", "Tensors", "Timing", "Tokenization", "Wiring",
         ]),
     tests(
         "Deployment",

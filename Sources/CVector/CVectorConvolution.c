@@ -28,16 +28,16 @@ INLINE Lanes clamped(Lanes x) {
 INLINE void tile(
     int rows, const struct CVectorPackedMatrix *w, long panel, const float *x, const float *added, float *y) {
     const float *right = w->panels + panel * w->K * CVectorPanelColumns;
-    const long K = w->K, N = w->N, first = panel * CVectorPanelColumns, used = N - first;
+    const long K = w->K, xStride = w->xStride, yStride = w->yStride, first = panel * CVectorPanelColumns, used = w->N - first;
     Lanes sums[12];
     for (int i = 0; i < rows; i++) sums[i] = load(w->bias + first);
     for (long k = 0; k < K; k++) {
         Lanes columns = load(right + k * CVectorPanelColumns);
-        for (int i = 0; i < rows; i++) sums[i] += x[i * K + k] * columns;
+        for (int i = 0; i < rows; i++) sums[i] += x[i * xStride + k] * columns;
     }
     for (int i = 0; i < rows; i++) {
         Lanes sum = w->clamps ? clamped(sums[i]) : sums[i];
-        long place = i * N + first;
+        long place = i * yStride + first;
         if (used >= CVectorPanelColumns) {
             store(added ? sum + load(added + place) : sum, y + place);
         } else {
@@ -56,7 +56,8 @@ INLINE void multiply(
         long end = start + RowsAtOnce < lastRow ? start + RowsAtOnce : lastRow;
         for (long panel = firstPanel; panel < lastPanel; panel++) {
             long row = start;
-#define ROWS(COUNT) tile(COUNT, w, panel, x + row * w->K, added ? added + row * w->N : 0, y + row * w->N), row += COUNT
+#define ROWS(COUNT)                                                                                                                \
+    tile(COUNT, w, panel, x + row * w->xStride, added ? added + row * w->yStride : 0, y + row * w->yStride), row += COUNT
             while (row + most <= end) ROWS(most);
             while (row + 4 <= end) ROWS(4);
             while (row < end) ROWS(1);

@@ -1,5 +1,6 @@
 import CVector
 import Dispatch
+import Synchronization
 
 /// Numbers in memory that are aligned for vectors and released with the object.
 ///
@@ -57,14 +58,15 @@ struct PackedMatrix: Sendable {
 
     /// y = x · Wᵀ + b, clamped if so made, + added. Work is divided by rows or, if there are few, by columns.
     /// - Parameters:
-    ///   - x: (rows, K).
+    ///   - x: (rows, K); with `stride`, a row begins that many numbers after the row before, and rows may overlap.
     ///   - added: (rows, N).
     ///   - y: (rows, N).
     func multiply(
-        _ x: UnsafePointer<Float>, rows: Int, adding added: UnsafePointer<Float>? = nil, into y: UnsafeMutablePointer<Float>,
-        threads: Int, level: Int32 = PackedMatrix.level
+        _ x: UnsafePointer<Float>, stride: Int? = nil, rows: Int, adding added: UnsafePointer<Float>? = nil,
+        into y: UnsafeMutablePointer<Float>, threads: Int = 1, level: Int32 = PackedMatrix.level
     ) {
-        let matrix = CVectorPackedMatrix(panels: panels.pointer, bias: bias.pointer, K: K, N: N, clamps: clamps ? 1 : 0)
+        let matrix = CVectorPackedMatrix(
+            panels: panels.pointer, bias: bias.pointer, K: K, N: N, clamps: clamps ? 1 : 0, xStride: stride ?? K, yStride: N)
         let byRows = rows >= Self.grain * threads
         share(byRows ? rows : panelCount, among: threads) { part in
             var matrix = matrix
@@ -75,6 +77,75 @@ struct PackedMatrix: Sendable {
     }
 }
 
+/// A frozen matrix (N, K) in half precision with a bias (N), packed for products with one row: it is read from memory each time, so its
+/// size is its cost.
+struct HalfMatrix: Sendable {
+    let N: Int, K: Int
+    private let panels: HalfMemory
+    private let bias: NumberMemory
+
+    private static let width = Int(CVectorPanelColumns)
+    /// Panels that are read side by side.
+    private static let together = 4
+
+    /// - Parameters:
+    ///   - weight: (N, K), the bits of finite numbers in half precision.
+    ///   - bias: (N).
+    init(_ weight: [UInt16], bias: [Float]) {
+        N = bias.count
+        K = weight.count / max(1, bias.count)
+        precondition(N > 0 && K > 0 && weight.count == N * K, "\(weight.count) weights for \(bias.count) columns")
+        let (N, K, width) = (N, K, Self.width), count = (N + width - 1) / width
+        let panels = HalfMemory(count * K * width)
+        weight.withUnsafeBufferPointer { weight in
+            for n in 0..<N {
+                for k in 0..<K { panels.pointer[(n / width * K + k) * width + n % width] = weight[n * K + k] }
+            }
+        }
+        self.panels = panels
+        self.bias = NumberMemory(bias, atLeast: count * width)
+    }
+
+    /// y = W · x + b + added.
+    /// - Parameters:
+    ///   - x: (K).
+    ///   - added: (N).
+    ///   - y: (N).
+    func multiply(
+        _ x: UnsafePointer<Float>, adding added: UnsafePointer<Float>? = nil, into y: UnsafeMutablePointer<Float>, threads: Int = 1,
+        level: Int32 = PackedMatrix.level
+    ) {
+        let matrix = CVectorHalfMatrix(panels: panels.pointer, bias: bias.pointer, K: K, N: N)
+        let count = (N + Self.width - 1) / Self.width
+        share((count + Self.together - 1) / Self.together, among: threads) { part in
+            var matrix = matrix
+            CVectorMultiplyHalves(
+                level, &matrix, x, part.lowerBound * Self.together, min(count, part.upperBound * Self.together), added, y)
+        }
+    }
+
+    /// Row n of W, (K).
+    func row(_ n: Int) -> [Float] {
+        (0..<K).map { Float(Float16(bitPattern: panels.pointer[(n / Self.width * K + $0) * Self.width + n % Self.width])) }
+    }
+}
+
+/// Numbers in half precision that are aligned for vectors and released with the object.
+///
+/// Sendable because numbers are written only by the function that makes the object.
+private final class HalfMemory: @unchecked Sendable {
+    let pointer: UnsafeMutablePointer<UInt16>
+
+    /// Zeros.
+    init(_ count: Int) {
+        let bytes = UnsafeMutableRawPointer.allocate(byteCount: max(1, count) * MemoryLayout<UInt16>.stride, alignment: 64)
+        pointer = bytes.bindMemory(to: UInt16.self, capacity: max(1, count))
+        pointer.initialize(repeating: 0, count: max(1, count))
+    }
+
+    deinit { UnsafeMutableRawPointer(pointer).deallocate() }
+}
+
 /// Divides 0..<count among threads and does all parts.
 func share(_ count: Int, among threads: Int, _ work: (Range<Int>) -> Void) {
     let parts = max(1, min(threads, count))
@@ -83,5 +154,23 @@ func share(_ count: Int, among threads: Int, _ work: (Range<Int>) -> Void) {
         // Unsafe: all parts are done before this returns, and parts write to memory of their own.
         nonisolated(unsafe) let work = work
         DispatchQueue.concurrentPerform(iterations: parts) { part in work(count * part / parts..<count * (part + 1) / parts) }
+    }
+}
+
+/// Does the work of 0..<count in blocks, which threads take in turn: one that is held up by other programs takes fewer.
+/// - Parameters:
+///   - size: the largest block.
+///   - work: is given the number of the thread and a block.
+func takeTurns(_ count: Int, by size: Int, among threads: Int, _ work: (Int, Range<Int>) -> Void) {
+    let blocks = (count + size - 1) / size
+    let next = Atomic<Int>(0)
+    share(max(1, min(threads, blocks)), among: threads) { threads in
+        for thread in threads {
+            while true {
+                let block = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                guard block < blocks else { break }
+                work(thread, block * size..<min(count, (block + 1) * size))
+            }
+        }
     }
 }

@@ -1,3 +1,4 @@
+import CVector
 import Files
 import Safetensors
 import Statistics
@@ -75,6 +76,17 @@ func openWeights(_ path: String) throws(SensesError) -> (archive: TensorArchive,
 extension TensorArchive {
     /// The finite numbers of a tensor of a certain shape.
     func numbers(_ name: String, _ shape: [Int]) throws(SensesError) -> [Float] {
-        do { return try tensor(name, shape: shape).floats() } catch { throw SensesError("\(error)") }
+        do {
+            let tensor = try tensor(name, shape: shape)
+            guard tensor.type == .float16 else { return try tensor.floats() }
+            let numbers = tensor.withUnsafeBytes { bytes in
+                [Float](unsafeUninitializedCapacity: tensor.count) { buffer, count in
+                    count = tensor.count
+                    guard let halves = bytes.bindMemory(to: UInt8.self).baseAddress, let numbers = buffer.baseAddress else { return }
+                    CVectorDecodeHalves(PackedMatrix.level, halves, count, numbers)
+                }
+            }
+            return numbers.allSatisfy(\.isFinite) ? numbers : try tensor.floats()  // which says which number is not finite
+        } catch { throw SensesError("\(error)") }
     }
 }

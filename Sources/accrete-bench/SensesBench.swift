@@ -1,21 +1,25 @@
 import ArgumentParser
+import Files
 import Foundation
 import Senses
+import Signals
 
 /// Measures the time of pretrained networks on one input; alternating with a peer if one is given.
 struct SensesBench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "senses", abstract: "Measures the time of a picture in EfficientNet-Lite0 and of a second of sound in Silero VAD.",
+        commandName: "senses",
+        abstract: "Measures the time of a picture in EfficientNet-Lite0, of a second of sound in Silero VAD, of a window in Whisper.",
         discussion: """
             'deploy/models senses' downloads the networks. Example: accrete-bench senses --against "python3 peer.py"
-            The peer is called with `sight|voice --threads … --seconds …` and prints a line of JSON with `secondsMedian`, of a picture of \
-            224 × 224 pixels or of a second of sound; the ratio is the median over rounds that take turns, ours divided by its own.
+            The peer is called with `sight|voice|hearing --threads … --seconds …`, and `--sound …` if given, and prints a line of JSON with \
+            `secondsMedian`, of a picture of 224 × 224 pixels, a second of sound, or a window transcribed; the ratio is the median over \
+            rounds that take turns, ours divided by its own. Hearing wants --sound: a WAV file whose first 30 s are transcribed.
             """)
 
-    @Option(help: "sight or voice; repeatable.")
+    @Option(help: "sight, voice or hearing; repeatable.")
     var sense = ["sight", "voice"]
 
-    @Option(help: "Threads, of ours and of the peer, for sight; voice has one.")
+    @Option(help: "Threads, of ours and of the peer, for sight and hearing; voice has one.")
     var threads = 2
 
     @Option(help: "Seconds a round.")
@@ -23,6 +27,9 @@ struct SensesBench: ParsableCommand {
 
     @Option(help: "Rounds; with a peer, each is one of ours and one of its own.")
     var rounds = 5
+
+    @Option(help: ArgumentHelp("What hearing transcribes.", valueName: "file"))
+    var sound: String?
 
     @Option(help: ArgumentHelp("A peer's command.", valueName: "command"))
     var against: String?
@@ -41,7 +48,8 @@ struct SensesBench: ParsableCommand {
                 ours.append(try median(for: seconds, pass))
                 guard let against else { continue }
                 peers.append(
-                    try Peer(command: against).figure("secondsMedian", "\(name) --threads \(threads) --seconds \(seconds)"))
+                    try Peer(command: against).figure(
+                        "secondsMedian", "\(name) --threads \(threads) --seconds \(seconds)" + (sound.map { " --sound \($0)" } ?? "")))
             }
             var fields = ["\"sense\":\"\(name)\"", "\"secondsMedian\":\(middle(ours))"]
             if !peers.isEmpty {
@@ -61,7 +69,12 @@ struct SensesBench: ParsableCommand {
             var network = try VoiceActivity(path: "\(modelDirectory)/\(VoiceActivity.fileName)")
             let sound = (0..<VoiceActivity.sampleRate).map { Float(sin(Double($0) * 0.05)) * 0.3 }
             return { _ = try network.probabilities(of: sound) }
-        default: throw ValidationError("there is no sense '\(name)'; there are sight, voice")
+        case "hearing":
+            guard let sound else { throw ValidationError("hearing wants --sound") }
+            let network = try Whisper(path: "\(modelDirectory)/\(Whisper.fileName)", threads: threads)
+            let wave = try Waveform(ofFile: readFile(sound, atMost: 1 << 28), maximumSeconds: 600).resampled(to: Whisper.sampleRate)
+            return { _ = try network.tokens(of: Array(wave.samples.prefix(Whisper.window))) }
+        default: throw ValidationError("there is no sense '\(name)'; there are sight, voice, hearing")
         }
     }
 

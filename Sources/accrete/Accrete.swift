@@ -28,6 +28,7 @@ import Wiring
             Tokenize.self,
             See.self,
             Voice.self,
+            Hear.self,
         ]
     )
 

@@ -3,6 +3,7 @@ import Foundation
 import Safetensors
 import Senses
 import Signals
+import SoundsTesting
 import Testing
 
 private let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardizedFileURL
@@ -13,23 +14,6 @@ private let file = root.appending(path: "models/\(VoiceActivity.fileName)").path
         if: FileManager.default.fileExists(atPath: file) || nothingMayBeMissing,
         "models/silero-vad-16k.safetensors (deploy/models senses) is absent"))
 struct VoiceActivityTests {
-    /// Two seconds of vowels whose pitch and formants move, with silence from 0.8 to 1.3 s.
-    private var vowels: [Float] {
-        (0..<32_000).map { n in
-            let t = Double(n) / 16_000, turn = 2 * Double.pi
-            if t > 0.8, t < 1.3 { return 0 }
-            let phase = turn * (130 * t - 30 / (turn * 1.3) * cos(turn * 1.3 * t)), pitch = 130 + 30 * sin(turn * 1.3 * t)
-            let formants = [(500 + 250 * sin(turn * 3 * t), 150.0, 1.0), (1500 + 600 * sin(turn * 2 * t + 1), 200, 0.5), (2600, 300, 0.2)]
-            var sum = 0.0
-            for harmonic in 1..<30 {
-                var level = 0.02
-                for (centre, width, height) in formants { level += height * exp(-pow((Double(harmonic) * pitch - centre) / width, 2)) }
-                sum += level * sin(Double(harmonic) * phase)
-            }
-            return Float(sum * abs(sin(turn * 2 * t)) * 0.1)
-        }
-    }
-
     /// Numbers of Silero's own ONNX file.
     private static let expected: [Float] = [
         0.1151, 0.7157, 0.6799, 0.5985, 0.7874, 0.8983, 0.9764, 0.9903, 0.9897, 0.9894, 0.9864, 0.9949, 0.9866, 0.9868, 0.9959, 0.9949,
@@ -40,7 +24,7 @@ struct VoiceActivityTests {
 
     @Test func probabilitiesAreThoseOfTheReference() throws {
         var voice = try VoiceActivity(path: file)
-        let found = try voice.probabilities(of: vowels)
+        let found = try voice.probabilities(of: vowels())
         #expect(found.count == Self.expected.count)
         for (index, (a, b)) in zip(found, Self.expected).enumerated() { #expect(abs(a - b) < 1e-3, "frame \(index): \(a), \(b)") }
     }
@@ -48,7 +32,7 @@ struct VoiceActivityTests {
     /// Frames in several calls give what they give in one.
     @Test func aStreamGivesTheSame() throws {
         var whole = try VoiceActivity(path: file), parts = whole
-        let sound = vowels
+        let sound = vowels()
         let first = try parts.probabilities(of: Array(sound[..<5_120])), second = try parts.probabilities(of: Array(sound[5_120...]))
         let all = try whole.probabilities(of: sound)
         #expect(zip(first + second, all).allSatisfy { abs($0 - $1) < 1e-6 } && first.count + second.count == all.count)
@@ -59,7 +43,7 @@ struct VoiceActivityTests {
 
     @Test func utterancesBeginAndEndWithTheVowels() throws {
         var voice = try VoiceActivity(path: file)
-        let found = utterances(in: try voice.probabilities(of: vowels), samples: 32_000)
+        let found = utterances(in: try voice.probabilities(of: vowels()), samples: 32_000)
         #expect(found == [32..<13_280, 20_512..<32_000])
     }
 }

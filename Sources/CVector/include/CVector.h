@@ -6,6 +6,7 @@
 
 #include "CVectorBlocks.h"
 #include "CVectorConvolution.h"
+#include "CVectorFunctions.h"
 
 /// Sixteen floats; SIMD16<Float> in Swift.
 typedef float CVectorFloat16 __attribute__((ext_vector_type(16)));

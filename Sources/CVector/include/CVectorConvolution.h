@@ -14,10 +14,12 @@ struct CVectorPackedMatrix {
     long K, N;
     /// Whether results are clamped to 0…6.
     int clamps;
+    /// From a row to the next: of x, K if rows follow one another; of y and of what is added, N.
+    long xStride, yStride;
 };
 
 /// y[row] = w · x[row] + bias, clamped if w says so, then + added[row] unless that is NULL; for some rows and panels of w.
-/// x (rows, K); y, added (rows, N).
+/// x (rows, K); y, added (rows, N). Rows of x may overlap.
 void CVectorMultiplyPacked(
     int level, const struct CVectorPackedMatrix *w, const float *x, long firstRow, long lastRow, long firstPanel, long lastPanel,
     const float *added, float *y);
