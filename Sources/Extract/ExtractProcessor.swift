@@ -1,13 +1,15 @@
 import Messaging
 import Pipeline
 import Schema
+import Senses
 import Signals
 import Statistics
 import Wiring
 
 /// Runs one modality's frontend: turns samples into feature frames, and passes boundaries on in order.
 ///
-/// Subscribes to `sample.<modality>/`; publishes `feature.<modality>/`.
+/// Subscribes to `sample.<modality>/`; publishes `feature.<modality>/`. The extractor of sounds also finds utterances, where they are to be
+/// transcribed.
 public struct ExtractProcessor: Processor {
     /// A sample with its payload.
     public struct Input: Inbound, Sendable {
@@ -30,13 +32,26 @@ public struct ExtractProcessor: Processor {
     private let topic: Topic<FeatureFrame>
     /// Live mode: a reading that has waited longer is dropped; nil in lockstep.
     private let patience: Duration?
+    private var utterances: Utterances?
 
+    /// The most sources whose utterances are found; the one longest silent is forgotten.
+    public static let mostVoices = 16
+
+    /// - Parameter words: where the utterances of sounds go; nil: nowhere.
     /// - Throws: `SettingsError` where the modality is unknown or its settings are invalid.
-    public init(_ settings: ExtractSettings, modality: String) throws {
+    public init(_ settings: ExtractSettings, modality: String, words: SpokenWords? = nil) throws {
         self.modality = modality
         patience = settings.mode == .live ? .seconds(clamping: settings.fuse.maximumLatency) : nil
         topic = try Topics.feature(modality)
         frontend = try Signals.frontend(for: modality, settings.signals)
+        if let words { utterances = try Utterances(settings.signals.audio, words) }
+    }
+
+    public var telemetry: Telemetry { utterances?.telemetry ?? Telemetry() }
+
+    public mutating func tick(at now: Instant) -> [Outgoing] {
+        utterances?.end(at: now)
+        return []
     }
 
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
@@ -52,7 +67,8 @@ public struct ExtractProcessor: Processor {
             if let patience, now - Instant(nanoseconds: input.sample.arrived) > patience {
                 throw Refusal(.shed, "a reading that arrived too long ago")
             }
-            let features = try features(of: reading, input.message)
+            let raw = try raw(reading, input.message), features = try features(of: raw)
+            utterances?.take(raw, of: input.sample)
             let feature = FeatureFrame.with {
                 $0.arrived = input.sample.arrived
                 $0.frame = frame(of: reading, features)
@@ -64,13 +80,16 @@ public struct ExtractProcessor: Processor {
         }
     }
 
-    private func features(of reading: SensorReading, _ message: WireMessage) throws(Refusal) -> Features {
+    private func raw(_ reading: SensorReading, _ message: WireMessage) throws(Refusal) -> RawReading {
         guard reading.modality == modality, message.payload.count == 1 else {
             throw Refusal(.wrongShape, "\(reading.modality) with \(message.payload.count) payload frames")
         }
-        let raw = RawReading(
+        return RawReading(
             modality: reading.modality, format: reading.format, width: Int(reading.width), height: Int(reading.height),
             channels: Int(reading.channels), sampleRate: Int(reading.sampleRate), payload: Array(message.payload[0]))
+    }
+
+    private func features(of raw: RawReading) throws(Refusal) -> Features {
         do {
             return try frontend.features(of: raw)
         } catch {

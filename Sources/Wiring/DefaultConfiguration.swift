@@ -66,6 +66,11 @@ public let defaultConfiguration = #"""
         highestFrequency: 3.9e+3
         silence: 1e-3
         maximumSeconds: 3e+1
+        words: none
+        wordsEndMoments: true
+        wordsWaiting: 4
+        wordsThreads: 1
+        wordsDirectory: ''
       vector:
         length: 16
         mean: []

@@ -2,9 +2,11 @@ import ArgumentParser
 import Extract
 import Foundation
 import Launch
+import Signals
 import Wiring
 
-/// Subscribes to `sample.<modality>/`; publishes `feature.<modality>/`.
+/// Subscribes to `sample.<modality>/`; publishes `feature.<modality>/`, and `sensor.text.<source>-words/` to ingest where sounds are
+/// transcribed.
 @main struct ExtractCommand: StageCommand {
     static let configuration = CommandConfiguration(
         commandName: "accrete-extract", abstract: "Turns one modality's readings into features.",
@@ -16,7 +18,12 @@ import Wiring
     func launch() async throws {
         let settings = try arguments.settings(ExtractSettings.self), environment = ProcessInfo.processInfo.environment
         try await arguments.run(
-            "extract-\(modality)", { try ExtractProcessor(settings, modality: modality) },
+            "extract-\(modality)",
+            {
+                let transcribes = modality == AudioModality.name && settings.signals.audio.transcribes
+                let words = transcribes ? try SpokenWords(settings, environment: environment) : nil
+                return try ExtractProcessor(settings, modality: modality, words: words)
+            },
             subscribesTo: settings.extractSubscriptions(modality, environment),
             publishesAt: settings.publishingEndpoints(settings.endpoints.extract, environment, modality: modality), settings: settings,
             awaits: settings.extractAwaits(modality))

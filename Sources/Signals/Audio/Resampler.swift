@@ -11,16 +11,24 @@ struct Resampler {
     private let zeros = 16.0
     let target: Int
 
+    /// The samples after which the weights are the same again, and the samples that they become.
+    func period(from source: Int) -> (step: Int, phases: Int) {
+        let divisor = greatestCommonDivisor(source, target)
+        return (source / divisor, target / divisor)
+    }
+
+    /// The number of samples on both sides that a new one depends on.
+    func reach(from source: Int) -> Int { Int((zeros / min(1, Double(target) / Double(source))).rounded(.up)) }
+
     func callAsFunction(_ waveform: Waveform) -> Waveform {
         let source = waveform.sampleRate
         guard source != target else { return waveform }
-        let divisor = greatestCommonDivisor(source, target)
-        let (step, phases) = (source / divisor, target / divisor)
+        let (step, phases) = period(from: source)
         let count = waveform.samples.count * target / source
         let ratio = Double(source) / Double(target)
         let cutoff = min(1, 1 / ratio)
         let half = zeros / cutoff
-        let reach = Int(half.rounded(.up))
+        let reach = reach(from: source)
         let kernels = (0..<min(phases, count)).map { phase in
             kernel(fraction: Double(phase * step % phases) / Double(phases), cutoff: cutoff, half: half, reach: reach)
         }

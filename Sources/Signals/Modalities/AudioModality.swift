@@ -1,4 +1,5 @@
 import Foundation
+import Senses
 import Statistics
 
 /// Sounds as log-mel frames: decoded, mixed to one channel, resampled to one rate, and each reading normalised to mean 0 and standard
@@ -28,8 +29,24 @@ public struct AudioModality: Modality {
         public var silence = 0.001
         /// The longest reading that is decoded, in seconds.
         public var maximumSeconds = 30.0
+        /// The network that writes down what is said, live: `none` or `whisper-tiny-en`.
+        public var words = Self.noWords
+        /// Whether an utterance ends its moment.
+        public var wordsEndMoments = true
+        /// The most utterances that wait to be transcribed; the oldest is dropped then.
+        public var wordsWaiting = 4
+        /// The threads that transcribe.
+        public var wordsThreads = 1
+        /// The directory of the networks' files; empty: `models`.
+        public var wordsDirectory = ""
+
+        public static let noWords = "none"
 
         public init() {}
+
+        public var transcribes: Bool { words != Self.noWords }
+        /// The directory in which the networks' files are.
+        public var modelDirectory: String { wordsDirectory.isEmpty ? Senses.modelDirectory : wordsDirectory }
 
         public var problems: [SettingsError] {
             [
@@ -43,6 +60,10 @@ public struct AudioModality: Modality {
                     ? nil : SettingsError("lowestFrequency", "\(lowestFrequency) is not within 0…\(highestFrequency)"),
                 .unless("silence", silence, in: 1e-9...1),
                 .unless("maximumSeconds", maximumSeconds, in: 0.001...600),
+                [Self.noWords, Whisper.name].contains(words)
+                    ? nil : SettingsError("words", "is '\(words)', not one of \(Self.noWords), \(Whisper.name)"),
+                .unless("wordsWaiting", wordsWaiting, in: 1...64),
+                .unless("wordsThreads", wordsThreads, in: 1...64),
             ].compactMap(\.self)
         }
     }
@@ -60,8 +81,7 @@ public struct AudioModality: Modality {
     }
 
     public func features(of reading: RawReading) throws(SignalRefusal) -> Features {
-        let waveform = try decode(reading)
-        guard waveform.samples.allSatisfy(\.isFinite) else { throw SignalRefusal(.nonFinite, "a sample is not finite") }
+        let waveform = try waveform(of: reading)
         let (scaled, exponent) = scaled(waveform)
         let samples = Resampler(target: configuration.sampleRate)(scaled).samples
         guard !samples.isEmpty else { throw SignalRefusal(.empty, "\(waveform.samples.count) samples at \(waveform.sampleRate) Hz") }
@@ -71,6 +91,13 @@ public struct AudioModality: Modality {
             modality: Self.name, version: Self.version, rows: logMel.rows(samples: samples.count), columns: configuration.bands,
             values: standardised(logMel(samples, exponent: exponent)), duration: waveform.duration,
             validity: Float(min(1, level / configuration.silence)))
+    }
+
+    /// The decoded sound.
+    public func waveform(of reading: RawReading) throws(SignalRefusal) -> Waveform {
+        let waveform = try decode(reading)
+        guard waveform.samples.allSatisfy(\.isFinite) else { throw SignalRefusal(.nonFinite, "a sample is not finite") }
+        return waveform
     }
 
     /// Samples that are too large to be squared in single precision are divided by a power of two, whose exponent is returned. Other
@@ -87,10 +114,11 @@ public struct AudioModality: Modality {
         FeatureShape(columns: settings.bands, settings: "audio.bands")
     }
 
-    /// Windowed cosines and sines, the same amount while they are computed, and the bands.
+    /// Windowed cosines and sines, the same amount while they are computed, and the bands; utterances that wait, and their network.
     public static func workingBytes(_ settings: Configuration) -> Double {
         let window = Double(settings.window)
-        return 8 * window * (window + 2) + 4 * window * Double(settings.bands)
+        let words = settings.transcribes ? Whisper.workingBytes + Double(settings.wordsWaiting + 1) * 4 * Double(Whisper.window) : 0
+        return 8 * window * (window + 2) + 4 * window * Double(settings.bands) + words
     }
 
     public static func format(ofFile bytes: [UInt8]) -> String? { WAV.recognises(bytes) ? "audio/wav" : nil }

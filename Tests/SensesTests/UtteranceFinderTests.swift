@@ -1,0 +1,113 @@
+import FilesTesting
+import Foundation
+import Senses
+import SoundsTesting
+import Statistics
+import Testing
+@testable import Signals
+
+private let models = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../models").standardizedFileURL.path
+private let file = "\(models)/\(VoiceActivity.fileName)"
+
+@Suite(
+    .enabled(
+        if: FileManager.default.fileExists(atPath: file) || nothingMayBeMissing,
+        "models/silero-vad-16k.safetensors (deploy/models senses) is absent"))
+struct UtteranceFinderTests {
+    private let silence = [Float](repeating: 0, count: 16_000)
+
+    /// What is found in a sound that comes in pieces, without gaps.
+    private func found(_ samples: [Float], pieces: (Int) -> Int, rate: Int = 16_000, finishes: Bool = true) throws -> [SpokenUtterance] {
+        var finder = UtteranceFinder(try VoiceActivity(path: file)), found: [SpokenUtterance] = []
+        var place = 0, index = 0
+        while place < samples.count {
+            let end = min(samples.count, place + pieces(index))
+            found += try finder.add(
+                Waveform(samples: Array(samples[place..<end]), sampleRate: rate),
+                at: 5_000_000_000 + Int64(place) * 1_000_000_000 / Int64(rate))
+            (place, index) = (end, index + 1)
+        }
+        return finishes ? found + (try finder.finish()) : found
+    }
+
+    /// The vowels pause for half a second less than what ends an utterance.
+    @Test func anUtteranceEndsWithASilence() throws {
+        let sound = silence + vowels() + silence
+        let utterances = try found(sound, pieces: { _ in 1_600 }, finishes: false)
+        #expect(utterances.count == 1)
+        let only = try #require(utterances.first)
+        #expect(abs(only.begin - 5_800_000_000) < 100_000_000, "a fifth of a second before the first vowel")
+        #expect(abs(only.end - 8_200_000_000) < 100_000_000, "a fifth of a second after the last")
+        let first = Int((only.begin - 5_000_000_000) * 16 / 1_000_000), last = first + only.samples.count
+        #expect(only.samples == Array(sound[first..<last]))
+        #expect(only.end - only.begin == Int64(only.samples.count) * 62_500)
+    }
+
+    @Test func theSizeOfThePiecesChangesNothing() throws {
+        let sound = silence + vowels() + silence + vowels()
+        let whole = try found(sound, pieces: { _ in sound.count })
+        #expect(whole.count == 2)
+        #expect(try found(sound, pieces: { _ in 160 }) == whole)
+        #expect(try found(sound, pieces: { 1 + $0 * 977 % 3_001 }) == whole)
+    }
+
+    @Test func aGapEndsAnUtterance() throws {
+        var finder = UtteranceFinder(try VoiceActivity(path: file))
+        let piece = Waveform(samples: Array(vowels()[..<11_200]), sampleRate: 16_000)
+        #expect(try finder.add(piece, at: 0) == [])
+        #expect(try finder.add(piece, at: 700_000_000).count == 0, "it goes on")
+        let ended = try finder.add(piece, at: 3_000_000_000)
+        #expect(ended.count == 1 && ended.first?.begin == 0 && ended.first?.end == 1_400_000_000)
+        #expect(try finder.add(piece, at: 0).first?.begin == 3_000_000_000, "time that runs back is a gap too")
+        #expect(try finder.finish().first?.begin == 0 && finder.kept == 0)
+    }
+
+    /// Forty seconds of vowels without a pause.
+    @Test func aLongUtteranceIsCutAndNothingOfItIsLost() throws {
+        let vowel = Array(vowels()[3_200..<11_200]), sound = Array((0..<80).map { _ in vowel }.joined())
+        let utterances = try found(sound, pieces: { _ in 4_000 })
+        #expect(utterances.count >= 2 && utterances.allSatisfy { $0.samples.count <= Whisper.window })
+        #expect(zip(utterances, utterances.dropFirst()).allSatisfy { $0.end == $1.begin })
+        #expect(utterances.reduce(0) { $0 + $1.samples.count } > sound.count - 8_000)
+    }
+
+    @Test func silenceAndNoiseAreNotKept() throws {
+        var finder = UtteranceFinder(try VoiceActivity(path: file)), random = RandomSource(seed: 3), most = 0
+        for second in 0..<60 {
+            let noise = (0..<16_000).map { _ in second % 2 == 0 ? 0 : Float(random.uniform() - 0.5) * 0.01 }
+            #expect(try finder.add(Waveform(samples: noise, sampleRate: 16_000), at: Int64(second) * 1_000_000_000) == [])
+            most = max(most, finder.kept)
+        }
+        #expect(most < 8_000)
+    }
+
+    @Test func otherRatesGiveTheSameUtterances() throws {
+        let sound = silence + vowels() + silence, whole = try found(sound, pieces: { _ in 1_600 })
+        for rate in [8_000, 44_100, 48_000] {
+            let other = Waveform(samples: sound, sampleRate: 16_000).resampled(to: rate).samples
+            let utterances = try found(other, pieces: { _ in rate / 10 }, rate: rate)
+            #expect(utterances.count == whole.count)
+            for (a, b) in zip(utterances, whole) { #expect(abs(a.begin - b.begin) < 100_000_000 && abs(a.end - b.end) < 100_000_000) }
+        }
+    }
+}
+
+@Suite struct StreamResamplerTests {
+    @Test(arguments: [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 44_101])
+    func piecesTogetherAreTheWholeResampled(rate: Int) {
+        var random = RandomSource(seed: UInt64(rate))
+        let samples = (0..<3 * rate / 2).map { _ in Float(random.uniform() - 0.5) }
+        let whole = Waveform(samples: samples, sampleRate: rate).resampled(to: 16_000).samples
+        for longest in [7, 1_000, samples.count] {
+            var resampler = StreamResampler(from: rate, to: 16_000), pieces: [Float] = [], place = 0
+            while place < samples.count {
+                let end = min(samples.count, place + 1 + random.uniform(below: longest) + (longest == 7 ? 40 : 0))
+                pieces += resampler.add(Array(samples[place..<end]))
+                place = end
+            }
+            pieces += resampler.finish()
+            #expect(pieces.count == whole.count)
+            #expect(zip(pieces, whole).allSatisfy { abs($0 - $1) < 1e-5 })
+        }
+    }
+}
