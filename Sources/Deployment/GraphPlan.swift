@@ -60,11 +60,13 @@ public struct GraphPlan: Sendable {
     /// The directory of the processes' logs.
     public var logs: String { directory + "/logs" }
 
-    /// The stages in the order in which they are started: each after its subscribers.
+    /// The stages in the order in which they are started: each after its subscribers. Extractors that are processes of the user's are not.
     public var stages: [Supervisor.Child] {
         let common = ["--config", settingsFile]
         return [child("learn", common), child("evaluate", common), child("fuse", common)]
-            + settings.extracted.map { child("extract", common + ["--modality", $0], named: "extract-\($0)") }
+            + settings.extracted.filter { !settings.signals.isOutside($0) }.map {
+                child("extract", common + ["--modality", $0], named: "extract-\($0)")
+            }
             + [child("ingest", common + ["--closer", source.publisher])]
     }
 

@@ -22,6 +22,13 @@ struct GraphPlanTests {
         #expect(plan.settings.seed == 4 && plan.settings.fuse.lateness == 0.3 && plan.settings.play.speed == 2)
     }
 
+    @Test func anExtractorOfTheUsersIsNotStarted() throws {
+        let own = try plan(["signals.image.frontend=outside", "model.senses=[{name: image, rows: 40, columns: 96}]"])
+        #expect(own.stages.map(\.name) == ["learn", "evaluate", "fuse", "extract-text", "ingest"], "its shape is the user's affair")
+        let sense = "model.senses=[{name: image, rows: 16, columns: 192}]"
+        #expect(try plan([sense]).stages.map(\.name).contains("extract-image"))
+    }
+
     @Test(arguments: [
         "yes", "~", "null", "0x10", "1e3", "012", "1:30", " a ", "a: b", "# a", "- a", "'", "\"", "\\", "a\\nb", "ä é 漢", "@", "%",
         "{a}", "[a]", "!a", "&a", "*a", "|", "=", "<<", "2026-11-29",

@@ -18,6 +18,19 @@ private enum Python {
         return process.process.terminationStatus == 0
     }()
 
+    static let recogniser = URL(filePath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "models/pp-ocrv4-recognition.onnx").path
+
+    /// Whether a frontend can read text: ONNX Runtime, Pillow and the recogniser.
+    static let reads: Bool = {
+        guard FileManager.default.fileExists(atPath: recogniser), let process = try? start("-c", "import onnxruntime, numpy, PIL") else {
+            return false
+        }
+        process.process.waitUntilExit()
+        return process.process.terminationStatus == 0
+    }()
+
     static func start(_ arguments: String...) throws -> (process: Process, output: Pipe) {
         let process = Process()
         let output = Pipe()
@@ -92,6 +105,84 @@ struct PythonClientTests {
         update.sha256[0] ^= 1
         #expect(try publisher.publish("model.update/", header: update.serializedBytes(), payload: [Payload(file)]))
         #expect(try await listen(to: publisher).status == 1)
+        publisher.close()
+        await bus.end()
+    }
+
+    /// Letters of 5 × 7 pixels, five times as large.
+    private func picture(of text: String) -> (width: Int, height: Int, pixels: [UInt8]) {
+        let letters: [Character: [UInt8]] = [
+            "E": [31, 16, 16, 30, 16, 16, 31], "X": [17, 17, 10, 4, 10, 17, 17], "I": [14, 4, 4, 4, 4, 4, 14], "T": [31, 4, 4, 4, 4, 4, 4],
+        ]
+        let (side, width, height) = (5, (text.count * 6 + 3) * 5, 48)
+        var pixels = [UInt8](repeating: 255, count: width * height * 3)
+        for (place, letter) in text.enumerated() {
+            for y in 0..<7 * side {
+                for x in 0..<5 * side where (letters[letter]?[y / side] ?? 0) >> (4 - x / side) & 1 == 1 {
+                    let pixel = ((6 + y) * width + (2 + place * 6) * side + x) * 3
+                    pixels.replaceSubrange(pixel..<pixel + 3, with: [0, 0, 0])
+                }
+            }
+        }
+        return (width, height, pixels)
+    }
+
+    /// Samples go to a frontend in Python, which repeats boundaries; what it publishes is what fuse takes.
+    @Test(.enabled(if: nothingMayBeMissing || Python.reads, "no ONNX Runtime, Pillow, or models/pp-ocrv4-recognition.onnx"))
+    func aFrontendOfOnesOwnReadsTheTextOfAPicture() async throws {
+        let bus = try ZeroMQBus(), folder = Folder()
+        let publisher = try bus.publisher(.bind, [Endpoint("tcp://127.0.0.1:*")], options: PublisherOptions())
+        let features = try bus.subscriber(to: [Subscription([Endpoint("ipc://\(folder.path("features"))")], topics: ["feature.image/"])])
+        let client = try Python.start(
+            "read_signs.py", "--samples", publisher.endpoints[0].description, "--features", "ipc://\(folder.path("features"))", "--model",
+            Python.recogniser, "--count", "3")
+        defer { client.process.terminate() }
+        #expect(try await publisher.waitForSubscribers(to: "sample.image/", within: .seconds(60)))
+        try await Task.sleep(for: .seconds(1))
+        func send(_ sample: Sample, _ sequence: UInt64, _ payload: [Payload]) throws {
+            var sample = sample
+            sample.arrived = Int64(sequence)
+            sample.stamp = Stamp(from: "ingest", sequence: sequence)
+            _ = try publisher.publish("sample.image/", header: sample.serializedBytes(), payload: payload)
+        }
+        let exit = picture(of: "EXIT"), text = picture(of: "TEXT")
+        func sample(_ picture: (width: Int, height: Int, pixels: [UInt8]), of session: String) -> Sample {
+            .with {
+                $0.timeline = 5
+                $0.reading.stamp = Stamp(from: "camera", sequence: 8)
+                ($0.reading.session, $0.reading.modality, $0.reading.format) = (session, "image", "image/x-rgb8")
+                ($0.reading.width, $0.reading.height) = (UInt32(picture.width), UInt32(picture.height))
+            }
+        }
+        try send(sample(exit, of: "hall"), 1, [Payload(exit.pixels)])
+        try send(.with { $0.boundary.ordinal = 7 }, 2, [])
+        try send(sample(exit, of: "hall"), 3, [Payload([1, 2, 3])])  // is no picture
+        try send(sample(text, of: "hall"), 4, [Payload(text.pixels)])
+        var found: [(FeatureFrame, [UInt8])] = []
+        for await batch in features {
+            for index in 0..<batch.count {
+                found.append((try batch[index].decode(), batch[index].payload.first.map { Array($0) } ?? []))
+            }
+            if found.count >= 3 { break }
+        }
+        client.process.waitUntilExit()
+        #expect(client.process.terminationStatus == 0)
+        let printed = String(decoding: client.output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        #expect(printed == "camera: 'EXIT'\ncamera: 'TEXT'\n3 messages, 1 readings that were no pictures\n")
+        #expect(found.map(\.0.stamp.sequence) == [1, 2, 3] && found.map(\.0.arrived) == [1, 2, 4])
+        #expect(found[1].0.boundary.ordinal == 7 && found[1].1.isEmpty)
+        for (place, word) in [(0, "EXIT"), (2, "TEXT")] {
+            let frame = found[place].0.frame
+            #expect(frame.session == "hall" && frame.source == "camera" && frame.sequence == 8 && frame.timeline == 5)
+            #expect(frame.rows == 40 && frame.columns == 96 && frame.validity > 0.9 && found[place].1.count == 40 * 96 * 4)
+            let numbers = stride(from: 0, to: found[place].1.count, by: 4).map { byte in
+                found[place].1.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: byte, as: Float.self) }
+            }
+            let best = (0..<40).map { row in (0..<96).max { numbers[row * 96 + $0] < numbers[row * 96 + $1] } ?? 0 }
+            let letters = best.enumerated().filter { $0.element > 0 && ($0.offset == 0 || best[$0.offset - 1] != $0.element) }
+            #expect(String(decoding: letters.map { UInt8($0.element + 31) }, as: UTF8.self) == word)
+        }
+        features.cancel()
         publisher.close()
         await bus.end()
     }

@@ -82,8 +82,11 @@ struct EfficientNetLiteTests {
         configuration.image.frontend = "eyes"
         #expect(
             configuration.problems.map(\.description) == [
-                "setting 'image.frontend': is 'eyes', not one of patches, \(imageFrontends.names)"
+                "setting 'image.frontend': is 'eyes', not one of patches, outside, \(imageFrontends.names)"
             ])
+        configuration.image.frontend = ImageModality.outside
+        #expect(configuration.problems == [] && ImageModality.shape(in: configuration) == nil)
+        #expect { try frontend(for: "image", configuration) } throws: { "\($0)".contains("a process of the user's") }
     }
 
     @Test func aFileOfOtherShapesOrNumbersIsRefused() throws {

@@ -9,7 +9,8 @@ void CVectorGelu(int level, float *x, long count);
 /// eˣ⁻ᵐ / Σ eˣ⁻ᵐ in place, where m is the greatest; count > 0.
 void CVectorSoftmax(int level, float *x, long count);
 
-/// y = (x − mean) / √(variance + epsilon) · weight + bias for each row of C numbers, a multiple of 16.  https://arxiv.org/abs/1607.06450
+/// y = (x − mean) / √(variance + epsilon) · weight + bias for each row of C numbers, a multiple of 16.
+/// https://arxiv.org/abs/1607.06450
 void CVectorNormalize(
     int level, const float *x, long rows, long C, float epsilon, const float *weight, const float *bias, float *y);
 

@@ -12,7 +12,7 @@ public struct ImageModality: Modality {
 
     /// The settings of the frontend for images.
     public struct Configuration: ModalitySettings {
-        /// `patches`, or the name of a pretrained network in `imageFrontends`.
+        /// `patches`, the name of a pretrained network in `imageFrontends`, or `outside`: features are published by a process of the user's.
         public var frontend = "patches"
         /// The file of a pretrained network; empty: the network's own name in `models`.
         public var weights = ""
@@ -35,11 +35,16 @@ public struct ImageModality: Modality {
 
         /// The pretrained network; nil for patches.
         var network: (any ImageFrontend.Type)? { imageFrontends[frontend] }
+        /// Whether features are published by a process of the user's.
+        var isOutside: Bool { frontend == ImageModality.outside }
 
         public var problems: [SettingsError] {
             [
-                frontend == ImageModality.patches || network != nil
-                    ? nil : SettingsError("frontend", "is '\(frontend)', not one of \(ImageModality.patches), \(imageFrontends.names)"),
+                frontend == ImageModality.patches || isOutside || network != nil
+                    ? nil
+                    : SettingsError(
+                        "frontend",
+                        "is '\(frontend)', not one of \(ImageModality.patches), \(ImageModality.outside), \(imageFrontends.names)"),
                 .unless("size", size, in: 1...1024),
                 .unless("patch", patch, in: 1...1024),
                 patch > 0 && size % patch == 0
@@ -55,6 +60,8 @@ public struct ImageModality: Modality {
 
     /// The name of the frontend without a network.
     public static let patches = "patches"
+    /// The name of the frontend that is a process of the user's.
+    public static let outside = "outside"
 
     private let configuration: Configuration
     private let network: (any ImageFrontend)?
@@ -62,6 +69,9 @@ public struct ImageModality: Modality {
     public init(_ configuration: SignalConfiguration) throws(SettingsError) {
         let own = configuration[Self.self]
         if let problem = own.problems.first { throw problem }
+        if own.isOutside {
+            throw SettingsError("image.frontend", "is '\(Self.outside)': the features of pictures come from a process of the user's")
+        }
         self.configuration = own
         guard let type = own.network else {
             network = nil
@@ -112,6 +122,7 @@ public struct ImageModality: Modality {
     }
 
     public static func shape(_ settings: Configuration) -> FeatureShape? {
+        if settings.isOutside { return nil }
         if let network = settings.network {
             let shape = rowsAndColumns(of: network)
             return FeatureShape(rows: shape.rows, columns: shape.columns, settings: "image (frontend \(settings.frontend))")
@@ -197,4 +208,9 @@ extension SignalConfiguration {
 /// Y = 0.299 R + 0.587 G + 0.114 B.  https://www.itu.int/rec/R-REC-BT.601
 private func luma(_ picture: [Float]) -> [Float] {
     stride(from: 0, to: picture.count, by: 3).map { 0.299 * picture[$0] + 0.587 * picture[$0 + 1] + 0.114 * picture[$0 + 2] }
+}
+
+extension SignalConfiguration {
+    /// Whether a modality's features are published by a process of the user's, and not by an extractor of the graph.
+    public func isOutside(_ modality: String) -> Bool { modality == ImageModality.name && image.isOutside }
 }
