@@ -7,8 +7,8 @@ import PackageDescription
 /// A Debian library behind a module map.
 func system(_ name: String) -> Target { .systemLibrary(name: name, path: "Sources/System/\(name)") }
 
-func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies)
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -52,7 +52,7 @@ let floor2: [Target] = [
 
 let floor3: [Target] = [
     module("Model", ["CVector", "Files", "GGUF", "Layers", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
-    module("Senses", ["CVector", "Files", "Safetensors", "Statistics", "Tokenization"]),
+    module("Senses", ["CVector", "Files", "Safetensors", "Statistics", "Tokenization"], exclude: ["README.md"]),
     module("Signals", ["CPNG", "CSndFile", "CTurboJPEG", "CVector", "Files", "Senses", "Statistics", "Tokenization"]),
     module("Pipeline", ["Files", "Messaging", "Schema", "Statistics", logging, yaml]),
 ]

@@ -81,6 +81,24 @@ struct UtteranceFinderTests {
         #expect(most < 8_000)
     }
 
+    /// Whatever numbers, rates and times come, nothing traps and little is kept.
+    @Test func anySoundAtAnyTimeIsBounded() throws {
+        var finder = UtteranceFinder(try VoiceActivity(path: file)), random = RandomSource(seed: 12)
+        let numbers: [Float] = [
+            0, 1, -1, .greatestFiniteMagnitude, -.greatestFiniteMagnitude, .leastNonzeroMagnitude, 1e20, .nan, .infinity,
+        ]
+        for _ in 0..<300 {
+            let rate = [1_000, 8_000, 16_000, 44_101, 192_000][random.uniform(below: 5)]
+            let time = [0, .max, .min, 5_000_000_000, -1][random.uniform(below: 5)] as Int64
+            let wild = numbers[random.uniform(below: numbers.count)], count = random.uniform(below: 3_000)
+            let samples = (0..<count).map { $0 % 7 == 0 ? wild : Float(random.uniform() - 0.5) }
+            for utterance in (try? finder.add(Waveform(samples: samples, sampleRate: rate), at: time)) ?? [] {
+                #expect(utterance.samples.count <= Whisper.window)
+            }
+            #expect(finder.kept <= Whisper.window + 60_000)
+        }
+    }
+
     @Test func otherRatesGiveTheSameUtterances() throws {
         let sound = silence + vowels() + silence, whole = try found(sound, pieces: { _ in 1_600 })
         for rate in [8_000, 44_100, 48_000] {

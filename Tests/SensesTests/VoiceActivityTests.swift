@@ -97,4 +97,37 @@ struct VoiceActivityTests {
         #expect(sound?.sampleRate == 8_000 && sound?.samples.count == 4_000 && sound?.resampled(to: 16_000).samples.count == 8_000)
         #expect(throws: SignalRefusal.self) { try Waveform(ofFile: bytes ?? [], maximumSeconds: 0.1) }
     }
+
+    /// A WAV file of floats whose header announces `length` bytes of samples.
+    private func wav(_ samples: [Float], rate: UInt32 = 16_000, announcing length: UInt32? = nil) -> [UInt8] {
+        func four(_ number: UInt32) -> [UInt8] { withUnsafeBytes(of: number.littleEndian, Array.init) }
+        func two(_ number: UInt16) -> [UInt8] { withUnsafeBytes(of: number.littleEndian, Array.init) }
+        let length = length ?? UInt32(4 * samples.count), data = samples.flatMap { four($0.bitPattern) }
+        return Array("RIFF".utf8) + four(36 &+ length) + Array("WAVEfmt ".utf8) + four(16) + two(3) + two(1) + four(rate) + four(4 &* rate)
+            + two(4) + two(32) + Array("data".utf8) + four(length) + data
+    }
+
+    /// Eight hours are announced: the samples that are there are read, and a file that holds too much is refused before it is decoded.
+    @Test func theLengthOfASoundIsThatOfItsSamples() throws {
+        let samples = (0..<1_000).map { Float($0) / 1_000 }
+        for length in [4 * 16_000 * 8 * 3_600, UInt32.max, 4] {
+            let sound = try Waveform(ofFile: wav(samples, announcing: length), maximumSeconds: 7_200)
+            #expect(sound.samples == samples || length == 4 && sound.samples == [0])
+        }
+        let long = [Float](repeating: 0, count: 7_201 * 1_000)
+        #expect { try Waveform(ofFile: wav(long, rate: 1_000), maximumSeconds: 7_200) } throws: {
+            ($0 as? SignalRefusal)?.reason == .tooLarge
+        }
+    }
+
+    @Test func aSoundWithoutSamplesOrWithOnesThatAreNotFiniteIsRefused() {
+        #expect { try Waveform(ofFile: wav([]), maximumSeconds: 1) } throws: { ($0 as? SignalRefusal)?.reason == .empty }
+        for number in [Float.nan, .infinity, -.infinity] {
+            #expect { try Waveform(ofFile: wav([0, number, 0]), maximumSeconds: 1) } throws: {
+                ($0 as? SignalRefusal)?.reason == .nonFinite
+            }
+        }
+        #expect(throws: SignalRefusal.self) { try Waveform(ofFile: wav([0.5], rate: 0), maximumSeconds: 1) }
+        #expect(throws: SignalRefusal.self) { try Waveform(ofFile: wav([0.5], rate: .max), maximumSeconds: 1) }
+    }
 }

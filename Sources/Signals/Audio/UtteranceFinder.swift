@@ -56,7 +56,7 @@ public struct UtteranceFinder: Sendable {
     public mutating func add(_ piece: Waveform, at time: Int64) throws(SensesError) -> [SpokenUtterance] {
         guard piece.samples.allSatisfy(\.isFinite), !piece.samples.isEmpty else { return [] }
         var found: [SpokenUtterance] = []
-        if let expected, abs(time.clampedSubtracting(expected)) > Self.longestGap || resampler?.source != piece.sampleRate {
+        if let expected, time.clampedSubtracting(expected).magnitude > Self.longestGap.magnitude || resampler?.source != piece.sampleRate {
             found += try finish()
         }
         if expected == nil {
@@ -81,7 +81,14 @@ public struct UtteranceFinder: Sendable {
     private mutating func advance() throws(SensesError) -> [SpokenUtterance] {
         let settings = Self.settings, rate = Double(VoiceActivity.sampleRate)
         let known = probabilities.count, whole = samples.count / Self.frame
-        if whole > known { probabilities += try voice.probabilities(of: Array(samples[known * Self.frame..<whole * Self.frame])) }
+        if whole > known {
+            do {
+                probabilities += try voice.probabilities(of: Array(samples[known * Self.frame..<whole * Self.frame]))
+            } catch {
+                self = UtteranceFinder(fresh)  // the network remembers what was not finite
+                throw error
+            }
+        }
         var found: [SpokenUtterance] = []
         var index = known
         while index < probabilities.count {
