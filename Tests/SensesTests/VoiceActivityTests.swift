@@ -110,7 +110,7 @@ struct VoiceActivityTests {
     /// Eight hours are announced: the samples that are there are read, and a file that holds too much is refused before it is decoded.
     @Test func theLengthOfASoundIsThatOfItsSamples() throws {
         let samples = (0..<1_000).map { Float($0) / 1_000 }
-        for length in [4 * 16_000 * 8 * 3_600, UInt32.max, 4] {
+        for length in [4 * 16_000 * 8 * 3_600, UInt32.max, 4] as [UInt32] {
             let sound = try Waveform(ofFile: wav(samples, announcing: length), maximumSeconds: 7_200)
             #expect(sound.samples == samples || length == 4 && sound.samples == [0])
         }
