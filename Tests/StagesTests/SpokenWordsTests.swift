@@ -116,8 +116,8 @@ private func utterance(_ number: Int, source: String = "microphone") -> SpokenWo
         var settings = ExtractSettings()
         settings.signals.audio.words = Whisper.name
         settings.signals.audio.wordsDirectory = models
-        let environment = ["ACCRETE_RUNTIME": "/tmp/accrete-words"], bus = MemoryBus()
-        let listener = try bus.subscriber(to: [
+        let environment = ["XDG_RUNTIME_DIR": "/tmp"], bus = MemoryBus()
+        let listener = bus.subscriber(to: [
             Subscription(try settings.sensors(environment), topics: [Topics.sensor.prefix], attachment: .bind)
         ])
         let words = try SpokenWords(settings, environment: environment, bus: bus, epoch: 9)
@@ -146,7 +146,9 @@ private func utterance(_ number: Int, source: String = "microphone") -> SpokenWo
         let message = try #require(batch)[0]
         #expect(message.topic == "sensor.text.microphone-words/")
         #expect(String(decoding: Array(message.payload[0]), as: UTF8.self) == "and what you're only...")
-        var ingest = Harness(IngestProcessor(IngestSettings(), epoch: 1, wallOffset: 0, closer: ""))
+        var ingestSettings = IngestSettings()
+        ingestSettings.signals = SectionNames(modalities.map(\.key))
+        var ingest = Harness(IngestProcessor(ingestSettings, epoch: 1, wallOffset: 0, closer: ""))
         ingest.send(try IngestProcessor.Input(message))
         #expect(ingest.refusals == [])
         let boundary = ingest.outputs.compactMap { output -> Boundary? in
