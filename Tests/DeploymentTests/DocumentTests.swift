@@ -8,7 +8,7 @@ struct DocumentTests {
         "Sources/accrete-bench/Reports/README.md", "Sources/accrete-bench/Reports/applications.md",
         "Sources/accrete-bench/Reports/continual.md",
         "Sources/accrete-bench/Reports/decisions.md", "Sources/accrete-bench/Reports/few-shot.md",
-        "Sources/accrete-bench/Reports/fusion.md", "Sources/accrete-bench/Reports/gpt2.md",
+        "Sources/accrete-bench/Reports/fusion.md", "Sources/accrete-bench/Reports/gpt2.md", "Sources/Senses/README.md",
     ]
 
     @Test(arguments: documents)
