@@ -24,6 +24,13 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 let filePaths = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+// The web server of `Gateway`. Hummingbird would bring a package whose module is called `Configuration` like one of ours.
+let network = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let sockets = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let http = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let tls = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let certificates = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let cryptography = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
 let floor0: [Target] = [
@@ -107,6 +114,13 @@ let floor6: [Target] = [
         [
             "Configuration", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Signals", "Statistics", "Timing", "Wiring", logging,
         ]),
+    // The web server beside the graph; the only module that links an HTTP server and TLS.
+    module(
+        "Gateway",
+        [
+            "Files", "Messaging", "Pipeline", "Schema", "Statistics", "StrictJSON", "Timing", "Wiring", logging, network, sockets, http, tls,
+            certificates, cryptography,
+        ]),
 ]
 
 let floor7: [Target] = [
@@ -122,6 +136,7 @@ let floor7: [Target] = [
     command("accrete-fuse", ["Configuration", "Fuse", "Launch", "Pipeline", "Wiring", arguments]),
     command("accrete-learn", ["Configuration", "Files", "Launch", "Learn", "Pipeline", "Schema", "Wiring", arguments]),
     command("accrete-evaluate", ["Configuration", "Evaluate", "Launch", "Wiring", arguments]),
+    command("accrete-gateway", ["Gateway", "Launch", "Pipeline", "Wiring", arguments]),
     command("accrete-simulate", ["Configuration", "Files", "Launch", "Playback", "Signals", "Statistics", arguments]),
     command(
         "accrete",
@@ -186,6 +201,11 @@ let checks: [Target] = [
             "Senses", "Serving", "Signals", "SoundsTesting", "Statistics", "Tensors", "Timing", "Tokenization", "Wiring",
         ]),
     tests(
+        "Gateway",
+        [
+            "FilesTesting", "Gateway", "Messaging", "Pipeline", "PipelineTesting", "Schema", "StrictJSON", "Wiring", network, sockets, tls,
+        ]),
+    tests(
         "Deployment",
         [
             "Configuration", "Deployment", "Files", "FilesTesting", "Model", "Pipeline", "Schema", "Statistics", "StrictJSON", "Tensors",
@@ -197,7 +217,11 @@ let package = Package(
     name: "Accrete",
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),

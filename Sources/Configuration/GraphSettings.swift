@@ -33,6 +33,7 @@ public struct GraphSettings: Codable, Sendable, Equatable {
     public var play = PlaySettings()
     public var simulate = SimulateSettings()
     public var supervise = SuperviseSettings()
+    public var gateway = GatewaySettings()
 
     public init() {}
 }
@@ -70,7 +71,7 @@ extension GraphSettings: StageSettings {
         found += cut.problems.inSection("cut") + fuse.problems.inSection("fuse") + learn.problems.inSection("learn")
         found += evaluate.problems.inSection("evaluate") + answer.problems.inSection("answer") + play.problems.inSection("play")
         found += simulate.problems.inSection("simulate") + supervise.problems.inSection("supervise")
-        found += signals.problems.inSection("signals")
+        found += signals.problems.inSection("signals") + gateway.problems.inSection("gateway")
         found += problemsWithGPT2 + problemsWithTrunk
         do {
             try model.validate()

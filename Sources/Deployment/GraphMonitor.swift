@@ -57,7 +57,7 @@ actor GraphMonitor {
         for await event in supervisor.events {
             switch event {
             case .started(let name, let process, let restarts):
-                hangs.started(name, process)
+                if name != plan.gateway?.name { hangs.started(name, process) }  // it publishes no status
                 if restarts > 0 { note("\(name) was restarted (process \(process), start \(restarts + 1))") }
             case .finished(let name): hangs.ended(name)
             case .failed(let name, let how, let message, let words, let delay):

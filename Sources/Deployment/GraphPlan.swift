@@ -42,6 +42,8 @@ public struct GraphPlan: Sendable {
     public var executables: String
     /// The directory of the run: settings, logs, checkpoint, report.
     public var directory: String
+    /// Whether the web server for phones and browsers is started with the graph.
+    public var hasGateway = false
 
     public init(settings: GraphSettings, source: Source, executables: String, directory: String) {
         self.settings = settings
@@ -82,6 +84,14 @@ public struct GraphPlan: Sendable {
         }
     }
 
+    /// The web server for phones and browsers; nil where none is wanted. No stage: it publishes no status, and may fail without the graph.
+    var gateway: Supervisor.Child? {
+        hasGateway ? child("gateway", ["--config", settingsFile, "--greeting", greetingFile]) : nil
+    }
+
+    /// Where the web server writes its address and its access code.
+    var greetingFile: String { directory + "/gateway/greeting" }
+
     private func child(_ stage: String, _ arguments: [String], named name: String? = nil, restarts: Bool = true) -> Supervisor.Child {
         .init(name: name ?? stage, executable: "\(executables)/accrete-\(stage)", arguments: arguments, restartsAfterSuccess: restarts)
     }
@@ -121,6 +131,7 @@ extension GraphPlan {
             name = URL(fileURLWithPath: path).lastPathComponent + "-" + UUID().uuidString.prefix(8).lowercased()
         }
         let runDirectory = URL(fileURLWithPath: directory ?? "runs/\(name)").standardizedFileURL.path
+        if settings.gateway.directory.isEmpty { settings.gateway.directory = runDirectory + "/gateway" }
         if settings.learn.directory.isEmpty { settings.learn.directory = runDirectory + "/checkpoint" }
         // A session may have more classes than were checked before, and thus need more memory.
         let problems = settings.problems.map { ConfigurationError.Problem(origin: reading.origin(of: $0.key), $0) }

@@ -85,12 +85,17 @@ public struct GraphRun: Sendable {
             limits: plan.settings.stageOptions.limits)
         let monitor = GraphMonitor(plan, view: view, began: began, say: say)
         for child in plan.stages { await supervisor.start(child) }
+        if let gateway = plan.gateway {
+            unlink(plan.greetingFile)  // belongs to an earlier process
+            await supervisor.start(gateway)
+        }
 
         let outcome = await withTaskGroup(of: Outcome?.self) { group in
             group.addTask { await monitor.listen(to: listener) }
             group.addTask { await monitor.follow(supervisor) }
             group.addTask { await monitor.keepTime(starting: plan.publisher, by: supervisor, until: stop) }
             group.addTask { await monitor.killHung(by: supervisor) }
+            if plan.hasGateway { group.addTask { await greet() } }
             let first = await group.compactMap { $0 }.first { _ in true }
             group.cancelAll()
             return first ?? .failed("the graph ended without an outcome")
@@ -103,6 +108,18 @@ public struct GraphRun: Sendable {
         let seconds = (ContinuousClock.now - began).inSeconds
         let report = await monitor.report(after: seconds, restarts: supervisor.restarts)
         return (outcome, report, await monitor.plot)
+    }
+
+    /// Shows where phones reach the gateway, once it listens.
+    private func greet() async -> Outcome? {
+        while !Task.isCancelled {
+            if let bytes = try? readFile(plan.greetingFile, atMost: 1 << 16) {  // missing until it listens
+                say(String(decoding: bytes, as: UTF8.self))
+                return nil
+            }
+            try? await Task.sleep(for: .milliseconds(100))  // cancellation ends the loop
+        }
+        return nil
     }
 
     private static func wait(for task: Task<Void, Never>, atMost limit: Duration) async {

@@ -295,5 +295,23 @@ public let defaultConfiguration = #"""
       silence: 2e+1
       startTimeout: 6e+1
       memoryLimit: 0
+    gateway:
+      address: 0.0.0.0
+      port: 7443
+      directory: ''
+      codes: []
+      maximumConnections: 256
+      maximumClientConnections: 32
+      maximumStreams: 64
+      streamEvents: 256
+      headBytes: 16384
+      bodyBytes: 4194304
+      batchReadings: 256
+      requestSeconds: 1.5e+1
+      requestRate: 5e+1
+      requestBurst: 1e+2
+      wrongCodesPerMinute: 1e+1
+      maximumClients: 4096
+      maximumSessions: 256
 
     """#

@@ -16,6 +16,7 @@ struct Up: AsyncParsableCommand {
               accrete up --session DIR --mode lockstep --report report.json
                                                            a recorded session, without loss
               accrete up accrete.yaml --outside            your own publishers, until you press control-C
+              accrete up --outside --phone                 a phone's camera, microphone and words
             """)
 
     @Argument(help: "The configuration file; without it, all settings have their defaults.") var config: String?
@@ -29,6 +30,7 @@ struct Up: AsyncParsableCommand {
         help: "The directory for settings, logs, checkpoint and report; a further run in it continues from its newest checkpoint.")
     var directory: String?
     @Flag(help: "Start no publisher; wait for your own.") var outside = false
+    @Flag(help: "Also start the web server for phones and browsers, and print its address and access code.") var phone = false
     @Flag(help: "Print the report as JSON on standard output, and progress on standard error.") var json = false
 
     func validate() throws {
@@ -41,7 +43,8 @@ struct Up: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)  // the reader of the output may exit
         let environment = ProcessInfo.processInfo.environment
         let source: GraphPlan.Source = outside ? .outside : session.map { .session($0) } ?? .simulator
-        let plan = try plan(source, environment)
+        var plan = try plan(source, environment)
+        plan.hasGateway = phone
         let toError = json
         let say: @Sendable (String) -> Void = { text in
             if toError { StandardError.write(text) } else { try? StandardOutput.writeNow(text) }  // the run continues without output

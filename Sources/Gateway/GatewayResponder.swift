@@ -1,0 +1,197 @@
+import Foundation
+import Messaging
+import NIOHTTP1
+import Pipeline
+import Schema
+import Statistics
+import StrictJSON
+import Synchronization
+
+/// Answers requests: pages, readings, feedback, events and metrics.
+final class GatewayResponder: Sendable {
+    private let codes: AccessCodes
+    private let rates: ClientRates
+    private let metrics: GatewayMetrics
+    private let hub: EventHub
+    private let view: GraphView
+    private let publish: @Sendable ([Outgoing]) async -> Void
+    private let settings: GatewayConfiguration
+    private let clock: any TimeSource
+    /// The newest epoch and sequence of each session's batches.
+    private let newest: Mutex<RecentTable<String, Place>>
+
+    private struct Place {
+        var epoch: UInt64, sequence: UInt64
+    }
+
+    init(
+        _ settings: GatewayConfiguration, codes: AccessCodes, rates: ClientRates, metrics: GatewayMetrics, hub: EventHub, view: GraphView,
+        clock: any TimeSource, publish: @escaping @Sendable ([Outgoing]) async -> Void
+    ) {
+        (self.settings, self.codes, self.rates, self.metrics, self.hub, self.view) = (settings, codes, rates, metrics, hub, view)
+        (self.clock, self.publish) = (clock, publish)
+        newest = Mutex(RecentTable(capacity: settings.gateway.maximumSessions))
+    }
+
+    /// The response to a request.
+    func respond(to request: HTTPRequest) async -> HTTPReply {
+        guard rates.allows(request.client, at: clock.now) else {
+            return .refuse(.tooManyRequests, "tooManyRequests", "more than gateway.requestRate requests a second")
+        }
+        guard request.path.hasPrefix("/"), !request.path.contains(".."), !request.path.contains("%") else {
+            return .refuse(.badRequest, "badPath", "a path has no .. and no escapes")
+        }
+        if let page = Pages.all[request.path] {
+            guard [.GET, .HEAD].contains(request.method) else { return Self.wrongMethod }
+            return HTTPReply(.ok, type: page.type, Array(page.text.utf8))
+        }
+        let holder: AccessCodes.Holder
+        switch admit(request) {
+        case .success(let found): holder = found
+        case .failure(let refusal): return refusal.reply
+        }
+        return await route(request, of: holder)
+    }
+
+    private struct Refused: Error { let reply: HTTPReply }
+
+    /// Checks the access code.
+    private func admit(_ request: HTTPRequest) -> Result<AccessCodes.Holder, Refused> {
+        guard !rates.isBarred(request.client, at: clock.now) else {
+            return .failure(Refused(reply: .refuse(.tooManyRequests, "tooManyWrongCodes", "too many wrong access codes; wait a minute")))
+        }
+        guard let code = request.code else {
+            return .failure(Refused(reply: .refuse(.unauthorized, "noCode", "an access code is wanted: Authorization: Bearer CODE")))
+        }
+        guard let holder = codes.holder(of: code) else {
+            rates.noteWrongCode(of: request.client, at: clock.now)
+            return .failure(Refused(reply: .refuse(.unauthorized, "wrongCode", "the access code is wrong")))
+        }
+        return .success(holder)
+    }
+
+    private static let wrongMethod = HTTPReply.refuse(.methodNotAllowed, "wrongMethod", "this path takes another method")
+
+    private func route(_ request: HTTPRequest, of holder: AccessCodes.Holder) async -> HTTPReply {
+        switch (request.path, request.method) {
+        case ("/metrics", .GET): exposition
+        case ("/api/state", .GET): .json(state)
+        case ("/api/events", .GET): events(request, of: holder)
+        case ("/api/readings", .POST): await take(readings: request, of: holder)
+        case ("/api/feedback", .POST): await take(feedback: request, of: holder)
+        case ("/metrics", _), ("/api/state", _), ("/api/events", _), ("/api/readings", _), ("/api/feedback", _): Self.wrongMethod
+        default: .refuse(.notFound, "unknownPath", "there is nothing at this path")
+        }
+    }
+
+    private var exposition: HTTPReply {
+        let text = Exposition(
+            view.newest, metrics.now, streams: hub.count, connections: rates.openConnections, memory: ProcessMemory.peak
+        ).text
+        return HTTPReply(.ok, type: Exposition.type, Array(text.utf8))
+    }
+
+    /// What a page shows that has just been opened.
+    private var state: JSON {
+        let now = view.newest, counts = metrics.now
+        var stages: [String: JSON] = [:]
+        var iterator = now.statuses.makeIterator()
+        while let (stage, status) = iterator.next() { stages[stage] = status.json }
+        return .object([
+            "stages": .object(stages), "publications": .array(now.publications), "triggers": .array(now.triggers),
+            "scores": now.summary?.json ?? .null, "refused": .counts(counts.refusals), "published": .counts(counts.published),
+            "verdict": now.verdict.map { ["decision": .string($0.decision), "reason": .string($0.reason), "version": .count($0.version)] }
+                ?? .null,
+            "latency": [
+                "bounds": .array(Histogram.bounds.map { .number($0) }), "predictions": .array(counts.predictions.counts.map(JSON.count)),
+            ],
+        ])
+    }
+
+    private func events(_ request: HTTPRequest, of holder: AccessCodes.Holder) -> HTTPReply {
+        let session = request.query["session"]
+        if let session {
+            guard TopicComponent.isValid(session) else { return .refuse(.badRequest, "badSession", "no name of a session") }
+            guard codes.claim(session, by: holder) else { return Self.foreign }
+        }
+        guard let events = hub.open(session: session) else {
+            return .refuse(.serviceUnavailable, "tooManyStreams", "gateway.maximumStreams are open")
+        }
+        return HTTPReply(events: events)
+    }
+
+    private static let foreign = HTTPReply.refuse(.forbidden, "foreignSession", "the session was opened with another code")
+
+    private func take(readings request: HTTPRequest, of holder: AccessCodes.Holder) async -> HTTPReply {
+        let batch: ReadingBatch, messages: [Outgoing]
+        do {
+            batch = try ReadingBatch(request.body, limit: settings.gateway.batchReadings)
+            messages = try batch.messages()
+        } catch let refusal as Refusal {
+            return .refuse(.badRequest, refusal.reason.rawValue, refusal.detail)
+        } catch {
+            return .refuse(.badRequest, "badSession", "\(error)")
+        }
+        guard codes.claim(batch.session, by: holder) else { return Self.foreign }
+        guard isNew(batch) else { return .refuse(.conflict, "replayed", "a batch of this epoch and sequence has come before") }
+        await publish(messages)
+        for one in batch.refused { metrics.refused(one.reason) }
+        let refused = JSON.array(batch.refused.map { ["index": .integer($0.index), "reason": .string($0.reason)] })
+        let nothing = batch.readings.isEmpty && !batch.refused.isEmpty
+        return .json(["accepted": .integer(batch.readings.count), "refused": refused], status: nothing ? .unprocessableEntity : .ok)
+    }
+
+    /// Whether a batch comes after all others of its session; notes it.
+    private func isNew(_ batch: ReadingBatch) -> Bool {
+        newest.withLock { newest in
+            if let last = newest[batch.session], (batch.epoch, batch.sequence) <= (last.epoch, last.sequence) { return false }
+            newest.set(Place(epoch: batch.epoch, sequence: batch.sequence), for: batch.session)
+            return true
+        }
+    }
+
+    private func take(feedback request: HTTPRequest, of holder: AccessCodes.Holder) async -> HTTPReply {
+        let message: Feedback
+        do throws(Refusal) {
+            message = try Self.feedback(request.body)
+        } catch {
+            return .refuse(.badRequest, error.reason.rawValue, error.detail)
+        }
+        guard codes.owns(message.session, holder) else { return Self.foreign }
+        guard let topic = try? Topics.feedback(message.session) else {
+            return .refuse(.badRequest, "badSession", "no name of a session")
+        }
+        await publish([Outgoing(message, on: topic)])
+        return .json(["accepted": 1])
+    }
+
+    /// `{"session": "phone-1f", "moment": "phone-1f/1700", "time": 1700000000123, "label": 3, "classes": 16}` or with `decision` and `reward`.
+    private static func feedback(_ body: [UInt8]) throws(Refusal) -> Feedback {
+        let json: JSON
+        do { json = try JSON(parsing: body) } catch { throw Refusal(.undecodable, "\(error)") }
+        guard let session = json["session"]?.string, let moment = json["moment"]?.string, moment.hasPrefix(session + "/") else {
+            throw Refusal(.undecodable, "feedback wants a session and one of its moments")
+        }
+        var feedback = Feedback()
+        (feedback.session, feedback.moment) = (session, moment)
+        let time = json["time"]?.double ?? 0
+        guard time.isFinite, (0...9e12).contains(time) else { throw Refusal(.clockInFuture, "time is in milliseconds") }
+        feedback.stamp = .with { ($0.source, $0.time, $0.clock) = (session, Int64(time * 1_000_000), session) }
+        feedback.knownAt = feedback.stamp.time
+        if let label = json["label"]?.integer {
+            let classes = json["classes"]?.integer ?? 0
+            guard (0...Int(UInt32.max)).contains(classes), label >= 0, label < max(classes, 1) else {
+                throw Refusal(Reason(rawValue: "labelOutOfRange"), "a label is below classes")
+            }
+            (feedback.label, feedback.classes) = (UInt32(label), UInt32(classes))
+        }
+        if let reward = json["reward"]?.double, let decision = json["decision"]?.string, decision.hasPrefix(session + "/") {
+            guard reward.isFinite else { throw Refusal(.nonFinite, "the reward") }
+            (feedback.reward, feedback.decision) = (reward, decision)
+        }
+        guard feedback.hasLabel || feedback.hasReward else {
+            throw Refusal(Reason(rawValue: "emptyFeedback"), "feedback brings a label, or a reward of a decision of the session")
+        }
+        return feedback
+    }
+}

@@ -1,0 +1,145 @@
+import Messaging
+import Pipeline
+import Schema
+import Statistics
+import StrictJSON
+import Synchronization
+
+/// What the graph has published last, and the events that it makes for phones and browsers.
+final class GraphView: Sendable {
+    /// The newest messages.
+    struct Newest: Sendable {
+        var statuses = RecentTable<String, Status>(capacity: 64)
+        var update: ModelUpdate?
+        var verdict: Verdict?
+        var summary: EvaluationSummary?
+        /// Reasons of the newest publications, and lines of the ledger of triggers.
+        var publications: [JSON] = []
+        var triggers: [JSON] = []
+        /// Bytes of answers that do not end a character yet, by moment.
+        var unfinished = RecentTable<String, [UInt8]>(capacity: 64)
+        /// Messages that could not be read.
+        var undecodable: UInt64 = 0
+    }
+
+    /// The topics that are shown.
+    static let topics = [
+        Topics.status.prefix, Topics.prediction.prefix, Topics.answer.prefix, Topics.action.prefix, Topics.reliability.prefix,
+        Topics.modelUpdate.prefix, Topics.modelVerdict.prefix, Topics.triggerLedger.prefix, Topics.evaluationSummary.prefix,
+    ]
+
+    private static let kept = 32
+
+    private let state = Mutex(Newest())
+    private let hub: EventHub
+    private let metrics: GatewayMetrics
+
+    init(hub: EventHub, metrics: GatewayMetrics) { (self.hub, self.metrics) = (hub, metrics) }
+
+    /// The newest messages.
+    var newest: Newest { state.withLock { $0 } }
+
+    /// Takes messages until the subscriber ends.
+    func follow(_ subscriber: Subscriber) async {
+        for await batch in subscriber {
+            for index in 0..<batch.count { take(batch[index]) }
+        }
+    }
+
+    /// Takes a message; one that cannot be read is counted.
+    func take(_ message: WireMessage) {
+        do throws(Refusal) {
+            try read(message)
+        } catch {
+            state.withLock { $0.undecodable = $0.undecodable.clampedAdding(1) }
+        }
+    }
+
+    private func read(_ message: WireMessage) throws(Refusal) {
+        let topic = message.topic
+        switch topic {
+        case _ where Topics.status.components(of: topic) != nil:
+            let status: Status = try message.decode()
+            state.withLock { _ = $0.statuses.set(status, for: status.stage) }
+            hub.send(["type": "status", "stage": .string(status.stage), "status": status.json])
+        case _ where Topics.prediction.components(of: topic) != nil:
+            let prediction: Prediction = try message.decode()
+            metrics.predicted(after: prediction.latency)
+            hub.send(prediction.json, of: prediction.session)
+        case _ where Topics.answer.components(of: topic) != nil: try take(try message.decode() as Answer)
+        case _ where Topics.action.components(of: topic) != nil:
+            let action: Action = try message.decode()
+            hub.send(
+                [
+                    "type": "action", "session": .string(action.session), "moment": .string(action.moment),
+                    "decision": .string(action.decision),
+                ],
+                of: action.session)
+        case _ where Topics.reliability.components(of: topic) != nil:
+            let change: ReliabilityChange = try message.decode()
+            hub.send(
+                [
+                    "type": "reliability", "session": .string(change.session), "modality": .string(change.modality),
+                    "muted": .bool(change.muted), "cause": .string(change.cause),
+                ], of: change.session)
+        case _ where Topics.modelUpdate.components(of: topic) != nil:
+            let update: ModelUpdate = try message.decode()
+            keep(update.json, in: \.publications) { $0.update = update }
+        case _ where Topics.modelVerdict.components(of: topic) != nil:
+            let verdict: Verdict = try message.decode()
+            state.withLock { $0.verdict = verdict }
+            hub.send([
+                "type": "verdict", "version": .integer(Int(clamping: verdict.version)), "decision": .string(verdict.decision),
+                "reason": .string(verdict.reason),
+            ])
+        case _ where Topics.triggerLedger.components(of: topic) != nil:
+            let part: TriggerLedgerPart = try message.decode()
+            for line in part.lines.suffix(Self.kept) { keep(line.json, in: \.triggers) { _ in } }
+        case _ where Topics.evaluationSummary.components(of: topic) != nil:
+            let summary: EvaluationSummary = try message.decode()
+            state.withLock { $0.summary = summary }
+            hub.send(["type": "scores", "scores": summary.json])
+        default: break  // a topic whose name begins like one of ours
+        }
+    }
+
+    private func keep(_ event: JSON, in list: WritableKeyPath<Newest, [JSON]>, _ change: (inout Newest) -> Void) {
+        state.withLock { state in
+            change(&state)
+            state[keyPath: list].append(event)
+            if state[keyPath: list].count > Self.kept { state[keyPath: list].removeFirst() }
+        }
+        hub.send(event)
+    }
+
+    /// Sends a piece of an answer, without the bytes of a character that goes on in the next piece.
+    private func take(_ answer: Answer) throws(Refusal) {
+        if answer.piece == 0 { metrics.answeredInWords(after: answer.latency) }
+        let text = state.withLock { state in
+            let bytes = (state.unfinished.remove(answer.moment) ?? []) + answer.text
+            guard answer.end.isEmpty else { return String(decoding: bytes, as: UTF8.self) }
+            let whole = bytes.count - UTF8.unfinishedBytes(of: bytes)
+            if whole < bytes.count { state.unfinished.set(Array(bytes[whole...]), for: answer.moment) }
+            return String(decoding: bytes[..<whole], as: UTF8.self)
+        }
+        hub.send(
+            [
+                "type": "answer", "session": .string(answer.session), "moment": .string(answer.moment),
+                "piece": .integer(Int(answer.piece)), "text": .string(text), "end": .string(answer.end),
+                "version": .integer(Int(clamping: answer.modelVersion)),
+            ], of: answer.session)
+    }
+}
+
+extension UTF8 {
+    /// The number of bytes at the end that begin a character and do not end it, 0 … 3. https://www.rfc-editor.org/rfc/rfc3629
+    static func unfinishedBytes(of bytes: [UInt8]) -> Int {
+        for count in 1...3 where count <= bytes.count {
+            let byte = bytes[bytes.count - count]
+            if byte & 0b1100_0000 == 0b1000_0000 { continue }
+            let length = byte >= 0b1111_0000 ? 4 : byte >= 0b1110_0000 ? 3 : byte >= 0b1100_0000 ? 2 : 1
+            return length > count ? count : 0
+        }
+        return 0
+    }
+}

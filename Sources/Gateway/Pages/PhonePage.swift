@@ -1,0 +1,302 @@
+extension Pages {
+    static let phoneHTML = #"""
+        <!doctype html>
+        <html lang="en">
+        <head>
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <title>Accrete</title>
+        <link rel="stylesheet" href="/style.css">
+        <script src="/phone.js" defer></script>
+        </head>
+        <body>
+        <main>
+        <h1>Accrete</h1>
+        <form id="enter" hidden>
+          <label>Access code <input id="code" autocomplete="off" autocapitalize="none" spellcheck="false" required></label>
+          <button>Connect</button>
+        </form>
+        <section id="connected" hidden>
+          <p id="state" role="status" aria-live="polite"></p>
+          <video id="video" playsinline muted hidden></video>
+          <p class="row">
+            <button id="camera" aria-pressed="false">Camera</button>
+            <button id="microphone" aria-pressed="false">Microphone</button>
+            <button id="motion" aria-pressed="false">Motion</button>
+            <button id="speech" aria-pressed="false">Speak answers</button>
+          </p>
+          <form id="ask" class="row">
+            <label class="grow">Words <input id="words" maxlength="1000" autocomplete="off"></label>
+            <button>Send</button>
+          </form>
+          <p id="counts" class="small"></p>
+          <ol id="answers" aria-live="polite" aria-label="Answers, newest first"></ol>
+        </section>
+        </main>
+        </body>
+        </html>
+        """#
+
+    static let styleSheet = #"""
+        :root { color-scheme: light dark; --line: #8886; --accent: #0a6cbd; --good: #18794e; --bad: #b42318; }
+        @media (prefers-color-scheme: dark) { :root { --accent: #6cb8ff; --good: #5fd39a; --bad: #ff8a80; } }
+        * { box-sizing: border-box; }
+        body { margin: 0; font: 1rem/1.45 system-ui, sans-serif; }
+        main { max-width: 46rem; margin: 0 auto; padding: 1rem; }
+        h1 { font-size: 1.3rem; margin: 0 0 .6rem; }
+        video { width: 100%; max-height: 45vh; background: #000; border-radius: .5rem; }
+        button, input { font: inherit; padding: .55rem .8rem; border: 1px solid var(--line); border-radius: .5rem; }
+        button { min-height: 2.75rem; cursor: pointer; }
+        button[aria-pressed=true] { background: var(--accent); color: Canvas; }
+        :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+        input { width: 100%; background: Field; color: FieldText; }
+        .row { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; }
+        .grow { flex: 1 1 12rem; }
+        .small { font-size: .85rem; opacity: .8; }
+        ol { list-style: none; padding: 0; }
+        li { border-top: 1px solid var(--line); padding: .6rem 0; }
+        .good { color: var(--good); } .bad { color: var(--bad); }
+        """#
+
+    /// Captures, and drops what the network cannot carry; nothing waits on the phone that is older than the newest few readings.
+    static let phoneScript = #"""
+        'use strict';
+        const $ = id => document.getElementById(id);
+        const limits = { waitingBytes: 1 << 20, waiting: 64, batchBytes: 512 << 10, pictures: 4, width: 320, motion: 20, answers: 50 };
+        let code = new URLSearchParams(location.hash.slice(1)).get('code') || sessionStorage.getItem('code') || '';
+        history.replaceState(null, '', location.pathname);
+        const session = sessionStorage.getItem('session') || 'phone-' + crypto.randomUUID().slice(0, 13);
+        sessionStorage.setItem('session', session);
+        const epoch = Math.floor(performance.timeOrigin + performance.now());
+        const names = JSON.parse(localStorage.getItem('names') || '{}');
+        const now = () => performance.timeOrigin + performance.now();
+        const counts = { sent: 0, dropped: 0, refused: 0, byModality: {} };
+        let waiting = [], waitingBytes = 0, sending = false, sequence = 0, online = false, why = '';
+
+        function call(path, options = {}) {
+          return fetch(path, { ...options, headers: { ...options.headers, Authorization: 'Bearer ' + code } });
+        }
+        function show() {
+          $('state').textContent = online ? 'Connected as ' + session : 'Not connected' + (why ? ': ' + why : '') + '; trying again';
+          $('state').className = online ? 'good' : 'bad';
+          $('counts').textContent = `sent ${counts.sent}, waiting ${waiting.length}, dropped here ${counts.dropped}, refused ${counts.refused}`;
+        }
+
+        // Readings: the newest are kept, the oldest dropped and counted. Words are never dropped for pictures.
+        function add(reading, bytes) {
+          waiting.push({ reading: { ...reading, bytes: bytes.byteLength }, bytes });
+          waitingBytes += bytes.byteLength;
+          while (waiting.length > limits.waiting || waitingBytes > limits.waitingBytes) {
+            let oldest = waiting.findIndex(one => one.reading.modality !== 'text');
+            if (oldest < 0) oldest = 0;
+            const [lost] = waiting.splice(oldest, 1);
+            waitingBytes -= lost.bytes.byteLength;
+            counts.dropped++;
+          }
+          send();
+        }
+        async function send() {
+          if (sending || !waiting.length || !online) return show();
+          sending = true;
+          let count = 0, size = 0;
+          while (count < waiting.length && (count === 0 || size + waiting[count].bytes.byteLength <= limits.batchBytes)) {
+            size += waiting[count++].bytes.byteLength;
+          }
+          const batch = waiting.splice(0, count);
+          waitingBytes -= size;
+          const head = new TextEncoder().encode(JSON.stringify({
+            session, epoch, sequence: ++sequence, dropped: counts.dropped, readings: batch.map(one => one.reading) }));
+          const length = new DataView(new ArrayBuffer(4));
+          length.setUint32(0, head.byteLength, true);
+          try {
+            const reply = await call('/api/readings', { method: 'POST', body: new Blob([length.buffer, head, ...batch.map(one => one.bytes)]) });
+            const body = await reply.json();
+            if (reply.status === 200 || reply.status === 422) {
+              counts.sent += body.accepted; counts.refused += body.refused.length;
+            } else { counts.refused += batch.length; why = body.error.message; }
+          } catch (error) { counts.dropped += batch.length; online = false; why = 'the network'; }
+          sending = false;
+          show();
+          if (waiting.length) setTimeout(send, 20);
+        }
+
+        // Events: fetch with a reader, because an EventSource cannot send the code.
+        async function listen() {
+          let delay = 500;
+          for (;;) {
+            try {
+              const reply = await call('/api/events?session=' + session);
+              if (reply.status === 401) { why = 'wrong access code'; sessionStorage.removeItem('code'); return enter(); }
+              if (!reply.ok) throw new Error((await reply.json()).error.message);
+              online = true; why = ''; delay = 500; show(); send();
+              const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
+              let rest = '';
+              for (;;) {
+                const { value, done } = await reader.read();
+                if (done) break;
+                rest += value;
+                let end;
+                while ((end = rest.indexOf('\n\n')) >= 0) {
+                  take(JSON.parse(rest.slice(6, end)));
+                  rest = rest.slice(end + 2);
+                }
+              }
+            } catch (error) { why = error.message; }
+            online = false; show();
+            await new Promise(done => setTimeout(done, delay));
+            delay = Math.min(2 * delay, 10000);
+          }
+        }
+
+        const moments = new Map();
+        function momentOf(event) {
+          let moment = moments.get(event.moment);
+          if (moment) return moment;
+          const item = document.createElement('li');
+          item.innerHTML = '<p class="what"></p><p class="said"></p><p class="row"></p>';
+          moment = { id: event.moment, item, said: '', label: null, classes: 0, decision: null };
+          const row = item.lastChild;
+          const button = (text, act) => {
+            const one = document.createElement('button');
+            one.textContent = text;
+            one.onclick = act;
+            row.append(one);
+            return one;
+          };
+          button('Right', () => give(moment, moment.label, 1));
+          button('Wrong', () => give(moment, null, -1));
+          const name = document.createElement('input');
+          name.placeholder = 'it is called …';
+          name.setAttribute('aria-label', 'It is called');
+          name.style.width = '10rem';
+          row.append(name);
+          button('Teach', () => { if (name.value.trim()) give(moment, labelOf(name.value.trim(), moment.classes), null); });
+          moment.note = document.createElement('span');
+          moment.note.setAttribute('role', 'status');
+          row.append(moment.note);
+          $('answers').prepend(item);
+          moments.set(event.moment, moment);
+          if (moments.size > limits.answers) {
+            const [first, old] = moments.entries().next().value;
+            old.item.remove();
+            moments.delete(first);
+          }
+          return moment;
+        }
+        function take(event) {
+          if (event.type === 'prediction') {
+            const moment = momentOf(event);
+            moment.label = event.label; moment.classes = event.classes;
+            const best = event.best.slice(0, 3).map(one => `${names[one.label] || 'class ' + one.label} ${Math.round(100 * (one.p || 0))} %`);
+            moment.item.firstChild.textContent = best.join(' · ') + ` (model ${event.version}, ${Math.round(1000 * event.latency)} ms)`;
+          } else if (event.type === 'answer') {
+            const moment = momentOf(event);
+            moment.said += event.text;
+            moment.item.children[1].textContent = moment.said;
+            if (event.end && speaks && moment.said.trim()) speechSynthesis.speak(new SpeechSynthesisUtterance(moment.said));
+          } else if (event.type === 'action') momentOf(event).decision = event.decision;
+        }
+        function labelOf(name, classes) {
+          const known = Object.keys(names).find(label => names[label].toLowerCase() === name.toLowerCase());
+          if (known !== undefined) return Number(known);
+          for (let label = 0; label < classes; label++) {
+            if (names[label] === undefined) {
+              names[label] = name;
+              localStorage.setItem('names', JSON.stringify(names));
+              return label;
+            }
+          }
+          return null;
+        }
+        async function give(moment, label, reward) {
+          const feedback = { session, moment: moment.id, time: now() };
+          if (label !== null) { feedback.label = label; feedback.classes = moment.classes; }
+          if (reward !== null && moment.decision) { feedback.reward = reward; feedback.decision = moment.decision; }
+          if (feedback.label === undefined && feedback.reward === undefined) {
+            moment.note.textContent = moment.classes ? 'Say what it is called.' : 'There is no label to correct.';
+            return;
+          }
+          const reply = await call('/api/feedback', { method: 'POST', body: JSON.stringify(feedback) }).catch(() => null);
+          moment.note.textContent = reply && reply.ok ? 'Thank you.' : 'Not accepted.';
+        }
+
+        let speaks = false;
+        function toggle(id, begin, end) {
+          let on = false;
+          $(id).onclick = async () => {
+            try {
+              if (on) end(); else await begin();
+              on = !on;
+              $(id).setAttribute('aria-pressed', on);
+            } catch (error) { why = error.message; $('state').textContent = id + ': ' + error.message; }
+          };
+        }
+        let camera, pictures;
+        toggle('camera', async () => {
+          camera = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment', width: { ideal: 640 } } });
+          const video = $('video'), canvas = document.createElement('canvas');
+          video.srcObject = camera; video.hidden = false;
+          await video.play();
+          let busy = false;
+          pictures = setInterval(() => {
+            if (busy || !video.videoWidth) return;
+            busy = true;
+            canvas.width = limits.width; canvas.height = Math.round(limits.width * video.videoHeight / video.videoWidth);
+            const time = now();
+            canvas.getContext('2d').drawImage(video, 0, 0, canvas.width, canvas.height);
+            canvas.toBlob(async blob => {
+              if (blob) add({ modality: 'image', format: 'image/jpeg', time }, await blob.arrayBuffer());
+              busy = false;
+            }, 'image/jpeg', 0.7);
+          }, 1000 / limits.pictures);
+        }, () => { clearInterval(pictures); camera.getTracks().forEach(track => track.stop()); $('video').hidden = true; });
+
+        let sound, context;
+        toggle('microphone', async () => {
+          sound = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
+          context = new AudioContext({ sampleRate: 16000 });
+          const source = context.createMediaStreamSource(sound), taker = context.createScriptProcessor(4096, 1, 1);
+          taker.onaudioprocess = event => {
+            const samples = event.inputBuffer.getChannelData(0), numbers = new Int16Array(samples.length);
+            samples.forEach((value, i) => { numbers[i] = Math.max(-1, Math.min(1, value)) * 32767; });
+            const time = now() - 1000 * samples.length / context.sampleRate;
+            add({ modality: 'audio', format: 'audio/x-s16le', rate: context.sampleRate, time }, numbers.buffer);
+          };
+          source.connect(taker); taker.connect(context.destination);
+        }, () => { sound.getTracks().forEach(track => track.stop()); context.close(); });
+
+        let pose = [0, 0, 0], lastMotion = 0;
+        const turned = event => { pose = [event.alpha || 0, event.beta || 0, event.gamma || 0]; };
+        const moved = event => {
+          if (now() - lastMotion < 1000 / limits.motion) return;
+          lastMotion = now();
+          const a = event.acceleration || {}, r = event.rotationRate || {};
+          const numbers = new Float32Array([...pose.map(x => x / 180), a.x || 0, a.y || 0, a.z || 0, ...[r.alpha, r.beta, r.gamma].map(x => (x || 0) / 180)]);
+          add({ modality: 'vector', format: 'vector/f32le', time: now() }, numbers.buffer);
+        };
+        toggle('motion', async () => {
+          if (typeof DeviceMotionEvent !== 'undefined' && DeviceMotionEvent.requestPermission) {
+            if (await DeviceMotionEvent.requestPermission() !== 'granted') throw new Error('not permitted');
+          }
+          addEventListener('deviceorientation', turned); addEventListener('devicemotion', moved);
+        }, () => { removeEventListener('deviceorientation', turned); removeEventListener('devicemotion', moved); });
+        toggle('speech', () => { speaks = true; }, () => { speaks = false; speechSynthesis.cancel(); });
+
+        $('ask').onsubmit = event => {
+          event.preventDefault();
+          const text = $('words').value.trim();
+          if (!text) return;
+          add({ modality: 'text', format: 'text/utf-8', time: now(), ends: true }, new TextEncoder().encode(text).buffer);
+          $('words').value = '';
+        };
+        function enter() { $('enter').hidden = false; $('connected').hidden = true; $('code').focus(); }
+        function connect() {
+          sessionStorage.setItem('code', code);
+          $('enter').hidden = true; $('connected').hidden = false;
+          show();
+          listen();
+        }
+        $('enter').onsubmit = event => { event.preventDefault(); code = $('code').value.trim(); connect(); };
+        if (code) connect(); else enter();
+        """#
+}
