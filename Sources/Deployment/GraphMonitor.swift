@@ -63,11 +63,13 @@ actor GraphMonitor {
             case .failed(let name, let how, let message, let words, let delay):
                 hangs.ended(name)
                 let cause = message.map { " while processing \($0), which is skipped from now on" } ?? ""
-                if plan.isRepeatable {
+                if plan.isRepeatable, name != plan.gateway?.name {
                     note("\(name) failed (\(how))\(cause). Last line of its log: \(words)")
                     return .interrupted(name, byInput: message != nil)
                 }
                 note("\(name) failed (\(how))\(cause); it is restarted in \(delay) s. Last line of its log: \(words)")
+            case .gaveUp(let name, let how, let words) where name == plan.gateway?.name:
+                note("\(name) failed and is not restarted (\(how)): \(words); the graph goes on without it")
             case .gaveUp(let name, let how, let words):
                 return .failed("\(name) failed and is not restarted (\(how)): \(words.onOneLine)\(see)")
             }

@@ -6,7 +6,8 @@ import Pipeline
 import Schema
 import Wiring
 
-/// The web server beside a graph: joins it by its topics, as any outside publisher and subscriber, and can be started and stopped while it runs.
+/// The web server beside a graph: joins it by its topics, as any outside publisher and subscriber, and can be started and stopped while it
+/// runs.
 public struct GatewayProcess: Sendable {
     /// Where it can be reached, once it listens.
     public struct Reach: Sendable {

@@ -165,7 +165,8 @@ final class GatewayResponder: Sendable {
         return .json(["accepted": 1])
     }
 
-    /// `{"session": "phone-1f", "moment": "phone-1f/1700", "time": 1700000000123, "label": 3, "classes": 16}` or with `decision` and `reward`.
+    /// `{"session": "phone-1f", "moment": "phone-1f/1700", "time": 1700000000123, "label": 3, "classes": 16}`, or with `decision` and
+    /// `reward`.
     private static func feedback(_ body: [UInt8]) throws(Refusal) -> Feedback {
         let json: JSON
         do { json = try JSON(parsing: body) } catch { throw Refusal(.undecodable, "\(error)") }

@@ -170,7 +170,8 @@ struct HTTPServer: Sendable {
     private static let commonHeaders: HTTPHeaders = [
         "cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff", "x-frame-options": "DENY",
         "content-security-policy":
-            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:;"
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:;"
+            + " media-src 'self' blob:;"
             + " frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     ]
 }

@@ -4,8 +4,8 @@ import Pipeline
 import Schema
 import StrictJSON
 
-/// Readings of a phone in one request: four bytes with the length of a JSON object, little-endian; the object; then the readings' bytes, one
-/// after the other.
+/// Readings of a phone in one request: four bytes with the length of a JSON object, little-endian; the object; then the readings' bytes,
+/// one after the other.
 ///
 ///     {"session": "phone-1f", "epoch": 1700000000000, "sequence": 1, "dropped": 0,
 ///      "readings": [{"modality": "image", "format": "image/jpeg", "time": 1700000000123.5, "bytes": 9000}]}

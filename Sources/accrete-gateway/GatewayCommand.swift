@@ -46,6 +46,7 @@ import Wiring
         let everywhere = ["0.0.0.0", "::"].contains(address)
         let hosts = everywhere ? HostAddresses.reachable : [address]
         let lines = hosts.map { "phone:       \(reach.address(host: $0))\n" }.joined()
-        return lines + "code:        \(reach.code)\ncertificate: SHA-256 \(reach.fingerprint)\n"
+        let picture = hosts.first.flatMap { QRCode(reach.address(host: $0))?.terminalText } ?? ""  // a long address has none
+        return picture + lines + "code:        \(reach.code)\ncertificate: SHA-256 \(reach.fingerprint)\n"
     }
 }

@@ -32,8 +32,10 @@ struct ResponderTests {
             self.responder.withLock { $0 = responder }
         }
 
+        func send(_ target: String, code: String? = "first-code") async throws -> HTTPReply { try await send(.GET, target, code: code) }
+
         func send(
-            _ method: HTTPMethod = .GET, _ target: String, code: String? = "first-code", _ body: [UInt8] = []
+            _ method: HTTPMethod, _ target: String, code: String? = "first-code", _ body: [UInt8] = []
         ) async throws -> HTTPReply {
             let headers: HTTPHeaders = code.map { ["Authorization": "Bearer \($0)"] } ?? [:]
             let responder = try #require(responder.withLock { $0 })

@@ -30,6 +30,7 @@ extension Pages {
             <button>Send</button>
           </form>
           <p id="counts" class="small"></p>
+          <p class="small"><a href="/watch">The graph</a></p>
           <ol id="answers" aria-live="polite" aria-label="Answers, newest first"></ol>
         </section>
         </main>
@@ -50,11 +51,23 @@ extension Pages {
         button[aria-pressed=true] { background: var(--accent); color: Canvas; }
         :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
         input { width: 100%; background: Field; color: FieldText; }
+        input.short { width: 10rem; }
         .row { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; }
         .grow { flex: 1 1 12rem; }
         .small { font-size: .85rem; opacity: .8; }
         ol { list-style: none; padding: 0; }
         li { border-top: 1px solid var(--line); padding: .6rem 0; }
+        h2 { font-size: 1.05rem; margin: 1.4rem 0 .3rem; }
+        table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+        th, td { text-align: left; padding: .25rem .5rem; border-top: 1px solid var(--line); }
+        .wide { overflow-x: auto; }
+        .chart { width: 100%; height: auto; border: 1px solid var(--line); border-radius: .5rem; }
+        .chart text { font-size: 11px; fill: CanvasText; }
+        .chart polyline { stroke-width: 2; }
+        .line0 { stroke: var(--accent); } .line1 { stroke: var(--bad); stroke-dasharray: 6 4; }
+        .chart text.line0, .chart text.line1 { stroke: none; }
+        .chart text.line0 { fill: var(--accent); } .chart text.line1 { fill: var(--bad); }
+        .bar { fill: var(--accent); }
         .good { color: var(--good); } .bad { color: var(--bad); }
         """#
 
@@ -168,7 +181,7 @@ extension Pages {
           const name = document.createElement('input');
           name.placeholder = 'it is called …';
           name.setAttribute('aria-label', 'It is called');
-          name.style.width = '10rem';
+          name.className = 'short';
           row.append(name);
           button('Teach', () => { if (name.value.trim()) give(moment, labelOf(name.value.trim(), moment.classes), null); });
           moment.note = document.createElement('span');
