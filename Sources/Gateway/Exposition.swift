@@ -1,3 +1,4 @@
+import Foundation
 import Schema
 
 /// Metrics in Prometheus' text format 0.0.4. https://prometheus.io/docs/instrumenting/exposition_formats/
@@ -70,7 +71,7 @@ struct Exposition {
         }
         add("accrete_evaluation_accuracy_ratio", "gauge", "Share of labels predicted right.", each(\.accuracy))
         add("accrete_evaluation_label_loss_nats", "gauge", "Mean loss of labels.", each(\.classNll))
-        add("accrete_evaluation_bits_per_byte", "gauge", "Mean loss of words.", each(\.bitsPerByte))
+        add("accrete_evaluation_byte_loss_nats", "gauge", "Mean loss of words, for each byte.", each { $0.bitsPerByte * M_LN2 })
     }
 
     private mutating func gateway(_ own: GatewayMetrics.Counts, streams: Int, connections: Int, memory: UInt64, undecodable: UInt64) {
