@@ -150,6 +150,7 @@ public struct IngestProcessor: Processor {
             throw Refusal(
                 .unknownModality, "'\(reading.modality.prefix(64))' is none of \(topics.map(\.modality).sorted().joined(separator: ", "))")
         }
+        if let problem = reading.answer.problem { throw Refusal(.wrongShape, problem) }
         var event = MomentCutter.Event(session: reading.session, time: try time(of: reading.stamp, session: reading.session, at: now))
         event.domain = reading.domain
         event.ends = reading.ends == .none ? nil : reading.ends
@@ -161,7 +162,10 @@ public struct IngestProcessor: Processor {
             $0.arrived = now.nanoseconds; $0.reading = reading; $0.timeline = outcome.timeline
         }
         outputs.append(.sample(sample, to: topic, payload: [Payload(message.payload[0])]))
-        if let boundary = outcome.boundary { outputs += samples(marking: boundary, at: now) }
+        if var boundary = outcome.boundary {
+            if reading.hasAnswer { boundary.answer = reading.answer }
+            outputs += samples(marking: boundary, at: now)
+        }
         return outputs
     }
 

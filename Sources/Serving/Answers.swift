@@ -47,6 +47,8 @@ package struct Answers {
     private var decider: TextDecider?
     private var policyVersion: UInt64 = 0
     private var text: [UInt8] = []
+    /// Finds the sequences before which the current answer is to end.
+    private var stops = StopFinder([])
     /// The number of finished answers.
     private(set) var answered: UInt64 = 0
     /// Moments that were not answered because too many waited, and answers that ended because the model's numbers are not finite.
@@ -92,6 +94,8 @@ package struct Answers {
     /// - Parameter muted: senses that are left out of the moment.
     package mutating func add(_ moment: Moment, _ input: MomentInput, without muted: Set<String> = []) {
         guard settings.answers(moment.kind) else { return }
+        // Where answers are decisions, probabilities are learned from as they were drawn: by the settings' temperature.
+        guard decider == nil || !moment.hasAnswer else { return drops.count(.unanswered) }
         waiting.append(Request(moment: moment, input: input, muted: muted))
         if waiting.count > settings.maximumWaiting {
             waiting.removeFirst()
@@ -122,9 +126,13 @@ package struct Answers {
     private mutating func begin(_ model: AnsweringModel) {
         guard !waiting.isEmpty else { return }
         let request = waiting.removeFirst()
-        let (input, mixing) = recalling(for: request.input.without(request.muted))
+        let (input, mixing) = recalling(for: request.input.without(request.muted)), wishes = request.moment.answer
         decoder.begin(
-            input, with: model.parameters, seed: seed &+ request.moment.ordinal, changing: { decider?.lay(over: $0) }, mixing: mixing)
+            input, with: model.parameters, seed: wishes.hasSeed ? wishes.seed : seed &+ request.moment.ordinal,
+            sampling: settings.sampling(for: wishes),
+            maximumTokens: wishes.hasMaximumTokens ? min(Int(wishes.maximumTokens), settings.maximumTokens) : nil,
+            changing: { decider?.lay(over: $0) }, mixing: mixing)
+        stops = StopFinder(wishes.stops.map { Array($0) })
         (version, policyVersion) = (model.version, decider?.version ?? 0)
         (pieces, text) = (0, [])
         current = request
@@ -156,18 +164,23 @@ package struct Answers {
     /// Generates at most `count` further tokens; the last piece states why the answer ended.
     private mutating func piece(of count: Int) -> [Outgoing] {
         guard let request = current else { return [] }
-        var tokens: [Int] = []
-        while tokens.count < count, let token = decoder.next() { tokens.append(token) }
-        let answer = answer(to: request.moment, tokens)
+        var tokens: [Int] = [], bytes: [UInt8] = []
+        while tokens.count < count, let token = decoder.next() {
+            tokens.append(token)
+            // A model's vocabulary may be wider than its tokenizer's; such a token has no bytes.
+            let found = stops.pass((try? tokenizer.decode([token])) ?? [])
+            bytes += found.bytes
+            if found.isStopped { decoder.stop() }
+        }
+        if !decoder.isGenerating { bytes += stops.flush() }
+        let answer = answer(to: request.moment, tokens, bytes)
         pieces += 1
         // the session was checked on its way in
         let outputs = (try? Topics.answer(request.moment.session)).map { [Outgoing(answer, on: $0)] } ?? []
         return decoder.isGenerating ? outputs : outputs + end(request, answer)
     }
 
-    private mutating func answer(to moment: Moment, _ tokens: [Int]) -> Answer {
-        // A model's vocabulary may be wider than its tokenizer's; such a token has no bytes.
-        let bytes = (try? tokenizer.decode(tokens)) ?? []
+    private mutating func answer(to moment: Moment, _ tokens: [Int], _ bytes: [UInt8]) -> Answer {
         text += bytes
         return Answer.with {
             $0.moment = moment.id
@@ -176,6 +189,7 @@ package struct Answers {
             $0.modelVersion = version
             $0.piece = pieces
             $0.tokens = tokens.map(UInt32.init)
+            $0.promptTokens = UInt32(clamping: decoder.promptLength)
             $0.text = .init(bytes)
             $0.end = decoder.isGenerating ? "" : decoder.end?.rawValue ?? "notFinite"
             $0.latency = (clock.now - Instant(nanoseconds: moment.arrived)).inSeconds

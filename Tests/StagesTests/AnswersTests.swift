@@ -114,6 +114,46 @@ struct AnswersTests {
         #expect(pieces.map(\.end) == ["notFinite"] && answers.drops[.nonFinite] == 1 && answers.answered == 0)
     }
 
+    private func complete(_ request: AnswerRequest?) throws -> Answer {
+        var answers = try answers()
+        var asking = moment(1)
+        if let request { asking.answer = request }
+        answers.add(asking, MomentInput(text: [104, 105]))
+        return try #require(published(answers.completeAll(.init(parameters: try parameters(seed: 1), version: 3))).first)
+    }
+
+    @Test func aRequestSaysHowItsAnswerIsDrawn() throws {
+        let usual = try complete(nil)
+        #expect(usual.tokens.count == 6 && usual.promptTokens == 2)
+        #expect(try complete(.with { $0.maximumTokens = 2 }).tokens == Array(usual.tokens.prefix(2)))
+        #expect(try complete(.with { $0.maximumTokens = 99 }).tokens == usual.tokens, "the settings' bound holds")
+        func drawn(_ seed: UInt64, topP: Double = 1) throws -> [UInt32] {
+            try complete(.with { ($0.temperature, $0.seed, $0.topP) = (5, seed, topP) }).tokens
+        }
+        #expect(try drawn(1) == drawn(1) && drawn(1) != drawn(2) && drawn(1) != usual.tokens)
+        #expect(try drawn(1, topP: 1e-9) == usual.tokens, "of the most probable token alone")
+    }
+
+    @Test func anAnswerEndsBeforeASequence() throws {
+        let usual = try complete(nil), last = try #require(usual.text.last)
+        let first = try #require(usual.text.firstIndex(of: last))
+        let stopped = try complete(.with { $0.stops = [Data([last])] })
+        #expect(stopped.text == usual.text.prefix(upTo: first) && stopped.end == "stop")
+        #expect(stopped.tokens.count == usual.text.distance(from: usual.text.startIndex, to: first) + 1)
+    }
+
+    @Test func anAnswerThatIsADecisionIsDrawnAsTheSettingsSay() throws {
+        var settings = self.settings
+        settings.answer.temperature = 1
+        (settings.decide.policy, settings.decide.text) = ("ppo", true)
+        var answers = try #require(try Answers(settings, clock: MonotonicClock()))
+        var asking = moment(1)
+        asking.answer.temperature = 0.5
+        answers.add(asking, MomentInput(text: [104]))
+        #expect(answers.completeAll(.init(parameters: try parameters(seed: 1), version: 1)).isEmpty)
+        #expect(answers.drops[.unanswered] == 1)
+    }
+
     /// Through the whole processor: a moment that asks for an answer is predicted at once, and its answer follows with the ticks.
     @Test func fusePredictsFirstAndAnswersAfterwards() throws {
         var fuse = Harness(try FuseProcessor(settings, clock: MonotonicClock()))

@@ -1,3 +1,4 @@
+import Foundation
 import Messaging
 import Pipeline
 import PipelineTesting
@@ -11,9 +12,10 @@ struct IngestProcessorTests {
         Harness(IngestProcessor(IngestSettings(GraphSettings()), epoch: 1, wallOffset: 0, closer: closer))
     }
 
-    private func reading(_ modality: String, at seconds: Double, session: String = "kitchen", clock: String = "own", ends: CutKind = .none)
-        throws -> IngestProcessor.Input
-    {
+    private func reading(
+        _ modality: String, at seconds: Double, session: String = "kitchen", clock: String = "own", ends: CutKind = .none,
+        answer: AnswerRequest? = nil
+    ) throws -> IngestProcessor.Input {
         let message = SensorReading.with {
             $0.stamp = Stamp(from: "phone", sequence: 1, at: Instant(seconds: seconds))
             $0.stamp.clock = clock
@@ -21,6 +23,7 @@ struct IngestProcessorTests {
             $0.modality = modality
             $0.format = "text/utf-8"
             $0.ends = ends
+            if let answer { $0.answer = answer }
         }
         return try .init(WireMessage(message, on: try Topics.sensor(modality, "phone"), payload: [Payload(Array("hello".utf8))]))
     }
@@ -47,6 +50,24 @@ struct IngestProcessorTests {
         _ = ingest.send(try reading("text", at: 2, session: "two words"))
         #expect(ingest.refusals.map(\.reason.rawValue) == ["unknownModality", "clockInFuture", "clockInFuture", "badSession"])
         #expect(ingest.send(try reading("text", at: 3)).count == 1)
+    }
+
+    @Test func howAMomentIsToBeAnsweredIsPassedOnWithItsEnd() throws {
+        var ingest = harness()
+        let asked = ingest.send(try reading("text", at: 1, ends: .utteranceEnd, answer: .with { $0.temperature = 0.5 }))
+        #expect(boundaries(asked).allSatisfy { $0.answer.temperature == 0.5 })
+        let plain = ingest.send(try reading("text", at: 2, ends: .utteranceEnd))
+        #expect(!boundaries(plain).isEmpty && boundaries(plain).allSatisfy { !$0.hasAnswer })
+    }
+
+    @Test(arguments: [
+        AnswerRequest.with { $0.temperature = -1 }, .with { $0.temperature = .nan }, .with { $0.topP = 0 }, .with { $0.topP = 1.5 },
+        .with { $0.stops = [Data()] }, .with { $0.stops = [Data(count: 65)] }, .with { $0.stops = .init(repeating: Data([1]), count: 5) },
+    ])
+    func anAnswerThatCannotBeIsRefusedWithItsReading(_ request: AnswerRequest) throws {
+        var ingest = harness()
+        #expect(ingest.send(try reading("text", at: 1, ends: .utteranceEnd, answer: request)).isEmpty)
+        #expect(ingest.refusals.map(\.reason.rawValue) == ["wrongShape"])
     }
 
     @Test func aReadingMustMatchItsTopic() throws {

@@ -34,6 +34,14 @@ public struct AnswerSettings: Codable, Sendable, Equatable {
         Sampling(temperature: temperature, topK: topK, topP: topP, repetitionPenalty: repetitionPenalty)
     }
 
+    /// The settings of the decoder for an answer that a request asks for.
+    package func sampling(for request: AnswerRequest) -> Sampling {
+        var sampling = sampling
+        if request.hasTemperature { sampling.temperature = request.temperature }
+        if request.hasTopP { sampling.topP = request.topP }
+        return sampling.problem == nil ? sampling : self.sampling  // ingest has refused what is invalid
+    }
+
     /// Whether a moment that ended this way is answered.
     package func answers(_ kind: CutKind) -> Bool { Self.kinds.contains { $0.value == kind && after.contains($0.key) } }
 

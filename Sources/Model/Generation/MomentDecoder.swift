@@ -12,10 +12,12 @@ import Tensors
 public final class MomentDecoder {
     /// The model's shape.
     public let configuration: MultimodalConfiguration
-    /// How tokens are drawn.
-    public let sampling: Sampling
-    /// The maximal number of tokens of an answer.
-    public let maximumTokens: Int
+    /// How tokens are drawn, and the maximal number of tokens, of answers that say nothing else.
+    private let usual: (sampling: Sampling, maximumTokens: Int)
+    /// How the tokens of the answer are drawn.
+    public private(set) var sampling: Sampling
+    /// The maximal number of tokens of the answer.
+    public private(set) var maximumTokens: Int
     /// Why the answer ended; nil while it continues, and before the first.
     public private(set) var end: Generation.End?
     /// Whether the answer continues.
@@ -37,6 +39,9 @@ public final class MomentDecoder {
 
     /// The layout of the model's parameters.
     public var layout: ParameterLayout { parameters.layout }
+    /// The number of tokens before the answer: the opening ones, the moment's text, and those that begin the answer.
+    public private(set) var promptLength = 0
+
     /// The answer so far, including the end token.
     public var written: [Int] { tokens[promptLength...] + (end == .endOfText ? [configuration.turns.end] : []) }
 
@@ -46,21 +51,20 @@ public final class MomentDecoder {
     /// (senses·tokens, C); nil if the model has no sense besides the text.
     private let prefix: Tensor<Float>?
     private let decoder: TextDecoder
-    private var promptLength = 0
     /// Changes the logits before a token is drawn.
     private var mixing: Mixing?
     private var random = RandomSource(seed: 0)
 
     /// - Parameters:
     ///   - model: the multimodal model.
-    ///   - sampling: how tokens are drawn.
-    ///   - maximumTokens: the maximal number of tokens of an answer.
+    ///   - sampling: how tokens are drawn, unless an answer begins with another.
+    ///   - maximumTokens: the maximal number of tokens of an answer, likewise.
     ///   - measures: whether to record the tokens' log-probabilities.
     public init(_ model: MultimodalModel, sampling: Sampling, maximumTokens: Int, measures: Bool = false) {
         self.measures = measures
         configuration = model.configuration
-        self.sampling = sampling
-        self.maximumTokens = maximumTokens
+        usual = (sampling, maximumTokens)
+        (self.sampling, self.maximumTokens) = usual
         parameters = ParameterStore(model.layout)
         graph = .predicting(parameters: parameters)
         inputs = MultimodalInputs(configuration, batch: 1, languageRows: 1, in: graph)
@@ -76,13 +80,16 @@ public final class MomentDecoder {
     ///   - moment: one that the configuration accepts.
     ///   - parameters: the model's parameters, which are copied.
     ///   - seed: of the random numbers.
+    ///   - sampling: how this answer's tokens are drawn; nil as all others'.
+    ///   - maximumTokens: the maximal number of this answer's tokens; nil as of all others.
     ///   - changing: changes the copy of the parameters.
     ///   - mixing: changes the logits before each token is drawn; nil for nothing.
     public func begin(
-        _ moment: MomentInput, with parameters: ParameterStore<Float>, seed: UInt64,
+        _ moment: MomentInput, with parameters: ParameterStore<Float>, seed: UInt64, sampling: Sampling? = nil, maximumTokens: Int? = nil,
         changing: (ParameterStore<Float>) -> Void = { _ in }, mixing: Mixing? = nil
     ) {
         self.mixing = mixing
+        (self.sampling, self.maximumTokens) = (sampling ?? usual.sampling, maximumTokens ?? usual.maximumTokens)
         self.parameters.assign(from: parameters)
         changing(self.parameters)
         inputs.set(moment, row: 0, hiding: [], shifts: [])
@@ -94,7 +101,7 @@ public final class MomentDecoder {
         (logProbabilities, firstHidden) = ([], [])
         end = nil
         // The last position predicts one more token.
-        if tokens.count > configuration.text.length { end = .context } else if maximumTokens == 0 { end = .length }
+        if tokens.count > configuration.text.length { end = .context } else if self.maximumTokens == 0 { end = .length }
         isGenerating = end == nil
         if isGenerating { recomputeCache() }
     }
@@ -104,6 +111,11 @@ public final class MomentDecoder {
         self.parameters.assign(from: parameters)
         changing(self.parameters)
         if isGenerating { recomputeCache() }
+    }
+
+    /// Ends the answer, because a sequence was found before which it is to end.
+    public func stop() {
+        (end, isGenerating) = (.stop, false)
     }
 
     /// Draws the answer's next token; nil if the answer has ended.

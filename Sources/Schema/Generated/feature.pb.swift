@@ -54,9 +54,21 @@ public nonisolated struct Boundary: Sendable {
   /// timeline of the session to which the moment belongs
   public var timeline: UInt64 = 0
 
+  /// how the moment's answer is generated
+  public var answer: AnswerRequest {
+    get {_answer ?? AnswerRequest()}
+    set {_answer = newValue}
+  }
+  /// Returns true if `answer` has been explicitly set.
+  public var hasAnswer: Bool {self._answer != nil}
+  /// Clears the value of `answer`. Subsequent reads from it will return its default value.
+  public mutating func clearAnswer() {self._answer = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _answer: AnswerRequest? = nil
 }
 
 /// Topic sample.<modality>/, published by ingest for extract: a validated reading (with its payload frame) or a boundary.
@@ -218,7 +230,7 @@ fileprivate nonisolated let _protobuf_package = "accrete.v1"
 
 nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Boundary"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}session\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}last\0\u{1}epoch\0\u{1}feedback\0\u{1}timeline\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}session\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}last\0\u{1}epoch\0\u{1}feedback\0\u{1}timeline\0\u{1}answer\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -236,12 +248,17 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       case 8: try { try decoder.decodeSingularFixed64Field(value: &self.epoch) }()
       case 9: try { try decoder.decodeSingularUInt64Field(value: &self.feedback) }()
       case 10: try { try decoder.decodeSingularFixed64Field(value: &self.timeline) }()
+      case 11: try { try decoder.decodeSingularMessageField(value: &self._answer) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.ordinal != 0 {
       try visitor.visitSingularUInt64Field(value: self.ordinal, fieldNumber: 1)
     }
@@ -272,6 +289,9 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if self.timeline != 0 {
       try visitor.visitSingularFixed64Field(value: self.timeline, fieldNumber: 10)
     }
+    try { if let v = self._answer {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -286,6 +306,7 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if lhs.epoch != rhs.epoch {return false}
     if lhs.feedback != rhs.feedback {return false}
     if lhs.timeline != rhs.timeline {return false}
+    if lhs._answer != rhs._answer {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

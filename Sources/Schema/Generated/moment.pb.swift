@@ -83,53 +83,76 @@ public nonisolated struct Moment: Sendable {
 
   public var senses: [Sense] = []
 
+  /// how its answer is generated
+  public var answer: AnswerRequest {
+    get {_answer ?? AnswerRequest()}
+    set {_answer = newValue}
+  }
+  /// Returns true if `answer` has been explicitly set.
+  public var hasAnswer: Bool {self._answer != nil}
+  /// Clears the value of `answer`. Subsequent reads from it will return its default value.
+  public mutating func clearAnswer() {self._answer = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _answer: AnswerRequest? = nil
 }
 
 /// A decision with the data that learn needs; published by fuse among the moments.
-public nonisolated struct DecisionRecord: Sendable {
+public nonisolated struct DecisionRecord: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   public var action: Action {
-    get {_action ?? Action()}
-    set {_action = newValue}
+    get {_storage._action ?? Action()}
+    set {_uniqueStorage()._action = newValue}
   }
   /// Returns true if `action` has been explicitly set.
-  public var hasAction: Bool {self._action != nil}
+  public var hasAction: Bool {_storage._action != nil}
   /// Clears the value of `action`. Subsequent reads from it will return its default value.
-  public mutating func clearAction() {self._action = nil}
+  public mutating func clearAction() {_uniqueStorage()._action = nil}
 
-  public var observation: [Float] = []
+  public var observation: [Float] {
+    get {_storage._observation}
+    set {_uniqueStorage()._observation = newValue}
+  }
 
   /// of controls: the numbers as drawn, before they were mapped to their bounds
-  public var raw: [Float] = []
+  public var raw: [Float] {
+    get {_storage._raw}
+    set {_uniqueStorage()._raw = newValue}
+  }
 
   /// of a text: ln of each token's probability when it was drawn
-  public var logProbabilities: [Float] = []
+  public var logProbabilities: [Float] {
+    get {_storage._logProbabilities}
+    set {_uniqueStorage()._logProbabilities = newValue}
+  }
 
   /// of a text: the moment that it answers. Each sense that is present has one payload frame
   public var moment: Moment {
-    get {_moment ?? Moment()}
-    set {_moment = newValue}
+    get {_storage._moment ?? Moment()}
+    set {_uniqueStorage()._moment = newValue}
   }
   /// Returns true if `moment` has been explicitly set.
-  public var hasMoment: Bool {self._moment != nil}
+  public var hasMoment: Bool {_storage._moment != nil}
   /// Clears the value of `moment`. Subsequent reads from it will return its default value.
-  public mutating func clearMoment() {self._moment = nil}
+  public mutating func clearMoment() {_uniqueStorage()._moment = nil}
 
   /// of a text: senses of the moment that were excluded
-  public var muted: [String] = []
+  public var muted: [String] {
+    get {_storage._muted}
+    set {_uniqueStorage()._muted = newValue}
+  }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _action: Action? = nil
-  fileprivate var _moment: Moment? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// The end of the stream: all moments have been published.
@@ -334,11 +357,14 @@ public nonisolated struct Answer: Sendable {
   /// their bytes; a character may continue in the next piece
   public var text: Data = Data()
 
-  /// in the last piece why the text ends: length, endOfText, context, notFinite; else empty
+  /// in the last piece why the text ends: length, endOfText, stop, context, notFinite; else empty
   public var end: String = String()
 
   /// seconds since the arrival of the message that ended the moment
   public var latency: Double = 0
+
+  /// number of tokens of words that the model read before the answer
+  public var promptTokens: UInt32 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -418,7 +444,7 @@ nonisolated extension Sense: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
 
 nonisolated extension Moment: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Moment"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}session\0\u{1}ordinal\0\u{1}start\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}senses\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}session\0\u{1}ordinal\0\u{1}start\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}senses\0\u{1}answer\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -435,12 +461,17 @@ nonisolated extension Moment: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       case 7: try { try decoder.decodeSingularStringField(value: &self.domain) }()
       case 8: try { try decoder.decodeSingularSFixed64Field(value: &self.arrived) }()
       case 9: try { try decoder.decodeRepeatedMessageField(value: &self.senses) }()
+      case 10: try { try decoder.decodeSingularMessageField(value: &self._answer) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.id.isEmpty {
       try visitor.visitSingularStringField(value: self.id, fieldNumber: 1)
     }
@@ -468,6 +499,9 @@ nonisolated extension Moment: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if !self.senses.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.senses, fieldNumber: 9)
     }
+    try { if let v = self._answer {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -481,6 +515,7 @@ nonisolated extension Moment: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if lhs.domain != rhs.domain {return false}
     if lhs.arrived != rhs.arrived {return false}
     if lhs.senses != rhs.senses {return false}
+    if lhs._answer != rhs._answer {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -490,56 +525,102 @@ nonisolated extension DecisionRecord: SwiftProtobuf.Message, SwiftProtobuf._Mess
   public static let protoMessageName: String = _protobuf_package + ".DecisionRecord"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}action\0\u{1}observation\0\u{1}raw\0\u{3}log_probabilities\0\u{1}moment\0\u{1}muted\0")
 
+  fileprivate class _StorageClass {
+    var _action: Action? = nil
+    var _observation: [Float] = []
+    var _raw: [Float] = []
+    var _logProbabilities: [Float] = []
+    var _moment: Moment? = nil
+    var _muted: [String] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _action = source._action
+      _observation = source._observation
+      _raw = source._raw
+      _logProbabilities = source._logProbabilities
+      _moment = source._moment
+      _muted = source._muted
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._action) }()
-      case 2: try { try decoder.decodeRepeatedFloatField(value: &self.observation) }()
-      case 3: try { try decoder.decodeRepeatedFloatField(value: &self.raw) }()
-      case 4: try { try decoder.decodeRepeatedFloatField(value: &self.logProbabilities) }()
-      case 5: try { try decoder.decodeSingularMessageField(value: &self._moment) }()
-      case 6: try { try decoder.decodeRepeatedStringField(value: &self.muted) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._action) }()
+        case 2: try { try decoder.decodeRepeatedFloatField(value: &_storage._observation) }()
+        case 3: try { try decoder.decodeRepeatedFloatField(value: &_storage._raw) }()
+        case 4: try { try decoder.decodeRepeatedFloatField(value: &_storage._logProbabilities) }()
+        case 5: try { try decoder.decodeSingularMessageField(value: &_storage._moment) }()
+        case 6: try { try decoder.decodeRepeatedStringField(value: &_storage._muted) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._action {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if !self.observation.isEmpty {
-      try visitor.visitPackedFloatField(value: self.observation, fieldNumber: 2)
-    }
-    if !self.raw.isEmpty {
-      try visitor.visitPackedFloatField(value: self.raw, fieldNumber: 3)
-    }
-    if !self.logProbabilities.isEmpty {
-      try visitor.visitPackedFloatField(value: self.logProbabilities, fieldNumber: 4)
-    }
-    try { if let v = self._moment {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
-    } }()
-    if !self.muted.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.muted, fieldNumber: 6)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._action {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if !_storage._observation.isEmpty {
+        try visitor.visitPackedFloatField(value: _storage._observation, fieldNumber: 2)
+      }
+      if !_storage._raw.isEmpty {
+        try visitor.visitPackedFloatField(value: _storage._raw, fieldNumber: 3)
+      }
+      if !_storage._logProbabilities.isEmpty {
+        try visitor.visitPackedFloatField(value: _storage._logProbabilities, fieldNumber: 4)
+      }
+      try { if let v = _storage._moment {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+      } }()
+      if !_storage._muted.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._muted, fieldNumber: 6)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: DecisionRecord, rhs: DecisionRecord) -> Bool {
-    if lhs._action != rhs._action {return false}
-    if lhs.observation != rhs.observation {return false}
-    if lhs.raw != rhs.raw {return false}
-    if lhs.logProbabilities != rhs.logProbabilities {return false}
-    if lhs._moment != rhs._moment {return false}
-    if lhs.muted != rhs.muted {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._action != rhs_storage._action {return false}
+        if _storage._observation != rhs_storage._observation {return false}
+        if _storage._raw != rhs_storage._raw {return false}
+        if _storage._logProbabilities != rhs_storage._logProbabilities {return false}
+        if _storage._moment != rhs_storage._moment {return false}
+        if _storage._muted != rhs_storage._muted {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -868,7 +949,7 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
 
 nonisolated extension Answer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Answer"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}session\0\u{1}ordinal\0\u{3}model_version\0\u{1}piece\0\u{1}tokens\0\u{1}text\0\u{1}end\0\u{1}latency\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}session\0\u{1}ordinal\0\u{3}model_version\0\u{1}piece\0\u{1}tokens\0\u{1}text\0\u{1}end\0\u{1}latency\0\u{3}prompt_tokens\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -886,6 +967,7 @@ nonisolated extension Answer: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       case 8: try { try decoder.decodeSingularBytesField(value: &self.text) }()
       case 9: try { try decoder.decodeSingularStringField(value: &self.end) }()
       case 10: try { try decoder.decodeSingularDoubleField(value: &self.latency) }()
+      case 11: try { try decoder.decodeSingularUInt32Field(value: &self.promptTokens) }()
       default: break
       }
     }
@@ -926,6 +1008,9 @@ nonisolated extension Answer: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if self.latency.bitPattern != 0 {
       try visitor.visitSingularDoubleField(value: self.latency, fieldNumber: 10)
     }
+    if self.promptTokens != 0 {
+      try visitor.visitSingularUInt32Field(value: self.promptTokens, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -940,6 +1025,7 @@ nonisolated extension Answer: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if lhs.text != rhs.text {return false}
     if lhs.end != rhs.end {return false}
     if lhs.latency != rhs.latency {return false}
+    if lhs.promptTokens != rhs.promptTokens {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -8,6 +8,11 @@
 // For information on using the generated types, please see the documentation:
 //   https://github.com/apple/swift-protobuf/
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
 import SwiftProtobuf
 
 // If the compiler emits an error on this type, it is because this file
@@ -77,51 +82,147 @@ public nonisolated enum CutKind: SwiftProtobuf.Enum, Swift.CaseIterable {
 }
 
 /// Topic sensor.<modality>.<source>/, published by clients: a reading. One payload frame: its bytes in `format`.
-public nonisolated struct SensorReading: Sendable {
+public nonisolated struct SensorReading: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   public var stamp: Stamp {
-    get {_stamp ?? Stamp()}
-    set {_stamp = newValue}
+    get {_storage._stamp ?? Stamp()}
+    set {_uniqueStorage()._stamp = newValue}
   }
   /// Returns true if `stamp` has been explicitly set.
-  public var hasStamp: Bool {self._stamp != nil}
+  public var hasStamp: Bool {_storage._stamp != nil}
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
-  public mutating func clearStamp() {self._stamp = nil}
+  public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
 
-  public var session: String = String()
+  public var session: String {
+    get {_storage._session}
+    set {_uniqueStorage()._session = newValue}
+  }
 
   /// text, image, audio, vector
-  public var modality: String = String()
+  public var modality: String {
+    get {_storage._modality}
+    set {_uniqueStorage()._modality = newValue}
+  }
 
   /// text/utf-8, image/jpeg, image/png, image/x-rgb8, image/x-gray8, audio/wav, audio/x-s16le, audio/x-f32le, vector/f32le
-  public var format: String = String()
+  public var format: String {
+    get {_storage._format}
+    set {_uniqueStorage()._format = newValue}
+  }
 
   /// of a raw image, in pixels
-  public var width: UInt32 = 0
+  public var width: UInt32 {
+    get {_storage._width}
+    set {_uniqueStorage()._width = newValue}
+  }
 
   /// of a raw image, in pixels
-  public var height: UInt32 = 0
+  public var height: UInt32 {
+    get {_storage._height}
+    set {_uniqueStorage()._height = newValue}
+  }
 
   /// of raw audio; 0 means 1
-  public var channels: UInt32 = 0
+  public var channels: UInt32 {
+    get {_storage._channels}
+    set {_uniqueStorage()._channels = newValue}
+  }
 
   /// of raw audio, in hertz
-  public var sampleRate: UInt32 = 0
+  public var sampleRate: UInt32 {
+    get {_storage._sampleRate}
+    set {_uniqueStorage()._sampleRate = newValue}
+  }
 
   /// if not NONE, the moment ends with this reading; UTTERANCE_END for the last words of an utterance
-  public var ends: CutKind = .none
+  public var ends: CutKind {
+    get {_storage._ends}
+    set {_uniqueStorage()._ends = newValue}
+  }
 
   /// optional name of the domain or task, for evaluation
-  public var domain: String = String()
+  public var domain: String {
+    get {_storage._domain}
+    set {_uniqueStorage()._domain = newValue}
+  }
+
+  /// of a reading that ends its moment: how the moment's answer is generated
+  public var answer: AnswerRequest {
+    get {_storage._answer ?? AnswerRequest()}
+    set {_uniqueStorage()._answer = newValue}
+  }
+  /// Returns true if `answer` has been explicitly set.
+  public var hasAnswer: Bool {_storage._answer != nil}
+  /// Clears the value of `answer`. Subsequent reads from it will return its default value.
+  public mutating func clearAnswer() {_uniqueStorage()._answer = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _stamp: Stamp? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// How the answer to a moment is generated, where not as the settings under `answer` say. It does not make a moment be answered.
+public nonisolated struct AnswerRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// at most answer.maximumTokens
+  public var maximumTokens: UInt32 {
+    get {_maximumTokens ?? 0}
+    set {_maximumTokens = newValue}
+  }
+  /// Returns true if `maximumTokens` has been explicitly set.
+  public var hasMaximumTokens: Bool {self._maximumTokens != nil}
+  /// Clears the value of `maximumTokens`. Subsequent reads from it will return its default value.
+  public mutating func clearMaximumTokens() {self._maximumTokens = nil}
+
+  /// 0 always takes the most probable token
+  public var temperature: Double {
+    get {_temperature ?? 0}
+    set {_temperature = newValue}
+  }
+  /// Returns true if `temperature` has been explicitly set.
+  public var hasTemperature: Bool {self._temperature != nil}
+  /// Clears the value of `temperature`. Subsequent reads from it will return its default value.
+  public mutating func clearTemperature() {self._temperature = nil}
+
+  /// above 0, at most 1
+  public var topP: Double {
+    get {_topP ?? 0}
+    set {_topP = newValue}
+  }
+  /// Returns true if `topP` has been explicitly set.
+  public var hasTopP: Bool {self._topP != nil}
+  /// Clears the value of `topP`. Subsequent reads from it will return its default value.
+  public mutating func clearTopP() {self._topP = nil}
+
+  /// of the random numbers
+  public var seed: UInt64 {
+    get {_seed ?? 0}
+    set {_seed = newValue}
+  }
+  /// Returns true if `seed` has been explicitly set.
+  public var hasSeed: Bool {self._seed != nil}
+  /// Clears the value of `seed`. Subsequent reads from it will return its default value.
+  public mutating func clearSeed() {self._seed = nil}
+
+  /// the answer ends before the first of these; at most 4, of 1 to 64 bytes
+  public var stops: [Data] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _maximumTokens: UInt32? = nil
+  fileprivate var _temperature: Double? = nil
+  fileprivate var _topP: Double? = nil
+  fileprivate var _seed: UInt64? = nil
 }
 
 /// Topic cut.<session>/, published by clients: the current moment ends at stamp.time. No payload.
@@ -261,7 +362,147 @@ nonisolated extension CutKind: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension SensorReading: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SensorReading"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}modality\0\u{1}format\0\u{1}width\0\u{1}height\0\u{1}channels\0\u{3}sample_rate\0\u{1}ends\0\u{1}domain\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}modality\0\u{1}format\0\u{1}width\0\u{1}height\0\u{1}channels\0\u{3}sample_rate\0\u{1}ends\0\u{1}domain\0\u{1}answer\0")
+
+  fileprivate class _StorageClass {
+    var _stamp: Stamp? = nil
+    var _session: String = String()
+    var _modality: String = String()
+    var _format: String = String()
+    var _width: UInt32 = 0
+    var _height: UInt32 = 0
+    var _channels: UInt32 = 0
+    var _sampleRate: UInt32 = 0
+    var _ends: CutKind = .none
+    var _domain: String = String()
+    var _answer: AnswerRequest? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _stamp = source._stamp
+      _session = source._session
+      _modality = source._modality
+      _format = source._format
+      _width = source._width
+      _height = source._height
+      _channels = source._channels
+      _sampleRate = source._sampleRate
+      _ends = source._ends
+      _domain = source._domain
+      _answer = source._answer
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._stamp) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._session) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._modality) }()
+        case 4: try { try decoder.decodeSingularStringField(value: &_storage._format) }()
+        case 5: try { try decoder.decodeSingularUInt32Field(value: &_storage._width) }()
+        case 6: try { try decoder.decodeSingularUInt32Field(value: &_storage._height) }()
+        case 7: try { try decoder.decodeSingularUInt32Field(value: &_storage._channels) }()
+        case 8: try { try decoder.decodeSingularUInt32Field(value: &_storage._sampleRate) }()
+        case 9: try { try decoder.decodeSingularEnumField(value: &_storage._ends) }()
+        case 10: try { try decoder.decodeSingularStringField(value: &_storage._domain) }()
+        case 11: try { try decoder.decodeSingularMessageField(value: &_storage._answer) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._stamp {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if !_storage._session.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._session, fieldNumber: 2)
+      }
+      if !_storage._modality.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._modality, fieldNumber: 3)
+      }
+      if !_storage._format.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._format, fieldNumber: 4)
+      }
+      if _storage._width != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._width, fieldNumber: 5)
+      }
+      if _storage._height != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._height, fieldNumber: 6)
+      }
+      if _storage._channels != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._channels, fieldNumber: 7)
+      }
+      if _storage._sampleRate != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._sampleRate, fieldNumber: 8)
+      }
+      if _storage._ends != .none {
+        try visitor.visitSingularEnumField(value: _storage._ends, fieldNumber: 9)
+      }
+      if !_storage._domain.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._domain, fieldNumber: 10)
+      }
+      try { if let v = _storage._answer {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+      } }()
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SensorReading, rhs: SensorReading) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._stamp != rhs_storage._stamp {return false}
+        if _storage._session != rhs_storage._session {return false}
+        if _storage._modality != rhs_storage._modality {return false}
+        if _storage._format != rhs_storage._format {return false}
+        if _storage._width != rhs_storage._width {return false}
+        if _storage._height != rhs_storage._height {return false}
+        if _storage._channels != rhs_storage._channels {return false}
+        if _storage._sampleRate != rhs_storage._sampleRate {return false}
+        if _storage._ends != rhs_storage._ends {return false}
+        if _storage._domain != rhs_storage._domain {return false}
+        if _storage._answer != rhs_storage._answer {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension AnswerRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AnswerRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}maximum_tokens\0\u{1}temperature\0\u{3}top_p\0\u{1}seed\0\u{1}stops\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -269,16 +510,11 @@ nonisolated extension SensorReading: SwiftProtobuf.Message, SwiftProtobuf._Messa
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.session) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self.modality) }()
-      case 4: try { try decoder.decodeSingularStringField(value: &self.format) }()
-      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.width) }()
-      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.height) }()
-      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.channels) }()
-      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.sampleRate) }()
-      case 9: try { try decoder.decodeSingularEnumField(value: &self.ends) }()
-      case 10: try { try decoder.decodeSingularStringField(value: &self.domain) }()
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self._maximumTokens) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self._temperature) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self._topP) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self._seed) }()
+      case 5: try { try decoder.decodeRepeatedBytesField(value: &self.stops) }()
       default: break
       }
     }
@@ -289,50 +525,30 @@ nonisolated extension SensorReading: SwiftProtobuf.Message, SwiftProtobuf._Messa
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._stamp {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    try { if let v = self._maximumTokens {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 1)
     } }()
-    if !self.session.isEmpty {
-      try visitor.visitSingularStringField(value: self.session, fieldNumber: 2)
-    }
-    if !self.modality.isEmpty {
-      try visitor.visitSingularStringField(value: self.modality, fieldNumber: 3)
-    }
-    if !self.format.isEmpty {
-      try visitor.visitSingularStringField(value: self.format, fieldNumber: 4)
-    }
-    if self.width != 0 {
-      try visitor.visitSingularUInt32Field(value: self.width, fieldNumber: 5)
-    }
-    if self.height != 0 {
-      try visitor.visitSingularUInt32Field(value: self.height, fieldNumber: 6)
-    }
-    if self.channels != 0 {
-      try visitor.visitSingularUInt32Field(value: self.channels, fieldNumber: 7)
-    }
-    if self.sampleRate != 0 {
-      try visitor.visitSingularUInt32Field(value: self.sampleRate, fieldNumber: 8)
-    }
-    if self.ends != .none {
-      try visitor.visitSingularEnumField(value: self.ends, fieldNumber: 9)
-    }
-    if !self.domain.isEmpty {
-      try visitor.visitSingularStringField(value: self.domain, fieldNumber: 10)
+    try { if let v = self._temperature {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._topP {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._seed {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 4)
+    } }()
+    if !self.stops.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.stops, fieldNumber: 5)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: SensorReading, rhs: SensorReading) -> Bool {
-    if lhs._stamp != rhs._stamp {return false}
-    if lhs.session != rhs.session {return false}
-    if lhs.modality != rhs.modality {return false}
-    if lhs.format != rhs.format {return false}
-    if lhs.width != rhs.width {return false}
-    if lhs.height != rhs.height {return false}
-    if lhs.channels != rhs.channels {return false}
-    if lhs.sampleRate != rhs.sampleRate {return false}
-    if lhs.ends != rhs.ends {return false}
-    if lhs.domain != rhs.domain {return false}
+  public static func ==(lhs: AnswerRequest, rhs: AnswerRequest) -> Bool {
+    if lhs._maximumTokens != rhs._maximumTokens {return false}
+    if lhs._temperature != rhs._temperature {return false}
+    if lhs._topP != rhs._topP {return false}
+    if lhs._seed != rhs._seed {return false}
+    if lhs.stops != rhs.stops {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
