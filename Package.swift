@@ -29,14 +29,13 @@ let network = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let sockets = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let http = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let tls = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
-let certificates = Target.Dependency.product(name: "X509", package: "swift-certificates")
-let cryptography = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
 let floor0: [Target] = [
     system("COpenBLAS"), system("CZeroMQ"), system("CTurboJPEG"), system("CPNG"), system("CSndFile"), system("CCrypto"),
     .target(name: "CLinux"),  // eventfd, flock: not in Glibc's module; standard output, which Swift 6 does not let be named
     .target(name: "CBaseline", dependencies: ["CZeroMQ"]),  // plain libzmq, what messages are measured against
+    .target(name: "CCertificates", linkerSettings: [.linkedLibrary("crypto")]),  // a certificate of its own for the gateway
     .target(name: "CConnections"),  // sockets: their identity and what has come on them, which Glibc's module lacks
     .target(name: "CVector"),  // SIMD functions the compiler does not offer by itself, and small kernels that the processor chooses
 ]
@@ -53,6 +52,7 @@ let floor1: [Target] = [
 ]
 
 let floor2: [Target] = [
+    module("Presentation", ["Schema", "StrictJSON"]),  // pages of the gateway, and messages as JSON for them
     module("Layers", ["Tensors"]),
     module("Messaging", ["CConnections", "CLinux", "CZeroMQ", "Schema", "Statistics", protobuf]),
 ]
@@ -118,9 +118,10 @@ let floor6: [Target] = [
     module(
         "Gateway",
         [
-            "Files", "Messaging", "Pipeline", "Schema", "Statistics", "StrictJSON", "Timing", "Wiring", logging, network, sockets, http, tls,
-            certificates, cryptography,
-        ]),
+            "CCertificates", "Files", "Messaging", "Pipeline", "Presentation", "Safetensors", "Schema", "Statistics",
+            "StrictJSON", "Timing",
+            "Wiring", logging, network, sockets, http, tls,
+        ], exclude: ["README.md"]),
 ]
 
 let floor7: [Target] = [
@@ -128,7 +129,8 @@ let floor7: [Target] = [
     module(
         "Deployment",
         [
-            "Configuration", "Files", "Learn", "Messaging", "Model", "Pipeline", "Safetensors", "Schema", "Serving", "Signals",
+            "Configuration", "Files", "Learn", "Messaging", "Model", "Pipeline", "Presentation", "Safetensors", "Schema",
+            "Serving", "Signals",
             "Statistics", "StrictJSON", "Wiring", subprocess, filePaths,
         ]),
     command("accrete-ingest", ["Ingest", "Launch", "Pipeline", "Wiring", arguments]),
@@ -136,13 +138,14 @@ let floor7: [Target] = [
     command("accrete-fuse", ["Configuration", "Fuse", "Launch", "Pipeline", "Wiring", arguments]),
     command("accrete-learn", ["Configuration", "Files", "Launch", "Learn", "Pipeline", "Schema", "Wiring", arguments]),
     command("accrete-evaluate", ["Configuration", "Evaluate", "Launch", "Wiring", arguments]),
-    command("accrete-gateway", ["Gateway", "Launch", "Pipeline", "Wiring", arguments]),
+    command("accrete-gateway", ["Files", "Gateway", "Launch", "Pipeline", "Wiring", arguments]),
     command("accrete-simulate", ["Configuration", "Files", "Launch", "Playback", "Signals", "Statistics", arguments]),
     command(
         "accrete",
         [
             "CLinux", "Configuration", "Deployment", "Files", "Launch", "Layers", "Learn", "Learning", "Memory", "Messaging", "Model",
-            "OnlineLanguage", "Pipeline", "Playback", "Schema", "Senses", "Signals", "Statistics", "StrictJSON", "Tensors", "Tokenization",
+            "OnlineLanguage", "Pipeline", "Playback", "Presentation", "Schema", "Senses", "Signals", "Statistics", "StrictJSON",
+            "Tensors", "Tokenization",
             "Wiring", arguments, yaml,
         ]),
     command(
@@ -203,13 +206,15 @@ let checks: [Target] = [
     tests(
         "Gateway",
         [
-            "FilesTesting", "Gateway", "Messaging", "Pipeline", "PipelineTesting", "Schema", "StrictJSON", "Wiring", network, sockets, tls,
+            "FilesTesting", "Gateway", "Messaging", "Pipeline", "PipelineTesting", "Schema", "StrictJSON", "Wiring", network,
+            sockets, http,
+            tls,
         ]),
     tests(
         "Deployment",
         [
-            "Configuration", "Deployment", "Files", "FilesTesting", "Model", "Pipeline", "Schema", "Statistics", "StrictJSON", "Tensors",
-            "Wiring",
+            "Configuration", "Deployment", "Files", "FilesTesting", "Model", "Pipeline", "Presentation", "Schema", "Statistics",
+            "StrictJSON", "Tensors", "Wiring",
         ]),
 ]
 
@@ -217,8 +222,6 @@ let package = Package(
     name: "Accrete",
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),

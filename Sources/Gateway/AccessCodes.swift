@@ -1,13 +1,13 @@
-import Crypto
 import Files
 import Foundation
+import Safetensors
 import Statistics
 import Synchronization
 
 /// The codes that are accepted, and which session each of them has opened.
 final class AccessCodes: Sendable {
     /// What is known of a code: its place in the list.
-    struct Holder: Sendable, Hashable { fileprivate let index: Int }
+    struct Holder: Sendable, Hashable { let index: Int }
 
     private let digests: [[UInt8]]
     private let owners: Mutex<RecentTable<String, Holder>>
@@ -45,7 +45,11 @@ final class AccessCodes: Sendable {
     /// Whether a session was opened by this holder.
     func owns(_ session: String, _ holder: Holder) -> Bool { owners.withLock { $0[session] == holder } }
 
-    private static func digest(_ code: String) -> [UInt8] { Array(SHA256.hash(data: Array(code.utf8))) }
+    private static func digest(_ code: String) -> [UInt8] {
+        var hash = SHA256()
+        Array(code.utf8).withUnsafeBytes { hash.update($0) }
+        return hash.digest()
+    }
 
     /// The code of a directory; one is made if it has none.
     /// - Throws: `FileError`.

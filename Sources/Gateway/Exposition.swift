@@ -66,12 +66,16 @@ struct Exposition {
         guard let summary = graph.summary else { return }
         add("accrete_evaluation_moments_total", "counter", "Moments scored.", [([], Double(summary.moments))])
         let spans = [("stream", summary.running), ("window", summary.window)]
-        func each(_ value: (Scores) -> Double) -> [([(String, String)], Double)] {
-            spans.flatMap { span, list in list.map { ([("model", $0.name), ("span", span)], value($0)) } }
+        func each(where isScored: (Scores) -> Bool, _ value: (Scores) -> Double) -> [([(String, String)], Double)] {
+            spans.flatMap { span, list in list.filter(isScored).map { ([("model", $0.name), ("span", span)], value($0)) } }
         }
-        add("accrete_evaluation_accuracy_ratio", "gauge", "Share of labels predicted right.", each(\.accuracy))
-        add("accrete_evaluation_label_loss_nats", "gauge", "Mean loss of labels.", each(\.classNll))
-        add("accrete_evaluation_byte_loss_nats", "gauge", "Mean loss of words, for each byte.", each { $0.bitsPerByte * M_LN2 })
+        // The mean of nothing is not 0.
+        let hasLabels: (Scores) -> Bool = { $0.labelled > 0 }, hasWords: (Scores) -> Bool = { $0.tokens > 0 }
+        add("accrete_evaluation_accuracy_ratio", "gauge", "Share of labels predicted right.", each(where: hasLabels, \.accuracy))
+        add("accrete_evaluation_label_loss_nats", "gauge", "Mean loss of labels.", each(where: hasLabels, \.classNll))
+        add(
+            "accrete_evaluation_byte_loss_nats", "gauge", "Mean loss of words, for each byte.",
+            each(where: hasWords) { $0.bitsPerByte * M_LN2 })
     }
 
     private mutating func gateway(_ own: GatewayMetrics.Counts, streams: Int, connections: Int, memory: UInt64, undecodable: UInt64) {

@@ -38,22 +38,29 @@ public struct GatewayProcess: Sendable {
         let codes = own.codes.isEmpty ? [try AccessCodes.code(in: directory)] : own.codes
         let metrics = GatewayMetrics(), rates = ClientRates(own)
         let hub = EventHub(maximumStreams: own.maximumStreams, waiting: own.streamEvents, metrics: metrics)
-        let view = GraphView(hub: hub, metrics: metrics), bus = try ZeroMQBus()
+        let desk = AnswerDesk(
+            maximum: settings.answer.maximumWaiting, patience: .seconds(clamping: own.answerSeconds), pieces: own.streamEvents,
+            clock: MonotonicClock())
+        let view = GraphView(hub: hub, desk: desk, metrics: metrics), bus = try ZeroMQBus()
         let link = try GraphLink(
             to: try settings.sensors(environment), limits: settings.messaging, epoch: UInt64(WallClock().now.nanoseconds), on: bus,
             metrics: metrics)
         let subscriber = try bus.subscriber(
             to: [Subscription(try settings.allEndpoints(environment), topics: GraphView.topics)], limits: settings.messaging)
+        let accepted = AccessCodes(codes, maximumSessions: own.maximumSessions)
+        let openAI = OpenAIResponder(
+            settings, codes: accepted, desk: desk, started: Int(WallClock().now.nanoseconds / 1_000_000_000),
+            publish: { await link.publish($0) })
         let responder = GatewayResponder(
-            settings, codes: AccessCodes(codes, maximumSessions: own.maximumSessions), rates: rates, metrics: metrics, hub: hub, view: view,
-            clock: MonotonicClock(), publish: { await link.publish($0) })
+            settings, codes: accepted, rates: rates, metrics: metrics, hub: hub, view: view, openAI: openAI, clock: MonotonicClock(),
+            publish: { await link.publish($0) })
         let server = HTTPServer(settings: own, tls: try certificate.context(), rates: rates, metrics: metrics) {
-            await responder.respond(to: $0)
+            responder.admit($0)
         }
         let fingerprint = try certificate.fingerprint()
         try await withThrowingTaskGroup { group in
             group.addTask { await view.follow(subscriber) }
-            group.addTask { await Self.keepAlive(hub, link) }
+            group.addTask { await Self.keepAlive(hub, desk, link) }
             group.addTask {
                 try await server.run { try started(Reach(port: $0, code: codes[0], fingerprint: fingerprint)) }
             }
@@ -65,11 +72,12 @@ public struct GatewayProcess: Sendable {
         await bus.end()
     }
 
-    /// Services the publisher, and sends an event now and then, by which the streams whose readers are gone are found.
-    private static func keepAlive(_ hub: EventHub, _ link: GraphLink) async {
+    /// Services the publisher, ends waits that last too long, and sends an event now and then, by which the streams whose readers are gone are found.
+    private static func keepAlive(_ hub: EventHub, _ desk: AnswerDesk, _ link: GraphLink) async {
         var turns = 0
         while !Task.isCancelled {
             await link.service()
+            desk.expire()
             turns += 1
             if turns % 50 == 0 { hub.send(["type": "alive", "connected": .bool(await link.isHeard)]) }
             try? await Task.sleep(for: .milliseconds(100))  // cancellation ends the loop

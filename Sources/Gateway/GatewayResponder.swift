@@ -2,6 +2,7 @@ import Foundation
 import Messaging
 import NIOHTTP1
 import Pipeline
+import Presentation
 import Schema
 import Statistics
 import StrictJSON
@@ -14,6 +15,7 @@ final class GatewayResponder: Sendable {
     private let metrics: GatewayMetrics
     private let hub: EventHub
     private let view: GraphView
+    private let openAI: OpenAIResponder
     private let publish: @Sendable ([Outgoing]) async -> Void
     private let settings: GatewayConfiguration
     private let clock: any TimeSource
@@ -26,48 +28,52 @@ final class GatewayResponder: Sendable {
 
     init(
         _ settings: GatewayConfiguration, codes: AccessCodes, rates: ClientRates, metrics: GatewayMetrics, hub: EventHub, view: GraphView,
-        clock: any TimeSource, publish: @escaping @Sendable ([Outgoing]) async -> Void
+        openAI: OpenAIResponder, clock: any TimeSource, publish: @escaping @Sendable ([Outgoing]) async -> Void
     ) {
         (self.settings, self.codes, self.rates, self.metrics, self.hub, self.view) = (settings, codes, rates, metrics, hub, view)
-        (self.clock, self.publish) = (clock, publish)
+        (self.openAI, self.clock, self.publish) = (openAI, clock, publish)
         newest = Mutex(RecentTable(capacity: settings.gateway.maximumSessions))
     }
 
-    /// The response to a request.
-    func respond(to request: HTTPRequest) async -> HTTPReply {
+    /// Decides on a request by its head: its rate, its path, its access code.
+    func admit(_ request: HTTPRequest) -> HTTPAdmission {
         guard rates.allows(request.client, at: clock.now) else {
-            return .refuse(.tooManyRequests, "tooManyRequests", "more than gateway.requestRate requests a second")
+            return .refused(.refuse(.tooManyRequests, "tooManyRequests", "more than gateway.requestRate requests a second"))
         }
         guard request.path.hasPrefix("/"), !request.path.contains(".."), !request.path.contains("%") else {
-            return .refuse(.badRequest, "badPath", "a path has no .. and no escapes")
+            return .refused(.refuse(.badRequest, "badPath", "a path has no .. and no escapes"))
         }
         if let page = Pages.all[request.path] {
-            guard [.GET, .HEAD].contains(request.method) else { return Self.wrongMethod }
-            return HTTPReply(.ok, type: page.type, Array(page.text.utf8))
+            guard [.GET, .HEAD].contains(request.method) else { return .refused(Self.wrongMethod) }
+            return .accepted { _ in HTTPReply(.ok, type: page.type, Array(page.text.utf8)) }
         }
-        let holder: AccessCodes.Holder
-        switch admit(request) {
-        case .success(let found): holder = found
-        case .failure(let refusal): return refusal.reply
+        switch holder(of: request) {
+        case .success(let holder): return .accepted { await self.route($0, of: holder) }
+        case .failure(let refusal): return .refused(refusal.reply)
         }
-        return await route(request, of: holder)
     }
 
     private struct Refused: Error { let reply: HTTPReply }
 
     /// Checks the access code.
-    private func admit(_ request: HTTPRequest) -> Result<AccessCodes.Holder, Refused> {
+    private func holder(of request: HTTPRequest) -> Result<AccessCodes.Holder, Refused> {
         guard !rates.isBarred(request.client, at: clock.now) else {
             return .failure(Refused(reply: .refuse(.tooManyRequests, "tooManyWrongCodes", "too many wrong access codes; wait a minute")))
         }
         guard let code = request.code else {
-            return .failure(Refused(reply: .refuse(.unauthorized, "noCode", "an access code is wanted: Authorization: Bearer CODE")))
+            return .failure(Refused(reply: Self.unauthorized(request, "noCode", "an access code is wanted: Authorization: Bearer CODE")))
         }
         guard let holder = codes.holder(of: code) else {
             rates.noteWrongCode(of: request.client, at: clock.now)
-            return .failure(Refused(reply: .refuse(.unauthorized, "wrongCode", "the access code is wrong")))
+            return .failure(Refused(reply: Self.unauthorized(request, "wrongCode", "the access code is wrong")))
         }
         return .success(holder)
+    }
+
+    /// OpenAI's clients know a wrong code by another name.
+    private static func unauthorized(_ request: HTTPRequest, _ reason: String, _ why: String) -> HTTPReply {
+        let code = request.path.hasPrefix(OpenAIResponder.prefix) ? "invalid_api_key" : reason
+        return OpenAIError(status: .unauthorized, code: code, member: nil, message: why, reason: reason).reply
     }
 
     private static let wrongMethod = HTTPReply.refuse(.methodNotAllowed, "wrongMethod", "this path takes another method")
@@ -80,6 +86,7 @@ final class GatewayResponder: Sendable {
         case ("/api/readings", .POST): await take(readings: request, of: holder)
         case ("/api/feedback", .POST): await take(feedback: request, of: holder)
         case ("/metrics", _), ("/api/state", _), ("/api/events", _), ("/api/readings", _), ("/api/feedback", _): Self.wrongMethod
+        case (let path, _) where path.hasPrefix(OpenAIResponder.prefix): await openAI.respond(to: request, of: holder)
         default: .refuse(.notFound, "unknownPath", "there is nothing at this path")
         }
     }
@@ -99,7 +106,8 @@ final class GatewayResponder: Sendable {
         while let (stage, status) = iterator.next() { stages[stage] = status.json }
         return .object([
             "stages": .object(stages), "publications": .array(now.publications), "triggers": .array(now.triggers),
-            "scores": now.summary?.json ?? .null, "refused": .counts(counts.refusals), "published": .counts(counts.published),
+            "scores": now.summary?.json ?? .null, "course": .array(now.course), "refused": .counts(counts.refusals),
+            "published": .counts(counts.published),
             "verdict": now.verdict.map { ["decision": .string($0.decision), "reason": .string($0.reason), "version": .count($0.version)] }
                 ?? .null,
             "latency": [
@@ -165,8 +173,8 @@ final class GatewayResponder: Sendable {
         return .json(["accepted": 1])
     }
 
-    /// `{"session": "phone-1f", "moment": "phone-1f/1700", "time": 1700000000123, "label": 3, "classes": 16}`, or with `decision` and
-    /// `reward`.
+    /// `{"session": "phone-1f", "moment": "phone-1f/1700", "time": 1700000000123, "label": 3, "classes": 16}`; or with `text`, the right
+    /// answer in words; or with `decision` and `reward`.
     private static func feedback(_ body: [UInt8]) throws(Refusal) -> Feedback {
         let json: JSON
         do { json = try JSON(parsing: body) } catch { throw Refusal(.undecodable, "\(error)") }
@@ -190,9 +198,16 @@ final class GatewayResponder: Sendable {
             guard reward.isFinite else { throw Refusal(.nonFinite, "the reward") }
             (feedback.reward, feedback.decision) = (reward, decision)
         }
-        guard feedback.hasLabel || feedback.hasReward else {
-            throw Refusal(Reason(rawValue: "emptyFeedback"), "feedback brings a label, or a reward of a decision of the session")
+        if let text = json["text"]?.string {
+            guard text.utf8.count <= correctionBytes else { throw Refusal(.tooLarge, "a text of more than \(correctionBytes) bytes") }
+            feedback.text = text
+        }
+        guard feedback.hasLabel || feedback.hasReward || !feedback.text.isEmpty else {
+            throw Refusal(Reason(rawValue: "emptyFeedback"), "feedback brings a label, a text, or a reward of a decision of the session")
         }
         return feedback
     }
+
+    /// The greatest size of a correction, as of the feedback that ingest takes.
+    private static let correctionBytes = 4096
 }

@@ -2,12 +2,14 @@ import Logging
 import Messaging
 import Pipeline
 import Schema
+import Statistics
 
 /// Publishes to ingest as any outside publisher does. Where no ingest runs, ZeroMQ keeps what fits in its queue and connects again.
 actor GraphLink {
     private let publisher: any Publisher
     private var outbox: Outbox
     private let metrics: GatewayMetrics
+    private var newest: Int64 = 0
 
     /// - Parameter epoch: greater after each restart.
     init(to endpoints: [Endpoint], limits: Limits, epoch: UInt64, on bus: some Bus, metrics: GatewayMetrics) throws(MessagingError) {
@@ -30,6 +32,12 @@ actor GraphLink {
                 metrics.refused("unsent")
             }
         }
+    }
+
+    /// Publishes messages that are stamped with a time later than that of any before, in nanoseconds since 1970.
+    func publish(_ messages: @Sendable (_ time: Int64) -> [Outgoing]) {
+        newest = max(WallClock().now.nanoseconds, newest.clampedAdding(1))
+        publish(messages(newest))
     }
 
     /// Notes new subscribers; to be called a few times a second.

@@ -1,5 +1,6 @@
 import Messaging
 import Pipeline
+import Presentation
 import Schema
 import Statistics
 import StrictJSON
@@ -16,6 +17,8 @@ final class GraphView: Sendable {
         /// Reasons of the newest publications, and lines of the ledger of triggers.
         var publications: [JSON] = []
         var triggers: [JSON] = []
+        /// The losses of the newest summaries, oldest first.
+        var course: [JSON] = []
         /// Bytes of answers that do not end a character yet, by moment.
         var unfinished = RecentTable<String, [UInt8]>(capacity: 64)
         /// Messages that could not be read.
@@ -28,13 +31,14 @@ final class GraphView: Sendable {
         Topics.modelUpdate.prefix, Topics.modelVerdict.prefix, Topics.triggerLedger.prefix, Topics.evaluationSummary.prefix,
     ]
 
-    private static let kept = 32
+    private static let kept = 32, courseLength = 240
 
     private let state = Mutex(Newest())
     private let hub: EventHub
+    private let desk: AnswerDesk
     private let metrics: GatewayMetrics
 
-    init(hub: EventHub, metrics: GatewayMetrics) { (self.hub, self.metrics) = (hub, metrics) }
+    init(hub: EventHub, desk: AnswerDesk, metrics: GatewayMetrics) { (self.hub, self.desk, self.metrics) = (hub, desk, metrics) }
 
     /// The newest messages.
     var newest: Newest { state.withLock { $0 } }
@@ -97,7 +101,11 @@ final class GraphView: Sendable {
             for line in part.lines.suffix(Self.kept) { keep(line.json, in: \.triggers) { _ in } }
         case _ where Topics.evaluationSummary.components(of: topic) != nil:
             let summary: EvaluationSummary = try message.decode()
-            state.withLock { $0.summary = summary }
+            state.withLock { state in
+                state.summary = summary
+                state.course.append(summary.losses)
+                if state.course.count > Self.courseLength { state.course.removeFirst() }
+            }
             hub.send(["type": "scores", "scores": summary.json])
         default: break  // a topic whose name begins like one of ours
         }
@@ -114,6 +122,7 @@ final class GraphView: Sendable {
 
     /// Sends a piece of an answer, without the bytes of a character that goes on in the next piece.
     private func take(_ answer: Answer) throws(Refusal) {
+        desk.take(answer)
         if answer.piece == 0 { metrics.answeredInWords(after: answer.latency) }
         let text = state.withLock { state in
             let bytes = (state.unfinished.remove(answer.moment) ?? []) + answer.text

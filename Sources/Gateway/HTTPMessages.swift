@@ -35,6 +35,14 @@ struct HTTPRequest: Sendable {
     }
 }
 
+/// What becomes of a request once its head has come.
+enum HTTPAdmission: Sendable {
+    /// It is refused, whatever its body.
+    case refused(HTTPReply)
+    /// It is answered once its body has come.
+    case accepted(@Sendable (HTTPRequest) async -> HTTPReply)
+}
+
 /// A response: its bytes, or events as they come.
 struct HTTPReply: Sendable {
     enum Body: Sendable {
@@ -61,10 +69,8 @@ struct HTTPReply: Sendable {
         HTTPReply(status, type: "application/json", Array(value.text().utf8))
     }
 
-    /// A refusal, with its reason and a sentence about it.
+    /// A refusal, with its reason and a sentence about it, in the form of all errors.
     static func refuse(_ status: HTTPResponseStatus, _ reason: String, _ why: String) -> HTTPReply {
-        var reply = json(.object(["error": .object(["code": .string(reason), "message": .string(why)])]), status: status)
-        reply.refusal = reason
-        return reply
+        OpenAIError(status: status, code: reason, member: nil, message: why, reason: reason).reply
     }
 }

@@ -7,7 +7,7 @@ import NIOSSL
 import Pipeline
 import Wiring
 
-/// HTTP/1.1 over TLS: reads whole requests within the bounds of the settings, and writes what `respond` makes of them.
+/// HTTP/1.1 over TLS: reads whole requests within the bounds of the settings, and writes what `admit` makes of them.
 /// https://www.rfc-editor.org/rfc/rfc9112
 struct HTTPServer: Sendable {
     typealias Connection = NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
@@ -17,7 +17,8 @@ struct HTTPServer: Sendable {
     let tls: NIOSSLContext
     let rates: ClientRates
     let metrics: GatewayMetrics
-    let respond: @Sendable (HTTPRequest) async -> HTTPReply
+    /// Decides on a request by its head, so that nobody without an access code has a body read.
+    let admit: @Sendable (HTTPRequest) async -> HTTPAdmission
 
     private static let clock = MonotonicClock()
 
@@ -28,6 +29,8 @@ struct HTTPServer: Sendable {
         let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: 128)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // A phone that leaves its network says nothing: what it does not acknowledge for this long ends its connection.
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: 30_000)
             .bind(host: settings.address, port: settings.port) { channel in
                 channel.eventLoop.makeCompletedFuture { try self.prepare(channel) }
             }
@@ -72,9 +75,11 @@ struct HTTPServer: Sendable {
             try await connection.executeThenClose { inbound, outbound in
                 var parts = inbound.makeAsyncIterator()
                 do {
-                    while let request = try await read(&parts, of: client, on: connection.channel, to: outbound) {
-                        let keepsAlive = try await answer(request, on: outbound)
+                    var isFirst = true
+                    while let admitted = try await read(&parts, of: client, on: connection.channel, to: outbound, isFirst: isFirst) {
+                        let keepsAlive = try await answer(admitted, on: connection.channel, to: outbound)
                         if !keepsAlive { return }
+                        isFirst = false
                     }
                 } catch let error as HTTPParserError {
                     let isLong = error == .headerOverflow
@@ -91,56 +96,94 @@ struct HTTPServer: Sendable {
         }
     }
 
+    /// A whole request, and what makes its response.
+    private typealias Admitted = (request: HTTPRequest, respond: @Sendable (HTTPRequest) async -> HTTPReply)
+    private typealias Parts = NIOAsyncChannelInboundStream<HTTPServerRequestPart>.AsyncIterator
+
     /// Reads a whole request.
+    /// - Parameter isFirst: whether it is the connection's first; one that waits for another may close.
     /// - Returns: nil where the connection has ended, or the request was refused and answered.
     private func read(
-        _ parts: inout NIOAsyncChannelInboundStream<HTTPServerRequestPart>.AsyncIterator, of client: String, on channel: any Channel,
-        to outbound: Outbound
-    ) async throws -> HTTPRequest? {
-        // A client that takes longer for a request, or says nothing, loses its connection.
-        let deadline = channel.eventLoop.scheduleTask(in: .milliseconds(Int64(1000 * settings.requestSeconds))) {
-            metrics.refused("slowClient")
-            channel.close(promise: nil)
-        }
+        _ parts: inout Parts, of client: String, on channel: any Channel, to outbound: Outbound, isFirst: Bool
+    ) async throws -> Admitted? {
+        // A connection that waits for another request may close without being counted.
+        var deadline = closeLater(channel, counting: isFirst)
         defer { deadline.cancel() }
-        var head: HTTPRequestHead?
-        var body: [UInt8] = []
+        var request: HTTPRequest?
+        var respond: (@Sendable (HTTPRequest) async -> HTTPReply)?
         while let part = try await parts.next() {
             switch part {
-            case .head(let received):
-                head = received
-                let length = received.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
-                if length > settings.bodyBytes { return try await refuseBody(received, to: outbound) }
-                if received.headers.first(name: "expect")?.lowercased() == "100-continue" {
+            case .head(let head):
+                deadline.cancel()
+                deadline = closeLater(channel, counting: true)
+                let received = HTTPRequest(method: head.method, target: head.uri, headers: head.headers, client: client)
+                request = received
+                switch await admit(received) {
+                case .refused(let reply) where head.announcesBody:
+                    return try await refuse(received, reply, &parts, on: channel, to: outbound)
+                case .refused(let reply): respond = { _ in reply }
+                case .accepted(let further): respond = further
+                }
+                let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+                if length > settings.bodyBytes { return try await refuse(received, tooLarge, &parts, on: channel, to: outbound) }
+                if head.headers.first(name: "expect")?.lowercased() == "100-continue" {
                     try await outbound.write(.head(HTTPResponseHead(version: .http1_1, status: .continue)))
                 }
             case .body(let buffer):
-                guard let head else { continue }
-                guard body.count + buffer.readableBytes <= settings.bodyBytes else { return try await refuseBody(head, to: outbound) }
-                body.append(contentsOf: buffer.readableBytesView)
+                guard let now = request else { continue }
+                guard now.body.count + buffer.readableBytes <= settings.bodyBytes else {
+                    return try await refuse(now, tooLarge, &parts, on: channel, to: outbound)
+                }
+                request?.body.append(contentsOf: buffer.readableBytesView)
             case .end:
-                guard let head else { continue }
-                return HTTPRequest(method: head.method, target: head.uri, headers: head.headers, body: body, client: client)
+                guard let request, let respond else { continue }
+                return (request, respond)
             }
         }
         return nil
     }
 
-    private func refuseBody(_ head: HTTPRequestHead, to outbound: Outbound) async throws -> HTTPRequest? {
-        try await write(
-            .refuse(.payloadTooLarge, "tooLarge", "a body of more than gateway.bodyBytes = \(settings.bodyBytes) bytes"), on: outbound,
-            method: head.method, keepsAlive: false)
+    /// Closes the connection of a client that takes longer for its request, or does not read its response.
+    private func closeLater(_ channel: any Channel, counting isCounted: Bool) -> Scheduled<Void> {
+        channel.eventLoop.scheduleTask(in: .milliseconds(Int64(1000 * settings.requestSeconds))) {
+            if isCounted { metrics.refused("slowClient") }
+            channel.close(promise: nil)
+        }
+    }
+
+    private var tooLarge: HTTPReply {
+        .refuse(.payloadTooLarge, "tooLarge", "a body of more than gateway.bodyBytes = \(settings.bodyBytes) bytes")
+    }
+
+    /// Refuses a request before its body has come. What still comes is passed over for a moment: a connection that is closed before all
+    /// has been read is reset, and the client may never see why.
+    private func refuse(
+        _ request: HTTPRequest, _ reply: HTTPReply, _ parts: inout Parts, on channel: any Channel, to outbound: Outbound
+    ) async throws -> Admitted? {
+        try await write(reply, on: outbound, method: request.method, keepsAlive: false)
+        let deadline = channel.eventLoop.scheduleTask(in: .milliseconds(Self.lingerMilliseconds)) { channel.close(promise: nil) }
+        defer { deadline.cancel() }
+        while let part = try? await parts.next() {  // an error is our own closing, or theirs
+            if case .end = part { break }
+        }
         return nil
     }
 
+    private static let lingerMilliseconds: Int64 = 500
+
     /// Responds to a request.
     /// - Returns: whether the connection stays open.
-    private func answer(_ request: HTTPRequest, on outbound: Outbound) async throws -> Bool {
-        let began = Self.clock.now
-        let reply = await respond(request)
+    private func answer(_ admitted: Admitted, on channel: any Channel, to outbound: Outbound) async throws -> Bool {
+        let began = Self.clock.now, request = admitted.request
+        let reply = await admitted.respond(request)
         let keepsAlive = request.headers.first(name: "connection")?.lowercased() != "close"
+        var deadline: Scheduled<Void>?
+        if case .bytes = reply.body {
+            metrics.answered(after: (Self.clock.now - began).inSeconds)
+            deadline = closeLater(channel, counting: true)
+        }
+        defer { deadline?.cancel() }
         try await write(reply, on: outbound, method: request.method, keepsAlive: keepsAlive)
-        if case .bytes = reply.body { metrics.answered(after: (Self.clock.now - began).inSeconds) }
         return keepsAlive
     }
 
@@ -174,4 +217,9 @@ struct HTTPServer: Sendable {
             + " media-src 'self' blob:;"
             + " frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     ]
+}
+
+extension HTTPRequestHead {
+    /// Whether a body follows.
+    fileprivate var announcesBody: Bool { headers.contains(name: "content-length") || headers.contains(name: "transfer-encoding") }
 }

@@ -17,8 +17,8 @@ struct ReadingBatch: Sendable {
         /// When it was captured: nanoseconds on the phone's clock.
         var time: Int64
         var sampleRate: UInt32
-        /// Whether the moment ends with it.
-        var ends: Bool
+        /// How the moment ends with it; none if it goes on.
+        var ends: CutKind
         var bytes: [UInt8]
     }
 
@@ -90,14 +90,27 @@ struct ReadingBatch: Sendable {
         if modality == "audio", !(1_000...384_000).contains(rate) { throw Refusal(.wrongShape) }
         return Reading(
             modality: modality, format: format, time: Int64(milliseconds * 1_000_000), sampleRate: UInt32(clamping: rate),
-            ends: item["ends"]?.bool ?? false, bytes: bytes)
+            ends: try ends(item["ends"], of: modality), bytes: bytes)
+    }
+
+    /// `true` for the end of an utterance in words, or of anything else; or the kind of the end, of which `label` says that the moment's
+    /// label will follow.
+    private static func ends(_ value: JSON?, of modality: String) throws(Refusal) -> CutKind {
+        switch value {
+        case nil, .bool(false)?: .none
+        case .bool(true)?: modality == "text" ? .utteranceEnd : .explicit
+        case "utterance"?: .utteranceEnd
+        case "label"?: .labelRequest
+        case "explicit"?: .explicit
+        default: throw Refusal(.undecodable)
+        }
     }
 
     /// Milliseconds; nanoseconds of it are an `Int64`.
     private static let maximumTime = 9e12
 
     /// Whether bytes begin as their format does.
-    private static func isContent(_ bytes: [UInt8], of format: String) -> Bool {
+    static func isContent(_ bytes: [UInt8], of format: String) -> Bool {
         switch format {
         case "image/jpeg": bytes.starts(with: [0xFF, 0xD8, 0xFF])
         case "image/png": bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A])
@@ -116,7 +129,7 @@ struct ReadingBatch: Sendable {
             message.stamp = .with { ($0.source, $0.time, $0.clock) = (source, reading.time, session) }
             (message.session, message.modality, message.format) = (session, reading.modality, reading.format)
             if reading.modality == "audio" { (message.sampleRate, message.channels) = (reading.sampleRate, 1) }
-            message.ends = reading.ends ? (reading.modality == "text" ? .utteranceEnd : .explicit) : .none
+            message.ends = reading.ends
             return Outgoing(message, on: try Topics.sensor(reading.modality, source), payload: [Payload(reading.bytes)])
         }
     }

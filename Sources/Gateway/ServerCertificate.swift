@@ -1,8 +1,8 @@
-import Crypto
+import CCertificates
 import Files
 import Foundation
 import NIOSSL
-import X509
+import Safetensors
 
 /// The certificate with which the gateway proves to a browser that it is still the same one, made at the first start.
 struct ServerCertificate {
@@ -28,30 +28,37 @@ struct ServerCertificate {
     /// The greatest size of either file.
     private static let fileBytes = 1 << 16
 
-    /// How long a certificate is valid: the longest that browsers accept.
-    private static let validity = 825.0 * 86_400
+    /// How long a certificate is valid: the longest that browsers accept, and an hour of grace for a phone whose clock is behind. Seconds.
+    private static let validity = 825 * 86_400, grace = 3600
 
     private static func make() throws -> (certificate: String, key: String) {
-        let key = Certificate.PrivateKey(P256.Signing.PrivateKey()), now = Date()
-        let name = try DistinguishedName { CommonName("accrete gateway") }
-        let certificate = try Certificate(
-            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key.publicKey,
-            // An hour of grace for a phone whose clock is behind.
-            notValidBefore: now - 3600, notValidAfter: now + validity, issuer: name, subject: name,
-            signatureAlgorithm: .ecdsaWithSHA256,
-            extensions: try Certificate.Extensions {
-                Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 0))
-                KeyUsage(digitalSignature: true, keyCertSign: true)
-                try ExtendedKeyUsage([.serverAuth])
-                SubjectAlternativeNames([.dnsName("localhost"), .dnsName(ProcessInfo.processInfo.hostName)])
-            }, issuerPrivateKey: key)
-        return (try certificate.serializeAsPEM().pemString + "\n", try key.serializeAsPEM().pemString + "\n")
+        var certificate = [CChar](repeating: 0, count: fileBytes), key = certificate
+        let isMade = make_server_certificate(
+            "accrete gateway", names, grace, validity, &certificate, certificate.count, &key, key.count)
+        guard isMade == 1 else { throw CertificateError() }
+        func text(_ bytes: [CChar]) -> String { String(decoding: bytes.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self) }
+        return (text(certificate), text(key))
+    }
+
+    /// libcrypto could not make a certificate.
+    struct CertificateError: Error, CustomStringConvertible {
+        let description = "libcrypto could not make a certificate"
+    }
+
+    /// The names and addresses at which this machine is reached when the certificate is made, as libcrypto reads them.
+    private static var names: String {
+        let host = ProcessInfo.processInfo.hostName
+        let isName =
+            !host.isEmpty && host.utf8.count <= 64 && host.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-.".contains($0)) }
+        let addresses = Set(HostAddresses.reachable + ["127.0.0.1"]).sorted().map { "IP:\($0)" }
+        return (["DNS:localhost"] + (isName ? ["DNS:\(host)"] : []) + addresses).joined(separator: ",")
     }
 
     /// The SHA-256 of the certificate, as browsers show it.
     func fingerprint() throws -> String {
         let der = try NIOSSLCertificate(bytes: certificate, format: .pem).toDERBytes()
-        return SHA256.hash(data: der).map { byte in String(format: "%02X", byte) }.joined(separator: ":")
+        let digits = Array(SHA256.hex(of: der).uppercased())
+        return stride(from: 0, to: digits.count, by: 2).map { String(digits[$0..<$0 + 2]) }.joined(separator: ":")
     }
 
     /// The settings of TLS with this certificate.

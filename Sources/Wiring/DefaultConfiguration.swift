@@ -308,6 +308,7 @@ public let defaultConfiguration = #"""
       bodyBytes: 4194304
       batchReadings: 256
       requestSeconds: 1.5e+1
+      answerSeconds: 6e+1
       requestRate: 5e+1
       requestBurst: 1e+2
       wrongCodesPerMinute: 1e+1

@@ -24,6 +24,8 @@ public struct GatewaySettings: Codable, Sendable, Equatable {
     public var batchReadings = 256
     /// Seconds within which a whole request must have come.
     public var requestSeconds = 15.0
+    /// The longest wait for a piece of an answer, in seconds.
+    public var answerSeconds = 60.0
     /// Requests per second of one client, and how many may come at once.
     public var requestRate = 50.0
     public var requestBurst = 100.0
@@ -48,6 +50,7 @@ public struct GatewaySettings: Codable, Sendable, Equatable {
         problems.require("bodyBytes", bodyBytes, in: 1_024...(1 << 28))
         problems.require("batchReadings", batchReadings, in: 1...65_536)
         problems.require("requestSeconds", requestSeconds, in: 0.1...3600)
+        problems.require("answerSeconds", answerSeconds, in: 0.1...3600)
         problems.require("requestRate", requestRate, in: 0.1...1_000_000)
         problems.require("requestBurst", requestBurst, in: 1...1_000_000)
         problems.require("wrongCodesPerMinute", wrongCodesPerMinute, in: 1...1_000_000)

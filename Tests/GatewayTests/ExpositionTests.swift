@@ -1,5 +1,6 @@
 import Foundation
 import Schema
+import StrictJSON
 import Testing
 
 @testable import Gateway
@@ -19,10 +20,14 @@ struct ExpositionTests {
         graph.verdict = .with { $0.decisions = ["accepted": 2] }
         graph.summary = .with {
             $0.moments = 5
-            $0.running = [.with { ($0.name, $0.accuracy) = ("frozen", 0.25) }]
+            $0.running = [
+                .with { ($0.name, $0.accuracy, $0.labelled, $0.tokens) = ("frozen", 0.25, 4, 9) }, .with { $0.name = "unlabelled" },
+            ]
         }
         let metrics = GatewayMetrics()
         metrics.refused("wrongCode")
+        metrics.replied(200)
+        metrics.published("sensor")
         metrics.predicted(after: 0.002)
         metrics.predicted(after: 60)
         return Exposition(graph, metrics.now, streams: 1, connections: 2, memory: 4096).text
@@ -44,6 +49,22 @@ struct ExpositionTests {
         ] {
             #expect(lines.contains(line.replacing(#"odd\"name\\"#, with: #"odd\"name\\"#)), "\(line)")
         }
+    }
+
+    @Test func theMeanOfNothingIsNotZero() {
+        #expect(!Self.text.contains(#"model="unlabelled""#))
+    }
+
+    /// Every metric that the dashboard asks for is exported.
+    @Test func theDashboardAsksForWhatIsExported() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let dashboard = try JSON(parsing: [UInt8](Data(contentsOf: root.appending(path: "deploy/grafana/accrete.json"))))
+        let panels = try #require(dashboard["panels"]?.array)
+        let queries = panels.flatMap { $0["targets"]?.array ?? [] }.compactMap { $0["expr"]?.string }
+        let exported = Set(
+            Self.text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map { line in String(line.prefix { $0 != "{" && $0 != " " }) })
+        let wanted = Set(queries.flatMap { query in query.matches(of: /accrete_[a-z_]+/).map { String($0.output) } })
+        #expect(queries.count >= 20 && wanted.subtracting(exported).isEmpty, "\(wanted.subtracting(exported))")
     }
 
     private static let promtool = ["/usr/bin/promtool", "/usr/local/bin/promtool"].first {

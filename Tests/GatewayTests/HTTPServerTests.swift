@@ -19,8 +19,12 @@ struct HTTPServerTests {
         change(&settings)
         let server = HTTPServer(
             settings: settings, tls: try ServerCertificate(in: folder.path).context(), rates: ClientRates(settings), metrics: metrics
-        ) { request in
-            HTTPReply(.ok, type: "text/plain", Array("\(request.method) \(request.path) \(request.body.count)".utf8))
+        ) { head in
+            if head.path == "/private" { return .refused(.refuse(.unauthorized, "noCode", "no")) }
+            return .accepted { request in
+                if request.path == "/large" { return HTTPReply(.ok, type: "text/plain", [UInt8](repeating: 97, count: 1 << 25)) }
+                return HTTPReply(.ok, type: "text/plain", Array("\(request.method) \(request.path) \(request.body.count)".utf8))
+            }
         }
         let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
         try await withThrowingTaskGroup { group in
@@ -36,19 +40,22 @@ struct HTTPServerTests {
         }
     }
 
-    /// Sends bytes over TLS, and returns all that comes until the server closes the connection or `end` has come.
-    private static func exchange(_ bytes: String, port: Int, until end: String? = nil) async throws -> String {
+    private static func connect(_ port: Int) async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.certificateVerification = .none
         let tls = try NIOSSLContext(configuration: configuration)
-        let client = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(host: "127.0.0.1", port: port) {
+        return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(host: "127.0.0.1", port: port) {
             channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandler(try NIOSSLClientHandler(context: tls, serverHostname: nil))
                 return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
             }
         }
-        return try await client.executeThenClose { inbound, outbound in
+    }
+
+    /// Sends bytes over TLS, and returns all that comes until the server closes the connection or `end` has come.
+    private static func exchange(_ bytes: String, port: Int, until end: String? = nil) async throws -> String {
+        try await connect(port).executeThenClose { inbound, outbound in
             var text = ""
             do {
                 try await outbound.write(ByteBuffer(string: bytes))
@@ -97,10 +104,42 @@ struct HTTPServerTests {
         }
     }
 
+    @Test func aRequestThatIsRefusedHasNoBodyRead() async throws {
+        try await serve { port, metrics in
+            // The body never comes, and the response does not wait for it.
+            let reply = try await Self.exchange(
+                "POST /private HTTP/1.1\r\ncontent-length: 1000\r\nexpect: 100-continue\r\n\r\n", port: port)
+            #expect(reply.hasPrefix("HTTP/1.1 401") && !reply.contains("100 Continue"), "\(reply)")
+            let twice = "GET /private HTTP/1.1\r\nhost: x\r\n\r\nGET /a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+            let replies = try await Self.exchange(twice, port: port)
+            #expect(replies.hasPrefix("HTTP/1.1 401") && replies.hasSuffix("GET /a 0"), "\(replies)")
+            #expect(metrics.now.refusals["noCode"] == 2)
+        }
+    }
+
+    @Test func aConnectionThatWaitsForAnotherRequestIsNoSlowClient() async throws {
+        try await serve({ $0.requestSeconds = 0.1 }) { port, metrics in
+            let reply = try await Self.exchange("GET /a HTTP/1.1\r\nhost: x\r\n\r\n", port: port)
+            #expect(reply.hasSuffix("GET /a 0") && metrics.now.refusals["slowClient"] == nil)
+        }
+    }
+
     @Test func aClientThatNeverEndsItsRequestLosesItsConnection() async throws {
         try await serve({ $0.requestSeconds = 0.1 }) { port, metrics in
             let reply5 = try await Self.exchange("GET / HTT", port: port)
             #expect(reply5 == "")
+            #expect(metrics.now.refusals["slowClient"] == 1)
+        }
+    }
+
+    @Test func aClientThatDoesNotReadItsResponsesLosesItsConnection() async throws {
+        try await serve({ $0.requestSeconds = 0.2 }) { port, metrics in
+            // The first response may still fit into buffers.
+            let request = "GET /large HTTP/1.1\r\nhost: x\r\n\r\n"
+            try await Self.connect(port).executeThenClose { _, outbound in
+                try await outbound.write(ByteBuffer(string: request + request + request))
+                for _ in 0..<2000 where metrics.now.refusals["slowClient"] == nil { try await Task.sleep(for: .milliseconds(5)) }
+            }
             #expect(metrics.now.refusals["slowClient"] == 1)
         }
     }

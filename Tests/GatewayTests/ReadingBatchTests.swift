@@ -29,6 +29,26 @@ struct ReadingBatchTests {
         #expect(last.stamp.time == 1_700_500_000 && last.stamp.clock == "phone-1" && last.ends == .utteranceEnd)
     }
 
+    @Test(
+        arguments: [
+            ("text", true, CutKind.utteranceEnd), ("vector", true, .explicit), ("vector", "label", .labelRequest),
+            ("vector", "utterance", .utteranceEnd), ("text", "explicit", .explicit), ("text", false, .none),
+        ] as [(String, JSON, CutKind)])
+    func aReadingSaysHowItsMomentEnds(_ modality: String, _ ends: JSON, _ kind: CutKind) throws {
+        let format: JSON = modality == "text" ? "text/utf-8" : "vector/f32le"
+        let reading: JSON = ["modality": .string(modality), "format": format, "time": 1, "bytes": 4, "ends": ends]
+        let batch = try ReadingBatch(Self.body(Self.head([reading]), [Array("abcd".utf8)]), limit: 1)
+        #expect(batch.readings.map(\.ends) == [kind])
+    }
+
+    @Test func anEndThatIsNoneIsRefused() throws {
+        for ends: JSON in ["thunder", 1, .null] {
+            let reading: JSON = ["modality": "text", "format": "text/utf-8", "time": 1, "bytes": 1, "ends": ends]
+            let batch = try ReadingBatch(Self.body(Self.head([reading]), [[97]]), limit: 1)
+            #expect(batch.refused == [.init(index: 0, reason: "undecodable")])
+        }
+    }
+
     @Test func aReadingThatIsNoneCostsItselfOnly() throws {
         let notAPicture: JSON = ["modality": "image", "format": "image/jpeg", "time": 1, "bytes": 3]
         let unknown: JSON = ["modality": "smell", "format": "x", "time": 1, "bytes": 0]

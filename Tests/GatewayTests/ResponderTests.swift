@@ -11,38 +11,6 @@ import Wiring
 @testable import Gateway
 
 struct ResponderTests {
-    /// A gateway without sockets.
-    private final class Rig: Sendable {
-        let published = Mutex<[Outgoing]>([])
-        let metrics = GatewayMetrics()
-        let hub: EventHub
-        let view: GraphView
-        let rates: ClientRates
-        let responder: Mutex<GatewayResponder?> = Mutex(nil)
-
-        init(_ change: (inout GatewaySettings) -> Void = { _ in }) {
-            var settings = GatewayConfiguration()
-            change(&settings.gateway)
-            hub = EventHub(maximumStreams: settings.gateway.maximumStreams, waiting: settings.gateway.streamEvents, metrics: metrics)
-            view = GraphView(hub: hub, metrics: metrics)
-            rates = ClientRates(settings.gateway)
-            let responder = GatewayResponder(
-                settings, codes: AccessCodes(["first-code", "second-code"], maximumSessions: 8), rates: rates, metrics: metrics, hub: hub,
-                view: view, clock: VirtualClock(), publish: { [weak self] messages in self?.published.withLock { $0 += messages } })
-            self.responder.withLock { $0 = responder }
-        }
-
-        func send(_ target: String, code: String? = "first-code") async throws -> HTTPReply { try await send(.GET, target, code: code) }
-
-        func send(
-            _ method: HTTPMethod, _ target: String, code: String? = "first-code", _ body: [UInt8] = []
-        ) async throws -> HTTPReply {
-            let headers: HTTPHeaders = code.map { ["Authorization": "Bearer \($0)"] } ?? [:]
-            let responder = try #require(responder.withLock { $0 })
-            return await responder.respond(to: HTTPRequest(method: method, target: target, headers: headers, body: body, client: "1.2.3.4"))
-        }
-    }
-
     private static let batch = ReadingBatchTests.body(ReadingBatchTests.head([ReadingBatchTests.words]), [Array("hello".utf8)])
 
     @Test func withoutACodeNothingIsAcceptedButThePagesThatAskForIt() async throws {
@@ -58,7 +26,7 @@ struct ResponderTests {
     }
 
     @Test func afterTooManyWrongCodesEvenTheRightOneIsRefused() async throws {
-        let rig = Rig { $0.wrongCodesPerMinute = 3 }
+        let rig = Rig(gateway: { $0.wrongCodesPerMinute = 3 })
         for _ in 0..<3 { #expect(try await rig.send("/metrics", code: "guess").refusal == "wrongCode") }
         #expect(try await rig.send("/metrics").refusal == "tooManyWrongCodes")
     }
@@ -99,6 +67,16 @@ struct ResponderTests {
         #expect(rig.published.withLock { $0.count } == 1)
     }
 
+    @Test func aCorrectionInWordsIsPublished() async throws {
+        let rig = Rig()
+        #expect(try await rig.send(.POST, "/api/readings", Self.batch).status == .ok)
+        let good = Array(#"{"session": "phone-1", "moment": "phone-1/7", "time": 5, "text": "a cup"}"#.utf8)
+        #expect(try await rig.send(.POST, "/api/feedback", good).status == .ok)
+        #expect(rig.published.withLock { ($0.last?.message as? Feedback)?.text } == "a cup")
+        let long = #"{"session": "phone-1", "moment": "phone-1/7", "time": 5, "text": ""# + String(repeating: "a", count: 4097) + #""}"#
+        #expect(try await rig.send(.POST, "/api/feedback", Array(long.utf8)).refusal == "tooLarge")
+    }
+
     @Test func pathsAndMethodsThatAreNoneAreRefused() async throws {
         let rig = Rig()
         #expect(try await rig.send("/../etc/passwd").refusal == "badPath")
@@ -110,14 +88,14 @@ struct ResponderTests {
     }
 
     @Test func moreRequestsThanTheRateAreRefused() async throws {
-        let rig = Rig { ($0.requestBurst, $0.requestRate) = (2, 1) }
+        let rig = Rig(gateway: { ($0.requestBurst, $0.requestRate) = (2, 1) })
         #expect(try await rig.send("/").status == .ok)
         #expect(try await rig.send("/").status == .ok)
         #expect(try await rig.send("/").refusal == "tooManyRequests")
     }
 
     @Test func aStreamGetsTheEventsOfItsSessionAndLosesTheOldestWhenItIsSlow() async throws {
-        let rig = Rig { ($0.maximumStreams, $0.streamEvents) = (1, 2) }
+        let rig = Rig(gateway: { ($0.maximumStreams, $0.streamEvents) = (1, 2) })
         var reply: HTTPReply? = try await rig.send("/api/events?session=phone-1")
         guard case .events(let events)? = reply?.body else { return #expect(Bool(false), "no events") }
         #expect(try await rig.send("/api/events?session=phone-2").refusal == "tooManyStreams")

@@ -3,13 +3,13 @@ import StrictJSON
 
 /// Messages as events. A number that JSON cannot represent is null.
 extension JSON {
-    static func finite(_ value: Double) -> JSON { value.isFinite ? .number(value) : .null }
-    static func count(_ value: UInt64) -> JSON { .integer(Int(clamping: value)) }
-    static func counts(_ values: [String: UInt64]) -> JSON { .object(values.mapValues(count)) }
+    package static func finite(_ value: Double) -> JSON { value.isFinite ? .number(value) : .null }
+    package static func count(_ value: UInt64) -> JSON { .integer(Int(clamping: value)) }
+    package static func counts(_ values: [String: UInt64]) -> JSON { .object(values.mapValues(count)) }
 }
 
 extension Status {
-    var json: JSON {
+    package var json: JSON {
         .object([
             "process": .count(process), "received": .counts(received), "sent": .counts(sent), "drops": .counts(drops),
             "gaps": .counts(gaps),
@@ -25,8 +25,9 @@ extension Status {
 
 extension Prediction {
     /// With the five most probable classes.
-    var json: JSON {
-        let best = probabilities.enumerated().sorted { $0.element > $1.element }.prefix(5)
+    package var json: JSON {
+        func rank(_ probability: Float) -> Float { probability.isNaN ? -1 : probability }
+        let best = probabilities.enumerated().sorted { rank($0.element) > rank($1.element) }.prefix(5)
         return .object([
             "type": "prediction", "moment": .string(moment), "session": .string(session), "ordinal": .count(ordinal),
             "version": .count(modelVersion), "label": .integer(Int(label)), "classes": .integer(probabilities.count),
@@ -41,7 +42,7 @@ extension Prediction {
 }
 
 extension ModelUpdate {
-    var json: JSON {
+    package var json: JSON {
         .object([
             "type": "update", "version": .count(version), "reason": .string(reason), "loss": .finite(loss),
             "watermark": .count(momentWatermark),
@@ -51,7 +52,7 @@ extension ModelUpdate {
 }
 
 extension TriggerLine {
-    var json: JSON {
+    package var json: JSON {
         .object([
             "type": "trigger", "serial": .count(serial), "rule": .string(rule), "action": .string(action), "verdict": .string(verdict),
             "note": .string(note), "ordinal": .count(ordinal),
@@ -60,7 +61,13 @@ extension TriggerLine {
 }
 
 extension EvaluationSummary {
-    var json: JSON {
+    /// The losses of labels over the newest moments; null where none of them has a label.
+    package var losses: JSON {
+        func loss(_ name: String) -> JSON { window.first { $0.name == name && $0.labelled > 0 }.map { .finite($0.classNll) } ?? .null }
+        return ["moments": .count(moments), "model": loss("model"), "frozen": loss("frozen")]
+    }
+
+    package var json: JSON {
         func scores(_ list: [Scores]) -> JSON {
             .object(
                 Dictionary(

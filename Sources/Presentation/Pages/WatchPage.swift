@@ -6,6 +6,7 @@ extension Pages {
         <meta charset="utf-8">
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <title>Accrete: the graph</title>
+        <link rel="icon" href="data:,">
         <link rel="stylesheet" href="/style.css">
         <script src="/watch.js" defer></script>
         </head>
@@ -18,18 +19,18 @@ extension Pages {
         </form>
         <p id="state" role="status" aria-live="polite"></p>
         <h2>Loss of labels, newest moments</h2>
-        <svg id="loss" class="chart" viewBox="0 0 600 160" role="img" aria-label="Loss of the model and of the frozen baseline"></svg>
+        <svg id="loss" class="chart" role="img" aria-label="Loss of the model and of the frozen baseline"></svg>
         <p id="scores" class="small"></p>
-        <h2>Prediction latency</h2>
-        <svg id="latency" class="chart" viewBox="0 0 600 120" role="img" aria-label="Histogram of the latency of predictions"></svg>
+        <h2 class="live">Prediction latency</h2>
+        <svg id="latency" class="chart live" role="img" aria-label="Histogram of the latency of predictions"></svg>
         <h2>Stages</h2>
         <div class="wide" tabindex="0" role="region" aria-label="Stages"><table><thead>
         <tr><th>Stage</th><th>In /s</th><th>Out /s</th><th>Model</th><th>MB</th><th>Dropped</th></tr>
         </thead><tbody id="stages"></tbody></table></div>
-        <h2>Newest predictions</h2><ol id="predictions"></ol>
+        <h2 class="live">Newest predictions</h2><ol id="predictions" class="live"></ol>
         <h2>Versions</h2><ol id="versions"></ol>
         <h2>Triggers and the gate</h2><ol id="triggers"></ol>
-        <h2>Refused by the gateway</h2><p id="refused" class="small"></p>
+        <h2 class="live">Refused by the gateway</h2><p id="refused" class="small live"></p>
         </main>
         </body>
         </html>
@@ -40,8 +41,8 @@ extension Pages {
         'use strict';
         const $ = id => document.getElementById(id);
         const shown = 12, points = 240;
-        let code = new URLSearchParams(location.hash.slice(1)).get('code') || sessionStorage.getItem('code') || '';
-        history.replaceState(null, '', location.pathname);
+        let code = new URLSearchParams(location.hash.slice(1)).get('code') || !document.getElementById('recorded') && sessionStorage.getItem('code') || '';
+        if (location.hash) history.replaceState(null, '', location.pathname);
         const call = path => fetch(path, { headers: { Authorization: 'Bearer ' + code } });
         const sum = map => Object.values(map || {}).reduce((a, b) => a + b, 0);
         const fixed = (value, digits) => value === null || value === undefined ? '–' : value.toFixed(digits);
@@ -70,40 +71,59 @@ extension Pages {
             $('stages').append(row);
           }
           const drops = Object.entries(status.drops).filter(one => one[1] > 0).map(([reason, count]) => reason + ' ' + count).join(', ');
-          [name, rate('received'), rate('sent'), status.version, Math.round(status.memory / 1048576), drops || 'none']
+          [name, rate('received'), rate('sent'), /^(extract|ingest|play|simulate)/.test(name) ? '–' : status.version, Math.round(status.memory / 1048576), drops || 'none']
             .forEach((text, i) => { row.children[i].textContent = text; });
           stages.set(name, { status, row });
         }
-        function scores(value) {
-          if (!value) return;
-          losses.push(value.window);
-          if (losses.length > points) losses.shift();
-          const svg = $('loss');
+        // A chart as wide as the page leaves it, so that its letters keep their size.
+        function chart(id, height) {
+          const svg = $(id), width = Math.max(260, svg.clientWidth);
+          svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
           svg.replaceChildren();
-          const series = [['model', 'model'], ['frozen', 'frozen baseline']];
-          const values = losses.flatMap(one => series.map(([name]) => one[name] && one[name].loss)).filter(Number.isFinite);
-          const top = Math.max(...values, 0.001);
-          series.forEach(([name, title], i) => {
-            const line = losses.map((one, x) => one[name] && Number.isFinite(one[name].loss)
-              ? `${40 + 550 * x / Math.max(1, losses.length - 1)},${140 - 120 * one[name].loss / top}` : '').filter(Boolean).join(' ');
-            draw(svg, 'polyline', { points: line, class: 'line' + i, fill: 'none' });
-            draw(svg, 'text', { x: 45 + 90 * i, y: 14, class: 'line' + i }, title);
-          });
-          draw(svg, 'text', { x: 2, y: 24 }, top.toFixed(2));
-          draw(svg, 'text', { x: 2, y: 144 }, '0');
-          const now = value.window.model, frozen = value.window.frozen;
-          if (now && frozen) $('scores').textContent = `${value.moments} moments scored; right: ${fixed(100 * now.accuracy, 1)} %, frozen baseline `
-            + `${fixed(100 * frozen.accuracy, 1)} %; loss ${fixed(now.loss, 3)} and ${fixed(frozen.loss, 3)} nats; bits per byte ${fixed(now.bits, 3)} and ${fixed(frozen.bits, 3)}`;
+          return [svg, width];
         }
-        function latency(value) {
-          const svg = $('latency'), counts = value.predictions, top = Math.max(...counts, 1), width = 580 / counts.length;
-          svg.replaceChildren();
-          counts.forEach((count, i) => {
-            const height = 80 * count / top;
-            draw(svg, 'rect', { x: 10 + i * width, y: 95 - height, width: width - 3, height, class: 'bar' });
-            draw(svg, 'text', { x: 10 + i * width, y: 110 }, i < value.bounds.length ? '≤' + 1000 * value.bounds[i] : '>');
+        const loss = (scores, name) => scores.window[name] ? scores.window[name].loss : null;
+        function course() {
+          const [svg, width] = chart('loss', 180), right = width - 8;
+          const values = losses.flatMap(one => [one.model, one.frozen]).filter(Number.isFinite);
+          const top = Math.max(...values, 0.001), y = value => 152 - 120 * value / top;
+          for (const [value, text] of [[0, '0'], [top / 2, (top / 2).toFixed(2)], [top, top.toFixed(2)]]) {
+            draw(svg, 'line', { x1: 44, x2: right, y1: y(value), y2: y(value), class: 'grid' });
+            draw(svg, 'text', { x: 38, y: y(value) + 4, 'text-anchor': 'end' }, text);
+          }
+          [['model', 'model'], ['frozen', 'frozen baseline']].forEach(([name, title], i) => {
+            const points = losses.map((one, at) => Number.isFinite(one[name])
+              ? `${44 + (right - 44) * at / Math.max(1, losses.length - 1)},${y(one[name])}` : '').filter(Boolean);
+            draw(svg, 'polyline', { points: points.join(' '), class: 'line' + i, fill: 'none' });
+            draw(svg, 'line', { x1: 46 + 92 * i, x2: 68 + 92 * i, y1: 14, y2: 14, class: 'line' + i });
+            draw(svg, 'text', { x: 73 + 92 * i, y: 18 }, title);
           });
-          draw(svg, 'text', { x: 10, y: 119 }, 'ms');
+          const first = losses[0], last = losses[losses.length - 1];
+          if (first) draw(svg, 'text', { x: 44, y: 171 }, `moment ${first.moments}`);
+          if (losses.length > 1) draw(svg, 'text', { x: right, y: 171, 'text-anchor': 'end' }, `moment ${last.moments}`);
+        }
+        function scores(value, isNew = true) {
+          if (!value) return;
+          if (isNew) losses.push({ moments: value.moments, model: loss(value, 'model'), frozen: loss(value, 'frozen') });
+          while (losses.length > points) losses.shift();
+          course();
+          const now = value.window.model, frozen = value.window.frozen;
+          if (now && frozen) $('scores').textContent = `${value.moments} moments scored. Labels right ${fixed(100 * now.accuracy, 1)} %, frozen baseline `
+            + `${fixed(100 * frozen.accuracy, 1)} %; their loss ${fixed(now.loss, 3)} and ${fixed(frozen.loss, 3)} nats; words ${fixed(now.bits, 3)} and ${fixed(frozen.bits, 3)} bits a byte.`;
+        }
+        let newestLatency = null;
+        function latency(value) {
+          if (!value) return;
+          newestLatency = value;
+          const [svg, all] = chart('latency', 130), counts = value.predictions, top = Math.max(...counts, 1), width = (all - 16) / counts.length;
+          counts.forEach((count, i) => {
+            const height = 88 * count / top, bound = value.bounds[i];
+            draw(svg, 'rect', { x: 8 + i * width, y: 98 - height, width: width - 3, height, class: 'bar' });
+            if (width < 34 && i % 2) return;
+            const text = bound === undefined ? 'more' : bound < 1 ? String(1000 * bound) : bound + ' s';
+            draw(svg, 'text', { x: 8 + (i + .5) * width - 1, y: 112, 'text-anchor': 'middle' }, text);
+          });
+          draw(svg, 'text', { x: all / 2, y: 126, 'text-anchor': 'middle' }, 'up to so many milliseconds, or seconds');
         }
         function take(event) {
           if (event.type === 'status') stage(event.stage, event.status);
@@ -129,11 +149,7 @@ extension Pages {
           for (;;) {
             try {
               const now = await state();
-              for (const [name, status] of Object.entries(now.stages)) stage(name, status);
-              for (const list of ['versions', 'triggers', 'predictions']) $(list).replaceChildren();
-              now.publications.concat(now.triggers).forEach(take);
-              if (now.verdict) take({ type: 'verdict', ...now.verdict });
-              scores(now.scores);
+              showAll(now);
               const reply = await call('/api/events');
               if (!reply.ok) throw new Error((await reply.json()).error.message);
               $('state').textContent = 'Connected'; $('state').className = 'good'; delay = 500;
@@ -155,7 +171,7 @@ extension Pages {
           }
         }
         setInterval(async () => {
-          if ($('state').className !== 'good' || document.hidden) return;
+          if (recorded || $('state').className !== 'good' || document.hidden) return;
           try {
             const now = await state();
             latency(now.latency);
@@ -169,6 +185,20 @@ extension Pages {
           $('enter').hidden = true;
           follow();
         };
-        if (code) { sessionStorage.setItem('code', code); follow(); } else { $('enter').hidden = false; $('code').focus(); }
+        function showAll(now) {
+          for (const [name, status] of Object.entries(now.stages)) stage(name, status);
+          for (const list of ['versions', 'triggers', 'predictions']) $(list).replaceChildren();
+          now.publications.concat(now.triggers).forEach(take);
+          if (now.verdict) take({ type: 'verdict', ...now.verdict });
+          losses.splice(0, losses.length, ...now.course);
+          scores(now.scores, false);
+        }
+        addEventListener('resize', () => { course(); latency(newestLatency); });
+        const recorded = $('recorded');
+        if (recorded) {
+          showAll(JSON.parse(recorded.textContent));
+          for (const part of document.querySelectorAll('.live')) part.remove();
+          $('state').textContent = 'A run that has ended'; $('state').className = 'good';
+        } else if (code) { sessionStorage.setItem('code', code); follow(); } else { $('enter').hidden = false; $('code').focus(); }
         """#
 }

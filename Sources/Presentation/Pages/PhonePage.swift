@@ -6,6 +6,7 @@ extension Pages {
         <meta charset="utf-8">
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <title>Accrete</title>
+        <link rel="icon" href="data:,">
         <link rel="stylesheet" href="/style.css">
         <script src="/phone.js" defer></script>
         </head>
@@ -25,12 +26,14 @@ extension Pages {
             <button id="motion" aria-pressed="false">Motion</button>
             <button id="speech" aria-pressed="false">Speak answers</button>
           </p>
+          <p class="row"><button id="what" type="button">What is it?</button></p>
           <form id="ask" class="row">
             <label class="grow">Words <input id="words" maxlength="1000" autocomplete="off"></label>
             <button>Send</button>
           </form>
+          <p id="hint" class="small" role="status"></p>
           <p id="counts" class="small"></p>
-          <p class="small"><a href="/watch">The graph</a></p>
+          <p class="small"><a id="graph" href="/watch">The graph</a></p>
           <ol id="answers" aria-live="polite" aria-label="Answers, newest first"></ol>
         </section>
         </main>
@@ -39,19 +42,19 @@ extension Pages {
         """#
 
     static let styleSheet = #"""
-        :root { color-scheme: light dark; --line: #8886; --accent: #0a6cbd; --good: #18794e; --bad: #b42318; }
-        @media (prefers-color-scheme: dark) { :root { --accent: #6cb8ff; --good: #5fd39a; --bad: #ff8a80; } }
+        :root { color-scheme: light dark; --line: #8886; --accent: #0a6cbd; --good: #18794e; --bad: #b42318; --button: #eef0f3; }
+        @media (prefers-color-scheme: dark) { :root { --accent: #6cb8ff; --good: #5fd39a; --bad: #ff8a80; --button: #2b2f36; } }
         * { box-sizing: border-box; }
         body { margin: 0; font: 1rem/1.45 system-ui, sans-serif; }
         main { max-width: 46rem; margin: 0 auto; padding: 1rem; }
         h1 { font-size: 1.3rem; margin: 0 0 .6rem; }
         video { width: 100%; max-height: 45vh; background: #000; border-radius: .5rem; }
         button, input { font: inherit; padding: .55rem .8rem; border: 1px solid var(--line); border-radius: .5rem; }
-        button { min-height: 2.75rem; cursor: pointer; }
+        button { min-height: 2.75rem; cursor: pointer; background: var(--button); color: CanvasText; }
+        a { color: var(--accent); }
         button[aria-pressed=true] { background: var(--accent); color: Canvas; }
         :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
         input { width: 100%; background: Field; color: FieldText; }
-        input.short { width: 10rem; }
         .row { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; }
         .grow { flex: 1 1 12rem; }
         .small { font-size: .85rem; opacity: .8; }
@@ -60,14 +63,15 @@ extension Pages {
         h2 { font-size: 1.05rem; margin: 1.4rem 0 .3rem; }
         table { border-collapse: collapse; width: 100%; font-size: .9rem; }
         th, td { text-align: left; padding: .25rem .5rem; border-top: 1px solid var(--line); }
+        th, td:first-child { white-space: nowrap; }
         .wide { overflow-x: auto; }
-        .chart { width: 100%; height: auto; border: 1px solid var(--line); border-radius: .5rem; }
+        .chart { display: block; width: 100%; height: auto; border: 1px solid var(--line); border-radius: .5rem; }
         .chart text { font-size: 11px; fill: CanvasText; }
         .chart polyline { stroke-width: 2; }
         .line0 { stroke: var(--accent); } .line1 { stroke: var(--bad); stroke-dasharray: 6 4; }
-        .chart text.line0, .chart text.line1 { stroke: none; }
-        .chart text.line0 { fill: var(--accent); } .chart text.line1 { fill: var(--bad); }
         .bar { fill: var(--accent); }
+        .chart .grid { stroke: var(--line); stroke-width: 1; }
+        .chart line.line0, .chart line.line1 { stroke-width: 2; }
         .good { color: var(--good); } .bad { color: var(--bad); }
         """#
 
@@ -84,7 +88,7 @@ extension Pages {
         const names = JSON.parse(localStorage.getItem('names') || '{}');
         const now = () => performance.timeOrigin + performance.now();
         const counts = { sent: 0, dropped: 0, refused: 0, byModality: {} };
-        let waiting = [], waitingBytes = 0, sending = false, sequence = 0, online = false, why = '';
+        let waiting = [], waitingBytes = 0, sending = false, sequence = 0, online = false, why = '', asking = false, camera = null;
 
         function call(path, options = {}) {
           return fetch(path, { ...options, headers: { ...options.headers, Authorization: 'Bearer ' + code } });
@@ -95,12 +99,14 @@ extension Pages {
           $('counts').textContent = `sent ${counts.sent}, waiting ${waiting.length}, dropped here ${counts.dropped}, refused ${counts.refused}`;
         }
 
-        // Readings: the newest are kept, the oldest dropped and counted. Words are never dropped for pictures.
+        // Readings: the newest are kept, the oldest dropped and counted. What ends a moment is kept for longest.
         function add(reading, bytes) {
+          // The moment that is asked about ends with the next picture, or where there is no camera with the next reading of any kind.
+          if (asking && (reading.modality === 'image' || !camera)) { reading.ends = 'label'; asking = false; $('hint').textContent = ''; }
           waiting.push({ reading: { ...reading, bytes: bytes.byteLength }, bytes });
           waitingBytes += bytes.byteLength;
           while (waiting.length > limits.waiting || waitingBytes > limits.waitingBytes) {
-            let oldest = waiting.findIndex(one => one.reading.modality !== 'text');
+            let oldest = waiting.findIndex(one => !one.reading.ends);
             if (oldest < 0) oldest = 0;
             const [lost] = waiting.splice(oldest, 1);
             waitingBytes -= lost.bytes.byteLength;
@@ -166,27 +172,38 @@ extension Pages {
           let moment = moments.get(event.moment);
           if (moment) return moment;
           const item = document.createElement('li');
-          item.innerHTML = '<p class="what"></p><p class="said"></p><p class="row"></p>';
-          moment = { id: event.moment, item, said: '', label: null, classes: 0, decision: null };
-          const row = item.lastChild;
-          const button = (text, act) => {
+          item.innerHTML = '<p class="what"></p><form class="row name" hidden></form><p class="said"></p><form class="row text" hidden></form>'
+            + '<p class="note small" role="status"></p>';
+          moment = { id: event.moment, item, said: '', label: null, classes: 0, decision: null, note: item.lastChild };
+          const part = name => item.querySelector(name);
+          moment.what = part('.what'); moment.words = part('.said'); moment.naming = part('.name'); moment.correcting = part('.text');
+          const button = (row, text, act) => {
             const one = document.createElement('button');
             one.textContent = text;
-            one.onclick = act;
+            if (act) { one.type = 'button'; one.onclick = act; }
+            row.append(one);
+          };
+          const field = (row, text, longest) => {
+            const one = document.createElement('input');
+            one.placeholder = text; one.maxLength = longest; one.autocomplete = 'off';
+            one.setAttribute('aria-label', text);
+            one.className = 'grow';
             row.append(one);
             return one;
           };
-          button('Right', () => give(moment, moment.label, 1));
-          button('Wrong', () => give(moment, null, -1));
-          const name = document.createElement('input');
-          name.placeholder = 'it is called …';
-          name.setAttribute('aria-label', 'It is called');
-          name.className = 'short';
-          row.append(name);
-          button('Teach', () => { if (name.value.trim()) give(moment, labelOf(name.value.trim(), moment.classes), null); });
-          moment.note = document.createElement('span');
-          moment.note.setAttribute('role', 'status');
-          row.append(moment.note);
+          button(moment.naming, 'Right', () => give(moment, { label: moment.label, reward: 1 }));
+          button(moment.naming, 'Wrong', () => give(moment, { reward: -1 }));
+          const name = field(moment.naming, 'It is called …', 60);
+          button(moment.naming, 'Teach');
+          moment.naming.onsubmit = event => {
+            event.preventDefault();
+            if (!name.value.trim()) return;
+            const label = labelOf(name.value.trim(), moment.classes);
+            if (label === null) moment.note.textContent = 'The model has no further class.'; else give(moment, { label });
+          };
+          const text = field(moment.correcting, 'The right answer …', 1000);
+          button(moment.correcting, 'Correct');
+          moment.correcting.onsubmit = event => { event.preventDefault(); if (text.value.trim()) give(moment, { text: text.value.trim() }); };
           $('answers').prepend(item);
           moments.set(event.moment, moment);
           if (moments.size > limits.answers) {
@@ -200,12 +217,14 @@ extension Pages {
           if (event.type === 'prediction') {
             const moment = momentOf(event);
             moment.label = event.label; moment.classes = event.classes;
+            moment.naming.hidden = event.classes === 0;
             const best = event.best.slice(0, 3).map(one => `${names[one.label] || 'class ' + one.label} ${Math.round(100 * (one.p || 0))} %`);
-            moment.item.firstChild.textContent = best.join(' · ') + ` (model ${event.version}, ${Math.round(1000 * event.latency)} ms)`;
+            moment.what.textContent = best.join(' · ') + ` (model ${event.version}, ${Math.round(1000 * event.latency)} ms)`;
           } else if (event.type === 'answer') {
             const moment = momentOf(event);
             moment.said += event.text;
-            moment.item.children[1].textContent = moment.said;
+            moment.words.textContent = moment.said;
+            moment.correcting.hidden = false;
             if (event.end && speaks && moment.said.trim()) speechSynthesis.speak(new SpeechSynthesisUtterance(moment.said));
           } else if (event.type === 'action') momentOf(event).decision = event.decision;
         }
@@ -221,16 +240,14 @@ extension Pages {
           }
           return null;
         }
-        async function give(moment, label, reward) {
+        async function give(moment, { label, reward, text }) {
           const feedback = { session, moment: moment.id, time: now() };
-          if (label !== null) { feedback.label = label; feedback.classes = moment.classes; }
-          if (reward !== null && moment.decision) { feedback.reward = reward; feedback.decision = moment.decision; }
-          if (feedback.label === undefined && feedback.reward === undefined) {
-            moment.note.textContent = moment.classes ? 'Say what it is called.' : 'There is no label to correct.';
-            return;
-          }
+          if (label !== undefined && label !== null) { feedback.label = label; feedback.classes = moment.classes; }
+          if (text !== undefined) feedback.text = text;
+          if (reward !== undefined && moment.decision) { feedback.reward = reward; feedback.decision = moment.decision; }
+          if (!['label', 'text', 'reward'].some(key => key in feedback)) { moment.note.textContent = 'Say what it is called.'; return; }
           const reply = await call('/api/feedback', { method: 'POST', body: JSON.stringify(feedback) }).catch(() => null);
-          moment.note.textContent = reply && reply.ok ? 'Thank you.' : 'Not accepted.';
+          moment.note.textContent = reply && reply.ok ? 'Sent: it is learned now.' : 'Not accepted.';
         }
 
         let speaks = false;
@@ -244,7 +261,7 @@ extension Pages {
             } catch (error) { why = error.message; $('state').textContent = id + ': ' + error.message; }
           };
         }
-        let camera, pictures;
+        let pictures;
         toggle('camera', async () => {
           camera = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment', width: { ideal: 640 } } });
           const video = $('video'), canvas = document.createElement('canvas');
@@ -262,7 +279,7 @@ extension Pages {
               busy = false;
             }, 'image/jpeg', 0.7);
           }, 1000 / limits.pictures);
-        }, () => { clearInterval(pictures); camera.getTracks().forEach(track => track.stop()); $('video').hidden = true; });
+        }, () => { clearInterval(pictures); camera.getTracks().forEach(track => track.stop()); camera = null; $('video').hidden = true; });
 
         let sound, context;
         toggle('microphone', async () => {
@@ -295,6 +312,11 @@ extension Pages {
         }, () => { removeEventListener('deviceorientation', turned); removeEventListener('devicemotion', moved); });
         toggle('speech', () => { speaks = true; }, () => { speaks = false; speechSynthesis.cancel(); });
 
+        $('what').onclick = () => {
+          asking = true;
+          $('hint').textContent = ['camera', 'microphone', 'motion'].some(id => $(id).getAttribute('aria-pressed') === 'true')
+            ? '' : 'Switch a sensor on, or send words, and it is asked about.';
+        };
         $('ask').onsubmit = event => {
           event.preventDefault();
           const text = $('words').value.trim();
