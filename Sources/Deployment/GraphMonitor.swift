@@ -133,6 +133,15 @@ actor GraphMonitor {
         record.plot(title: "\(plan.source.name): loss of the model and of the frozen baseline, seed \(plan.settings.seed)")
     }
 
+    /// Writes what a page shows of the run, beside its report.
+    func writeRecord() {
+        do {
+            try replaceFile(at: plan.recordFile, with: record.page.text())
+        } catch {
+            note("the record of the run cannot be written: \(error)")
+        }
+    }
+
     func report(after seconds: Double, restarts: [String: Int]) -> RunReport {
         RunReport(record, plan, seconds: seconds, restarts: restarts)
     }

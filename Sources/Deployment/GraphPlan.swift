@@ -59,6 +59,8 @@ public struct GraphPlan: Sendable {
 
     public var settingsFile: String { directory + "/settings.yaml" }
     public var reportFile: String { directory + "/report.json" }
+    /// What a page shows of the run (`accrete watch`).
+    public var recordFile: String { RunRecord.file(in: directory) }
     /// The directory of the processes' logs.
     public var logs: String { directory + "/logs" }
 

@@ -107,6 +107,7 @@ public struct GraphRun: Sendable {
         listener.cancel()
         let seconds = (ContinuousClock.now - began).inSeconds
         let report = await monitor.report(after: seconds, restarts: supervisor.restarts)
+        await monitor.writeRecord()
         return (outcome, report, await monitor.plot)
     }
 

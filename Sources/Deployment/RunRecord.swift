@@ -30,6 +30,9 @@ public struct RunRecord: Sendable {
     }
     /// The lines of the learner's ledger, by serial.
     private var lines: [UInt64: TriggerLine] = [:]
+    /// The newest of them, oldest first.
+    var newestLines: [TriggerLine] { lines.values.sorted { $0.serial < $1.serial }.suffix(Self.newest) }
+    private static let newest = 32
     public private(set) var points: [StreamPlot.Point] = []
     private var marks: [StreamPlot.Mark] = []
     private static let capacity = 100_000

@@ -14,6 +14,8 @@ import Wiring
             Play.self,
             Validate.self,
             StatusCommand.self,
+            Top.self,
+            Watch.self,
             TriggersCommand.self,
             OrderCommand.self,
             Reset.self,

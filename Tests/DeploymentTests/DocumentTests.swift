@@ -5,7 +5,7 @@ import Testing
 struct DocumentTests {
     private static let documents = [
         "README.md", "schemas/README.md", "deploy/examples/README.md", "Tests/README.md", "Tests/CONTRIBUTING.md",
-        "Sources/accrete-bench/Reports/README.md", "Sources/accrete-bench/Reports/applications.md",
+        "Sources/Gateway/README.md", "Sources/accrete-bench/Reports/README.md", "Sources/accrete-bench/Reports/applications.md",
         "Sources/accrete-bench/Reports/continual.md",
         "Sources/accrete-bench/Reports/decisions.md", "Sources/accrete-bench/Reports/few-shot.md",
         "Sources/accrete-bench/Reports/fusion.md", "Sources/accrete-bench/Reports/gpt2.md", "Sources/Senses/README.md",

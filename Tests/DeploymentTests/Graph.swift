@@ -23,6 +23,12 @@ enum Graph {
     static let triesClients = nothingMayBeMissing || imports("zmq, google.protobuf, safetensors.numpy")
     static let triesGymnasium = nothingMayBeMissing || imports("gymnasium, zmq, google.protobuf")
 
+    static let triesGateway = nothingMayBeMissing || imports("openai, websocket")
+    /// A browser, where one is installed.
+    static let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].first {
+        FileManager.default.isExecutableFile(atPath: $0)
+    }
+
     private static func imports(_ modules: String) -> Bool {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: clients)
@@ -78,6 +84,11 @@ enum Graph {
 
     static func python(_ script: String, _ arguments: [String]) async throws -> Result {
         try await start(["\(root)/deploy/examples/\(script)"] + arguments, executable: clients).finished()
+    }
+
+    /// Runs a script of Tests/Clients.
+    static func client(_ script: String, _ arguments: String...) async throws -> Result {
+        try await start(["\(root)/Tests/Clients/\(script)"] + arguments, executable: clients).finished()
     }
 
     /// A simulated session as a directory.
