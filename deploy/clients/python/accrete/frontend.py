@@ -16,7 +16,7 @@ class Frontend:
     """Subscribes to `sample.<modality>/`, publishes `feature.<modality>/`; repeats each boundary behind the frames that came before it."""
 
     def __init__(self, modality, samples, features, source, version=1):
-        """`samples`: ingest's endpoint; `features`: the endpoint to bind; `version`: another wherever the same reading gives other numbers."""
+        """`samples`: ingest's endpoint; `features`: the endpoint to bind; `version`: another where equal readings give other numbers."""
         self.modality, self.source, self.version = modality, source, version
         self.topic = f"feature.{modality}/".encode()
         self.epoch, self.sequence, self.refused = time.time_ns(), 0, 0
@@ -39,7 +39,7 @@ class Frontend:
         raise TimeoutError(f"nobody has subscribed to {self.topic.decode()} within {seconds} seconds")
 
     def run(self, extract, count=None):
-        """Extracts until the stream ends, or `count` messages have been passed on. A reading that raises ValueError is dropped and counted."""
+        """Extracts until the stream ends, or `count` messages are passed on. A reading that raises ValueError is dropped and counted."""
         passed = 0
         while count is None or passed < count:
             _, header, *payload = self.subscriber.recv_multipart()
