@@ -22,6 +22,9 @@ struct DialogueBench: ParsableCommand {
     @Option(help: ArgumentHelp("Dialogues to recognise afterwards.", valueName: "file"))
     var test: String
 
+    @Option(help: ArgumentHelp("A language model. It is accepted but not used: words' statistics alone recognise.", valueName: "path"))
+    var model: String?
+
     @Flag(help: "Print one JSON object and nothing else.")
     var json = false
 
