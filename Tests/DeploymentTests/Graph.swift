@@ -99,9 +99,11 @@ enum Graph {
         guard result.status == 0 else { throw Failure(description: result.output) }
     }
 
-    /// Separate endpoints for a test, with additional ones for outside clients.
+    /// Separate endpoints for a test, with additional ones for outside clients; and no moment is passed over because other tests keep the
+    /// processor busy.
     static func isolated(_ folder: Folder, also more: [String: String] = [:]) throws -> [String] {
         ["--set", "endpoints.runtime=\(folder.path("ipc"))"]
+            + ["learn", "evaluate"].flatMap { ["--set", "\($0).maximumLatency=600", "--set", "\($0).niceness=0"] }
             + ["sensors", "fuse", "learn", "evaluate"].flatMap { stage in
                 ["--set", "endpoints.\(stage)=[\(["local:\(stage)", more[stage]].compactMap(\.self).joined(separator: ", "))]"]
             }
