@@ -41,7 +41,7 @@ public struct StudentAnswerReader {
     public init() {}
 
     /// Reads a file. Rows of one student that follow each other, with the same item and outcome and another skill each, are one answer
-    /// that exercises several skills: they become one, whose skill is the combination, so that no row tells the outcome of another.
+    /// that exercises several skills: they become one, whose skill is the combination, so that no row contains the outcome of another.
     /// - Returns: the students' sessions, in the order in which the file first names each.
     /// - Throws: what is wrong, in one sentence.
     public mutating func sessions(path: String) throws -> [[StudentAnswer]] {

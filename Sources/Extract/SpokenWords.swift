@@ -78,7 +78,7 @@ public final class SpokenWords: Sendable {
         queue.async { [self] in work() }
     }
 
-    /// Waits until everything that was heard is published.
+    /// Waits until all transcripts are published.
     package func drain() { queue.sync {} }
 
     private func work() {

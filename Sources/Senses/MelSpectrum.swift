@@ -51,9 +51,9 @@ struct MelSpectrum: Sendable {
             sound.pointer[half - i] = sound.pointer[half + i]
             sound.pointer[half + length - 1 + i] = sound.pointer[half + length - 1 - i]
         }
-        let heard = samples.isEmpty ? 0 : min(frames, (samples.count + half + hop - 1) / hop)
-        (levels + heard * bands).update(repeating: Self.silence, count: (frames - heard) * bands)
-        takeTurns(heard, by: Self.block, among: threads) { _, block in
+        let filled = samples.isEmpty ? 0 : min(frames, (samples.count + half + hop - 1) / hop)
+        (levels + filled * bands).update(repeating: Self.silence, count: (frames - filled) * bands)
+        takeTurns(filled, by: Self.block, among: threads) { _, block in
             let parts = NumberMemory(block.count * 2 * bins), power = NumberMemory(block.count * bins)
             waves.multiply(sound.pointer + block.lowerBound * hop, stride: hop, rows: block.count, into: parts.pointer)
             for row in 0..<block.count {

@@ -34,6 +34,7 @@ struct DialogueBench: ParsableCommand {
     }
 
     func run() throws {
+        if model != nil { try FileHandle.standardError.write(contentsOf: Data("mts-dialog: --model is not used\n".utf8)) }
         let cost = RunCost()
         var reader = VisitDialogueReader()
         let training = try reader.dialogues(path: train), testing = try reader.dialogues(path: test)
