@@ -7,7 +7,11 @@ import Wiring
 /// Settings that contradict each other, though each is valid by itself.
 extension GraphSettings {
     var agreementProblems: [SettingsError] {
-        senseProblems + alignmentProblems + triggerProblems + pathProblems + otherProblems
+        senseProblems + wordsProblems + alignmentProblems + triggerProblems + pathProblems + otherProblems
+    }
+
+    private var wordsProblems: [SettingsError] {
+        mode == .lockstep && signals.audio.transcribes ? [SignalConfiguration.wordsAreLive] : []
     }
 
     /// Senses of the model that do not fit the extractors' features.

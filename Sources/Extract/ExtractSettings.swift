@@ -17,13 +17,9 @@ public struct ExtractSettings: StageSettings {
 
     public init() {}
 
-    /// When words come depends on how long transcribing takes, and equal streams would not give equal models.
-    private static let wordsAreLive = SettingsError(
-        "signals.audio.words", "is for live mode only; in lockstep, transcribe a recording with 'accrete hear' and add its words")
-
     public var extracted: [String] { ModelSenses.extracted(model.names, hasEncoder: !fuse.sentence.isEmpty) }
     public var problems: [SettingsError] {
         sharedProblems + fuse.problems.inSection("fuse") + signals.problems.inSection("signals")
-            + (mode == .lockstep && signals.audio.transcribes ? [Self.wordsAreLive] : [])
+            + (mode == .lockstep && signals.audio.transcribes ? [SignalConfiguration.wordsAreLive] : [])
     }
 }

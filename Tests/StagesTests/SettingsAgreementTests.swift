@@ -35,6 +35,13 @@ struct SettingsAgreementTests {
                 == [])
     }
 
+    @Test func wordsAreTranscribedLiveOnly() {
+        #expect(problems("signals.audio.words=whisper-tiny-en") == [])
+        #expect(
+            problems("signals.audio.words=whisper-tiny-en", "mode=lockstep").first?.hasPrefix("signals.audio.words: is for live mode only")
+                == true)
+    }
+
     @Test func nobodyCanConnectToEveryAddress() {
         #expect(
             problems("endpoints.fuse=[\"tcp://*:7401\"]")
