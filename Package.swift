@@ -80,8 +80,8 @@ let floor5: [Target] = [
     module(
         "Configuration",
         [
-            "Learning", "Messaging", "MetaLearning", "Model", "Pipeline", "Reinforcement", "Schema", "Signals", "Statistics", "StrictJSON",
-            "Timing", "Tokenization", "Wiring", yaml,
+            "Learning", "Memory", "Messaging", "MetaLearning", "Model", "Pipeline", "Reinforcement", "Schema", "Signals", "Statistics",
+            "StrictJSON", "Timing", "Tokenization", "Wiring", yaml,
         ]),
     module("Moments", ["Configuration", "Messaging", "Model", "Schema", "Statistics", "Timing", "Tokenization", "Wiring"]),
     module(
@@ -101,8 +101,8 @@ let floor6: [Target] = [
     module(
         "Learn",
         [
-            "Configuration", "Files", "Learning", "Memory", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline", "Reinforcement",
-            "Safetensors", "Schema", "Serving", "Statistics", "StrictJSON", "Tensors", "Tokenization",
+            "Configuration", "Files", "Layers", "Learning", "Memory", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline",
+            "Reinforcement", "Safetensors", "Schema", "Serving", "Statistics", "StrictJSON", "Tensors", "Tokenization",
         ]),
     module(
         "Evaluate",
@@ -151,7 +151,8 @@ let floor7: [Target] = [
     command(
         "accrete-bench",
         [
-            "Applications", "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Files", "Learning", "Messaging", "MetaLearning",
+            "Applications", "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Files", "Learning", "Messaging",
+            "MetaLearning",
             "Model",
             "OnlineLanguage", "Pipeline", "Reinforcement", "Schema", "Senses", "Signals", "Statistics", "StrictJSON", "Tensors",
             "Tokenization", "Wiring", arguments,
@@ -187,7 +188,8 @@ let checks: [Target] = [
     tests(
         "Learning",
         [
-            "CAllocations", "Files", "FilesTesting", "Layers", "Learning", "Memory", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors",
+            "CAllocations", "Files", "FilesTesting", "Layers", "Learning", "Memory", "Model", "Safetensors", "Statistics", "StrictJSON",
+            "Tensors",
             "Tokenization",
         ]),
     tests("Reinforcement", ["Layers", "Model", "Reinforcement", "Statistics", "StrictJSON", "Tensors", "TensorsTesting"]),
@@ -199,8 +201,9 @@ let checks: [Target] = [
     tests(
         "Stages",
         [
-            "Configuration", "Evaluate", "Extract", "Files", "FilesTesting", "Fuse", "Ingest", "Learn", "Learning", "MessageFuzzing",
-            "Messaging", "Model", "Moments", "Pipeline", "PipelineTesting", "Playback", "Reinforcement", "Safetensors", "Schema",
+            "Configuration", "Evaluate", "Extract", "Files", "FilesTesting", "Fuse", "Ingest", "Layers", "Learn", "Learning", "Memory",
+            "MessageFuzzing", "Messaging", "Model", "Moments", "Pipeline", "PipelineTesting", "Playback", "Reinforcement", "Safetensors",
+            "Schema",
             "Senses", "Serving", "Signals", "SoundsTesting", "Statistics", "Tensors", "Timing", "Tokenization", "Wiring",
         ]),
     tests(

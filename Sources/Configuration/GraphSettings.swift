@@ -45,7 +45,6 @@ extension GraphSettings: StageSettings {
 
     public mutating func complete(unless isGiven: (_ key: String) -> Bool) {
         // Errors are among the problems.
-        try? followGPT2(unless: isGiven)
         try? followTrunk(unless: isGiven)
     }
 
@@ -72,7 +71,7 @@ extension GraphSettings: StageSettings {
         found += evaluate.problems.inSection("evaluate") + answer.problems.inSection("answer") + play.problems.inSection("play")
         found += simulate.problems.inSection("simulate") + supervise.problems.inSection("supervise")
         found += signals.problems.inSection("signals") + gateway.problems.inSection("gateway")
-        found += problemsWithGPT2 + problemsWithTrunk
+        found += problemsWithTrunk
         do {
             try model.validate()
         } catch {

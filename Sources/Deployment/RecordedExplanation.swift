@@ -11,7 +11,7 @@ extension MomentExplanation {
     /// - Throws: `SettingsError`, `FileDamage`, `SafetensorsError`.
     public init(_ moment: Moment, _ input: MomentInput, checkpoint: String, _ settings: GraphSettings) throws {
         let server = try ServingModel(settings.model, rows: 1, languageRows: 0)
-        try CheckpointStore.copyModel(of: checkpoint, into: server.parameters)
+        try CheckpointStore.copy(MultimodalModel(settings.model), of: checkpoint, into: server.parameters)
         self.init()
         session = moment.session
         self.moment = moment.id

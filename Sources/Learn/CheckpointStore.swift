@@ -1,18 +1,21 @@
 import Files
 import Foundation
+import Layers
 import Learning
 import Messaging
 import Model
 import Safetensors
 import Statistics
+import StrictJSON
 import Tensors
 import Tokenization
 
 /// Writes and reads a learner's checkpoint: its model in Hugging Face's format, and the state that it needs in order to continue.
 ///
 /// `training.safetensors` is the state to continue from: parameters, optimiser, replay, random state and position in the stream. The other
-/// files are the serving model: `config.json`, `model.safetensors` and the tokenizer's files are the language trunk as a GPT-2, or what
-/// learned of a pretrained trunk; `senses.safetensors` is the rest of the model. Together they are one checkpoint, which is written as a whole, and the previous one is
+/// files are the serving model: `config.json`, `model.safetensors` and the tokenizer's files are the language trunk, of a pretrained one
+/// without the matrices that do not learn; its adapters are `adapter_model.safetensors` and `adapter_config.json`, as PEFT has them;
+/// `senses.safetensors` is the rest of the model. Together they are one checkpoint, which is written as a whole, and the previous one is
 /// kept.
 public struct CheckpointStore: Sendable {
     private let directory: String
@@ -78,14 +81,21 @@ public struct CheckpointStore: Sendable {
                 TensorContent(name: name($0.name), shape: $0.shape, values: UnsafeBufferPointer(served[$0.name]))
             }
         }
-        try CheckpointDirectory(directory).write(
-            [
-                .init(Self.training, parameters + rest + [TensorContent(name: "state", bytes: text)]),
-                .init("model.safetensors", plain(model.isTrunk, model.trunk.savedName), metadata: ["format": "pt"]),
-                .init(Self.senses, plain({ !model.isTrunk($0) }, { $0 })),
-                .init("config.json", text: configuration + "\n"),
-                .init(LedgerFile.name, text: LedgerFile.text(of: guided.ledger.entries)),
-            ] + tokenizer.sorted { $0.key < $1.key }.map { .init($0.key, bytes: $0.value) } + others)
+        var contents: [CheckpointDirectory.Content] = [
+            .init(Self.training, parameters + rest + [TensorContent(name: "state", bytes: text)]),
+            .init(Self.trunk, plain({ model.isTrunk($0) && !Adapters.contains($0) }, model.trunk.savedName), metadata: ["format": "pt"]),
+            .init(Self.senses, plain({ !model.isTrunk($0) }, { $0 })),
+            .init("config.json", text: configuration + "\n"),
+            .init(LedgerFile.name, text: LedgerFile.text(of: guided.ledger.entries)),
+        ]
+        if let adapters = model.adapters {
+            let tensors = plain(Adapters.contains) { Adapters.savedName(of: $0, in: model.trunk) }
+            contents.append(.init(Adapters.file, tensors, metadata: ["format": "pt"]))
+            let text = adapters.configurationText(of: model.trunk, base: model.configuration.trunk)
+            contents.append(.init(Adapters.configurationFile, text: text))
+        }
+        contents += tokenizer.sorted { $0.key < $1.key }.map { .init($0.key, bytes: $0.value) }
+        try CheckpointDirectory(directory).write(contents + others)
     }
 
     /// Restores a learner from the newest checkpoint.
@@ -125,20 +135,24 @@ public struct CheckpointStore: Sendable {
     }
 
     /// Copies the serving model of the newest checkpoint of a directory into a store of its layout.
-    /// - Throws: `CheckpointMismatch` where there is none; `SafetensorsError` where a shape differs.
-    package static func copyModel(of directory: String, into store: ParameterStore<Float>) throws {
-        guard let opened = try CheckpointDirectory(directory).open(), let trunk = opened["model.safetensors"],
-            let senses = opened[Self.senses]
-        else {
-            throw CheckpointMismatch("\(directory) holds no checkpoint")
+    /// - Throws: `CheckpointMismatch` where there is none; `SafetensorsError` where a tensor is missing or its shape differs.
+    package static func copy(_ model: MultimodalModel, of directory: String, into store: ParameterStore<Float>) throws {
+        let opened = try CheckpointDirectory(directory).open()
+        func archive(_ name: String) throws -> TensorArchive {
+            guard let path = opened?[name] else { throw CheckpointMismatch("\(directory) holds no checkpoint with \(name)") }
+            return try TensorArchive(mapping: path)
         }
-        let archives = (try TensorArchive(mapping: trunk), try TensorArchive(mapping: senses))
+        let trunk = try archive(Self.trunk), senses = try archive(Self.senses)
+        let adapters = try model.adapters.map { _ in try archive(Adapters.file) }
         for parameter in store.layout.parameters {
-            let own = archives.0[GPT2.savedName(parameter.name)], pretrained = archives.0[parameter.name]
-            let tensor = if let found = own ?? pretrained { found } else { try archives.1.tensor(parameter.name) }
-            guard tensor.shape == parameter.shape else {
-                throw SafetensorsError(trunk, .wrongShape(tensor: parameter.name, found: tensor.shape, expected: parameter.shape))
-            }
+            let tensor =
+                if let adapters, Adapters.contains(parameter) {
+                    try adapters.tensor(Adapters.savedName(of: parameter.name, in: model.trunk), shape: parameter.shape)
+                } else if model.isTrunk(parameter) {
+                    try trunk.tensor(model.trunk.savedName(of: parameter.name), shape: parameter.shape)
+                } else {
+                    try senses.tensor(parameter.name, shape: parameter.shape)
+                }
             try tensor.copy(into: store[parameter.name])
         }
     }
@@ -157,7 +171,7 @@ public struct CheckpointStore: Sendable {
     }
 
     private static let training = "training.safetensors"
-    private static let senses = "senses.safetensors"
+    private static let trunk = "model.safetensors", senses = "senses.safetensors"
 }
 
 /// Throws where a number is not finite: a checkpoint with it could not be read, so the previous one is kept.
@@ -177,14 +191,16 @@ struct CheckpointMismatch: Error, CustomStringConvertible {
 }
 
 extension MultimodalConfiguration {
-    /// The text of `config.json`: the keys of a GPT-2, and this model's own configuration under `accrete`.
+    /// The text of `config.json`: the keys of the trunk's kind, and this model's own configuration under `accrete`.
     var huggingFaceConfiguration: String {
         get throws {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            // What learned beside a pretrained trunk is not a model that other libraries open.
-            let text = try isPretrained ? encoder.encode(["accrete": self]) : encoder.encode(HuggingFaceConfiguration(self))
-            return String(decoding: text, as: UTF8.self)
+            guard isPretrained else { return String(decoding: try encoder.encode(HuggingFaceConfiguration(self)), as: UTF8.self) }
+            // Without the matrices that stay in the trunk's own files, it is not a model that other libraries open.
+            var members = WeightStorage(rawValue: storage) == .float32 ? try TrunkFiles(path: trunk).configurationMembers : [:]
+            members["accrete"] = try JSON(parsing: encoder.encode(self))
+            return JSON.object(members).text()
         }
     }
 }

@@ -63,14 +63,16 @@ final class GuidedLearner {
     ///   - source: the session that the moment is from.
     ///   - time: nanoseconds of a clock that does not run back.
     ///   - correctsLater: whether further steps from a moment with an answer are left to `continueCorrection`.
+    ///   - reading: reads what was predicted of the moment, row 0, before it was learned.
     /// - Returns: nil where there is nothing to learn from.
     /// - Throws: `MomentProblem` where the moment does not fit the model.
     func learn(
-        _ input: MomentInput, source: String, at time: Int64, correctsLater: Bool = false
+        _ input: MomentInput, source: String, at time: Int64, correctsLater: Bool = false,
+        reading: (MultimodalGraph<Float>) -> Void = { _ in }
     ) throws(MomentProblem) -> LearnOutcome? {
         try learner.model.configuration.check(input)
         gate?.observe(input, source: source, candidate: learner.servingParameters)
-        let outcome = try learner.learn(input, source: source, corrects: !correctsLater)
+        let outcome = try learner.learn(input, source: source, corrects: !correctsLater, reading: reading)
         if correctsLater, input.answer != nil {
             open.append((input, source, learner.configuration.correctionSteps))
             if open.count > Self.mostOpen { open.removeFirst() }

@@ -23,7 +23,8 @@ extension LearnProcessor {
         progress.momentsStored = progress.momentsSeen
         decisions?.flush()
         do {
-            try store.save(guided, progress, labels, others: (decisions?.files() ?? []) + (sessions?.files ?? []) + correctionFiles)
+            let others = (decisions?.files() ?? []) + (sessions?.files ?? []) + correctionFiles + texts.files
+            try store.save(guided, progress, labels, others: others)
         } catch {
             ownTelemetry.drops.count(.checkpointFailed, because: "\(error)")
         }

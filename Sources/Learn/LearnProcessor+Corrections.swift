@@ -8,7 +8,7 @@ import Safetensors
 import Schema
 import Tokenization
 
-/// Answers that were corrected: they are remembered before they are learned, and published, so that answers recall them at once.
+/// What answers recall: corrections, which are remembered before they are learned, and published, so that answers recall them at once.
 extension LearnProcessor {
     /// The maximal size of all corrections, which fit into one message.
     static let correctionBytes = 512 << 10
@@ -34,20 +34,23 @@ extension LearnProcessor {
         isMemoryNew = true
     }
 
-    /// Forgets the corrections of a source, or all.
-    mutating func forgetCorrections(of source: String?) {
+    /// Forgets the corrections and the texts of a source, or all.
+    mutating func forgetTexts(of source: String?) {
+        texts.forget(source)
         let before = corrections.corrections.count
         if let source { corrections.forget(source: source) } else { corrections.assign([]) }
         if corrections.corrections.count != before { isMemoryNew = true }
     }
 
-    /// The corrections as a message, where they changed since they were last published.
-    mutating func newMemory() -> [Outgoing] {
-        guard isMemoryNew else { return [] }
+    /// The corrections and the texts as a message, where they changed since they were last published.
+    mutating func newMemory(at now: Instant) -> [Outgoing] {
+        guard isMemoryNew || texts.isDue(at: now, waits: isLive) else { return [] }
         isMemoryNew = false
         ownTelemetry.gauges["rememberedCorrections"] = Double(corrections.corrections.count)
+        ownTelemetry.gauges["rememberedTokens"] = Double(texts.memory?.count ?? 0)
         let update = MemoryUpdate.with {
             $0.version = progress.version
+            $0.texts = texts.published(at: now)
             $0.corrections = corrections.corrections.map { correction in
                 .with { ($0.question, $0.answer, $0.source) = (correction.question, correction.answer, correction.source) }
             }

@@ -100,6 +100,7 @@ extension LearnProcessor {
         do {
             guard try guided.remember(complete.input, source: complete.moment.session) else { return ownTelemetry.drops.count(.shed) }
             ownTelemetry.gauges["postponed", default: 0] += 1
+            texts.remember(complete)
         } catch {
             ownTelemetry.drops.count(.wrongShape)
         }
@@ -111,7 +112,9 @@ extension LearnProcessor {
         progress.watermark = max(progress.watermark, complete.moment.ordinal)
         do {
             // nothing to learn from
-            let outcome = try guided.learn(complete.input, source: complete.moment.session, at: progress.time, correctsLater: isLive)
+            let outcome = try guided.learn(complete.input, source: complete.moment.session, at: progress.time, correctsLater: isLive) {
+                texts.remember(complete, predicted: $0)
+            }
             guard let outcome else { return }
             guard outcome.stepped else { return ownTelemetry.drops.count(.nonFinite) }
             losses += outcome.losses.total.isFinite ? outcome.losses.total : 0

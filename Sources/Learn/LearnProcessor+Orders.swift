@@ -26,17 +26,17 @@ extension LearnProcessor {
     private mutating func afterReset(_ order: Order, at now: Instant) -> [Outgoing] {
         switch order.order {
         case .forgetSource(let source)?:
-            forgetCorrections(of: source)
+            forgetTexts(of: source)
             backlog.removeAll { $0.moment.moment.session == source }
             return []
         case .resetSession(let session)?:
-            forgetCorrections(of: session)
+            forgetTexts(of: session)
             asked.removeAll { $0.moment.session == session }
             backlog.removeAll { $0.moment.moment.session == session }
             sessions?.end(session)
             return sessions?.updatesAtOnce(with: progress.version) ?? []
         case .resetAll?:
-            forgetCorrections(of: nil)
+            forgetTexts(of: nil)
             asked = []
             sessions?.end(nil)
             labels = LabelJoin(patience: labels.patience)

@@ -13,7 +13,7 @@ extension LearnProcessor {
         isAccepted = verdict.map { $0.decision == .accepted } ?? true
         if isAccepted { progress.servingWatermark = progress.watermark }
         let version = progress.version
-        var outputs = newMemory() + (sessions?.updates(before: version) ?? [])
+        var outputs = newMemory(at: now) + (sessions?.updates(before: version) ?? [])
         outputs.append(
             update(verdict.map { $0.decision == .accepted ? reason : "\(reason); \($0.decision.rawValue): \($0.reason)" } ?? reason))
         if let verdict { outputs.append(Outgoing(verdict.message(guided.gate, progress), on: Topics.modelVerdict.only)) }

@@ -26,6 +26,8 @@ public struct LearnProcessor: Processor {
     let tokenizer: any Tokenizer
     /// The answers that were corrected, and whether that changed since it was last published.
     var corrections: CorrectionMemory, isMemoryNew = false
+    /// The texts that came, and whether they changed since they were last published, and when that was.
+    var texts: TextMemory
     /// The newest moments that asked for an answer, which may be corrected long after they were learned.
     var asked: [LabelJoin.Waiting] = []
     let answers: AnswerSettings
@@ -74,6 +76,7 @@ public struct LearnProcessor: Processor {
         answers = settings.answer
         corrections = CorrectionMemory(
             capacity: settings.learn.corrections, byteCapacity: Self.correctionBytes, tokenizer: self.tokenizer)
+        texts = TextMemory(settings.learn.tokenMemory, vocabularySize: settings.model.text.vocabulary)
         versions = ReservedNumbers(
             directory: settings.learn.directory, name: "versions.reserved", owner: isLive ? "" : settings.learn.stream)
         var isRestored = false, goesOn = false
@@ -99,6 +102,7 @@ public struct LearnProcessor: Processor {
             ownTelemetry.drops.count(.checkpointDamaged, because: "\(damage); goes on from the checkpoint before")
         }
         restoreCorrections()
+        restoreTexts()
         decisions = try DecisionLearner(settings, from: store.opened) { [guided] in guided.serving }
         sessions = try SessionPublisher(settings, guided.learner.model, clock: clock, from: store.opened)
         if let problem = sessions?.problem { ownTelemetry.drops.count(.checkpointDamaged, because: "\(problem); sessions start again") }
@@ -144,7 +148,7 @@ public struct LearnProcessor: Processor {
             outputs += try decisions?.take(record, input, at: now) ?? []
         }
         let version = progress.version
-        return outputs + (isLive ? newMemory() : []) + (sessions?.updatesAtOnce(with: version) ?? [])
+        return outputs + (isLive ? newMemory(at: now) : []) + (sessions?.updatesAtOnce(with: version) ?? [])
     }
 
     public var hasWork: Bool { !backlog.isEmpty || guided.hasOpenCorrection }
@@ -157,7 +161,7 @@ public struct LearnProcessor: Processor {
     }
 
     public mutating func tick(at now: Instant) -> [Outgoing] {
-        var outputs = begin(at: now) + (decisions?.tick(at: now) ?? [])
+        var outputs = begin(at: now) + (isLive ? newMemory(at: now) : []) + (decisions?.tick(at: now) ?? [])
         guard isLive, !progress.isFinished, let lastPublished, let lastStored else { return outputs }
         if isAhead, now - lastPublished >= .seconds(clamping: settings.publishInterval) {
             isAhead = false
@@ -187,6 +191,6 @@ public struct LearnProcessor: Processor {
         guard lastPublished == nil else { return [] }
         (lastPublished, lastStored) = (now, now)
         cover()
-        return newMemory() + [update("start")] + (decisions?.begin() ?? [])
+        return newMemory(at: now) + [update("start")] + (decisions?.begin() ?? [])
     }
 }

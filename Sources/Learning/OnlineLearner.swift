@@ -99,13 +99,17 @@ public final class OnlineLearner {
     ///   - moment: the moment.
     ///   - source: its sender, so that all moments of a sender can be forgotten.
     ///   - corrects: whether a moment with a right answer is learned by further steps until the answer is likely.
+    ///   - reading: reads what was predicted of the moment, row 0, before it was learned.
     /// - Returns: the result; nil for a moment with neither label nor text, from which nothing can be learned.
     /// - Throws: `MomentProblem`, if the model cannot process the moment.
     @discardableResult
-    public func learn(_ moment: MomentInput, source: String = "", corrects: Bool = true) throws(MomentProblem) -> LearnOutcome? {
+    public func learn(
+        _ moment: MomentInput, source: String = "", corrects: Bool = true, reading: (MultimodalGraph<Float>) -> Void = { _ in }
+    ) throws(MomentProblem) -> LearnOutcome? {
         try model.configuration.check(moment)
         guard moment.isInstructive else { return nil }
         var outcome = finiteStep(with: moment, moves: strategy.updates)
+        if outcome.stepped { reading(graph.moments) }
         for _ in 1..<(strategy.updates ? configuration.stepsPerMoment : 1) {
             let (loss, isRight, logits) = (outcome.newLoss, outcome.isRight, outcome.logits)
             outcome = finiteStep(with: moment, moves: true)

@@ -122,6 +122,41 @@ public struct TokenMemory: Sendable {
         if context.count > TokenHistory.longestMatch { context.removeFirst() }
     }
 
+    /// The number of a source's name.
+    public static func source(_ name: String) -> Int {
+        // G. Fowler et al., FNV-1a, https://datatracker.ietf.org/doc/html/draft-eastlake-fnv
+        let hash = name.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        return Int(truncatingIfNeeded: hash)
+    }
+
+    /// A reader of this memory for a text that is being written.
+    /// - Parameter beginning: the tokens, below V, that the text begins with.
+    public func reader(after beginning: some Collection<Int> = []) -> Reader { Reader(self, after: beginning) }
+
+    /// Lets a memory take part in writing a text, which it follows without keeping it.
+    public struct Reader: Sendable {
+        private var memory: TokenMemory
+        /// The number of tokens followed.
+        private var count = 0
+
+        fileprivate init(_ memory: TokenMemory, after beginning: some Collection<Int>) {
+            self.memory = memory
+            self.memory.isFrozen = true
+            self.memory.endSequence()
+            for token in beginning.suffix(TokenHistory.longestMatch) { self.memory.learn(token) }
+        }
+
+        /// Mixes a model's prediction of the next token with that of the memory.
+        /// - Parameters:
+        ///   - logits: (V), as `TokenMemory.predict` takes them.
+        ///   - written: the tokens written so far, which continue those of the last call.
+        public mutating func mix(_ logits: UnsafeMutableBufferPointer<Float>, after written: some Collection<Int>) {
+            for token in written.dropFirst(count) { memory.learn(token) }
+            count = written.count
+            memory.predict(logits)
+        }
+    }
+
     /// Ends a sequence: what comes next does not follow from what was read before.
     public mutating func endSequence() {
         context = []

@@ -70,7 +70,7 @@ public struct MultimodalConfiguration: Codable, Sendable, Equatable {
     /// Pairs that attend to each other in co-attention, as `[["image", "audio"], …]`; empty means every pair.
     public var pairs: [[String]] = []
 
-    /// Directory of a Hugging Face GPT-2 whose weights initialise a trunk of our own; empty: random initial weights.
+    /// Another name of `trunk`, in settings.
     public var gpt2 = ""
     /// Hugging Face directory or GGUF file of a pretrained model of any family that is the trunk; empty: a trunk of our own.
     public var trunk = ""

@@ -34,6 +34,8 @@ public final class MultimodalGraph<S: Scalar> {
     private let learned: Tensor<S>
     private let experts: [CrossEntropy<S>]
     private let language: CrossEntropy<S>?
+    /// (predicted tokens, V)
+    private let nextTokens: Tensor<S>?
     private let text: PackedText?
     /// classification + expertWeight · Σ experts + languageWeight · language
     public let loss: Tensor<S>
@@ -77,9 +79,11 @@ public final class MultimodalGraph<S: Scalar> {
             loss = graph.add(loss, language.mean, scale: configuration.languageWeight)
             self.language = language
             self.text = text
+            nextTokens = logits
         } else {
             text = nil
             language = nil
+            nextTokens = nil
         }
         self.model = model
         self.batch = batch
@@ -152,6 +156,14 @@ public final class MultimodalGraph<S: Scalar> {
     public func languageLosses(row: Int) -> [Double] {
         guard row < languageRows, let text, let losses = language?.rows.values else { return [] }
         return text.targets(of: row).map { losses[$0].primal }
+    }
+
+    /// The tokens that are learned of a row, as `languageLosses` has them, and the logits, (V) each, from which the last `forward`
+    /// predicted them. They are valid until the next `forward`.
+    public func languageLogits(row: Int) -> [(token: Int, logits: Slice<UnsafeMutableBufferPointer<S>>)] {
+        guard row < languageRows, let text, let nextTokens else { return [] }
+        let V = nextTokens.columns
+        return text.targets(of: row).map { (Int(text.targets.values[$0]), nextTokens.values[$0 * V..<($0 + 1) * V]) }
     }
 
     /// The prediction for a row in the last `forward`.

@@ -45,17 +45,17 @@ extension MultimodalConfiguration {
 }
 
 extension MultimodalModel {
-    /// Copies the weights of the trunk's files into a store: those of `model.trunk`, or of a GPT-2, if the configuration names one.
+    /// Copies the weights of a pretrained trunk's files into a store.
     /// - Throws: the error of reading them.
     public func loadTrunk(into store: ParameterStore<Float>) throws {
-        if let files {
-            for parameter in trunk.parameters where store.layout[parameter.name] != nil && !Adapters.contains(parameter) {
-                try files.weights.copy(parameter, into: store[parameter.name])
-            }
-        } else if !configuration.gpt2.isEmpty {
-            try loadTrunk(from: configuration.gpt2, into: store)
+        guard let files else { return }
+        for parameter in trunk.parameters where store.layout[parameter.name] != nil && !Adapters.contains(parameter) {
+            try files.weights.copy(parameter, into: store[parameter.name])
         }
     }
+
+    /// The adapters of the trunk's projections; nil if there are none.
+    public var adapters: Adapters? { files == nil ? nil : configuration.adapters(of: trunk) }
 
     /// Whether a parameter belongs to the language trunk.
     public func isTrunk(_ parameter: Parameter) -> Bool { trunk.role(of: parameter) != nil }

@@ -62,10 +62,11 @@ public final class TokenLearner {
     ///   - start: a token put before the text, which is not counted; without it the first token is predicted with equal probabilities.
     ///   - configuration: valid settings.
     ///   - learning: false for a frozen model without a memory.
+    ///   - memory: what was read before; nil for nothing.
     ///   - team: the threads that compute.
     public init(
         _ trunk: any Trunk, parameters: ParameterStore<Float>, start: Int?, _ configuration: Configuration = Configuration(),
-        learning: Bool = true, team: Team = .solo
+        learning: Bool = true, memory: TokenMemory? = nil, team: Team = .solo
     ) {
         let (trunk, parameters) = learning ? configuration.adapted(trunk, parameters) : (trunk, parameters)
         self.trunk = trunk
@@ -85,7 +86,9 @@ public final class TokenLearner {
         loss = replay.map { graph.add(crossEntropy.mean, $0.loss) } ?? crossEntropy.mean
         let rule = configuration.rule(for: trunk)
         optimizer = learning ? Optimizer(rule, parameters: parameters, gradients: graph.gradients, team: team) : nil
-        memory = learning && configuration.remembers ? TokenMemory(vocabularySize: trunk.vocabularySize, configuration.memory) : nil
+        self.memory =
+            learning && configuration.remembers
+            ? memory ?? TokenMemory(vocabularySize: trunk.vocabularySize, configuration.memory) : nil
         mixed = .allocate(capacity: trunk.vocabularySize)
         mixed.initialize(repeating: 0)
         generator = RandomSource(seed: UInt64(configuration.seed))

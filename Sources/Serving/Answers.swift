@@ -33,12 +33,15 @@ package struct Answers {
     }
 
     private let settings: AnswerSettings
+    private let tokenMemory: TokenMemory.Configuration?
     private let seed: UInt64
     private let clock: any TimeSource
     private let decoder: MomentDecoder
     private let tokenizer: any Tokenizer
     /// The answers that were corrected.
     private var memory: CorrectionMemory
+    /// The texts that came.
+    private var texts: TokenMemory?
     private var waiting: [Request] = []
     private var current: Request?
     private var version: UInt64 = 0
@@ -61,6 +64,7 @@ package struct Answers {
         guard !settings.after.isEmpty else { return nil }
         self.settings = settings
         seed = UInt64(all.seed)
+        tokenMemory = all.learn.tokenMemory
         decider = try TextDecider(all)
         self.clock = clock
         self.tokenizer = tokenizer.isEmpty ? ByteTokenizer() : try openTokenizer(path: tokenizer)
@@ -87,7 +91,18 @@ package struct Answers {
 
     /// Replaces the corrections that are recalled.
     package mutating func adopt(_ update: MemoryUpdate) {
+        adoptTexts(update)
         memory.assign(update.corrections.lazy.map { Correction(question: $0.question, answer: $0.answer, source: $0.source) })
+    }
+
+    /// Replaces the texts that are recalled. What does not fit the model is dropped, and the former stay.
+    private mutating func adoptTexts(_ update: MemoryUpdate) {
+        guard let configuration = tokenMemory, !update.texts.isEmpty else { return texts = nil }
+        do {
+            texts = try TokenMemory(Array(update.texts), vocabularySize: decoder.configuration.text.vocabulary, configuration)
+        } catch {
+            drops.count(.wrongModel, because: "\(error)")
+        }
     }
 
     /// Queues a moment, if it asks for an answer.
@@ -142,9 +157,22 @@ package struct Answers {
     private static let recalled = 2
 
     /// A moment whose text is preceded by the answers that were corrected to similar ones, as far as they fit, and what changes the
-    /// logits. Answers that are decisions follow their policy alone.
+    /// logits: the texts that came, then the most similar answer. Answers that are decisions follow their policy alone.
     private func recalling(for input: MomentInput) -> (MomentInput, MomentDecoder.Mixing?) {
-        guard decider == nil, !memory.corrections.isEmpty, !input.text.isEmpty, let bytes = try? tokenizer.decode(input.text) else {
+        guard decider == nil else { return (input, nil) }
+        let (whole, recollection) = recollecting(for: input)
+        guard var reader = texts?.reader() else { return (whole, recollection.map { best in { best.mix($0, after: $1) } }) }
+        return (
+            whole,
+            {
+                reader.mix($0, after: $1)
+                recollection?.mix($0, after: $1)
+            }
+        )
+    }
+
+    private func recollecting(for input: MomentInput) -> (MomentInput, Recollection?) {
+        guard !memory.corrections.isEmpty, !input.text.isEmpty, let bytes = try? tokenizer.decode(input.text) else {
             return (input, nil)
         }
         let question = String(decoding: bytes, as: UTF8.self), configuration = decoder.configuration, turns = configuration.turns
@@ -158,7 +186,7 @@ package struct Answers {
             whole.text = text
             break
         }
-        return (whole, { best.mix($0, after: $1) })
+        return (whole, best)
     }
 
     /// Generates at most `count` further tokens; the last piece states why the answer ended.

@@ -175,6 +175,7 @@ public let defaultConfiguration = #"""
       checkpointInterval: 3e+1
       checkpointEvery: 256
       corrections: 1024
+      rememberedTokens: 0
       labelPatience: 64
       stream: ''
       run: ''

@@ -45,6 +45,32 @@ private func text(_ count: Int, seed: UInt64) -> [Int] {
 }
 
 @Suite struct TokenMemoryTests {
+    @Test func aTextThatIsWrittenFollowsTheMemoryAndLeavesItAsItIs() {
+        var memory = memory()
+        let sequence = [3, 14, 15, 9, 26, 5, 35, 8, 30, 7]
+        for _ in 0..<6 {
+            memory.endSequence()
+            for token in sequence { memory.learn(token, source: TokenMemory.source("a")) }
+        }
+        let before = memory.state
+        func mostLikely(_ reader: inout TokenMemory.Reader, _ written: [Int]) -> Int? {
+            var logits = [Float](repeating: 0, count: V)
+            logits.withUnsafeMutableBufferPointer { reader.mix($0, after: written) }
+            return logits.indices.max { logits[$0] < logits[$1] }
+        }
+        var reader = memory.reader()
+        for count in 1..<sequence.count {
+            #expect(mostLikely(&reader, Array(sequence.prefix(count))) == sequence[count])
+        }
+        var continued = memory.reader(after: sequence.prefix(4))
+        #expect(mostLikely(&continued, []) == sequence[4] && mostLikely(&continued, [sequence[4]]) == sequence[5])
+        #expect(memory.state == before)
+        memory.forget(source: TokenMemory.source("b"))
+        #expect(memory.count == 60)
+        memory.forget(source: TokenMemory.source("a"))
+        #expect(memory.count == 0)
+    }
+
     @Test func aRepeatedSequenceIsPredicted() {
         var memory = memory()
         let sequence = [3, 14, 15, 9, 26, 5, 35, 8, 30, 7]

@@ -85,7 +85,7 @@ struct CheckpointStoreTests {
         #expect(try TensorArchive(mapping: "\(directory)/model.safetensors").names.allSatisfy { $0.hasPrefix("transformer.") })
 
         let whole = try ServingModel(settings().model, rows: 1, languageRows: 0)
-        try CheckpointStore.copyModel(of: directory, into: whole.parameters)
+        try CheckpointStore.copy(MultimodalModel(settings().model), of: directory, into: whole.parameters)
         for parameter in whole.layout.parameters {
             #expect(try served.tensor(parameter.name).floats() == Array(whole.parameters[parameter.name]), "\(parameter.name)")
         }

@@ -1,6 +1,7 @@
 import FilesTesting
 import Foundation
 import Learning
+import Memory
 import Messaging
 import Model
 import Pipeline
@@ -115,6 +116,66 @@ struct CorrectionMemoryTests {
         learn.finish()
         let files = try #require(FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String })
         #expect(files.contains { $0.hasSuffix("corrections.json") })
+    }
+
+    private func texts(_ update: MemoryUpdate?, _ settings: GraphSettings) throws -> TokenMemory {
+        let texts = try #require(update?.texts)
+        return try TokenMemory(
+            Array(texts), vocabularySize: settings.model.text.vocabulary, #require(settings.learn.tokenMemory))
+    }
+
+    /// What was said is in the memory whether it was learned, waited too long, or was the right answer; it goes with its source.
+    @Test func textsAreRememberedSavedAndForgottenWithTheirSource() throws {
+        let path = folder.path("checkpoint")
+        var settings = settings(in: path)
+        settings.learn.rememberedTokens = 500
+        var learn = try learner(settings)
+        let first = memories(learn.send(try .init(asked(1)))) + memories(learn.advance(by: .seconds(1)))
+        #expect(try texts(first.last, settings).count == Self.question.utf8.count)
+        let second = memories(learn.send(try .init(correction(of: 1)))) + memories(learn.advance(by: .seconds(1)))
+        #expect(try texts(second.last, settings).count == Self.question.utf8.count + Self.answer.utf8.count)
+        learn.finish()
+        var again = try learner(settings)
+        let restored = try texts(memories(again.advance(by: .milliseconds(10))).first, settings)
+        #expect(try restored.state == texts(second.last, settings).state)
+        let order = Order.with {
+            $0.stamp = Stamp(from: "operator", sequence: 1)
+            $0.forgetSource = "a"
+        }
+        let forgotten =
+            memories(again.send(try .init(WireMessage(order, on: Topics.order("learn"))))) + memories(again.advance(by: .seconds(1)))
+        #expect(try texts(forgotten.last, settings).count == 0)
+        again.finish()
+        var after = try learner(settings)
+        #expect(memories(after.advance(by: .milliseconds(10))).isEmpty)
+    }
+
+    /// What follows in a text that came often follows in the answer; a memory that does not fit the model is refused and counted.
+    @Test func answersGoOnAsTextsThatCame() throws {
+        var settings = settings()
+        settings.learn.rememberedTokens = 500
+        settings.answer.maximumTokens = 12
+        let model = try MultimodalModel(settings.model)
+        var random = RandomSource(seed: 4)
+        let store = model.initialStore(using: &random), input = MomentInput(text: Self.question.utf8.map(Int.init))
+        func answer(_ update: MemoryUpdate) throws -> (tokens: [Int], drops: UInt64) {
+            var answers = try #require(try Answers(settings, clock: VirtualClock()))
+            answers.adopt(update)
+            answers.add(moment(1), input)
+            let pieces = answers.completeAll(.init(parameters: store, version: 1)).compactMap { $0.message as? Answer }
+            return (pieces.flatMap { $0.tokens.map(Int.init) }, UInt64(answers.drops[.wrongModel]))
+        }
+        let plain = try answer(MemoryUpdate()), start = try #require(plain.tokens.first)
+        let said = [start] + Array("the ship is merrow".utf8).map(Int.init).filter { $0 != start }
+        var memory = TokenMemory(vocabularySize: settings.model.text.vocabulary, try #require(settings.learn.tokenMemory))
+        for _ in 0..<8 {
+            memory.endSequence()
+            for token in said { memory.learn(token) }
+        }
+        let recalled = try answer(.with { $0.texts = Data(memory.state) })
+        #expect(recalled.tokens == Array(said.prefix(12)) && recalled.tokens != plain.tokens && recalled.drops == 0)
+        let refused = try answer(.with { $0.texts = Data(memory.state.dropLast()) })
+        #expect(refused.tokens == plain.tokens && refused.drops == 1)
     }
 
     /// In lockstep the memory comes before the version with which it is recalled, so equal streams give equal answers.

@@ -17,7 +17,7 @@ import Tokenization
 
 import struct Statistics.RandomSource
 
-/// The graph's model can start from a GPT-2's directory: its shape, its weights, its tokenizer.
+/// `model.gpt2`, the older name of `model.trunk`; a trunk that does not learn; and its tokenizer.
 struct GPT2StartTests {
     private let folder = Folder()
     private var directory: String { folder.path("gpt2") }
@@ -37,36 +37,23 @@ struct GPT2StartTests {
             .settings
     }
 
-    @Test func settingsThatAreNotGivenFollowFromTheDirectory() throws {
+    @Test func theOldNameMeansTheTrunk() throws {
         let settings = try settings()
+        #expect((settings.model.trunk, settings.model.gpt2) == (directory, ""))
         #expect((settings.model.width, settings.model.layers, settings.model.heads) == (16, 1, 2))
-        #expect(settings.signals.text.tokenizer == directory)
-        let error = #expect(throws: ConfigurationError.self) { try self.settings(["model.width=32"]) }
-        #expect(error?.problems.map(\.text) == ["model.width: is 32, but the GPT-2's n_embd is 16"])
+        #expect(settings.signals.text.tokenizer == directory && settings.learner.trunk == "adapters")
+        #expect(throws: ConfigurationError.self) { try self.settings(["model.width=32"]) }
         #expect(throws: ConfigurationError.self) { try self.settings(["model.text.length=25"]) }
         #expect(throws: ConfigurationError.self) { try GraphSettings.read(path: nil, environment: [:], overrides: ["model.gpt2=/none"]) }
     }
 
-    @Test func theFirstUpdateHoldsTheTrunk() throws {
-        var learn = Harness(try LearnProcessor(settings(), clock: MonotonicClock()))
-        let update = try #require(learn.advance(by: .milliseconds(1)).first)
-        let message = try #require(update.message as? ModelUpdate)
-        var models = AdoptedModels(layout: try MultimodalModel(settings().model).layout, capacity: 2)
-        try models.insert(message, payload: WireMessage(message, on: Topics.modelUpdate.only, payload: update.payload))
-        let archive = try #require(models.versions.first?.parameters.archive)
-        for name in ["wte.weight", "h.0.attn.c_attn.weight", "ln_f.bias"] {
-            #expect(try archive.tensor(name).floats() == Array(parameters[name]))
-        }
-        #expect(try archive.tensor("wpe.weight", shape: [12, 16]).floats() == Array(parameters["wpe.weight"].prefix(12 * 16)))
-    }
-
     /// Frozen parameters stay, the others learn; a frozen trunk needs no optimiser state.
     @Test func theTrunkCanBeFrozen() throws {
-        var settings = try settings()
+        var settings = try settings(["model.storage=float32", "model.adapterRank=0", "learner.trunk=frozen"])
         (settings.learner.trunk, settings.learner.replayed, settings.learner.languageRows) = ("frozen", 1, 2)
         let model = try MultimodalModel(settings.model)
         let learner = try OnlineLearner(model, settings.learner, seed: 1)
-        try model.loadTrunk(from: directory, into: learner.parameters)
+        try model.loadTrunk(into: learner.parameters)
         let before = learner.parameters.copy()
         try learner.learn(
             MomentInput(

@@ -1,5 +1,6 @@
 import FilesTesting
 import Foundation
+import Layers
 import Learning
 import Messaging
 import Model
@@ -115,8 +116,32 @@ struct TrunkStartTests {
         let store = try CheckpointStore(directory: settings.learn.directory, model: settings.model, tokenizer: directory)
         try store.save(guided, LearnProgress(), LabelJoin(patience: 1))
         let copy = ParameterStore<Float>(model.layout)
-        try CheckpointStore.copyModel(of: settings.learn.directory, into: copy)
+        try CheckpointStore.copy(model, of: settings.learn.directory, into: copy)
         #expect(answer(copy) == "a lamp")
+        // Without adapters, the checkpoint is a model of the trunk's family.
+        let opened = try TrunkModel(path: settings.learn.directory, storage: .float32)
+        #expect(opened.parameters["model.norm.weight"].elementsEqual(guided.serving["model.norm.weight"]))
+        let query = "model.layers.0.self_attn.q_proj.weight"
+        #expect(opened.parameters[query].elementsEqual(guided.serving[query]))
+    }
+
+    /// PEFT opens what learned beside a trunk that stays, and so does `accrete model merge`.
+    @Test func aCheckpointsAdaptersHavePEFTsLayout() throws {
+        let settings = try settings(["learn.directory=\(folder.path("checkpoint"))"])
+        let guided = try GuidedLearner(settings), model = guided.learner.model
+        _ = try guided.learn(moment("what is this", answer: "a lamp"), source: "s", at: 0)
+        let store = try CheckpointStore(directory: settings.learn.directory, model: settings.model, tokenizer: directory)
+        try store.save(guided, LearnProgress(), LabelJoin(patience: 1))
+        let (adapters, parameters) = try Adapters.open(
+            directory: settings.learn.directory, for: TrunkFiles(path: directory).trunk as! Llama)
+        #expect(adapters.rank == 8 && adapters.projections == model.adapters?.projections)
+        #expect(parameters.layout.parameters.count == 8)
+        for parameter in parameters.layout.parameters {
+            #expect(parameters[parameter.name].elementsEqual(guided.serving[parameter.name]), "\(parameter.name)")
+        }
+        let copy = ParameterStore<Float>(model.layout)
+        try CheckpointStore.copy(model, of: settings.learn.directory, into: copy)
+        #expect(copy.values.elementsEqual(guided.serving.values))
     }
 }
 

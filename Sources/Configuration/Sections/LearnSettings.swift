@@ -1,4 +1,5 @@
 import Learning
+import Memory
 import Statistics
 import Wiring
 
@@ -17,6 +18,8 @@ public struct LearnSettings: Codable, Sendable, Equatable {
     public var checkpointEvery = 256
     /// The most corrections that answers recall; the oldest are discarded.
     public var corrections = 1_024
+    /// The most tokens of texts that answers recall, word for word; the oldest are discarded. 0: none.
+    public var rememberedTokens = 0
     /// The number of later moments for which one waits for its label before it is learned without it.
     public var labelPatience = 64
     /// The identity of the replayed stream, set by `accrete up`: a checkpoint of the same stream continues where it was. Empty: unknown.
@@ -33,6 +36,17 @@ public struct LearnSettings: Codable, Sendable, Equatable {
     /// When an update is accepted for serving.
     public var gate = UpdateGate.Configuration()
 
+    /// The most remembered tokens, which fit into one message.
+    static let mostRememberedTokens = 1 << 14
+
+    /// The memory of texts; nil where none is remembered.
+    public var tokenMemory: TokenMemory.Configuration? {
+        guard rememberedTokens > 0 else { return nil }
+        var memory = TokenMemory.Configuration()
+        memory.capacity = rememberedTokens
+        return memory
+    }
+
     public init() {}
 
     var problems: [SettingsError] {
@@ -41,6 +55,7 @@ public struct LearnSettings: Codable, Sendable, Equatable {
         ranges.require("publishInterval", publishInterval, in: 0.01...86_400)
         ranges.require("checkpointInterval", checkpointInterval, in: 0.1...86_400)
         ranges.require("corrections", corrections, in: 0...4_096)
+        ranges.require("rememberedTokens", rememberedTokens, in: 0...Self.mostRememberedTokens)
         ranges.require("labelPatience", labelPatience, in: 0...100_000)
         ranges.require("maximumLatency", maximumLatency, in: 0.001...86_400)
         ranges.require("niceness", niceness, in: 0...19)

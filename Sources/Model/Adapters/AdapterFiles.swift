@@ -57,11 +57,24 @@ extension Adapters {
         try makeDirectory(directory)
         let tensors = store.layout.parameters.filter(Self.contains).map {
             TensorContent(
-                name: Self.savedPrefix + model.savedName(of: $0.name), shape: $0.shape, values: UnsafeBufferPointer(store[$0.name]))
+                name: Self.savedName(of: $0.name, in: model), shape: $0.shape, values: UnsafeBufferPointer(store[$0.name]))
         }
-        try TensorArchive.write(tensors, metadata: ["format": "pt"], to: "\(directory)/adapter_model.safetensors")
-        try replaceFile(
-            at: "\(directory)/adapter_config.json", with: json(base: base, inputsFirst: model.storesInputsFirst).text(indent: 2) + "\n")
+        try TensorArchive.write(tensors, metadata: ["format": "pt"], to: "\(directory)/\(Self.file)")
+        try replaceFile(at: "\(directory)/\(Self.configurationFile)", with: configurationText(of: model, base: base))
+    }
+
+    /// The file of the adapters' tensors in PEFT's format, and the one of their configuration.
+    public static let file = "adapter_model.safetensors", configurationFile = "adapter_config.json"
+
+    /// The name that PEFT gives to an adapter's parameter.
+    public static func savedName(of parameter: String, in model: any Trunk) -> String { savedPrefix + model.savedName(of: parameter) }
+
+    /// The text of `adapter_config.json`.
+    /// - Parameters:
+    ///   - model: the model that they adapt.
+    ///   - base: its directory or hub name.
+    public func configurationText(of model: any Trunk, base: String) -> String {
+        json(base: base, inputsFirst: model.storesInputsFirst).text(indent: 2) + "\n"
     }
 
     private static let savedPrefix = "base_model.model."

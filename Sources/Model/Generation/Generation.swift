@@ -78,7 +78,11 @@ public final class Generation {
         var end: End?
     }
 
+    /// Changes the logits, (V), of the token that follows those that a stream has added.
+    public typealias Mixing = (_ logits: UnsafeMutableBufferPointer<Float>, _ added: ArraySlice<Int>, _ stream: Int) -> Void
+
     private let decoder: TextDecoder
+    private let mixing: Mixing?
     private let tokenizer: any Tokenizer
     private let settings: Settings
     private let bounds: TextBounds
@@ -94,15 +98,17 @@ public final class Generation {
     ///   - settings: how texts are generated.
     ///   - seed: of the random numbers.
     ///   - keepingCache: whether tokens at the beginning of a prompt that the decoder's stream has read already are not read again.
+    ///   - mixing: changes the logits before each token is drawn; nil for nothing.
     /// - Throws: `Refusal`, if a prompt or a setting is invalid.
     public init(
         _ decoder: TextDecoder, _ tokenizer: any Tokenizer, prompts: [[Int]], _ settings: Settings, seed: UInt64,
-        keepingCache: Bool = false
+        keepingCache: Bool = false, mixing: Mixing? = nil
     ) throws(Refusal) {
         precondition(prompts.count == decoder.streams, "\(prompts.count) prompts for \(decoder.streams) streams")
         if let problem = settings.sampling.problem { throw .setting(key: problem.key, problem.problem) }
         let (positions, size) = (decoder.positions, decoder.plan.vocabularySize)
         self.decoder = decoder
+        self.mixing = mixing
         self.tokenizer = tokenizer
         self.settings = settings
         bounds = settings.bounds ?? TextBounds(begin: tokenizer.endOfText, ends: Set(tokenizer.endOfText.map { [$0] } ?? []))
@@ -165,6 +171,7 @@ public final class Generation {
 
     private func extend(_ index: Int) throws(Refusal) -> Piece {
         let logits = decoder.logits(of: index)
+        mixing?(logits, added(to: index), index)
         guard let token = settings.sampling.token(from: logits, after: streams[index].tokens, using: &streams[index].random) else {
             throw .notFinite
         }

@@ -63,7 +63,8 @@ struct ModelWriter {
 
     // MARK: Hugging Face directories
 
-    private func writeDirectory(_ directory: String) throws {
+    /// The members of `config.json`, and the files of the tokenizer of a GGUF file.
+    func description() throws -> (members: [String: JSON], files: [String: String]) {
         var members: [String: JSON] = [:], files: [String: String] = [:]
         let kind = origin.flatMap { FileKind(of: $0) }
         if let origin, kind == .directory { members = try JSON(file: "\(origin)/config.json").object ?? [:] }
@@ -75,6 +76,11 @@ struct ModelWriter {
             files["generation_config.json"] = JSON.object(roles).text(indent: 2) + "\n"
         }
         members.merge(trunk.configurationMembers) { _, new in new }
+        return (members, files)
+    }
+
+    private func writeDirectory(_ directory: String) throws {
+        let (members, files) = try description(), kind = origin.flatMap { FileKind(of: $0) }
         try makeDirectory(directory)
         try TensorArchive.write(tensors, metadata: ["format": "pt"], to: "\(directory)/model.safetensors")
         if let origin, kind == .directory {

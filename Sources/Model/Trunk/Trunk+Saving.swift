@@ -1,5 +1,6 @@
 import Layers
 import Safetensors
+import StrictJSON
 import Tensors
 
 extension Trunk {
@@ -23,6 +24,11 @@ extension Trunk {
 }
 
 extension TrunkFiles {
+    /// The members of the model's `config.json` in Hugging Face's format.
+    public var configurationMembers: [String: JSON] {
+        get throws { try ModelWriter(trunk: trunk, origin: path) { _, _ in }.description().members }
+    }
+
     /// Writes the model in another format, with one tensor at a time in memory.
     ///
     /// - Parameters:

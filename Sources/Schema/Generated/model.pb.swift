@@ -285,8 +285,9 @@ public nonisolated struct SessionUpdate: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
-/// Topic memory.update/, published by learn: the answers that were corrected, which answers to similar questions recall at once. Each
-/// update has all of them, oldest first; it comes before the model update with whose version it is recalled.
+/// Topic memory.update/, published by learn: the answers that were corrected, which answers to similar questions recall at once, and the
+/// texts that came, which answers recall word for word. Each update has all of them, oldest first; it comes before the model update with
+/// whose version it is recalled.
 public nonisolated struct MemoryUpdate: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -305,6 +306,9 @@ public nonisolated struct MemoryUpdate: Sendable {
   public var version: UInt64 = 0
 
   public var corrections: [RememberedCorrection] = []
+
+  /// state of a TokenMemory: tokens, their sources, and how far to trust them; empty where none is kept
+  public var texts: Data = Data()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -765,7 +769,7 @@ nonisolated extension SessionUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension MemoryUpdate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".MemoryUpdate"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}corrections\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}corrections\0\u{1}texts\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -776,6 +780,7 @@ nonisolated extension MemoryUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.corrections) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.texts) }()
       default: break
       }
     }
@@ -795,6 +800,9 @@ nonisolated extension MemoryUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if !self.corrections.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.corrections, fieldNumber: 3)
     }
+    if !self.texts.isEmpty {
+      try visitor.visitSingularBytesField(value: self.texts, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -802,6 +810,7 @@ nonisolated extension MemoryUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs._stamp != rhs._stamp {return false}
     if lhs.version != rhs.version {return false}
     if lhs.corrections != rhs.corrections {return false}
+    if lhs.texts != rhs.texts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -21,6 +21,8 @@ struct Chat: ParsableCommand {
             When the conversation does not fit in the model's context any more, its oldest turns are dropped, which is said; the system \
             message and the last question remain.
 
+            With --remember, what you say is remembered and recalled word for word in this conversation and in later ones.
+
             Examples:
               accrete chat --model models/smollm2-135m-instruct.gguf --system 'You answer in one sentence.'
               echo 'What is the capital of France?' | accrete chat --model smollm2.gguf --json --temperature 0.7
@@ -28,6 +30,7 @@ struct Chat: ParsableCommand {
     )
 
     @OptionGroup var options: GenerationOptions
+    @OptionGroup var memories: RememberOption
 
     @Option(help: "The system message before the conversation.")
     var system: String?
@@ -56,6 +59,7 @@ struct Chat: ParsableCommand {
         chatSettings.bounds = bounds
         let room = max(1, min(settings.maximumTokens, decoder.positions / Self.roomDivisor))
         let control = ControlC()
+        var memory = try memories.open(vocabularySize: decoder.plan.vocabularySize)
         var answers: UInt64 = 0
         while true {
             if !json, isatty(STDIN_FILENO) != 0 { try show(Array("> ".utf8)) }
@@ -79,12 +83,16 @@ struct Chat: ParsableCommand {
             }
             if dropped > 0, !json { StandardError.write("The oldest \(dropped) turns no longer fit in the context and are dropped.\n") }
             control.isAnswering = true
+            var reader = memory?.reader()
             let generation = try Generation(
-                decoder, tokenizer, prompts: [conversation.prompt], chatSettings, seed: options.seed &+ answers, keepingCache: true)
+                decoder, tokenizer, prompts: [conversation.prompt], chatSettings, seed: options.seed &+ answers, keepingCache: true
+            ) { logits, added, _ in reader?.mix(logits, after: added) }
+            memory?.keep(tokenizer.encodeText(line))
             let (text, end) = try answer(generation, until: control)
             control.isAnswering = false
             answers += 1
             conversation.answer(generation.added(to: 0))
+            try memories.save(memory)
             if json {
                 try StandardOutput.writeNow(
                     JSON.object([

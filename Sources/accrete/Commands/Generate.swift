@@ -16,6 +16,9 @@ struct Generate: ParsableCommand {
             <|eot_id|>, ends it too. An empty prompt begins with bos_token_id. Other settings in generation_config.json, lengths and \
             sampling, are ignored; use the options.
 
+            With --remember, the prompt is remembered, and what was remembered before is recalled word for word: `accrete model stream \
+            --remember` reads a text into the same file and learns how far to trust it.
+
             Examples:
               accrete generate --model gpt2 --prompt 'Once upon a time'
               accrete generate --model smollm2.gguf --prompt 'Q: Why?' --temperature 0.8 --top-p 0.95 --stop 'Q:'
@@ -23,6 +26,7 @@ struct Generate: ParsableCommand {
     )
 
     @OptionGroup var options: GenerationOptions
+    @OptionGroup var memories: RememberOption
 
     @Option(help: "The text to continue.")
     var prompt: String
@@ -33,7 +37,10 @@ struct Generate: ParsableCommand {
     func run() throws {
         let (decoder, tokenizer, settings) = try options.open()
         let tokens = settings.bounds?.begun(tokenizer.encode(prompt)) ?? tokenizer.encode(prompt)
-        let generation = try Generation(decoder, tokenizer, prompts: [tokens], settings, seed: options.seed)
+        var memory = try memories.open(vocabularySize: decoder.plan.vocabularySize), reader = memory?.reader(after: tokens)
+        let generation = try Generation(decoder, tokenizer, prompts: [tokens], settings, seed: options.seed) { logits, added, _ in
+            reader?.mix(logits, after: added)
+        }
         var text: [UInt8] = []
         var end: Generation.End?
         if !json { try show(Array(prompt.utf8)) }
@@ -44,6 +51,8 @@ struct Generate: ParsableCommand {
                 if !json { try show(piece.bytes) }
             }
         }
+        memory?.keep(tokens)
+        try memories.save(memory)
         if json {
             print(
                 JSON.object([

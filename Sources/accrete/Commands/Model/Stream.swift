@@ -43,6 +43,7 @@ struct Stream: ParsableCommand {
             Examples:
               accrete model stream --text book.txt
               accrete model stream --text book.txt --model gpt2 --json
+              accrete model stream --text book.txt --model smollm2.gguf --remember book.memory
             """
     )
 
@@ -55,12 +56,18 @@ struct Stream: ParsableCommand {
     @Option(help: ArgumentHelp("Settings, in YAML or JSON.", valueName: "file"))
     var config: String?
 
+    @OptionGroup var memories: RememberOption
+
     @Flag(
         help: """
             Print one JSON object and nothing else: bytes, bitsPerByte, frozenBitsPerByte, seconds; of these, learningSeconds and \
             frozenSeconds; with --model, bitsPerByteWithoutMemory.
             """)
     var json = false
+
+    func validate() throws {
+        if model == nil, memories.remember != nil { throw ValidationError("--remember needs --model: it remembers tokens.") }
+    }
 
     func run() throws {
         let bytes = try readText(text)
@@ -93,7 +100,9 @@ struct Stream: ParsableCommand {
         // The tokenizer's token for the end of a text may be missing from the model's vocabulary.
         let start = tokenizer.endOfText.flatMap { $0 < opened.trunk.vocabularySize ? $0 : nil }
         let frozen = TokenLearner(opened.trunk, parameters: opened.parameters.copy(), start: start, settings, learning: false, team: team)
-        let learner = TokenLearner(opened.trunk, parameters: opened.parameters, start: start, settings, team: team)
+        let memory = try memories.open(vocabularySize: opened.trunk.vocabularySize, settings.memory)
+        let learner = TokenLearner(
+            opened.trunk, parameters: opened.parameters, start: start, settings, memory: memory, team: team)
         let tokens = tokenizer.encode(bytes)
         var withoutMemory = CodeLength()
         for place in stride(from: 0, to: tokens.count, by: learner.fresh) {
@@ -108,6 +117,7 @@ struct Stream: ParsableCommand {
             comparison.report(every: 4096)
         }
         comparison.withoutMemory = withoutMemory
+        try memories.save(learner.memory)
     }
 
     /// The number of bytes that are read by one model before the other reads them.
