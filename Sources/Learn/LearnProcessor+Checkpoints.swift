@@ -23,7 +23,7 @@ extension LearnProcessor {
         progress.momentsStored = progress.momentsSeen
         decisions?.flush()
         do {
-            let others = (decisions?.files() ?? []) + (sessions?.files ?? []) + correctionFiles + texts.files
+            let others = (try decisions?.files() ?? []) + (sessions?.files ?? []) + correctionFiles + texts.files
             try store.save(guided, progress, labels, others: others)
         } catch {
             ownTelemetry.drops.count(.checkpointFailed, because: "\(error)")

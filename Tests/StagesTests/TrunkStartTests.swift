@@ -134,7 +134,7 @@ struct TrunkStartTests {
         try store.save(guided, LearnProgress(), LabelJoin(patience: 1))
         let (adapters, parameters) = try Adapters.open(
             directory: settings.learn.directory, for: TrunkFiles(path: directory).trunk as! Llama)
-        #expect(adapters.rank == 8 && adapters.projections == model.adapters?.projections)
+        #expect(adapters.rank == 8)
         #expect(parameters.layout.parameters.count == 8)
         for parameter in parameters.layout.parameters {
             #expect(parameters[parameter.name].elementsEqual(guided.serving[parameter.name]), "\(parameter.name)")
