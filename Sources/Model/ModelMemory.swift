@@ -35,7 +35,8 @@ extension MultimodalConfiguration {
         let words = (Double(text.words) + 2) * counted.tC
         var own = words + counted.fusionActivations + 4 * counted.K + 3 + counted.M * perception
         for sense in senses { own += counted.activations(of: sense) + Double(sense.rows) * (Double(sense.columns) + 1) }
-        return inputs + gradients * (B * own + L * counted.languageActivations) + 64 * (gradients + counted.M)
+        let language = gradients * counted.languageActivations + counted.blocks(learning: learning)
+        return inputs + gradients * B * own + L * language + 64 * (gradients + counted.M)
     }
 
     /// The approximate size in bytes of a remembered moment with all its readings.
@@ -129,10 +130,16 @@ private struct Counted {
         }
     }
 
-    /// The language trunk over the senses' prefix and the text, with the senses' part of the fusion.
+    /// The trunk's blocks, which share the memory of gradients, and without any that of values; what each gives is kept.
+    func blocks(learning: Bool) -> Double {
+        let rows = prefix + length, layers = Double(model.layers)
+        return learning ? (layers + 1) * block(rows) + 2 * layers * rows * C : block(rows) + layers * rows * C
+    }
+
+    /// The language trunk, besides its blocks, over the senses' prefix and the text, with the senses' part of the fusion.
     var languageActivations: Double {
         let rows = prefix + length
         let senses = 4 * prefix * C + 6 * prefix + M * K + (model.fusion == "co-attention" ? directions * (cross(T, T) + tC) : 0)
-        return senses + 5 * rows * C + 2 * rows + Double(model.layers) * block(rows) + length * (2 * Double(model.text.vocabulary) + 4)
+        return senses + 5 * rows * C + 2 * rows + length * (2 * Double(model.text.vocabulary) + 4)
     }
 }

@@ -28,9 +28,9 @@ public final class Graph<S: Scalar> {
     private var recomputed: [Range<Int>] = []
     /// Whether the shared memory still holds the values of the last of these parts.
     private var isIntact = false
-    /// The memory shared by recomputed parts.
+    /// The memory shared by parts, recomputed or not.
     var sharedMemory: SharedMemory<S>?
-    /// The shared memory while a recomputed part is being recorded, else nil.
+    /// The shared memory while such a part is being recorded, else nil.
     var shared: SharedMemory<S>?
     private var ownCount = 0
 

@@ -11,15 +11,33 @@ extension Graph {
     /// - Parameter part: records the operators and returns their result; later operators must read no other tensor of it.
     public func recomputing(_ part: () -> Tensor<S>) -> Tensor<S> {
         precondition(shared == nil, "a recomputed part contains another one")
-        let memory = sharedMemory ?? SharedMemory()
-        sharedMemory = memory
-        memory.begin()
-        shared = memory
         let first = operatorCount
-        let result = part()
-        shared = nil
+        let result = inSharedMemory(keepingValues: false, part)
         noteRecomputed(first..<operatorCount)
         return keep(result)
+    }
+
+    /// Records a part that shares memory with other such parts without being computed twice: the memory of gradients, and of values too
+    /// where the part has no gradients. The results are the same to the bit.
+    ///
+    /// - Parameters:
+    ///   - x: what the part reads; besides it, only inputs without gradients and parameters.
+    ///   - part: records the operators and returns their result; later operators must read no other tensor of it.
+    public func sharing(_ x: Tensor<S>, _ part: (Tensor<S>) -> Tensor<S>) -> Tensor<S> {
+        guard shared == nil else { return part(x) }
+        let hasGradients = !gradients.layout.parameters.isEmpty || x.storage.gradient != nil
+        let result = inSharedMemory(keepingValues: hasGradients) { part(x) }
+        precondition(hasGradients || result.storage.gradient == nil, "a part whose values are shared has gradients")
+        return keep(result)
+    }
+
+    private func inSharedMemory(keepingValues: Bool, _ part: () -> Tensor<S>) -> Tensor<S> {
+        let memory = sharedMemory ?? SharedMemory()
+        sharedMemory = memory
+        memory.begin(keepingValues: keepingValues)
+        shared = memory
+        defer { shared = nil }
+        return part()
     }
 
     /// A copy of a tensor outside the shared memory.
@@ -29,7 +47,7 @@ extension Graph {
     }
 }
 
-/// Buffers that every recomputed part uses again, in the same order.
+/// Buffers that every part uses again, in the same order.
 final class SharedMemory<S: Scalar> {
     private struct Slot {
         var values: Room?, gradient: Room?
@@ -43,14 +61,16 @@ final class SharedMemory<S: Scalar> {
 
     private var slots: [Slot] = []
     private var next = 0
-    /// The count of numbers in all buffers allocated so far.
+    /// Whether every part has values of its own, and only gradients are shared.
+    private var keepsValues = false
+    /// The count of numbers in all buffers allocated so far, including values of a part's own.
     private(set) var count = 0
 
-    func begin() { next = 0 }
+    func begin(keepingValues: Bool) { (next, keepsValues) = (0, keepingValues) }
 
     func storage(count: Int, needsGradient: Bool, extent: Extent?, isPlan: Bool) -> Storage<S> {
         if next == slots.count { slots.append(Slot()) }
-        let values = buffer(&slots[next].values, count, isPlan)
+        let values = keepsValues ? own(count, isPlan) : buffer(&slots[next].values, count, isPlan)
         let gradient = needsGradient ? buffer(&slots[next].gradient, count, isPlan) : nil
         next += 1
         return Storage(count: count, values: values, gradient: gradient, extent: extent, isPlan: isPlan)
@@ -59,10 +79,14 @@ final class SharedMemory<S: Scalar> {
     /// A larger buffer replaces a smaller one; earlier parts keep their buffer.
     private func buffer(_ place: inout Room?, _ count: Int, _ isPlan: Bool) -> Buffer<S> {
         if let place, place.count >= count { return place.buffer }
-        let buffer = Buffer<S>(isPlan ? 1 : count)
-        self.count += count
+        let buffer = own(count, isPlan)
         place = Room(buffer: buffer, count: count)
         return buffer
+    }
+
+    private func own(_ count: Int, _ isPlan: Bool) -> Buffer<S> {
+        self.count += count
+        return Buffer<S>(isPlan ? 1 : count)
     }
 }
 

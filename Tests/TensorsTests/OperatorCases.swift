@@ -15,7 +15,9 @@ let operatorCases: [any Composition] =
         SoftmaxCase(), SoftmaxCase(isLogarithm: true), CrossEntropyCase(), CrossEntropyCase(isWeighted: true), CrossEntropyRowsCase(),
         MeanSquaredErrorCase(), PoolRowsCase(), PoolRowsCase(isMasked: true), ConcatenateCase(), SliceCase(), UnfoldCase(), TiedCase(),
         FrozenLinearCase(), FrozenLinearCase(hasBias: true), FrozenLinearCase(rows: 1), FrozenGatherCase(),
-        UnusedCase(), RecomputingCase(), PackedCase(lengths: [3, 0, 5]), PackedCase(lengths: [5, 5, 5]), PackedCase(lengths: [0, 1, 0]),
+        UnusedCase(), RecomputingCase(), SharingCase(),
+        PackedCase(lengths: [3, 0, 5]), PackedCase(lengths: [5, 5, 5]),
+        PackedCase(lengths: [0, 1, 0]),
     ] + Activation.allCases.map { ActivateCase(function: $0) }
 
 struct LinearCase: Composition {
@@ -64,6 +66,16 @@ struct RecomputingCase: Composition {
         let w = graph.parameter("w")
         let y = graph.recomputing { graph.activate(graph.linear(graph.parameter("x"), weight: w), .tanh) }
         return graph.add(y, graph.recomputing { graph.activate(graph.linear(y, weight: w), .gelu) })
+    }
+}
+
+/// Two parts with one weight that share the memory of their gradients; the first is read by the second and by later operators.
+struct SharingCase: Composition {
+    let parameters = [Parameter("x", [3, 19]), Parameter("w", [19, 19])]
+    func record<S>(in graph: Graph<S>) -> Tensor<S> {
+        let w = graph.parameter("w")
+        let y = graph.sharing(graph.parameter("x")) { graph.activate(graph.linear($0, weight: w), .tanh) }
+        return graph.add(y, graph.sharing(y) { graph.activate(graph.linear($0, weight: w), .gelu) })
     }
 }
 

@@ -56,6 +56,29 @@ import Testing
         #expect(sums == [2, 4, 6, 8])
     }
 
+    /// Six blocks: shared memory changes no bit of loss and gradients; without gradients, it is that of one block and the results.
+    @Test func sharedMemoryChangesNoBit() {
+        let store = ParameterStore<Float>(ParameterLayout([Parameter("x", [4, 32]), Parameter("w", [32, 32])]))
+        var generator = SplitMix64(state: 5)
+        store.values.fillNormal(deviation: 0.3, using: &generator)
+        func run(shares: Bool, learns: Bool) -> (loss: Float, gradients: [Float], count: Int) {
+            let graph = learns ? Graph(parameters: store) : .predicting(parameters: store)
+            let w = graph.parameter("w")
+            func block(_ x: Tensor<Float>) -> Tensor<Float> {
+                graph.add(x, graph.activate(graph.linear(graph.activate(graph.linear(x, weight: w), .tanh), weight: w), .gelu))
+            }
+            let y = (0..<6).reduce(graph.parameter("x")) { x, _ in shares ? graph.sharing(x, block) : block(x) }
+            let loss = graph.mean(graph.activate(y, .square))
+            graph.forward()
+            if learns { graph.backward(from: loss) }
+            return (loss.value, Array(graph.gradients.values), graph.activationCount)
+        }
+        let apart = run(shares: false, learns: true), together = run(shares: true, learns: true)
+        #expect(apart.loss == together.loss && apart.gradients == together.gradients && together.count < apart.count)
+        let alone = run(shares: false, learns: false), shared = run(shares: true, learns: false)
+        #expect(alone.loss == apart.loss && shared.loss == apart.loss && 2 * shared.count < alone.count)
+    }
+
     @Test func frozenParametersHaveNoGradientMemory() {
         let store = ParameterStore<Float>(ParameterLayout([Parameter("a", [8]), Parameter("b", [16])]))
         let graph = Graph(parameters: store, learning: { $0.name == "b" })

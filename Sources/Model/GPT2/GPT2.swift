@@ -104,7 +104,9 @@ public struct GPT2: Trunk {
         _ x: Tensor<S>, packing: PackedSequences, prefix: Int, keyMask: Tensor<S>, in graph: Graph<S>
     ) -> Tensor<S> {
         let y = blocks.reduce(x) { x, block in
-            block(x, batch: packing.count, visibility: .causal(prefix: prefix), keyMask: keyMask, packing: packing, in: graph)
+            graph.sharing(x) { x in
+                block(x, batch: packing.count, visibility: .causal(prefix: prefix), keyMask: keyMask, packing: packing, in: graph)
+            }
         }
         return norm(y, in: graph)
     }
@@ -116,8 +118,8 @@ public struct GPT2: Trunk {
         _ x: Tensor<S>, batch: Int, prefix: Int = 0, keyMask: Tensor<S>? = nil, recomputing: Bool = false, in graph: Graph<S>
     ) -> Tensor<S> {
         let y = blocks.reduce(x) { x, block in
-            let read = { block(x, batch: batch, visibility: .causal(prefix: prefix), keyMask: keyMask, in: graph) }
-            return recomputing ? graph.recomputing(read) : read()
+            let read = { x in block(x, batch: batch, visibility: .causal(prefix: prefix), keyMask: keyMask, in: graph) }
+            return recomputing ? graph.recomputing { read(x) } : graph.sharing(x, read)
         }
         return norm(y, in: graph)
     }

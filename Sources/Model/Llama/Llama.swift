@@ -82,8 +82,10 @@ public struct Llama: Trunk {
         let rotation = graph.rotation(frequencies: frequencies, positions: x.rows / batch)
         let visibility = configuration.window.map { Visibility.sliding(window: $0) } ?? .causal(prefix: prefix)
         let y = blocks.reduce(x) { x, block in
-            let read = { block(x, batch: batch, rotation: rotation, visibility: visibility, keyMask: keyMask, packing: nil, in: graph) }
-            return recomputing ? graph.recomputing(read) : read()
+            let read = { x in
+                block(x, batch: batch, rotation: rotation, visibility: visibility, keyMask: keyMask, packing: nil, in: graph)
+            }
+            return recomputing ? graph.recomputing { read(x) } : graph.sharing(x, read)
         }
         return norm(y, in: graph)
     }
@@ -98,8 +100,10 @@ public struct Llama: Trunk {
         let rotation = graph.rotation(frequencies: frequencies, positions: packing.longest)
         let visibility = configuration.window.map { Visibility.sliding(window: $0) } ?? .causal(prefix: prefix)
         let y = blocks.reduce(x) { x, block in
-            block(
-                x, batch: packing.count, rotation: rotation, visibility: visibility, keyMask: keyMask, packing: packing, in: graph)
+            graph.sharing(x) { x in
+                block(
+                    x, batch: packing.count, rotation: rotation, visibility: visibility, keyMask: keyMask, packing: packing, in: graph)
+            }
         }
         return norm(y, in: graph)
     }
