@@ -33,7 +33,7 @@ public struct CheckpointStore: Sendable {
         var labels: LabelJoin
         var learner: GuidedLearner.Progress
 
-        static let newest = 2
+        static let newest = 3
     }
 
     /// - Parameters:

@@ -188,6 +188,16 @@ import Testing
         #expect(texts.anchors.allSatisfy { $0.source != "s1" } && texts.anchors.count < 8)
     }
 
+    @Test func anchorsAreForgottenWithTheirSource() throws {
+        var set = AnchorSet(capacity: 8, age: 100, random: RandomSource(seed: 1))
+        for number in 0..<6 { set.admit(MomentInput(label: number % 2), from: "s\(number % 3)", loss: 0.1, at: number) }
+        var numbers: [Float] = [], copy = AnchorSet(capacity: 8, age: 100, random: RandomSource(seed: 2))
+        let isRestored = copy.unpack(set.packed(to: &numbers), from: numbers)
+        #expect(isRestored)
+        copy.forget(source: "s1")
+        #expect(copy.anchors.map(\.source) == ["s0", "s2", "s0", "s2"] && copy.anchors.map(\.ordinal) == [0, 2, 3, 5])
+    }
+
     @Test func aGateGoesOnExactlyFromItsState() throws {
         var whole = try Run(seed: 1)
         try whole.take(TwoSenses.moments(100, seed: 2))

@@ -9,6 +9,8 @@ import Statistics
 struct AnchorSet: Sendable {
     struct Anchor: Sendable {
         let input: MomentInput
+        /// The session that it is from.
+        let source: String
         /// The moment's sequence number among labelled moments.
         let ordinal: Int
         /// The reference loss in nats: a slow mean of the losses of published versions, updated only by versions that are better than
@@ -37,9 +39,9 @@ struct AnchorSet: Sendable {
     mutating func expire(at ordinal: Int) { anchors.removeAll { ordinal - $0.ordinal > age } }
 
     /// Adds a moment; if the set is full, with some probability, in place of one of the largest class.
-    mutating func admit(_ input: MomentInput, loss: Double, at ordinal: Int) {
+    mutating func admit(_ input: MomentInput, from source: String, loss: Double, at ordinal: Int) {
         guard loss.isFinite, capacity > 0 else { return }
-        let newcomer = Anchor(input: input, ordinal: ordinal, reference: loss)
+        let newcomer = Anchor(input: input, source: source, ordinal: ordinal, reference: loss)
         guard anchors.count >= capacity else { return anchors.append(newcomer) }
         guard random.uniform() < Self.turnover else { return }
         var sizes: [Int?: Int] = [:]
@@ -48,6 +50,8 @@ struct AnchorSet: Sendable {
         let victims = anchors.indices.filter { sizes[anchors[$0].input.label] == largest }
         anchors[victims[random.uniform(below: victims.count)]] = newcomer
     }
+
+    mutating func forget(source: String) { anchors.removeAll { $0.source == source } }
 
     /// Updates the references by the losses of a published version. Those of a worse version are used only with `evenIfWorse`, when
     /// it has adapted to a change of the data; they then replace the references.
@@ -63,6 +67,7 @@ extension AnchorSet {
     /// A set for a checkpoint, without its features, which are stored in a tensor.
     struct Packed: Codable, Sendable {
         var moments: [PackedMoment]
+        var sources: [String]
         var ordinals: [Int]
         var references: [Double]
         var random: RandomSource
@@ -71,16 +76,19 @@ extension AnchorSet {
     func packed(to numbers: inout [Float]) -> Packed {
         Packed(
             moments: anchors.map { PackedMoment(RememberedMoment(moment: $0.input, logits: []), to: &numbers) },
-            ordinals: anchors.map(\.ordinal),
-            references: anchors.map(\.reference), random: random)
+            sources: anchors.map(\.source), ordinals: anchors.map(\.ordinal), references: anchors.map(\.reference), random: random)
     }
 
     /// Restores a set. Returns false, and changes nothing, if numbers are missing.
     mutating func unpack(_ packed: Packed, from numbers: [Float]) -> Bool {
         var rest = numbers[...]
         let inputs = packed.moments.compactMap { $0.unpacked(from: &rest)?.moment }
-        guard inputs.count == packed.ordinals.count, inputs.count == packed.references.count else { return false }
-        anchors = inputs.indices.map { Anchor(input: inputs[$0], ordinal: packed.ordinals[$0], reference: packed.references[$0]) }
+        guard inputs.count == packed.ordinals.count, inputs.count == packed.references.count,
+            inputs.count == packed.sources.count
+        else { return false }
+        anchors = inputs.indices.map {
+            Anchor(input: inputs[$0], source: packed.sources[$0], ordinal: packed.ordinals[$0], reference: packed.references[$0])
+        }
         random = packed.random
         return true
     }

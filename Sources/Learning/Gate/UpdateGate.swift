@@ -131,8 +131,11 @@ public final class UpdateGate {
             judgesTexts ? MomentScorer(model, parameters: ParameterStore(serving.layout), rows: TextAnchors.most, language: true) : nil
     }
 
-    /// Forgets the texts of a source.
-    public func forget(source: String) { texts.forget(source: source) }
+    /// Forgets the anchors and the texts of a source.
+    public func forget(source: String) {
+        anchors.forget(source: source)
+        texts.forget(source: source)
+    }
 
     /// Sets the serving version to weights that were published without a gate.
     public func start(from weights: ParameterStore<Float>) {
@@ -169,7 +172,7 @@ public final class UpdateGate {
         updateSurprise(served.isRight)
         probation = (probation.count + 1, probation.serving + served.loss, probation.good + past.loss)
         anchors.expire(at: labelled)
-        if served.isRight { anchors.admit(moment, loss: served.loss, at: labelled) }
+        if served.isRight { anchors.admit(moment, from: source, loss: served.loss, at: labelled) }
     }
 
     /// Decides about a candidate's weights: whether they become the serving version, or the serving version is rolled back.
