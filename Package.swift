@@ -54,7 +54,7 @@ let floor1: [Target] = [
 let floor2: [Target] = [
     module("Presentation", ["Schema", "StrictJSON"]),  // pages of the gateway, and messages as JSON for them
     module("Layers", ["Tensors"]),
-    module("Messaging", ["CConnections", "CLinux", "CZeroMQ", "Schema", "Statistics", protobuf]),
+    module("Messaging", ["CConnections", "CLinux", "CZeroMQ", "Files", "Schema", "Statistics", "StrictJSON", protobuf]),
 ]
 
 let floor3: [Target] = [
@@ -173,7 +173,7 @@ let checks: [Target] = [
     tests("Safetensors", ["Files", "FilesTesting", "Safetensors"]),
     tests("GGUF", ["Files", "FilesTesting", "GGUF"]),
     tests("Tokenization", ["FilesTesting", "StrictJSON", "Tokenization"]),
-    tests("Messaging", ["FilesTesting", "Messaging", "PipelineTesting", "Schema", protobuf]),
+    tests("Messaging", ["Files", "FilesTesting", "Messaging", "PipelineTesting", "Schema", protobuf]),
     tests(
         "Model",
         [

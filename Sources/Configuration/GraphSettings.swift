@@ -19,6 +19,7 @@ public struct GraphSettings: Codable, Sendable, Equatable {
     public var seed = 1
     public var endpoints = Endpoints()
     public var messaging = Limits()
+    public var security = SecuritySettings()
     public var signals = SignalConfiguration()
     public var cut = MomentCutter.Configuration()
     public var fuse = FuseSettings()

@@ -72,7 +72,7 @@ public struct GraphRun: Sendable {
     {
         let began = ContinuousClock.now
         let supervisor = Supervisor(plan.settings.supervise, logs: plan.logs, isRepeatable: plan.isRepeatable)
-        let bus = try ZeroMQBus()
+        let bus = try plan.settings.openBus()
         let listener = try bus.subscriber(
             to: [
                 Subscription(

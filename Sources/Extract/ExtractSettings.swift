@@ -10,6 +10,7 @@ public struct ExtractSettings: StageSettings {
     public var mode = Mode.live
     public var endpoints = Endpoints()
     public var messaging = Limits()
+    public var security = SecuritySettings()
     public var lockstep = LockstepSettings()
     public var signals = SignalConfiguration()
     public var fuse = FuseSettings()

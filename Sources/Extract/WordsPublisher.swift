@@ -23,7 +23,7 @@ extension SpokenWords {
         } catch {
             throw SettingsError("signals.audio.words", "\(error)")
         }
-        let publisher = try WordsPublisher(settings, environment, bus ?? ZeroMQBus(), epoch: epoch)
+        let publisher = try WordsPublisher(settings, environment, bus ?? settings.openBus(), epoch: epoch)
         self.init(
             capacity: audio.wordsWaiting, endsMoments: audio.wordsEndMoments,
             transcribe: { try transcriber.text(of: $0) }, publish: { try publisher.publish($0, $1) })

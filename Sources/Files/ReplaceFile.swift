@@ -58,13 +58,13 @@ func isAbandoned(_ name: String, after start: Int? = nil) -> Bool {
 
 private let unfinishedSuffix = ".partial"
 
-private func replaceRegularFile(
-    at path: String, fill: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+func replaceRegularFile(
+    at path: String, mode: mode_t = 0o666, fill: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
 ) throws(FileError) {
     removeUnfinished(of: path)
     let partial = "\(path).\(getpid())\(unfinishedSuffix)"
     unlink(partial)
-    let descriptor = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    let descriptor = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
     try require(descriptor >= 0, path)
     var isOpen = true
     do {

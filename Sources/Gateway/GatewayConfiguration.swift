@@ -10,6 +10,7 @@ public struct GatewayConfiguration: StageSettings {
     public var mode = Mode.live
     public var endpoints = Endpoints()
     public var messaging = Limits()
+    public var security = SecuritySettings()
     public var lockstep = LockstepSettings()
     public var fuse = FuseSettings()
     public var model = ModelSenses()

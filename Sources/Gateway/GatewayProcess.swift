@@ -41,7 +41,7 @@ public struct GatewayProcess: Sendable {
         let desk = AnswerDesk(
             maximum: settings.answer.maximumWaiting, patience: .seconds(clamping: own.answerSeconds), pieces: own.streamEvents,
             clock: MonotonicClock())
-        let view = GraphView(hub: hub, desk: desk, metrics: metrics), bus = try ZeroMQBus()
+        let view = GraphView(hub: hub, desk: desk, metrics: metrics), bus = try settings.openBus()
         let link = try GraphLink(
             to: try settings.sensors(environment), limits: settings.messaging, epoch: UInt64(WallClock().now.nanoseconds), on: bus,
             metrics: metrics)

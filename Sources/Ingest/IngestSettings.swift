@@ -9,6 +9,7 @@ public struct IngestSettings: StageSettings {
     public var mode = Mode.live
     public var endpoints = Endpoints()
     public var messaging = Limits()
+    public var security = SecuritySettings()
     public var lockstep = LockstepSettings()
     public var cut = MomentCutter.Configuration()
     public var fuse = FuseSettings()

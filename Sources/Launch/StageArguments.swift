@@ -65,6 +65,11 @@ public struct StageArguments: ParsableArguments {
         options.keepsLast = keepsLast
         options.awaitedSubscribers = settings.mode == .lockstep ? awaits : [:]
         options.newestMessage = try record(of: name)
+        do {
+            options.security = try settings.security.open()
+        } catch {
+            throw StartFailure("\(name) cannot start: \(error)")
+        }
         let stage = Stage(
             name: name, processor: processor, subscriptions: subscriptions, publish: endpoints, options: options, logger: logger)
         Supervision.onSupervisorExit { stage.stop() }

@@ -23,10 +23,14 @@ public protocol Bus: Sendable {
 public struct ZeroMQBus: Bus {
     private let context: Context
 
-    /// - Throws: `MessagingError` where ZeroMQ cannot be started.
-    public init() throws(MessagingError) {
-        context = try Context()
+    /// - Parameter security: the keys with which all TCP connections are encrypted; nil: none is.
+    /// - Throws: `MessagingError` where ZeroMQ cannot be started, or cannot encrypt and keys are given.
+    public init(security: Security? = nil) throws(MessagingError) {
+        context = try Context(security: security)
     }
+
+    /// Answers who may connect to what is bound here.
+    var authenticator: Authenticator? { context.authenticator }
 
     public func publisher(
         _ attachment: Subscription.Attachment, _ endpoints: [Endpoint], options: PublisherOptions = PublisherOptions()
@@ -46,16 +50,14 @@ public struct ZeroMQBus: Bus {
             // Created before the socket is bound, so that no connection is missed.
             let unfinished = subscription.attachment == .bind ? try UnfinishedMessages(socket, limits: limits) : nil
             for topic in subscription.topics { try socket.subscribe(to: topic) }
-            for endpoint in subscription.endpoints {
-                switch subscription.attachment {
-                case .connect: try socket.connect(to: endpoint)
-                case .bind: bound.append(try socket.bind(to: endpoint))
-                }
+            switch subscription.attachment {
+            case .connect: for endpoint in subscription.endpoints { try socket.connect(to: endpoint) }
+            case .bind: bound += try socket.bind(to: subscription.endpoints, for: subscription.access)
             }
             sources.append(Receiver.Source(socket: socket, unfinished: unfinished))
         }
         let receiver = try Receiver(sources, into: channel, wakeup: wakeup, limits: limits)
-        return Subscriber(channel, receiver: receiver, endpoints: bound)
+        return Subscriber(channel, receiver: receiver, admission: context.authenticator?.admission, endpoints: bound)
     }
 
     public func end() async { await context.end() }

@@ -10,12 +10,33 @@ public final class Context: @unchecked Sendable {
     let pointer: UnsafeMutableRawPointer
     private let locks = Mutex<[LockBox]>([])
     private let ended = Atomic(false)
+    /// The keys of this process; nil where nothing is encrypted.
+    let security: Security?
+    private let authenticating = Mutex(Weak())
 
-    /// - Throws: `MessagingError` where ZeroMQ cannot be started.
-    public init() throws(MessagingError) {
+    /// - Parameter security: the keys of this process; nil: nothing is encrypted.
+    /// - Throws: `MessagingError` where ZeroMQ cannot be started, or cannot encrypt and keys are given.
+    public init(security: Security? = nil) throws(MessagingError) {
         guard let pointer = zmq_ctx_new() else { throw .zeroMQ("start ZeroMQ") }
         self.pointer = pointer
+        self.security = security
+        guard security == nil || zmq_has("curve") != 0 else {
+            throw MessagingError("encrypt", "this ZeroMQ was built without encryption; install one with libsodium")
+        }
     }
+
+    /// Answers who may connect to bound endpoints; nil before the first is bound with keys.
+    var authenticator: Authenticator? { authenticating.withLock { $0.authenticator } }
+
+    /// The authenticator of all bound sockets, started for the first.
+    func startAuthenticator(_ security: Security) throws(MessagingError) -> Authenticator {
+        if let authenticator { return authenticator }
+        let new = try Authenticator(security, in: self)
+        authenticating.withLock { $0.authenticator = new }
+        return new
+    }
+
+    private struct Weak { weak var authenticator: Authenticator? }
 
     /// Holds the path of an ipc endpoint until the context ends: ZeroMQ removes the file some time after the socket
     /// has closed, and must not remove a successor's.

@@ -66,7 +66,8 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
         description.hasPrefix("ipc://") ? String(description.dropFirst("ipc://".count)) : nil
     }
 
-    private var isTCP: Bool { path == nil }
+    /// Whether it is a TCP endpoint rather than a socket within this host.
+    public var isTCP: Bool { path == nil }
 
     /// Every address of this machine, rather than one.
     private var isAnyHost: Bool { ["*", "0.0.0.0", "[::]", "[0:0:0:0:0:0:0:0]"].contains(host) }
@@ -76,6 +77,14 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
         guard isTCP else { return nil }
         if isAnyHost { return "nobody can connect to \(host), which stands for every address of this machine" }
         return port == "*" ? "nobody can connect to port *, which stands for any that is free" : nil
+    }
+
+    /// Whether only processes of this machine can be at the other end: an ipc socket, or TCP at a loopback address.
+    public var isOfThisHost: Bool {
+        guard isTCP else { return true }
+        let host = plainHost
+        return host == "::1"
+            || host.hasPrefix("127.") && host.split(separator: ".").count == 4 && host.allSatisfy { $0.isNumber || $0 == "." }
     }
 
     /// The endpoint to connect to from this machine: the loopback address in place of every address.

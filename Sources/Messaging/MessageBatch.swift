@@ -11,6 +11,8 @@ public final class MessageBatch: @unchecked Sendable {
         let count: Int
         let bytes: Int
         let flow: Flow?
+        /// The owner of the key with which it was sent; nil where it came without one.
+        let sender: Sender?
 
         func close() { for index in 0..<count { zmq_msg_close(parts + index) } }
     }
@@ -33,7 +35,7 @@ public final class MessageBatch: @unchecked Sendable {
     /// The message at an index below `count`.
     public subscript(index: Int) -> WireMessage {
         let message = messages[index]
-        return WireMessage(batch: self, parts: message.parts, count: message.count)
+        return WireMessage(batch: self, parts: message.parts, count: message.count, sender: message.sender)
     }
 
     deinit {
@@ -59,15 +61,27 @@ public final class MessageBatch: @unchecked Sendable {
         from socket: Socket, upTo messages: Int, bytes: Int, watchedBy watch: UnfinishedMessages?, hasFlows: Bool
     ) -> Receipt {
         var receipt = Receipt()
+        let gate = socket.gate
         while count + receipt.refused.count < messages, byteCount < bytes {
             var connection: Int32? = watch == nil ? nil : -1
-            switch receive(from: socket.pointer, over: &connection) {
+            var key: String?
+            switch receive(from: socket.pointer, over: &connection, from: &key, hasKeys: gate != nil) {
             case .nothing:
                 receipt.isDrained = true
                 return receipt
             case .refused(let reason): receipt.refused.append(reason)
             case .parts(let count, let bytes):
-                close(count, bytes: bytes, flow: hasFlows ? .some(connection) : nil)
+                var sender: Sender?
+                if let gate, let key {
+                    do throws(Refusal) {
+                        sender = try gate.sender(key, bytes: bytes, over: connection, watchedBy: watch)
+                    } catch {
+                        slots.empty(count)
+                        receipt.refused.append(error.reason)
+                        break
+                    }
+                }
+                close(count, bytes: bytes, flow: hasFlows ? .some(connection) : nil, sender: sender)
             }
             if let watch, let connection, connection >= 0 { watch.noteMessage(on: connection) }
         }
@@ -80,8 +94,12 @@ public final class MessageBatch: @unchecked Sendable {
     }
 
     /// Takes the next message's parts into the slots; none where it is refused.
-    /// - Parameter connection: where it is not nil, becomes the descriptor of the connection on which the message arrived.
-    private func receive(from socket: UnsafeMutableRawPointer, over connection: inout Int32?) -> Taken {
+    /// - Parameters:
+    ///   - connection: where it is not nil, becomes the descriptor of the connection on which the message arrived.
+    ///   - key: becomes the key of its sender, where senders have one.
+    private func receive(
+        from socket: UnsafeMutableRawPointer, over connection: inout Int32?, from key: inout String?, hasKeys: Bool
+    ) -> Taken {
         var index = 0
         var bytes = 0
         var refusal: Reason?
@@ -95,6 +113,7 @@ public final class MessageBatch: @unchecked Sendable {
                 return .nothing
             }
             if index == 0, connection != nil { connection = zmq_msg_get(part, ZMQ_SRCFD) }
+            if index == 0, hasKeys { key = part.pointee.user }
             more = zmq_msg_more(part) != 0
             if refusal != nil {
                 slots.empty(1)
@@ -125,12 +144,12 @@ public final class MessageBatch: @unchecked Sendable {
 
     /// The message whose parts are in the slots is whole.
     /// - Parameter connection: that of its flow; without one, the flow is read from the message.
-    private func close(_ count: Int, bytes: Int, flow connection: Int32??) {
+    private func close(_ count: Int, bytes: Int, flow connection: Int32??, sender: Sender? = nil) {
         let parts = slots.keep(count)
         let flow = connection.map { connection in
-            connection.map(Flow.init) ?? Flow(of: WireMessage(batch: self, parts: parts, count: count))
+            connection.map(Flow.init) ?? Flow(of: WireMessage(batch: self, parts: parts, count: count, sender: sender))
         }
-        messages.append(Message(parts: parts, count: count, bytes: bytes, flow: flow))
+        messages.append(Message(parts: parts, count: count, bytes: bytes, flow: flow, sender: sender))
         byteCount += bytes
     }
 

@@ -49,6 +49,9 @@ public struct PublisherOptions: Sendable {
     /// those that have it recognise it by its sequence number.
     public var keepsLast: [String] = []
 
+    /// What those who connect to bound endpoints want there.
+    public var access = Access.subscribe
+
     /// The greatest number of topics whose last message is kept.
     public var keptTopics = 64
 

@@ -157,7 +157,12 @@ private final class Intake {
     func look(whileConsumerIsAwake isAwake: Bool) {
         let isLeftAlone = isAwake && consumerHasCome && !(hasMore && channel.dropsOldest)
         consumerHasCome = false
-        for source in sources { source.unfinished?.noteArrivals() }
+        for source in sources {
+            source.unfinished?.noteArrivals()
+            if let gate = source.socket.gate, let count = source.unfinished?.dropRevoked(by: gate), count > 0 {
+                channel.count(.notAdmitted, UInt64(count))
+            }
+        }
         if !isLeftAlone { handOver() }
         for (index, source) in sources.enumerated() {
             let cuts = source.unfinished?.check(isDrained: !isLeftAlone && !mayHaveMore[index]) ?? 0

@@ -16,6 +16,7 @@ final class SocketPublisher: Publisher {
     private var nextResending = ContinuousClock.now
     private let loans = Payload.Loans()
     private var isNarrow = false
+    private var peers = KnownPeers()
 
     /// Last messages are not resent more often than this, however often somebody subscribes.
     private static let resendInterval = Duration.milliseconds(50)
@@ -33,11 +34,9 @@ final class SocketPublisher: Publisher {
         try socket.set(ZMQ_XPUB_VERBOSER, Int32(1), "subscription events")
         try socket.set(ZMQ_XPUB_NODROP, Int32(options.overflow == .backpressure ? 1 : 0), "overflow")
         var bound: [Endpoint] = []
-        for endpoint in endpoints {
-            switch attachment {
-            case .bind: bound.append(try socket.bind(to: endpoint))
-            case .connect: try socket.connect(to: endpoint)
-            }
+        switch attachment {
+        case .bind: bound = try socket.bind(to: endpoints, for: options.access)
+        case .connect: for endpoint in endpoints { try socket.connect(to: endpoint) }
         }
         self.endpoints = bound
         self.socket = socket
@@ -83,12 +82,17 @@ final class SocketPublisher: Publisher {
             let descriptor = zmq_msg_get(&message, ZMQ_SRCFD)
             let connection = descriptor >= 0 ? connection_identity(descriptor) : 0
             let bytes = UnsafeRawBufferPointer(start: zmq_msg_data(&message), count: zmq_msg_size(&message))
+            if let gate = socket.gate, let key = message.user, !peers.admit(key, over: descriptor, connection, by: gate) {
+                gate.admission.count(.notAdmitted)
+                continue
+            }
             switch subscribers.note(bytes, from: connection) {
             case .joined(let prefix): toResend.formUnion(kept.keys.filter { $0.utf8.starts(with: prefix) })
             case .refused: cut_connection(descriptor, connection)
             case .left, nil: break
             }
         }
+        if let gate = socket.gate { gate.admission.count(.notAdmitted, UInt64(peers.dropRevoked(by: gate))) }
         try boundQueues()
         try resendLast()
     }

@@ -11,11 +11,14 @@ public struct Subscription: Sendable {
     public var topics: [String]
     /// How the endpoints are used.
     public var attachment: Attachment
+    /// What those who connect to bound endpoints want there.
+    public var access: Access
 
-    public init(_ endpoints: [Endpoint], topics: [String], attachment: Attachment = .connect) {
+    public init(_ endpoints: [Endpoint], topics: [String], attachment: Attachment = .connect, access: Access = .publish) {
         self.endpoints = endpoints
         self.topics = topics
         self.attachment = attachment
+        self.access = access
     }
 }
 
@@ -26,22 +29,26 @@ public struct Subscriber: AsyncSequence, Sendable {
     private let channel: MessageChannel
     /// Nil where messages come from memory.
     private let receiver: Receiver?
+    /// Who may connect; nil where nothing is bound with keys.
+    private let admission: Admission?
     /// Where it is bound; empty when it connects.
     public let endpoints: [Endpoint]
 
     /// A subscriber to messages that are delivered to a channel within this process.
     public init(_ channel: MessageChannel, endpoints: [Endpoint] = []) {
-        self.init(channel, receiver: nil, endpoints: endpoints)
+        self.init(channel, receiver: nil, admission: nil, endpoints: endpoints)
     }
 
-    init(_ channel: MessageChannel, receiver: Receiver?, endpoints: [Endpoint]) {
+    init(_ channel: MessageChannel, receiver: Receiver?, admission: Admission?, endpoints: [Endpoint]) {
         self.channel = channel
         self.receiver = receiver
+        self.admission = admission
         self.endpoints = endpoints
     }
 
-    /// The number of messages refused or dropped before they reached the consumer, by reason, since the subscriber was opened.
-    public var refusals: [Reason: UInt64] { channel.refusals }
+    /// The number of messages refused or dropped before they reached the consumer, by reason, since the subscriber was opened; and the
+    /// connections that this process's endpoints have refused.
+    public var refusals: [Reason: UInt64] { channel.refusals.merging(admission?.refusals ?? [:], uniquingKeysWith: +) }
 
     /// The next batch if one has arrived already, without suspending.
     public func takeIfReady() -> MessageBatch? { receiver?.take() ?? channel.takeIfReady() }

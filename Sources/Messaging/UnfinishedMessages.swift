@@ -25,6 +25,7 @@ final class UnfinishedMessages {
     private var newest: Int32 = -1
     private var taken = 0
     private var nextCheck = ContinuousClock.now
+    private var peers = KnownPeers()
 
     init(_ socket: Socket, limits: Limits) throws(MessagingError) {
         events = try socket.monitor(ZMQ_EVENT_ACCEPTED)
@@ -49,6 +50,17 @@ final class UnfinishedMessages {
         newest = connection
         completed.insert(connection)
     }
+
+    /// Whether the sender of a message may still send: its key was admitted when it connected. A connection whose key was revoked is closed.
+    func admit(_ key: String, over descriptor: Int32, by gate: Gate) -> Bool {
+        if connections[descriptor] == nil { noteArrivals() }
+        guard let connection = connections[descriptor] else { return gate.admits(key) }
+        return peers.admit(key, over: descriptor, connection.identity, by: gate)
+    }
+
+    /// Closes the connections of keys that have been revoked.
+    /// - Returns: their number.
+    func dropRevoked(by gate: Gate) -> Int { peers.dropRevoked(by: gate) }
 
     /// Closes the connections on which too much has arrived since their last whole message; at most once per `period`.
     /// - Parameter isDrained: whether every whole message has been taken. Where messages keep coming, connections still take turns.

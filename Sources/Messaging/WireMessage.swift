@@ -10,11 +10,13 @@ public struct WireMessage: @unchecked Sendable {
     let batch: MessageBatch
     private let parts: UnsafeMutablePointer<zmq_msg_t>
     private let count: Int
+    /// The owner of the key with which it was sent; nil where it came without one.
+    private let sender: Sender?
     /// The header, once `open` has decoded it.
     private var opened: (any Stamped)?
 
-    init(batch: MessageBatch, parts: UnsafeMutablePointer<zmq_msg_t>, count: Int) {
-        (self.batch, self.parts, self.count) = (batch, parts, count)
+    init(batch: MessageBatch, parts: UnsafeMutablePointer<zmq_msg_t>, count: Int, sender: Sender? = nil) {
+        (self.batch, self.parts, self.count, self.sender) = (batch, parts, count, sender)
     }
 
     /// The topic's name.
@@ -46,7 +48,7 @@ public struct WireMessage: @unchecked Sendable {
     public func stamp() throws(Refusal) -> Stamp { try decode(Envelope.self).stamp }
 
     /// Decodes the header, without fields that are unknown.
-    /// - Throws: `undecodable`, `tooLarge`, `unstamped` or `schemaVersion`.
+    /// - Throws: `undecodable`, `tooLarge`, `unstamped`, `schemaVersion`; `foreignSource` where the sender's key may not speak for the source.
     public func decode<Message: Stamped>(_ type: Message.Type = Message.self) throws(Refusal) -> Message {
         if let opened = opened as? Message { return opened }
         var options = BinaryDecodingOptions()
@@ -63,6 +65,10 @@ public struct WireMessage: @unchecked Sendable {
         guard message.hasStamp else { throw Refusal(.unstamped, topic) }
         guard message.stamp.schemaVersion == schemaVersion else {
             throw Refusal(.schemaVersion, "\(topic) follows version \(message.stamp.schemaVersion), not \(schemaVersion)")
+        }
+        // The whole decoded header, not a part of its bytes: a field may be there twice, and the last one counts.
+        if let sender, !sender.maySpeak(for: message.stamp.source) {
+            throw Refusal(.foreignSource, "the key of \(sender.name) may not speak for '\(message.stamp.source.prefix(64))'")
         }
         return message
     }

@@ -86,7 +86,7 @@ public actor Stage<P: Processor> {
     // MARK: From start to end
 
     private func work() async throws {
-        let bus = try self.bus ?? ZeroMQBus()
+        let bus = try self.bus ?? ZeroMQBus(security: options.security)
         do {
             try await open(on: bus)
             if !control.isStopped, let subscriber { await receive(from: subscriber) }

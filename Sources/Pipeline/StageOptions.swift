@@ -21,6 +21,9 @@ public struct StageOptions: Sendable {
     /// The bounds of messages, queues and waits.
     public var limits: Limits
 
+    /// The keys with which the stage takes part in a graph; nil: nothing is encrypted.
+    public var security: Security?
+
     /// How often the processor ticks, and new subscribers get the last message of topics that are kept.
     public var tickInterval = Duration.milliseconds(10)
 

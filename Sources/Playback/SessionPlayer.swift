@@ -43,7 +43,7 @@ public final class SessionPlayer {
         self.source = source
         script = SessionScript(directory: directory, maximumBytes: settings.messaging.frameBytes)
         logger = Logger(label: source, factory: { StreamLogHandler.standardError(label: $0) })
-        bus = try ZeroMQBus()
+        bus = try settings.openBus()
         var options = PublisherOptions()
         options.limits = settings.stageOptions.limits
         options.overflow = settings.mode.overflow

@@ -42,6 +42,11 @@ public let defaultConfiguration = #"""
       sourceShare: 2.5e-1
       sources: 4096
       lingerMilliseconds: 1000
+    security:
+      keys: ''
+      name: ''
+      messageRate: 1e+4
+      byteRate: 2.68435456e+8
     signals:
       text:
         maximumBytes: 4096

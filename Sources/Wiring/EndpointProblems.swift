@@ -14,6 +14,20 @@ extension StageSettings {
         }
         guard found.isEmpty else { return found }
         return endpoints.lists.compactMap { key, list in unconnectable(key, list).map { SettingsError("endpoints.\(key)", $0) } } + shared
+            + exposed
+    }
+
+    /// Endpoints that other machines can reach, where nothing is encrypted and everybody may come.
+    private var exposed: [SettingsError] {
+        guard security.keys.isEmpty else { return [] }
+        return endpoints.lists.flatMap { key, list in
+            list.filter { text in (try? Endpoint(text)).map { !$0.isOfThisHost } ?? false }.map {
+                SettingsError(
+                    "endpoints.\(key)",
+                    "\($0) leaves this machine, and security.keys names no directory of keys; make keys with 'accrete keys new NAME --role "
+                        + "subscriber' and set security.keys, or use 127.0.0.1 or local:NAME")
+            }
+        }
     }
 
     private static var mostEndpoints: Int { 16 }

@@ -3,9 +3,10 @@ import Pipeline
 import Statistics
 
 extension StageSettings {
-    /// The invalid settings of the sections that every stage reads: `messaging`, `lockstep`, `endpoints`.
+    /// The invalid settings of the sections that every stage reads: `messaging`, `security`, `lockstep`, `endpoints`.
     public var sharedProblems: [SettingsError] {
-        messagingProblems.inSection("messaging") + lockstepProblems.inSection("lockstep") + endpointProblems
+        messagingProblems.inSection("messaging") + security.problems.inSection("security") + lockstepProblems.inSection("lockstep")
+            + endpointProblems
     }
 
     private var messagingProblems: [SettingsError] {

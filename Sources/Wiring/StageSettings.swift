@@ -14,6 +14,7 @@ public protocol StageSettings: Codable, Sendable {
     var endpoints: Endpoints { get }
     var messaging: Limits { get }
     var lockstep: LockstepSettings { get }
+    var security: SecuritySettings { get }
     /// The modalities that extractors publish features of: the model's senses and text, without those that fuse computes itself.
     var extracted: [String] { get }
     /// Whether sessions have their own adapters, which the learner publishes.

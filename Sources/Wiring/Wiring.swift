@@ -56,7 +56,7 @@ extension StageSettings {
     public func learnSubscriptions(_ environment: [String: String]) throws -> [Subscription] {
         [
             Subscription(try first(endpoints.fuse, environment), topics: [Topics.moment.prefix]),
-            Subscription(try named(endpoints.orders, environment), topics: [Topics.order.prefix], attachment: .bind),
+            Subscription(try named(endpoints.orders, environment), topics: [Topics.order.prefix], attachment: .bind, access: .order),
         ]
     }
 

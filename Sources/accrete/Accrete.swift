@@ -21,6 +21,7 @@ import Wiring
             Reset.self,
             MemoryCommand.self,
             Tap.self,
+            Keys.self,
             Decisions.self,
             Explain.self,
             Drift.self,

@@ -22,7 +22,7 @@ struct SettingsAgreementTests {
                 "endpoints.fuse: tcp://127.0.0.1:7400 is endpoints.sensors' too"
             ])
         #expect(
-            problems("endpoints.learn=[\"local:learn\", \"tcp://*:7400\"]")
+            problems("endpoints.learn=[\"local:learn\", \"tcp://*:7400\"]", "security.keys=keys")
                 == ["endpoints.learn: tcp://*:7400, one place with tcp://127.0.0.1:7400, is endpoints.sensors' too"])
         #expect(problems("endpoints.play=[\"local:orders\"]") == ["endpoints.play: local:orders is endpoints.orders' too"])
         #expect(problems("endpoints.ingest=[\"local:a\", \"local:a\"]") == ["endpoints.ingest: local:a is listed twice"])
@@ -35,6 +35,32 @@ struct SettingsAgreementTests {
                 == [])
     }
 
+    @Test(arguments: [
+        "tcp://*:7401", "tcp://0.0.0.0:7401", "tcp://[::]:7401", "tcp://192.168.1.5:7401", "tcp://lab.example:7401", "tcp://eth0:7401",
+    ])
+    func whatLeavesTheMachineNeedsKeys(endpoint: String) {
+        let override = "endpoints.fuse=[\"local:fuse\", \"\(endpoint)\"]"
+        #expect(
+            problems(override) == [
+                "endpoints.fuse: \(endpoint) leaves this machine, and security.keys names no directory of keys; make keys with 'accrete keys "
+                    + "new NAME --role subscriber' and set security.keys, or use 127.0.0.1 or local:NAME"
+            ])
+        #expect(problems(override, "security.keys=keys") == [])
+    }
+
+    @Test func whatStaysOnTheMachineNeedsNone() {
+        for endpoint in ["tcp://127.0.0.1:7499", "tcp://localhost:7499", "tcp://[::1]:7499", "ipc:///tmp/x/y"] {
+            #expect(problems("endpoints.fuse=[\"local:fuse\", \"\(endpoint)\"]") == [])
+        }
+    }
+
+    @Test func keysAreNamedPlainly() {
+        #expect(problems("security.name=laptop") == ["security.name: names a key, but keys names no directory"])
+        #expect(problems("security.keys=~/keys").count == 1)
+        #expect(problems("security.keys=keys", "security.name=../graph").count == 1)
+        #expect(problems("security.messageRate=0").count == 1 && problems("security.byteRate=-1").count == 1)
+    }
+
     @Test func wordsAreTranscribedLiveOnly() {
         #expect(problems("signals.audio.words=whisper-tiny-en") == [])
         #expect(
@@ -44,14 +70,14 @@ struct SettingsAgreementTests {
 
     @Test func nobodyCanConnectToEveryAddress() {
         #expect(
-            problems("endpoints.fuse=[\"tcp://*:7401\"]")
+            problems("endpoints.fuse=[\"tcp://*:7401\"]", "security.keys=keys")
                 == [
                     "endpoints.fuse: tcp://*:7401: nobody can connect to *, which stands for every address of this machine; "
                         + "subscribers use the first"
                 ])
         #expect(problems("endpoints.learn=[\"tcp://127.0.0.1:*\"]").count == 1)
-        #expect(problems("endpoints.fuse=[\"local:fuse\", \"tcp://*:7401\"]") == [])
-        #expect(problems("endpoints.sensors=[\"tcp://*:7400\"]") == [])
+        #expect(problems("endpoints.fuse=[\"local:fuse\", \"tcp://*:7401\"]", "security.keys=keys") == [])
+        #expect(problems("endpoints.sensors=[\"tcp://*:7400\"]", "security.keys=keys") == [])
         #expect(problems("endpoints.sensors=[\"tcp://127.0.0.1:*\"]").count == 1)
     }
 

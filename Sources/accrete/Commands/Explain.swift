@@ -75,7 +75,7 @@ struct Explain: AsyncParsableCommand {
     private func requested() async throws -> MomentExplanation {
         let environment = ProcessInfo.processInfo.environment
         let settings: GraphSettings = try StageArguments.load(config, overrides)
-        let bus = try ZeroMQBus()
+        let bus = try settings.openBus()
         let request = ExplainRequest.with {
             $0.session = String(moment.split(separator: "/")[0]); $0.moment = moment
         }

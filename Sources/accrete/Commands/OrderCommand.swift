@@ -75,7 +75,7 @@ struct OrderSending: ParsableArguments {
     private func answered(_ wanted: Order.OneOf_Order, _ given: String) async throws -> OrderAnswer {
         let environment = ProcessInfo.processInfo.environment
         let settings: GraphSettings = try StageArguments.load(config, overrides)
-        let bus = try ZeroMQBus()
+        let bus = try settings.openBus()
         let listener = try bus.subscriber(
             to: [Subscription(try settings.allEndpoints(environment), topics: [Topics.orderAnswer("learn").name])],
             limits: settings.messaging)

@@ -27,7 +27,7 @@ struct StatusCommand: AsyncParsableCommand {
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
         let settings: GraphSettings = try StageArguments.load(config, overrides)
-        let listener = try ZeroMQBus().subscriber(
+        let listener = try settings.openBus().subscriber(
             to: [Subscription(try settings.allEndpoints(environment), topics: [Topics.status.prefix])], limits: settings.messaging)
         let timer = Task {
             try? await Task.sleep(for: .seconds(seconds))  // it is never cancelled

@@ -31,7 +31,7 @@ struct Tap: AsyncParsableCommand {
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
         let settings: GraphSettings = try StageArguments.load(config, overrides)
-        let listener = try ZeroMQBus().subscriber(
+        let listener = try settings.openBus().subscriber(
             to: [Subscription(try settings.allEndpoints(environment), topics: [topic])], limits: settings.messaging)
         let signals = Interrupts { listener.cancel() }
         defer { signals.cancel() }

@@ -37,7 +37,7 @@ struct Top: AsyncParsableCommand {
             Topics.status.prefix, Topics.evaluationSummary.prefix, Topics.modelUpdate.prefix, Topics.modelVerdict.prefix,
             Topics.triggerLedger.prefix,
         ]
-        let listener = try ZeroMQBus().subscriber(
+        let listener = try settings.openBus().subscriber(
             to: [Subscription(try settings.allEndpoints(environment), topics: topics)], limits: settings.messaging)
         let watcher = GraphWatcher(clock: MonotonicClock())
         let interrupts = Interrupts { listener.cancel() }
