@@ -72,6 +72,8 @@ let floor4: [Target] = [
     module("OnlineLanguage", ["Layers", "Learning", "Memory", "Model", "Statistics", "Tensors"]),
     module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Applications", ["Files", "OnlineLanguage", "Statistics", "StrictJSON"]),
+    // What is needed to check an update of the model: its passport, keys and history.
+    module("Updates", ["CCrypto", "Files", "Messaging", "Pipeline", "Safetensors", "Schema", "Statistics", "StrictJSON", protobuf]),
 ]
 
 let floor5: [Target] = [
@@ -87,8 +89,8 @@ let floor5: [Target] = [
     module(
         "Serving",
         [
-            "Configuration", "Memory", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline", "Reinforcement", "Safetensors",
-            "Schema", "Statistics", "Tensors", "Tokenization",
+            "Configuration", "Files", "Memory", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline", "Reinforcement", "Safetensors",
+            "Schema", "Statistics", "Tensors", "Tokenization", "Updates", "Wiring",
         ]),
 ]
 
@@ -97,12 +99,12 @@ let floor6: [Target] = [
     module("Ingest", ["Messaging", "Pipeline", "Schema", "Statistics", "Timing", "Wiring"]),
     module("Extract", ["Messaging", "Pipeline", "Schema", "Senses", "Signals", "Statistics", "Timing", "Wiring"]),
     module(
-        "Fuse", ["Configuration", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics", "Tensors", "Timing"]),
+        "Fuse", ["Configuration", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics", "Tensors", "Timing", "Updates"]),
     module(
         "Learn",
         [
             "Configuration", "Files", "Layers", "Learning", "Memory", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline",
-            "Reinforcement", "Safetensors", "Schema", "Serving", "Statistics", "StrictJSON", "Tensors", "Tokenization",
+            "Reinforcement", "Safetensors", "Schema", "Serving", "Statistics", "StrictJSON", "Tensors", "Tokenization", "Updates",
         ]),
     module(
         "Evaluate",
@@ -144,8 +146,8 @@ let floor7: [Target] = [
         "accrete",
         [
             "CLinux", "Configuration", "Deployment", "Files", "Launch", "Layers", "Learn", "Learning", "Memory", "Messaging", "Model",
-            "OnlineLanguage", "Pipeline", "Playback", "Presentation", "Schema", "Senses", "Signals", "Statistics", "StrictJSON",
-            "Tensors", "Tokenization",
+            "OnlineLanguage", "Pipeline", "Playback", "Presentation", "Schema", "Senses", "Serving", "Signals", "Statistics", "StrictJSON",
+            "Tensors", "Tokenization", "Updates",
             "Wiring", arguments, yaml,
         ]),
     command(
@@ -194,6 +196,7 @@ let checks: [Target] = [
         ]),
     tests("Reinforcement", ["Layers", "Model", "Reinforcement", "Statistics", "StrictJSON", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
+    tests("Updates", ["Files", "FilesTesting", "Messaging", "Pipeline", "Schema", "Statistics", "Updates", protobuf]),
     tests("Memory", ["Memory", "Statistics", "Tokenization"]),
     tests("OnlineLanguage", ["FilesTesting", "Memory", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
     tests("Applications", ["Applications", "FilesTesting", "Statistics"]),
@@ -203,8 +206,8 @@ let checks: [Target] = [
         [
             "Configuration", "Evaluate", "Extract", "Files", "FilesTesting", "Fuse", "Ingest", "Layers", "Learn", "Learning", "Memory",
             "MessageFuzzing", "Messaging", "Model", "Moments", "Pipeline", "PipelineTesting", "Playback", "Reinforcement", "Safetensors",
-            "Schema",
-            "Senses", "Serving", "Signals", "SoundsTesting", "Statistics", "Tensors", "Timing", "Tokenization", "Wiring",
+            "Schema", "Senses", "Serving", "Signals", "SoundsTesting", "Statistics", "Tensors", "Timing", "Tokenization", "Updates",
+            "Wiring",
         ]),
     tests(
         "Gateway",

@@ -91,7 +91,9 @@ public struct EvaluateProcessor: Processor {
         try frozen.initialize(seed: UInt64(settings.seed))
         words = try TextBytes(tokenizer: settings.signals.text.tokenizer)
         domains = try DomainEvaluator(settings, start: frozen.parameters)
-        models = AdoptedModels(layout: server.layout, capacity: settings.updateCapacity)
+        models = AdoptedModels(
+            layout: server.layout, capacity: settings.updateCapacity, trust: try settings.updateTrust(),
+            widestJump: settings.security.widestJump)
         personal = try PersonalEvaluator(settings)
         names = ["model"] + modalities.map { "masked.\($0)" } + ["frozen"] + (personal == nil ? [] : ["personal"])
         scores = names.map { _ in ScoreBoard(window: settings.evaluate.window) }
@@ -101,6 +103,7 @@ public struct EvaluateProcessor: Processor {
         var telemetry = ownTelemetry
         telemetry.modelVersion = serving?.version ?? 0
         telemetry.gauges = ["setAside": Double(setAside), "missedVersions": Double(models.missed)]
+        if models.isFrozen { telemetry.gauges["updatesFrozen"] = 1 }
         if let first { telemetry.gauges.merge(["firstMoment": Double(first), "newestMoment": Double(watermark)]) { $1 } }
         return telemetry
     }

@@ -107,8 +107,9 @@ public struct FuseProcessor: Processor {
             waitsForAll: isLockstep)
         assembly = try MomentAssembly(settings)
         predictor = try Predictor(settings, clock: clock, answersApart: apart && settings.mode == .live)
-        models = predictor.models()
-        updateQueue = apart && settings.mode == .live ? UpdateQueue(layout: predictor.layout) : nil
+        let trust = try settings.updateTrust()
+        models = predictor.models(trust)
+        updateQueue = apart && settings.mode == .live ? UpdateQueue(layout: predictor.layout, trust: trust) : nil
     }
 
     public var telemetry: Telemetry {
@@ -119,6 +120,7 @@ public struct FuseProcessor: Processor {
             "moments": Double(ordinal), "early": Double(aligner.early), "outOfOrder": Double(aligner.outOfOrder),
             "missedVersions": Double(models.missed),
         ]
+        if models.isFrozen { telemetry.gauges["updatesFrozen"] = 1 }
         telemetry.gauges.merge(predictor.gauges) { own, _ in own }
         return telemetry
     }

@@ -6,6 +6,7 @@ import Schema
 import Serving
 import Statistics
 import Tensors
+import Updates
 
 /// Predicts on each moment, in order, without unreliable modalities; decides where that is configured; explains earlier predictions.
 ///
@@ -87,7 +88,10 @@ struct Predictor {
     /// The layout of the parameters.
     var layout: ParameterLayout { server.layout }
 
-    func models() -> AdoptedModels { AdoptedModels(layout: server.layout, capacity: settings.updateCapacity) }
+    /// - Parameter trust: whose updates are believed; nil: all.
+    func models(_ trust: UpdateTrust?) -> AdoptedModels {
+        AdoptedModels(layout: server.layout, capacity: settings.updateCapacity, trust: trust, widestJump: settings.security.widestJump)
+    }
 
     var telemetry: Telemetry {
         var telemetry = ownTelemetry

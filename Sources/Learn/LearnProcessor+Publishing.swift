@@ -1,3 +1,4 @@
+import Learning
 import Messaging
 import Pipeline
 import Schema
@@ -15,7 +16,7 @@ extension LearnProcessor {
         let version = progress.version
         var outputs = newMemory(at: now) + (sessions?.updates(before: version) ?? [])
         outputs.append(
-            update(verdict.map { $0.decision == .accepted ? reason : "\(reason); \($0.decision.rawValue): \($0.reason)" } ?? reason))
+            update(verdict.map { $0.decision == .accepted ? reason : "\(reason); \($0.decision.rawValue): \($0.reason)" } ?? reason, verdict))
         if let verdict { outputs.append(Outgoing(verdict.message(guided.gate, progress), on: Topics.modelVerdict.only)) }
         outputs += newLines()
         progress.momentsPublished = progress.momentsSeen
@@ -35,12 +36,13 @@ extension LearnProcessor {
     var isMoved: Bool { !isLive || isOrdered || guided.learner.steps != stepsPublished }
 
     /// The serving model as a message.
-    mutating func update(_ reason: String) -> Outgoing {
+    /// - Parameter verdict: the gate's, where it decided on this version.
+    mutating func update(_ reason: String, _ verdict: GateVerdict? = nil) -> Outgoing {
         let published = PublishedParameters(guided.serving)
         ownTelemetry.modelVersion = progress.version
         ownTelemetry.gauges["remembered"] = Double(guided.learner.memorySlots.count)
         ownTelemetry.gauges["rememberedBytes"] = Double(guided.learner.memoryBytes)
-        let update = ModelUpdate.with {
+        var update = ModelUpdate.with {
             $0.version = progress.version
             $0.parent = progress.version > 0 ? progress.version - 1 : 0
             $0.momentWatermark = progress.servingWatermark
@@ -53,7 +55,9 @@ extension LearnProcessor {
             $0.arrived = newestArrival
             if known > 0 { $0.streamBase = progress.streamBase }
         }
-        return Outgoing(update, on: Topics.modelUpdate.only, payload: published.payload.cut(into: frameBytes))
+        let payload = published.payload.cut(into: frameBytes)
+        if let passport = passport(of: update, payload: payload, digest: published, verdict) { update.passport = passport }
+        return Outgoing(update, on: Topics.modelUpdate.only, payload: payload)
     }
 
     /// The ledger's lines that were added or updated since they were last published.

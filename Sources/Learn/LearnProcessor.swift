@@ -3,8 +3,10 @@ import Memory
 import Messaging
 import Pipeline
 import Schema
+import Serving
 import Statistics
 import Tokenization
+import Updates
 
 /// The learner: learns from each moment once, applies its trigger rules, and publishes the model as it changes, through a gate where one is
 /// configured.
@@ -32,6 +34,8 @@ public struct LearnProcessor: Processor {
     var asked: [LabelJoin.Waiting] = []
     let answers: AnswerSettings
     var sessions: SessionPublisher?
+    /// Signs updates; nil where none are signed.
+    var passports: PassportSigner?
     let store: CheckpointStore
     var progress: LearnProgress
     var labels: LabelJoin
@@ -101,6 +105,7 @@ public struct LearnProcessor: Processor {
         if let damage = store.opened?.damage {
             ownTelemetry.drops.count(.checkpointDamaged, because: "\(damage); goes on from the checkpoint before")
         }
+        passports = try settings.passportSigner()
         restoreCorrections()
         restoreTexts()
         decisions = try DecisionLearner(settings, from: store.opened) { [guided] in guided.serving }
@@ -170,6 +175,8 @@ public struct LearnProcessor: Processor {
         }
         let isDue = (now - lastStored).inSeconds >= max(settings.checkpointInterval, Self.storingShare * storing)
         if isDue, progress.events != eventsStored || isOrdered { save(at: now) }
+        // Before a passport expires, and with it the only update that late subscribers get, it is replaced.
+        if let passports, now - lastPublished >= passports.renewal { return outputs + publish("renewal", at: now) }
         if learned > 0, isMoved, now - lastPublished >= .seconds(clamping: settings.publishInterval) {
             outputs += publish("interval", at: now)
         }

@@ -3,6 +3,7 @@ import Pipeline
 import Schema
 import Statistics
 import Tensors
+import Updates
 
 /// The newest versions of the parameters that a learner has published, each checked as a whole before it is used.
 ///
@@ -18,6 +19,9 @@ package struct AdoptedParameters<Update: ParameterUpdate> {
     private let layout: ParameterLayout
     /// The most versions that are kept; the oldest is dropped.
     private let capacity: Int
+    /// Whose updates are believed, and those that were; nil: all are.
+    private let trust: UpdateTrust?
+    private var history: UpdateHistory?
     /// The kept versions, oldest first.
     package private(set) var versions: [Version] = []
     private var epoch: UInt64 = 0
@@ -25,17 +29,26 @@ package struct AdoptedParameters<Update: ParameterUpdate> {
     /// The number of updates that did not arrive.
     package private(set) var missed: UInt64 = 0
 
-    package init(layout: ParameterLayout, capacity: Int) {
+    /// - Parameters:
+    ///   - trust: whose updates are believed; nil: all.
+    ///   - widestJump: the most versions by which one that is believed may be ahead of the newest.
+    package init(layout: ParameterLayout, capacity: Int, trust: UpdateTrust? = nil, widestJump: Int = 0) {
         self.layout = layout
         self.capacity = capacity
+        self.trust = trust
+        history = trust.map { _ in UpdateHistory(widestJump: widestJump) }
     }
+
+    /// Whether updates are believed only with a passport, and nothing newer has come for longer than the newest is believed.
+    package var isFrozen: Bool { trust.map { history?.isFrozen(at: $0.now) ?? false } ?? false }
 
     /// Checks and keeps an update; one that was resent for a late subscriber is ignored.
     /// - Parameter message: holds the parameters as payload.
-    /// - Throws: `wrongShape`, `wrongDigest`, `nonFinite`, `sequenceRunsBack`, the update's `misfit`.
+    /// - Throws: `wrongShape`, `wrongDigest`, `nonFinite`, `sequenceRunsBack`, the update's `misfit`; what `UpdateTrust` and `UpdateHistory`
+    ///   throw.
     package mutating func insert(_ update: Update, payload message: WireMessage) throws(Refusal) {
-        let layout = layout
-        try insert(update) { () throws(Refusal) in try CheckedParameters(update, message, layout) }
+        let layout = layout, trust = trust
+        try insert(update) { () throws(Refusal) in try CheckedParameters(update, message, layout, trust) }
     }
 
     /// Keeps an update whose parameters have been checked, or are checked by `parameters` if nothing else speaks against it.
@@ -49,6 +62,10 @@ package struct AdoptedParameters<Update: ParameterUpdate> {
             throw Refusal(Update.misfit, "\(update.title) with counts \(update.counts)")
         }
         let parameters = try parameters()
+        if let passport = parameters.passport {
+            try history?.check(passport)
+            history?.note(passport)
+        }
         if let newest, !isRestart { missed = missed.clampedAdding(update.number.clampedSubtracting(newest).clampedSubtracting(1)) }
         epoch = update.stamp.epoch
         newest = update.number

@@ -5,6 +5,7 @@ import Safetensors
 import Schema
 import Statistics
 import Tensors
+import Updates
 
 /// A message that publishes parameters: its payload is a safetensors file, in one frame or more.
 package protocol ParameterUpdate: Stamped {
@@ -18,6 +19,18 @@ package protocol ParameterUpdate: Stamped {
     var title: String { get }
     /// The reason of refusal for parameters other than those expected.
     static var misfit: Reason { get }
+    /// What its passport has to say.
+    var claims: UpdateClaims { get }
+    /// Its passport; nil where it has none.
+    var signedPassport: SignedPassport? { get }
+}
+
+extension ParameterUpdate {
+    package var claims: UpdateClaims {
+        UpdateClaims(
+            topic: "", version: number, parentVersion: 0, sha256: sha256, momentWatermark: 0, momentsSeen: 0, streamBase: nil, last: false)
+    }
+    package var signedPassport: SignedPassport? { nil }
 }
 
 extension ModelUpdate: ParameterUpdate {
@@ -25,6 +38,7 @@ extension ModelUpdate: ParameterUpdate {
     package var counts: [UInt64] { [momentsSeen, momentWatermark, streamBase] }
     package var title: String { "version \(version)" }
     package static var misfit: Reason { .wrongModel }
+    package var signedPassport: SignedPassport? { hasPassport ? passport : nil }
 }
 
 extension PolicyUpdate: ParameterUpdate {
@@ -45,12 +59,18 @@ extension SessionUpdate: ParameterUpdate {
 package struct CheckedParameters: Sendable {
     /// The tensors by name, in the message's memory.
     package let archive: TensorArchive
+    /// The update's passport; nil where none is wanted.
+    let passport: VerifiedPassport?
     private let layout: ParameterLayout
 
-    /// - Throws: `wrongShape` without payload, `wrongDigest`, `nonFinite`, the update's `misfit`.
-    init(_ update: some ParameterUpdate, _ message: WireMessage, _ layout: ParameterLayout) throws(Refusal) {
+    /// - Parameter trust: whose updates are believed; nil: all.
+    /// - Throws: `wrongShape` without payload, `wrongDigest`, `nonFinite`, the update's `misfit`; what `trust` throws.
+    init(
+        _ update: some ParameterUpdate, _ message: WireMessage, _ layout: ParameterLayout, _ trust: UpdateTrust? = nil
+    ) throws(Refusal) {
         let frames = message.payload
         guard !frames.isEmpty else { throw Refusal(.wrongShape, "no payload frames") }
+        passport = try trust?.check(update.signedPassport, of: update.claims, parts: frames.map { $0.withUnsafeBytes(\.self) })
         var hash = SHA256()
         for frame in frames { frame.withUnsafeBytes { hash.update($0) } }
         guard hash.digest() == Array(update.sha256) else { throw Refusal(.wrongDigest, update.title) }

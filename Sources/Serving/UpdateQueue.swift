@@ -4,6 +4,7 @@ import Pipeline
 import Schema
 import Synchronization
 import Tensors
+import Updates
 
 /// Checks model updates on a queue of their own, in live mode, so that predictions do not wait for the digest of a large update.
 package final class UpdateQueue: Sendable {
@@ -21,11 +22,14 @@ package final class UpdateQueue: Sendable {
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "accrete.updates")
     private let layout: ParameterLayout
+    private let trust: UpdateTrust?
     /// The most updates that wait; a newer one is dropped then.
     private static let capacity = 4
 
-    /// - Parameter layout: of the parameters that updates must have.
-    package init(layout: ParameterLayout) { self.layout = layout }
+    /// - Parameters:
+    ///   - layout: of the parameters that updates must have.
+    ///   - trust: whose updates are believed; nil: all.
+    package init(layout: ParameterLayout, trust: UpdateTrust? = nil) { (self.layout, self.trust) = (layout, trust) }
 
     /// Queues an update.
     /// - Throws: `overflow`, where too many wait.
@@ -39,7 +43,7 @@ package final class UpdateQueue: Sendable {
         queue.async { [self] in
             let parameters: Result<CheckedParameters, Refusal>
             do throws(Refusal) {
-                parameters = .success(try CheckedParameters(update, message, layout))
+                parameters = .success(try CheckedParameters(update, message, layout, trust))
             } catch {
                 parameters = .failure(error)
             }

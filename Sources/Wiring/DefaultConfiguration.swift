@@ -47,6 +47,9 @@ public let defaultConfiguration = #"""
       name: ''
       messageRate: 1e+4
       byteRate: 2.68435456e+8
+      updates: ''
+      updateLifetime: 3.6e+3
+      widestJump: 100000
     signals:
       text:
         maximumBytes: 4096

@@ -22,6 +22,7 @@ import Wiring
             MemoryCommand.self,
             Tap.self,
             Keys.self,
+            Verify.self,
             Decisions.self,
             Explain.self,
             Drift.self,

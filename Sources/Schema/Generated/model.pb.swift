@@ -111,6 +111,16 @@ public nonisolated struct ModelUpdate: @unchecked Sendable {
   /// Clears the value of `streamBase`. Subsequent reads from it will return its default value.
   public mutating func clearStreamBase() {_uniqueStorage()._streamBase = nil}
 
+  /// where the learner has a key to sign with
+  public var passport: SignedPassport {
+    get {_storage._passport ?? SignedPassport()}
+    set {_uniqueStorage()._passport = newValue}
+  }
+  /// Returns true if `passport` has been explicitly set.
+  public var hasPassport: Bool {_storage._passport != nil}
+  /// Clears the value of `passport`. Subsequent reads from it will return its default value.
+  public mutating func clearPassport() {_uniqueStorage()._passport = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -340,7 +350,7 @@ fileprivate nonisolated let _protobuf_package = "accrete.v1"
 
 nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ModelUpdate"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}parent\0\u{3}moment_watermark\0\u{3}moments_seen\0\u{1}sha256\0\u{1}configuration\0\u{1}reason\0\u{1}loss\0\u{1}last\0\u{1}arrived\0\u{3}stream_base\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}parent\0\u{3}moment_watermark\0\u{3}moments_seen\0\u{1}sha256\0\u{1}configuration\0\u{1}reason\0\u{1}loss\0\u{1}last\0\u{1}arrived\0\u{3}stream_base\0\u{2}\u{8}passport\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -355,6 +365,7 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
     var _last: Bool = false
     var _arrived: Int64 = 0
     var _streamBase: UInt64? = nil
+    var _passport: SignedPassport? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -377,6 +388,7 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
       _last = source._last
       _arrived = source._arrived
       _streamBase = source._streamBase
+      _passport = source._passport
     }
   }
 
@@ -407,6 +419,7 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
         case 10: try { try decoder.decodeSingularBoolField(value: &_storage._last) }()
         case 11: try { try decoder.decodeSingularSFixed64Field(value: &_storage._arrived) }()
         case 12: try { try decoder.decodeSingularUInt64Field(value: &_storage._streamBase) }()
+        case 20: try { try decoder.decodeSingularMessageField(value: &_storage._passport) }()
         default: break
         }
       }
@@ -455,6 +468,9 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
       try { if let v = _storage._streamBase {
         try visitor.visitSingularUInt64Field(value: v, fieldNumber: 12)
       } }()
+      try { if let v = _storage._passport {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -476,6 +492,7 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
         if _storage._last != rhs_storage._last {return false}
         if _storage._arrived != rhs_storage._arrived {return false}
         if _storage._streamBase != rhs_storage._streamBase {return false}
+        if _storage._passport != rhs_storage._passport {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -7,6 +7,7 @@ import Launch
 import Messaging
 import Schema
 import StrictJSON
+import Updates
 import Wiring
 
 /// `accrete tap`: prints messages of a running graph.
@@ -26,6 +27,9 @@ struct Tap: AsyncParsableCommand {
     @Option(help: "Exit after this number of messages.") var count: Int?
     @Flag(help: "Print one JSON object for each message.") var json = false
 
+    @Option(help: "Write each update of the model that arrives to this directory, in place of the one before: see accrete verify.")
+    var save: String?
+
     func validate() throws { try check("--count", count, within: 1...countLimit) }
 
     func run() async throws {
@@ -39,6 +43,7 @@ struct Tap: AsyncParsableCommand {
         for await batch in listener {
             for index in 0..<batch.count {
                 if let count, printed >= count { return }
+                if let save, Topics.modelUpdate.components(of: batch[index].topic) != nil { try SavedUpdate.write(batch[index], to: save) }
                 try StandardOutput.writeNow(try text(of: batch[index]) + "\n")
                 printed += 1
             }

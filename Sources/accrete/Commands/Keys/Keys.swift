@@ -4,7 +4,7 @@ import ArgumentParser
 struct Keys: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "keys",
-        abstract: "Make, list and revoke the keys with which others connect to a graph over TCP.",
+        abstract: "Make, list and revoke the keys with which others connect to a graph over TCP, and those of updates.",
         discussion: """
             A graph whose setting security.keys names a directory encrypts all its TCP connections, and only owners of its keys connect.
 
@@ -13,8 +13,12 @@ struct Keys: AsyncParsableCommand {
               accrete keys new laptop --role subscriber --role operator
               accrete keys list
               accrete keys revoke camera
+
+            Updates of the model are signed with keys that a root key vouches for:
+              accrete keys root root
+              accrete keys sign root --into updates --days 7
             """,
-        subcommands: [NewKey.self, ListKeys.self, RevokeKey.self])
+        subcommands: [NewKey.self, ListKeys.self, RevokeKey.self, RootKey.self, SignKey.self])
 }
 
 /// The directory of keys, as an option.

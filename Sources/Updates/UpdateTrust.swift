@@ -1,0 +1,150 @@
+import Foundation
+import Messaging
+import Pipeline
+import Schema
+import Statistics
+
+/// What a receiver relies on of an update's header; its passport has to say the same.
+public struct UpdateClaims: Sendable, Equatable {
+    public var topic: String
+    public var version: UInt64
+    public var parentVersion: UInt64
+    public var sha256: Data
+    public var momentWatermark: UInt64, momentsSeen: UInt64
+    public var streamBase: UInt64?
+    public var last: Bool
+
+    public init(
+        topic: String, version: UInt64, parentVersion: UInt64, sha256: Data, momentWatermark: UInt64, momentsSeen: UInt64,
+        streamBase: UInt64?, last: Bool
+    ) {
+        (self.topic, self.version, self.parentVersion, self.sha256) = (topic, version, parentVersion, sha256)
+        (self.momentWatermark, self.momentsSeen, self.streamBase, self.last) = (momentWatermark, momentsSeen, streamBase, last)
+    }
+}
+
+extension ModelUpdate {
+    /// What a receiver relies on.
+    public var claims: UpdateClaims {
+        UpdateClaims(
+            topic: Topics.modelUpdate.only.name, version: version, parentVersion: parent, sha256: sha256, momentWatermark: momentWatermark,
+            momentsSeen: momentsSeen, streamBase: hasStreamBase ? streamBase : nil, last: last)
+    }
+}
+
+/// A passport whose signature, certificate, time and content have been checked.
+public struct VerifiedPassport: Sendable {
+    public let passport: Passport
+    public let certificate: Certificate
+}
+
+/// Whose updates a receiver believes. Checks one update by itself; `UpdateHistory` checks it against those before.
+public struct UpdateTrust: Sendable {
+    private let roots: [[UInt8]]
+    /// SHA-256 of what the receiver's own numbers belong to; nil: not compared.
+    private let base: Data?
+    private let clock: any TimeSource
+
+    /// How much the clocks of two machines may differ.
+    private static let tolerance: Int64 = 60_000_000_000
+
+    /// The largest passport, bytes.
+    private static let largestPassport = 1 << 16
+
+    /// - Parameters:
+    ///   - keys: the directory with the public root keys.
+    ///   - base: SHA-256 of what the receiver's numbers belong to; nil: not compared.
+    ///   - clock: the wall clock.
+    /// - Throws: `FileError` and `UpdateKeyError` where there are no root keys.
+    public init(_ keys: UpdateKeys, base: [UInt8]?, clock: any TimeSource = WallClock()) throws {
+        roots = try keys.roots()
+        self.base = base.map { Data($0) }
+        self.clock = clock
+    }
+
+    /// The wall clock's time, nanoseconds since 1970.
+    public var now: Int64 { clock.now.nanoseconds }
+
+    /// Checks an update by itself.
+    /// - Parameters:
+    ///   - signed: its passport; nil where it has none.
+    ///   - claims: what its header says.
+    ///   - parts: its payload's frames.
+    /// - Throws: `unsigned`, `unknownKey`, `badSignature`, `expired`, `unknownKind`, `wrongBase`, `wrongDigest`.
+    public func check(
+        _ signed: SignedPassport?, of claims: UpdateClaims, parts: [UnsafeRawBufferPointer]
+    ) throws(Refusal) -> VerifiedPassport {
+        guard let signed else { throw Refusal(.unsigned, "version \(claims.version) has no passport") }
+        guard signed.passport.count <= Self.largestPassport, signed.certificate.count <= Self.largestPassport else {
+            throw Refusal(.badSignature, "a passport of \(signed.passport.count) bytes")
+        }
+        let now = now, certificate = try certificate(of: signed, at: now)
+        let bytes = [UInt8](signed.passport)
+        guard Ed25519.isValid([UInt8](signed.signature), of: Signed.passport.message(bytes), by: [UInt8](certificate.key)) else {
+            throw Refusal(.badSignature, "the passport of version \(claims.version) was changed, or signed with another key")
+        }
+        guard let passport = try? Passport(serializedBytes: bytes) else { throw Refusal(.badSignature, "what is signed is no passport") }
+        try Self.require(passport.created, passport.expires, at: now, "the passport of version \(passport.version)")
+        guard passport.kind == .whole else { throw Refusal(.unknownKind, "version \(passport.version) is of a kind that is not known") }
+        if let base, passport.base != base {
+            throw Refusal(.wrongBase, "version \(passport.version) belongs to another model or trunk than this one")
+        }
+        try Self.compare(passport, claims)
+        try Self.compare(passport, parts)
+        return VerifiedPassport(passport: passport, certificate: certificate)
+    }
+
+    private func certificate(of signed: SignedPassport, at now: Int64) throws(Refusal) -> Certificate {
+        let bytes = [UInt8](signed.certificate), message = Signed.certificate.message(bytes)
+        guard roots.contains(where: { Ed25519.isValid([UInt8](signed.certificateSignature), of: message, by: $0) }),
+            let certificate = try? Certificate(serializedBytes: bytes)
+        else { throw Refusal(.unknownKey, "no root key vouches for the key that signed") }
+        try Self.require(certificate.created, certificate.expires, at: now, "the key '\(certificate.name.prefix(64))'")
+        return certificate
+    }
+
+    private static func require(_ created: Int64, _ expires: Int64, at now: Int64, _ what: String) throws(Refusal) {
+        guard now < expires else { throw Refusal(.expired, "\(what) has expired") }
+        guard created <= now.clampedAdding(tolerance) else { throw Refusal(.expired, "\(what) is of the future") }
+    }
+
+    /// The header has to say what was signed.
+    private static func compare(_ passport: Passport, _ claims: UpdateClaims) throws(Refusal) {
+        let signed = UpdateClaims(
+            topic: passport.topic, version: passport.version, parentVersion: passport.parentVersion, sha256: passport.sha256,
+            momentWatermark: passport.momentWatermark, momentsSeen: passport.momentsSeen,
+            streamBase: passport.hasStreamBase ? passport.streamBase : nil, last: passport.last)
+        guard signed == claims else { throw Refusal(.badSignature, "the header of version \(claims.version) says other than its passport") }
+    }
+
+    /// The payload has to be what was signed: as many frames, each of the same size and content.
+    private static func compare(_ passport: Passport, _ parts: [UnsafeRawBufferPointer]) throws(Refusal) {
+        guard passport.parts.map(\.size) == parts.map({ UInt64($0.count) }) else {
+            throw Refusal(.wrongDigest, "version \(passport.version): frames of \(parts.map(\.count)) bytes, not \(passport.parts.map(\.size))")
+        }
+        for (index, (part, bytes)) in zip(passport.parts, parts).enumerated() where sha256(of: bytes) != [UInt8](part.sha256) {
+            throw Refusal(.wrongDigest, "version \(passport.version): frame \(index) is another's")
+        }
+    }
+}
+
+extension Reason {
+    /// An update without a passport, where one is wanted.
+    public static let unsigned = Reason(rawValue: "unsigned")
+    /// Signed with a key that no root key vouches for, or that a later one has replaced.
+    public static let unknownKey = Reason(rawValue: "unknownKey")
+    /// A signature that does not fit, or a header other than what was signed.
+    public static let badSignature = Reason(rawValue: "badSignature")
+    /// A passport or key whose time has passed, or has not come.
+    public static let expired = Reason(rawValue: "expired")
+    /// An update of a kind that this receiver does not know.
+    public static let unknownKind = Reason(rawValue: "unknownKind")
+    /// An update of another model or trunk.
+    public static let wrongBase = Reason(rawValue: "wrongBase")
+    /// A parent other than the version that was adopted.
+    public static let wrongParent = Reason(rawValue: "wrongParent")
+    /// A version at or below the newest that was believed.
+    public static let rolledBack = Reason(rawValue: "rolledBack")
+    /// A version that is too far ahead of the newest.
+    public static let fastForward = Reason(rawValue: "fastForward")
+}
