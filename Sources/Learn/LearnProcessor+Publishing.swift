@@ -16,7 +16,8 @@ extension LearnProcessor {
         let version = progress.version
         var outputs = newMemory(at: now) + (sessions?.updates(before: version) ?? [])
         outputs.append(
-            update(verdict.map { $0.decision == .accepted ? reason : "\(reason); \($0.decision.rawValue): \($0.reason)" } ?? reason, verdict))
+            update(
+                verdict.map { $0.decision == .accepted ? reason : "\(reason); \($0.decision.rawValue): \($0.reason)" } ?? reason, verdict))
         if let verdict { outputs.append(Outgoing(verdict.message(guided.gate, progress), on: Topics.modelVerdict.only)) }
         outputs += newLines()
         progress.momentsPublished = progress.momentsSeen

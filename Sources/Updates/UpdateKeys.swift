@@ -32,7 +32,9 @@ public struct UpdateKeys: Sendable {
     /// Makes a root key.
     /// - Throws: `UpdateKeyError` where there is one; `FileError`.
     public func makeRoot() throws {
-        guard FileKind(of: rootKey) == nil else { throw UpdateKeyError("\(rootKey) is there; what it has signed would not be believed any more") }
+        guard FileKind(of: rootKey) == nil else {
+            throw UpdateKeyError("\(rootKey) is there; what it has signed would not be believed any more")
+        }
         try makePrivateDirectory(at: path)
         let key = SigningKey()
         try replacePrivateFile(at: rootKey, with: JSON.object(["secret": .string(SHA256.hex(key.seed))]).text(indent: 2) + "\n")

@@ -120,7 +120,8 @@ public struct UpdateTrust: Sendable {
     /// The payload has to be what was signed: as many frames, each of the same size and content.
     private static func compare(_ passport: Passport, _ parts: [UnsafeRawBufferPointer]) throws(Refusal) {
         guard passport.parts.map(\.size) == parts.map({ UInt64($0.count) }) else {
-            throw Refusal(.wrongDigest, "version \(passport.version): frames of \(parts.map(\.count)) bytes, not \(passport.parts.map(\.size))")
+            let (sizes, wanted) = (parts.map(\.count), passport.parts.map(\.size))
+            throw Refusal(.wrongDigest, "version \(passport.version): frames of \(sizes) bytes, not \(wanted)")
         }
         for (index, (part, bytes)) in zip(passport.parts, parts).enumerated() where sha256(of: bytes) != [UInt8](part.sha256) {
             throw Refusal(.wrongDigest, "version \(passport.version): frame \(index) is another's")

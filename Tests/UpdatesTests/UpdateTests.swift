@@ -86,11 +86,14 @@ extension Sequence<UInt8> {
 struct UpdateTests {
     /// RFC 8032, section 7.1, test 2.
     @Test func signaturesAreThoseOfTheSpecification() throws {
-        func bytes(_ hex: String) -> [UInt8] { stride(from: 0, to: hex.count, by: 2).map { UInt8(hex.dropFirst($0).prefix(2), radix: 16) ?? 0 } }
+        func bytes(_ hex: String) -> [UInt8] {
+            stride(from: 0, to: hex.count, by: 2).map { UInt8(hex.dropFirst($0).prefix(2), radix: 16) ?? 0 }
+        }
         let key = try #require(SigningKey(seed: bytes("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")))
         #expect(key.publicKey == bytes("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"))
         let signature = bytes(
-            "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00")
+            "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+        )
         #expect(key.signature(of: [0x72]) == signature)
         #expect(Ed25519.isValid(signature, of: [0x72], by: key.publicKey))
         #expect(!Ed25519.isValid(signature, of: [0x73], by: key.publicKey))
@@ -234,7 +237,10 @@ struct UpdateTests {
         #expect(reason { $0.frames[1].removeLast() } == .wrongDigest)
         #expect(reason { $0.frames.removeLast() } == .wrongDigest)
         #expect(reason { $0.frames.append([1]) } == .wrongDigest)
-        #expect(reason { $0.frames[0] += $0.frames[1]; $0.frames.removeLast() } == .wrongDigest)
+        #expect(
+            reason {
+                $0.frames[0] += $0.frames[1]; $0.frames.removeLast()
+            } == .wrongDigest)
         #expect(reason { $0.frames[0][50] ^= 1 } == .wrongDigest)
         #expect(reason { $0.update.clearPassport() } == .unsigned)
         #expect(reason { $0.update.momentWatermark += 1 } == .badSignature)

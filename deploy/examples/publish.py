@@ -1,6 +1,6 @@
 """Publishes some readings of a small session to Accrete: a picture, a vector and words make a moment, and the words end it.
 
-usage: python3 publish.py [ENDPOINT]
+usage: python3 publish.py [ENDPOINT [KEY]]     KEY: the file of a publisher's key, where the graph has any (deploy/security.md)
 """
 import struct
 import sys
@@ -10,7 +10,7 @@ import clients  # noqa: F401
 from accrete.publisher import Publisher
 from accrete.v1 import sensor_pb2
 
-publisher = Publisher(sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:7400")
+publisher = Publisher(sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:7400", keys=sys.argv[2] if len(sys.argv) > 2 else None)
 try:
     publisher.wait()
 except TimeoutError as error:

@@ -1,4 +1,7 @@
-"""Receives the updates of the model.   usage: python3 subscribe.py [ENDPOINT [COUNT]]"""
+"""Receives the updates of the model.   usage: python3 subscribe.py [ENDPOINT [COUNT [KEY]]]
+
+KEY: the file of a subscriber's key, where the graph has any (deploy/security.md).
+"""
 import hashlib
 import sys
 
@@ -6,12 +9,14 @@ import zmq
 from safetensors.numpy import load
 
 import clients  # noqa: F401
+from accrete.keys import use_keys
 from accrete.v1 import model_pb2
 
 endpoint = sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:7402"
 count = int(sys.argv[2]) if len(sys.argv) > 2 else 0  # 0: until the stream ends
 socket = zmq.Context().socket(zmq.SUB)
 socket.subscribe(b"model.update/")  # the newest update is sent immediately
+use_keys(socket, sys.argv[3] if len(sys.argv) > 3 else None)
 socket.connect(endpoint)
 
 seen = received = 0

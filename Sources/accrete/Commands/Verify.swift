@@ -25,7 +25,8 @@ struct Verify: AsyncParsableCommand {
         let saved: SavedUpdate, trust: UpdateTrust
         do {
             saved = try SavedUpdate(update)
-            trust = try UpdateTrust(UpdateKeys(keys), base: config.map { try StageArguments.load($0, [], as: GraphSettings.self).updateBase })
+            let base = try config.map { try StageArguments.load($0, [], as: GraphSettings.self).updateBase }
+            trust = try UpdateTrust(UpdateKeys(keys), base: base)
         } catch let failure as StartFailure {
             throw failure
         } catch {

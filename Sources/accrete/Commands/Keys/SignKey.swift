@@ -6,7 +6,8 @@ import Updates
 /// `accrete keys sign`: a learner's key, for some days.
 struct SignKey: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sign", abstract: "Make the key with which a learner signs its updates, and let the root key vouch for it for some days.",
+        commandName: "sign",
+        abstract: "Make the key with which a learner signs its updates, and let the root key vouch for it for some days.",
         discussion: """
             The learner takes a new key that is put in the place of the one before without a restart. Receivers that have seen the new one \
             believe the earlier ones no more.

@@ -9,15 +9,19 @@ import time
 
 import zmq
 
+from accrete.keys import use_keys
+
 
 class Publisher:
     """One socket, one epoch, a sequence for each topic and source.  `schemas/README.md`, sections 4 and 5."""
 
-    def __init__(self, endpoint, clock="unix"):
+    def __init__(self, endpoint, clock="unix", keys=None):
+        """`keys`: the file of this publisher's key, where the graph has any."""
         self.endpoint, self.clock = endpoint, clock
         self.epoch, self.sequences = time.time_ns(), {}
         self.socket = zmq.Context.instance().socket(zmq.XPUB)  # a PUB socket that receives subscriptions
         self.socket.linger = 2000
+        use_keys(self.socket, keys)
         self.socket.connect(endpoint)
 
     def wait(self, prefix="sensor.", seconds=10):
