@@ -73,7 +73,7 @@ let floor4: [Target] = [
     module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Applications", ["Files", "OnlineLanguage", "Statistics", "StrictJSON"]),
     // What is needed to check an update of the model: its passport, keys and history.
-    module("Updates", ["CCrypto", "Files", "Messaging", "Pipeline", "Safetensors", "Schema", "Statistics", "StrictJSON", protobuf]),
+    module("Updates", ["CCrypto", "Files", "Messaging", "Pipeline", "Safetensors", "Schema", "Statistics", "StrictJSON"]),
 ]
 
 let floor5: [Target] = [
@@ -196,7 +196,7 @@ let checks: [Target] = [
         ]),
     tests("Reinforcement", ["Layers", "Model", "Reinforcement", "Statistics", "StrictJSON", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
-    tests("Updates", ["Files", "FilesTesting", "Messaging", "Pipeline", "Schema", "Statistics", "Updates", protobuf]),
+    tests("Updates", ["FilesTesting", "Messaging", "Pipeline", "Schema", "Updates"]),
     tests("Memory", ["Memory", "Statistics", "Tokenization"]),
     tests("OnlineLanguage", ["FilesTesting", "Memory", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
     tests("Applications", ["Applications", "FilesTesting", "Statistics"]),

@@ -49,16 +49,22 @@ public struct ZeroMQBus: Bus {
             let socket = try Socket(.subscribe, limits: limits, in: context)
             // Created before the socket is bound, so that no connection is missed.
             let unfinished = subscription.attachment == .bind ? try UnfinishedMessages(socket, limits: limits) : nil
+            // So is this: whoever connects with a key notices that it is refused.
+            let refused = subscription.attachment == .connect && context.security != nil ? try socket.monitor(Self.refusal) : nil
             for topic in subscription.topics { try socket.subscribe(to: topic) }
             switch subscription.attachment {
             case .connect: for endpoint in subscription.endpoints { try socket.connect(to: endpoint) }
             case .bind: bound += try socket.bind(to: subscription.endpoints, for: subscription.access)
             }
-            sources.append(Receiver.Source(socket: socket, unfinished: unfinished))
+            sources.append(Receiver.Source(socket: socket, unfinished: unfinished, refused: refused))
         }
         let receiver = try Receiver(sources, into: channel, wakeup: wakeup, limits: limits)
         return Subscriber(channel, receiver: receiver, admission: context.authenticator?.admission, endpoints: bound)
     }
+
+    /// The events of a connection that was made and is not let in.
+    private static let refusal =
+        ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
 
     public func end() async { await context.end() }
 }

@@ -10,10 +10,11 @@ import Synchronization
 /// it waits, or is busy, the receiver's own thread takes them and appends them to the channel. That thread never waits for the channel:
 /// while it is full, messages stay in ZeroMQ's queues.
 final class Receiver: Sendable {
-    /// A socket, and the monitor of the connections made to it, if it is bound.
+    /// A socket, and the monitor of the connections made to it, if it is bound, or of its own that are refused, if it connects with a key.
     struct Source {
         let socket: Socket
         let unfinished: UnfinishedMessages?
+        let refused: Socket?
     }
 
     /// Nil when the sockets are closed.
@@ -36,7 +37,7 @@ final class Receiver: Sendable {
         var sockets: [Int32] = [], monitors: [Int32] = []
         for source in sources {
             sockets.append(try source.socket.newsDescriptor())
-            if let unfinished = source.unfinished { monitors.append(try unfinished.events.newsDescriptor()) }
+            for monitor in [source.unfinished?.events, source.refused].compactMap(\.self) { monitors.append(try monitor.newsDescriptor()) }
         }
         (self.sockets, self.monitors) = (sockets, monitors)
         self.channel = channel
@@ -159,6 +160,7 @@ private final class Intake {
         consumerHasCome = false
         for source in sources {
             source.unfinished?.noteArrivals()
+            while let refused = source.refused, refused.nextEventValue() != nil { channel.count(.notAdmitted) }
             if let gate = source.socket.gate, let count = source.unfinished?.dropRevoked(by: gate), count > 0 {
                 channel.count(.notAdmitted, UInt64(count))
             }

@@ -47,7 +47,7 @@ public struct Subscriber: AsyncSequence, Sendable {
     }
 
     /// The number of messages refused or dropped before they reached the consumer, by reason, since the subscriber was opened; and the
-    /// connections that this process's endpoints have refused.
+    /// connections that this process's endpoints have refused, or that were refused to it.
     public var refusals: [Reason: UInt64] { channel.refusals.merging(admission?.refusals ?? [:], uniquingKeysWith: +) }
 
     /// The next batch if one has arrived already, without suspending.
