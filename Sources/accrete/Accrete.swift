@@ -22,7 +22,7 @@ import Wiring
             MemoryCommand.self,
             Tap.self,
             Keys.self,
-            Verify.self,
+            VerifyUpdate.self,
             Decisions.self,
             Explain.self,
             Drift.self,

@@ -13,7 +13,7 @@ struct NewKey: AsyncParsableCommand {
             """)
 
     @Argument(help: "The owner's name: letters, digits, - and _.") var name: String
-    @Option(help: "What the owner may do: publisher, subscriber, operator or stage. Repeatable.") var role: [Role]
+    @Option(help: "What the owner may do: publisher, subscriber, operator or stage. Repeatable.") var role: [Role] = []
     @Option(help: "A source under which a publisher may send; without any, the name. Repeatable.") var source: [String] = []
     @Option(help: "The most messages a second; without it, as security.messageRate says.") var messages: Double?
     @Option(help: "The most bytes a second; without it, as security.byteRate says.") var bytes: Double?

@@ -7,7 +7,7 @@ import Serving
 import Updates
 
 /// `accrete verify`: checks an update offline.
-struct Verify: AsyncParsableCommand {
+struct VerifyUpdate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Check the passport of a saved update of the model, without a running graph.",
         discussion: """
