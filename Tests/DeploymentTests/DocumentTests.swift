@@ -4,7 +4,7 @@ import Testing
 /// What documents point to is there.
 struct DocumentTests {
     private static let documents = [
-        "README.md", "schemas/README.md", "deploy/examples/README.md", "Tests/README.md", "Tests/CONTRIBUTING.md",
+        "README.md", "schemas/README.md", "deploy/examples/README.md", "deploy/security.md", "Tests/README.md", "Tests/CONTRIBUTING.md",
         "Sources/Gateway/README.md", "Sources/accrete-bench/Reports/README.md", "Sources/accrete-bench/Reports/applications.md",
         "Sources/accrete-bench/Reports/continual.md",
         "Sources/accrete-bench/Reports/decisions.md", "Sources/accrete-bench/Reports/few-shot.md",
