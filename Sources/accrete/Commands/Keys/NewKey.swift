@@ -37,4 +37,4 @@ struct NewKey: AsyncParsableCommand {
     }
 }
 
-extension Role: @retroactive ExpressibleByArgument {}
+extension Role: ExpressibleByArgument {}
