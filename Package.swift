@@ -49,6 +49,7 @@ let floor1: [Target] = [
     module("Safetensors", ["CCrypto", "Files", "StrictJSON"]),
     module("GGUF", ["CVector", "Files"]),
     module("Tokenization", ["Files", "GGUF", "StrictJSON"]),
+    module("Journal", ["Files", "Statistics"]),
 ]
 
 let floor2: [Target] = [
@@ -171,6 +172,7 @@ let checks: [Target] = [
     tests("Tensors", ["CAllocations", "Layers", "Tensors", "TensorsTesting"]),
     tests("Files", ["Files", "FilesTesting"]),
     tests("Statistics", ["FilesTesting", "Statistics", "StrictJSON"]),
+    tests("Journal", ["FilesTesting", "Journal", "Statistics"]),
     tests("StrictJSON", ["StrictJSON"]),
     tests("Safetensors", ["Files", "FilesTesting", "Safetensors"]),
     tests("GGUF", ["Files", "FilesTesting", "GGUF"]),
