@@ -46,15 +46,16 @@ public struct ZeroMQBus: Bus {
         var sources: [Receiver.Source] = []
         var bound: [Endpoint] = []
         for subscription in subscriptions {
-            let socket = try Socket(.subscribe, limits: limits, in: context)
+            let routes = subscription.attachment == .answer
+            let socket = try Socket(routes ? .route : .subscribe, limits: limits, in: context)
             // Created before the socket is bound, so that no connection is missed.
-            let unfinished = subscription.attachment == .bind ? try UnfinishedMessages(socket, limits: limits) : nil
+            let unfinished = subscription.attachment == .connect ? nil : try UnfinishedMessages(socket, limits: limits)
             // So is this: whoever connects with a key notices that it is refused.
             let refused = subscription.attachment == .connect && context.security != nil ? try socket.monitor(Self.refusal) : nil
-            for topic in subscription.topics { try socket.subscribe(to: topic) }
+            if !routes { for topic in subscription.topics { try socket.subscribe(to: topic) } }
             switch subscription.attachment {
             case .connect: for endpoint in subscription.endpoints { try socket.connect(to: endpoint) }
-            case .bind: bound += try socket.bind(to: subscription.endpoints, for: subscription.access)
+            case .bind, .answer: bound += try socket.bind(to: subscription.endpoints, for: subscription.access)
             }
             sources.append(Receiver.Source(socket: socket, unfinished: unfinished, refused: refused))
         }

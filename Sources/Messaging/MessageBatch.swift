@@ -13,6 +13,7 @@ public final class MessageBatch: @unchecked Sendable {
         let flow: Flow?
         /// The owner of the key with which it was sent; nil where it came without one.
         let sender: Sender?
+        let peer: Peer?
 
         func close() { for index in 0..<count { zmq_msg_close(parts + index) } }
     }
@@ -35,7 +36,7 @@ public final class MessageBatch: @unchecked Sendable {
     /// The message at an index below `count`.
     public subscript(index: Int) -> WireMessage {
         let message = messages[index]
-        return WireMessage(batch: self, parts: message.parts, count: message.count, sender: message.sender)
+        return WireMessage(batch: self, parts: message.parts, count: message.count, sender: message.sender, peer: message.peer)
     }
 
     deinit {
@@ -54,18 +55,19 @@ public final class MessageBatch: @unchecked Sendable {
 
     /// Takes messages from the socket, without waiting, until there are none or the batch is full.
     /// - Parameters:
+    ///   - number: of the socket, among those of a receiver.
     ///   - messages, bytes: the batch is full when it has this many.
     ///   - watch: is notified of the connection of each message, where it is not nil.
     ///   - hasFlows: whether the flow of each message is recorded.
     func fill(
-        from socket: Socket, upTo messages: Int, bytes: Int, watchedBy watch: UnfinishedMessages?, hasFlows: Bool
+        from socket: Socket, number: Int = 0, upTo messages: Int, bytes: Int, watchedBy watch: UnfinishedMessages?, hasFlows: Bool
     ) -> Receipt {
         var receipt = Receipt()
         let gate = socket.gate
         while count + receipt.refused.count < messages, byteCount < bytes {
             var connection: Int32? = watch == nil ? nil : -1
-            var key: String?
-            switch receive(from: socket.pointer, over: &connection, from: &key, hasKeys: gate != nil) {
+            var key: String?, name: [UInt8]? = socket.routes ? [] : nil
+            switch receive(from: socket.pointer, over: &connection, named: &name, from: &key, hasKeys: gate != nil) {
             case .nothing:
                 receipt.isDrained = true
                 return receipt
@@ -81,7 +83,9 @@ public final class MessageBatch: @unchecked Sendable {
                         break
                     }
                 }
-                close(count, bytes: bytes, flow: hasFlows ? .some(connection) : nil, sender: sender)
+                close(
+                    count, bytes: bytes, flow: hasFlows ? .some(connection) : nil, sender: sender,
+                    peer: name.map { Peer($0, socket: number) })
             }
             if let watch, let connection, connection >= 0 { watch.noteMessage(on: connection) }
         }
@@ -96,10 +100,19 @@ public final class MessageBatch: @unchecked Sendable {
     /// Takes the next message's parts into the slots; none where it is refused.
     /// - Parameters:
     ///   - connection: where it is not nil, becomes the descriptor of the connection on which the message arrived.
+    ///   - name: where it is not nil, the first part names the sender.
     ///   - key: becomes the key of its sender, where senders have one.
     private func receive(
-        from socket: UnsafeMutableRawPointer, over connection: inout Int32?, from key: inout String?, hasKeys: Bool
+        from socket: UnsafeMutableRawPointer, over connection: inout Int32?, named name: inout [UInt8]?, from key: inout String?,
+        hasKeys: Bool
     ) -> Taken {
+        if name != nil {
+            let part = slots.slot(0), size = Int(zmq_msg_recv(part, socket, ZMQ_DONTWAIT))
+            defer { slots.empty(1) }
+            guard size >= 0 else { return .nothing }
+            name = Array(UnsafeRawBufferPointer(start: zmq_msg_data(part), count: size))
+            guard zmq_msg_more(part) != 0 else { return .refused(.tooFewParts) }
+        }
         var index = 0
         var bytes = 0
         var refusal: Reason?
@@ -134,22 +147,22 @@ public final class MessageBatch: @unchecked Sendable {
     }
 
     /// Appends a message made in this process; only before the batch is handed over.
-    public func append(topic: String, header: [UInt8], payload: [Payload]) {
+    public func append(topic: String, header: [UInt8], payload: [Payload], from peer: Peer? = nil) {
         let bytes = topic.utf8.count + header.count + payload.reduce(0) { $0 + $1.count }
         topic.withBytes { slots.slot(0).fill(with: $0) }
         header.withUnsafeBytes { slots.slot(1).fill(with: $0) }
         for (index, part) in payload.enumerated() { part.fill(slots.slot(2 + index)) }
-        close(2 + payload.count, bytes: bytes, flow: .some(nil))
+        close(2 + payload.count, bytes: bytes, flow: .some(nil), peer: peer)
     }
 
     /// The message whose parts are in the slots is whole.
     /// - Parameter connection: that of its flow; without one, the flow is read from the message.
-    private func close(_ count: Int, bytes: Int, flow connection: Int32??, sender: Sender? = nil) {
+    private func close(_ count: Int, bytes: Int, flow connection: Int32??, sender: Sender? = nil, peer: Peer? = nil) {
         let parts = slots.keep(count)
         let flow = connection.map { connection in
             connection.map(Flow.init) ?? Flow(of: WireMessage(batch: self, parts: parts, count: count, sender: sender))
         }
-        messages.append(Message(parts: parts, count: count, bytes: bytes, flow: flow, sender: sender))
+        messages.append(Message(parts: parts, count: count, bytes: bytes, flow: flow, sender: sender, peer: peer))
         byteCount += bytes
     }
 

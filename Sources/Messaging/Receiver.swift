@@ -63,6 +63,12 @@ final class Receiver: Sendable {
         return batch ?? nil
     }
 
+    /// Answers a peer. Sending may take the socket's events, so the receiver's thread looks whether something has come.
+    func answer(_ peer: Peer, _ parts: [[UInt8]]) {
+        intake.withLock { $0?.answer(peer, parts) }
+        wakeup.signal()
+    }
+
     // MARK: The receiver's thread
 
     private func run() {
@@ -191,13 +197,19 @@ private final class Intake {
         }
     }
 
+    func answer(_ peer: Peer, _ parts: [[UInt8]]) {
+        guard sources.indices.contains(peer.socket), sources[peer.socket].socket.routes else { return }
+        sources[peer.socket].socket.send(parts, to: peer)
+        mayHaveMore[peer.socket] = true
+    }
+
     /// Takes one batch at most, so that sockets take turns.
     private func drain(_ index: Int) -> MessageBatch? {
         let batch = spare ?? MessageBatch(limits: limits)
         spare = nil
         let receipt = batch.fill(
-            from: sources[index].socket, upTo: Self.batchMessages, bytes: Self.batchBytes, watchedBy: sources[index].unfinished,
-            hasFlows: channel.dropsOldest)
+            from: sources[index].socket, number: index, upTo: Self.batchMessages, bytes: Self.batchBytes,
+            watchedBy: sources[index].unfinished, hasFlows: channel.dropsOldest)
         for reason in receipt.refused { channel.count(reason) }
         mayHaveMore[index] = !receipt.isDrained
         if batch.count > 0 { return batch }

@@ -8,6 +8,8 @@ final class Socket {
         case subscribe  // SUB
         case pair  // PAIR, within this process
         case reply  // REP, within this process
+        case route  // ROUTER: receives from many and answers each
+        case deal  // DEALER: sends to one and receives its answers
 
         var code: Int32 {
             switch self {
@@ -15,6 +17,8 @@ final class Socket {
             case .subscribe: ZMQ_SUB
             case .pair: ZMQ_PAIR
             case .reply: ZMQ_REP
+            case .route: ZMQ_ROUTER
+            case .deal: ZMQ_DEALER
             }
         }
     }
@@ -26,6 +30,8 @@ final class Socket {
     /// Who may come in where the socket is bound over TCP with keys, and the process's authenticator, which lives as long.
     private(set) var gate: Gate?
     private var authenticator: Authenticator?
+    /// Whether each message comes with the peer that sent it.
+    let routes: Bool
     /// The largest frame that a subscriber may send, bytes: one subscription, or the metadata of the handshake.
     private static let subscriptionFrame = 512
 
@@ -35,6 +41,7 @@ final class Socket {
         self.pointer = pointer
         self.kind = kind
         self.context = keepsContext ? context : nil
+        routes = kind == .route
         try set(ZMQ_LINGER, Int32(clamping: limits.lingerMilliseconds), "linger")
         try set(ZMQ_SNDHWM, Int32(clamping: limits.sendQueue), "sendQueue")
         if kind == .publish {
@@ -145,6 +152,14 @@ final class Socket {
         var size = MemoryLayout<Int32>.size
         guard zmq_getsockopt(pointer, ZMQ_FD, &descriptor, &size) == 0 else { throw .zeroMQ("watch a socket") }
         return descriptor
+    }
+
+    /// Sends a message to a peer of a socket that routes. A peer that is gone, or that does not read, loses it.
+    func send(_ parts: [[UInt8]], to peer: Peer) {
+        for (index, part) in ([peer.identity] + parts).enumerated() {
+            let flags = ZMQ_DONTWAIT | (index < parts.count ? ZMQ_SNDMORE : 0)
+            guard part.withUnsafeBytes({ zmq_send(pointer, $0.baseAddress, $0.count, flags) }) >= 0 else { return }
+        }
     }
 
     /// Lets the socket process pending events of its I/O thread: new peers get a bound subscriber's subscriptions.

@@ -35,7 +35,7 @@ final class SocketPublisher: Publisher {
         try socket.set(ZMQ_XPUB_NODROP, Int32(options.overflow == .backpressure ? 1 : 0), "overflow")
         var bound: [Endpoint] = []
         switch attachment {
-        case .bind: bound = try socket.bind(to: endpoints, for: options.access)
+        case .bind, .answer: bound = try socket.bind(to: endpoints, for: options.access)
         case .connect: for endpoint in endpoints { try socket.connect(to: endpoint) }
         }
         self.endpoints = bound

@@ -3,6 +3,8 @@ public struct Subscription: Sendable {
     /// Whether the subscriber connects to its endpoints or binds them.
     public enum Attachment: String, Sendable {
         case connect, bind
+        /// Binds endpoints at which each sender (DEALER) can be answered; there are no topics to subscribe to, everything is received.
+        case answer
     }
 
     /// Where to connect, or what to bind.
@@ -52,6 +54,9 @@ public struct Subscriber: AsyncSequence, Sendable {
 
     /// The next batch if one has arrived already, without suspending.
     public func takeIfReady() -> MessageBatch? { receiver?.take() ?? channel.takeIfReady() }
+
+    /// Sends a message to a peer that has sent one. It is lost where the peer is gone or does not read.
+    public func answer(_ peer: Peer, topic: String, header: [UInt8]) { receiver?.answer(peer, [Array(topic.utf8), header]) }
 
     /// Ends the sequence and closes its sockets.
     public func cancel() { channel.end() }

@@ -12,11 +12,13 @@ public struct WireMessage: @unchecked Sendable {
     private let count: Int
     /// The owner of the key with which it was sent; nil where it came without one.
     private let sender: Sender?
+    /// Who has sent it, where the sender can be answered.
+    public let peer: Peer?
     /// The header, once `open` has decoded it.
     private var opened: (any Stamped)?
 
-    init(batch: MessageBatch, parts: UnsafeMutablePointer<zmq_msg_t>, count: Int, sender: Sender? = nil) {
-        (self.batch, self.parts, self.count, self.sender) = (batch, parts, count, sender)
+    init(batch: MessageBatch, parts: UnsafeMutablePointer<zmq_msg_t>, count: Int, sender: Sender? = nil, peer: Peer? = nil) {
+        (self.batch, self.parts, self.count, self.sender, self.peer) = (batch, parts, count, sender, peer)
     }
 
     /// The topic's name.

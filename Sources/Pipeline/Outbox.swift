@@ -35,6 +35,12 @@ public struct Outbox {
     /// Stamps and serializes a message, and queues it.
     /// - Throws: the error of encoding it.
     public mutating func append(_ outgoing: Outgoing) throws {
+        waiting.append(Item(topic: outgoing.topic, header: try header(of: outgoing), payload: outgoing.payload))
+    }
+
+    /// Stamps and serializes a message that is not queued.
+    /// - Throws: the error of encoding it.
+    mutating func header(of outgoing: Outgoing) throws -> [UInt8] {
         var message = outgoing.message
         message.stamp.schemaVersion = schemaVersion
         if message.stamp.source.isEmpty { message.stamp.source = source }
@@ -44,8 +50,7 @@ public struct Outbox {
             message.stamp.clock = clock.identity
             message.stamp.time = clock.now.nanoseconds
         }
-        let header: [UInt8] = try message.serializedBytes()
-        waiting.append(Item(topic: outgoing.topic, header: header, payload: outgoing.payload))
+        return try message.serializedBytes()
     }
 
     /// Sends as much as the publisher accepts now.

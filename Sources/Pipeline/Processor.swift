@@ -14,6 +14,9 @@ public protocol Processor: SendableMetatype {
     /// - Throws: `Refusal` for bad input, which the stage counts by its reason and drops.
     mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Output]
 
+    /// Called for a message of a sender that is answered, where it was refused: by `Input`, by `process`, or before.
+    mutating func refuse(_ message: WireMessage, because refusal: Refusal, at now: Instant) -> [Output]
+
     /// Called periodically, whether or not input arrives.
     mutating func tick(at now: Instant) -> [Output]
 
@@ -35,6 +38,7 @@ public protocol Processor: SendableMetatype {
 }
 
 extension Processor {
+    public mutating func refuse(_ message: WireMessage, because refusal: Refusal, at now: Instant) -> [Output] { [] }
     public mutating func tick(at now: Instant) -> [Output] { [] }
     public var hasWork: Bool { false }
     public mutating func work(at now: Instant) -> [Output] { [] }
@@ -64,6 +68,8 @@ public struct Outgoing: Outbound, Sendable {
     public var message: any Stamped
     /// Frames after the header.
     public let payload: [Payload]
+    /// The only receiver, of an answer to a message that it has sent; nil: whoever has subscribed.
+    public var peer: Peer?
 
     /// - Parameters:
     ///   - message: where its stamp names a clock, the stamp's time is kept; else the stage's time is filled in.
@@ -73,6 +79,13 @@ public struct Outgoing: Outbound, Sendable {
         self.topic = topic.name
         self.message = message
         self.payload = payload
+    }
+
+    /// The same for one receiver alone, which has sent a message.
+    public func only(to peer: Peer) -> Outgoing {
+        var answer = self
+        answer.peer = peer
+        return answer
     }
 
     public var outgoing: Outgoing { self }

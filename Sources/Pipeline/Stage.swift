@@ -194,11 +194,13 @@ public actor Stage<P: Processor> {
             if let newest = options.newestMessage, !newest.note(stamp, on: topic) {
                 throw Refusal(.passedOver, "message \(stamp.sequence) of \(stamp.source) on \(topic) crashed this stage before")
             }
-            guard try sequences.accept(stamp, on: topic) else { return }
+            // The sequence of one that is answered counts everything it sends; the processor keeps it.
+            if message.peer == nil, try !sequences.accept(stamp, on: topic) { return }
             post(try processor.process(P.Input(message), at: now))
         } catch {
             drops.count(error.reason)
             bursts.note(error, at: now)
+            if message.peer != nil { post(processor.refuse(message, because: error, at: now)) }
         }
         processing.add(clock.now - now)
     }
@@ -208,7 +210,7 @@ public actor Stage<P: Processor> {
         do {
             return try message.open(as: family)
         } catch {
-            if let stamp = try? message.stamp() { _ = try sequences.accept(stamp, on: message.topic) }
+            if message.peer == nil, let stamp = try? message.stamp() { _ = try sequences.accept(stamp, on: message.topic) }
             throw error
         }
     }
@@ -219,7 +221,11 @@ public actor Stage<P: Processor> {
 
     private func post(_ outgoing: Outgoing) {
         do {
-            try outbox.append(outgoing)
+            if let peer = outgoing.peer {
+                subscriber?.answer(peer, topic: outgoing.topic, header: try outbox.header(of: outgoing))
+            } else {
+                try outbox.append(outgoing)
+            }
         } catch {
             logger.error("cannot encode a message on \(outgoing.topic): \(error)")
         }

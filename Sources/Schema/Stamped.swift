@@ -34,3 +34,5 @@ extension SessionUpdate: Stamped {}
 extension EvaluationSummary: Stamped {}
 extension EvaluationProgress: Stamped {}
 extension Status: Stamped {}
+extension Greeting: Stamped {}
+extension Acknowledgement: Stamped {}

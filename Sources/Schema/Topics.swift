@@ -23,13 +23,15 @@ public enum Topics {
     public static let evaluationSummary = TopicFamily<EvaluationSummary>("evaluation.summary")
     public static let evaluationProgress = TopicFamily<EvaluationProgress>("evaluation.progress")
     public static let evaluationDomains = TopicFamily<DomainSummary>("evaluation.domains")
+    public static let greeting = TopicFamily<Greeting>("greeting", "source")
+    public static let acknowledgement = TopicFamily<Acknowledgement>("acknowledgement", "source")
     public static let status = TopicFamily<Status>("status", "stage")
 
     /// All families.
     public static let all: [any AnyTopicFamily] = [
         sensor, cut, feedback, sample, feature, moment, prediction, action, reliability, explain, explanation, answer,
         modelUpdate, memoryUpdate, policyUpdate, sessionUpdate, modelVerdict, triggerLedger, order, orderAnswer,
-        evaluationSummary, evaluationProgress, evaluationDomains, status,
+        evaluationSummary, evaluationProgress, evaluationDomains, status, greeting, acknowledgement,
     ]
 
     /// The family that a topic's name belongs to; nil if there is none.

@@ -64,6 +64,9 @@ public nonisolated struct Boundary: Sendable {
   /// Clears the value of `answer`. Subsequent reads from it will return its default value.
   public mutating func clearAnswer() {self._answer = nil}
 
+  /// ordinal in ingest's journal: the moment reaches up to it; 0 without a journal
+  public var journal: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -110,6 +113,12 @@ public nonisolated struct Sample: @unchecked Sendable {
       return Boundary()
     }
     set {_uniqueStorage()._content = .boundary(newValue)}
+  }
+
+  /// of a reading: ordinal in ingest's journal; 0 without a journal
+  public var journal: UInt64 {
+    get {_storage._journal}
+    set {_uniqueStorage()._journal = newValue}
   }
 
   /// of a reading: timeline of the session to which its time belongs; a new one when the session's times restart
@@ -230,7 +239,7 @@ fileprivate nonisolated let _protobuf_package = "accrete.v1"
 
 nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Boundary"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}session\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}last\0\u{1}epoch\0\u{1}feedback\0\u{1}timeline\0\u{1}answer\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}session\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}last\0\u{1}epoch\0\u{1}feedback\0\u{1}timeline\0\u{1}answer\0\u{2}\u{9}journal\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -249,6 +258,7 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       case 9: try { try decoder.decodeSingularUInt64Field(value: &self.feedback) }()
       case 10: try { try decoder.decodeSingularFixed64Field(value: &self.timeline) }()
       case 11: try { try decoder.decodeSingularMessageField(value: &self._answer) }()
+      case 20: try { try decoder.decodeSingularUInt64Field(value: &self.journal) }()
       default: break
       }
     }
@@ -292,6 +302,9 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     try { if let v = self._answer {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
     } }()
+    if self.journal != 0 {
+      try visitor.visitSingularUInt64Field(value: self.journal, fieldNumber: 20)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -307,6 +320,7 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if lhs.feedback != rhs.feedback {return false}
     if lhs.timeline != rhs.timeline {return false}
     if lhs._answer != rhs._answer {return false}
+    if lhs.journal != rhs.journal {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -314,12 +328,13 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
 
 nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Sample"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}arrived\0\u{1}reading\0\u{1}boundary\0\u{1}timeline\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}arrived\0\u{1}reading\0\u{1}boundary\0\u{1}timeline\0\u{2}\u{f}journal\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
     var _arrived: Int64 = 0
     var _content: Sample.OneOf_Content?
+    var _journal: UInt64 = 0
     var _timeline: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
@@ -334,6 +349,7 @@ nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       _stamp = source._stamp
       _arrived = source._arrived
       _content = source._content
+      _journal = source._journal
       _timeline = source._timeline
     }
   }
@@ -382,6 +398,7 @@ nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
           }
         }()
         case 5: try { try decoder.decodeSingularFixed64Field(value: &_storage._timeline) }()
+        case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._journal) }()
         default: break
         }
       }
@@ -414,6 +431,9 @@ nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       if _storage._timeline != 0 {
         try visitor.visitSingularFixed64Field(value: _storage._timeline, fieldNumber: 5)
       }
+      if _storage._journal != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._journal, fieldNumber: 20)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -426,6 +446,7 @@ nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
         if _storage._stamp != rhs_storage._stamp {return false}
         if _storage._arrived != rhs_storage._arrived {return false}
         if _storage._content != rhs_storage._content {return false}
+        if _storage._journal != rhs_storage._journal {return false}
         if _storage._timeline != rhs_storage._timeline {return false}
         return true
       }

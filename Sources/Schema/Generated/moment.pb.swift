@@ -93,6 +93,9 @@ public nonisolated struct Moment: Sendable {
   /// Clears the value of `answer`. Subsequent reads from it will return its default value.
   public mutating func clearAnswer() {self._answer = nil}
 
+  /// ordinal of the newest record of ingest's journal that belongs to it or to an earlier moment; 0 without a journal
+  public var journal: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -219,6 +222,12 @@ public nonisolated struct MomentEvent: @unchecked Sendable {
       return DecisionRecord()
     }
     set {_uniqueStorage()._event = .decision(newValue)}
+  }
+
+  /// ordinal in fuse's journal of events; 0 without a journal
+  public var position: UInt64 {
+    get {_storage._position}
+    set {_uniqueStorage()._position = newValue}
   }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -444,7 +453,7 @@ nonisolated extension Sense: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
 
 nonisolated extension Moment: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Moment"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}session\0\u{1}ordinal\0\u{1}start\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}senses\0\u{1}answer\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}session\0\u{1}ordinal\0\u{1}start\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}senses\0\u{1}answer\0\u{2}\u{a}journal\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -462,6 +471,7 @@ nonisolated extension Moment: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       case 8: try { try decoder.decodeSingularSFixed64Field(value: &self.arrived) }()
       case 9: try { try decoder.decodeRepeatedMessageField(value: &self.senses) }()
       case 10: try { try decoder.decodeSingularMessageField(value: &self._answer) }()
+      case 20: try { try decoder.decodeSingularUInt64Field(value: &self.journal) }()
       default: break
       }
     }
@@ -502,6 +512,9 @@ nonisolated extension Moment: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     try { if let v = self._answer {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
     } }()
+    if self.journal != 0 {
+      try visitor.visitSingularUInt64Field(value: self.journal, fieldNumber: 20)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -516,6 +529,7 @@ nonisolated extension Moment: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if lhs.arrived != rhs.arrived {return false}
     if lhs.senses != rhs.senses {return false}
     if lhs._answer != rhs._answer {return false}
+    if lhs.journal != rhs.journal {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -658,11 +672,12 @@ nonisolated extension StreamEnd: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".MomentEvent"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}feedback\0\u{1}end\0\u{1}decision\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}feedback\0\u{1}end\0\u{1}decision\0\u{2}\u{f}position\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
     var _event: MomentEvent.OneOf_Event?
+    var _position: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -675,6 +690,7 @@ nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._Message
     init(copying source: _StorageClass) {
       _stamp = source._stamp
       _event = source._event
+      _position = source._position
     }
   }
 
@@ -746,6 +762,7 @@ nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._Message
             _storage._event = .decision(v)
           }
         }()
+        case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._position) }()
         default: break
         }
       }
@@ -780,6 +797,9 @@ nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._Message
       }()
       case nil: break
       }
+      if _storage._position != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._position, fieldNumber: 20)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -791,6 +811,7 @@ nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._Message
         let rhs_storage = _args.1
         if _storage._stamp != rhs_storage._stamp {return false}
         if _storage._event != rhs_storage._event {return false}
+        if _storage._position != rhs_storage._position {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -339,6 +339,12 @@ public nonisolated struct Feedback: @unchecked Sendable {
     set {_uniqueStorage()._truncated = newValue}
   }
 
+  /// set by ingest: ordinal in its journal; 0 without a journal
+  public var journal: UInt64 {
+    get {_storage._journal}
+    set {_uniqueStorage()._journal = newValue}
+  }
+
   /// set by ingest: ordinal of the newest boundary before it
   public var afterBoundary: UInt64 {
     get {_storage._afterBoundary}
@@ -605,7 +611,7 @@ nonisolated extension Cut: SwiftProtobuf.Message, SwiftProtobuf._MessageImplemen
 
 nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Feedback"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}moment\0\u{3}moment_end\0\u{1}label\0\u{1}classes\0\u{3}known_at\0\u{1}reward\0\u{1}decision\0\u{3}after_boundary\0\u{1}terminal\0\u{1}truncated\0\u{1}text\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}moment\0\u{3}moment_end\0\u{1}label\0\u{1}classes\0\u{3}known_at\0\u{1}reward\0\u{1}decision\0\u{3}after_boundary\0\u{1}terminal\0\u{1}truncated\0\u{1}text\0\u{2}\u{7}journal\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -620,6 +626,7 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     var _text: String = String()
     var _terminal: Bool = false
     var _truncated: Bool = false
+    var _journal: UInt64 = 0
     var _afterBoundary: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
@@ -643,6 +650,7 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       _text = source._text
       _terminal = source._terminal
       _truncated = source._truncated
+      _journal = source._journal
       _afterBoundary = source._afterBoundary
     }
   }
@@ -675,6 +683,7 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         case 11: try { try decoder.decodeSingularBoolField(value: &_storage._terminal) }()
         case 12: try { try decoder.decodeSingularBoolField(value: &_storage._truncated) }()
         case 13: try { try decoder.decodeSingularStringField(value: &_storage._text) }()
+        case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._journal) }()
         default: break
         }
       }
@@ -726,6 +735,9 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       if !_storage._text.isEmpty {
         try visitor.visitSingularStringField(value: _storage._text, fieldNumber: 13)
       }
+      if _storage._journal != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._journal, fieldNumber: 20)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -747,6 +759,7 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         if _storage._text != rhs_storage._text {return false}
         if _storage._terminal != rhs_storage._terminal {return false}
         if _storage._truncated != rhs_storage._truncated {return false}
+        if _storage._journal != rhs_storage._journal {return false}
         if _storage._afterBoundary != rhs_storage._afterBoundary {return false}
         return true
       }

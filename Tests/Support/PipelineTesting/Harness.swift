@@ -37,6 +37,12 @@ public struct Harness<P: Processor> {
         return done
     }
 
+    /// Tells the processor that a message of a sender that is answered was refused; returns its outputs.
+    @discardableResult
+    public mutating func refuse(_ message: WireMessage, because refusal: Refusal) -> [P.Output] {
+        note(processor.refuse(message, because: refusal, at: now))
+    }
+
     /// Advances the time, then calls `tick`.
     @discardableResult
     public mutating func advance(by duration: Duration) -> [P.Output] {
@@ -62,15 +68,15 @@ public struct Harness<P: Processor> {
 
 extension WireMessage {
     /// A message made in memory.
-    public init(topic: String, header: [UInt8], payload: [Payload] = []) {
+    public init(topic: String, header: [UInt8], payload: [Payload] = [], from peer: Peer? = nil) {
         let batch = MessageBatch()
-        batch.append(topic: topic, header: header, payload: payload)
+        batch.append(topic: topic, header: header, payload: payload, from: peer)
         self = batch[0]
     }
 
     /// A stamped message made in memory.
-    public init<Message: Stamped>(_ message: Message, on topic: Topic<Message>, payload: [Payload] = []) throws {
-        self.init(topic: topic.name, header: try message.serializedBytes(), payload: payload)
+    public init<Message: Stamped>(_ message: Message, on topic: Topic<Message>, payload: [Payload] = [], from peer: Peer? = nil) throws {
+        self.init(topic: topic.name, header: try message.serializedBytes(), payload: payload, from: peer)
     }
 }
 
