@@ -49,7 +49,7 @@ let floor1: [Target] = [
     module("Safetensors", ["CCrypto", "Files", "StrictJSON"]),
     module("GGUF", ["CVector", "Files"]),
     module("Tokenization", ["Files", "GGUF", "StrictJSON"]),
-    module("Journal", ["Files", "Statistics"]),
+    module("Journal", ["Files", "Statistics"], exclude: ["README.md"]),
 ]
 
 let floor2: [Target] = [
@@ -78,7 +78,7 @@ let floor4: [Target] = [
 ]
 
 let floor5: [Target] = [
-    module("Wiring", ["Messaging", "Pipeline", "Schema", "Statistics"]),
+    module("Wiring", ["Journal", "Messaging", "Pipeline", "Schema", "Statistics"]),
     module("Timing", ["Schema", "Statistics"]),
     module(
         "Configuration",
@@ -97,15 +97,20 @@ let floor5: [Target] = [
 
 // One module a stage, and what plays recordings to them.
 let floor6: [Target] = [
-    module("Ingest", ["Messaging", "Pipeline", "Schema", "Statistics", "Timing", "Wiring"]),
+    module("Ingest", ["Journal", "Messaging", "Pipeline", "Schema", "Statistics", "Timing", "Wiring"]),
     module("Extract", ["Messaging", "Pipeline", "Schema", "Senses", "Signals", "Statistics", "Timing", "Wiring"]),
     module(
-        "Fuse", ["Configuration", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics", "Tensors", "Timing", "Updates"]),
+        "Fuse",
+        [
+            "Configuration", "Journal", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics", "Tensors", "Timing",
+            "Updates",
+        ]),
     module(
         "Learn",
         [
-            "Configuration", "Files", "Layers", "Learning", "Memory", "Messaging", "MetaLearning", "Model", "Moments", "Pipeline",
-            "Reinforcement", "Safetensors", "Schema", "Serving", "Statistics", "StrictJSON", "Tensors", "Tokenization", "Updates",
+            "Configuration", "Files", "Journal", "Layers", "Learning", "Memory", "Messaging", "MetaLearning", "Model", "Moments",
+            "Pipeline", "Reinforcement", "Safetensors", "Schema", "Serving", "Statistics", "StrictJSON", "Tensors", "Tokenization",
+            "Updates",
         ]),
     module(
         "Evaluate",
@@ -115,7 +120,8 @@ let floor6: [Target] = [
     module(
         "Playback",
         [
-            "Configuration", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Signals", "Statistics", "Timing", "Wiring", logging,
+            "Configuration", "Ingest", "Journal", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Signals", "Statistics", "Timing",
+            "Wiring", logging,
         ]),
     // The web server beside the graph; the only module that links an HTTP server and TLS.
     module(
@@ -136,9 +142,9 @@ let floor7: [Target] = [
             "Serving", "Signals",
             "Statistics", "StrictJSON", "Wiring", subprocess, filePaths,
         ]),
-    command("accrete-ingest", ["Ingest", "Launch", "Pipeline", "Wiring", arguments]),
+    command("accrete-ingest", ["Ingest", "Journal", "Launch", "Pipeline", "Wiring", arguments]),
     command("accrete-extract", ["Extract", "Launch", "Signals", "Wiring", arguments]),
-    command("accrete-fuse", ["Configuration", "Fuse", "Launch", "Pipeline", "Wiring", arguments]),
+    command("accrete-fuse", ["Configuration", "Fuse", "Journal", "Launch", "Pipeline", "Wiring", arguments]),
     command("accrete-learn", ["Configuration", "Files", "Launch", "Learn", "Pipeline", "Schema", "Wiring", arguments]),
     command("accrete-evaluate", ["Configuration", "Evaluate", "Launch", "Wiring", arguments]),
     command("accrete-gateway", ["Files", "Gateway", "Launch", "Pipeline", "Wiring", arguments]),
@@ -146,17 +152,16 @@ let floor7: [Target] = [
     command(
         "accrete",
         [
-            "CLinux", "Configuration", "Deployment", "Files", "Launch", "Layers", "Learn", "Learning", "Memory", "Messaging", "Model",
-            "OnlineLanguage", "Pipeline", "Playback", "Presentation", "Schema", "Senses", "Serving", "Signals", "Statistics", "StrictJSON",
-            "Tensors", "Tokenization", "Updates",
+            "CLinux", "Configuration", "Deployment", "Files", "Ingest", "Journal", "Launch", "Layers", "Learn", "Learning", "Memory",
+            "Messaging", "Model", "Moments", "OnlineLanguage", "Pipeline", "Playback", "Presentation", "Schema", "Senses", "Serving",
+            "Signals", "Statistics", "StrictJSON", "Tensors", "Tokenization", "Updates",
             "Wiring", arguments, yaml,
         ]),
     command(
         "accrete-bench",
         [
-            "Applications", "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Files", "Learning", "Messaging",
-            "MetaLearning",
-            "Model",
+            "Applications", "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Files", "Ingest", "Journal", "Learning",
+            "Messaging", "MetaLearning", "Model", "Moments",
             "OnlineLanguage", "Pipeline", "Reinforcement", "Schema", "Senses", "Signals", "Statistics", "StrictJSON", "Tensors",
             "Tokenization", "Wiring", arguments,
         ], exclude: ["Reports"]),
@@ -206,10 +211,10 @@ let checks: [Target] = [
     tests(
         "Stages",
         [
-            "Configuration", "Evaluate", "Extract", "Files", "FilesTesting", "Fuse", "Ingest", "Layers", "Learn", "Learning", "Memory",
-            "MessageFuzzing", "Messaging", "Model", "Moments", "Pipeline", "PipelineTesting", "Playback", "Reinforcement", "Safetensors",
-            "Schema", "Senses", "Serving", "Signals", "SoundsTesting", "Statistics", "Tensors", "Timing", "Tokenization", "Updates",
-            "Wiring",
+            "Configuration", "Evaluate", "Extract", "Files", "FilesTesting", "Fuse", "Ingest", "Journal", "Layers", "Learn", "Learning",
+            "Memory", "MessageFuzzing", "Messaging", "Model", "Moments", "Pipeline", "PipelineTesting", "Playback", "Reinforcement",
+            "Safetensors", "Schema", "Senses", "Serving", "Signals", "SoundsTesting", "Statistics", "Tensors", "Timing", "Tokenization",
+            "Updates", "Wiring",
         ]),
     tests(
         "Gateway",

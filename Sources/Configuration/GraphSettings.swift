@@ -35,6 +35,7 @@ public struct GraphSettings: Codable, Sendable, Equatable {
     public var simulate = SimulateSettings()
     public var supervise = SuperviseSettings()
     public var gateway = GatewaySettings()
+    public var journal = JournalSettings()
 
     public init() {}
 }
@@ -72,6 +73,7 @@ extension GraphSettings: StageSettings {
         found += evaluate.problems.inSection("evaluate") + answer.problems.inSection("answer") + play.problems.inSection("play")
         found += simulate.problems.inSection("simulate") + supervise.problems.inSection("supervise")
         found += signals.problems.inSection("signals") + gateway.problems.inSection("gateway")
+        found += journal.problems.inSection("journal")
         found += problemsWithTrunk
         do {
             try model.validate()

@@ -16,8 +16,20 @@ public struct IngestProcessor: Processor {
         case cut(Cut)
         case feedback(Feedback)
         case explain(ExplainRequest)
+        /// An acknowledged publisher begins.
+        case greeting(Greeting)
+        /// A message of such a publisher, of this many bytes.
+        indirect case acknowledged(Input, from: Peer, bytes: Int)
 
         public init(_ message: WireMessage) throws(Refusal) {
+            guard let peer = message.peer else {
+                self = try Self.plain(message)
+                return
+            }
+            self = .acknowledged(try Self.plain(message), from: peer, bytes: message.byteCount)
+        }
+
+        private static func plain(_ message: WireMessage) throws(Refusal) -> Input {
             let topic = message.topic
             if let names = Topics.sensor.components(of: topic) {
                 let reading: SensorReading = try message.decode()
@@ -25,13 +37,15 @@ public struct IngestProcessor: Processor {
                     throw Refusal(.unknownTopic, "\(topic) holds \(reading.modality) of \(reading.stamp.source)")
                 }
                 guard message.payload.count == 1 else { throw Refusal(.wrongShape, "\(message.payload.count) payload frames, not one") }
-                self = .reading(reading, payload: message)
+                return .reading(reading, payload: message)
             } else if Topics.cut.components(of: topic) != nil {
-                self = .cut(try message.decode())
+                return .cut(try message.decode())
             } else if Topics.feedback.components(of: topic) != nil {
-                self = .feedback(try message.decode())
+                return .feedback(try message.decode())
             } else if Topics.explain.components(of: topic) != nil {
-                self = .explain(try message.decode())
+                return .explain(try message.decode())
+            } else if Topics.greeting.components(of: topic) != nil, message.peer != nil {
+                return .greeting(try message.decode())
             } else {
                 throw Refusal(.unknownTopic, String(topic.prefix(128)))
             }
@@ -43,6 +57,8 @@ public struct IngestProcessor: Processor {
             case .cut(let cut): cut.stamp
             case .feedback(let feedback): feedback.stamp
             case .explain(let request): request.stamp
+            case .greeting(let greeting): greeting.stamp
+            case .acknowledged(let input, _, _): input.stamp
             }
         }
     }
@@ -52,12 +68,14 @@ public struct IngestProcessor: Processor {
         case sample(Sample, to: Topic<Sample>, payload: [Payload])
         case feedback(Feedback, to: Topic<Feedback>)
         case explain(ExplainRequest, to: Topic<ExplainRequest>)
+        case acknowledgement(Acknowledgement, to: Peer, on: Topic<Acknowledgement>)
 
         public var outgoing: Outgoing {
             switch self {
             case .sample(let sample, let topic, let payload): Outgoing(sample, on: topic, payload: payload)
             case .feedback(let feedback, let topic): Outgoing(feedback, on: topic)
             case .explain(let request, let topic): Outgoing(request, on: topic)
+            case .acknowledgement(let answer, let peer, let topic): Outgoing(answer, on: topic).only(to: peer)
             }
         }
     }
@@ -74,12 +92,15 @@ public struct IngestProcessor: Processor {
     private let wallOffset: Int64
     private var ended = false
     private var passedFeedback: UInt64 = 0
+    /// Nil without a journal.
+    var journaling: Journaling?
 
     /// - Parameters:
     ///   - epoch: greater after a restart.
     ///   - wallOffset: nanoseconds from the clock that `process` is called with to the wall clock.
     ///   - closer: the publisher whose end is the end of the whole stream; empty: none.
-    public init(_ settings: IngestSettings, epoch: UInt64, wallOffset: Int64, closer: String) {
+    ///   - journal: what is accepted is written to it; nil: there is none.
+    public init(_ settings: IngestSettings, epoch: UInt64, wallOffset: Int64, closer: String, journal: (any ReadingJournal)? = nil) {
         cutter = MomentCutter(settings.cut, epoch: epoch, doubts: settings.mode == .live)
         clocks = settings.mode == .live ? SourceClocks(settings.cut) : nil
         // names of sections are valid
@@ -88,16 +109,24 @@ public struct IngestProcessor: Processor {
         cutsInSilence = settings.mode == .live
         clockTolerance = Int64(nanosecondsIn: settings.cut.maximumJump)
         self.wallOffset = wallOffset
+        journaling = journal.map { Journaling($0, settings.journal) }
     }
 
     public var telemetry: Telemetry {
         var telemetry = Telemetry()
         telemetry.gauges = clocks?.gauges(at: newest) ?? [:]
+        addJournal(to: &telemetry)
         return telemetry
     }
 
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Output] {
         newest = now.nanoseconds
+        if case .acknowledged(let input, let peer, let bytes) = input { return try process(input, of: bytes, from: peer, at: now) }
+        return journal(try take(input, at: now), of: input, from: nil, at: now)
+    }
+
+    /// Checks a message, and gives it its place.
+    mutating func take(_ input: Input, at now: Instant) throws(Refusal) -> [Output] {
         if case .explain(let request) = input {
             do {
                 return [.explain(request, to: try Topics.explain(request.session))]
@@ -107,7 +136,7 @@ public struct IngestProcessor: Processor {
         }
         if ended { throw Refusal(.afterTheEnd, "the stream has ended") }
         switch input {
-        case .explain: return []  // handled above, also after the end of the stream
+        case .explain, .greeting, .acknowledged: return []  // handled above, also after the end of the stream
         case .reading(let reading, let payload): return try take(reading, payload, at: now)
         case .cut(let cut): return try take(cut, at: now)
         case .feedback(var feedback):
@@ -140,8 +169,8 @@ public struct IngestProcessor: Processor {
     }
 
     public mutating func tick(at now: Instant) -> [Output] {
-        guard cutsInSilence, !ended else { return [] }
-        return cutter.silence(at: now.nanoseconds).flatMap { samples(marking: $0, at: now) }
+        let silent = cutsInSilence && !ended ? cutter.silence(at: now.nanoseconds).flatMap { samples(marking: $0, at: now) } : []
+        return journal(silent, of: nil, from: nil, at: now) + acknowledge()
     }
 
     private mutating func take(_ reading: SensorReading, _ message: WireMessage, at now: Instant) throws(Refusal) -> [Output] {

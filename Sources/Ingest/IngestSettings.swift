@@ -16,11 +16,12 @@ public struct IngestSettings: StageSettings {
     /// One section per modality: readings of these modalities are accepted.
     public var signals = SectionNames()
     public var model = ModelSenses()
+    public var journal = JournalSettings()
 
     public init() {}
 
     public var extracted: [String] { ModelSenses.extracted(model.names, hasEncoder: !fuse.sentence.isEmpty) }
     public var problems: [SettingsError] {
-        sharedProblems + cut.problems.inSection("cut") + fuse.problems.inSection("fuse")
+        sharedProblems + cut.problems.inSection("cut") + fuse.problems.inSection("fuse") + journal.problems.inSection("journal")
     }
 }

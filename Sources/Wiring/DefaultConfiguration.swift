@@ -8,6 +8,9 @@ public let defaultConfiguration = #"""
       sensors:
       - tcp://127.0.0.1:7400
       - local:sensors
+      acknowledged:
+      - tcp://127.0.0.1:7404
+      - local:acknowledged
       ingest:
       - local:ingest
       extract:
@@ -323,5 +326,16 @@ public let defaultConfiguration = #"""
       wrongCodesPerMinute: 1e+1
       maximumClients: 4096
       maximumSessions: 256
+    journal:
+      directory: ''
+      segmentBytes: 67108864
+      bytes: 4294967296
+      age: 6.048e+5
+      waitingRecords: 4096
+      waitingBytes: 67108864
+      commitInterval: 5e-3
+      retryInterval: 1e+0
+      sources: 4096
+      credit: 64
 
     """#

@@ -35,7 +35,7 @@ extension StageSettings {
     /// Publishers of this machine use the last of the sensors' endpoints, at the loopback address where it means every address;
     /// subscribers use the first.
     private func unconnectable(_ key: String, _ list: [String]) -> String? {
-        let isForPublishers = key == "sensors"
+        let isForPublishers = ["sensors", "acknowledged"].contains(key)
         // local: is connectable
         guard let text = isForPublishers ? list.last : list.first, let endpoint = try? Endpoint(text) else { return nil }
         let reason = (isForPublishers ? endpoint.onThisHost : endpoint).whyNobodyConnects

@@ -8,6 +8,8 @@ public struct Endpoints: Codable, Sendable, Equatable {
     public var runtime = ""
     /// Ingest binds these and receives from publishers, which connect.
     public var sensors = ["tcp://127.0.0.1:7400", "local:sensors"]
+    /// Where there is a journal, ingest binds these too; publishers that connect are told what is on disk.
+    public var acknowledged = ["tcp://127.0.0.1:7404", "local:acknowledged"]
     /// Each stage binds its endpoints and publishes; subscribers connect.
     public var ingest = ["local:ingest"]
     /// `{modality}` is replaced by the modality's name.
@@ -30,6 +32,7 @@ extension Endpoints {
         var endpoints = Endpoints()
         endpoints.runtime = "/tmp/accrete-\(getuid())-\(process)"
         endpoints.sensors = ["local:sensors"]
+        endpoints.acknowledged = ["local:acknowledged"]
         endpoints.fuse = ["local:fuse"]
         endpoints.learn = ["local:learn"]
         endpoints.evaluate = ["local:evaluate"]
@@ -39,7 +42,8 @@ extension Endpoints {
     /// All sections of endpoints by key, without `runtime`.
     package var lists: [(key: String, list: [String])] {
         [
-            ("sensors", sensors), ("ingest", ingest), ("extract", extract), ("fuse", fuse), ("learn", learn), ("evaluate", evaluate),
+            ("sensors", sensors), ("acknowledged", acknowledged), ("ingest", ingest), ("extract", extract), ("fuse", fuse),
+            ("learn", learn), ("evaluate", evaluate),
             ("orders", orders), ("play", play),
         ]
     }

@@ -22,5 +22,9 @@ extension Reason {
     package static let wrongPolicy = Reason(rawValue: "wrongPolicy")
     package static let shed = Reason(rawValue: "shed")
     package static let unanswered = Reason(rawValue: "unanswered")
+    package static let journalDamaged = Reason(rawValue: "journalDamaged")
+    package static let journalFailed = Reason(rawValue: "journalFailed")
+    package static let unjournaled = Reason(rawValue: "unjournaled")
+    package static let unknownSource = Reason(rawValue: "unknownSource")
     package static let wrongModel = Reason(rawValue: "wrongModel")
 }

@@ -19,12 +19,12 @@ extension StageSettings {
     }
 
     /// The subscriptions of ingest, which is bound: publishers connect.
-    public func ingestSubscriptions(_ environment: [String: String]) throws -> [Subscription] {
-        [
-            Subscription(
-                try named(endpoints.sensors, environment),
-                topics: [Topics.sensor.prefix, Topics.cut.prefix, Topics.feedback.prefix, Topics.explain.prefix], attachment: .bind)
-        ]
+    /// - Parameter hasJournal: whether publishers are acknowledged too.
+    public func ingestSubscriptions(_ environment: [String: String], hasJournal: Bool = false) throws -> [Subscription] {
+        let topics = [Topics.sensor.prefix, Topics.cut.prefix, Topics.feedback.prefix, Topics.explain.prefix]
+        let sensors = Subscription(try named(endpoints.sensors, environment), topics: topics, attachment: .bind)
+        guard hasJournal else { return [sensors] }
+        return [sensors, Subscription(try named(endpoints.acknowledged, environment), topics: [], attachment: .answer)]
     }
 
     /// In lockstep, the number of subscribers, by topic, that ingest waits for before it receives anything.

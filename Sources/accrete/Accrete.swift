@@ -20,6 +20,7 @@ import Wiring
             OrderCommand.self,
             Reset.self,
             MemoryCommand.self,
+            JournalCommand.self,
             Tap.self,
             Keys.self,
             VerifyUpdate.self,

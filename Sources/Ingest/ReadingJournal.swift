@@ -1,0 +1,53 @@
+import Journal
+import Messaging
+import Schema
+
+/// The journal that ingest writes what it has accepted to. A test puts one of its own in the place of `Journal`.
+public protocol ReadingJournal: Sendable {
+    var status: Journal.Status { get }
+    /// The newest position of each publisher on disk when it was opened.
+    var marks: [(key: [UInt8], mark: [UInt8])] { get }
+    /// What was found damaged then.
+    var found: [JournalDamage] { get }
+    func hasRoom(for bytes: Int) -> Bool
+    func append(_ record: JournalRecord) -> UInt64?
+    func close()
+}
+
+extension Journal: ReadingJournal {}
+
+/// The kinds of records of ingest's journal.
+public enum ReadingRecord: UInt16, Sendable, CaseIterable {
+    case reading = 1
+    case cut = 2
+    case feedback = 3
+    /// A moment ended without a message, because none came for long.
+    case silence = 4
+    /// A message of an acknowledged publisher that was refused.
+    case refused = 5
+}
+
+extension JournalEntry {
+    /// The body of a record: the entry's length in four bytes, the entry, and a reading's payload.
+    /// - Throws: the error of encoding it.
+    package func body(payload: MessagePart?) throws -> [UInt8] {
+        let header: [UInt8] = try serializedBytes()
+        var body = withUnsafeBytes(of: UInt32(clamping: header.count).littleEndian) { Array($0) }
+        body.reserveCapacity(body.count + header.count + (payload?.count ?? 0))
+        body += header
+        payload?.withUnsafeBytes { body.append(contentsOf: $0) }
+        return body
+    }
+
+    /// The entry in a record's body, and the payload after it.
+    /// - Throws: `Refusal` where it is none.
+    public static func read(_ body: [UInt8]) throws(Refusal) -> (entry: JournalEntry, payload: [UInt8]) {
+        let length = body.count < 4 ? -1 : body.withUnsafeBytes { Int(UInt32(littleEndian: $0.loadUnaligned(as: UInt32.self))) }
+        guard length >= 0, length <= body.count - 4 else { throw Refusal(.undecodable, "a record of \(body.count) bytes") }
+        do {
+            return (try JournalEntry(serializedBytes: Array(body[4..<4 + length])), Array(body[(4 + length)...]))
+        } catch {
+            throw Refusal(.undecodable, "a record holds no entry: \(error)")
+        }
+    }
+}
