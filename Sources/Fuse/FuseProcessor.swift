@@ -1,4 +1,5 @@
 import Configuration
+import Journal
 import Messaging
 import Model
 import Moments
@@ -88,15 +89,19 @@ public struct FuseProcessor: Processor {
     /// The newest boundary before any feedback, and the number of feedback messages after it.
     private var newest: (boundary: UInt64, feedback: Int) = (0, 0)
     private var ownTelemetry = Telemetry()
+    /// Nil without a journal.
+    private var journal: MomentJournal?
 
     /// - Parameters:
     ///   - settings: of the graph.
     ///   - clock: measures latencies.
     ///   - apart: whether answers are generated and updates are checked on queues of their own, in live mode; without it, between two
     ///     inputs.
+    ///   - journal: in live mode, what is published is written to it; nil: there is none.
     /// - Throws: `SettingsError` where the model's settings are invalid.
-    public init(_ settings: GraphSettings, clock: any TimeSource, apart: Bool = false) throws {
+    public init(_ settings: GraphSettings, clock: any TimeSource, apart: Bool = false, journal: Journal? = nil) throws {
         self.settings = settings
+        self.journal = settings.mode == .live ? journal.map { MomentJournal($0) } : nil
         let columns = settings.model.senses.map { ($0.name, $0.columns) } + [(MultimodalConfiguration.textName, 1)]
         extents = Dictionary(uniqueKeysWithValues: columns)
         ordinals = ReservedNumbers(directory: settings.mode == .live ? settings.learn.directory : "", name: "moments.reserved")
@@ -115,6 +120,7 @@ public struct FuseProcessor: Processor {
     public var telemetry: Telemetry {
         var telemetry = predictor.telemetry
         telemetry.drops.add(ownTelemetry.drops)
+        if let journal { telemetry.drops.add(journal.drops) }
         telemetry.modelVersion = predictor.serving?.version ?? 0
         telemetry.gauges = [
             "moments": Double(ordinal), "early": Double(aligner.early), "outOfOrder": Double(aligner.outOfOrder),
@@ -187,10 +193,14 @@ public struct FuseProcessor: Processor {
         }
     }
 
-    public mutating func tick(at now: Instant) -> [Outgoing] { advance(at: now) + predictor.continueAnswer() }
+    public mutating func tick(at now: Instant) -> [Outgoing] {
+        journal?.noteFailures()
+        return advance(at: now) + predictor.continueAnswer()
+    }
 
     public mutating func finish(at now: Instant) -> [Outgoing] {
         try? ordinals.settle(at: ordinal)  // on failure the reserved ordinals are skipped
+        journal?.close()
         return []
     }
 
@@ -217,7 +227,9 @@ public struct FuseProcessor: Processor {
         _ session: String, payload: [[Float]] = [], into outputs: inout [Outgoing], _ event: MomentEvent.OneOf_Event
     ) {
         guard let topic = Topics.moments(of: session) else { return ownTelemetry.drops.count(.badSession) }
-        outputs.append(Outgoing(.with { $0.event = event }, on: topic, payload: payload.map { Payload($0) }))
+        var message = MomentEvent.with { $0.event = event }
+        journal?.add(&message, payload: payload)
+        outputs.append(Outgoing(message, on: topic, payload: payload.map { Payload($0) }))
     }
 
     /// Publishes the moment of a slice, and queues it for prediction.

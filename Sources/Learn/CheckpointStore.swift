@@ -31,6 +31,8 @@ public struct CheckpointStore: Sendable {
         var version = Self.newest
         var stream: LearnProgress
         var labels: LabelJoin
+        /// Moments that wait for their steps; nil where they are not kept.
+        var backlog: LabelJoin?
         var learner: GuidedLearner.Progress
 
         static let newest = 3
@@ -59,12 +61,17 @@ public struct CheckpointStore: Sendable {
     }
 
     /// Writes a checkpoint. A concurrent reader finds the old checkpoint or the new one.
-    /// - Parameter others: files of other parts of the learner, which belong to the same checkpoint.
+    /// - Parameters:
+    ///   - backlog: moments that wait for their steps; nil: they are not kept.
+    ///   - others: files of other parts of the learner, which belong to the same checkpoint.
     /// - Throws: `CheckpointMismatch` where a number is not finite; `FileError`.
-    func save(_ guided: GuidedLearner, _ progress: LearnProgress, _ labels: LabelJoin, others: [CheckpointDirectory.Content] = []) throws {
+    func save(
+        _ guided: GuidedLearner, _ progress: LearnProgress, _ labels: LabelJoin, backlog: LabelJoin? = nil,
+        others: [CheckpointDirectory.Content] = []
+    ) throws {
         guard !directory.isEmpty else { return }
         let state = guided.state
-        let text = try StateCoding.encode(State(stream: progress, labels: labels, learner: state.progress))
+        let text = try StateCoding.encode(State(stream: progress, labels: labels, backlog: backlog, learner: state.progress))
         let store = guided.learner.parameters
         let parameters = store.layout.parameters.map {
             TensorContent(name: "model.\($0.name)", shape: $0.shape, values: UnsafeBufferPointer(store[$0.name]))
@@ -99,9 +106,10 @@ public struct CheckpointStore: Sendable {
     }
 
     /// Restores a learner from the newest checkpoint.
-    /// - Returns: its position in the stream and the moments that wait for labels, or nil where there is no checkpoint.
+    /// - Returns: its position in the stream, the moments that wait for labels, and those that wait for their steps; nil where there is no
+    ///   checkpoint.
     /// - Throws: the error of a checkpoint that does not fit the settings.
-    func restore(_ guided: GuidedLearner) throws -> (LearnProgress, LabelJoin)? {
+    func restore(_ guided: GuidedLearner) throws -> (LearnProgress, LabelJoin, backlog: [LabelJoin.Waiting])? {
         guard let path = opened?[Self.training] else { return nil }
         let archive = try TensorArchive(mapping: path)
         let text = try archive.tensor("state").withUnsafeBytes { Data($0) }
@@ -111,7 +119,10 @@ public struct CheckpointStore: Sendable {
                 "\(directory) holds a checkpoint of version \(version), not \(State.newest); choose another directory, or move it away")
         }
         let state = try StateCoding.decode(State.self, from: text, of: path)
-        if let problem = state.labels.problem(for: guided.learner.model.configuration) { throw CheckpointMismatch("\(path): \(problem)") }
+        let model = guided.learner.model.configuration
+        if let problem = state.labels.problem(for: model) ?? state.backlog?.problem(for: model) {
+            throw CheckpointMismatch("\(path): \(problem)")
+        }
         let store = guided.learner.parameters
         for parameter in store.layout.parameters { _ = try archive.tensor("model.\(parameter.name)", shape: parameter.shape) }
         var tensors: [String: [Float]] = [:]
@@ -121,7 +132,7 @@ public struct CheckpointStore: Sendable {
         // Weights first: parts that start anew because the settings differ start from them.
         for parameter in store.layout.parameters { try archive.tensor("model.\(parameter.name)").copy(into: store[parameter.name]) }
         try guided.restore(state.learner, tensors)
-        return (state.stream, state.labels)
+        return (state.stream, state.labels, state.backlog?.waiting ?? [])
     }
 
     /// The replay slots of the newest checkpoint of a directory, without the moments themselves.

@@ -24,7 +24,8 @@ extension LearnProcessor {
         decisions?.flush()
         do {
             let others = (try decisions?.files() ?? []) + (sessions?.files ?? []) + correctionFiles + texts.files
-            try store.save(guided, progress, labels, others: others)
+            try store.save(guided, progress, labels, backlog: catchUp == nil ? nil : backlogToStore, others: others)
+            catchUp?.release(moments: progress.position ?? 0, readings: progress.journal ?? 0, in: readings)
         } catch {
             ownTelemetry.drops.count(.checkpointFailed, because: "\(error)")
         }

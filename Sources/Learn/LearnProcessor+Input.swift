@@ -7,6 +7,8 @@ extension LearnProcessor {
     /// An event of the stream, or an operator's order.
     public enum Input: Inbound, Sendable {
         case event(MomentMessage, Stamp)
+        /// An event that is in fuse's journal too.
+        case journaled(MomentMessage, Stamp, position: UInt64)
         case order(Order)
 
         public init(_ message: WireMessage) throws(Refusal) {
@@ -14,13 +16,14 @@ extension LearnProcessor {
                 self = .order(try message.decode())
             } else {
                 let event: MomentEvent = try message.decode()
-                self = .event(try MomentMessage(message, event), event.stamp)
+                let content = try MomentMessage(message, event)
+                self = event.position > 0 ? .journaled(content, event.stamp, position: event.position) : .event(content, event.stamp)
             }
         }
 
         public var stamp: Stamp {
             switch self {
-            case .event(_, let stamp): stamp
+            case .event(_, let stamp), .journaled(_, let stamp, _): stamp
             case .order(let order): order.stamp
             }
         }

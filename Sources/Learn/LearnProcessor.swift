@@ -62,6 +62,11 @@ public struct LearnProcessor: Processor {
     /// The number of events in the newest checkpoint, and the seconds that writing it took.
     var eventsStored: UInt64 = 0, storing = 0.0
     var decisions: DecisionLearner?
+    /// Reads what was missed from fuse's journal; nil without one. The directory of ingest's journal.
+    var catchUp: MomentCatchUp?
+    let readings: String
+    /// Whether it goes on from a checkpoint.
+    let isRestored: Bool
     var ownTelemetry = Telemetry()
 
     /// Continues from the newest checkpoint of the configured directory, or starts from the seed where there is none.
@@ -84,7 +89,7 @@ public struct LearnProcessor: Processor {
         versions = ReservedNumbers(
             directory: settings.learn.directory, name: "versions.reserved", owner: isLive ? "" : settings.learn.stream)
         var isRestored = false, goesOn = false
-        if let (saved, waiting) = try store.restore(guided) {
+        if let (saved, waiting, unlearned) = try store.restore(guided) {
             guard saved.isPlausible else {
                 throw CheckpointMismatch("\(settings.learn.directory) holds a checkpoint whose counts cannot be; move it away")
             }
@@ -94,6 +99,11 @@ public struct LearnProcessor: Processor {
                 ownTelemetry.gauges["learned"] = Double(known)
             } else {
                 progress.begin(settings.learn.stream, run: settings.learn.run)
+                // With a journal the stream goes on where the checkpoint ends.
+                if isLive, settings.journal.moments != nil, saved.position != nil {
+                    labels = waiting
+                    backlog = unlearned.map { ($0, Instant(nanoseconds: 0)) }
+                }
             }
         } else {
             progress.begin(settings.learn.stream, run: settings.learn.run)
@@ -106,6 +116,12 @@ public struct LearnProcessor: Processor {
             ownTelemetry.drops.count(.checkpointDamaged, because: "\(damage); goes on from the checkpoint before")
         }
         passports = try settings.passportSigner()
+        self.isRestored = isRestored
+        readings = settings.journal.readings ?? ""
+        if isLive, let moments = settings.journal.moments {
+            catchUp = MomentCatchUp(
+                moments, limits: settings.messaging, from: progress, readsOn: !isRestored || progress.position != nil)
+        }
         restoreCorrections()
         restoreTexts()
         decisions = try DecisionLearner(settings, from: store.opened) { [guided] in guided.serving }
@@ -120,11 +136,15 @@ public struct LearnProcessor: Processor {
             telemetry.drops.add(decisions.drops)
         }
         sessions?.addGauges(to: &telemetry)
+        addJournal(to: &telemetry)
         return telemetry
     }
 
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
         var outputs = begin(at: now)
+        if case .journaled(let message, let stamp, let position) = input {
+            return outputs + (try take(message, stamp, position: position, at: now))
+        }
         switch input {
         case .order(let order): outputs.append(contentsOf: answer(order, at: now))
         case .event(.end, _) where progress.isFinished:  // in the checkpoint already, but not published in this run
@@ -136,6 +156,7 @@ public struct LearnProcessor: Processor {
             while hasWork { workOff(at: clock.now) }
             progress.isFinished = true
             outputs += publish("end of the stream", at: now)
+        case .journaled: break  // taken above
         case .event(_, _) where known > 0: known -= 1
         case .event(.moment(let moment, let input), _):
             defer { progress.events += 1 }
@@ -166,7 +187,7 @@ public struct LearnProcessor: Processor {
     }
 
     public mutating func tick(at now: Instant) -> [Outgoing] {
-        var outputs = begin(at: now) + (isLive ? newMemory(at: now) : []) + (decisions?.tick(at: now) ?? [])
+        var outputs = begin(at: now) + (isLive ? newMemory(at: now) : []) + (decisions?.tick(at: now) ?? []) + readOn(at: now)
         guard isLive, !progress.isFinished, let lastPublished, let lastStored else { return outputs }
         if isAhead, now - lastPublished >= .seconds(clamping: settings.publishInterval) {
             isAhead = false
@@ -185,8 +206,10 @@ public struct LearnProcessor: Processor {
 
     /// Writes a checkpoint when the stage is stopped. A replay continues from its newest checkpoint, which lies between two moments.
     public mutating func finish(at now: Instant) -> [Outgoing] {
-        for one in backlog { postpone(one.moment) }
-        backlog = []
+        if catchUp == nil {
+            for one in backlog { postpone(one.moment) }
+            backlog = []
+        }
         if isLive, !progress.isFinished { save(at: now) }
         settle()
         decisions?.finish()
@@ -197,6 +220,7 @@ public struct LearnProcessor: Processor {
     private mutating func begin(at now: Instant) -> [Outgoing] {
         guard lastPublished == nil else { return [] }
         (lastPublished, lastStored) = (now, now)
+        for index in backlog.indices { backlog[index].since = now }
         cover()
         return newMemory(at: now) + [update("start")] + (decisions?.begin() ?? [])
     }

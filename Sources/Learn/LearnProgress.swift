@@ -23,6 +23,9 @@ public struct LearnProgress: Codable, Sendable, Equatable {
     public var events: UInt64 = 0
     /// The time of the trigger rules, nanoseconds; it does not run back.
     public var time: Int64 = 0
+    /// Position of the newest event in fuse's journal, and the ordinal in ingest's that its moments reach; nil before any.
+    public var position: UInt64?
+    public var journal: UInt64?
     /// The domain of the newest moment that named one.
     public var domain = ""
 
@@ -30,9 +33,10 @@ public struct LearnProgress: Codable, Sendable, Equatable {
 
     /// Whether the numbers are valid: no run comes near the bound, so a number beyond it is damage.
     var isPlausible: Bool {
-        [version, watermark, servingWatermark, momentsSeen, momentsPublished, momentsStored, streamBase, events].allSatisfy {
-            $0 <= ReservedNumbers.most
-        }
+        [
+            version, watermark, servingWatermark, momentsSeen, momentsPublished, momentsStored, streamBase, events, position ?? 0,
+            journal ?? 0,
+        ].allSatisfy { $0 <= ReservedNumbers.most }
             && momentsPublished <= momentsSeen && momentsStored <= momentsSeen && streamBase <= momentsSeen
     }
 

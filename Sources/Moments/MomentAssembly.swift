@@ -50,6 +50,7 @@ public struct MomentAssembly {
             moment.kind = boundary.kind
             moment.domain = boundary.domain
             moment.arrived = boundary.arrived
+            moment.journal = boundary.journal
             if boundary.hasAnswer { moment.answer = boundary.answer }
             for (modality, extent) in extents {
                 if let reader, modality == ModelSenses.sentence {

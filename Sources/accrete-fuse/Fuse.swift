@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Foundation
 import Fuse
+import Journal
 import Launch
 import Pipeline
 import Wiring
@@ -18,8 +19,18 @@ import Wiring
     func launch() async throws {
         let settings = try arguments.settings(GraphSettings.self), environment = ProcessInfo.processInfo.environment
         try await arguments.run(
-            "fuse", { try FuseProcessor(settings, clock: MonotonicClock(), apart: true) },
+            "fuse", { try FuseProcessor(settings, clock: MonotonicClock(), apart: true, journal: try Self.journal(settings)) },
             subscribesTo: settings.fuseSubscriptions(environment),
             publishesAt: settings.publishingEndpoints(settings.endpoints.fuse, environment), settings: settings, awaits: ["moment.": 2])
+    }
+    /// How long to wait for a process that has not ended its writing yet, in milliseconds.
+    private static let patience = 5_000
+
+    /// The journal of moments; in lockstep a replay begins again instead.
+    private static func journal(_ settings: GraphSettings) throws -> Journal? {
+        guard settings.mode == .live, let directory = settings.journal.moments else { return nil }
+        return try Journal(
+            DirectoryStorage(directory, writes: true, patience: patience), settings.journal.bounds,
+            released: { JournalReleases.released(in: directory) }, now: { WallClock().now.nanoseconds })
     }
 }

@@ -1,0 +1,103 @@
+import Journal
+import Messaging
+import Moments
+import Pipeline
+import Schema
+
+/// Reads from fuse's journal the events that a learner has missed: while it was not there, or because its queue was full.
+struct MomentCatchUp {
+    private let directory: String
+    private let limits: Limits
+    private var reader: JournalReader?
+    /// The newest position that is known to exist; at the start there may be more than is known.
+    private var target: UInt64 = 0
+    private var isStarting: Bool
+    /// Since when nothing has been found though events are missing.
+    private var since: Instant?
+    /// What the checkpoint before the newest holds: it is the one to go back to where the newest is damaged.
+    private var released: (moments: UInt64, readings: UInt64)
+    private(set) var drops = Drops()
+    /// Events that were read from the journal.
+    private(set) var read = 0
+
+    /// How long to wait for events that are missing to come to disk, before they are given up.
+    private static let patience = Duration.seconds(5)
+
+    /// - Parameters:
+    ///   - directory: of fuse's journal.
+    ///   - progress: of the checkpoint from which the learner goes on.
+    ///   - readsOn: whether it goes on with what the journal has, not with what comes.
+    init(_ directory: String, limits: Limits, from progress: LearnProgress, readsOn: Bool) {
+        (self.directory, self.limits, isStarting) = (directory, limits, readsOn)
+        released = (progress.position ?? 0, progress.journal ?? 0)
+    }
+
+    /// Whether events after a position are missing, or may be.
+    func isBehind(_ position: UInt64) -> Bool { isStarting || target > position }
+
+    /// Notes that an event exists.
+    mutating func note(_ position: UInt64) { target = max(target, position) }
+
+    /// Notes that the next event was taken.
+    mutating func noteTaken(_ position: UInt64) {
+        note(position)
+        since = nil
+    }
+
+    /// The next event after a position.
+    /// - Returns: nil where there is none yet.
+    mutating func next(after position: UInt64, at now: Instant) -> (position: UInt64, message: MomentMessage, stamp: Stamp)? {
+        if reader.map({ $0.position < position }) ?? true {
+            guard let storage = try? DirectoryStorage(directory, writes: false) else {  // fuse has not begun it yet
+                return nothing(at: now)
+            }
+            reader = JournalReader(storage, after: position)
+        }
+        do {
+            while let entry = try reader?.next() {
+                switch entry {
+                case .damage(let damage):
+                    drops.count(.journalDamaged, because: "\(damage.segment) at \(damage.offset): \(damage.problem)")
+                case .record(let record):
+                    since = nil
+                    note(record.ordinal)
+                    do throws(Refusal) {
+                        let event = try MomentRecord.read(record.body, limits: limits)
+                        read += 1
+                        return (record.ordinal, event.message, event.stamp)
+                    } catch {
+                        drops.count(error.reason, because: error.detail)
+                    }
+                }
+            }
+        } catch {
+            drops.count(.journalFailed, because: "\(error)")
+        }
+        return nothing(at: now)
+    }
+
+    private mutating func nothing(at now: Instant) -> (position: UInt64, message: MomentMessage, stamp: Stamp)? {
+        isStarting = false
+        if since == nil { since = now }
+        return nil
+    }
+
+    /// Whether events that are missing are given up, because they have not come to disk for long.
+    mutating func givesUp(at now: Instant) -> Bool {
+        guard let since, now - since > Self.patience else { return false }
+        drops.count(.unjournaled)
+        self.since = nil
+        return true
+    }
+
+    /// After a checkpoint: what the one before holds is needed by nobody.
+    mutating func release(moments: UInt64, readings: UInt64, in readingsDirectory: String) {
+        do {
+            try JournalReleases.set(released.moments, by: "learn", in: directory)
+            try JournalReleases.set(released.readings, by: "learn", in: readingsDirectory)
+        } catch {
+            drops.count(.checkpointFailed, because: error.description)
+        }
+        released = (moments, readings)
+    }
+}
