@@ -58,10 +58,12 @@ struct ResumeBench: AsyncParsableCommand {
             let process = try start(session, in: directory)
             try await Task.sleep(for: .seconds(after))
             if let stage {
-                for id in children(of: process.processIdentifier) where name(of: id) == "accrete-\(stage)" { kill(id, SIGKILL) }
+                for id in Processes.children(of: process.processIdentifier) where Processes.name(of: id) == "accrete-\(stage)" {
+                    kill(id, SIGKILL)
+                }
                 process.waitUntilExit()
             } else {
-                let all = children(of: process.processIdentifier) + [process.processIdentifier]
+                let all = Processes.children(of: process.processIdentifier) + [process.processIdentifier]
                 for id in all { kill(id, SIGKILL) }
                 process.waitUntilExit()
                 // One that had written its report was over already: started again it would be another run.
@@ -96,20 +98,6 @@ struct ResumeBench: AsyncParsableCommand {
         let report = try JSONDecoder().decode(RunReport.self, from: Data(contentsOf: URL(fileURLWithPath: directory + "/report.json")))
         guard !report.sha256.isEmpty else { throw ValidationError("\(directory) has learned nothing") }
         return report.sha256
-    }
-
-    private func children(of parent: Int32) -> [Int32] {
-        let ids = (try? FileManager.default.contentsOfDirectory(atPath: "/proc"))?.compactMap { Int32($0) } ?? []
-        return ids.filter { id in
-            let status = (try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8)) ?? ""  // it may have ended meanwhile
-            let fields = status.drop { $0 != ")" }.split(separator: " ")
-            return fields.count > 2 && Int32(fields[2]) == parent
-        }
-    }
-
-    private func name(of id: Int32) -> String {
-        let path = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(id)/exe")) ?? ""  // it may have ended meanwhile
-        return URL(fileURLWithPath: path).lastPathComponent
     }
 
     private func record(to path: String) throws -> String {
