@@ -25,6 +25,8 @@ public final class Journal: Sendable {
         public var segments = 0
         /// How often records were brought to disk.
         public var commits = 0
+
+        public init() {}
     }
 
     private struct State {
@@ -35,7 +37,8 @@ public final class Journal: Sendable {
     }
 
     private let state: Mutex<State>
-    private let writer: Mutex<JournalWriter>
+    /// Nil when it is closed: another may write then.
+    private let writer: Mutex<JournalWriter?>
     private let bounds: JournalBounds
     private let wakeup = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
@@ -118,7 +121,10 @@ public final class Journal: Sendable {
             if state.withLock({ $0.isClosed && ($0.waiting.isEmpty || !isDone) }) { break }
             if !isDone { rest() }
         }
-        writer.withLock { $0.close() }
+        writer.withLock { writer in
+            writer?.close()
+            writer = nil
+        }
         ended.signal()
     }
 
@@ -134,11 +140,13 @@ public final class Journal: Sendable {
     private func commit() -> Bool {
         let records = state.withLock { $0.waiting }
         let (released, now) = (released(), now())
-        let outcome = writer.withLock { writer -> (failure: String?, durable: UInt64, bytes: Int, segments: Int) in
+        let outcome = writer.withLock { writer -> (failure: String?, durable: UInt64, bytes: Int, segments: Int)? in
+            guard writer != nil else { return nil }
             var failure: String?
-            do throws(JournalError) { try writer.commit(records, at: now, released: released) } catch { failure = error.description }
-            return (failure, writer.durable, writer.bytes, writer.segments)
+            do throws(JournalError) { try writer?.commit(records, at: now, released: released) } catch { failure = error.description }
+            return (failure, writer?.durable ?? 0, writer?.bytes ?? 0, writer?.segments ?? 0)
         }
+        guard let outcome else { return false }
         state.withLock { state in
             let done = records.prefix { $0.ordinal <= outcome.durable }
             state.waiting.removeFirst(done.count)

@@ -25,7 +25,8 @@ extension LearnProcessor {
         do {
             let others = (try decisions?.files() ?? []) + (sessions?.files ?? []) + correctionFiles + texts.files
             try store.save(guided, progress, labels, backlog: catchUp == nil ? nil : backlogToStore, others: others)
-            catchUp?.release(moments: progress.position ?? 0, readings: progress.journal ?? 0, in: readings)
+            let (position, journal, directory) = (progress.position ?? 0, progress.journal ?? 0, readings)
+            catchUp?.release(moments: position, readings: journal, in: directory)
         } catch {
             ownTelemetry.drops.count(.checkpointFailed, because: "\(error)")
         }

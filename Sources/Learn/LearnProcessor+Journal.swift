@@ -40,8 +40,10 @@ extension LearnProcessor {
     /// Takes the next event from the journal, where one is missing, and learns from it at once.
     mutating func readOn(at now: Instant) -> [Outgoing] {
         guard catchUp != nil else { return [] }
+        catchUp?.lookAgain(at: now)
         if !backlog.isEmpty { workOff(at: now) }
-        guard backlog.isEmpty, isBehind, let next = catchUp?.next(after: progress.position ?? 0, at: now) else { return [] }
+        let position = progress.position ?? 0
+        guard backlog.isEmpty, isBehind, let next = catchUp?.next(after: position, at: now) else { return [] }
         do throws(Refusal) {
             let outputs = try takeNext(next.message, next.stamp, position: next.position, at: now)
             if !backlog.isEmpty { workOff(at: now) }

@@ -9,17 +9,21 @@ struct MomentCatchUp {
     private let directory: String
     private let limits: Limits
     private var reader: JournalReader?
-    /// The newest position that is known to exist; at the start there may be more than is known.
+    /// The newest position that is known to exist; at the start, and every second, it is looked whether there
+    /// are more than are known.
     private var target: UInt64 = 0
-    private var isStarting: Bool
+    private var mayHaveMore: Bool
     /// Since when nothing has been found though events are missing.
     private var since: Instant?
     /// What the checkpoint before the newest holds: it is the one to go back to where the newest is damaged.
     private var released: (moments: UInt64, readings: UInt64)
+    private var lookedAt: Instant?
     private(set) var drops = Drops()
     /// Events that were read from the journal.
     private(set) var read = 0
 
+    /// How often it is looked whether there are events of which nothing was heard.
+    private static let period = Duration.seconds(1)
     /// How long to wait for events that are missing to come to disk, before they are given up.
     private static let patience = Duration.seconds(5)
 
@@ -28,12 +32,21 @@ struct MomentCatchUp {
     ///   - progress: of the checkpoint from which the learner goes on.
     ///   - readsOn: whether it goes on with what the journal has, not with what comes.
     init(_ directory: String, limits: Limits, from progress: LearnProgress, readsOn: Bool) {
-        (self.directory, self.limits, isStarting) = (directory, limits, readsOn)
+        (self.directory, self.limits, mayHaveMore) = (directory, limits, readsOn)
         released = (progress.position ?? 0, progress.journal ?? 0)
     }
 
     /// Whether events after a position are missing, or may be.
-    func isBehind(_ position: UInt64) -> Bool { isStarting || target > position }
+    func isBehind(_ position: UInt64) -> Bool { mayHaveMore || target > position }
+
+    /// Looks again, every second.
+    mutating func lookAgain(at now: Instant) {
+        guard let lookedAt, now - lookedAt < Self.period else {
+            mayHaveMore = mayHaveMore || lookedAt != nil
+            lookedAt = now
+            return
+        }
+    }
 
     /// Notes that an event exists.
     mutating func note(_ position: UInt64) { target = max(target, position) }
@@ -49,7 +62,7 @@ struct MomentCatchUp {
     mutating func next(after position: UInt64, at now: Instant) -> (position: UInt64, message: MomentMessage, stamp: Stamp)? {
         if reader.map({ $0.position < position }) ?? true {
             guard let storage = try? DirectoryStorage(directory, writes: false) else {  // fuse has not begun it yet
-                return nothing(at: now)
+                return nothing(after: position, at: now)
             }
             reader = JournalReader(storage, after: position)
         }
@@ -73,12 +86,12 @@ struct MomentCatchUp {
         } catch {
             drops.count(.journalFailed, because: "\(error)")
         }
-        return nothing(at: now)
+        return nothing(after: position, at: now)
     }
 
-    private mutating func nothing(at now: Instant) -> (position: UInt64, message: MomentMessage, stamp: Stamp)? {
-        isStarting = false
-        if since == nil { since = now }
+    private mutating func nothing(after position: UInt64, at now: Instant) -> (position: UInt64, message: MomentMessage, stamp: Stamp)? {
+        mayHaveMore = false
+        since = target > position ? since ?? now : nil
         return nil
     }
 

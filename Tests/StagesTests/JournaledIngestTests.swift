@@ -1,6 +1,5 @@
 import FilesTesting
 import Foundation
-import Journal
 import Messaging
 import Pipeline
 import PipelineTesting
@@ -11,6 +10,7 @@ import Synchronization
 import Testing
 @testable import Configuration
 @testable import Ingest
+@testable import Journal
 
 /// A journal whose disk does what a test says.
 private final class ScriptedJournal: ReadingJournal {
@@ -41,7 +41,7 @@ private final class ScriptedJournal: ReadingJournal {
     func set(_ change: (inout State) -> Void) { state.withLock { change(&$0) } }
 
     func append(_ record: JournalRecord) -> UInt64? {
-        state.withLock { state in
+        state.withLock { state -> UInt64? in
             guard state.hasRoom else { return nil }
             state.status.accepted += 1
             var record = record
@@ -192,11 +192,11 @@ struct JournaledIngestTests {
         var ingest = harness(journal)
         send(try reading(1, from: nil), to: &ingest)
         let ended = samples(send(try reading(2, ends: .explicit, at: 2, from: nil), to: &ingest))
-        #expect(ended.filter { $0.hasBoundary }.map(\.boundary.journal) == [2, 2, 2, 2])
+        #expect(ended.filter { $0.boundary.ordinal > 0 }.map(\.boundary.journal) == [2, 2, 2, 2])
         send(try reading(3, at: 3, from: nil), to: &ingest)
         // Beyond the time limit: the moment before ends before this reading.
         let cut = samples(send(try reading(4, at: 20, from: nil), to: &ingest))
-        #expect(Set(cut.filter { $0.hasBoundary }.map(\.boundary.journal)) == [3] && cut.last?.journal == 4)
+        #expect(Set(cut.filter { $0.boundary.ordinal > 0 }.map(\.boundary.journal)) == [3] && cut.last?.journal == 4)
         let entries = try journal.records.map { try JournalEntry.read($0.body) }
         #expect(entries.map(\.entry.before.count) == [0, 0, 0, 1] && entries.map(\.entry.after.count) == [0, 1, 0, 0])
         #expect(entries.map { String(decoding: $0.payload, as: UTF8.self) } == ["hi 1", "hi 2", "hi 3", "hi 4"])

@@ -3,10 +3,9 @@ import Foundation
 import Ingest
 import Journal
 import Launch
-import Messaging
 import Moments
+import Playback
 import Schema
-import Signals
 
 /// `accrete journal`: checks, repairs, lists and exports what ingest and fuse have written.
 struct JournalCommand: ParsableCommand {
