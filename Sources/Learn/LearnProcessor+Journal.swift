@@ -29,7 +29,7 @@ extension LearnProcessor {
         _ message: MomentMessage, _ stamp: Stamp, position: UInt64, at now: Instant
     ) throws(Refusal) -> [Outgoing] {
         progress.position = position
-        catchUp?.noteTaken(position)
+        catchUp?.noteTaken(position, at: now)
         if case .moment(let moment, _) = message { progress.journal = max(progress.journal ?? 0, moment.journal) }
         return try process(.event(message, stamp), at: now)
     }
@@ -46,6 +46,11 @@ extension LearnProcessor {
         guard backlog.isEmpty, isBehind, let next = catchUp?.next(after: position, at: now) else { return [] }
         do throws(Refusal) {
             let outputs = try takeNext(next.message, next.stamp, position: next.position, at: now)
+            // One that arrived too long ago is remembered without a step, as if it had waited here.
+            for index in backlog.indices {
+                let arrived = Instant(nanoseconds: backlog[index].moment.moment.arrived)
+                if arrived.nanoseconds > 0 { backlog[index].since = min(backlog[index].since, arrived) }
+            }
             if !backlog.isEmpty { workOff(at: now) }
             return outputs
         } catch {

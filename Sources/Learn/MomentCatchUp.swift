@@ -51,10 +51,10 @@ struct MomentCatchUp {
     /// Notes that an event exists.
     mutating func note(_ position: UInt64) { target = max(target, position) }
 
-    /// Notes that the next event was taken.
-    mutating func noteTaken(_ position: UInt64) {
+    /// Notes that the next event was taken. While some come there is no need to look for more.
+    mutating func noteTaken(_ position: UInt64, at now: Instant) {
         note(position)
-        since = nil
+        (since, lookedAt) = (nil, now)
     }
 
     /// The next event after a position.
