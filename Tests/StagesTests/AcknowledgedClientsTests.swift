@@ -1,7 +1,6 @@
 import FilesTesting
 import Foundation
 import Journal
-import Logging
 import Messaging
 import Pipeline
 import Schema
@@ -73,16 +72,16 @@ struct AcknowledgedClientsTests {
             let directory = try #require(settings.journal.readings)
             let journal = try Journal(
                 DirectoryStorage(directory, writes: true, patience: 5_000), settings.journal.bounds, now: { WallClock().now.nanoseconds })
+            let offset = WallClock().now - MonotonicClock().now
             let endpoint = { try Endpoint("ipc://\(folder.path($0))") }
             stage = Stage(
                 name: "ingest",
-                processor: IngestProcessor(settings, epoch: epoch, wallOffset: 0, closer: "", journal: journal),
+                processor: IngestProcessor(settings, epoch: epoch, wallOffset: offset.nanoseconds, closer: "", journal: journal),
                 subscriptions: [
                     Subscription([try endpoint("sensors")], topics: [Topics.sensor.prefix], attachment: .bind),
                     Subscription([try endpoint("acknowledged")], topics: [], attachment: .answer),
                 ],
-                publish: [try endpoint("ingest")], options: settings.stageOptions,
-                logger: Logger(label: "ingest") { _ in SwiftLogNoOpLogHandler() })
+                publish: [try endpoint("ingest")], options: settings.stageOptions)
             work = Task { [stage] in try await stage.run(stoppingOn: []) }
         }
 
