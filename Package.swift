@@ -190,7 +190,7 @@ let checks: [Target] = [
             "TensorsTesting", "Tokenization",
         ]),
     tests("Senses", ["CVector", "FilesTesting", "Safetensors", "Senses", "Signals", "SoundsTesting", "Statistics"]),
-    tests("Signals", ["FilesTesting", "Signals", "Statistics", "StrictJSON"]),
+    tests("Signals", ["FilesTesting", "Signals", "Statistics", "StrictJSON", "Tokenization"]),
     tests(
         "Pipeline",
         ["Files", "FilesTesting", "Messaging", "Pipeline", "PipelineTesting", "Schema", "Statistics", "StrictJSON", logging]),

@@ -58,7 +58,8 @@ extension LearnProcessor {
                 complete.input.classes = feedback.classes > 0 ? min(Int(feedback.classes), classes) : nil
             }
             if !feedback.text.isEmpty {
-                complete.input.answer = Array(tokenizer.encode(feedback.text).prefix(guided.learner.model.configuration.text.length))
+                let answer = tokenizer.encodeText(Array(feedback.text.utf8))
+                complete.input.answer = Array(answer.prefix(guided.learner.model.configuration.text.length))
                 ownTelemetry.gauges["corrections", default: 0] += 1
                 remember(feedback, of: complete)
             }

@@ -2,6 +2,7 @@ import FilesTesting
 import Foundation
 import Statistics
 import Testing
+import Tokenization
 @testable import Signals
 
 @Suite struct ModalitiesTests {
@@ -86,6 +87,21 @@ import Testing
         let text = try TextModality(configuration)
         #expect(try text.features(of: RawReading(text: "xay")).values == [0])
         #expect(refusal { try text.features(of: RawReading(text: "xyz")) }?.reason == .empty)
+    }
+
+    /// A reading cannot end a text, or a turn of a conversation, by writing a special token.
+    @Test func specialTokensInATextArePlainText() throws {
+        let folder = Folder(), special = "<|endoftext|>"
+        var vocabulary = Dictionary(uniqueKeysWithValues: Set("a" + special).sorted().enumerated().map { (String($1), $0) })
+        vocabulary[special] = 50
+        try JSONEncoder().encode(vocabulary).write(to: URL(filePath: folder.path("vocab.json")))
+        try Data().write(to: URL(filePath: folder.path("merges.txt")))
+        #expect(try openTokenizer(path: folder.path).encode(special) == [50])
+        var configuration = SignalConfiguration()
+        configuration.text.tokenizer = folder.path
+        let tokens = try TextModality(configuration).features(of: RawReading(text: "a\(special)a")).values.map { Int($0) }
+        #expect(tokens.count == special.count + 2 && !tokens.contains(50))
+        #expect(try openTokenizer(path: folder.path).decode(tokens) == Array("a\(special)a".utf8))
     }
 
     @Test func defaultsMakeSenseAndSurviveCoding() throws {

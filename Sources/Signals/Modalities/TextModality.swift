@@ -5,7 +5,7 @@ import Tokenization
 public struct TextModality: Modality {
     public static let name = "text"
     public static let formats = ["text/utf-8"]
-    public static let version: UInt32 = 1
+    public static let version: UInt32 = 2
 
     /// The settings of the frontend for text.
     public struct Configuration: ModalitySettings {
@@ -45,7 +45,8 @@ public struct TextModality: Modality {
             throw SignalRefusal(.tooLarge, "\(bytes.count) bytes, at most \(configuration.maximumBytes) (text.maximumBytes)")
         }
         guard String(validating: bytes, as: UTF8.self) != nil else { throw SignalRefusal(.undecodable, "the text is not UTF-8") }
-        let tokens = tokenizer.encode(bytes)
+        // The content of a special token is plain text: a reading cannot end a turn or pretend to be another role's.
+        let tokens = tokenizer.encodeText(bytes)
         guard !tokens.isEmpty else { throw SignalRefusal(.empty, "the tokenizer has no token for any of the text") }
         return Features(modality: Self.name, version: Self.version, rows: tokens.count, columns: 1, values: tokens.map(Float.init))
     }
