@@ -133,9 +133,7 @@ final class GuidedLearner {
             let settings = try order.settings.isEmpty ? .object([:]) : JSON(text: order.settings)
             switch order.order {
             case .forgetSource(let source)?:
-                open.removeAll { $0.1 == source }
-                gate?.forget(source: source)
-                (note, action) = ("forgot \(learner.forget(source: source)) remembered moments of \(source.prefix(64))", .nothing)
+                (note, action) = ("forgot \(forget(source)) remembered moments of \(source.prefix(64))", .nothing)
             case .switchStrategy(let names)?:
                 try learner.switchStrategy(to: names, settings: settings)
                 (note, action) = ("learns by \(names.prefix(256)), on trial", .switchStrategy)
@@ -151,9 +149,7 @@ final class GuidedLearner {
                 learner.rollBack(to: gate.serving)
                 (note, action) = ("the weights of the serving version are back", .rollBack)
             case .resetSession(let session)?:
-                open.removeAll { $0.1 == session }
-                gate?.forget(source: session)
-                (note, action) = ("forgot \(learner.forget(source: session)) moments of \(session.prefix(64)) and its adapters", .nothing)
+                (note, action) = ("forgot \(forget(session)) moments of \(session.prefix(64)) and its adapters", .nothing)
             case .resetAll?:
                 do { try reset() } catch { throw SettingsError("reset_all", "the initial model cannot be read: \(error)") }
                 (note, action) = ("the learner is as before the first moment", .rollBack)
@@ -164,6 +160,15 @@ final class GuidedLearner {
         }
         rules.ledger.append("operator", action, note, at: time)
         return note
+    }
+
+    /// Forgets the moments of a source.
+    /// - Returns: how many were remembered for replay.
+    private func forget(_ source: String) -> Int {
+        open.removeAll { $0.1 == source }
+        gate?.forget(source: source)
+        rules.forgetMoments()
+        return learner.forget(source: source)
     }
 }
 

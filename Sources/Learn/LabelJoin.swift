@@ -64,6 +64,9 @@ struct LabelJoin: Sendable {
         return over
     }
 
+    /// Removes the moments of a session: a label that cites one finds none.
+    mutating func forget(session: String) { waiting.removeAll { $0.moment.session == session } }
+
     /// Removes and returns all moments that still wait to be learned, at the end of the stream.
     mutating func end() -> [Waiting] {
         defer { waiting.removeAll() }

@@ -25,14 +25,11 @@ extension LearnProcessor {
     /// Ends adapters after a reset, and in live mode publishes the initial model at once.
     private mutating func afterReset(_ order: Order, at now: Instant) -> [Outgoing] {
         switch order.order {
-        case .forgetSource(let source)?:
-            forgetTexts(of: source)
-            backlog.removeAll { $0.moment.moment.session == source }
+        case .forgetSource(let session)?:
+            forget(session)
             return []
         case .resetSession(let session)?:
-            forgetTexts(of: session)
-            asked.removeAll { $0.moment.session == session }
-            backlog.removeAll { $0.moment.moment.session == session }
+            forget(session)
             sessions?.end(session)
             return sessions?.updatesAtOnce(with: progress.version) ?? []
         case .resetAll?:
@@ -46,6 +43,14 @@ extension LearnProcessor {
             return outputs + publish("reset", at: now)
         default: return []
         }
+    }
+
+    /// Forgets the texts of a session, and its moments that wait: to be learned, for their labels, or for a correction.
+    private mutating func forget(_ session: String) {
+        forgetTexts(of: session)
+        labels.forget(session: session)
+        asked.removeAll { $0.moment.session == session }
+        backlog.removeAll { $0.moment.moment.session == session }
     }
 
     /// The most characters of an answer's text, which quotes an order from outside.

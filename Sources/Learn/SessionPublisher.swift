@@ -66,10 +66,10 @@ struct SessionPublisher {
         return updates
     }
 
-    /// Ends the adapters of a session, or of all sessions if it is nil.
+    /// Ends the adapters of a session, and forgets its moments; without one, restores the state before the first moment.
     mutating func end(_ session: String?) {
         waiting.removeAll { session == nil || $0.adapted.session == session }
-        if let session { tasks.discard(session) } else { tasks.discardAll() }
+        if let session { tasks.discard(session) } else { tasks.reset() }
     }
 
     /// In live mode, updates that do not wait for the next model.

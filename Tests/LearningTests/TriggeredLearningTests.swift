@@ -46,6 +46,15 @@ import Testing
         }
     }
 
+    /// The moments by which effects are measured are part of the state until they are forgotten.
+    @Test func forgottenMomentsAreNotInTheState() throws {
+        let every = try rule(#"{"name": "once", "detector": "EveryN", "detectorSettings": {"every": 30}, "action": "nothing"}"#)
+        var triggered = try run([every], learner(), TwoSenses.moments(4, seed: 2))
+        #expect(triggered.state.tensors["probe"]?.isEmpty == false)
+        triggered.forgetMoments()
+        #expect(triggered.state.tensors["probe"]?.isEmpty == true)
+    }
+
     /// A rollback restores the weights of the interval's beginning, also for serving, and resets the optimiser's moments.
     @Test func aRollBackPutsBackTheWeightsOfAnIntervalAgo() throws {
         let every = try rule(#"{"name": "once", "detector": "EveryN", "detectorSettings": {"every": 30}, "action": "roll_back"}"#)

@@ -176,6 +176,29 @@ private struct Habits {
         #expect(tasks.takeReleased() == ["b"] && tasks.takeReleased() == [])
     }
 
+    /// A session that is discarded teaches nothing more; after a reset, sessions teach what they teach a learner that knows no others.
+    @Test func discardedSessionsAreNotReplayedAndAResetForgetsAll() throws {
+        var configuration = configuration
+        (configuration.replayed, configuration.memory) = (1, 4)
+        let model = try MultimodalModel(Habits.model), shared = shared(model)
+        let tasks = SessionTasks(try PersonalLearner(model, configuration))
+        let fresh = SessionTasks(try PersonalLearner(model, configuration))
+        var habits = Habits(random: RandomSource(seed: 8))
+        let (first, second) = (habits.session(8, isOpposite: true), habits.session(12, isOpposite: false))
+        for moment in first { _ = tasks.add(moment, of: "a", shared: shared) }
+        #expect(tasks.learner.episodes == 1)
+        tasks.discard("a")
+        #expect(tasks.takeReleased() == ["a"])
+        _ = tasks.add(second[0], of: "b", shared: shared)
+        #expect(tasks.learner.episodes == 1, "the only task was of the discarded session")
+        tasks.discard("nobody")
+        tasks.reset()
+        #expect(tasks.takeReleased() == ["b"])
+        #expect(tasks.learner.episodes == 0 && tasks.learner.start.values.allSatisfy { $0 == 0 })
+        let offsets = second.compactMap { tasks.add($0, of: "b", shared: shared)?.adaptation.offsets }
+        #expect(offsets.count == 2 && offsets == second.compactMap { fresh.add($0, of: "b", shared: shared)?.adaptation.offsets })
+    }
+
     @Test func refusesNonsense() throws {
         let model = try MultimodalModel(Habits.model)
         #expect(throws: SettingsError.self) { try PersonalConfiguration(["method": "magic"]) }

@@ -123,6 +123,28 @@ struct PersonalTests {
         #expect(again.map { ($0.message as? SessionUpdate)?.sha256 } == outputs.map { ($0.message as? SessionUpdate)?.sha256 })
     }
 
+    /// After a reset of everything, sessions' adapters end, and the next ones are those of a learner that has seen nothing else.
+    @Test func adaptersAfterAResetAreTheFirstOnes() throws {
+        var learner = Harness(try LearnProcessor(settings, clock: VirtualClock()))
+        func adapters(of ordinals: ClosedRange<UInt64>) throws -> [SessionUpdate] {
+            var outputs: [Outgoing] = []
+            for ordinal in ordinals {
+                for input in try moment(ordinal, of: ordinal % 2 == 0 ? "b" : "a", label: UInt32(ordinal % 4)) {
+                    outputs += learner.send(input)
+                }
+            }
+            return outputs.compactMap { $0.message as? SessionUpdate }
+        }
+        let first = try adapters(of: 1...12)
+        #expect(first.map(\.session) == ["a", "b"])
+        let order = Order.with { ($0.stamp, $0.resetAll) = (Stamp(from: "operator", sequence: 1), true) }
+        learner.send(try .init(WireMessage(order, on: Topics.order("learn"))))
+        let second = try adapters(of: 13...24)
+        #expect(second.filter(\.ended).map(\.session) == ["a", "b"])
+        #expect(second.filter { !$0.ended }.map(\.sha256) == first.map(\.sha256))
+        #expect(learner.refusals.isEmpty)
+    }
+
     @Test func adaptersAreAppliedToTheirSessionAlone() throws {
         let outputs = try outputs(), model = try MultimodalModel(settings.model), store = ParameterStore<Float>(model.layout)
         var adapters = try #require(SessionAdapters(settings, model.layout))

@@ -50,6 +50,9 @@ public struct TriggeredLearning {
 
     private var isIdle: Bool { triggers.rules.isEmpty }
 
+    /// Forgets the moments by which effects are measured: later ones take their place.
+    public mutating func forgetMoments() { probe.removeAll() }
+
     /// Evaluates the rules after a moment was learned, and does their actions.
     ///
     /// - Parameters:

@@ -33,7 +33,7 @@ public final class PersonalLearner {
     private let meta: ParameterStore<Float>
     private let metaGradient: MetaGradient<MomentsLoss<Float>>
     private let gradient: ParameterStore<Float>, rateGradient: ParameterStore<Float>
-    private let optimizer: Optimizer, rateOptimizer: Optimizer
+    private var optimizer: Optimizer, rateOptimizer: Optimizer
 
     public init(_ model: MultimodalModel, _ configuration: PersonalConfiguration) throws(SettingsError) {
         try configuration.validate()
@@ -56,7 +56,6 @@ public final class PersonalLearner {
         meta = ParameterStore(all)
         start = ParameterStore(layout)
         rates = ParameterStore(layout)
-        for parameter in layout.parameters where configuration.isAdapted(parameter) { rates[parameter.name].fill(configuration.innerRate) }
         gradient = ParameterStore(layout)
         rateGradient = ParameterStore(layout)
         optimizer = Optimizer(
@@ -65,6 +64,21 @@ public final class PersonalLearner {
         rateOptimizer = Optimizer(
             try updateRule("adam", settings: ["learning_rate": .number(configuration.rateShare * configuration.innerRate)]),
             parameters: rates, gradients: rateGradient)
+        fillRates()
+    }
+
+    private func fillRates() {
+        for parameter in layout.parameters where configuration.isAdapted(parameter) { rates[parameter.name].fill(configuration.innerRate) }
+    }
+
+    /// Restores the state before the first episode, to the bit.
+    public func reset() {
+        start.values.fill(0)
+        rates.values.fill(0)
+        fillRates()
+        optimizer = Optimizer(optimizer.rule, parameters: start, gradients: gradient)
+        rateOptimizer = Optimizer(rateOptimizer.rule, parameters: rates, gradients: rateGradient)
+        episodes = 0
     }
 
     /// The layout of offsets.

@@ -85,19 +85,25 @@ public final class SessionTasks {
         }
         if let offsets = session.offsets { session.gain += learner.gain(of: offsets, over: shared, on: moment) }
         session.query.append(moment)
-        if session.query.count == learner.configuration.query { learn(&session) }
+        if session.query.count == learner.configuration.query { learn(&session, of: name) }
         return nil
     }
 
-    /// Discards the moments and the adapters of a session, which are withdrawn.
+    /// Discards the moments and the tasks of a session, and its adapters, which are withdrawn.
     public func discard(_ name: String) {
-        if let shared = sessions.remove(name)?.shared { spare.append(shared) }
+        memory.forget(name)
+        guard let session = sessions.remove(name) else { return }
+        if let shared = session.shared { spare.append(shared) }
         released.append(name)
     }
 
-    /// Discards all sessions.
-    public func discardAll() {
+    /// Discards all sessions, and what was learned of them: the state is that before the first moment.
+    public func reset() {
         for name in sessions.map(\.key).sorted() { discard(name) }
+        learner.reset()
+        memory = TaskMemory(capacity: learner.configuration.memory)
+        gain = PersonalGain(capacity: learner.configuration.proof)
+        (count, expired, failed) = (0, 0, 0)
     }
 
     /// Removes and returns the names of the sessions whose adapters have been withdrawn since the last call.
@@ -118,11 +124,11 @@ public final class SessionTasks {
         return Adapted(session: name, revision: session.revision, adaptation: adaptation)
     }
 
-    private func learn(_ session: inout Session) {
+    private func learn(_ session: inout Session, of name: String) {
         if let shared = session.shared {
             let episode = Episode(support: session.support, query: session.query)
             learner.learn(episode, from: shared)
-            memory.add(episode)
+            memory.add(episode, of: name)
             spare.append(shared)
         }
         if session.offsets != nil { updateGain(Float(session.gain) / Float(session.query.count)) }
