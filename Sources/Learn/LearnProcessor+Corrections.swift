@@ -15,6 +15,8 @@ extension LearnProcessor {
     /// The most moments that asked for an answer and may still be corrected.
     private static let mostAsked = 256
     private static let file = "corrections.json"
+    /// The greatest size of their file, in bytes: a character may take twelve in JSON.
+    private static let largestFile = 16 * correctionBytes
 
     /// Keeps a moment that asks for an answer.
     mutating func noteAsked(_ one: LabelJoin.Waiting) {
@@ -68,7 +70,7 @@ extension LearnProcessor {
     mutating func restoreCorrections() {
         guard let path = store.opened?[Self.file] else { return }
         do {
-            let text = try Data(contentsOf: URL(fileURLWithPath: path))
+            let text = Data(try readFile(path, atMost: Self.largestFile))
             corrections.assign(try StateCoding.decode([Correction].self, from: text, of: path))
             isMemoryNew = !corrections.corrections.isEmpty
         } catch {

@@ -24,7 +24,7 @@ extension TokenMemory {
 
     /// Restores a memory from `state`.
     /// - Parameters:
-    ///   - bytes: what `state` gave, of a memory with the same vocabulary and a capacity that is not larger.
+    ///   - bytes: what `state` gave, of a memory with the same vocabulary; of more tokens than the capacity the newest are kept.
     ///   - configuration: valid settings.
     /// - Throws: `StateError`, if the bytes do not fit.
     public init(_ bytes: [UInt8], vocabularySize: Int, _ configuration: Configuration = Configuration()) throws(StateError) {
@@ -36,9 +36,9 @@ extension TokenMemory {
         guard sizes[0] == vocabularySize else {
             throw StateError(description: "the memory is of \(sizes[0]) tokens, the model of \(vocabularySize)")
         }
-        let fits = (0...configuration.capacity).contains(kept) && kept <= added && added <= Int.max / 2
+        let fits = kept >= 0 && kept <= added && added <= Int.max / 2
         guard fits, (0...TokenHistory.longestMatch).contains(read) else {
-            throw StateError(description: "\(kept) of \(added) tokens and a context of \(read) do not fit \(configuration.capacity)")
+            throw StateError(description: "\(kept) of \(added) tokens and a context of \(read) cannot be")
         }
         let flags = rest.prefix(2)
         rest = rest.dropFirst(2)
@@ -52,7 +52,7 @@ extension TokenMemory {
         }
         history = TokenHistory(
             capacity: configuration.capacity, count: added,
-            kept: zip(tokens, sources).map { TokenHistory.Entry(token: $0, source: $1) })
+            kept: zip(tokens, sources).suffix(configuration.capacity).map { TokenHistory.Entry(token: $0, source: $1) })
         let numbers = try Self.take(rest.count / 4, UInt32.self, from: &rest).map(Float.init(bitPattern:))
         guard rest.isEmpty, gate.restore(numbers) else { throw StateError(description: "the gate's numbers do not fit") }
     }

@@ -1,3 +1,4 @@
+import Files
 import FilesTesting
 import Foundation
 import Learning
@@ -6,6 +7,7 @@ import Messaging
 import Model
 import Pipeline
 import PipelineTesting
+import Safetensors
 import Schema
 import Tensors
 import Testing
@@ -109,13 +111,62 @@ struct CorrectionMemoryTests {
         var after = try learner(settings)
         #expect(memories(after.advance(by: .milliseconds(10))).isEmpty)
 
-        // A damaged file costs the corrections alone, and is counted.
+        // Nor are the moments kept that waited for an answer's correction.
         learn = try learner(settings)
         learn.send(try .init(asked(40)))
-        learn.send(try .init(correction(of: 40)))
+        learn.send(try .init(WireMessage(order, on: Topics.order("learn"))))
+        #expect(memories(learn.send(try .init(correction(of: 40)))).isEmpty && learn.refusals.map(\.reason) == [.orphanLabel])
+    }
+
+    /// A moment that waits for its label is neither learned nor saved once its session is forgotten.
+    @Test(arguments: [false, true]) func whatWaitsIsForgottenWithItsSession(resets: Bool) throws {
+        let path = folder.path("waiting")
+        var settings = settings(in: path)
+        settings.learn.labelPatience = 8
+        var learn = try learner(settings)
+        let waiting = try message(
+            .with { event in
+                event.moment = moment(1)
+                event.moment.kind = .labelRequest
+            }, Self.question)
+        learn.send(try .init(waiting))
+        let order = Order.with {
+            $0.stamp = Stamp(from: "operator", sequence: 1)
+            $0.order = resets ? .resetSession("a") : .forgetSource("a")
+        }
+        learn.send(try .init(WireMessage(order, on: Topics.order("learn"))))
+        let label = try message(.with { $0.feedback = .with { ($0.session, $0.moment, $0.label, $0.classes) = ("a", "a/1", 1, 4) } })
+        learn.send(try .init(label))
+        while learn.processor.hasWork { learn.work() }
+        #expect(learn.refusals.map(\.reason) == [.orphanLabel])
+        #expect(learn.processor.guided.learner.memorySlots.isEmpty && learn.processor.labels.waiting.isEmpty)
         learn.finish()
-        let files = try #require(FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String })
-        #expect(files.contains { $0.hasSuffix("corrections.json") })
+        #expect(try learner(settings).processor.guided.learner.memorySlots.isEmpty)
+    }
+
+    /// Files that cannot be read cost what they hold alone, and are counted.
+    @Test(arguments: ["corrections.json", "texts.memory"]) func aDamagedMemoryIsCountedAndCostsItselfOnly(file: String) throws {
+        let path = folder.path("damaged")
+        var settings = settings(in: path)
+        settings.learn.rememberedTokens = 500
+        var learn = try learner(settings)
+        learn.send(try .init(asked(1)))
+        learn.send(try .init(correction(of: 1)))
+        while learn.processor.hasWork { learn.work() }
+        learn.finish()
+        let steps = learn.processor.guided.learner.steps, directory = CheckpointDirectory(path)
+        let opened = try #require(try directory.open())
+        try directory.write(
+            opened.names.sorted().map { name in
+                let bytes = try readFile("\(opened.path)/\(name)", atMost: 1 << 24)
+                return .init(name, bytes: name == file ? Array(bytes.dropLast(3)) : bytes)
+            })
+        var again = try learner(settings)
+        #expect(again.processor.telemetry.drops[.checkpointDamaged] == 1)
+        #expect(steps > 0 && again.processor.guided.learner.steps == steps)
+        let update = try #require(memories(again.advance(by: .milliseconds(10))).first)
+        #expect(update.corrections.isEmpty == (file == "corrections.json"))
+        #expect(try (texts(update, settings).count == 0) == (file == "texts.memory"))
     }
 
     private func texts(_ update: MemoryUpdate?, _ settings: GraphSettings) throws -> TokenMemory {
