@@ -86,8 +86,10 @@ package final class AnswerQueue: Sendable {
                 if case .memory = letter { state.letters.removeAll { if case .memory = $0 { true } else { false } } }
                 state.letters.append(letter)
                 if state.letters.count > Self.mostLetters {
-                    state.letters.removeFirst()
-                    state.drops.count(.unanswered)
+                    // There are moments among so many: of models and memories the newest alone waits, and policies come rarely.
+                    let oldest = state.letters.firstIndex { if case .moment = $0 { true } else { false } }
+                    state.letters.remove(at: oldest ?? 0)
+                    state.drops.count(oldest == nil ? .overflow : .unanswered)
                 }
                 guard !state.isWorking else { return false }
                 state.isWorking = true
