@@ -17,7 +17,7 @@ struct MemoryCommand: ParsableCommand {
               accrete memory runs/kitchen --json
             """)
 
-    @Argument(help: "The directory of the run.") var directory = "runs/default"
+    @Argument(help: "The directory of the run; with --outside it is runs/live.") var directory = "runs/default"
     @Flag(help: "Print one JSON object for each moment.") var json = false
 
     func run() throws {

@@ -20,7 +20,7 @@ struct TriggersCommand: ParsableCommand {
               accrete triggers runs/kitchen --json
             """)
 
-    @Argument(help: "The directory of the run.") var directory = "runs/default"
+    @Argument(help: "The directory of the run; with --outside it is runs/live.") var directory = "runs/default"
     @Flag(help: "Show only rules that fired.") var fired = false
     @Flag(help: "Print one JSON object on each line.") var json = false
 
@@ -28,7 +28,10 @@ struct TriggersCommand: ParsableCommand {
         let places = ["\(directory)/checkpoint/\(LedgerFile.name)", "\(directory)/\(LedgerFile.name)"]
         guard let path = places.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
             throw StartFailure(
-                "there is no ledger in \(directory); give the directory printed by `accrete up`, after the first checkpoint was written")
+                """
+                there is no ledger in \(directory); give the directory printed by `accrete up` (runs/live with --outside), after the first \
+                checkpoint was written
+                """)
         }
         let entries = try LedgerFile.read(path).filter { !fired || $0.verdict != .quiet }
         if json { return print(LedgerFile.text(of: entries), terminator: "") }

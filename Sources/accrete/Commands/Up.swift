@@ -27,7 +27,10 @@ struct Up: AsyncParsableCommand {
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
     @Option(help: "The seed of all random choices.") var seed: Int?
     @Option(
-        help: "The directory for settings, logs, checkpoint and report; a further run in it continues from its newest checkpoint.")
+        help: """
+            The directory for settings, logs, checkpoint and report; a further run in it continues from its newest checkpoint. Without it, \
+            runs/default, with --outside runs/live, and with --session a new one.
+            """)
     var directory: String?
     @Flag(help: "Start no publisher; wait for your own.") var outside = false
     @Flag(help: "Also start the web server for phones and browsers, and print its address and access code.") var phone = false

@@ -24,7 +24,11 @@ struct Watch: ParsableCommand {
 
     func run() throws {
         do {
-            let path = RunRecord.file(in: directory), record = try JSON(parsing: try readFile(path, atMost: Self.largest))
+            let path = RunRecord.file(in: directory)
+            guard fileExists(path) else {
+                throw StartFailure("there is no \(path), which `accrete up` writes at its end; `accrete top` shows a running graph")
+            }
+            let record = try JSON(parsing: try readFile(path, atMost: Self.largest))
             guard record["stages"]?.object != nil, record["course"]?.array != nil else {
                 throw StartFailure("\(path) is no record of a run")
             }
