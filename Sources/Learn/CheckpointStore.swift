@@ -124,7 +124,12 @@ public struct CheckpointStore: Sendable {
             throw CheckpointMismatch("\(path): \(problem)")
         }
         let store = guided.learner.parameters
-        for parameter in store.layout.parameters { _ = try archive.tensor("model.\(parameter.name)", shape: parameter.shape) }
+        do throws(SafetensorsError) {
+            for parameter in store.layout.parameters { _ = try archive.tensor("model.\(parameter.name)", shape: parameter.shape) }
+        } catch {
+            throw CheckpointMismatch(
+                "\(directory) holds the checkpoint of another model; choose another directory, or move it away (\(error))")
+        }
         var tensors: [String: [Float]] = [:]
         for tensor in archive.tensors where tensor.name.hasPrefix("state.") {
             tensors[String(tensor.name.dropFirst("state.".count))] = try tensor.floats()

@@ -155,6 +155,15 @@ struct CheckpointStoreTests {
         #expect(mismatch.description.contains("without SHA256SUMS"))
     }
 
+    /// A directory is used for another model: the error says so, and what to do.
+    @Test func theCheckpointOfAnotherModelIsRefusedWithAdvice() throws {
+        try learn(settings(), moments: 5)
+        var settings = settings()
+        settings.model.width = 16
+        let mismatch = try #require(throws: CheckpointMismatch.self) { try LearnProcessor(settings, clock: VirtualClock()) }
+        #expect(mismatch.description.contains("holds the checkpoint of another model; choose another directory"))
+    }
+
     @Test func aCheckpointThatCannotBeWrittenIsCountedWithItsCause() throws {
         var learner = Harness(try LearnProcessor(settings(), clock: VirtualClock()))
         for ordinal in 1...3 as ClosedRange<UInt64> { learner.send(try moment(ordinal)) }
