@@ -83,13 +83,13 @@ extension GraphSettings: StageSettings {
         do {
             try learner.validate()
         } catch {
-            found.append(SettingsError("learner", error.description))
+            found.append(error.inSection("learner", of: learner))
         }
         found += decideProblems
         do {
             try personal.validate()
         } catch {
-            found.append(SettingsError("personal", error.description))
+            found.append(error.inSection("personal", of: personal))
         }
         found += agreementProblems
         // The memory is estimated only for valid settings.
@@ -113,4 +113,16 @@ extension GraphSettings {
 
     /// The number of updates that a stage keeps for later moments.
     package var updateCapacity: Int { mode == .live ? 4 : lockstep.window / learn.publishEvery + 4 }
+}
+
+extension SettingsError {
+    /// The error of a section whose own keys are in snake case, by the key that the configuration file has.
+    fileprivate func inSection(_ section: String, of settings: some Settings) -> SettingsError {
+        let words = key.split(separator: "_"), name = words.prefix(1).joined() + words.dropFirst().map(\.capitalized).joined()
+        // A strategy or an optimiser may have been the one that refused a setting.
+        guard Mirror(reflecting: settings).children.contains(where: { $0.label == name }) else {
+            return SettingsError(section, description)
+        }
+        return SettingsError("\(section).\(name)", problem)
+    }
 }

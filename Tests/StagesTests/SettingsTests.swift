@@ -48,6 +48,13 @@ struct SettingsTests {
                 "file:4: fuse.maximumFrames wants a whole number, not 'many'",
             ])
         #expect(try problems("evaluate:\n  window: 0\n") == ["file:2: evaluate.window: 0 is not within 1…1000000"])
+        // Also where a section's own keys are written in another way.
+        #expect(
+            try problems("personal:\n  enabled: true\n  innerRate: -1\n")
+                == ["file:3: personal.innerRate: -1.0 is not positive and at most 1000"])
+        #expect(try problems("learner:\n  memoryBytes: -1\n") == ["file:2: learner.memoryBytes: -1 is below 0 or too large"])
+        let rate = try problems("learner:\n  optimizerSettings: {learning_rate: -1}\n")
+        #expect(rate.count == 1 && rate[0].contains(": learner: setting 'learning_rate': "), "\(rate)")
         #expect(try problems("a: [1").first?.hasPrefix("file:") == true)
     }
 

@@ -4,7 +4,7 @@ usage: python3 ask.py QUESTION [--correct ANSWER [--again QUESTION]]
 
 Start the graph with a language model that writes answers, and without publishers of its own:
 
-  accrete up --outside --set model.trunk=models/smollm2-135m-instruct.gguf --set 'answer.after=[utterance]'
+  accrete up --outside --directory runs/smollm2 --set model.trunk=models/smollm2-135m-instruct.gguf --set 'answer.after=[utterance]'
 
 A correction is recalled as soon as memory.update/ names it, and learned by the model's adapters meanwhile.
 """

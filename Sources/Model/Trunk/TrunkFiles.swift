@@ -60,10 +60,11 @@ public struct TrunkFiles: Sendable {
 
     /// Opens a GGUF file or a Hugging Face directory of any known family: `config.json` and `model.safetensors`, in one file or in
     /// shards, of any floating-point type.
-    /// - Throws: `CheckpointError` or `SafetensorsError`; `GGUFError` or `GGUFModelError` for a file.
+    /// - Throws: `FileError`, `CheckpointError` or `SafetensorsError`; `GGUFError` or `GGUFModelError` for a file.
     public init(path: String) throws {
         self.path = path
-        isGGUF = FileKind(of: path) == .regular
+        guard let kind = FileKind(of: path) else { throw FileError(path, .cannotOpen("there is no such file or directory")) }
+        isGGUF = kind == .regular
         guard isGGUF else {
             let file = "\(path)/config.json"
             let json = try JSON(file: file)
