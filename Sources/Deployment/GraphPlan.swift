@@ -99,6 +99,13 @@ public struct GraphPlan: Sendable {
     }
 }
 
+extension GraphSettings {
+    /// The names of the stages of a graph that publish a status, sorted. Extractors that are processes of the user's are not among them.
+    public var stageNames: [String] {
+        (["evaluate", "fuse", "ingest", "learn"] + extracted.filter { !signals.isOutside($0) }.map { "extract-\($0)" }).sorted()
+    }
+}
+
 extension GraphPlan {
     /// Makes a plan from the arguments of a command.
     ///

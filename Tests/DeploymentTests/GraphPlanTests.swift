@@ -25,6 +25,9 @@ struct GraphPlanTests {
     @Test func anExtractorOfTheUsersIsNotStarted() throws {
         let own = try plan(["signals.image.frontend=outside", "model.senses=[{name: image, rows: 40, columns: 96}]"])
         #expect(own.stages.map(\.name) == ["learn", "evaluate", "fuse", "extract-text", "ingest"], "its shape is the user's affair")
+        #expect(
+            try own.settings.stageNames == own.stages.map(\.name).sorted()
+                && plan([]).settings.stageNames == plan([]).stages.map(\.name).sorted())
         let sense = "model.senses=[{name: image, rows: 16, columns: 192}]"
         #expect(try plan([sense]).stages.map(\.name).contains("extract-image"))
     }

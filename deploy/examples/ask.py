@@ -67,6 +67,8 @@ def ask(session, question):
             continue
         text += answer.text
         if answer.end:
+            if answer.end == "context" and not text:
+                sys.exit("ask.py: the question fills the model's context; ask a shorter one, or raise model.text.length")
             return text.decode(errors="replace").strip(), moment
 
 

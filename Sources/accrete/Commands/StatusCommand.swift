@@ -1,5 +1,7 @@
 import Configuration
 import ArgumentParser
+import Deployment
+import Files
 import Foundation
 import Launch
 import Messaging
@@ -50,6 +52,13 @@ struct StatusCommand: AsyncParsableCommand {
             guard let status = last[name], let before = first[name] else { continue }
             print(json ? try status.jsonString() : status.line(since: before))
         }
+        let silent = settings.stageNames.filter { last[$0] == nil }
+        guard !silent.isEmpty else { return }
+        StandardError.write(
+            """
+            no status within \(seconds) s from \(silent.joined(separator: ", ")): busy with a step or a large model (--seconds), or not running
+
+            """)
     }
 }
 
