@@ -241,6 +241,10 @@ struct LearnProcessorTests {
         #expect(lines.contains { $0.rule == "operator" && $0.note.contains("momentum") })
     }
 
+    private struct Former {
+        weak var learner: OnlineLearner?
+    }
+
     /// After a reset, parameters are the initial ones, and moments teach what they teach a learner that has seen nothing else, to the bit.
     @Test(arguments: [false, true])
     func aResetLearnerIsAsBeforeTheFirstMoment(gated: Bool) throws {
@@ -251,9 +255,11 @@ struct LearnProcessorTests {
         let start = Array(learner.processor.guided.learner.parameters.values)
         for input in moments[..<half] { _ = learner.send(input) }
         #expect(!learner.processor.guided.learner.parameters.values.elementsEqual(start))
+        let before = Former(learner: learner.processor.guided.learner)
         let order = Order.with { ($0.stamp, $0.resetAll) = (Stamp(from: "operator", sequence: 1), true) }
         let answers = learner.send(try .init(WireMessage(order, on: try Topics.order("learn")))).compactMap { $0.message as? OrderAnswer }
         #expect(answers.first?.accepted == true)
+        #expect(before.learner == nil, "its memory is free again")
         let reset = learner.processor.guided.learner
         #expect(reset.steps == 0 && reset.memorySlots.isEmpty && reset.parameters.values.elementsEqual(start))
         for input in moments[half...] {
