@@ -103,6 +103,15 @@ public struct CheckpointStore: Sendable {
         }
         contents += tokenizer.sorted { $0.key < $1.key }.map { .init($0.key, bytes: $0.value) }
         try CheckpointDirectory(directory).write(contents + others)
+        removeFiles(except: Set((contents + others).map(\.name)))
+    }
+
+    /// Removes the files of the checkpoint before that this one has no more, such as corrections that were forgotten. They stay in
+    /// `previous/` until the next one.
+    private func removeFiles(except names: Set<String>) {
+        // without a list no file is known to be of a checkpoint
+        guard let former = try? FileDigests(of: "\(directory)/previous") else { return }
+        for name in former.digests.keys where !names.contains(name) { unlink("\(directory)/\(name)") }
     }
 
     /// Restores a learner from the newest checkpoint.

@@ -1,7 +1,8 @@
 import Files
 import Tokenization
 
-/// The tokenizer's files for a checkpoint, by name: those of the tokenizer's directory, or those of the byte tokenizer.
+/// The tokenizer's files for a checkpoint, by name: those of the tokenizer's directory, or those of the byte tokenizer. A GGUF file's
+/// tokenizer stays there.
 /// - Parameters:
 ///   - directory: empty where a text's tokens are its bytes.
 ///   - vocabulary: the number of tokens of the model.
@@ -11,7 +12,7 @@ func tokenizerFiles(of directory: String, vocabulary: Int) throws(FileError) -> 
     for name in tokenizerFileNames where !directory.isEmpty && fileExists("\(directory)/\(name)") {
         files[name] = try readFile("\(directory)/\(name)", atMost: largestTokenizerFile)
     }
-    if files.isEmpty, vocabulary >= ByteTokenizer().vocabularySize { files = ByteTokenizer().files.mapValues { Array($0.utf8) } }
+    if directory.isEmpty, vocabulary >= ByteTokenizer().vocabularySize { files = ByteTokenizer().files.mapValues { Array($0.utf8) } }
     return files
 }
 

@@ -110,6 +110,14 @@ struct CheckpointStoreTests {
         }
     }
 
+    /// The files of the byte tokenizer beside a trunk of 49,152 tokens would be those of another language.
+    @Test func theTokenizerOfAGGUFFileStaysThere() throws {
+        let trunk = folder.path("model.gguf")
+        try replaceFile(at: trunk, with: "GGUF")
+        #expect(try tokenizerFiles(of: trunk, vocabulary: 49_152).isEmpty)
+        #expect(try tokenizerFiles(of: "", vocabulary: 257).keys.contains("vocab.json"))
+    }
+
     /// Forty flipped bits, and a truncated end, of every file: what is opened is the newest checkpoint or the one before.
     @Test func noFlippedBitOfAnyFileIsServedOrLearnedFrom() throws {
         var published: [String] = []

@@ -111,6 +111,8 @@ struct CorrectionMemoryTests {
         var after = try learner(settings)
         #expect(memories(after.advance(by: .milliseconds(10))).isEmpty)
 
+        #expect(!fileExists("\(path)/corrections.json"), "what was forgotten does not stay on disk")
+
         // Nor are the moments kept that waited for an answer's correction.
         learn = try learner(settings)
         learn.send(try .init(asked(40)))
