@@ -7,6 +7,10 @@ public struct ProgressView: Sendable {
     private let interval: Double
     private var drawn = 0
     private var lastLine = -Double.infinity
+    /// The lines drawn last, without the time.
+    private var lastLines: [String] = []
+    /// Seconds between lines while nothing changes.
+    private static let quietInterval = 60.0
 
     /// - Parameters:
     ///   - isTerminal: whether the output is a terminal.
@@ -21,7 +25,9 @@ public struct ProgressView: Sendable {
         let lines = Self.lines(record, after: seconds)
         guard isTerminal else {
             guard seconds - lastLine >= interval else { return "" }
-            lastLine = seconds
+            let timeless = Self.lines(record, after: 0)
+            guard timeless != lastLines || seconds - lastLine >= Self.quietInterval else { return "" }
+            (lastLine, lastLines) = (seconds, timeless)
             return lines.map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " | ") + "\n"
         }
         let up = drawn > 0 ? "\u{1B}[\(drawn)A" : ""
@@ -46,15 +52,21 @@ public struct ProgressView: Sendable {
         if let now, let first = record.firstWindow {
             func bits(_ scores: RunReport.Scores) -> String { shown(scores.bitsPerByte, "%.3f") }
             func right(_ scores: RunReport.Scores) -> String { shown(100 * scores.accuracy, "%.1f") }
-            lines.append(
-                "  words   \(bits(now.model)) bits per byte now, \(bits(first.model)) at the start, \(bits(now.frozen)) frozen baseline")
-            lines.append(
-                "  labels  \(right(now.model)) % correct now, \(right(first.model)) % at the start, \(right(now.frozen)) % frozen baseline")
+            if now.model.tokens > 0 {
+                lines.append(
+                    "  words   \(bits(now.model)) bits per byte now, \(bits(first.model)) at the start, \(bits(now.frozen)) frozen baseline"
+                )
+            }
+            if now.model.labelled > 0 {
+                lines.append(
+                    "  labels  \(right(now.model)) % correct now, \(right(first.model)) % at the start, \(right(now.frozen)) % frozen baseline"
+                )
+            }
         }
         if let decisions = decisionLine(fuse: record.statuses["fuse"]?.gauges ?? [:], learn: record.statuses["learn"]?.gauges ?? [:]) {
             lines.append("  " + decisions)
         }
-        if lines.count == 1 { lines.append("  words   waiting for the first moments") }
+        if lines.count == 1 { lines.append("  waiting for the first words or labels") }
         let latencies = record.latencies
         func milliseconds(_ name: String) -> String {
             latencies[name].map { "\(shown(1000 * $0.p50, "%.1f")) ms (p99 \(shown(1000 * $0.p99, "%.1f")))" } ?? "–"

@@ -128,6 +128,19 @@ struct RunReportTests {
         }
     }
 
+    /// A line is repeated while something changes; what was never scored is not shown as 0.
+    @Test func progressShowsWhatIsScoredAndWhatChanges() {
+        var record = RunRecord(), view = ProgressView(isTerminal: false)
+        #expect(view.draw(record, after: 1).contains("waiting for the first words or labels"))
+        #expect(view.draw(record, after: 7).isEmpty && view.draw(record, after: 59).isEmpty)
+        #expect(view.draw(record, after: 61).hasPrefix("61 s"))
+        let scores = Schema.Scores.with { ($0.name, $0.labelled, $0.accuracy) = ("model", 8, 0.5) }
+        record.take(EvaluationSummary.with { ($0.moments, $0.watermark, $0.running, $0.window) = (20, 20, [scores], [scores]) })
+        #expect(view.draw(record, after: 63).isEmpty, "not more often than at intervals")
+        let line = view.draw(record, after: 67)
+        #expect(line.contains("labels  50.0 % correct now") && !line.contains("bits per byte"), "\(line)")
+    }
+
     @Test func theNumberOfUnknownStagesIsBounded() {
         var record = RunRecord()
         for number in 1...5_000 { record.take(Status.with { $0.stage = "s\(number)" }) }
