@@ -13,7 +13,9 @@ extension RunRecord {
     /// Why nothing was learned; nil if something was.
     var nothingLearned: NothingLearned? {
         guard !hasLearned else { return nil }
-        let readings = statuses["ingest"]?.received["sensor"] ?? 0, made = UInt64(clamping: statuses["fuse"]?.gauges["moments"] ?? 0)
+        let readings = statuses["ingest"]?.received["sensor"] ?? 0
+        // Without features fuse has made no moment: it counts on from those of an earlier run.
+        let fuse = statuses["fuse"], made = fuse?.received["feature"] ?? 0 > 0 ? UInt64(clamping: fuse?.gauges["moments"] ?? 0) : 0
         let lines = drops(of: "play").values.reduce(UInt64(0)) { $0.clampedAdding($1) }
         let what = "\(readings) readings and \(made) moments were received"
         func reason(_ why: String) -> NothingLearned { .init(why: why, came: readings.clampedAdding(made).clampedAdding(lines)) }
@@ -33,10 +35,11 @@ extension RunRecord {
         return reason("\(what), without a label or a text to learn from")
     }
 
-    /// The most frequent reason for rejection, with the stage and the count.
+    /// The most frequent reason for the rejection of what came, with the stage and the count.
     private var mostDropped: (stage: String, reason: String, count: UInt64)? {
-        statuses.keys.sorted().flatMap { stage in drops(of: stage).sorted { $0.key < $1.key }.map { (stage, $0.key, $0.value) } }
-            .max { $0.2 < $1.2 }
+        statuses.keys.sorted().flatMap { stage in
+            drops(of: stage).filter { !$0.key.hasPrefix("checkpoint") }.sorted { $0.key < $1.key }.map { (stage, $0.key, $0.value) }
+        }.max { $0.2 < $1.2 }
     }
 }
 

@@ -127,17 +127,17 @@ public struct CheckpointStore: Sendable {
             throw CheckpointMismatch(
                 "\(directory) holds a checkpoint of version \(version), not \(State.newest); choose another directory, or move it away")
         }
-        let state = try StateCoding.decode(State.self, from: text, of: path)
-        let model = guided.learner.model.configuration
-        if let problem = state.labels.problem(for: model) ?? state.backlog?.problem(for: model) {
-            throw CheckpointMismatch("\(path): \(problem)")
-        }
         let store = guided.learner.parameters
         do throws(SafetensorsError) {
             for parameter in store.layout.parameters { _ = try archive.tensor("model.\(parameter.name)", shape: parameter.shape) }
         } catch {
             throw CheckpointMismatch(
                 "\(directory) holds the checkpoint of another model; choose another directory, or move it away (\(error))")
+        }
+        let state = try StateCoding.decode(State.self, from: text, of: path)
+        let model = guided.learner.model.configuration
+        if let problem = state.labels.problem(for: model) ?? state.backlog?.problem(for: model) {
+            throw CheckpointMismatch("\(path): \(problem)")
         }
         var tensors: [String: [Float]] = [:]
         for tensor in archive.tensors where tensor.name.hasPrefix("state.") {

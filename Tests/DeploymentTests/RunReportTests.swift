@@ -279,6 +279,10 @@ struct RunReportTests {
         var record = RunRecord()
         func why() -> NothingLearned? { RunReport(record, plan, seconds: 4.5, restarts: [:]).nothingLearned }
         #expect(why() == .init(why: "no readings were received", came: 0))
+        // A run that goes on from a checkpoint has made no moment by that, and a damaged checkpoint rejects none.
+        record.take(Status.with { ($0.stage, $0.gauges) = ("fuse", ["moments": 2_090]) })
+        record.take(Status.with { ($0.stage, $0.drops) = ("learn", ["checkpointDamaged": 1]) })
+        #expect(why() == .init(why: "no readings were received", came: 0))
         record.take(Status.with { ($0.stage, $0.received, $0.drops) = ("ingest", ["sensor": 40, "cut": 7], ["clockInFuture": 3]) })
         record.take(Status.with { ($0.stage, $0.drops) = ("extract-image", ["wrongShape": 30, "nonFinite": 2]) })
         let told = why()
