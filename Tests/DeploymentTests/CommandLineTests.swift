@@ -125,6 +125,14 @@ import Testing
         }
     }
 
+    @Test func aMemoryThatCouldNotBeWrittenIsRefusedBeforeTheText() throws {
+        try prepare()
+        let refused = try shell("$ACC generate --model model --prompt a --tokens 3 --remember nowhere/memory")
+        #expect(refused == (1, "Error: nowhere/memory cannot be written: No such file or directory\n"))
+        #expect(try shell("$ACC generate --model model --prompt a --tokens 3 --remember memory").status == 0)
+        #expect(fileExists(folder.path("memory")))
+    }
+
     @Test func memoryBeyondAnyMachineIsToldAndRefused() throws {
         try prepare()
         let (status, output) = try shell(

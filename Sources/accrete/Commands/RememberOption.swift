@@ -13,9 +13,10 @@ struct RememberOption: ParsableArguments {
     private static let limit = 1 << 28
 
     /// Reads the memory; an empty one where the file is not there, nil without the option.
-    /// - Throws: `FileError`, or `ValidationError` for a file that is no memory of this model.
+    /// - Throws: `FileError`, also where it could not be written at the end, or `ValidationError` for a file that is no memory of this model.
     func open(vocabularySize: Int, _ configuration: TokenMemory.Configuration = .init()) throws -> TokenMemory? {
         guard let remember else { return nil }
+        try checkReplaceable(remember)
         guard fileExists(remember) else { return TokenMemory(vocabularySize: vocabularySize, configuration) }
         let bytes = try readFile(remember, atMost: Self.limit)
         do {
