@@ -33,6 +33,7 @@ let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-s
 
 let floor0: [Target] = [
     system("COpenBLAS"), system("CZeroMQ"), system("CTurboJPEG"), system("CPNG"), system("CSndFile"), system("CCrypto"),
+    system("CZstd"), system("CLZ4"),
     .target(name: "CLinux"),  // eventfd, flock: not in Glibc's module; standard output, which Swift 6 does not let be named
     .target(name: "CBaseline", dependencies: ["CZeroMQ"]),  // plain libzmq, what messages are measured against
     .target(name: "CCertificates", linkerSettings: [.linkedLibrary("crypto")]),  // a certificate of its own for the gateway
@@ -45,6 +46,8 @@ let floor1: [Target] = [
     module("Schema", [protobuf]),
     module("Files", ["CLinux"]),
     module("StrictJSON"),
+    module("MCAP", ["CLZ4", "CZstd", "Files"]),
+    module("TensorBoard", ["Files", protobuf]),
     module("Statistics", ["Files", "StrictJSON"]),
     module("Safetensors", ["CCrypto", "Files", "StrictJSON"]),
     module("GGUF", ["CVector", "Files"]),
@@ -181,6 +184,8 @@ let checks: [Target] = [
     tests("StrictJSON", ["StrictJSON"]),
     tests("Safetensors", ["Files", "FilesTesting", "Safetensors"]),
     tests("GGUF", ["Files", "FilesTesting", "GGUF"]),
+    tests("MCAP", ["Files", "FilesTesting", "MCAP"]),
+    tests("TensorBoard", ["Files", "FilesTesting", "TensorBoard"]),
     tests("Tokenization", ["FilesTesting", "StrictJSON", "Tokenization"]),
     tests("Messaging", ["Files", "FilesTesting", "Messaging", "PipelineTesting", "Schema", protobuf]),
     tests(

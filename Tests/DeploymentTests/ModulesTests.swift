@@ -106,5 +106,5 @@ struct ModulesTests {
     }
 
     /// The table calls them so together.
-    private static let systemLibraries = ["COpenBLAS", "CZeroMQ", "CTurboJPEG", "CPNG", "CSndFile", "CCrypto"]
+    private static let systemLibraries = ["COpenBLAS", "CZeroMQ", "CTurboJPEG", "CPNG", "CSndFile", "CCrypto", "CZstd", "CLZ4"]
 }

@@ -94,3 +94,34 @@ import Testing
         #expect(throws: FileError(folder.path("file"), .tooLarge(limit: 4))) { try readFile(folder.path("file"), atMost: 4) }
     }
 }
+
+struct ChecksumTests {
+    /// The check values of https://reveng.sourceforge.io/crc-catalogue/17plus.htm
+    @Test func checksumsAreThoseOfTheCatalogue() {
+        let digits = Array("123456789".utf8)
+        #expect(CRC32.of(digits) == 0xCBF4_3926 && CRC32.of([UInt8]()) == 0)
+        #expect(crc32c(digits) == 0xE306_9283)
+    }
+
+    @Test func aChecksumInPiecesIsThatOfTheWhole() {
+        let bytes = (0..<1000).map { UInt8(truncatingIfNeeded: $0 * 31) }
+        for cut in [0, 1, 7, 8, 9, 500, 999] {
+            var sum = CRC32()
+            sum.update(bytes[..<cut])
+            sum.update(bytes[cut...])
+            #expect(sum.value == CRC32.of(bytes))
+        }
+        #expect(CRC32.of(bytes) == 0x91F4_3DEC)
+    }
+
+    @Test func anOutputFileIsNewAndGrows() throws {
+        let folder = Folder()
+        let file = try OutputFile(creating: folder.path("a"))
+        try file.append([1, 2])
+        #expect(try readFile(folder.path("a"), atMost: 8) == [1, 2])
+        try file.append([3])
+        try file.sync()
+        #expect(try readFile(folder.path("a"), atMost: 8) == [1, 2, 3])
+        #expect(throws: FileError.self) { _ = try OutputFile(creating: folder.path("a")) }
+    }
+}
