@@ -22,6 +22,7 @@ public struct GraphSettings: Codable, Sendable, Equatable {
     public var security = SecuritySettings()
     public var signals = SignalConfiguration()
     public var cut = MomentCutter.Configuration()
+    public var coordinates = CoordinateSettings()
     public var fuse = FuseSettings()
     public var answer = AnswerSettings()
     public var model = MultimodalConfiguration()

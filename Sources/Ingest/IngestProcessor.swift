@@ -90,6 +90,7 @@ public struct IngestProcessor: Processor {
     /// How far ahead of the wall clock a reading stamped with it may be, in nanoseconds.
     private let clockTolerance: Int64
     private let wallOffset: Int64
+    private let handedness: CoordinateSettings.Handedness
     private var ended = false
     private var passedFeedback: UInt64 = 0
     /// Nil without a journal.
@@ -110,6 +111,7 @@ public struct IngestProcessor: Processor {
         clockTolerance = Int64(nanosecondsIn: settings.cut.maximumJump)
         self.wallOffset = wallOffset
         journaling = journal.map { Journaling($0, settings.journal) }
+        handedness = settings.coordinates.handedness
     }
 
     public var telemetry: Telemetry {
@@ -180,6 +182,7 @@ public struct IngestProcessor: Processor {
                 .unknownModality, "'\(reading.modality.prefix(64))' is none of \(topics.map(\.modality).sorted().joined(separator: ", "))")
         }
         if let problem = reading.answer.problem { throw Refusal(.wrongShape, problem) }
+        try reading.checkCoordinates(handedness, message.payload[0])
         var event = MomentCutter.Event(session: reading.session, time: try time(of: reading.stamp, session: reading.session, at: now))
         event.domain = reading.domain
         event.ends = reading.ends == .none ? nil : reading.ends

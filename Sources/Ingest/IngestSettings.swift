@@ -12,6 +12,7 @@ public struct IngestSettings: StageSettings {
     public var security = SecuritySettings()
     public var lockstep = LockstepSettings()
     public var cut = MomentCutter.Configuration()
+    public var coordinates = CoordinateSettings()
     public var fuse = FuseSettings()
     /// One section per modality: readings of these modalities are accepted.
     public var signals = SectionNames()

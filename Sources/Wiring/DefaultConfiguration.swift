@@ -98,6 +98,8 @@ public let defaultConfiguration = #"""
         spans: 64
         maximumClocks: 16
         step: 1e+0
+    coordinates:
+      handedness: any
     fuse:
       lateness: 1e-2
       alignment: []

@@ -26,5 +26,6 @@ extension Reason {
     package static let journalFailed = Reason(rawValue: "journalFailed")
     package static let unjournaled = Reason(rawValue: "unjournaled")
     package static let unknownSource = Reason(rawValue: "unknownSource")
+    package static let wrongHandedness = Reason(rawValue: "wrongHandedness")
     package static let wrongModel = Reason(rawValue: "wrongModel")
 }

@@ -57,6 +57,34 @@ import Testing
             ])
     }
 
+    @Test func aLineMaySayItsCoordinatesAndItsCamera() throws {
+        let pose =
+            #"{"t": 1, "session": "s", "source": "head", "modality": "vector", "values": [1], "coordinates": {"name": "world", "#
+            + #""axes": "right up back", "handedness": "right", "metres": 0.01, "layout": "matrix"}}"#
+        let picture =
+            #"{"t": 1, "session": "s", "source": "c", "modality": "image", "file": "a.png", "camera": {"focal_x": 1, "focal_y": 2, "#
+            + #""center_x": 3, "center_y": 4, "width": 5, "height": 6}}"#
+        let wrong = pose.replacing("\"right\"", with: "\"up\"")
+        let results = try Array(directory(pose, picture, wrong).events())
+        guard case .reading(let first) = try results[0].get(), case .reading(let second) = try results[1].get() else {
+            Issue.record("\(results)")
+            return
+        }
+        #expect(
+            first.coordinates
+                == Coordinates(name: "world", axes: "right up back", handedness: .right, metres: 0.01, layout: .matrix))
+        #expect(second.optics == Optics(focalX: 1, focalY: 2, centerX: 3, centerY: 4, width: 5, height: 6))
+        guard case .failure(let refusal) = results[2] else {
+            Issue.record("\(results[2])")
+            return
+        }
+        #expect(refusal.refusal.reason == .brokenLine && refusal.refusal.detail.hasPrefix("coordinates: "))
+        // They are written as they are read.
+        var writer = try SessionWriter(path: path + "/copy")
+        try writer.write(.reading(first))
+        #expect(try SessionDirectory(path: path + "/copy").events().map { try $0.get() } == [.reading(first)])
+    }
+
     @Test(arguments: [
         ("not json", "brokenLine"),
         (#"["t", 1]"#, "brokenLine"),

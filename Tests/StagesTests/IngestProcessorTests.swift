@@ -6,6 +6,7 @@ import Schema
 import Testing
 @testable import Configuration
 @testable import Ingest
+@testable import Wiring
 
 struct IngestProcessorTests {
     private func harness(closer: String = "") -> Harness<IngestProcessor> {
@@ -127,5 +128,81 @@ struct IngestProcessorTests {
         #expect(ingest.send(feedback(String(repeating: "a", count: 4097))).isEmpty)
         #expect(ingest.refusals.map(\.reason) == [.emptyFeedback, .wrongShape])
         #expect(ingest.send(feedback("it is a lamp")).count == 1)
+    }
+
+    // MARK: Coordinates
+
+    /// What ingest makes of a pose or a picture that says its coordinates: its reason of refusal, or nil.
+    private func outcome(
+        _ handedness: CoordinateSettings.Handedness, _ modality: String = "vector", _ numbers: [Float] = [0, 0, 0, 0, 0, 0, 1],
+        frame: CoordinateFrame? = nil, camera: CameraIntrinsics? = nil
+    ) throws -> String? {
+        var settings = GraphSettings()
+        settings.coordinates.handedness = handedness
+        var ingest = Harness(IngestProcessor(IngestSettings(settings), epoch: 1, wallOffset: 0, closer: ""))
+        let message = SensorReading.with {
+            $0.stamp = Stamp(from: "headset", sequence: 1, at: Instant(seconds: 1))
+            ($0.session, $0.modality, $0.format) = ("kitchen", modality, "vector/f32le")
+            if let frame { $0.frame = frame }
+            if let camera { $0.camera = camera }
+        }
+        let payload = numbers.flatMap { number in withUnsafeBytes(of: number.bitPattern.littleEndian) { [UInt8]($0) } }
+        let wire = try WireMessage(message, on: try Topics.sensor(modality, "headset"), payload: [Payload(payload)])
+        let outputs = ingest.send(try .init(wire))
+        #expect(outputs.isEmpty == !ingest.refusals.isEmpty)
+        guard case .sample(let sample, _, _)? = outputs.first else { return ingest.refusals.first?.reason.rawValue }
+        #expect(sample.reading.frame == message.frame && sample.reading.hasCamera == message.hasCamera)
+        return nil
+    }
+
+    @Test func anotherHandednessThanConfiguredIsRefused() throws {
+        let right = CoordinateFrame.with { $0.handedness = .right }, left = CoordinateFrame.with { $0.handedness = .left }
+        let unity = CoordinateFrame.with { $0.axes = "right up forward" }, vision = CoordinateFrame.with { $0.axes = "right down forward" }
+        let robot = CoordinateFrame.with { ($0.axes, $0.handedness) = ("forward left up", .right) }
+        for frame in [right, left, unity, vision, robot, CoordinateFrame(), nil] { #expect(try outcome(.any, frame: frame) == nil) }
+        for frame in [right, vision, robot, CoordinateFrame(), nil] { #expect(try outcome(.right, frame: frame) == nil) }
+        for frame in [left, unity] {
+            #expect(try outcome(.right, frame: frame) == "wrongHandedness")
+            #expect(try outcome(.left, frame: frame) == nil)
+        }
+        #expect(try outcome(.left, frame: robot) == "wrongHandedness")
+        #expect(try outcome(.right, "image", frame: left) == "wrongHandedness")
+    }
+
+    @Test func coordinatesThatContradictThemselvesAreRefused() throws {
+        let said = CoordinateFrame.with { ($0.axes, $0.handedness) = ("right up forward", .right) }
+        #expect(try outcome(.any, frame: said) == "wrongHandedness")
+        for axes in ["up", "right up up", "right left up", "right up back down", "north east down", String(repeating: "x", count: 100)] {
+            #expect(try outcome(.any, frame: .with { $0.axes = axes }) == "wrongShape", "\(axes)")
+        }
+        for metres in [-1, .nan, .infinity] as [Double] {
+            #expect(try outcome(.any, frame: .with { $0.metres = metres }) == "wrongShape")
+        }
+    }
+
+    @Test func aPoseHasTheNumbersOfItsLayoutAndAMatrixDoesNotMirror() throws {
+        let quaternion = CoordinateFrame.with { $0.layout = .positionQuaternion }, matrix = CoordinateFrame.with { $0.layout = .matrix }
+        #expect(try outcome(.any, frame: quaternion) == nil)
+        #expect(try outcome(.any, "vector", [1, 2], frame: quaternion) == "wrongShape")
+        #expect(try outcome(.any, "image", frame: quaternion) == "wrongShape")
+        #expect(try outcome(.any, frame: .with { $0.layout = .UNRECOGNIZED(9) }) == "wrongShape")
+        #expect(try outcome(.any, "vector", [1, 0, 0, 5, 0, 1, 0, 6, 0, 0, 1, 7], frame: matrix) == nil)
+        #expect(try outcome(.any, "vector", [1, 0, 0, 5, 0, 1, 0, 6, 0, 0, -1, 7], frame: matrix) == "wrongHandedness")
+        #expect(try outcome(.any, "vector", Array(repeating: .nan, count: 12), frame: matrix) == nil)  // extract refuses it
+    }
+
+    @Test func aCameraIsAPicturesAndHasASize() throws {
+        let camera = CameraIntrinsics.with {
+            ($0.focalX, $0.focalY, $0.centerX, $0.centerY, $0.width, $0.height) = (500, 500, 320, 240, 640, 480)
+        }
+        #expect(try outcome(.any, "image", camera: camera) == nil)
+        #expect(try outcome(.any, camera: camera) == "wrongShape")
+        for change in [{ $0.focalX = 0 }, { $0.focalY = .nan }, { $0.centerX = .infinity }, { $0.width = 0 }]
+            as [(inout CameraIntrinsics) -> Void]
+        {
+            var bad = camera
+            change(&bad)
+            #expect(try outcome(.any, "image", camera: bad) == "wrongShape")
+        }
     }
 }

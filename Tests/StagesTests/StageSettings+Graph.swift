@@ -9,7 +9,7 @@ extension IngestSettings {
     init(_ settings: GraphSettings) {
         self.init()
         (mode, endpoints, messaging, lockstep) = (settings.mode, settings.endpoints, settings.messaging, settings.lockstep)
-        (cut, fuse, journal) = (settings.cut, settings.fuse, settings.journal)
+        (cut, coordinates, fuse, journal) = (settings.cut, settings.coordinates, settings.fuse, settings.journal)
         signals = SectionNames(modalities.map(\.key))
         model = ModelSenses(settings.model.senses.map(\.name))
     }

@@ -25,6 +25,92 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+public nonisolated enum Handedness: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case unspecified // = 0
+
+  /// x × y = z
+  case right // = 1
+
+  /// x × y = −z, as Unity's
+  case left // = 2
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .unspecified
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .right
+    case 2: self = .left
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .right: return 1
+    case .left: return 2
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [Handedness] = [
+    .unspecified,
+    .right,
+    .left,
+  ]
+
+}
+
+public nonisolated enum PoseLayout: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+
+  /// no pose
+  case none // = 0
+
+  /// x, y, z of the position, then x, y, z, w of the rotation
+  case positionQuaternion // = 1
+
+  /// 3 × 4 numbers, row by row: the rotation and, as the last column, the position
+  case matrix // = 2
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .none
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .none
+    case 1: self = .positionQuaternion
+    case 2: self = .matrix
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .none: return 0
+    case .positionQuaternion: return 1
+    case .matrix: return 2
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [PoseLayout] = [
+    .none,
+    .positionQuaternion,
+    .matrix,
+  ]
+
+}
+
 public nonisolated enum CutKind: SwiftProtobuf.Enum, Swift.CaseIterable {
   public typealias RawValue = Int
   case none // = 0
@@ -159,11 +245,83 @@ public nonisolated struct SensorReading: @unchecked Sendable {
   /// Clears the value of `answer`. Subsequent reads from it will return its default value.
   public mutating func clearAnswer() {_uniqueStorage()._answer = nil}
 
+  /// of a pose or a picture: the coordinates that it is given in; without it they are unknown
+  public var frame: CoordinateFrame {
+    get {_storage._frame ?? CoordinateFrame()}
+    set {_uniqueStorage()._frame = newValue}
+  }
+  /// Returns true if `frame` has been explicitly set.
+  public var hasFrame: Bool {_storage._frame != nil}
+  /// Clears the value of `frame`. Subsequent reads from it will return its default value.
+  public mutating func clearFrame() {_uniqueStorage()._frame = nil}
+
+  /// of a picture: its camera
+  public var camera: CameraIntrinsics {
+    get {_storage._camera ?? CameraIntrinsics()}
+    set {_uniqueStorage()._camera = newValue}
+  }
+  /// Returns true if `camera` has been explicitly set.
+  public var hasCamera: Bool {_storage._camera != nil}
+  /// Clears the value of `camera`. Subsequent reads from it will return its default value.
+  public mutating func clearCamera() {_uniqueStorage()._camera = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// Coordinates that the pose of a head or a camera is given in. What it says itself must agree.
+public nonisolated struct CoordinateFrame: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// what the coordinates are fixed to, for example world, table
+  public var name: String = String()
+
+  /// where x, y and z point: right up back (ARKit), right down forward (OpenCV), forward left up (ROS)
+  public var axes: String = String()
+
+  public var handedness: Handedness = .unspecified
+
+  /// length of a unit, above 0; 0 means 1
+  public var metres: Double = 0
+
+  /// of a vector: which numbers it has
+  public var layout: PoseLayout = .none
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// A camera without distortion: a point (x, y, z) before it is seen at (focal_x · x / z + center_x, focal_y · y / z + center_y).
+public nonisolated struct CameraIntrinsics: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// in pixels, above 0
+  public var focalX: Double = 0
+
+  public var focalY: Double = 0
+
+  /// in pixels from the left
+  public var centerX: Double = 0
+
+  /// in pixels from the top
+  public var centerY: Double = 0
+
+  /// of the picture that these pixels are of
+  public var width: UInt32 = 0
+
+  public var height: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 /// How the answer to a moment is generated, where not as the settings under `answer` say. It does not make a moment be answered.
@@ -362,13 +520,21 @@ public nonisolated struct Feedback: @unchecked Sendable {
 
 fileprivate nonisolated let _protobuf_package = "accrete.v1"
 
+nonisolated extension Handedness: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0HANDEDNESS_UNSPECIFIED\0\u{1}HANDEDNESS_RIGHT\0\u{1}HANDEDNESS_LEFT\0")
+}
+
+nonisolated extension PoseLayout: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0POSE_LAYOUT_NONE\0\u{1}POSE_LAYOUT_POSITION_QUATERNION\0\u{1}POSE_LAYOUT_MATRIX\0")
+}
+
 nonisolated extension CutKind: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0CUT_KIND_NONE\0\u{1}CUT_KIND_UTTERANCE_END\0\u{1}CUT_KIND_LABEL_REQUEST\0\u{1}CUT_KIND_EXPLICIT\0\u{1}CUT_KIND_TIME_LIMIT\0\u{1}CUT_KIND_END\0")
 }
 
 nonisolated extension SensorReading: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SensorReading"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}modality\0\u{1}format\0\u{1}width\0\u{1}height\0\u{1}channels\0\u{3}sample_rate\0\u{1}ends\0\u{1}domain\0\u{1}answer\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}modality\0\u{1}format\0\u{1}width\0\u{1}height\0\u{1}channels\0\u{3}sample_rate\0\u{1}ends\0\u{1}domain\0\u{1}answer\0\u{1}frame\0\u{1}camera\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -382,6 +548,8 @@ nonisolated extension SensorReading: SwiftProtobuf.Message, SwiftProtobuf._Messa
     var _ends: CutKind = .none
     var _domain: String = String()
     var _answer: AnswerRequest? = nil
+    var _frame: CoordinateFrame? = nil
+    var _camera: CameraIntrinsics? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -403,6 +571,8 @@ nonisolated extension SensorReading: SwiftProtobuf.Message, SwiftProtobuf._Messa
       _ends = source._ends
       _domain = source._domain
       _answer = source._answer
+      _frame = source._frame
+      _camera = source._camera
     }
   }
 
@@ -432,6 +602,8 @@ nonisolated extension SensorReading: SwiftProtobuf.Message, SwiftProtobuf._Messa
         case 9: try { try decoder.decodeSingularEnumField(value: &_storage._ends) }()
         case 10: try { try decoder.decodeSingularStringField(value: &_storage._domain) }()
         case 11: try { try decoder.decodeSingularMessageField(value: &_storage._answer) }()
+        case 12: try { try decoder.decodeSingularMessageField(value: &_storage._frame) }()
+        case 13: try { try decoder.decodeSingularMessageField(value: &_storage._camera) }()
         default: break
         }
       }
@@ -477,6 +649,12 @@ nonisolated extension SensorReading: SwiftProtobuf.Message, SwiftProtobuf._Messa
       try { if let v = _storage._answer {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
       } }()
+      try { if let v = _storage._frame {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+      } }()
+      try { if let v = _storage._camera {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -497,10 +675,117 @@ nonisolated extension SensorReading: SwiftProtobuf.Message, SwiftProtobuf._Messa
         if _storage._ends != rhs_storage._ends {return false}
         if _storage._domain != rhs_storage._domain {return false}
         if _storage._answer != rhs_storage._answer {return false}
+        if _storage._frame != rhs_storage._frame {return false}
+        if _storage._camera != rhs_storage._camera {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension CoordinateFrame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CoordinateFrame"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}axes\0\u{1}handedness\0\u{1}metres\0\u{1}layout\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.axes) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.handedness) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.metres) }()
+      case 5: try { try decoder.decodeSingularEnumField(value: &self.layout) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if !self.axes.isEmpty {
+      try visitor.visitSingularStringField(value: self.axes, fieldNumber: 2)
+    }
+    if self.handedness != .unspecified {
+      try visitor.visitSingularEnumField(value: self.handedness, fieldNumber: 3)
+    }
+    if self.metres.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.metres, fieldNumber: 4)
+    }
+    if self.layout != .none {
+      try visitor.visitSingularEnumField(value: self.layout, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: CoordinateFrame, rhs: CoordinateFrame) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.axes != rhs.axes {return false}
+    if lhs.handedness != rhs.handedness {return false}
+    if lhs.metres != rhs.metres {return false}
+    if lhs.layout != rhs.layout {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension CameraIntrinsics: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CameraIntrinsics"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}focal_x\0\u{3}focal_y\0\u{3}center_x\0\u{3}center_y\0\u{1}width\0\u{1}height\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularDoubleField(value: &self.focalX) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.focalY) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.centerX) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.centerY) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.width) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.height) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.focalX.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.focalX, fieldNumber: 1)
+    }
+    if self.focalY.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.focalY, fieldNumber: 2)
+    }
+    if self.centerX.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.centerX, fieldNumber: 3)
+    }
+    if self.centerY.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.centerY, fieldNumber: 4)
+    }
+    if self.width != 0 {
+      try visitor.visitSingularUInt32Field(value: self.width, fieldNumber: 5)
+    }
+    if self.height != 0 {
+      try visitor.visitSingularUInt32Field(value: self.height, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: CameraIntrinsics, rhs: CameraIntrinsics) -> Bool {
+    if lhs.focalX != rhs.focalX {return false}
+    if lhs.focalY != rhs.focalY {return false}
+    if lhs.centerX != rhs.centerX {return false}
+    if lhs.centerY != rhs.centerY {return false}
+    if lhs.width != rhs.width {return false}
+    if lhs.height != rhs.height {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -12,7 +12,7 @@ import Statistics
 ///
 /// `t` and `known_at` are seconds; `source` and `session` are 1 to 64 letters, digits, `-` and `_`. With `ends` the
 /// moment ends with this reading; a label belongs to the moment that ends at its `t`. Every line may have a `domain`.
-/// Unknown keys and empty lines are ignored. Files are images (PNG, JPEG) and sounds (WAV), recognised by their first bytes,
+/// A pose or a picture may say its `coordinates` and `camera`. Unknown keys and empty lines are ignored. Files are images (PNG, JPEG) and sounds (WAV), recognised by their first bytes,
 /// texts (UTF-8) and vectors (little-endian float32).
 public struct SessionDirectory: Sendable {
     public let path: String
@@ -42,8 +42,8 @@ public struct SessionDirectory: Sendable {
         guard let resolved = canonical(path) else {
             throw SignalRefusal(
                 .missingFile,
-                "there is no directory \(path); a session is a directory with session.jsonl and the files it names "
-                    + "(`accrete-simulate --write DIR` writes one)"
+                "there is no \(path); a session is a directory with session.jsonl and the files it names "
+                    + "(`accrete-simulate --write DIR` writes one), or an MCAP file"
             )
         }
         self.path = resolved
@@ -56,7 +56,8 @@ public struct SessionDirectory: Sendable {
     public func events() throws(SignalRefusal) -> SessionEvents {
         do {
             let lines = try LineReader(path: path + "/session.jsonl", maximumBytes: limits.maximumLineBytes)
-            return SessionEvents(lines: lines, maximumLineBytes: limits.maximumLineBytes, modalities: modalities)
+            return SessionEvents(
+                SessionLines(lines, maximumLineBytes: limits.maximumLineBytes, modalities: modalities), file: "session.jsonl")
         } catch {
             throw SignalRefusal(.missingFile, "\(path) has no session.jsonl that can be read: \(error.cause)")
         }

@@ -15,10 +15,14 @@ public enum SessionEvent: Sendable, Equatable {
         public var endsMoment: Bool
         /// Name of the domain or task, for evaluation.
         public var domain: String?
+        /// Of a pose or a picture: the coordinates that it is given in; nil: unknown.
+        public var coordinates: Coordinates?
+        /// Of a picture: its camera; nil: unknown.
+        public var optics: Optics?
 
         public init(
             time: Int64, session: String, source: String, modality: String, content: Content, endsMoment: Bool = false,
-            domain: String? = nil
+            domain: String? = nil, coordinates: Coordinates? = nil, optics: Optics? = nil
         ) {
             self.time = time
             self.session = session
@@ -27,6 +31,8 @@ public enum SessionEvent: Sendable, Equatable {
             self.content = content
             self.endsMoment = endsMoment
             self.domain = domain
+            self.coordinates = coordinates
+            self.optics = optics
         }
     }
 
@@ -88,11 +94,17 @@ public enum SessionEvent: Sendable, Equatable {
     }
 }
 
-/// A rejected line of a session; the other lines are not affected.
+/// A rejected line of a session, or message of a recording; the others are not affected.
 public struct SessionRefusal: Error, Sendable, Equatable, CustomStringConvertible {
     /// Counted from 1.
     public let line: Int
     public let refusal: SignalRefusal
+    /// The name of the file.
+    public let file: String
 
-    public var description: String { "session.jsonl:\(line): \(refusal)" }
+    public init(line: Int, refusal: SignalRefusal, file: String = "session.jsonl") {
+        (self.line, self.refusal, self.file) = (line, refusal, file)
+    }
+
+    public var description: String { "\(file):\(line): \(refusal)" }
 }

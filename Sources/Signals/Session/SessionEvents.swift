@@ -6,9 +6,12 @@ import Statistics
 /// `believed` lines in order. If such a run lies entirely before the events read so far, the times are taken to restart: its first event
 /// has an earlier time than the event before it, and the events after it are in order again.
 public struct SessionEvents: Sequence, IteratorProtocol {
-    private struct Numbered {
-        let line: Int
-        let result: Result<SessionEvent, SignalRefusal>
+    /// A line with its number, and its event or why it has none.
+    public struct Numbered {
+        public let line: Int
+        public let result: Result<SessionEvent, SignalRefusal>
+
+        public init(line: Int, result: Result<SessionEvent, SignalRefusal>) { (self.line, self.result) = (line, result) }
 
         var time: Int64? { try? result.get().time }
     }
@@ -17,20 +20,17 @@ public struct SessionEvents: Sequence, IteratorProtocol {
     private static let lookahead = 16
     /// The length of a run of lines in order that is always accepted.
     private static let believed = 8
-    private let maximumLineBytes: Int
-    private let modalities: Named<any Modality.Type>
-    private var lines: LineReader
-    private var number = 0
+    private let file: String
+    private var lines: any IteratorProtocol<Numbered>
     private var waiting: ArraySlice<Numbered> = []
     /// The number of neighbouring events in `waiting` that are in the wrong order.
     private var descents = 0
     private var latest = Int64.min
 
-    init(lines: LineReader, maximumLineBytes: Int, modalities: Named<any Modality.Type>) {
-        self.modalities = modalities
-        self.lines = lines
-        self.maximumLineBytes = maximumLineBytes
-    }
+    /// - Parameters:
+    ///   - lines: in the order of the file.
+    ///   - file: its name, for messages.
+    public init(_ lines: some IteratorProtocol<Numbered>, file: String) { (self.lines, self.file) = (lines, file) }
 
     public mutating func next() -> Result<SessionEvent, SessionRefusal>? {
         while waiting.count <= Self.lookahead, readOn() {}
@@ -41,11 +41,11 @@ public struct SessionEvents: Sequence, IteratorProtocol {
         case .success(let event):
             guard isInOrder else {
                 let refusal = SignalRefusal(.timeRunsBack, "t is \(Double(secondsIn: event.time)), out of order with the lines around it")
-                return .failure(SessionRefusal(line: first.line, refusal: refusal))
+                return .failure(SessionRefusal(line: first.line, refusal: refusal, file: file))
             }
             latest = event.time
             return .success(event)
-        case .failure(let refusal): return .failure(SessionRefusal(line: first.line, refusal: refusal))
+        case .failure(let refusal): return .failure(SessionRefusal(line: first.line, refusal: refusal, file: file))
         }
     }
 
@@ -78,29 +78,44 @@ public struct SessionEvents: Sequence, IteratorProtocol {
         if let time = line.time, let successor = waiting.lazy.compactMap(\.time).first, successor < time { descents -= 1 }
     }
 
-    private mutating func append(_ result: Result<SessionEvent, SignalRefusal>) {
-        let line = Numbered(line: number, result: result)
+    /// Reads the next line; false at the end.
+    private mutating func readOn() -> Bool {
+        guard let line = lines.next() else { return false }
         if let time = line.time {
             if let before = waiting.last(where: { $0.time != nil })?.time, time < before { descents += 1 }
         }
         waiting.append(line)
+        return true
+    }
+}
+
+/// The lines of `session.jsonl` that are not empty.
+struct SessionLines: IteratorProtocol {
+    private var lines: LineReader
+    private let maximumLineBytes: Int
+    private let modalities: Named<any Modality.Type>
+    private var number = 0
+
+    init(_ lines: LineReader, maximumLineBytes: Int, modalities: Named<any Modality.Type>) {
+        (self.lines, self.maximumLineBytes, self.modalities) = (lines, maximumLineBytes, modalities)
     }
 
-    /// Reads the next line that is not empty; false at the end.
-    private mutating func readOn() -> Bool {
+    mutating func next() -> SessionEvents.Numbered? {
         while let line = lines.next() {
             number += 1
             switch line {
-            case .tooLong(let bytes):
-                append(.failure(SignalRefusal(.tooLarge, "a line of \(bytes) bytes, at most \(maximumLineBytes) (maximumLineBytes)")))
-            case .unreadable(let problem):
-                append(.failure(SignalRefusal(.missingFile, "session.jsonl cannot be read any further: \(problem)")))
+            case .tooLong(let bytes): return refused(.tooLarge, "a line of \(bytes) bytes, at most \(maximumLineBytes) (maximumLineBytes)")
+            case .unreadable(let problem): return refused(.missingFile, "session.jsonl cannot be read any further: \(problem)")
             case .whole(let bytes):
                 if bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\r") }) { continue }
-                append(Result { () throws(SignalRefusal) in try SessionLine(json: bytes).event(modalities) })
+                let modalities = modalities
+                return .init(line: number, result: Result { () throws(SignalRefusal) in try SessionLine(json: bytes).event(modalities) })
             }
-            return true
         }
-        return false
+        return nil
+    }
+
+    private func refused(_ reason: SignalRefusal.Reason, _ why: String) -> SessionEvents.Numbered {
+        .init(line: number, result: .failure(SignalRefusal(reason, why)))
     }
 }

@@ -14,6 +14,8 @@ struct SessionLine: Codable {
     var text: String?
     var values: [Double]?
     var ends: Bool?
+    var coordinates: Coordinates?
+    var camera: Optics?
 
     var label: Int?
     var classes: Int?
@@ -22,7 +24,7 @@ struct SessionLine: Codable {
     var cut: Bool?
 
     enum CodingKeys: String, CodingKey {
-        case t, session, domain, source, modality, file, text, values, ends, label, classes, cut
+        case t, session, domain, source, modality, file, text, values, ends, coordinates, camera, label, classes, cut
         case knownAt = "known_at"
     }
 
@@ -40,6 +42,8 @@ struct SessionLine: Codable {
             throw SignalRefusal(.brokenLine, "the key \(key.stringValue) is missing")
         } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
             throw SignalRefusal(.brokenLine, "\(context.codingPath.first?.stringValue ?? "the line"): \(context.debugDescription)")
+        } catch DecodingError.dataCorrupted(let context) where !context.codingPath.isEmpty {
+            throw SignalRefusal(.brokenLine, "\(context.codingPath[0].stringValue): \(context.debugDescription)")
         } catch {
             throw SignalRefusal(.brokenLine, "not a JSON object")
         }
@@ -80,7 +84,8 @@ struct SessionLine: Codable {
                 .brokenLine, "must have a file, a text of modality \(names(.text)), or values of modality \(names(.values))")
         }
         return .init(
-            time: time, session: session, source: source, modality: modality, content: content, endsMoment: ends ?? false, domain: domain)
+            time: time, session: session, source: source, modality: modality, content: content, endsMoment: ends ?? false, domain: domain,
+            coordinates: coordinates, optics: camera)
     }
 
     private func labelled(_ label: Int, _ time: Int64) throws(SignalRefusal) -> SessionEvent.Label {
@@ -125,6 +130,8 @@ extension SessionLine {
             source = reading.source
             modality = reading.modality
             ends = reading.endsMoment ? true : nil
+            coordinates = reading.coordinates
+            camera = reading.optics
             switch reading.content {
             case .file(let path): self.file = path
             case .payload where file != nil: self.file = file

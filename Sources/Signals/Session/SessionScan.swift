@@ -1,6 +1,6 @@
 import Statistics
 
-/// Counts of a session's contents, from one pass over its lines; the files that they name are not opened.
+/// Counts of a session's contents, from one pass over its events; the files that they name are not opened.
 public struct SessionScan: Sendable, Equatable {
     /// The number of readings, by modality.
     public private(set) var readings: [String: Int] = [:]
@@ -23,7 +23,17 @@ public struct SessionScan: Sendable, Equatable {
 
     private static let maximumNames = 65_536
 
-    fileprivate mutating func count(_ event: SessionEvent) {
+    /// Counts what events are of.
+    public init(_ events: some Sequence<Result<SessionEvent, SessionRefusal>>) {
+        for result in events {
+            switch result {
+            case .success(let event): count(event)
+            case .failure(let refusal): count(refusal)
+            }
+        }
+    }
+
+    private mutating func count(_ event: SessionEvent) {
         first = first ?? event.time
         duration = duration.clampedAdding(max(0, event.time.clampedSubtracting(last ?? event.time)))
         last = event.time
@@ -44,7 +54,7 @@ public struct SessionScan: Sendable, Equatable {
         if let domain, domains.count < Self.maximumNames { domains.insert(domain) }
     }
 
-    fileprivate mutating func count(_ refusal: SessionRefusal) {
+    private mutating func count(_ refusal: SessionRefusal) {
         refusals[refusal.refusal.reason.rawValue, default: 0] += 1
     }
 }
@@ -52,14 +62,5 @@ public struct SessionScan: Sendable, Equatable {
 extension SessionDirectory {
     /// Reads all lines once and counts their contents.
     /// - Throws: `missingFile` if there is no session.jsonl.
-    public func scan() throws(SignalRefusal) -> SessionScan {
-        var scan = SessionScan()
-        for result in try events() {
-            switch result {
-            case .success(let event): scan.count(event)
-            case .failure(let refusal): scan.count(refusal)
-            }
-        }
-        return scan
-    }
+    public func scan() throws(SignalRefusal) -> SessionScan { SessionScan(try events()) }
 }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Statistics
 
@@ -29,11 +30,15 @@ public struct SessionWriter {
     }
 
     /// Appends an event.
-    /// - Throws: an error of the file system; `SignalRefusal` for a raw reading whose payload does not match its format.
-    public mutating func write(_ event: SessionEvent) throws {
+    /// - Parameters:
+    ///   - event: a reading, a label or a cut.
+    ///   - name: the path of its file inside the directory, if that is still free or has the same content; nil: a number.
+    /// - Throws: an error of the file system; `SignalRefusal` for a raw reading whose payload does not match its format, and for a name
+    ///   that leads out of the directory.
+    public mutating func write(_ event: SessionEvent, as name: String? = nil) throws {
         var file: String?
         if case .reading(let reading) = event, case .payload(let raw) = reading.content {
-            file = try store(raw)
+            file = try name.flatMap { try store(raw, under: $0) } ?? store(raw)
         }
         try lines.write(contentsOf: encoder.encode(SessionLine(event, file: file, modalities)) + [UInt8(ascii: "\n")])
     }
@@ -43,12 +48,28 @@ public struct SessionWriter {
         guard let modality = modalities[raw.modality] else { throw SignalRefusal(.unknownModality, "'\(raw.modality.prefix(64))'") }
         guard modality.place == .file else { return nil }
         let (bytes, ending) = try modality.file(of: raw)
-        let number = files[raw.modality, default: 0]
-        files[raw.modality] = number + 1
-        if number == 0 { try FileManager.default.createDirectory(atPath: "\(path)/\(raw.modality)", withIntermediateDirectories: true) }
-        let digits = String(number)
-        let name = "\(raw.modality)/\(String(repeating: "0", count: max(0, 6 - digits.count)))\(digits).\(ending)"
-        try Data(bytes).write(to: URL(fileURLWithPath: "\(path)/\(name)"))
-        return name
+        while true {
+            let digits = String(files[raw.modality, default: 0])
+            files[raw.modality, default: 0] += 1
+            let name = "\(raw.modality)/\(String(repeating: "0", count: max(0, 6 - digits.count)))\(digits).\(ending)"
+            if try create(name, bytes) { return name }
+        }
+    }
+
+    /// Stores a payload as it is under a given name; nil if no such file can be made, because the name is taken by another content or a
+    /// part of it is a file's.
+    private func store(_ raw: RawReading, under name: String) throws(SignalRefusal) -> String? {
+        try SessionDirectory.check(path: name)
+        if (try? create(name, raw.payload)) == true { return name }
+        return (try? readFile("\(path)/\(name)", atMost: raw.payload.count)) == raw.payload ? name : nil
+    }
+
+    /// Writes a new file; false if there is already one of this name.
+    private func create(_ name: String, _ bytes: [UInt8]) throws -> Bool {
+        let file = "\(path)/\(name)"
+        guard !fileExists(file) else { return false }
+        try makeDirectory(at: URL(fileURLWithPath: file).deletingLastPathComponent().path)
+        try OutputFile(creating: file).append(bytes)
+        return true
     }
 }
