@@ -46,6 +46,7 @@ let floor1: [Target] = [
     module("Schema", [protobuf]),
     module("Files", ["CLinux"]),
     module("StrictJSON"),
+    module("Geometry"),
     module("MCAP", ["CLZ4", "CZstd", "Files"]),
     module("TensorBoard", ["Files", protobuf]),
     module("Statistics", ["Files", "StrictJSON"]),
@@ -75,7 +76,8 @@ let floor4: [Target] = [
     module("Evaluation", ["Statistics"]),
     module("OnlineLanguage", ["Layers", "Learning", "Memory", "Model", "Statistics", "Tensors"]),
     module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
-    module("Applications", ["Files", "OnlineLanguage", "Statistics", "StrictJSON"]),
+    module("Recordings", ["Files", "Geometry", "MCAP", "Schema", "Signals", "Statistics", "TensorBoard", protobuf]),
+    module("Applications", ["Files", "Geometry", "OnlineLanguage", "Statistics", "StrictJSON"]),
     // What is needed to check an update of the model: its passport, keys and history.
     module("Updates", ["CCrypto", "Files", "Messaging", "Pipeline", "Safetensors", "Schema", "Statistics", "StrictJSON"]),
 ]
@@ -123,7 +125,8 @@ let floor6: [Target] = [
     module(
         "Playback",
         [
-            "Configuration", "Ingest", "Journal", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Signals", "Statistics", "Timing",
+            "Configuration", "Ingest", "Journal", "Messaging", "Model", "Moments", "Pipeline", "Recordings", "Schema", "Signals",
+            "Statistics", "Timing",
             "Wiring", logging,
         ]),
     // The web server beside the graph; the only module that links an HTTP server and TLS.
@@ -141,9 +144,8 @@ let floor7: [Target] = [
     module(
         "Deployment",
         [
-            "Configuration", "Files", "Learn", "Messaging", "Model", "Pipeline", "Presentation", "Safetensors", "Schema",
-            "Serving", "Signals",
-            "Statistics", "StrictJSON", "Wiring", subprocess, filePaths,
+            "Configuration", "Files", "Learn", "Messaging", "Model", "Pipeline", "Presentation", "Recordings", "Safetensors", "Schema",
+            "Serving", "Signals", "Statistics", "StrictJSON", "Wiring", subprocess, filePaths,
         ]),
     command("accrete-ingest", ["Ingest", "Journal", "Launch", "Pipeline", "Wiring", arguments]),
     command("accrete-extract", ["Extract", "Launch", "Signals", "Wiring", arguments]),
@@ -155,10 +157,10 @@ let floor7: [Target] = [
     command(
         "accrete",
         [
-            "CLinux", "Configuration", "Deployment", "Files", "Ingest", "Journal", "Launch", "Layers", "Learn", "Learning", "Memory",
-            "Messaging", "Model", "Moments", "OnlineLanguage", "Pipeline", "Playback", "Presentation", "Schema", "Senses", "Serving",
-            "Signals", "Statistics", "StrictJSON", "Tensors", "Tokenization", "Updates",
-            "Wiring", arguments, yaml,
+            "CLinux", "Configuration", "Deployment", "Files", "Ingest", "Journal", "Launch", "Layers", "Learn", "Learning", "MCAP",
+            "Memory", "Messaging", "Model", "Moments", "OnlineLanguage", "Pipeline", "Playback", "Presentation", "Recordings", "Schema",
+            "Senses", "Serving", "Signals", "Statistics", "StrictJSON", "TensorBoard", "Tensors", "Tokenization", "Updates", "Wiring",
+            arguments, yaml,
         ]),
     command(
         "accrete-bench",
@@ -185,7 +187,6 @@ let checks: [Target] = [
     tests("Safetensors", ["Files", "FilesTesting", "Safetensors"]),
     tests("GGUF", ["Files", "FilesTesting", "GGUF"]),
     tests("MCAP", ["Files", "FilesTesting", "MCAP"]),
-    tests("TensorBoard", ["Files", "FilesTesting", "TensorBoard"]),
     tests("Tokenization", ["FilesTesting", "StrictJSON", "Tokenization"]),
     tests("Messaging", ["Files", "FilesTesting", "Messaging", "PipelineTesting", "Schema", protobuf]),
     tests(
@@ -209,9 +210,11 @@ let checks: [Target] = [
     tests("Reinforcement", ["Layers", "Model", "Reinforcement", "Statistics", "StrictJSON", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
     tests("Updates", ["FilesTesting", "Messaging", "Pipeline", "Schema", "Updates"]),
+    tests("Recordings", ["Files", "FilesTesting", "MCAP", "Recordings", "Schema", "Signals", "Statistics"]),
     tests("Memory", ["Memory", "Statistics", "Tokenization"]),
     tests("OnlineLanguage", ["FilesTesting", "Memory", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
-    tests("Applications", ["Applications", "FilesTesting", "Statistics"]),
+    tests("TensorBoard", ["Files", "FilesTesting", "TensorBoard"]),
+    tests("Applications", ["Applications", "FilesTesting", "Geometry", "Statistics"]),
     tests("MetaLearning", ["MetaLearning", "Model", "Statistics", "Tensors", "TensorsTesting"]),
     tests(
         "Stages",

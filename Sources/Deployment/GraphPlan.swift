@@ -2,6 +2,7 @@ import Configuration
 import Files
 import Foundation
 import Pipeline
+import Recordings
 import Safetensors
 import Signals
 import Wiring
@@ -12,7 +13,7 @@ public struct GraphPlan: Sendable {
     public enum Source: Sendable, Equatable {
         /// `accrete-simulate`, the default.
         case simulator
-        /// A session directory, replayed by `accrete play`.
+        /// A session directory or an MCAP file, replayed by `accrete play`.
         case session(String)
         /// Publishers that are started by the user.
         case outside
@@ -118,7 +119,7 @@ extension GraphPlan {
     ///   - overrides: `key=value` each.
     ///   - directory: the directory of the run; nil for the default.
     ///   - environment: the environment, which may contain settings too.
-    /// - Throws: `ConfigurationError`; `SignalRefusal` for a session directory that is not valid.
+    /// - Throws: `ConfigurationError`; `SignalRefusal` for a session that cannot be read.
     public static func make(
         _ source: Source, config: String?, overrides: [String], directory: String?, environment: [String: String]
     ) throws -> GraphPlan {
@@ -131,13 +132,15 @@ extension GraphPlan {
         case .simulator: name = "default"
         case .outside: name = "live"
         case .session(let path):
-            let scan = try SessionDirectory(path: path).scan()
+            let recording = try Recording(path: path), scan = try recording.scan()
             if reading.origin(of: "model.classes") == .defaults { settings.model.classes = max(settings.model.classes, scan.classes) }
             if !reading.origins.keys.contains(where: { $0.split(separator: ".").first == "endpoints" }) {
                 settings.endpoints = .isolated(process: getpid())
             }
-            if settings.learn.stream.isEmpty { settings.learn.stream = try digest(of: path + "/session.jsonl") }
-            name = URL(fileURLWithPath: path).lastPathComponent + "-" + UUID().uuidString.prefix(8).lowercased()
+            if settings.learn.stream.isEmpty { settings.learn.stream = try digest(of: recording.contents) }
+            let file = URL(fileURLWithPath: path)
+            let plain = recording.directory == nil ? file.deletingPathExtension() : file
+            name = plain.lastPathComponent + "-" + UUID().uuidString.prefix(8).lowercased()
         }
         let runDirectory = URL(fileURLWithPath: directory ?? "runs/\(name)").standardizedFileURL.path
         if settings.gateway.directory.isEmpty { settings.gateway.directory = runDirectory + "/gateway" }

@@ -41,6 +41,7 @@ extension LearnProcessor {
     mutating func update(_ reason: String, _ verdict: GateVerdict? = nil) -> Outgoing {
         let published = PublishedParameters(guided.serving)
         ownTelemetry.modelVersion = progress.version
+        ownTelemetry.gauges["learningRate"] = guided.learner.optimizer.learningRate
         ownTelemetry.gauges["remembered"] = Double(guided.learner.memorySlots.count)
         ownTelemetry.gauges["rememberedBytes"] = Double(guided.learner.memoryBytes)
         var update = ModelUpdate.with {

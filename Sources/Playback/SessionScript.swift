@@ -1,5 +1,6 @@
 import Messaging
 import Pipeline
+import Recordings
 import Schema
 import Signals
 import Timing
@@ -119,18 +120,7 @@ extension SessionScript.Publication {
             guard let topic = try? Topics.sensor(reading.modality, reading.source) else {
                 throw Refusal(.badSource, String(reading.source.prefix(64)))
             }
-            let message = SensorReading.with {
-                $0.stamp = Self.stamp(at: reading.time, source: reading.source)
-                $0.session = reading.session
-                $0.modality = raw.modality
-                $0.format = raw.format
-                $0.width = UInt32(clamping: raw.width)
-                $0.height = UInt32(clamping: raw.height)
-                $0.channels = UInt32(clamping: raw.channels)
-                $0.sampleRate = UInt32(clamping: raw.sampleRate)
-                $0.domain = reading.domain ?? ""
-                $0.ends = ends
-            }
+            let message = SensorReading(reading, raw, ends: ends)
             return Outgoing(message, on: topic, payload: [Payload(raw.payload)])
         case .cut(let cut, let kind):
             guard let topic = try? Topics.cut(cut.session) else { throw Refusal(.badSession, String(cut.session.prefix(64))) }

@@ -12,6 +12,8 @@ import Wiring
         subcommands: [
             Up.self,
             Play.self,
+            Record.self,
+            ConvertCommand.self,
             Validate.self,
             StatusCommand.self,
             Top.self,

@@ -1,6 +1,7 @@
 import Applications
 import FilesTesting
 import Foundation
+import Geometry
 import Statistics
 import Testing
 

@@ -23,6 +23,7 @@ enum Graph {
     static let triesClients = nothingMayBeMissing || imports("zmq, google.protobuf, safetensors.numpy")
     static let triesGymnasium = nothingMayBeMissing || imports("gymnasium, zmq, google.protobuf")
 
+    static let triesRecordings = nothingMayBeMissing || imports("mcap, mcap_protobuf, tensorboard")
     static let triesGateway = nothingMayBeMissing || imports("openai, websocket")
     /// A browser, where one is installed.
     static let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].first {

@@ -1,6 +1,9 @@
 import FoundationEssentials
+import Glibc
 import Layers
+import MCAP
 import Model
+import Recordings
 import Safetensors
 import Schema
 @testable import Signals
@@ -16,6 +19,7 @@ private let readers: [String: @Sendable ([UInt8]) -> Void] = [
     "safetensors": readTensors, "json": readJSON, "tokenizer": readTokenizer, "tokenizer-files": readTokenizerFiles, "text": encode,
     "jpeg": { read($0, "image", "image/jpeg") }, "png": readPNG, "wav": { read($0, "audio", "audio/wav") },
     "models": readModel, "raw": readRaw, "csv": readCSV, "session": readSessionLine, "messages": readMessage,
+    "mcap": readRecording,
 ]
 
 /// ACCRETE_FUZZ_READER names the reader that this process is to try.
@@ -196,6 +200,28 @@ private func readCSV(_ file: [UInt8]) {
 private func readSessionLine(_ file: [UInt8]) {
     guard let event = try? SessionLine(json: file).event() else { return }
     precondition(!"\(event)".isEmpty)
+}
+
+/// The messages of an MCAP file, which are the same in a copy of it; and its events as a session.
+private func readRecording(_ file: [UInt8]) {
+    var limits = MCAPLimits()
+    limits.recordBytes = 1 << 24
+    guard var reader = try? MCAPReader(bytes: file, limits: limits) else { return }
+    let copy = "\(directory)/copy.mcap"
+    write(file, as: "recording.mcap")
+    unlink(copy)
+    do {
+        let writer = try MCAPWriter(creating: copy, library: "fuzz")
+        _ = try writer.add(&reader) { _ in }
+        try writer.finish()
+        func messages(_ path: String) throws -> [[UInt8]] { try MCAPReader(path: path, limits: limits).compactMap { try? $0.get().data } }
+        let (original, copied) = (try messages("\(directory)/recording.mcap"), try messages(copy))
+        precondition(original == copied, "a copy has other messages")
+    } catch {
+        preconditionFailure("what was read cannot be written: \(error)")
+    }
+    guard let recording = try? Recording(path: "\(directory)/recording.mcap"), let events = try? recording.events() else { return }
+    for event in events { precondition(!"\(event)".isEmpty) }
 }
 
 /// A header of each topic's type; what is decoded is encoded again.

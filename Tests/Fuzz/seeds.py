@@ -45,6 +45,28 @@ for n in range(22):
     put("messages", f"{n}-fields", bytes([n]) + b"".join(bytes([field << 3 | 2, 3]) + b"abc" for field in range(2, 16)))
 
 
+def record(opcode, content):
+    return bytes([opcode]) + struct.pack("<Q", len(content)) + content
+
+
+sized = lambda data: struct.pack("<I", len(data)) + data
+head = b"\x89MCAP0\r\n" + record(1, sized(b"") + sized(b"seeds")) + record(12, sized(b"accrete") + sized(sized(b"kind") + sized(b"session")))
+described = record(3, struct.pack("<H", 1) + sized(b"accrete.v1.Cut") + sized(b"protobuf") + sized(b"")) + record(4, struct.pack("<HH", 1, 1) + sized(b"cut.s/") + sized(b"protobuf") + sized(b""))
+message = record(5, struct.pack("<HIQQ", 1, 1, 5, 5) + b"\x0a\x09\x29" + struct.pack("<q", 5) + b"\x12\x01s\x18\x03")
+body = described + message
+foot = record(15, b"\0" * 4) + record(2, b"\0" * 20) + b"\x89MCAP0\r\n"
+put("mcap", "plain", head + body + foot)
+frame = struct.pack("<I", 0x184D2204) + bytes([0x60, 0x40, 0x82]) + struct.pack("<I", len(body) | 1 << 31) + body + b"\0" * 4
+block = struct.pack("<I", 0xFD2FB528) + b"\xa0" + struct.pack("<I", len(body)) + struct.pack("<I", len(body) << 3 | 1)[:3] + body
+for name, packed in [("", body), ("lz4", frame), ("zstd", block)]:
+    chunk = record(6, struct.pack("<QQQI", 5, 5, len(body), 0) + sized(name.encode()) + struct.pack("<Q", len(packed)) + packed)
+    put("mcap", "chunk-" + name, head + chunk + foot)
+    put("mcap", "torn-" + name, (head + chunk)[:-9])
+for kind in [b"foxglove.PoseInFrame", b"foxglove.RawImage", b"foxglove.CompressedImage", b"accrete.recording.RecordedReading"]:
+    described = record(3, struct.pack("<H", 1) + sized(kind) + sized(b"protobuf") + sized(b"")) + record(4, struct.pack("<HH", 1, 1) + sized(b"/x") + sized(b"protobuf") + sized(b""))
+    put("mcap", kind.decode(), b"\x89MCAP0\r\n" + record(1, sized(b"") + sized(b"")) + described + record(5, struct.pack("<HIQQ", 1, 1, 5, 5) + b"\x0a\x02\x08\x01\x15\x02\0\0\0\x1d\x01\0\0\0"))
+
+
 def gguf(keys, tensors):
     text = lambda s: struct.pack("<Q", len(s.encode())) + s.encode()
     value = {int: lambda v: struct.pack("<II", 4, v), float: lambda v: struct.pack("<If", 6, v), str: lambda v: struct.pack("<I", 8) + text(v),

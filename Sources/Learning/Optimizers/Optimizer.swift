@@ -27,6 +27,8 @@ public final class Optimizer {
     public var rateScale = 1.0
     /// Steps taken.
     public internal(set) var steps = 0
+    /// The learning rate of the next step.
+    public var learningRate: Double { rule.learningRate * rule.schedule.share(at: steps + 1) * rateScale }
     /// Steps not taken because a gradient was not finite.
     public internal(set) var skipped = 0
     /// One store for each of the rule's moments, with the layout of the gradients.
@@ -75,7 +77,7 @@ public final class Optimizer {
         phase = .measureGradients
         team.run(self)
         let norm = sums[0..<runs.count].reduce(0) { $0 + $1.first }.squareRoot() / Double(batches)
-        let rate = rule.learningRate * rule.schedule.share(at: steps + 1) * rateScale
+        let rate = learningRate
         // PyTorch's clip_grad_norm_ has the same 1e-6.
         let clipping = rule.clipNorm > 0 ? min(1, rule.clipNorm / (norm + 1e-6)) : 1
         guard norm.isFinite, norm * clipping <= Self.largestNorm, rate.isFinite else {

@@ -6,6 +6,7 @@ import Launch
 import Messaging
 import Pipeline
 import Playback
+import Recordings
 import Schema
 import Signals
 import Wiring
@@ -26,7 +27,7 @@ struct Explain: AsyncParsableCommand {
 
     @Option(help: "The moment's id.") var moment: String
     @Option(help: "The directory of a finished run, with its settings and its checkpoint.") var directory: String?
-    @Option(help: "The session directory of that run; without it, the simulated session.") var session: String?
+    @Option(help: "The session of that run, a directory or an MCAP file; without it, the simulated session.") var session: String?
     @Option(help: "The configuration file of the running graph; without it, the default settings.") var config: String?
     @Option(name: .customLong("set"), help: "Override a setting: key=value. Repeatable.") var overrides: [String] = []
     @Option(help: "How long to wait for the answer of the running graph, in seconds.") var seconds = 5.0
@@ -51,7 +52,7 @@ struct Explain: AsyncParsableCommand {
     /// Replays the session to the moment, and explains it with the run's last checkpoint.
     private func recorded(_ directory: String) throws -> MomentExplanation {
         let settings: GraphSettings = try StageArguments.load(directory + "/settings.yaml", overrides)
-        let recording = try session.map { try SessionDirectory(path: $0) }
+        let recording = try session.map { try Recording(path: $0) }
         let events: AnySequence<Result<SessionEvent, SessionRefusal>>
         if let recording {
             events = AnySequence(try recording.events())
@@ -61,7 +62,7 @@ struct Explain: AsyncParsableCommand {
             events = AnySequence((0..<count).lazy.flatMap { _ in simulator.next().events.map { .success($0) } })
         }
         let wanted = self.moment.split(separator: "/").last.flatMap { Int64($0) } ?? 0
-        for (moment, input) in try RecordedMoments(events, directory: recording, settings) {
+        for (moment, input) in try RecordedMoments(events, directory: recording?.directory, settings) {
             // A simulated session may have no end.
             if recording == nil, moment.end > wanted { break }
             guard moment.id == self.moment else { continue }

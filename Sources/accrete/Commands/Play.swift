@@ -4,7 +4,7 @@ import Foundation
 import Launch
 import Messaging
 import Playback
-import Signals
+import Recordings
 
 /// `accrete play`: publishes a recorded session.
 struct Play: StageCommand {
@@ -14,21 +14,23 @@ struct Play: StageCommand {
             Examples:
               accrete play DIR
               accrete play DIR --set play.speed=4
+              accrete play RECORDING.mcap
             """)
 
-    @Argument(help: "The session directory (session.jsonl and the files it names).") var directory: String
+    @Argument(help: "The session: a directory (session.jsonl and the files it names), or an MCAP file.") var recording: String
     @OptionGroup var arguments: StageArguments
 
     func launch() async throws {
         beginProcess()
         let settings = try arguments.settings(GraphSettings.self)
-        let session: SessionDirectory
+        let session: Recording
         do {
-            session = try SessionDirectory(path: directory)
+            session = try Recording(path: recording)
         } catch {
             throw StartFailure(error.description)
         }
-        let player = try SessionPlayer(settings, source: "replay", directory: session, environment: ProcessInfo.processInfo.environment)
+        let player = try SessionPlayer(
+            settings, source: "replay", directory: session.directory, environment: ProcessInfo.processInfo.environment)
         try await player.play(session.events())
     }
 }

@@ -20,7 +20,7 @@ struct Up: AsyncParsableCommand {
             """)
 
     @Argument(help: "The configuration file; without it, all settings have their defaults.") var config: String?
-    @Option(help: "A session directory to replay (session.jsonl and the files it names).") var session: String?
+    @Option(help: "A session to replay: a directory (session.jsonl and the files it names), or an MCAP file.") var session: String?
     @Option(help: "live: drop and count what cannot be processed in time; lockstep: wait, and drop nothing.") var mode: Mode?
     @Option(help: "Write the report as JSON to this file.") var report: String?
     @Option(help: "Write a plot of the loss over the stream, with updates and drifts marked, as SVG to this file.") var plot: String?
