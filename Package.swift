@@ -85,6 +85,7 @@ let floor4: [Target] = [
 let floor5: [Target] = [
     module("Wiring", ["Journal", "Messaging", "Pipeline", "Schema", "Statistics"]),
     module("Timing", ["Schema", "Statistics"]),
+    module("Imports", ["Applications", "Geometry", "Recordings", "Signals", "Statistics"]),
     module(
         "Configuration",
         [
@@ -157,10 +158,10 @@ let floor7: [Target] = [
     command(
         "accrete",
         [
-            "CLinux", "Configuration", "Deployment", "Files", "Ingest", "Journal", "Launch", "Layers", "Learn", "Learning", "MCAP",
-            "Memory", "Messaging", "Model", "Moments", "OnlineLanguage", "Pipeline", "Playback", "Presentation", "Recordings", "Schema",
-            "Senses", "Serving", "Signals", "Statistics", "StrictJSON", "TensorBoard", "Tensors", "Tokenization", "Updates", "Wiring",
-            arguments, yaml,
+            "CLinux", "Configuration", "Deployment", "Files", "Imports", "Ingest", "Journal", "Launch", "Layers", "Learn", "Learning",
+            "MCAP", "Memory", "Messaging", "Model", "Moments", "OnlineLanguage", "Pipeline", "Playback", "Presentation", "Recordings",
+            "Schema", "Senses", "Serving", "Signals", "Statistics", "StrictJSON", "TensorBoard", "Tensors", "Tokenization", "Updates",
+            "Wiring", arguments, yaml,
         ]),
     command(
         "accrete-bench",
@@ -213,6 +214,7 @@ let checks: [Target] = [
     tests("Recordings", ["Files", "FilesTesting", "MCAP", "Recordings", "Schema", "Signals", "Statistics"]),
     tests("Memory", ["Memory", "Statistics", "Tokenization"]),
     tests("OnlineLanguage", ["FilesTesting", "Memory", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
+    tests("Imports", ["FilesTesting", "Imports", "Recordings", "Signals"]),
     tests("TensorBoard", ["Files", "FilesTesting", "TensorBoard"]),
     tests("Applications", ["Applications", "FilesTesting", "Geometry", "Statistics"]),
     tests("MetaLearning", ["MetaLearning", "Model", "Statistics", "Tensors", "TensorsTesting"]),

@@ -138,17 +138,19 @@ public struct HeartRecord: Sendable {
 }
 
 /// What arrives of a beat: its window of both leads, and how early it came.
-struct HeartWindow: Sendable {
+public struct HeartWindow: Sendable {
     /// Seconds of a window before and after the beat, and the number of points of each lead in it.
-    static let before = 0.6, after = 0.3, points = 81
+    public static let before = 0.6, after = 0.3, points = 81
+    /// The number of intervals.
+    public static let intervals = 3
 
     /// Points of both leads, each less its mean.
-    var shape: [Float]
+    public var shape: [Float]
     /// The interval before the beat, the one before that, and the range of the last eight, in parts of the median of the last eight.
-    var intervals: [Float]
+    public var intervals: [Float]
 
     /// Windows of every beat that has all of its samples.
-    static func all(_ record: HeartRecord) -> [(beat: HeartRecord.Beat, window: HeartWindow)] {
+    public static func all(_ record: HeartRecord) -> [(beat: HeartRecord.Beat, window: HeartWindow)] {
         let length = record.signals.map(\.count).min() ?? 0
         var recent: [Double] = []
         var windows: [(beat: HeartRecord.Beat, window: HeartWindow)] = []

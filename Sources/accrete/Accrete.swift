@@ -14,6 +14,7 @@ import Wiring
             Play.self,
             Record.self,
             ConvertCommand.self,
+            Import.self,
             Validate.self,
             StatusCommand.self,
             Top.self,
