@@ -74,6 +74,7 @@ let floor4: [Target] = [
     module("Learning", ["CVector", "Layers", "Memory", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
     module("Reinforcement", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Evaluation", ["Statistics"]),
+    module("Privacy"),
     module("OnlineLanguage", ["Layers", "Learning", "Memory", "Model", "Statistics", "Tensors"]),
     module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Recordings", ["Files", "Geometry", "MCAP", "Schema", "Signals", "Statistics", "TensorBoard", protobuf]),
@@ -159,8 +160,9 @@ let floor7: [Target] = [
         "accrete",
         [
             "CLinux", "Configuration", "Deployment", "Files", "Imports", "Ingest", "Journal", "Launch", "Layers", "Learn", "Learning",
-            "MCAP", "Memory", "Messaging", "Model", "Moments", "OnlineLanguage", "Pipeline", "Playback", "Presentation", "Recordings",
-            "Schema", "Senses", "Serving", "Signals", "Statistics", "StrictJSON", "TensorBoard", "Tensors", "Tokenization", "Updates",
+            "MCAP", "Memory", "Messaging", "Model", "Moments", "OnlineLanguage", "Pipeline", "Playback", "Presentation", "Privacy",
+            "Recordings", "Schema", "Senses", "Serving", "Signals", "Statistics", "StrictJSON", "TensorBoard", "Tensors", "Tokenization",
+            "Updates",
             "Wiring", arguments, yaml,
         ]),
     command(
@@ -212,6 +214,7 @@ let checks: [Target] = [
     tests("Evaluation", ["Evaluation"]),
     tests("Updates", ["FilesTesting", "Messaging", "Pipeline", "Schema", "Updates"]),
     tests("Recordings", ["Files", "FilesTesting", "MCAP", "Recordings", "Schema", "Signals", "Statistics"]),
+    tests("Privacy", ["Privacy"]),
     tests("Memory", ["Memory", "Statistics", "Tokenization"]),
     tests("OnlineLanguage", ["FilesTesting", "Memory", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
     tests("Imports", ["FilesTesting", "Imports", "Recordings", "Signals"]),

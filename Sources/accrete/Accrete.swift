@@ -30,6 +30,7 @@ import Wiring
             Decisions.self,
             Explain.self,
             Drift.self,
+            PrivacyCommand.self,
             Generate.self,
             Chat.self,
             Model.self,
