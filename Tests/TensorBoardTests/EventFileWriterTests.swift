@@ -17,10 +17,10 @@ struct EventFileWriterTests {
         func masked(_ sum: UInt32) -> UInt64 { UInt64((sum >> 15 | sum << 17) &+ 0xA282_EAD8) }
         while at < bytes.count {
             let head = Array(bytes[at..<at + 8]), size = Int(number(8))
-            #expect(number(4) == masked(crc32c(head)))
+            #expect(number(4) == masked(CRC32C.checksum(of: head)))
             let content = Array(bytes[at..<at + size])
             at += size
-            #expect(number(4) == masked(crc32c(content)))
+            #expect(number(4) == masked(CRC32C.checksum(of: content)))
             events.append(try Tensorflow_Event(serializedBytes: content))
         }
         return events
