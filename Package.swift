@@ -227,7 +227,7 @@ let checks: [Target] = [
             "Configuration", "Evaluate", "Extract", "Files", "FilesTesting", "Fuse", "Ingest", "Journal", "Layers", "Learn", "Learning",
             "Memory", "MessageFuzzing", "Messaging", "Model", "Moments", "Pipeline", "PipelineTesting", "Playback", "Reinforcement",
             "Safetensors", "Schema", "Senses", "Serving", "Signals", "SoundsTesting", "Statistics", "Tensors", "Timing", "Tokenization",
-            "Updates", "Wiring", logging,
+            "Updates", "Wiring",
         ]),
     tests(
         "Gateway",
