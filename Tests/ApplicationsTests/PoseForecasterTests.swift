@@ -5,7 +5,7 @@ import Geometry
 import Statistics
 import Testing
 
-struct PoseForecastTests {
+struct PoseForecasterTests {
     private let folder = Folder()
 
     private func read(_ text: String) throws -> [CameraPose] {
