@@ -85,8 +85,10 @@ extension TextDecoder: TeamWork {
     private func project(_ index: Int, _ block: DecoderWeights.Block, _ share: Share) {
         let H = plan.heads, G = plan.groups, D = plan.headWidth, stride = (H + 2 * G) * D, projected = activations.projected.pointer
         let heads = share.of(H + 2 * G), part = heads.lowerBound * D..<heads.upperBound * D
+        let normed = normalized(block.normBefore, share)
+        readings?.add(normed, rows: rows.count, block: index, columns: share.of(plan.width))
         guard !part.isEmpty else { return }
-        var input = input(normalized(block.normBefore, share), rows: rows.count, share), start = 0
+        var input = input(normed, rows: rows.count, share), start = 0
         for projection in block.attention {
             let own = part.clamped(to: start..<start + projection.outputs)
             projection.apply(&input, into: projected + start, stride: stride, own.lowerBound - start..<own.upperBound - start)

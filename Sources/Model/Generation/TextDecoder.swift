@@ -40,6 +40,8 @@ public final class TextDecoder {
     private(set) var runs: [Run] = []
     /// Rows whose logits are computed, in the order of the logits.
     private(set) var asked: [Int] = []
+    /// Who observes the current pass.
+    private(set) var readings: BlockReadings?
 
     /// A token, or an embedding of the prefix, of one stream.
     struct Row {
@@ -168,9 +170,16 @@ public final class TextDecoder {
     }
 
     /// Reads tokens into one stream without computing logits.
-    public func read(_ tokens: some Collection<Int>, stream: Int) {
+    /// - Parameters:
+    ///   - tokens: what the stream reads next.
+    ///   - stream: an index below `streams`.
+    ///   - readings: observes what blocks read of these tokens.
+    public func read(_ tokens: some Collection<Int>, stream: Int, observing readings: BlockReadings? = nil) {
+        self.readings = readings
+        defer { self.readings = nil }
         var rest = tokens[...]
         while !rest.isEmpty {
+            readings?.add(tokens: min(rest.count, Self.passLimit))
             rows = rest.prefix(Self.passLimit).map { next($0, stream) }
             runPass(asking: [])
             rest = rest.dropFirst(Self.passLimit)
