@@ -78,7 +78,9 @@ let floor4: [Target] = [
     module("OnlineLanguage", ["Layers", "Learning", "Memory", "Model", "Statistics", "Tensors"]),
     module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Recordings", ["Files", "Geometry", "MCAP", "Schema", "Signals", "Statistics", "TensorBoard", protobuf]),
-    module("Applications", ["Files", "Geometry", "OnlineLanguage", "Statistics", "StrictJSON"]),
+    module(
+        "Applications",
+        ["Files", "Geometry", "Learning", "Model", "OnlineLanguage", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
     // What is needed to check an update of the model: its passport, keys and history.
     module("Updates", ["CCrypto", "Files", "Messaging", "Pipeline", "Safetensors", "Schema", "Statistics", "StrictJSON"]),
 ]

@@ -214,6 +214,9 @@ public struct HeartbeatScores: Sendable {
     public private(set) var beats = 0, positives = 0
     /// The model's probabilities.
     public private(set) var scores = BinaryScores()
+    /// Beats of the kind and decisions so far, after each tenth of the record.
+    public private(set) var course: [(positives: Int, model: Decisions, baseline: Decisions)] = []
+    private static let courseParts = 10
 
     /// Recognises every beat, then learns its label when it has come.
     /// - Parameters:
@@ -234,6 +237,7 @@ public struct HeartbeatScores: Sendable {
             beats += 1
             positives += label ? 1 : 0
             waiting.append((label, inputs, shape))
+            if beats * Self.courseParts / windows.count > course.count { course.append((positives, self.model, self.baseline)) }
             while waiting.count > max(0, delay) {
                 let first = waiting.removeFirst()
                 model.learn(first.inputs, first.label)

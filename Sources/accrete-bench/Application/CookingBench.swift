@@ -22,6 +22,8 @@ struct CookingBench: ParsableCommand {
     @Option(name: .customLong("data"), parsing: .upToNextOption, help: ArgumentHelp("Sessions as JSON lines.", valueName: "file"))
     var files: [String]
 
+    @OptionGroup var plot: StreamPlot
+
     @Flag(help: "Print one JSON object and nothing else.")
     var json = false
 
@@ -53,6 +55,7 @@ struct CookingBench: ParsableCommand {
             top1: figures.top1, top3: figures.top3, nll: figures.nll, errorAveragePrecision: scores.errors.averagePrecision ?? 0,
             errorBaseRate: scores.errors.baseRate ?? 0, steps: scores.steps, withoutList: Figures(scores.figuresWithoutList),
             bigram: Figures(plain.figures), bigramWithoutList: Figures(plain.figuresWithoutList))
+        if plot.path != nil { try drawPlot(sessions, book) }
         if json { return try printJSON(result) }
         print("\(sessions.count) sessions with \(scores.steps) steps; one pass")
         print(row("next step", ["first", "first three", "nats"]))
@@ -64,5 +67,17 @@ struct CookingBench: ParsableCommand {
             String(
                 format: "steps that go wrong: average precision %.3f, base rate %.3f", result.errorAveragePrecision, result.errorBaseRate))
         print(String(format: "%.0f steps a second; ", Double(scores.steps) / max(1e-9, seconds)) + cost.line)
+    }
+
+    /// The share of next steps that were predicted first, in each part of the stream, in another pass.
+    private func drawPlot(_ sessions: [CookingSession], _ book: RecipeBook) throws {
+        var model = StepModel(book), bigram = StepBigram(book)
+        let parts = StreamPlot.parts(of: sessions).map(Array.init)
+        try plot.write(
+            "next step of a recipe", up: "predicted first, %",
+            [
+                StreamPlot.curve("model", parts.map { 100 * model.read($0).figures.top1 }),
+                StreamPlot.curve("bigram", parts.map { 100 * bigram.read($0).figures.top1 }),
+            ])
     }
 }

@@ -25,6 +25,8 @@ struct HeartbeatBench: ParsableCommand {
     @Option(help: "A label comes so many beats after its beat.")
     var delay = 8
 
+    @OptionGroup var plot: StreamPlot
+
     @Flag(help: "Print one JSON object and nothing else.")
     var json = false
 
@@ -56,6 +58,15 @@ struct HeartbeatBench: ParsableCommand {
             f1: scores.model.f1, baselineF1: scores.baseline.f1, beat: String(kind), beats: scores.beats, positives: scores.positives,
             found: scores.model.found, falseAlarms: scores.model.falseAlarms, baselineFound: scores.baseline.found,
             baselineFalseAlarms: scores.baseline.falseAlarms)
+        try plot.write(
+            "beats of the kind '\(kind)'", up: "beats so far",
+            [
+                StreamPlot.curve("there", scores.course.map { Double($0.positives) }),
+                StreamPlot.curve("found", scores.course.map { Double($0.model.found) }),
+                StreamPlot.curve("false alarms", scores.course.map { Double($0.model.falseAlarms) }),
+                StreamPlot.curve("found, baseline", scores.course.map { Double($0.baseline.found) }),
+                StreamPlot.curve("false, baseline", scores.course.map { Double($0.baseline.falseAlarms) }),
+            ])
         if json { return try printJSON(result) }
         print("\(scores.beats) beats, \(scores.positives) of the kind '\(kind)'; labels \(delay) beats late; one pass")
         print(row("", ["F1", "found", "false alarms"]))

@@ -20,6 +20,8 @@ struct PoseBench: ParsableCommand {
     @Option(help: ArgumentHelp("Poses.", valueName: "file"))
     var data: String
 
+    @OptionGroup var plot: StreamPlot
+
     @Flag(help: "Print one JSON object and nothing else.")
     var json = false
 
@@ -36,6 +38,7 @@ struct PoseBench: ParsableCommand {
         let cost = RunCost()
         let poses = try CameraPose.read(path: data)
         var result = Result()
+        var curves: [(position: LinePlot.Curve, rotation: LinePlot.Curve)] = []
         var lines = [row("seconds ahead", ["cm", "constant", "ratio", "degrees", "constant", "ratio", "worst 10 s"])]
         for (name, horizon) in Self.horizons {
             let scores = PoseScores(poses, horizon: horizon), part = scores.afterTheFirst
@@ -52,11 +55,29 @@ struct PoseBench: ParsableCommand {
                 part.centimetres, part.constantCentimetres, part.centimetres / max(1e-9, part.constantCentimetres), part.degrees,
                 part.constantDegrees, part.degrees / max(1e-9, part.constantDegrees), worst,
             ]
+            curves.append(Self.curves("\(name) s ahead", scores))
             lines.append(row(name, numbers.map { String(format: "%.2f", $0) }))
         }
+        try plot.write([Self.chart("position", curves.map { $0.position }), Self.chart("rotation", curves.map { $0.rotation })])
         if json { return try printJSON(result) }
         print("\(poses.count) poses in \(String(format: "%.1f", poses[poses.count - 1].time)) s; figures from the tenth second on")
         for line in lines { print(line) }
         print(cost.line)
+    }
+
+    /// Errors in parts of constant velocity's, for each ten seconds.
+    private static func curves(_ name: String, _ scores: PoseScores) -> (position: LinePlot.Curve, rotation: LinePlot.Curve) {
+        func curve(_ ratio: (PoseScores.Part) -> Double) -> LinePlot.Curve {
+            LinePlot.Curve(
+                name: name,
+                points: scores.parts.prefix(StreamPlot.parts).enumerated().map { (Double($0 + 1) * PoseScores.partSeconds, ratio($1)) })
+        }
+        return (
+            curve { $0.centimetres / max(1e-9, $0.constantCentimetres) }, curve { $0.degrees / max(1e-9, $0.constantDegrees) }
+        )
+    }
+
+    private static func chart(_ title: String, _ curves: [LinePlot.Curve]) -> LinePlot {
+        LinePlot(title: title, across: "seconds", up: "error / constant velocity's", curves: curves, range: StreamPlot.range(curves))
     }
 }

@@ -31,6 +31,8 @@ struct StudentBench: ParsableCommand {
     @Option(help: ArgumentHelp("Leave out the test of every fifth student, and test on the students before each.", visibility: .hidden))
     var fold = 4
 
+    @OptionGroup var plot: StreamPlot
+
     @Flag(help: "Print one JSON object and nothing else.")
     var json = false
 
@@ -67,6 +69,7 @@ struct StudentBench: ParsableCommand {
         let result = Result(
             auc: figures.auc, logLoss: figures.logLoss, accuracy: figures.accuracy, answersPerSecond: Double(answers) / max(1e-9, seconds),
             answers: answers, testAnswers: scores.count, elo: try Figures(elo.read(testing)), bestLR: try Figures(bestLR.read(testing)))
+        if plot.path != nil { try drawPlot(training + testing) }
         if json { return try printJSON(result) }
         print("\(training.count) students, then \(testing.count) others with \(scores.count) answers; one pass")
         print(row("", ["AUC", "log loss", "accuracy"]))
@@ -74,6 +77,17 @@ struct StudentBench: ParsableCommand {
         print(row("Best-LR, Adagrad", result.bestLR.cells))
         print(row("model", figures.cells))
         print(String(format: "%.0f answers a second; ", result.answersPerSecond) + cost.line)
+    }
+
+    /// The area under the curve in each part of the stream, in another pass.
+    private func drawPlot(_ sessions: [[StudentAnswer]]) throws {
+        func curve(_ name: String, _ model: some AnswerPredictor) -> LinePlot.Curve {
+            var model = model
+            return StreamPlot.curve(name, StreamPlot.parts(of: sessions).map { model.read(Array($0)).areaUnderCurve ?? 0.5 })
+        }
+        try plot.write(
+            "students' answers", up: "AUC",
+            [curve("model", StudentModel(seed: seed)), curve("Best-LR", LogisticBaseline()), curve("Elo", RatingBaseline())])
     }
 
     private func sessions() throws -> (training: [[StudentAnswer]], testing: [[StudentAnswer]]) {
