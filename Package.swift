@@ -80,7 +80,7 @@ let floor4: [Target] = [
     module("Recordings", ["Files", "Geometry", "MCAP", "Schema", "Signals", "Statistics", "TensorBoard", protobuf]),
     module(
         "Applications",
-        ["Files", "Geometry", "Learning", "Model", "OnlineLanguage", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
+        ["Files", "Geometry", "Model", "OnlineLanguage", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
     // What is needed to check an update of the model: its passport, keys and history.
     module("Updates", ["CCrypto", "Files", "Messaging", "Pipeline", "Safetensors", "Schema", "Statistics", "StrictJSON"]),
 ]

@@ -1,4 +1,5 @@
 import Foundation
+import Geometry
 
 /// How far forecasts and constant velocity were from what came.
 public struct PoseScores: Sendable {
