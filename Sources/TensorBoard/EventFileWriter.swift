@@ -51,7 +51,8 @@ public final class EventFileWriter {
         let content: [UInt8]
         do { content = try event.serializedBytes() } catch { throw FileError(file.path, .cannotWrite("\(error)")) }
         let size = Self.bytes(UInt64(content.count))
-        try file.append(size + Self.bytes(Self.masked(CRC32C.checksum(of: size))) + content + Self.bytes(Self.masked(CRC32C.checksum(of: content))))
+        try file.append(
+            size + Self.bytes(Self.masked(CRC32C.checksum(of: size))) + content + Self.bytes(Self.masked(CRC32C.checksum(of: content))))
     }
 
     private static func bytes(_ number: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: number.littleEndian) { Array($0) } }
