@@ -132,7 +132,9 @@ struct HTTPServerTests {
         }
     }
 
-    @Test func aClientThatDoesNotReadItsResponsesLosesItsConnection() async throws {
+    // Beside all other tests the client's buffers may take all responses; it is then no slow client, and nothing is counted.
+    @Test(.disabled("how much the buffers of a client that does not read take is not known; run it alone"))
+    func aClientThatDoesNotReadItsResponsesLosesItsConnection() async throws {
         // Long enough that on a busy machine the second request is parsed before the connection counts as one that waits for another.
         try await serve({ $0.requestSeconds = 10 }) { port, metrics in
             // The first response may still fit into buffers.
