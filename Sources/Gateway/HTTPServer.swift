@@ -143,10 +143,11 @@ struct HTTPServer: Sendable {
         return nil
     }
 
-    /// Closes the connection of a client that takes longer for its request, or does not read its response.
+    /// Closes the connection of a client that takes longer for its request, or does not read its response. Where bytes of a response
+    /// still wait to be sent it is counted in any case: what is written only waits in the channel.
     private func closeLater(_ channel: any Channel, counting isCounted: Bool) -> Scheduled<Void> {
         channel.eventLoop.scheduleTask(in: .milliseconds(Int64(1000 * settings.requestSeconds))) {
-            if isCounted { metrics.refused("slowClient") }
+            if isCounted || !channel.isWritable { metrics.refused("slowClient") }
             channel.close(promise: nil)
         }
     }
