@@ -22,7 +22,7 @@ struct AcknowledgedPublishers {
         var taken: UInt64
         var durable: UInt64
         var peer: Peer?
-        /// Refused and not told yet.
+        /// Refused, and not yet reported in an acknowledgement.
         var refused: [RefusedMessage] = []
     }
 
@@ -103,17 +103,17 @@ struct AcknowledgedPublishers {
         return sources.compactMap { source in answer(to: source, isSlow: isSlow).map { (source, $0.0, $0.1) } }
     }
 
-    /// What a publisher is told.
+    /// The acknowledgement for a publisher.
     /// - Parameters:
     ///   - again: whether it is to send everything after what is on disk again.
     ///   - isSlow: whether too much waits to be on disk already.
     mutating func answer(to source: String, again: Bool = false, isSlow: Bool) -> (Acknowledgement, Peer)? {
         guard let known = publishers[source], let peer = known.peer else { return nil }
-        let told = known.refused.filter { $0.sequence <= known.durable }
+        let reported = known.refused.filter { $0.sequence <= known.durable }
         publishers[source]?.refused.removeAll { $0.sequence <= known.durable }
         let answer = Acknowledgement.with {
             ($0.epoch, $0.sequence, $0.again) = (known.epoch, known.durable, again)
-            ($0.credit, $0.refused) = (isSlow ? 0 : UInt32(clamping: credit), told)
+            ($0.credit, $0.refused) = (isSlow ? 0 : UInt32(clamping: credit), reported)
         }
         return (answer, peer)
     }

@@ -4,7 +4,7 @@ import Pipeline
 import Schema
 import Wiring
 
-/// The journal of what is accepted, and the publishers that are told when it is on disk.
+/// The journal of accepted messages, and the acknowledgements to publishers when these are on disk.
 ///
 /// A message is passed on at once and does not wait for the disk: predictions are as fast as without a journal. What the disk loses in a
 /// crash was not acknowledged; its ordinals are not used again.
@@ -91,9 +91,9 @@ extension IngestProcessor {
         return answers((answer, peer), to: stamp.source)
     }
 
-    /// A refused message has its place in its publisher's sequence: it is told, and not sent again.
+    /// A refused message has its place in its publisher's sequence: the acknowledgement reports it, and it is not sent again.
     public mutating func refuse(_ message: WireMessage, because refusal: Refusal, at now: Instant) -> [Output] {
-        guard journaling != nil, let peer = message.peer, let stamp = try? message.stamp() else { return [] }  // nothing can be told
+        guard journaling != nil, let peer = message.peer, let stamp = try? message.stamp() else { return [] }
         guard TopicComponent.isValid(stamp.source), journaling?.publishers.place(of: stamp) == .next else { return [] }
         let entry = JournalEntry.with {
             $0.arrived = now.nanoseconds

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Adds up what releases tell about one element, as Rényi divergences of several orders, and states it as (ε, δ).
+/// Adds up what releases reveal about one element, as Rényi divergences of several orders, and states it as (ε, δ).
 ///
 /// Divergences of one order add up over releases.  https://arxiv.org/abs/1702.07476
 public struct PrivacyAccountant: Codable, Sendable, Equatable {

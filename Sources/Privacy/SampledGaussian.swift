@@ -2,7 +2,7 @@ import Foundation
 
 /// A sum of clipped vectors to which Gaussian noise is added, of a batch that contains every element with the same probability.
 ///
-/// How much a release tells about one element is bounded by its Rényi divergences: those between the outputs with and without the element.
+/// How much a release reveals about one element is bounded by its Rényi divergences: those between the outputs with and without the element.
 /// Sources: Mironov, Rényi Differential Privacy, https://arxiv.org/abs/1702.07476; Mironov, Talwar and Zhang, Rényi Differential Privacy of
 /// the Sampled Gaussian Mechanism, https://arxiv.org/abs/1908.10530
 public struct SampledGaussian: Codable, Sendable, Hashable {

@@ -8,7 +8,7 @@ public struct Endpoints: Codable, Sendable, Equatable {
     public var runtime = ""
     /// Ingest binds these and receives from publishers, which connect.
     public var sensors = ["tcp://127.0.0.1:7400", "local:sensors"]
-    /// Where there is a journal, ingest binds these too; publishers that connect are told what is on disk.
+    /// Where there is a journal, ingest binds these too; publishers that connect get acknowledgements of what is on disk.
     public var acknowledged = ["tcp://127.0.0.1:7404", "local:acknowledged"]
     /// Each stage binds its endpoints and publishes; subscribers connect.
     public var ingest = ["local:ingest"]

@@ -15,7 +15,7 @@ struct FaultsBench: AsyncParsableCommand {
         abstract: "Kills stages of a live graph with a journal by seed, and compares what was acknowledged with what is there.",
         discussion: """
             Each publisher keeps a record of its own of what it has sent and what was acknowledged. At the end: every acknowledged message is
-            in ingest's journal, once, in its publisher's order; no reading is in two moments; how many are in none is told (those under way
+            in ingest's journal, once, in its publisher's order; no reading is in two moments; how many are in none is reported (those under way
             when a stage before the learner was killed). It exits with 1 where a promise was broken.
 
             Examples:

@@ -43,7 +43,7 @@ struct ConvertCommand: ParsableCommand {
     private func copyEvents(of recording: Recording) throws {
         _ = try recording.events()  // nothing is created for an input that cannot be read
         var session = try SessionOutput(creating: output, library: "accrete \(accreteVersion)"), refusals = Refusals()
-        try recording.copy(to: &session, maximumBytes: SessionDirectory.Limits().maximumFileBytes) { refusals.tell($0) }
+        try recording.copy(to: &session, maximumBytes: SessionDirectory.Limits().maximumFileBytes) { refusals.report($0) }
         try session.finish()
         try StandardOutput.writeNow("\(output): \(session.count) readings, cuts and labels\(refusals.count)\n")
     }
@@ -51,7 +51,7 @@ struct ConvertCommand: ParsableCommand {
     private func copyMessages() throws {
         var reader = try MCAPReader(path: input), refusals = Refusals()
         let writer = try MCAPWriter(creating: output, profile: reader.profile, library: "accrete \(accreteVersion)")
-        let end = try writer.add(&reader) { refusals.tell($0.description) }
+        let end = try writer.add(&reader) { refusals.report($0.description) }
         try writer.finish()
         let torn = end == .torn ? "; \(input) ends too early" : ""
         try StandardOutput.writeNow("\(output): \(writer.messageCount) messages\(refusals.count)\(torn)\n")
@@ -60,11 +60,11 @@ struct ConvertCommand: ParsableCommand {
     /// Tells the first things that are passed over, and counts all.
     private struct Refusals {
         private var number = 0
-        private static let told = 10
+        private static let reported = 10
 
-        mutating func tell(_ reason: String) {
+        mutating func report(_ reason: String) {
             number += 1
-            if number <= Self.told { StandardError.write("passed over: \(printable(reason))\n") }
+            if number <= Self.reported { StandardError.write("passed over: \(printable(reason))\n") }
         }
 
         var count: String { number > 0 ? "; \(number) passed over" : "" }

@@ -3,7 +3,7 @@ import Foundation
 import Privacy
 import StrictJSON
 
-/// `accrete privacy`: what a differentially private training tells about one element.
+/// `accrete privacy`: how much a differentially private training reveals about one element.
 struct PrivacyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "privacy", abstract: "Account for differential privacy.", subcommands: [Account.self])
