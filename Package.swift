@@ -111,8 +111,8 @@ let floor6: [Target] = [
     module(
         "Fuse",
         [
-            "Configuration", "Journal", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics", "Tensors", "Timing",
-            "Updates",
+            "Configuration", "Files", "Journal", "Memory", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics",
+            "Tensors", "Timing", "Updates",
         ]),
     module(
         "Learn",

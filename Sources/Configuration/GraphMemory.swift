@@ -156,6 +156,8 @@ private struct Sketch {
             let cache = 4 * 2 * Double(s.model.layers) * places * Double(s.model.width)
             bytes += 2 * P + graph(1, language: 1) + cache + Double(s.answer.maximumWaiting) * moment
         }
+        // Mean and deviation of every column, and what is written to the file.
+        bytes += Double(s.fuse.recalledLabels) * s.model.senses.reduce(0) { $0 + 16 * Double($1.columns) }
         return bytes + adapters + (s.decide.isOn ? s.policyBytes : 0)
     }
 

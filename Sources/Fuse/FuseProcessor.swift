@@ -12,8 +12,8 @@ import Timing
 /// Aligns the senses' features into moments, and predicts on each with the newest model.
 ///
 /// Subscribes to `feature.*` of the extractors, `feedback.*` and `explain.*` of ingest, and `model.update/`, `model.update.*`,
-/// `memory.update/` and `policy.update/` of the learner. Publishes `moment.<session>/`, `prediction.<session>/`, `reliability.<session>/`,
-/// `explanation.<session>/` and, where decisions and generated answers are configured, `action.<session>/` and `answer.<session>/`.
+/// `memory.update/`, `policy.update/` and `order.answer.*` of the learner. Publishes `moment.<session>/`, `prediction.<session>/`,
+/// `reliability.<session>/`, `explanation.<session>/` and, where decisions and generated answers are configured, `action.<session>/` and `answer.<session>/`.
 public struct FuseProcessor: Processor {
     /// What extractors, ingest and the learner publish.
     public enum Input: Inbound, Sendable {
@@ -24,6 +24,7 @@ public struct FuseProcessor: Processor {
         case policy(PolicyUpdate, payload: WireMessage)
         case adapters(SessionUpdate, payload: WireMessage)
         case memory(MemoryUpdate)
+        case ordered(OrderAnswer)
 
         public init(_ message: WireMessage) throws(Refusal) {
             let topic = message.topic
@@ -51,6 +52,8 @@ public struct FuseProcessor: Processor {
                 self = .update(try message.decode(), payload: message)
             } else if Topics.memoryUpdate.components(of: topic) != nil {
                 self = .memory(try message.decode())
+            } else if Topics.orderAnswer.components(of: topic) != nil {
+                self = .ordered(try message.decode())
             } else if Topics.policyUpdate.components(of: topic) != nil {
                 self = .policy(try message.decode(), payload: message)
             } else if let names = Topics.sessionUpdate.components(of: topic) {
@@ -69,6 +72,7 @@ public struct FuseProcessor: Processor {
             case .policy(let update, _): update.stamp
             case .adapters(let update, _): update.stamp
             case .memory(let update): update.stamp
+            case .ordered(let answer): answer.stamp
             }
         }
     }
@@ -150,6 +154,7 @@ public struct FuseProcessor: Processor {
                 follow(update)
             }
         case .memory(let update): try predictor.adopt(update)
+        case .ordered(let answer): predictor.follow(answer)
         case .policy(let update, let message): try predictor.adopt(update, payload: message)
         }
         return advance(at: now)
@@ -195,10 +200,12 @@ public struct FuseProcessor: Processor {
 
     public mutating func tick(at now: Instant) -> [Outgoing] {
         journal?.noteFailures()
+        predictor.storeLabels(at: now)
         return advance(at: now) + predictor.continueAnswer()
     }
 
     public mutating func finish(at now: Instant) -> [Outgoing] {
+        predictor.storeLabels(at: nil)
         try? ordinals.settle(at: ordinal)  // on failure the reserved ordinals are skipped
         journal?.close()
         return []

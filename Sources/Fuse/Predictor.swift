@@ -1,4 +1,5 @@
 import Configuration
+import Memory
 import Messaging
 import Model
 import Pipeline
@@ -25,6 +26,9 @@ struct Predictor {
         var version: UInt64
         var label: Int
         var muted: Set<String>
+        /// The model's own probabilities, and what was recalled beside them.
+        var probabilities: [Float]
+        var recall: LabelMemory.Recall?
     }
 
     private let settings: GraphSettings
@@ -34,6 +38,8 @@ struct Predictor {
     private var steps: [Step] = []
     private var remembered: [Remembered] = []
     private var reliability: ReliabilityTracker
+    /// The labels of similar moments; nil where none are recalled.
+    private var labels: LabelRecall?
     private var decider: Decider?
     /// Generates answers: between two inputs, or on a queue of its own.
     private var answers: Answers?
@@ -53,6 +59,8 @@ struct Predictor {
         self.clock = clock
         server = try ServingModel(settings.model, rows: 1, languageRows: 0)
         reliability = ReliabilityTracker(settings.fuse)
+        labels = LabelRecall(settings)
+        if let problem = labels?.problem { ownTelemetry.drops.count(.checkpointDamaged, because: problem) }
         decider = try Decider(settings)
         answerQueue = answersApart ? try AnswerQueue(settings, clock: clock) : nil
         answers = answersApart ? nil : try Answers(settings, clock: clock)
@@ -85,6 +93,16 @@ struct Predictor {
         if memories.count > settings.updateCapacity { memories.removeFirst() }
     }
 
+    /// Forgets labels where the learner was ordered to forget.
+    mutating func follow(_ answer: OrderAnswer) { labels?.follow(answer) }
+
+    /// Stores the labels that are recalled, now and then.
+    /// - Parameter now: nil: at once.
+    mutating func storeLabels(at now: Instant?) {
+        if let now { labels?.store(at: now) } else { labels?.finish() }
+        if let failure = labels?.takeFailure() { ownTelemetry.drops.count(.checkpointFailed, because: failure) }
+    }
+
     /// The layout of the parameters.
     var layout: ParameterLayout { server.layout }
 
@@ -108,6 +126,7 @@ struct Predictor {
         if let answers { gauges.merge(answers.gauges) { $1 } }
         if let answerQueue { gauges.merge(answerQueue.telemetry.gauges) { $1 } }
         if let adapters { gauges["personalSessions"] = Double(adapters.count) }
+        if let labels { gauges["labelsRemembered"] = Double(labels.memory.examples.count) }
         if judged > 0 { gauges["predictionAccuracy"] = Double(right) / Double(judged) }
         return gauges
     }
@@ -177,14 +196,19 @@ struct Predictor {
             return nil
         }
         let attention = settings.fuse.attention ? server.attention(row: 0) : []
+        let recall = labels?.recall(input.without(judgement.muted))
+        var probabilities = answer.probabilities
+        if let recall { LabelMemory.mix(recall, into: &probabilities) }
+        let label = probabilities.argmax ?? answer.label
         remember(
             Remembered(
-                moment: moment, input: input, experts: whole.experts, version: serving.version, label: answer.label, muted: judgement.muted)
+                moment: moment, input: input, experts: whole.experts, version: serving.version, label: label, muted: judgement.muted,
+                probabilities: answer.probabilities, recall: recall)
         )
         let explanation =
             settings.fuse.explain == .none
             ? nil
-            : server.explain(input.without(judgement.muted), class: answer.label, exhaustively: settings.fuse.explain == .shapley)
+            : server.explain(input.without(judgement.muted), class: label, exhaustively: settings.fuse.explain == .shapley)
         let latency = (clock.now - Instant(nanoseconds: moment.arrived)).inSeconds
         ownTelemetry.latencies["prediction", default: QuantileSketch()].add(latency)
         let prediction = Prediction.with {
@@ -194,8 +218,9 @@ struct Predictor {
             $0.modelVersion = serving.version
             $0.modelWatermark = serving.momentWatermark
             $0.sessionRevision = revision ?? 0
-            $0.probabilities = answer.probabilities
-            $0.label = UInt32(answer.label)
+            $0.probabilities = probabilities
+            $0.label = UInt32(label)
+            $0.recalled = Float(recall?.weight ?? 0)
             $0.weights = answer.weights
             $0.latency = latency
             $0.contributions = Contributions(explanation, attention: attention)
@@ -247,6 +272,7 @@ struct Predictor {
         guard feedback.isWithin(settings.model.classes) else { return }  // and those that are none
         judged += 1
         if one.label == Int(feedback.label) { right += 1 }
+        if let recall = one.recall { labels?.learn(recall, model: one.probabilities, label: Int(feedback.label), of: one.moment) }
         reliability.learn(
             one.experts, label: Int(feedback.label), classes: feedback.classes > 0 ? Int(feedback.classes) : settings.model.classes,
             session: one.moment.session)

@@ -9,6 +9,7 @@ extension LearnProcessor {
         var answer = OrderAnswer.with {
             ($0.orderSource, $0.orderEpoch, $0.orderSequence) = (order.stamp.source, order.stamp.epoch, order.stamp.sequence)
             ($0.momentsSeen, $0.modelVersion) = (progress.momentsSeen, progress.version)
+            $0.order = order
         }
         do throws(Refusal) {
             answer.done = try guided.execute(order, at: progress.time).printable(atMost: Self.answerLength)

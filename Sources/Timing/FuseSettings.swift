@@ -26,6 +26,8 @@ public struct FuseSettings: Codable, Sendable, Equatable {
     public var sentence = ""
     /// The number of newest moments that can be explained on request.
     public var remembered = 256
+    /// The most labelled moments that predictions recall; 0: none.
+    public var recalledLabels = 512
     /// When a sense counts as unreliable.
     public var reliability = ReliabilitySettings()
 
@@ -42,6 +44,7 @@ public struct FuseSettings: Codable, Sendable, Equatable {
         problems.require("sourceTimeout", sourceTimeout, in: 0...3600)
         problems.require("maximumLatency", maximumLatency, in: 0.001...86_400)
         problems.require("remembered", remembered, in: 0...1_000_000)
+        problems.require("recalledLabels", recalledLabels, in: 0...4_096)
         return problems.found + alignment.flatMap(\.problems).map { SettingsError("alignment", $0) }
             + reliability.problems.inSection("reliability")
     }

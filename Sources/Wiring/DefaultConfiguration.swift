@@ -113,6 +113,7 @@ public let defaultConfiguration = #"""
       attention: false
       sentence: ''
       remembered: 256
+      recalledLabels: 512
       reliability:
         mutes: true
         muteBelow: 3e-1

@@ -40,7 +40,7 @@ extension StageSettings {
         [Subscription(try first(endpoints.ingest, environment), topics: [try Topics.sample(modality).name])]
     }
 
-    /// The subscriptions of fuse: feedback, features of every modality, models and policies.
+    /// The subscriptions of fuse: feedback, features of every modality, models, policies and what was ordered.
     public func fuseSubscriptions(_ environment: [String: String]) throws -> [Subscription] {
         var list = [Subscription(try first(endpoints.ingest, environment), topics: [Topics.feedback.prefix, Topics.explain.prefix])]
         for modality in extracted {
@@ -48,7 +48,8 @@ extension StageSettings {
         }
         list.append(
             Subscription(
-                try first(endpoints.learn, environment), topics: modelTopics + [Topics.memoryUpdate.prefix, Topics.policyUpdate.prefix]))
+                try first(endpoints.learn, environment),
+                topics: modelTopics + [Topics.memoryUpdate.prefix, Topics.policyUpdate.prefix, Topics.orderAnswer.prefix]))
         return list
     }
 

@@ -232,46 +232,80 @@ public nonisolated struct Order: Sendable {
 }
 
 /// Topic order.answer.<stage>/, published by the stage: the answer to an order, which it cites by its stamp.
-public nonisolated struct OrderAnswer: Sendable {
+public nonisolated struct OrderAnswer: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   public var stamp: Stamp {
-    get {_stamp ?? Stamp()}
-    set {_stamp = newValue}
+    get {_storage._stamp ?? Stamp()}
+    set {_uniqueStorage()._stamp = newValue}
   }
   /// Returns true if `stamp` has been explicitly set.
-  public var hasStamp: Bool {self._stamp != nil}
+  public var hasStamp: Bool {_storage._stamp != nil}
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
-  public mutating func clearStamp() {self._stamp = nil}
+  public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
 
   /// source, epoch and sequence number of the order's stamp
-  public var orderSource: String = String()
+  public var orderSource: String {
+    get {_storage._orderSource}
+    set {_uniqueStorage()._orderSource = newValue}
+  }
 
-  public var orderEpoch: UInt64 = 0
+  public var orderEpoch: UInt64 {
+    get {_storage._orderEpoch}
+    set {_uniqueStorage()._orderEpoch = newValue}
+  }
 
-  public var orderSequence: UInt64 = 0
+  public var orderSequence: UInt64 {
+    get {_storage._orderSequence}
+    set {_uniqueStorage()._orderSequence = newValue}
+  }
 
-  public var accepted: Bool = false
+  public var accepted: Bool {
+    get {_storage._accepted}
+    set {_uniqueStorage()._accepted = newValue}
+  }
 
   /// why the order was refused; else empty
-  public var reason: String = String()
+  public var reason: String {
+    get {_storage._reason}
+    set {_uniqueStorage()._reason = newValue}
+  }
 
   /// what was done; empty if the order was refused
-  public var done: String = String()
+  public var done: String {
+    get {_storage._done}
+    set {_uniqueStorage()._done = newValue}
+  }
 
   /// ordinal of the newest moment that the stage had received
-  public var momentsSeen: UInt64 = 0
+  public var momentsSeen: UInt64 {
+    get {_storage._momentsSeen}
+    set {_uniqueStorage()._momentsSeen = newValue}
+  }
 
   /// newest version published by then; the effect is in a later one
-  public var modelVersion: UInt64 = 0
+  public var modelVersion: UInt64 {
+    get {_storage._modelVersion}
+    set {_uniqueStorage()._modelVersion = newValue}
+  }
+
+  /// the order, so that others that remember something of a session forget it too
+  public var order: Order {
+    get {_storage._order ?? Order()}
+    set {_uniqueStorage()._order = newValue}
+  }
+  /// Returns true if `order` has been explicitly set.
+  public var hasOrder: Bool {_storage._order != nil}
+  /// Clears the value of `order`. Subsequent reads from it will return its default value.
+  public mutating func clearOrder() {_uniqueStorage()._order = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _stamp: Stamp? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -543,73 +577,132 @@ nonisolated extension Order: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
 
 nonisolated extension OrderAnswer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".OrderAnswer"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{3}order_source\0\u{3}order_epoch\0\u{3}order_sequence\0\u{1}accepted\0\u{1}reason\0\u{1}done\0\u{3}moments_seen\0\u{3}model_version\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{3}order_source\0\u{3}order_epoch\0\u{3}order_sequence\0\u{1}accepted\0\u{1}reason\0\u{1}done\0\u{3}moments_seen\0\u{3}model_version\0\u{1}order\0")
+
+  fileprivate class _StorageClass {
+    var _stamp: Stamp? = nil
+    var _orderSource: String = String()
+    var _orderEpoch: UInt64 = 0
+    var _orderSequence: UInt64 = 0
+    var _accepted: Bool = false
+    var _reason: String = String()
+    var _done: String = String()
+    var _momentsSeen: UInt64 = 0
+    var _modelVersion: UInt64 = 0
+    var _order: Order? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _stamp = source._stamp
+      _orderSource = source._orderSource
+      _orderEpoch = source._orderEpoch
+      _orderSequence = source._orderSequence
+      _accepted = source._accepted
+      _reason = source._reason
+      _done = source._done
+      _momentsSeen = source._momentsSeen
+      _modelVersion = source._modelVersion
+      _order = source._order
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.orderSource) }()
-      case 3: try { try decoder.decodeSingularFixed64Field(value: &self.orderEpoch) }()
-      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.orderSequence) }()
-      case 5: try { try decoder.decodeSingularBoolField(value: &self.accepted) }()
-      case 6: try { try decoder.decodeSingularStringField(value: &self.reason) }()
-      case 7: try { try decoder.decodeSingularStringField(value: &self.done) }()
-      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.momentsSeen) }()
-      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.modelVersion) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._stamp) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._orderSource) }()
+        case 3: try { try decoder.decodeSingularFixed64Field(value: &_storage._orderEpoch) }()
+        case 4: try { try decoder.decodeSingularUInt64Field(value: &_storage._orderSequence) }()
+        case 5: try { try decoder.decodeSingularBoolField(value: &_storage._accepted) }()
+        case 6: try { try decoder.decodeSingularStringField(value: &_storage._reason) }()
+        case 7: try { try decoder.decodeSingularStringField(value: &_storage._done) }()
+        case 8: try { try decoder.decodeSingularUInt64Field(value: &_storage._momentsSeen) }()
+        case 9: try { try decoder.decodeSingularUInt64Field(value: &_storage._modelVersion) }()
+        case 10: try { try decoder.decodeSingularMessageField(value: &_storage._order) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._stamp {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if !self.orderSource.isEmpty {
-      try visitor.visitSingularStringField(value: self.orderSource, fieldNumber: 2)
-    }
-    if self.orderEpoch != 0 {
-      try visitor.visitSingularFixed64Field(value: self.orderEpoch, fieldNumber: 3)
-    }
-    if self.orderSequence != 0 {
-      try visitor.visitSingularUInt64Field(value: self.orderSequence, fieldNumber: 4)
-    }
-    if self.accepted != false {
-      try visitor.visitSingularBoolField(value: self.accepted, fieldNumber: 5)
-    }
-    if !self.reason.isEmpty {
-      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 6)
-    }
-    if !self.done.isEmpty {
-      try visitor.visitSingularStringField(value: self.done, fieldNumber: 7)
-    }
-    if self.momentsSeen != 0 {
-      try visitor.visitSingularUInt64Field(value: self.momentsSeen, fieldNumber: 8)
-    }
-    if self.modelVersion != 0 {
-      try visitor.visitSingularUInt64Field(value: self.modelVersion, fieldNumber: 9)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._stamp {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if !_storage._orderSource.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._orderSource, fieldNumber: 2)
+      }
+      if _storage._orderEpoch != 0 {
+        try visitor.visitSingularFixed64Field(value: _storage._orderEpoch, fieldNumber: 3)
+      }
+      if _storage._orderSequence != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._orderSequence, fieldNumber: 4)
+      }
+      if _storage._accepted != false {
+        try visitor.visitSingularBoolField(value: _storage._accepted, fieldNumber: 5)
+      }
+      if !_storage._reason.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._reason, fieldNumber: 6)
+      }
+      if !_storage._done.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._done, fieldNumber: 7)
+      }
+      if _storage._momentsSeen != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._momentsSeen, fieldNumber: 8)
+      }
+      if _storage._modelVersion != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._modelVersion, fieldNumber: 9)
+      }
+      try { if let v = _storage._order {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: OrderAnswer, rhs: OrderAnswer) -> Bool {
-    if lhs._stamp != rhs._stamp {return false}
-    if lhs.orderSource != rhs.orderSource {return false}
-    if lhs.orderEpoch != rhs.orderEpoch {return false}
-    if lhs.orderSequence != rhs.orderSequence {return false}
-    if lhs.accepted != rhs.accepted {return false}
-    if lhs.reason != rhs.reason {return false}
-    if lhs.done != rhs.done {return false}
-    if lhs.momentsSeen != rhs.momentsSeen {return false}
-    if lhs.modelVersion != rhs.modelVersion {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._stamp != rhs_storage._stamp {return false}
+        if _storage._orderSource != rhs_storage._orderSource {return false}
+        if _storage._orderEpoch != rhs_storage._orderEpoch {return false}
+        if _storage._orderSequence != rhs_storage._orderSequence {return false}
+        if _storage._accepted != rhs_storage._accepted {return false}
+        if _storage._reason != rhs_storage._reason {return false}
+        if _storage._done != rhs_storage._done {return false}
+        if _storage._momentsSeen != rhs_storage._momentsSeen {return false}
+        if _storage._modelVersion != rhs_storage._modelVersion {return false}
+        if _storage._order != rhs_storage._order {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -326,6 +326,12 @@ public nonisolated struct Prediction: @unchecked Sendable {
     set {_uniqueStorage()._sessionRevision = newValue}
   }
 
+  /// weight of similar moments that were labelled, beside the model: 0 … 1
+  public var recalled: Float {
+    get {_storage._recalled}
+    set {_uniqueStorage()._recalled = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -823,7 +829,7 @@ nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Prediction"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}session\0\u{1}ordinal\0\u{3}model_version\0\u{3}model_watermark\0\u{1}probabilities\0\u{1}label\0\u{1}weights\0\u{1}latency\0\u{3}session_revision\0\u{2}\u{9}contributions\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}session\0\u{1}ordinal\0\u{3}model_version\0\u{3}model_watermark\0\u{1}probabilities\0\u{1}label\0\u{1}weights\0\u{1}latency\0\u{3}session_revision\0\u{1}recalled\0\u{2}\u{8}contributions\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -838,6 +844,7 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     var _latency: Double = 0
     var _contributions: Contributions? = nil
     var _sessionRevision: UInt64 = 0
+    var _recalled: Float = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -860,6 +867,7 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       _latency = source._latency
       _contributions = source._contributions
       _sessionRevision = source._sessionRevision
+      _recalled = source._recalled
     }
   }
 
@@ -889,6 +897,7 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
         case 9: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufFloat>.self, value: &_storage._weights) }()
         case 10: try { try decoder.decodeSingularDoubleField(value: &_storage._latency) }()
         case 11: try { try decoder.decodeSingularUInt64Field(value: &_storage._sessionRevision) }()
+        case 12: try { try decoder.decodeSingularFloatField(value: &_storage._recalled) }()
         case 20: try { try decoder.decodeSingularMessageField(value: &_storage._contributions) }()
         default: break
         }
@@ -935,6 +944,9 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       if _storage._sessionRevision != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._sessionRevision, fieldNumber: 11)
       }
+      if _storage._recalled.bitPattern != 0 {
+        try visitor.visitSingularFloatField(value: _storage._recalled, fieldNumber: 12)
+      }
       try { if let v = _storage._contributions {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
       } }()
@@ -959,6 +971,7 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
         if _storage._latency != rhs_storage._latency {return false}
         if _storage._contributions != rhs_storage._contributions {return false}
         if _storage._sessionRevision != rhs_storage._sessionRevision {return false}
+        if _storage._recalled != rhs_storage._recalled {return false}
         return true
       }
       if !storagesAreEqual {return false}
