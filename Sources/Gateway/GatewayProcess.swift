@@ -36,6 +36,7 @@ public struct GatewayProcess: Sendable {
         let own = settings.gateway, directory = own.directory.isEmpty ? "runs/gateway" : own.directory
         let certificate = try ServerCertificate(in: directory)
         let codes = own.codes.isEmpty ? [try AccessCodes.code(in: directory)] : own.codes
+        let names = try LabelNames(in: directory, most: own.maximumNames)
         let metrics = GatewayMetrics(), rates = ClientRates(own)
         let hub = EventHub(maximumStreams: own.maximumStreams, waiting: own.streamEvents, metrics: metrics)
         let desk = AnswerDesk(
@@ -52,7 +53,8 @@ public struct GatewayProcess: Sendable {
             settings, codes: accepted, desk: desk, started: Int(WallClock().now.nanoseconds / 1_000_000_000),
             publish: { await link.publish($0) })
         let responder = GatewayResponder(
-            settings, codes: accepted, rates: rates, metrics: metrics, hub: hub, view: view, openAI: openAI, clock: MonotonicClock(),
+            settings, codes: accepted, rates: rates, metrics: metrics, hub: hub, view: view, names: names, openAI: openAI,
+            clock: MonotonicClock(),
             publish: { await link.publish($0) })
         let server = HTTPServer(settings: own, tls: try certificate.context(), rates: rates, metrics: metrics) {
             responder.admit($0)

@@ -15,6 +15,7 @@ final class GatewayResponder: Sendable {
     private let metrics: GatewayMetrics
     private let hub: EventHub
     private let view: GraphView
+    private let names: LabelNames
     private let openAI: OpenAIResponder
     private let publish: @Sendable ([Outgoing]) async -> Void
     private let settings: GatewayConfiguration
@@ -28,10 +29,10 @@ final class GatewayResponder: Sendable {
 
     init(
         _ settings: GatewayConfiguration, codes: AccessCodes, rates: ClientRates, metrics: GatewayMetrics, hub: EventHub, view: GraphView,
-        openAI: OpenAIResponder, clock: any TimeSource, publish: @escaping @Sendable ([Outgoing]) async -> Void
+        names: LabelNames, openAI: OpenAIResponder, clock: any TimeSource, publish: @escaping @Sendable ([Outgoing]) async -> Void
     ) {
         (self.settings, self.codes, self.rates, self.metrics, self.hub, self.view) = (settings, codes, rates, metrics, hub, view)
-        (self.openAI, self.clock, self.publish) = (openAI, clock, publish)
+        (self.names, self.openAI, self.clock, self.publish) = (names, openAI, clock, publish)
         newest = Mutex(RecentTable(capacity: settings.gateway.maximumSessions))
     }
 
@@ -82,10 +83,12 @@ final class GatewayResponder: Sendable {
         switch (request.path, request.method) {
         case ("/metrics", .GET): exposition
         case ("/api/state", .GET): .json(state)
+        case ("/api/names", .GET): .json(["names": names.json])
         case ("/api/events", .GET): events(request, of: holder)
         case ("/api/readings", .POST): await take(readings: request, of: holder)
         case ("/api/feedback", .POST): await take(feedback: request, of: holder)
-        case ("/metrics", _), ("/api/state", _), ("/api/events", _), ("/api/readings", _), ("/api/feedback", _): Self.wrongMethod
+        case ("/metrics", _), ("/api/state", _), ("/api/names", _), ("/api/events", _), ("/api/readings", _), ("/api/feedback", _):
+            Self.wrongMethod
         case (let path, _) where path.hasPrefix(OpenAIResponder.prefix): await openAI.respond(to: request, of: holder)
         default: .refuse(.notFound, "unknownPath", "there is nothing at this path")
         }
@@ -159,9 +162,10 @@ final class GatewayResponder: Sendable {
     }
 
     private func take(feedback request: HTTPRequest, of holder: AccessCodes.Holder) async -> HTTPReply {
-        let message: Feedback
+        var message: Feedback
+        let name: String?
         do throws(Refusal) {
-            message = try Self.feedback(request.body)
+            (message, name) = try Self.feedback(request.body)
         } catch {
             return .refuse(.badRequest, error.reason.rawValue, error.detail)
         }
@@ -169,13 +173,32 @@ final class GatewayResponder: Sendable {
         guard let topic = try? Topics.feedback(message.session) else {
             return .refuse(.badRequest, "badSession", "no name of a session")
         }
+        guard let name else {
+            await publish([Outgoing(message, on: topic)])
+            return .json(["accepted": 1])
+        }
+        do throws(LabelNames.Problem) {
+            let (label, isNew) = try names.label(of: name, among: Int(message.classes))
+            if isNew { hub.send(["type": "names", "names": names.json]) }
+            message.label = UInt32(label)
+        } catch {
+            return Self.refusal(of: error)
+        }
         await publish([Outgoing(message, on: topic)])
-        return .json(["accepted": 1])
+        return .json(["accepted": 1, "label": .integer(Int(message.label))])
+    }
+
+    private static func refusal(of problem: LabelNames.Problem) -> HTTPReply {
+        switch problem {
+        case .invalid: .refuse(.badRequest, "badName", "a name has 1 to \(LabelNames.longest) printable characters")
+        case .full: .refuse(.conflict, "noFreeLabel", "all labels have other names (model.classes, gateway.maximumNames)")
+        case .unstored(let why): .refuse(.insufficientStorage, "unstored", why)
+        }
     }
 
     /// `{"session": "phone-1f", "moment": "phone-1f/1700", "time": 1700000000123, "label": 3, "classes": 16}`; or with `text`, the right
-    /// answer in words; or with `decision` and `reward`.
-    private static func feedback(_ body: [UInt8]) throws(Refusal) -> Feedback {
+    /// answer in words; or with `decision` and `reward`; or with `name` in place of `label`, what people call it.
+    private static func feedback(_ body: [UInt8]) throws(Refusal) -> (Feedback, name: String?) {
         let json: JSON
         do { json = try JSON(parsing: body) } catch { throw Refusal(.undecodable, "\(error)") }
         guard let session = json["session"]?.string, let moment = json["moment"]?.string, moment.hasPrefix(session + "/") else {
@@ -187,10 +210,12 @@ final class GatewayResponder: Sendable {
         guard time.isFinite, (0...9e12).contains(time) else { throw Refusal(.clockInFuture, "time is in milliseconds") }
         feedback.stamp = .with { ($0.source, $0.time, $0.clock) = (session, Int64(time * 1_000_000), session) }
         feedback.knownAt = feedback.stamp.time
+        let classes = json["classes"]?.integer ?? 0, name = json["name"]?.string
+        guard (0...Int(UInt32.max)).contains(classes) else { throw Refusal(Reason(rawValue: "labelOutOfRange"), "classes are counted") }
+        if name != nil { feedback.classes = UInt32(classes) }
         if let label = json["label"]?.integer {
-            let classes = json["classes"]?.integer ?? 0
-            guard (0...Int(UInt32.max)).contains(classes), label >= 0, label < max(classes, 1) else {
-                throw Refusal(Reason(rawValue: "labelOutOfRange"), "a label is below classes")
+            guard name == nil, label >= 0, label < max(classes, 1) else {
+                throw Refusal(Reason(rawValue: "labelOutOfRange"), "a label is below classes, and is given or named")
             }
             (feedback.label, feedback.classes) = (UInt32(label), UInt32(classes))
         }
@@ -202,10 +227,10 @@ final class GatewayResponder: Sendable {
             guard text.utf8.count <= correctionBytes else { throw Refusal(.tooLarge, "a text of more than \(correctionBytes) bytes") }
             feedback.text = text
         }
-        guard feedback.hasLabel || feedback.hasReward || !feedback.text.isEmpty else {
+        guard feedback.hasLabel || name != nil || feedback.hasReward || !feedback.text.isEmpty else {
             throw Refusal(Reason(rawValue: "emptyFeedback"), "feedback brings a label, a text, or a reward of a decision of the session")
         }
-        return feedback
+        return (feedback, name)
     }
 
     /// The greatest size of a correction, as of the feedback that ingest takes.

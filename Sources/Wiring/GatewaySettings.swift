@@ -35,6 +35,8 @@ public struct GatewaySettings: Codable, Sendable, Equatable {
     public var maximumClients = 4096
     /// The most sessions, each of which belongs to the code that opened it.
     public var maximumSessions = 256
+    /// The most names of labels.
+    public var maximumNames = 1_024
 
     public init() {}
 
@@ -56,6 +58,7 @@ public struct GatewaySettings: Codable, Sendable, Equatable {
         problems.require("wrongCodesPerMinute", wrongCodesPerMinute, in: 1...1_000_000)
         problems.require("maximumClients", maximumClients, in: 1...1_000_000)
         problems.require("maximumSessions", maximumSessions, in: 1...65_536)
+        problems.require("maximumNames", maximumNames, in: 1...65_536)
         var found = problems.found
         let isShort = codes.contains { !(Self.leastCode...Self.longestCode).contains($0.utf8.count) }
         if isShort { found.append(SettingsError("codes", "a code has \(Self.leastCode) to \(Self.longestCode) bytes")) }

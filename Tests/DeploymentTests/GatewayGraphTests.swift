@@ -54,6 +54,20 @@ struct GatewayGraphTests {
         }
     }
 
+    /// Ten photographs, each named once on the page, are known again from other sides: by a pretrained sense.
+    @Test(
+        .enabled(
+            if: Graph.isOptimised && Graph.chromium != nil && Graph.triesPhotographs,
+            "Chromium, the photographs (deploy/models photographs) or the senses are not installed"))
+    func whatIsNamedOnceIsKnownFromOtherSides() async throws {
+        let sense = ["signals.image.frontend=efficientnet-lite0", "model.senses=[{name: image, rows: 49, columns: 1280}]"]
+        try await withGateway(sense.flatMap { ["--set", $0] }) { url, code, _ in
+            let result = try await Graph.client(
+                "phone_teaches.py", url, code, Graph.root + "/models/photographs", "--chromium", Graph.chromium ?? "")
+            #expect(result.status == 0, "\(result.output.suffix(4000))")
+        }
+    }
+
     /// What no client should send costs itself only; a gateway that is killed comes back with the same code while the graph runs.
     @Test(.enabled(if: Graph.isOptimised && Graph.triesClients, "the Python of the clients is not installed"))
     func whatNoClientShouldSendCostsItselfOnly() async throws {

@@ -25,6 +25,12 @@ enum Graph {
 
     static let triesRecordings = nothingMayBeMissing || imports("mcap, mcap_protobuf, tensorboard")
     static let triesGateway = nothingMayBeMissing || imports("openai, websocket")
+    /// Whether photographs are shown to a browser.
+    static let triesPhotographs =
+        nothingMayBeMissing
+        || ["photographs/coffee.png", "efficientnet-lite0.safetensors"].allSatisfy {
+            FileManager.default.fileExists(atPath: "\(root)/models/\($0)")
+        } && imports("PIL, websocket")
     /// A browser, where one is installed.
     static let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].first {
         FileManager.default.isExecutableFile(atPath: $0)

@@ -19,7 +19,7 @@ struct GraphViewTests {
     }
 
     @Test func aPageThatIsOpenedLateSeesWhatHasHappened() async throws {
-        let rig = Rig()
+        let rig = try Rig()
         for moments in 1...300 as ClosedRange<UInt64> {
             rig.view.take(try WireMessage(Self.summary(moments), on: Topics.evaluationSummary.only))
         }
@@ -37,7 +37,7 @@ struct GraphViewTests {
     }
 
     @Test func aPredictionIsAnEventOfItsSession() async throws {
-        let rig = Rig()
+        let rig = try Rig()
         guard case .events(let events) = try await rig.send("/api/events?session=phone-1").body else { return #expect(Bool(false)) }
         for session in ["phone-2", "phone-1"] {
             let prediction = Prediction.with {

@@ -10,8 +10,9 @@ import Testing
 /// OpenAI's API over a graph that answers at once.
 struct OpenAITests {
     /// A graph that answers every moment in these pieces, the last of which ends it.
-    private func rig(_ pieces: [String], end: String = "endOfText", _ change: (inout GatewayConfiguration) -> Void = { _ in }) -> Rig {
-        let rig = Rig(change)
+    private func rig(_ pieces: [String], end: String = "endOfText", _ change: (inout GatewayConfiguration) -> Void = { _ in }) throws -> Rig
+    {
+        let rig = try Rig(change)
         rig.graph.withLock { graph in
             graph = { rig, message in
                 guard let reading = message.message as? SensorReading, reading.ends != .none else { return }
@@ -42,7 +43,7 @@ struct OpenAITests {
     private struct Unexpected: Error {}
 
     @Test func aQuestionIsAMomentAndItsAnswerIsTheGraphs() async throws {
-        let rig = rig(["a cup", " of tea"])
+        let rig = try rig(["a cup", " of tea"])
         let picture: [UInt8] = [0xFF, 0xD8, 0xFF, 0xE0]
         let url = "data:image/jpeg;base64," + Data(picture).base64EncodedString()
         let content: JSON = [["type": "text", "text": "what is this"], ["type": "image_url", "image_url": ["url": .string(url)]]]
@@ -67,7 +68,7 @@ struct OpenAITests {
     }
 
     @Test func aStreamBringsTheSameInChunksAndNoHalfCharacters() async throws {
-        let rig = Rig()
+        let rig = try Rig()
         rig.graph.withLock { graph in
             graph = { rig, message in
                 guard let reading = message.message as? SensorReading else { return }
@@ -96,7 +97,7 @@ struct OpenAITests {
 
     @Test func aTextIsContinued() async throws {
         let (status, json) = try await post(
-            rig(["upon a time"], end: "stop"), ["model": "accrete", "prompt": ["Once"]], "/v1/completions")
+            try rig(["upon a time"], end: "stop"), ["model": "accrete", "prompt": ["Once"]], "/v1/completions")
         #expect(status == 200 && json["object"] == "text_completion")
         #expect(json["choices"]?.array?.first?["text"] == "upon a time" && json["choices"]?.array?.first?["finish_reason"] == "stop")
     }
@@ -110,7 +111,7 @@ struct OpenAITests {
     }
 
     @Test func theModelCanBeListedAndNoOther() async throws {
-        let rig = Rig()
+        let rig = try Rig()
         for (path, key) in [("/v1/models", "data"), ("/v1/models/accrete", "id")] {
             let reply = try await rig.send(path)
             guard case .bytes(let bytes) = reply.body else { throw Unexpected() }
@@ -145,7 +146,7 @@ struct OpenAITests {
             ),
         ] as [([String: JSON], String)])
     func whatTheGraphCannotDoIsRefusedAndNothingIsAsked(_ more: [String: JSON], _ member: String) async throws {
-        let rig = rig(["never"])
+        let rig = try rig(["never"])
         let (status, json) = try await post(rig, Self.chat(more))
         #expect(status == 400 && json["error"]?["param"] == .string(member), "\(json)")
         #expect(json["error"]?["type"] == "invalid_request_error" && json["error"]?["message"]?.string?.isEmpty == false)
@@ -153,20 +154,20 @@ struct OpenAITests {
     }
 
     @Test func whatThisGraphDoesNotHaveIsRefused() async throws {
-        let off = try await post(rig(["x"]) { $0.answer.after = [] }, Self.chat())
+        let off = try await post(try rig(["x"]) { $0.answer.after = [] }, Self.chat())
         #expect(off.status == 400 && off.json["error"]?["code"] == "model_not_available")
-        let writes = try await post(rig(["x"]) { $0.decide.text = true }, Self.chat(["temperature": 0.5]))
+        let writes = try await post(try rig(["x"]) { $0.decide.text = true }, Self.chat(["temperature": 0.5]))
         #expect(writes.json["error"]?["param"] == "temperature")
-        let long = try await post(rig(["x"]) { $0.signals.text.maximumBytes = 5 }, Self.chat())
+        let long = try await post(try rig(["x"]) { $0.signals.text.maximumBytes = 5 }, Self.chat())
         #expect(long.json["error"]?["code"] == "context_length_exceeded")
-        let full = try await post(rig([""], end: "context"), Self.chat())
+        let full = try await post(try rig([""], end: "context"), Self.chat())
         #expect(full.json["error"]?["code"] == "context_length_exceeded")
-        let broken = try await post(rig(["x"], end: "notFinite"), Self.chat())
+        let broken = try await post(try rig(["x"], end: "notFinite"), Self.chat())
         #expect(broken.status == 500 && broken.json["error"]?["type"] == "server_error")
     }
 
     @Test func waitsAreBoundedInNumberAndTime() async throws {
-        let silent = Rig({ $0.answer.maximumWaiting = 1 })
+        let silent = try Rig({ $0.answer.maximumWaiting = 1 })
         async let first = silent.send(.POST, "/v1/chat/completions", Array(Self.chat().text().utf8))
         while silent.desk.count == 0 { await Task.yield() }
         let second = try await post(silent, Self.chat())
@@ -180,7 +181,7 @@ struct OpenAITests {
     }
 
     @Test func aPieceThatIsMissingIsNoticed() async throws {
-        let rig = Rig()
+        let rig = try Rig()
         rig.graph.withLock { graph in
             graph = { rig, message in
                 guard let reading = message.message as? SensorReading else { return }
@@ -191,7 +192,7 @@ struct OpenAITests {
     }
 
     @Test func aWrongCodeIsAWrongKey() async throws {
-        let rig = Rig()
+        let rig = try Rig()
         let reply = try await rig.send(.POST, "/v1/chat/completions", code: "guess", Array(Self.chat().text().utf8))
         guard case .bytes(let bytes) = reply.body else { throw Unexpected() }
         #expect(try reply.status == .unauthorized && JSON(parsing: bytes)["error"]?["code"] == "invalid_api_key")

@@ -14,7 +14,7 @@ struct ResponderTests {
     private static let batch = ReadingBatchTests.body(ReadingBatchTests.head([ReadingBatchTests.words]), [Array("hello".utf8)])
 
     @Test func withoutACodeNothingIsAcceptedButThePagesThatAskForIt() async throws {
-        let rig = Rig()
+        let rig = try Rig()
         #expect(try await rig.send("/", code: nil).status == .ok)
         for (method, path) in [
             (HTTPMethod.GET, "/metrics"), (.GET, "/api/state"), (.GET, "/api/events"), (.POST, "/api/readings"), (.GET, "/x"),
@@ -26,13 +26,13 @@ struct ResponderTests {
     }
 
     @Test func afterTooManyWrongCodesEvenTheRightOneIsRefused() async throws {
-        let rig = Rig(gateway: { $0.wrongCodesPerMinute = 3 })
+        let rig = try Rig(gateway: { $0.wrongCodesPerMinute = 3 })
         for _ in 0..<3 { #expect(try await rig.send("/metrics", code: "guess").refusal == "wrongCode") }
         #expect(try await rig.send("/metrics").refusal == "tooManyWrongCodes")
     }
 
     @Test func readingsArePublishedOnceHoweverOftenTheyAreSent() async throws {
-        let rig = Rig()
+        let rig = try Rig()
         #expect(try await rig.send(.POST, "/api/readings", Self.batch).status == .ok)
         let again = try await rig.send(.POST, "/api/readings", Self.batch)
         #expect(again.status == .conflict && again.refusal == "replayed")
@@ -40,7 +40,7 @@ struct ResponderTests {
     }
 
     @Test func anotherCodeCannotSpeakForASession() async throws {
-        let rig = Rig()
+        let rig = try Rig()
         #expect(try await rig.send(.POST, "/api/readings", Self.batch).status == .ok)
         let next = ReadingBatchTests.body(ReadingBatchTests.head([ReadingBatchTests.words], sequence: 2), [Array("hello".utf8)])
         #expect(try await rig.send(.POST, "/api/readings", code: "second-code", next).refusal == "foreignSession")
@@ -61,14 +61,14 @@ struct ResponderTests {
         #"{"session": "phone-1", "moment": "phone-1/7", "reward": 1, "decision": "other/1"}"#,
     ])
     func feedbackThatSaysNothingIsRefused(_ text: String) async throws {
-        let rig = Rig()
+        let rig = try Rig()
         #expect(try await rig.send(.POST, "/api/readings", Self.batch).status == .ok)
         #expect(try await rig.send(.POST, "/api/feedback", Array(text.utf8)).status == .badRequest)
         #expect(rig.published.withLock { $0.count } == 1)
     }
 
     @Test func aCorrectionInWordsIsPublished() async throws {
-        let rig = Rig()
+        let rig = try Rig()
         #expect(try await rig.send(.POST, "/api/readings", Self.batch).status == .ok)
         let good = Array(#"{"session": "phone-1", "moment": "phone-1/7", "time": 5, "text": "a cup"}"#.utf8)
         #expect(try await rig.send(.POST, "/api/feedback", good).status == .ok)
@@ -78,7 +78,7 @@ struct ResponderTests {
     }
 
     @Test func pathsAndMethodsThatAreNoneAreRefused() async throws {
-        let rig = Rig()
+        let rig = try Rig()
         #expect(try await rig.send("/../etc/passwd").refusal == "badPath")
         #expect(try await rig.send("/%2e%2e/etc/passwd").refusal == "badPath")
         #expect(try await rig.send("metrics").refusal == "badPath")
@@ -88,14 +88,14 @@ struct ResponderTests {
     }
 
     @Test func moreRequestsThanTheRateAreRefused() async throws {
-        let rig = Rig(gateway: { ($0.requestBurst, $0.requestRate) = (2, 1) })
+        let rig = try Rig(gateway: { ($0.requestBurst, $0.requestRate) = (2, 1) })
         #expect(try await rig.send("/").status == .ok)
         #expect(try await rig.send("/").status == .ok)
         #expect(try await rig.send("/").refusal == "tooManyRequests")
     }
 
     @Test func aStreamGetsTheEventsOfItsSessionAndLosesTheOldestWhenItIsSlow() async throws {
-        let rig = Rig(gateway: { ($0.maximumStreams, $0.streamEvents) = (1, 2) })
+        let rig = try Rig(gateway: { ($0.maximumStreams, $0.streamEvents) = (1, 2) })
         var reply: HTTPReply? = try await rig.send("/api/events?session=phone-1")
         guard case .events(let events)? = reply?.body else { return #expect(Bool(false), "no events") }
         #expect(try await rig.send("/api/events?session=phone-2").refusal == "tooManyStreams")

@@ -22,7 +22,11 @@ final class Rig: Sendable {
     private let responder: Mutex<GatewayResponder?> = Mutex(nil)
     private let time = Mutex<Int64>(1_700_000_000_000_000_000)
 
-    init(_ changeAll: (inout GatewayConfiguration) -> Void = { _ in }, gateway change: (inout GatewaySettings) -> Void = { _ in }) {
+    /// - Parameter directory: where names are stored; empty: nowhere.
+    init(
+        names directory: String = "", _ changeAll: (inout GatewayConfiguration) -> Void = { _ in },
+        gateway change: (inout GatewaySettings) -> Void = { _ in }
+    ) throws {
         var settings = GatewayConfiguration()
         settings.model = ModelSenses(["image"])
         settings.answer.after = ["utterance"]
@@ -43,7 +47,8 @@ final class Rig: Sendable {
             publish(messages(now))
         }
         let responder = GatewayResponder(
-            settings, codes: codes, rates: rates, metrics: metrics, hub: hub, view: view, openAI: openAI, clock: clock,
+            settings, codes: codes, rates: rates, metrics: metrics, hub: hub, view: view,
+            names: try LabelNames(in: directory, most: settings.gateway.maximumNames), openAI: openAI, clock: clock,
             publish: { [weak self] in self?.publish($0) })
         self.responder.withLock { $0 = responder }
     }

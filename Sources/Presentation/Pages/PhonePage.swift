@@ -57,6 +57,8 @@ extension Pages {
         input { width: 100%; background: Field; color: FieldText; }
         .row { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; }
         .grow { flex: 1 1 12rem; }
+        .known { font-size: 1.15rem; font-weight: 600; margin: 0; }
+        .known:empty { display: none; }
         .small { font-size: .85rem; opacity: .8; }
         ol { list-style: none; padding: 0; }
         li { border-top: 1px solid var(--line); padding: .6rem 0; }
@@ -79,16 +81,16 @@ extension Pages {
     static let phoneScript = #"""
         'use strict';
         const $ = id => document.getElementById(id);
-        const limits = { waitingBytes: 1 << 20, waiting: 64, batchBytes: 512 << 10, pictures: 4, width: 320, motion: 20, answers: 50 };
+        const limits = { waitingBytes: 1 << 20, waiting: 64, batchBytes: 512 << 10, pictures: 4, width: 320, motion: 20, answers: 50, certain: 0.5 };
         let code = new URLSearchParams(location.hash.slice(1)).get('code') || sessionStorage.getItem('code') || '';
         history.replaceState(null, '', location.pathname);
         const session = sessionStorage.getItem('session') || 'phone-' + crypto.randomUUID().slice(0, 13);
         sessionStorage.setItem('session', session);
         const epoch = Math.floor(performance.timeOrigin + performance.now());
-        const names = JSON.parse(localStorage.getItem('names') || '{}');
+        let names = {};
         const now = () => performance.timeOrigin + performance.now();
         const counts = { sent: 0, dropped: 0, refused: 0, byModality: {} };
-        let waiting = [], waitingBytes = 0, sending = false, sequence = 0, online = false, why = '', asking = false, camera = null;
+        let waiting = [], waitingBytes = 0, sending = false, sequence = 0, online = false, why = '', asking = false, asked = 0, camera = null;
 
         function call(path, options = {}) {
           return fetch(path, { ...options, headers: { ...options.headers, Authorization: 'Bearer ' + code } });
@@ -102,7 +104,7 @@ extension Pages {
         // Readings: the newest are kept, the oldest dropped and counted. What ends a moment is kept for longest.
         function add(reading, bytes) {
           // The moment that is asked about ends with the next picture, or where there is no camera with the next reading of any kind.
-          if (asking && (reading.modality === 'image' || !camera)) { reading.ends = 'label'; asking = false; $('hint').textContent = ''; }
+          if (asking && (reading.modality === 'image' || !camera)) { reading.ends = 'label'; asking = false; asked++; $('hint').textContent = ''; }
           waiting.push({ reading: { ...reading, bytes: bytes.byteLength }, bytes });
           waitingBytes += bytes.byteLength;
           while (waiting.length > limits.waiting || waitingBytes > limits.waitingBytes) {
@@ -147,6 +149,7 @@ extension Pages {
               const reply = await call('/api/events?session=' + session);
               if (reply.status === 401) { why = 'wrong access code'; sessionStorage.removeItem('code'); return enter(); }
               if (!reply.ok) throw new Error((await reply.json()).error.message);
+              names = (await (await call('/api/names')).json()).names || {};
               online = true; why = ''; delay = 500; show(); send();
               const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
               let rest = '';
@@ -172,11 +175,11 @@ extension Pages {
           let moment = moments.get(event.moment);
           if (moment) return moment;
           const item = document.createElement('li');
-          item.innerHTML = '<p class="what"></p><form class="row name" hidden></form><p class="said"></p><form class="row text" hidden></form>'
+          item.innerHTML = '<p class="known"></p><p class="what small"></p><form class="row name" hidden></form><p class="said"></p><form class="row text" hidden></form>'
             + '<p class="note small" role="status"></p>';
           moment = { id: event.moment, item, said: '', label: null, classes: 0, decision: null, note: item.lastChild };
           const part = name => item.querySelector(name);
-          moment.what = part('.what'); moment.words = part('.said'); moment.naming = part('.name'); moment.correcting = part('.text');
+          moment.name = part('.known'); moment.what = part('.what'); moment.words = part('.said'); moment.naming = part('.name'); moment.correcting = part('.text');
           const button = (row, text, act) => {
             const one = document.createElement('button');
             one.textContent = text;
@@ -198,8 +201,7 @@ extension Pages {
           moment.naming.onsubmit = event => {
             event.preventDefault();
             if (!name.value.trim()) return;
-            const label = labelOf(name.value.trim(), moment.classes);
-            if (label === null) moment.note.textContent = 'The model has no further class.'; else give(moment, { label });
+            give(moment, { name: name.value.trim() });
           };
           const text = field(moment.correcting, 'The right answer …', 1000);
           button(moment.correcting, 'Correct');
@@ -219,35 +221,33 @@ extension Pages {
             moment.label = event.label; moment.classes = event.classes;
             moment.naming.hidden = event.classes === 0;
             const best = event.best.slice(0, 3).map(one => `${names[one.label] || 'class ' + one.label} ${Math.round(100 * (one.p || 0))} %`);
-            moment.what.textContent = best.join(' · ') + ` (model ${event.version}, ${Math.round(1000 * event.latency)} ms)`;
+            const [first] = event.best, known = first && names[first.label] && first.p >= limits.certain ? names[first.label] : null;
+            moment.name.textContent = known || 'I do not know what this is.';
+            moment.what.textContent = best.join(' · ') + ` (model ${event.version}${event.recalled >= 0.5 ? ' and what was named before' : ''}, `
+              + `${Math.round(1000 * event.latency)} ms)`;
+            if (asked > 0) { asked--; say(known || 'I do not know. What is it called?'); }
           } else if (event.type === 'answer') {
             const moment = momentOf(event);
             moment.said += event.text;
             moment.words.textContent = moment.said;
             moment.correcting.hidden = false;
-            if (event.end && speaks && moment.said.trim()) speechSynthesis.speak(new SpeechSynthesisUtterance(moment.said));
+            if (event.end) say(moment.said.trim());
+          } else if (event.type === 'names') {
+            names = event.names;
           } else if (event.type === 'action') momentOf(event).decision = event.decision;
         }
-        function labelOf(name, classes) {
-          const known = Object.keys(names).find(label => names[label].toLowerCase() === name.toLowerCase());
-          if (known !== undefined) return Number(known);
-          for (let label = 0; label < classes; label++) {
-            if (names[label] === undefined) {
-              names[label] = name;
-              localStorage.setItem('names', JSON.stringify(names));
-              return label;
-            }
-          }
-          return null;
-        }
-        async function give(moment, { label, reward, text }) {
+        function say(text) { if (speaks && text) speechSynthesis.speak(new SpeechSynthesisUtterance(text)); }
+        async function give(moment, { label, name, reward, text }) {
           const feedback = { session, moment: moment.id, time: now() };
           if (label !== undefined && label !== null) { feedback.label = label; feedback.classes = moment.classes; }
+          if (name !== undefined) { feedback.name = name; feedback.classes = moment.classes; }
           if (text !== undefined) feedback.text = text;
           if (reward !== undefined && moment.decision) { feedback.reward = reward; feedback.decision = moment.decision; }
-          if (!['label', 'text', 'reward'].some(key => key in feedback)) { moment.note.textContent = 'Say what it is called.'; return; }
+          if (!['label', 'name', 'text', 'reward'].some(key => key in feedback)) { moment.note.textContent = 'Say what it is called.'; return; }
           const reply = await call('/api/feedback', { method: 'POST', body: JSON.stringify(feedback) }).catch(() => null);
-          moment.note.textContent = reply && reply.ok ? 'Sent: it is learned now.' : 'Not accepted.';
+          if (reply && reply.ok) { moment.note.textContent = 'Sent: it is learned now.'; return; }
+          const problem = reply ? await reply.json().catch(() => null) : null;
+          moment.note.textContent = 'Not accepted' + (problem && problem.error ? ': ' + problem.error.message : '.');
         }
 
         let speaks = false;
