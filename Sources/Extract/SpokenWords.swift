@@ -29,6 +29,9 @@ public final class SpokenWords: Sendable {
         var waiting: [Utterance] = []
         var telemetry = Telemetry()
         var published = 0
+        /// The utterance that was expected last, and its text once it is known.
+        var expected: Utterance?, expectedText: String?
+        var foreseen = 0
     }
 
     /// The most utterances that wait.
@@ -61,8 +64,28 @@ public final class SpokenWords: Sendable {
     public var telemetry: Telemetry {
         state.withLock { state in
             var telemetry = state.telemetry
-            telemetry.gauges = ["wordsWaiting": Double(state.waiting.count), "wordsPublished": Double(state.published)]
+            telemetry.gauges = [
+                "wordsWaiting": Double(state.waiting.count), "wordsPublished": Double(state.published),
+                "wordsForeseen": Double(state.foreseen),
+            ]
             return telemetry
+        }
+    }
+
+    /// Transcribes an utterance that has not ended for certain, if nothing else waits; when it is heard its words are known. Does not wait.
+    public func expect(_ utterance: Utterance) {
+        let isIdle = state.withLock { state in
+            guard state.waiting.isEmpty, state.expected == nil || state.expectedText != nil else { return false }
+            (state.expected, state.expectedText) = (utterance, nil)
+            return true
+        }
+        guard isIdle else { return }
+        queue.async { [self] in
+            let text = try? transcribe(utterance.sound.samples)  // an error comes again when it is heard
+            state.withLock { state in
+                state.expectedText = text
+                if text == nil { state.expected = nil }
+            }
         }
     }
 
@@ -85,7 +108,7 @@ public final class SpokenWords: Sendable {
         let next = state.withLock { $0.waiting.isEmpty ? nil : $0.waiting.removeFirst() }
         guard let next else { return }  // it was dropped
         do {
-            let text = try transcribe(next.sound.samples)
+            let text = try takeForeseen(next) ?? transcribe(next.sound.samples)
             guard !text.isEmpty else { return }
             try publish(reading(of: next), text)
             let seconds = Double(secondsIn: clock.now.nanoseconds.clampedSubtracting(next.arrived))
@@ -95,6 +118,19 @@ public final class SpokenWords: Sendable {
             }
         } catch {
             state.withLock { $0.telemetry.drops.count(.unsent, because: "the words of an utterance: \(error)") }
+        }
+    }
+
+    /// The words of an utterance that was expected as it came; nil where it was not.
+    private func takeForeseen(_ utterance: Utterance) -> String? {
+        state.withLock { state in
+            guard let expected = state.expected, let text = state.expectedText else { return nil }
+            guard expected.session == utterance.session, expected.source == utterance.source, expected.sound == utterance.sound else {
+                return nil
+            }
+            (state.expected, state.expectedText) = (nil, nil)
+            state.foreseen += 1
+            return text
         }
     }
 

@@ -53,6 +53,9 @@ struct Utterances {
         listening.arrived = sample.arrived
         do {
             pass(on: try listening.finder.add(try modality.waveform(of: raw), at: reading.stamp.time), of: voice, listening.arrived)
+            if let likely = listening.finder.takeLikely() {
+                words.expect(SpokenWords.Utterance(likely, session: voice.session, source: voice.source, arrived: listening.arrived))
+            }
         } catch {
             problems.count(.nonFinite, because: "a sound in which utterances are sought: \(error)")
             listening.finder = fresh

@@ -31,8 +31,13 @@ public final class Whisper: Sendable {
     private let neverFirst: [Int]
 
     /// - Throws: `SensesError`.
-    public init(path: String, threads: Int = 1) throws(SensesError) {
+    public convenience init(path: String, threads: Int = 1) throws(SensesError) {
         let (archive, digest) = try openWeights(path)
+        try self.init(archive, digest: digest, threads: threads)
+    }
+
+    /// A network of the tensors of a file, whose digest is given.
+    init(_ archive: TensorArchive, digest: String, threads: Int) throws(SensesError) {
         self.digest = digest
         self.threads = max(1, threads)
         let suppressed = try archive.tokens("suppressed")

@@ -30,11 +30,12 @@ struct WhisperEncoder: Sendable {
         return PackedMatrix(byTap, bias: try archive.numbers("\(name)/bias", [C]))
     }
 
-    /// The spectrum with a row of zeros before and after it, (3002, 80), to (1500, C).
+    /// The spectrum with a row of zeros before it and a row after it, (2 · rows + 2, 80), to (rows, C).
     ///
     /// Three rows that follow one another are the taps of a convolution, so a product with rows that overlap is the convolution.
-    func callAsFunction(_ spectrum: NumberMemory, threads: Int) -> NumberMemory {
-        let (C, rows) = (Whisper.C, Whisper.places)
+    func callAsFunction(_ spectrum: NumberMemory, rows: Int = Whisper.places, threads: Int) -> NumberMemory {
+        precondition((1...Whisper.places).contains(rows) && spectrum.count >= (2 * rows + 2) * MelSpectrum.bands, "\(rows) rows of sound")
+        let C = Whisper.C
         let filtered = NumberMemory((2 * rows + 2) * C), x = NumberMemory(rows * C)
         takeTurns(2 * rows, by: Self.block, among: threads) { _, block in
             let y = filtered.pointer + (block.lowerBound + 1) * C, channels = MelSpectrum.bands
@@ -47,7 +48,7 @@ struct WhisperEncoder: Sendable {
             CVectorGelu(PackedMatrix.level, y, block.count * C)
             for i in 0..<block.count * C { y[i] += places[i] }
         }
-        let attention = Attention(), scratch = (0..<max(1, threads)).map { _ in Scratch() }
+        let attention = Attention(rows: rows), scratch = (0..<max(1, threads)).map { _ in Scratch(attention) }
         for layer in layers {
             takeTurns(rows, by: Self.block, among: threads) { layer.ask(x, $1, attention, scratch[$0]) }
             takeTurns(rows, by: Self.block, among: threads) { layer.answer(x, $1, attention, scratch[$0]) }
@@ -59,23 +60,34 @@ struct WhisperEncoder: Sendable {
         return x
     }
 
-    /// Queries (1500, C), and for every head keys and values as packed matrices.
+    /// Queries (rows, C), and for every head keys and values as packed matrices.
     private final class Attention: Sendable {
-        static let panels = (Whisper.places + 15) / 16
-        let queries = NumberMemory(Whisper.places * Whisper.C)
+        let rows: Int, panels: Int
+        let queries: NumberMemory
         /// (H, panels, D, 16)
-        let keys = NumberMemory(Whisper.H * panels * Whisper.D * 16)
-        /// (H, D / 16, 1500, 16)
-        let values = NumberMemory(Whisper.places * Whisper.C)
-        let zeros = NumberMemory(panels * 16)
+        let keys: NumberMemory
+        /// (H, D / 16, rows, 16)
+        let values: NumberMemory
+        let zeros: NumberMemory
+
+        init(rows: Int) {
+            self.rows = rows
+            panels = (rows + 15) / 16
+            queries = NumberMemory(rows * Whisper.C)
+            keys = NumberMemory(Whisper.H * panels * Whisper.D * 16)
+            values = NumberMemory(rows * Whisper.C)
+            zeros = NumberMemory(panels * 16)
+        }
     }
 
     /// What a thread computes in.
     private final class Scratch: Sendable {
         let normed = NumberMemory(block * Whisper.C), mixed = NumberMemory(block * Whisper.C)
         let joint = NumberMemory(block * 3 * Whisper.C)
-        let scores = NumberMemory(block * Attention.panels * 16)
+        let scores: NumberMemory
         let wide = NumberMemory(block * 4 * Whisper.C)
+
+        init(_ attention: Attention) { scores = NumberMemory(block * attention.panels * 16) }
     }
 
     private struct Layer: Sendable {
@@ -94,7 +106,7 @@ struct WhisperEncoder: Sendable {
 
         /// Queries, keys and values of some rows of x.
         func ask(_ x: NumberMemory, _ block: Range<Int>, _ attention: Attention, _ scratch: Scratch) {
-            let (C, H, D, rows) = (Whisper.C, Whisper.H, Whisper.D, Whisper.places), scale = 1 / Float(D).squareRoot()
+            let (C, H, D, rows) = (Whisper.C, Whisper.H, Whisper.D, attention.rows), scale = 1 / Float(D).squareRoot()
             let parts = scratch.joint.pointer
             norm(x.pointer + block.lowerBound * C, rows: block.count, into: scratch.normed.pointer)
             joint.multiply(scratch.normed.pointer, rows: block.count, into: parts)
@@ -102,7 +114,7 @@ struct WhisperEncoder: Sendable {
                 let part = parts + (row - block.lowerBound) * 3 * C
                 for c in 0..<C { attention.queries.pointer[row * C + c] = part[c] * scale }
                 for head in 0..<H {
-                    let keys = attention.keys.pointer + (head * Attention.panels + row / 16) * D * 16 + row % 16
+                    let keys = attention.keys.pointer + (head * attention.panels + row / 16) * D * 16 + row % 16
                     for d in 0..<D { keys[d * 16] = part[C + head * D + d] }
                     for panel in 0..<D / 16 {
                         let values = attention.values.pointer + ((head * D / 16 + panel) * rows + row) * 16
@@ -114,13 +126,13 @@ struct WhisperEncoder: Sendable {
 
         /// Some rows of x after the layer.
         func answer(_ x: NumberMemory, _ block: Range<Int>, _ attention: Attention, _ scratch: Scratch) {
-            let (C, H, D, rows) = (Whisper.C, Whisper.H, Whisper.D, Whisper.places), level = PackedMatrix.level
-            let x = x.pointer + block.lowerBound * C, stride = Attention.panels * 16, zeros = attention.zeros.pointer
+            let (C, H, D, rows) = (Whisper.C, Whisper.H, Whisper.D, attention.rows), level = PackedMatrix.level
+            let x = x.pointer + block.lowerBound * C, stride = attention.panels * 16, zeros = attention.zeros.pointer
             for head in 0..<H {
                 var keys = CVectorPackedMatrix(
                     panels: attention.keys.pointer + head * stride * D, bias: zeros, K: D, N: rows, clamps: 0, xStride: C, yStride: stride)
                 let queries = attention.queries.pointer + block.lowerBound * C + head * D
-                CVectorMultiplyPacked(level, &keys, queries, 0, block.count, 0, Attention.panels, nil, scratch.scores.pointer)
+                CVectorMultiplyPacked(level, &keys, queries, 0, block.count, 0, attention.panels, nil, scratch.scores.pointer)
                 for row in 0..<block.count { CVectorSoftmax(level, scratch.scores.pointer + row * stride, rows) }
                 var values = CVectorPackedMatrix(
                     panels: attention.values.pointer + head * D * rows, bias: zeros, K: rows, N: D, clamps: 0, xStride: stride, yStride: C)

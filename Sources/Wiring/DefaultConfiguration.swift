@@ -68,6 +68,8 @@ public let defaultConfiguration = #"""
         coveredContrast: 2e-2
         maximumPixels: 16777216
       audio:
+        frontend: mel
+        weights: ''
         sampleRate: 8000
         window: 256
         hop: 80

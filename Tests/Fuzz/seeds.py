@@ -14,6 +14,12 @@ header = json.dumps({"__metadata__": {"format": "pt"}, "a": {"dtype": "F32", "sh
                      "b": {"dtype": "BF16", "shape": [2], "data_offsets": [8, 12]}}).encode()
 header += b" " * (-len(header) % 8)
 put("safetensors", "two", struct.pack("<Q", len(header)) + header + struct.pack("<2f2H", 1, 2, 16256, 0))
+whisper = f"{tests}/../models/whisper-tiny.en.safetensors"  # deploy/models senses
+if os.path.exists(whisper):
+    with open(whisper, "rb") as file:
+        put("whisper", "header", file.read(struct.unpack("<Q", file.read(8))[0]))
+put("whisper", "few", json.dumps({"suppressed": {"dtype": "I32", "shape": [2], "data_offsets": [0, 8]}, "suppressed_first": {
+    "dtype": "I32", "shape": [1], "data_offsets": [8, 12]}, "encoder/conv1/bias": {"dtype": "F16", "shape": [384], "data_offsets": [12, 780]}}).encode())
 put("json", "all", '{"a": [1, -2.5e3, "\\u00e9\\ud83d\\ude00", true, null], "b": {}}'.encode())
 for case in json.load(open(f"{tests}/Golden/tokenization.json")):
     files = case["files"]

@@ -43,6 +43,22 @@ struct UtteranceFinderTests {
         #expect(only.end - only.begin == Int64(only.samples.count) * 62_500)
     }
 
+    /// It is known before the silence has lasted half a second, and is the same to the bit.
+    @Test func anUtteranceThatIsLikelyToEndIsTheOneThatEnds() throws {
+        var finder = UtteranceFinder(try VoiceActivity(path: file))
+        let sound = silence + vowels() + silence
+        var likely: [(SpokenUtterance, at: Int)] = [], ended: [(SpokenUtterance, at: Int)] = []
+        for place in stride(from: 0, to: sound.count, by: 512) {
+            let piece = Waveform(samples: Array(sound[place..<min(sound.count, place + 512)]), sampleRate: 16_000)
+            ended += try finder.add(piece, at: Int64(place) * 62_500).map { ($0, place) }
+            likely += finder.takeLikely().map { [($0, place)] } ?? []
+            #expect(finder.takeLikely() == nil, "once")
+        }
+        let last = try #require(likely.last), end = try #require(ended.first)
+        #expect(ended.count == 1 && last.0 == end.0)
+        #expect(end.at - last.at >= 4_096, "a quarter of a second before")
+    }
+
     @Test func theSizeOfThePiecesChangesNothing() throws {
         let sound = silence + vowels() + silence + vowels()
         let whole = try found(sound, pieces: { _ in sound.count })

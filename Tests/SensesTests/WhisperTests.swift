@@ -1,6 +1,7 @@
 import FilesTesting
 import Foundation
 import Safetensors
+import Signals
 import SoundsTesting
 import Testing
 @testable import Senses
@@ -87,6 +88,35 @@ struct WhisperTests {
         #expect(try transcriber.windows(of: []) == [])
     }
 
+    /// Half a minute gives Whisper's own states; a shorter sound as many rows as it lasts, and a longer one half a minute at a time.
+    @Test func theEncodersStatesAreFeaturesOfSound() throws {
+        let sound = vowels(), network = try WhisperSound(path: file, threads: 2)
+        let window = sound + [Float](repeating: 0, count: Whisper.window - sound.count)
+        let whole = try network.features(of: window), states = try Whisper(path: file, threads: 2).encoded(sound)
+        #expect(whole.count == 1_500 * 384 && whole.indices.allSatisfy { whole[$0] == states.pointer[$0] })
+        let short = try network.features(of: sound)
+        #expect(short.count == (sound.count + 319) / 320 * 384 && short.allSatisfy(\.isFinite))
+        #expect(try WhisperSound(path: file, threads: 1).features(of: sound) == short)
+        #expect(try network.features(of: [0.5]).count == 384)
+        let longer = try network.features(of: window + sound)
+        #expect(Array(longer[..<whole.count]) == whole && Array(longer[whole.count...]) == short)
+        #expect(throws: SensesError.self) { try network.features(of: [.nan, 0]) }
+    }
+
+    @Test func aSoundOfTheGraphBecomesItsStates() throws {
+        var configuration = SignalConfiguration()
+        (configuration.audio.frontend, configuration.audio.weights, configuration.audio.pooled) = (WhisperSound.name, file, 3)
+        #expect(AudioModality.shape(in: configuration) == FeatureShape(columns: 384, settings: "audio (frontend whisper-tiny-en)"))
+        let frontend = try frontend(for: "audio", configuration)
+        let samples = vowels().enumerated().filter { $0.offset % 2 == 0 }.map(\.element)
+        let payload = samples.flatMap { withUnsafeBytes(of: $0.bitPattern.littleEndian) { [UInt8]($0) } }
+        let reading = RawReading(modality: "audio", format: "audio/x-f32le", channels: 1, sampleRate: 8_000, payload: payload)
+        let features = try frontend.features(of: reading)
+        let rows = (vowels().count + 319) / 320
+        #expect(features.rows == (rows + 2) / 3 && features.columns == 384 && features.version >= 1 << 31 && features.validity == 1)
+        #expect(features.values.count == features.rows * 384 && features.values.allSatisfy(\.isFinite))
+    }
+
     @Test func aTruncatedFileIsRefused() throws {
         let bytes = try Data(contentsOf: URL(filePath: file)), folder = Folder(), path = folder.path("short.safetensors")
         for count in [0, 7, 1_000, 40_000, bytes.count - 1] {
@@ -103,6 +133,13 @@ struct WhisperTests {
     @Test func anAbsentFileSaysHowToGetIt() throws {
         let path = folder.path("none.safetensors")
         #expect { try Whisper(path: path) } throws: { "\($0)" == "\(path) does not exist; 'deploy/models senses' downloads it" }
+        #expect { try WhisperSound(path: path, threads: 1) } throws: { "\($0)".contains("'deploy/models senses' downloads it") }
+        var configuration = SignalConfiguration()
+        (configuration.audio.frontend, configuration.audio.weights) = (WhisperSound.name, path)
+        #expect { try frontend(for: "audio", configuration) } throws: { "\($0)".contains("deploy/models senses") }
+        configuration.audio.frontend = "ears"
+        #expect(
+            configuration.problems.map(\.description) == ["setting 'audio.frontend': is 'ears', not one of mel, \(soundFrontends.names)"])
         #expect { try Transcriber(directory: folder.path("none")) } throws: { "\($0)".contains("'deploy/models senses' downloads it") }
     }
 

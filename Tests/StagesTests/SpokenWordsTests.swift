@@ -50,8 +50,58 @@ private func utterance(_ number: Int, source: String = "microphone") -> SpokenWo
         #expect(reading.stamp.source == "microphone-words" && reading.stamp.time == 7_500 && reading.stamp.clock.isEmpty)
         #expect(reading.ends == .utteranceEnd)
         let telemetry = words.telemetry
-        #expect(telemetry.gauges == ["wordsWaiting": 0, "wordsPublished": 1] && telemetry.drops.total == 0)
+        #expect(telemetry.gauges == ["wordsWaiting": 0, "wordsPublished": 1, "wordsForeseen": 0] && telemetry.drops.total == 0)
         #expect(telemetry.latencies["words"]?.count == 1)
+    }
+
+    @Test func anUtteranceThatWasExpectedIsTranscribedOnce() throws {
+        let count = Mutex(0)
+        let words = words { sound in
+            count.withLock { $0 += 1 }
+            return "number \(Int(sound[0]))"
+        }
+        words.expect(utterance(7))
+        words.drain()
+        #expect(published.texts == [], "nobody knows yet that it ends")
+        words.hear(utterance(7))
+        words.drain()
+        #expect(published.texts == ["number 7"] && count.withLock { $0 } == 1 && words.telemetry.gauges["wordsForeseen"] == 1)
+        words.hear(utterance(7))
+        words.drain()
+        #expect(published.texts == ["number 7", "number 7"] && count.withLock { $0 } == 2)
+    }
+
+    @Test func anUtteranceThatWentOnIsTranscribedAnew() throws {
+        let words = words { "\($0.count)" }
+        var longer = utterance(7)
+        longer.sound.samples.append(8)
+        words.expect(utterance(7))
+        words.hear(longer)
+        words.expect(utterance(3, source: "other"))
+        words.hear(utterance(3))
+        words.drain()
+        #expect(published.texts == ["2", "1"] && words.telemetry.gauges["wordsForeseen"] == 0)
+    }
+
+    @Test func whatCannotBeTranscribedInAdvanceIsTriedAgain() throws {
+        struct Failure: Error {}
+        let count = Mutex(0)
+        let words = words { _ in
+            if count.withLock({
+                $0 += 1; return $0
+            }) == 1 {
+                throw Failure()
+            }
+            return "yes"
+        }
+        words.expect(utterance(1))
+        words.hear(utterance(1))
+        words.drain()
+        #expect(published.texts == ["yes"] && words.telemetry.drops.total == 0)
+        words.expect(utterance(2))
+        words.hear(utterance(2))
+        words.drain()
+        #expect(published.texts == ["yes", "yes"] && words.telemetry.gauges["wordsForeseen"] == 1)
     }
 
     @Test func momentsGoOnWhereUtterancesDoNotEndThem() throws {

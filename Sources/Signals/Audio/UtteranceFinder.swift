@@ -28,6 +28,8 @@ public struct UtteranceFinder: Sendable {
     public static let longestGap: Int64 = 250_000_000
 
     private static let frame = VoiceActivity.frame
+    /// The silence after which an utterance may have ended: what is added to its end, in whole frames.
+    private static let likelyFrames = Int((settings.margin * Double(VoiceActivity.sampleRate) / Double(frame)).rounded(.up))
     private static let perSample = 1e9 / Double(VoiceActivity.sampleRate)
 
     private let fresh: VoiceActivity
@@ -42,6 +44,8 @@ public struct UtteranceFinder: Sendable {
     private var expected: Int64?
     /// The frame in which speech began, and the first frame of the silence after it.
     private var begun: Int?, quiet: Int?
+    /// An utterance that ends if nobody speaks on, and the frame of its silence.
+    private var likely: (utterance: SpokenUtterance, quiet: Int)?
 
     /// The number of samples that are kept.
     var kept: Int { samples.count }
@@ -66,6 +70,13 @@ public struct UtteranceFinder: Sendable {
         samples += resampler?.add(piece.samples) ?? piece.samples
         expected = time.clampedAdding(piece.duration)
         return found + (try advance())
+    }
+
+    /// The utterance that ends, exactly so, unless somebody speaks on before the silence after it is long enough; once each. It is known
+    /// some tenths of a second before it ends, so that it can be transcribed meanwhile.
+    public mutating func takeLikely() -> SpokenUtterance? {
+        defer { likely = nil }
+        return likely?.quiet == quiet ? likely?.utterance : nil
     }
 
     /// Ends the sound, and the utterance that has begun.
@@ -100,6 +111,9 @@ public struct UtteranceFinder: Sendable {
                 quiet = quiet ?? index
             }
             index += 1
+            if let silence = quiet, index == silence + Self.likelyFrames {
+                likely = utterance(endingAt: silence * Self.frame + Int(settings.margin * rate)).map { ($0, silence) }
+            }
             if let silence = quiet, Double((index - silence) * Self.frame) >= settings.shortestSilence * rate {
                 let end = silence * Self.frame + Int(settings.margin * rate)
                 if let ended = utterance(endingAt: end) { found.append(ended) }

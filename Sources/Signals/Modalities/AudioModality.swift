@@ -3,7 +3,7 @@ import Senses
 import Statistics
 
 /// Sounds as log-mel frames: decoded, mixed to one channel, resampled to one rate, and each reading normalised to mean 0 and standard
-/// deviation 1. A row is a pooled frame, a column a mel band.
+/// deviation 1. A row is a pooled frame, a column a mel band. Or as the features of a frozen pretrained network.
 public struct AudioModality: Modality {
     public static let name = "audio"
     public static let formats = ["audio/wav", "audio/x-s16le", "audio/x-f32le"]
@@ -11,6 +11,10 @@ public struct AudioModality: Modality {
 
     /// The settings of the frontend for sounds.
     public struct Configuration: ModalitySettings {
+        /// `mel`, or the name of a pretrained network in `soundFrontends`, which has its own sample rate, frames and columns.
+        public var frontend = AudioModality.mel
+        /// The file of a pretrained network; empty: the network's own name in `models`.
+        public var weights = ""
         /// The sample rate that sounds are resampled to, in hertz.
         public var sampleRate = 8_000
         /// The number of samples of a frame.
@@ -44,12 +48,17 @@ public struct AudioModality: Modality {
 
         public init() {}
 
+        /// The pretrained network; nil for mel frames.
+        var network: (any SoundFrontend.Type)? { soundFrontends[frontend] }
+
         public var transcribes: Bool { words != Self.noWords }
         /// The directory in which the networks' files are.
         public var modelDirectory: String { wordsDirectory.isEmpty ? Senses.modelDirectory : wordsDirectory }
 
         public var problems: [SettingsError] {
             [
+                frontend == AudioModality.mel || network != nil
+                    ? nil : SettingsError("frontend", "is '\(frontend)', not one of \(AudioModality.mel), \(soundFrontends.names)"),
                 .unless("sampleRate", sampleRate, in: 1_000...192_000),
                 .unless("window", window, in: 16...8_192),
                 .unless("hop", hop, in: 1...max(1, window)),
@@ -70,6 +79,10 @@ public struct AudioModality: Modality {
 
     private let configuration: Configuration
     private let logMel: LogMel
+    private let network: (any SoundFrontend)?
+
+    /// The name of the frontend without a network.
+    public static let mel = "mel"
 
     public init(_ configuration: SignalConfiguration) throws(SettingsError) {
         let own = configuration[Self.self]
@@ -78,19 +91,57 @@ public struct AudioModality: Modality {
         logMel = LogMel(
             window: own.window, hop: own.hop, bands: own.bands, pooled: own.pooled, lowest: own.lowestFrequency,
             highest: own.highestFrequency, sampleRate: own.sampleRate)
+        guard let type = own.network else {
+            network = nil
+            return
+        }
+        let path = own.weights.isEmpty ? "\(Senses.modelDirectory)/\(type.fileName)" : own.weights
+        do { network = try type.init(path: path, threads: 1) } catch { throw SettingsError("audio.frontend", error.description) }
     }
 
     public func features(of reading: RawReading) throws(SignalRefusal) -> Features {
         let waveform = try waveform(of: reading)
         let (scaled, exponent) = scaled(waveform)
-        let samples = Resampler(target: configuration.sampleRate)(scaled).samples
+        let rate = network.map { type(of: $0).sampleRate } ?? configuration.sampleRate
+        let samples = Resampler(target: rate)(scaled).samples
         guard !samples.isEmpty else { throw SignalRefusal(.empty, "\(waveform.samples.count) samples at \(waveform.sampleRate) Hz") }
         let power = samples.reduce(0.0) { $0 + Double($1) * Double($1) } / Double(samples.count)
-        let level = scalbn(power.squareRoot(), exponent)
+        let level = scalbn(power.squareRoot(), exponent), validity = Float(min(1, level / configuration.silence))
+        if let network {
+            // A network hears the level that it was trained with; sounds beyond full scale were scaled to it.
+            let (values, rows, columns) = try features(of: samples, network)
+            return Features(
+                modality: Self.name, version: Self.version(of: network), rows: rows, columns: columns, values: values,
+                duration: waveform.duration, validity: validity)
+        }
         return Features(
             modality: Self.name, version: Self.version, rows: logMel.rows(samples: samples.count), columns: configuration.bands,
             values: standardised(logMel(samples, exponent: exponent)), duration: waveform.duration,
-            validity: Float(min(1, level / configuration.silence)))
+            validity: validity)
+    }
+
+    /// The features of a pretrained network, of which `pooled` neighbouring rows are averaged into one.
+    private func features(
+        of samples: [Float], _ network: any SoundFrontend
+    ) throws(SignalRefusal) -> (values: [Float], rows: Int, columns: Int) {
+        let states: [Float]
+        do { states = try network.features(of: samples) } catch { throw SignalRefusal(.nonFinite, error.description) }
+        let columns = type(of: network).columns, count = states.count / columns, pooled = configuration.pooled
+        var values: [Float] = []
+        for first in stride(from: 0, to: count, by: pooled) {
+            let rows = first..<min(count, first + pooled)
+            for column in 0..<columns {
+                var sum: Float = 0
+                for row in rows { sum += states[row * columns + column] }
+                values.append(sum / Float(rows.count))
+            }
+        }
+        return (values, values.count / columns, columns)
+    }
+
+    /// The version is made of the file's digest, beyond all versions of mel frames.
+    private static func version(of network: any SoundFrontend) -> UInt32 {
+        (UInt32(network.digest.prefix(8), radix: 16) ?? 0) | 1 << 31
     }
 
     /// The decoded sound.
@@ -111,14 +162,16 @@ public struct AudioModality: Modality {
     }
 
     public static func shape(_ settings: Configuration) -> FeatureShape? {
-        FeatureShape(columns: settings.bands, settings: "audio.bands")
+        guard let network = settings.network else { return FeatureShape(columns: settings.bands, settings: "audio.bands") }
+        return FeatureShape(columns: network.columns, settings: "audio (frontend \(settings.frontend))")
     }
 
     /// Windowed cosines and sines, the same amount while they are computed, and the bands; utterances that wait, and their network.
     public static func workingBytes(_ settings: Configuration) -> Double {
         let window = Double(settings.window)
         let words = settings.transcribes ? Whisper.workingBytes + Double(settings.wordsWaiting + 1) * 4 * Double(Whisper.window) : 0
-        return 8 * window * (window + 2) + 4 * window * Double(settings.bands) + words
+        let network = settings.network?.workingBytes ?? 0
+        return 8 * window * (window + 2) + 4 * window * Double(settings.bands) + words + network
     }
 
     public static func format(ofFile bytes: [UInt8]) -> String? { WAV.recognises(bytes) ? "audio/wav" : nil }
