@@ -74,7 +74,7 @@ let floor4: [Target] = [
     module("Learning", ["CVector", "Layers", "Memory", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
     module("Reinforcement", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Evaluation", ["Statistics"]),
-    module("Privacy"),
+    module("Privacy", ["Statistics"]),
     module("OnlineLanguage", ["Layers", "Learning", "Memory", "Model", "Statistics", "Tensors"]),
     module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Recordings", ["Files", "Geometry", "MCAP", "Schema", "Signals", "Statistics", "TensorBoard", protobuf]),
@@ -92,7 +92,8 @@ let floor5: [Target] = [
     module(
         "Configuration",
         [
-            "Learning", "Memory", "Messaging", "MetaLearning", "Model", "Pipeline", "Reinforcement", "Schema", "Signals", "Statistics",
+            "Learning", "Memory", "Messaging", "MetaLearning", "Model", "Pipeline", "Privacy", "Reinforcement", "Schema", "Signals",
+            "Statistics",
             "StrictJSON", "Timing", "Tokenization", "Wiring", yaml,
         ]),
     module("Moments", ["Configuration", "Messaging", "Model", "Schema", "Statistics", "Timing", "Tokenization", "Wiring"]),
@@ -106,7 +107,7 @@ let floor5: [Target] = [
 
 // One module a stage, and what plays recordings to them.
 let floor6: [Target] = [
-    module("Ingest", ["Journal", "Messaging", "Pipeline", "Schema", "Statistics", "Timing", "Wiring"]),
+    module("Ingest", ["Journal", "Messaging", "Pipeline", "Privacy", "Schema", "Statistics", "Timing", "Wiring"]),
     module("Extract", ["Messaging", "Pipeline", "Schema", "Senses", "Signals", "Statistics", "Timing", "Wiring"]),
     module(
         "Fuse",
@@ -216,7 +217,7 @@ let checks: [Target] = [
     tests("Evaluation", ["Evaluation"]),
     tests("Updates", ["FilesTesting", "Messaging", "Pipeline", "Schema", "Updates"]),
     tests("Recordings", ["Files", "FilesTesting", "MCAP", "Recordings", "Schema", "Signals", "Statistics"]),
-    tests("Privacy", ["Privacy"]),
+    tests("Privacy", ["Privacy", "Statistics"]),
     tests("Memory", ["Memory", "Statistics", "Tokenization"]),
     tests("OnlineLanguage", ["FilesTesting", "Memory", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
     tests("Imports", ["FilesTesting", "Imports", "Recordings", "Signals"]),

@@ -4,6 +4,7 @@ import Messaging
 import MetaLearning
 import Model
 import Pipeline
+import Privacy
 import Schema
 import Signals
 import Statistics
@@ -37,6 +38,7 @@ public struct GraphSettings: Codable, Sendable, Equatable {
     public var supervise = SuperviseSettings()
     public var gateway = GatewaySettings()
     public var journal = JournalSettings()
+    public var privacy = PrivacySettings()
 
     public init() {}
 }
@@ -75,6 +77,7 @@ extension GraphSettings: StageSettings {
         found += simulate.problems.inSection("simulate") + supervise.problems.inSection("supervise")
         found += signals.problems.inSection("signals") + gateway.problems.inSection("gateway")
         found += journal.problems.inSection("journal")
+        found += privacy.problems.inSection("privacy")
         found += problemsWithTrunk
         do {
             try model.validate()

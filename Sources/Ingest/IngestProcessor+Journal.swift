@@ -109,10 +109,10 @@ extension IngestProcessor {
     mutating func journal(_ outputs: [Output], of input: Input?, from peer: Peer?, at now: Instant) -> [Output] {
         guard journaling != nil, input != nil || !outputs.isEmpty else { return outputs }
         if case .explain = input { return outputs }
-        var entry = JournalEntry(), type = ReadingRecord.silence, payload: MessagePart?
+        var entry = JournalEntry(), type = ReadingRecord.silence
         entry.arrived = now.nanoseconds
         switch input {
-        case .reading(let reading, let message): (entry.reading, type, payload) = (reading, .reading, message.payload.first)
+        case .reading(let reading, _): (entry.reading, type) = (reading, .reading)
         case .cut(let cut): (entry.cut, type) = (cut, .cut)
         case .feedback(let feedback): (entry.feedback, type) = (feedback, .feedback)
         case .explain, .greeting, .acknowledged, nil: break
@@ -120,6 +120,8 @@ extension IngestProcessor {
         var isBefore = type == .reading
         for output in outputs { entry.note(output, isBefore: &isBefore) }
         let stamp = peer == nil ? nil : input?.stamp
+        // As it is passed on: without private parts.
+        let payload = outputs.lazy.compactMap(\.payload).first
         guard let ordinal = append(entry, type, payload: payload, stamp) else {
             journaling?.drops.count(.unjournaled)
             return outputs
@@ -132,7 +134,7 @@ extension IngestProcessor {
         return outputs.map { $0.journaled(ordinal, firstAfter: first) } + acknowledge()
     }
 
-    private mutating func append(_ entry: JournalEntry, _ type: ReadingRecord, payload: MessagePart?, _ stamp: Stamp?) -> UInt64? {
+    private mutating func append(_ entry: JournalEntry, _ type: ReadingRecord, payload: Payload?, _ stamp: Stamp?) -> UInt64? {
         guard let body = try? entry.body(payload: payload) else { return nil }  // a decoded message can be encoded
         let key = stamp.map { Array($0.source.utf8) } ?? []
         return journaling?.journal.append(
@@ -191,6 +193,11 @@ extension JournalEntry {
 }
 
 extension IngestProcessor.Output {
+    /// The bytes of a reading that is passed on.
+    fileprivate var payload: Payload? {
+        if case .sample(_, _, let payload) = self { payload.first } else { nil }
+    }
+
     /// With the ordinal of its record. A moment that ends before the record's reading reaches up to the record before.
     fileprivate func journaled(_ ordinal: UInt64, firstAfter boundary: UInt64) -> Self {
         switch self {

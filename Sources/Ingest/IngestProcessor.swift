@@ -1,5 +1,6 @@
 import Messaging
 import Pipeline
+import Privacy
 import Schema
 import Statistics
 import Timing
@@ -95,6 +96,8 @@ public struct IngestProcessor: Processor {
     private var passedFeedback: UInt64 = 0
     /// Nil without a journal.
     var journaling: Journaling?
+    /// Takes private parts out of texts before they are passed on; nil where none are.
+    private var redactor: Redactor?
 
     /// - Parameters:
     ///   - epoch: greater after a restart.
@@ -112,12 +115,14 @@ public struct IngestProcessor: Processor {
         self.wallOffset = wallOffset
         journaling = journal.map { Journaling($0, settings.journal) }
         handedness = settings.coordinates.handedness
+        redactor = Redactor(settings.privacy)
     }
 
     public var telemetry: Telemetry {
         var telemetry = Telemetry()
         telemetry.gauges = clocks?.gauges(at: newest) ?? [:]
         addJournal(to: &telemetry)
+        for (rule, count) in redactor?.counts ?? [:] { telemetry.gauges["redacted.\(rule)"] = Double(count) }
         return telemetry
     }
 
@@ -153,6 +158,7 @@ public struct IngestProcessor: Processor {
             if feedback.hasLabel, feedback.classes > 0, feedback.label >= feedback.classes {
                 throw Refusal(.labelOutOfRange, "label \(feedback.label) of \(feedback.classes) classes")
             }
+            if let text = redactor?.redact(feedback.text) { feedback.text = text }
             feedback.afterBoundary = cutter.newestBoundary
             passedFeedback += 1
             return [.feedback(feedback, to: try topic(feedback.session))]
@@ -183,6 +189,7 @@ public struct IngestProcessor: Processor {
         }
         if let problem = reading.answer.problem { throw Refusal(.wrongShape, problem) }
         try reading.checkCoordinates(handedness, message.payload[0])
+        let payload = try redacted(reading, message)
         var event = MomentCutter.Event(session: reading.session, time: try time(of: reading.stamp, session: reading.session, at: now))
         event.domain = reading.domain
         event.ends = reading.ends == .none ? nil : reading.ends
@@ -193,13 +200,28 @@ public struct IngestProcessor: Processor {
         let sample = Sample.with {
             $0.arrived = now.nanoseconds; $0.reading = reading; $0.timeline = outcome.timeline
         }
-        outputs.append(.sample(sample, to: topic, payload: [Payload(message.payload[0])]))
+        outputs.append(.sample(sample, to: topic, payload: [payload]))
         if var boundary = outcome.boundary {
             if reading.hasAnswer { boundary.answer = reading.answer }
             outputs += samples(marking: boundary, at: now)
         }
         return outputs
     }
+
+    /// A reading's payload, without the private parts of a text.
+    private mutating func redacted(_ reading: SensorReading, _ message: WireMessage) throws(Refusal) -> Payload {
+        guard redactor != nil, reading.modality == Self.text else { return Payload(message.payload[0]) }
+        let part = message.payload[0]
+        guard part.count <= Redactor.mostBytes else {
+            throw Refusal(.tooLarge, "a text of \(part.count) bytes; at most \(Redactor.mostBytes) are looked through")
+        }
+        guard let text = String(validating: [UInt8](part), as: UTF8.self), let plain = redactor?.redact(text) else {
+            throw Refusal(.undecodable, "a text that is not UTF-8")
+        }
+        return Payload(Array(plain.utf8))
+    }
+
+    private static let text = "text"
 
     private mutating func take(_ cut: Cut, at now: Instant) throws(Refusal) -> [Output] {
         if cut.kind == .end {

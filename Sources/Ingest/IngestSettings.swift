@@ -1,5 +1,6 @@
 import Messaging
 import Pipeline
+import Privacy
 import Statistics
 import Timing
 import Wiring
@@ -18,11 +19,13 @@ public struct IngestSettings: StageSettings {
     public var signals = SectionNames()
     public var model = ModelSenses()
     public var journal = JournalSettings()
+    public var privacy = PrivacySettings()
 
     public init() {}
 
     public var extracted: [String] { ModelSenses.extracted(model.names, hasEncoder: !fuse.sentence.isEmpty) }
     public var problems: [SettingsError] {
         sharedProblems + cut.problems.inSection("cut") + fuse.problems.inSection("fuse") + journal.problems.inSection("journal")
+            + privacy.problems.inSection("privacy")
     }
 }

@@ -30,7 +30,7 @@ public enum ReadingRecord: UInt16, Sendable, CaseIterable {
 extension JournalEntry {
     /// The body of a record: the entry's length in four bytes, the entry, and a reading's payload.
     /// - Throws: the error of encoding it.
-    package func body(payload: MessagePart?) throws -> [UInt8] {
+    package func body(payload: Payload?) throws -> [UInt8] {
         let header: [UInt8] = try serializedBytes()
         var body = withUnsafeBytes(of: UInt32(clamping: header.count).littleEndian) { Array($0) }
         body.reserveCapacity(body.count + header.count + (payload?.count ?? 0))

@@ -331,6 +331,7 @@ public let defaultConfiguration = #"""
       wrongCodesPerMinute: 1e+1
       maximumClients: 4096
       maximumSessions: 256
+      maximumNames: 1024
     journal:
       directory: ''
       segmentBytes: 67108864
@@ -342,5 +343,9 @@ public let defaultConfiguration = #"""
       retryInterval: 1e+0
       sources: 4096
       credit: 64
+    privacy:
+      redact: []
+      patterns: []
+      names: []
 
     """#

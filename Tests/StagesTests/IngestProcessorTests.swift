@@ -53,6 +53,38 @@ struct IngestProcessorTests {
         #expect(ingest.send(try reading("text", at: 3)).count == 1)
     }
 
+    /// Private parts are gone before anything is passed on, from words and from corrections.
+    @Test func privatePartsOfTextsArePassedOnToNobody() throws {
+        var settings = GraphSettings()
+        settings.privacy.redact = ["email", "telephone"]
+        settings.privacy.names = ["Ada"]
+        var ingest = Harness(IngestProcessor(IngestSettings(settings), epoch: 1, wallOffset: 0, closer: ""))
+        func send(_ modality: String, _ bytes: [UInt8], at seconds: Double) throws -> [UInt8]? {
+            let message = SensorReading.with {
+                $0.stamp = Stamp(from: "phone", sequence: UInt64(seconds), at: Instant(seconds: seconds))
+                ($0.stamp.clock, $0.session, $0.modality, $0.format) = ("own", "kitchen", modality, "text/utf-8")
+            }
+            let input = try IngestProcessor.Input(
+                WireMessage(message, on: try Topics.sensor(modality, "phone"), payload: [Payload(bytes)]))
+            guard let output = ingest.send(input).first, case .sample(let sample, _, let payload) = output, case .reading? = sample.content
+            else { return nil }
+            return payload.first.map { $0.withUnsafeBytes { Array($0) } }
+        }
+        let text = Array("Write to ada@example.org or call Ada on +44 20 7946 0018.".utf8)
+        #expect(try send("text", text, at: 1) == Array("Write to [email] or call [name] on [telephone].".utf8))
+        #expect(try send("image", text, at: 2) == text, "other readings are passed on as they are")
+        #expect(try send("text", [0xFF, 0xFE], at: 3) == nil && ingest.refusals.last?.reason == .undecodable)
+        #expect(try send("text", [UInt8](repeating: 97, count: 65_537), at: 4) == nil && ingest.refusals.last?.reason == .tooLarge)
+        let feedback = Feedback.with {
+            ($0.stamp, $0.session, $0.moment, $0.text) = (Stamp(from: "phone", sequence: 1), "kitchen", "kitchen/1", "Ask Ada.")
+        }
+        let passed = ingest.send(try .init(WireMessage(feedback, on: try Topics.feedback("kitchen"))))
+        guard case .feedback(let plain, _)? = passed.first else { return #expect(Bool(false), "no feedback") }
+        #expect(plain.text == "Ask [name].")
+        let gauges = ingest.processor.telemetry.gauges
+        #expect(gauges["redacted.email"] == 1 && gauges["redacted.telephone"] == 1 && gauges["redacted.name"] == 2)
+    }
+
     @Test func howAMomentIsToBeAnsweredIsPassedOnWithItsEnd() throws {
         var ingest = harness()
         let asked = ingest.send(try reading("text", at: 1, ends: .utteranceEnd, answer: .with { $0.temperature = 0.5 }))

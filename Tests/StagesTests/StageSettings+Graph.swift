@@ -10,6 +10,7 @@ extension IngestSettings {
         self.init()
         (mode, endpoints, messaging, lockstep) = (settings.mode, settings.endpoints, settings.messaging, settings.lockstep)
         (cut, coordinates, fuse, journal) = (settings.cut, settings.coordinates, settings.fuse, settings.journal)
+        privacy = settings.privacy
         signals = SectionNames(modalities.map(\.key))
         model = ModelSenses(settings.model.senses.map(\.name))
     }
