@@ -31,6 +31,7 @@ import CLinux
             LanguagesBench.self,
             TrainingBench.self,
             SensesBench.self,
+            AnswersBench.self,
             MessagingBench.self,
         ]
     )
