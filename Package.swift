@@ -217,7 +217,7 @@ let checks: [Target] = [
     tests("Evaluation", ["Evaluation"]),
     tests("Updates", ["FilesTesting", "Messaging", "Pipeline", "Schema", "Updates"]),
     tests("Recordings", ["Files", "FilesTesting", "MCAP", "Recordings", "Schema", "Signals", "Statistics"]),
-    tests("Privacy", ["Privacy", "Statistics"]),
+    tests("Privacy", ["Privacy"]),
     tests("Memory", ["Memory", "Statistics", "Tokenization"]),
     tests("OnlineLanguage", ["FilesTesting", "Memory", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
     tests("Imports", ["FilesTesting", "Imports", "Recordings", "Signals"]),
