@@ -63,6 +63,9 @@ public struct ProgressView: Sendable {
                 )
             }
         }
+        if let fuse = record.statuses["fuse"]?.gauges, fuse["labelsRemembered", default: 0] > 0, let accuracy = fuse["predictionAccuracy"] {
+            lines.append("  labels  \(shown(100 * accuracy, "%.1f")) % correct as predicted, with what was labelled before")
+        }
         if let decisions = decisionLine(fuse: record.statuses["fuse"]?.gauges ?? [:], learn: record.statuses["learn"]?.gauges ?? [:]) {
             lines.append("  " + decisions)
         }

@@ -45,6 +45,9 @@ final class AccessCodes: Sendable {
     /// Whether a session was opened by this holder.
     func owns(_ session: String, _ holder: Holder) -> Bool { owners.withLock { $0[session] == holder } }
 
+    /// Whether a session belongs to this holder or to nobody.
+    func mayWatch(_ session: String, _ holder: Holder) -> Bool { owners.withLock { $0[session] ?? holder } == holder }
+
     private static func digest(_ code: String) -> [UInt8] {
         var hash = SHA256()
         Array(code.utf8).withUnsafeBytes { hash.update($0) }

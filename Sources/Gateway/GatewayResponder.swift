@@ -87,6 +87,7 @@ final class GatewayResponder: Sendable {
         case ("/api/events", .GET): events(request, of: holder)
         case ("/api/readings", .POST): await take(readings: request, of: holder)
         case ("/api/feedback", .POST): await take(feedback: request, of: holder)
+        case (let path, .GET) where path.hasPrefix(Self.pictures): picture(path.dropFirst(Self.pictures.count), for: holder)
         case ("/metrics", _), ("/api/state", _), ("/api/names", _), ("/api/events", _), ("/api/readings", _), ("/api/feedback", _):
             Self.wrongMethod
         case (let path, _) where path.hasPrefix(OpenAIResponder.prefix): await openAI.respond(to: request, of: holder)
@@ -117,6 +118,17 @@ final class GatewayResponder: Sendable {
                 "bounds": .array(Histogram.bounds.map { .number($0) }), "predictions": .array(counts.predictions.counts.map(JSON.count)),
             ],
         ])
+    }
+
+    private static let pictures = "/api/pictures/"
+
+    /// A picture of one of the newest moments.
+    private func picture(_ number: Substring, for holder: AccessCodes.Holder) -> HTTPReply {
+        guard let number = Int(number), let picture = view.picture(number) else {
+            return .refuse(.notFound, "noPicture", "no picture of the newest moments has this number")
+        }
+        guard codes.mayWatch(picture.session, holder) else { return Self.foreign }
+        return HTTPReply(.ok, type: picture.type, picture.bytes)
     }
 
     private func events(_ request: HTTPRequest, of holder: AccessCodes.Holder) -> HTTPReply {

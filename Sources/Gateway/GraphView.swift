@@ -21,12 +21,18 @@ final class GraphView: Sendable {
         var course: [JSON] = []
         /// Bytes of answers that do not end a character yet, by moment.
         var unfinished = RecentTable<String, [UInt8]>(capacity: 64)
+        /// Pictures and words of the newest moments.
+        var scenes = Scenes()
         /// Messages that could not be read.
         var undecodable: UInt64 = 0
     }
 
+    /// The modalities whose readings are shown.
+    private static let picture = "image", words = "text"
+
     /// The topics that are shown.
     static let topics = [
+        "\(Topics.sample.prefix)\(picture)/", "\(Topics.sample.prefix)\(words)/",
         Topics.status.prefix, Topics.prediction.prefix, Topics.answer.prefix, Topics.action.prefix, Topics.reliability.prefix,
         Topics.modelUpdate.prefix, Topics.modelVerdict.prefix, Topics.triggerLedger.prefix, Topics.evaluationSummary.prefix,
     ]
@@ -42,6 +48,9 @@ final class GraphView: Sendable {
 
     /// The newest messages.
     var newest: Newest { state.withLock { $0 } }
+
+    /// A picture of one of the newest moments, by its number in the prediction's event.
+    func picture(_ number: Int) -> Scenes.Picture? { state.withLock { $0.scenes.picture(number) } }
 
     /// Takes messages until the subscriber ends.
     func follow(_ subscriber: Subscriber) async {
@@ -69,7 +78,9 @@ final class GraphView: Sendable {
         case _ where Topics.prediction.components(of: topic) != nil:
             let prediction: Prediction = try message.decode()
             metrics.predicted(after: prediction.latency)
-            hub.send(prediction.json, of: prediction.session)
+            let (picture, words) = state.withLock { $0.scenes.predicted(in: prediction.session) }
+            hub.send(prediction.json(picture: picture, words: words), of: prediction.session)
+        case _ where Topics.sample.components(of: topic) != nil: take(try message.decode() as Sample, message.payload)
         case _ where Topics.answer.components(of: topic) != nil: try take(try message.decode() as Answer)
         case _ where Topics.action.components(of: topic) != nil:
             let action: Action = try message.decode()
@@ -118,6 +129,20 @@ final class GraphView: Sendable {
             if state[keyPath: list].count > Self.kept { state[keyPath: list].removeFirst() }
         }
         hub.send(event)
+    }
+
+    /// Keeps what is seen and said, to be shown with the moment's prediction.
+    private func take(_ sample: Sample, _ payload: [MessagePart]) {
+        guard case .reading(let reading)? = sample.content, let part = payload.first else { return }
+        switch reading.modality {
+        case Self.picture where part.count <= Scenes.mostBytes:
+            let bytes = [UInt8](part)
+            state.withLock { $0.scenes.see(bytes, format: reading.format, in: reading.session) }
+        case Self.words where part.count <= Scenes.mostBytes:
+            let words = String(decoding: [UInt8](part).prefix(Scenes.mostWords), as: UTF8.self)
+            state.withLock { $0.scenes.hear(words, in: reading.session) }
+        default: break
+        }
     }
 
     /// Sends a piece of an answer, without the bytes of a character that goes on in the next piece.

@@ -25,7 +25,10 @@ extension Status {
 
 extension Prediction {
     /// With the five most probable classes.
-    package var json: JSON {
+    /// - Parameters:
+    ///   - picture: the number of the picture that its moment has shown; nil where it has none.
+    ///   - words: what was said in its moment.
+    package func json(picture: Int?, words: String) -> JSON {
         func rank(_ probability: Float) -> Float { probability.isNaN ? -1 : probability }
         let best = probabilities.enumerated().sorted { rank($0.element) > rank($1.element) }.prefix(5)
         return .object([
@@ -33,7 +36,7 @@ extension Prediction {
             "version": .count(modelVersion), "label": .integer(Int(label)), "classes": .integer(probabilities.count),
             "latency": .finite(latency),
             "best": .array(best.map { ["label": .integer($0.offset), "p": .finite(Double($0.element))] }),
-            "recalled": .finite(Double(recalled)), "weights": .object(weights.mapValues { .finite(Double($0)) }),
+            "picture": picture.map { .integer($0) } ?? .null, "words": .string(words), "recalled": .finite(Double(recalled)), "weights": .object(weights.mapValues { .finite(Double($0)) }),
             "muted": .array(contributions.muted.map { .string($0) }),
             "marginal": .object(contributions.marginal.mapValues(JSON.finite)),
             "shapley": .object(contributions.shapley.mapValues(JSON.finite)),

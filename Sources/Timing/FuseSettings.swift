@@ -4,6 +4,8 @@ import Statistics
 public struct FuseSettings: Codable, Sendable, Equatable {
     /// The longest time, in seconds, that a moment waits for late readings after the event that ended it has arrived.
     public var lateness = 0.01
+    /// Live mode: the longest time, in seconds, that a moment waits for an extractor that still works on readings before the moment's end.
+    public var extraction = 0.1
     /// Rules for single modalities: policy, tolerance, lateness, disorder, hold.
     public var alignment: [AlignmentRule] = []
     /// The most feature frames kept of one modality of one session; the oldest are dropped.
@@ -37,6 +39,7 @@ public struct FuseSettings: Codable, Sendable, Equatable {
     public var problems: [SettingsError] {
         var problems = RangeProblems()
         problems.require("lateness", lateness, in: 0...3600)
+        problems.require("extraction", extraction, in: 0...3600)
         problems.require("maximumFrames", maximumFrames, in: 1...100_000)
         problems.require("maximumPending", maximumPending, in: 1...1_000_000)
         problems.require("maximumSessions", maximumSessions, in: 1...100_000)

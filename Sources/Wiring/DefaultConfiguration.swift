@@ -104,6 +104,7 @@ public let defaultConfiguration = #"""
       handedness: any
     fuse:
       lateness: 1e-2
+      extraction: 1e-1
       alignment: []
       maximumFrames: 256
       maximumPending: 1024

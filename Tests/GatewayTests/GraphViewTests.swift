@@ -36,6 +36,57 @@ struct GraphViewTests {
         #expect(rig.view.newest.undecodable == 1)
     }
 
+    /// What was seen and said is shown with the prediction, to those who may watch the session.
+    @Test func aPredictionHasThePictureAndTheWordsOfItsMoment() async throws {
+        let rig = try Rig(), png: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 1]
+        guard case .events(let phone) = try await rig.send("/api/events?session=phone-1").body,
+            case .events(let page) = try await rig.send("/api/events").body
+        else { return #expect(Bool(false)) }
+        func sample(_ modality: String, _ format: String, _ bytes: [UInt8], in session: String) throws {
+            let sample = Sample.with {
+                ($0.reading.session, $0.reading.modality, $0.reading.format) = (session, modality, format)
+                ($0.stamp, $0.reading.stamp) = (Stamp(from: "ingest", sequence: 1), Stamp(from: session, sequence: 1))
+            }
+            rig.view.take(try WireMessage(sample, on: try Topics.sample(modality), payload: [Payload(bytes)]))
+        }
+        func predict(_ session: String) throws {
+            let prediction = Prediction.with {
+                ($0.stamp, $0.session, $0.moment, $0.probabilities) = (Stamp(from: "fuse", sequence: 1), session, session + "/5", [1])
+            }
+            rig.view.take(try WireMessage(prediction, on: try Topics.prediction(session)))
+        }
+        try sample("image", "image/png", png, in: "phone-1")
+        try sample("text", "text/utf-8", Array("what is".utf8), in: "phone-1")
+        try sample("text", "text/utf-8", Array("this\n".utf8) + Array(repeating: 0x61, count: 1_000), in: "phone-1")
+        try predict("phone-1")
+        var iterator = page.makeAsyncIterator()
+        let event = try JSON(parsing: Array(try #require(await iterator.next()).utf8))
+        let words = try #require(event["words"]?.string), number = try #require(event["picture"]?.integer)
+        #expect(words.hasPrefix("what is this aaa") && words.utf8.count <= Scenes.mostWords + 4 && !words.contains("\n"), "\(words)")
+        let reply = try await rig.send("/api/pictures/\(number)")
+        guard case .bytes(let bytes) = reply.body else { return #expect(Bool(false), "no picture") }
+        #expect(reply.status == .ok && bytes == png)
+        #expect(try await rig.send("/api/pictures/\(number)", code: "second-code").status == .forbidden)
+        for path in ["/api/pictures/\(number + 1)", "/api/pictures/", "/api/pictures/x", "/api/pictures/-1"] {
+            #expect(try await rig.send(path).status == .notFound, "\(path)")
+        }
+        // The words were this moment's; a picture that browsers do not show, or that is too large, is none.
+        for (format, content) in [("image/x-rgb8", png), ("image/jpeg", png), ("image/png", png + [UInt8](repeating: 0, count: Scenes.mostBytes))] {
+            try sample("image", "image/png", png, in: "desk")
+            try sample("image", format, content, in: "desk")
+            try predict("desk")
+            let next = try JSON(parsing: Array(try #require(await iterator.next()).utf8))
+            #expect(next["words"] == "" && (next["picture"] == .null) == (format != "image/png"), "\(format)")
+        }
+        // Only the newest are kept.
+        for _ in 0..<64 {
+            try sample("image", "image/png", png, in: "desk")
+            try predict("desk")
+        }
+        #expect(try await rig.send("/api/pictures/\(number)").status == .notFound)
+        withExtendedLifetime(phone) {}
+    }
+
     @Test func aPredictionIsAnEventOfItsSession() async throws {
         let rig = try Rig()
         guard case .events(let events) = try await rig.send("/api/events?session=phone-1").body else { return #expect(Bool(false)) }

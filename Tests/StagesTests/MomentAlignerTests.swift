@@ -56,7 +56,7 @@ struct MomentAlignerTests {
 
     @Test func liveAMomentWaitsForEverySourceButNeverLongerThanTheLateness() {
         var settings = MomentAligner.Configuration()
-        settings.lateness = 0.05
+        (settings.lateness, settings.extraction) = (0.05, 0)
         var aligner = MomentAligner(settings, modalities: ["image", "text"], policies: ["image": "latest"], waitsForAll: false)
         _ = aligner.insert(frame("image", 5, sequence: 1, source: "camera"), at: 0)
         _ = aligner.insert(frame("text", 10, sequence: 1, source: "words"), at: 0)
@@ -67,6 +67,26 @@ struct MomentAlignerTests {
         _ = aligner.insert(boundary(2, end: 20), from: "image", at: 10_000)
         #expect(aligner.close(at: 49_999_999 + 10_000, feedback: 0) == nil)
         #expect(aligner.close(at: 50_000_000 + 10_000, feedback: 0) != nil)
+    }
+
+    /// A picture whose features take longer than any source may be late belongs to its moment all the same.
+    @Test func liveAMomentWaitsForAnExtractorThatStillWorks() {
+        var settings = MomentAligner.Configuration()
+        (settings.lateness, settings.extraction, settings.sourceTimeout) = (0.01, 0.1, 1)
+        var aligner = MomentAligner(settings, modalities: ["image", "text"], policies: ["image": "latest"], waitsForAll: false)
+        func at(_ milliseconds: Int64) -> Int64 { milliseconds * 1_000_000 }
+        for modality in ["image", "text"] { _ = aligner.insert(boundary(1, end: 1), from: modality, at: 0) }
+        #expect(aligner.close(at: 0, feedback: 0) != nil)
+        _ = aligner.insert(boundary(2, end: 20), from: "text", at: at(100))
+        #expect(aligner.close(at: at(150), feedback: 0) == nil, "the picture's features are not there yet")
+        #expect(aligner.insert(frame("image", 20, sequence: 1), at: at(160)) == nil)
+        _ = aligner.insert(boundary(2, end: 20), from: "image", at: at(160))
+        #expect(aligner.close(at: at(160), feedback: 0)?.frames["image"]?.count == 1)
+        _ = aligner.insert(boundary(3, end: 30), from: "text", at: at(200))
+        #expect(aligner.close(at: at(299), feedback: 0) == nil)
+        #expect(aligner.close(at: at(300), feedback: 0) != nil, "it works for too long")
+        _ = aligner.insert(boundary(4, end: 40), from: "text", at: at(1_161))
+        #expect(aligner.close(at: at(1_171), feedback: 0) != nil, "it has not been heard of for a second: it may have ended")
     }
 
     @Test func inLockstepAMomentWaitsForTheFeedbackThatCameBeforeIt() {

@@ -71,6 +71,8 @@ extension Pages {
         .chart text { font-size: 11px; fill: CanvasText; }
         .chart polyline { stroke-width: 2; }
         .line0 { stroke: var(--accent); } .line1 { stroke: var(--bad); stroke-dasharray: 6 4; }
+        .thumb { float: right; max-width: 30%; height: auto; border-radius: .3rem; margin-left: .6rem; }
+        li::after { content: ''; display: block; clear: both; }
         .bar { fill: var(--accent); }
         .chart .grid { stroke: var(--line); stroke-width: 1; }
         .chart line.line0, .chart line.line1 { stroke-width: 2; }

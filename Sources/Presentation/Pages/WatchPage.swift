@@ -21,6 +21,7 @@ extension Pages {
         <h2>Loss of labels, newest moments</h2>
         <svg id="loss" class="chart" role="img" aria-label="Loss of the model and of the frozen baseline"></svg>
         <p id="scores" class="small"></p>
+        <p id="served" class="small live"></p>
         <h2 class="live">Prediction latency</h2>
         <svg id="latency" class="chart live" role="img" aria-label="Histogram of the latency of predictions"></svg>
         <h2>Stages</h2>
@@ -54,6 +55,30 @@ extension Pages {
           $(list).prepend(item);
           while ($(list).children.length > shown) $(list).lastChild.remove();
         }
+        let names = {};
+        const called = label => names[label] || 'class ' + label;
+        async function show(image, number) {
+          try {
+            const reply = await call('/api/pictures/' + number);
+            if (!reply.ok) throw new Error('gone');
+            image.src = URL.createObjectURL(await reply.blob());
+            image.onload = () => URL.revokeObjectURL(image.src);
+          } catch (error) { image.remove(); }
+        }
+        function prediction(event) {
+          const best = event.best.slice(0, 3).map(one => `${called(one.label)} ${fixed(100 * one.p, 0)} %`).join(', ');
+          const list = (title, map) => Object.keys(map).length
+            ? `; ${title} ` + Object.entries(map).map(([name, value]) => `${name} ${fixed(value, 2)}`).join(', ') : '';
+          line('predictions', (event.words ? `“${event.words}” ` : '') + `${event.moment}: ${best}; version ${event.version}`
+            + (event.recalled >= 0.5 ? ' and what was named before' : '') + `, ${fixed(1000 * event.latency, 1)} ms`
+            + list('weights', event.weights) + list('contributions', Object.keys(event.shapley).length ? event.shapley : event.marginal)
+            + (event.muted.length ? '; muted ' + event.muted.join(', ') : ''));
+          if (event.picture === null) return;
+          const image = document.createElement('img');
+          image.alt = 'The picture of ' + event.moment; image.className = 'thumb'; image.width = 96;
+          $('predictions').firstChild.prepend(image);
+          show(image, event.picture);
+        }
         function draw(svg, name, attributes, text) {
           const node = document.createElementNS('http://www.w3.org/2000/svg', name);
           for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
@@ -74,6 +99,9 @@ extension Pages {
           [name, rate('received'), rate('sent'), /^(extract|ingest|play|simulate)/.test(name) ? '–' : status.version, Math.round(status.memory / 1048576), drops || 'none']
             .forEach((text, i) => { row.children[i].textContent = text; });
           stages.set(name, { status, row });
+          const gauges = status.gauges || {};
+          if (gauges.labelsRemembered > 0 && $('served')) $('served').textContent =
+            `With what was labelled before, ${fixed(100 * gauges.predictionAccuracy, 1)} % of all labels were predicted rightly.`;
         }
         // A chart as wide as the page leaves it, so that its letters keep their size.
         function chart(id, height) {
@@ -131,12 +159,8 @@ extension Pages {
           else if (event.type === 'update') line('versions', `version ${event.version}: ${event.reason}; loss ${fixed(event.loss, 3)}, learned up to moment ${event.watermark}`);
           else if (event.type === 'verdict') line('triggers', `gate: version ${event.version} ${event.decision}. ${event.reason}`);
           else if (event.type === 'trigger') line('triggers', `${event.rule}: ${event.action} ${event.verdict} at moment ${event.ordinal}. ${event.note}`);
-          else if (event.type === 'prediction') {
-            const best = event.best.slice(0, 3).map(one => `class ${one.label} ${fixed(100 * one.p, 0)} %`).join(', ');
-            const weights = Object.entries(event.weights).map(([name, weight]) => `${name} ${fixed(weight, 2)}`).join(', ');
-            line('predictions', `${event.moment}: ${best}; version ${event.version}, ${fixed(1000 * event.latency, 1)} ms`
-              + (weights ? '; weights ' + weights : '') + (event.muted.length ? '; muted ' + event.muted.join(', ') : ''));
-          }
+          else if (event.type === 'prediction') prediction(event);
+          else if (event.type === 'names') names = event.names;
         }
         async function state() {
           const reply = await call('/api/state');
@@ -150,6 +174,7 @@ extension Pages {
             try {
               const now = await state();
               showAll(now);
+              names = (await (await call('/api/names')).json()).names || {};
               const reply = await call('/api/events');
               if (!reply.ok) throw new Error((await reply.json()).error.message);
               $('state').textContent = 'Connected'; $('state').className = 'good'; delay = 500;

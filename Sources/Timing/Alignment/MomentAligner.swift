@@ -4,8 +4,8 @@ import Statistics
 /// Aligns feature frames in event time and closes moments at the boundaries that ingest marked, each modality by its own rule.
 ///
 /// Every extract process repeats each boundary after the frames that came before it, so a boundary received from all modalities is complete
-/// as far as the graph is concerned. In live mode a moment then still waits for sources that have not passed its end, at most for the
-/// lateness of their modality. In lockstep it waits for the modalities alone, without a limit, and frames that a modality sends after a
+/// as far as the graph is concerned. In live mode a moment waits for the processes that still work at most for `extraction`, and for
+/// sources that have not passed its end at most for the lateness of their modality. In lockstep it waits for the modalities alone, without a limit, and frames that a modality sends after a
 /// boundary are not used before it, so that equal streams give equal moments. Moments close in the order of their boundaries.
 public struct MomentAligner: Sendable {
 
@@ -70,6 +70,8 @@ public struct MomentAligner: Sendable {
     private let waitsForAll: Bool
     private var sessions: RecentTable<String, Session>
     private var pending: [Pending] = []
+    /// When each modality's extractor was last heard of.
+    private var heard: [String: Int64] = [:]
     private var epoch: UInt64 = 0
     /// Ordinal of the newest boundary whose moment is closed.
     public private(set) var closed: UInt64 = 0
@@ -93,6 +95,7 @@ public struct MomentAligner: Sendable {
     public mutating func insert(_ arrival: Arrival, at now: Int64) -> Refusal? {
         let frame = arrival.frame
         guard modalities.contains(frame.modality) else { return .unknownModality }
+        heard[frame.modality] = now
         let name = key(frame.session, frame.timeline)
         var session = session(name)
         defer { sessions[name] = session }
@@ -141,6 +144,7 @@ public struct MomentAligner: Sendable {
     /// - Returns: why the boundary is not accepted; nil where it is.
     public mutating func insert(_ boundary: Boundary, from modality: String, at now: Int64) -> Refusal? {
         guard modalities.contains(modality) else { return .unknownModality }
+        heard[modality] = now
         if boundary.epoch < epoch { return .staleBoundary }
         if boundary.epoch > epoch {
             epoch = boundary.epoch
@@ -178,9 +182,9 @@ public struct MomentAligner: Sendable {
         let hasAll = moment.confirmed.count == modalities.count
         if waitsForAll { return hasAll && moment.boundary.ordinal == closed.clampedAdding(1) && feedback >= moment.boundary.feedback }
         let waited = now.clampedSubtracting(moment.arrived)
-        if waited >= rules.values.map(\.lateness).max() ?? 0 { return true }
-        guard hasAll || modalities.allSatisfy({ moment.confirmed.contains($0) || waited >= lateness(of: $0) }) else { return false }
         let timeout = Int64(nanosecondsIn: configuration.sourceTimeout)
+        guard hasAll || modalities.allSatisfy({ moment.confirmed.contains($0) || waited >= patience(with: $0, timeout, at: now) })
+        else { return false }
         let sources =
             sessions[key(moment.boundary.session, moment.boundary.timeline)]?.sources.map(\.value)
             .filter { now.clampedSubtracting($0.lastSeen) <= timeout } ?? []
@@ -191,6 +195,12 @@ public struct MomentAligner: Sendable {
     }
 
     private func lateness(of modality: String) -> Int64 { rules[modality]?.lateness ?? 0 }
+
+    /// How long a moment waits for a modality's extractor. One that was not heard of for a while may have ended.
+    private func patience(with modality: String, _ timeout: Int64, at now: Int64) -> Int64 {
+        guard let last = heard[modality], now.clampedSubtracting(last) <= timeout else { return lateness(of: modality) }
+        return max(lateness(of: modality), Int64(nanosecondsIn: configuration.extraction))
+    }
 
     private mutating func slice(_ boundary: Boundary) -> Slice {
         let name = key(boundary.session, boundary.timeline)
