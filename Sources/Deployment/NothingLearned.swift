@@ -51,7 +51,7 @@ private let advices: [String: String] = [
     "clockInFuture": "times jump by more than cut.maximumJump; correct the clocks or raise it",
     "cutRunsBack": "moments end before earlier ones; correct the clocks, or use a separate session for each recording",
     "timeRunsBack": "lines are out of order; sort the session by t",
-    "late": "features arrive after their moment has been closed; raise fuse.lateness, or replay with --mode lockstep",
+    "late": "features arrive after their moment has been closed; raise fuse.lateness or fuse.extraction, or replay with --mode lockstep",
     "shed": "the machine is too slow; raise fuse.maximumLatency, lower play.speed or simulate.rate, or replay with --mode lockstep",
     "overflow": "the machine is too slow; raise the queue limits under messaging, or replay with --mode lockstep",
     "labelOutOfRange": "labels are not below model.classes; raise it",

@@ -63,6 +63,10 @@ public struct ProgressView: Sendable {
                 )
             }
         }
+        if let fuse = record.statuses["fuse"]?.gauges, let answered = fuse["answered"], answered > 0 {
+            let wrong = shown(100 * fuse["answeredWrongly", default: 0], "%.1f")
+            lines.append("  sure of \(shown(100 * answered, "%.1f")) % of the newest labels; \(wrong) % of these were wrong")
+        }
         if let fuse = record.statuses["fuse"]?.gauges, fuse["labelsRemembered", default: 0] > 0, let accuracy = fuse["predictionAccuracy"] {
             lines.append("  labels  \(shown(100 * accuracy, "%.1f")) % correct as predicted, with what was labelled before")
         }

@@ -29,6 +29,9 @@ struct Predictor {
         /// The model's own probabilities, and what was recalled beside them.
         var probabilities: [Float]
         var recall: LabelMemory.Recall?
+        /// As they were published, and how sure they were.
+        var published: [Float]
+        var judgement: Confidence.Judgement
     }
 
     private let settings: GraphSettings
@@ -40,6 +43,8 @@ struct Predictor {
     private var reliability: ReliabilityTracker
     /// The labels of similar moments; nil where none are recalled.
     private var labels: LabelRecall?
+    /// How sure predictions are.
+    private var confidence: Confidence
     private var decider: Decider?
     /// Generates answers: between two inputs, or on a queue of its own.
     private var answers: Answers?
@@ -60,6 +65,7 @@ struct Predictor {
         server = try ServingModel(settings.model, rows: 1, languageRows: 0)
         reliability = ReliabilityTracker(settings.fuse)
         labels = LabelRecall(settings)
+        confidence = Confidence(risk: settings.fuse.risk)
         if let problem = labels?.problem { ownTelemetry.drops.count(.checkpointDamaged, because: problem) }
         decider = try Decider(settings)
         answerQueue = answersApart ? try AnswerQueue(settings, clock: clock) : nil
@@ -128,6 +134,7 @@ struct Predictor {
         if let adapters { gauges["personalSessions"] = Double(adapters.count) }
         if let labels { gauges["labelsRemembered"] = Double(labels.memory.examples.count) }
         if judged > 0 { gauges["predictionAccuracy"] = Double(right) / Double(judged) }
+        gauges.merge(confidence.gauges) { $1 }
         return gauges
     }
 
@@ -200,10 +207,11 @@ struct Predictor {
         var probabilities = answer.probabilities
         if let recall { LabelMemory.mix(recall, into: &probabilities) }
         let label = probabilities.argmax ?? answer.label
+        let sureness = confidence.judge(probabilities, recall: recall?.weight ?? 0)
         remember(
             Remembered(
                 moment: moment, input: input, experts: whole.experts, version: serving.version, label: label, muted: judgement.muted,
-                probabilities: answer.probabilities, recall: recall)
+                probabilities: answer.probabilities, recall: recall, published: probabilities, judgement: sureness)
         )
         let explanation =
             settings.fuse.explain == .none
@@ -221,6 +229,7 @@ struct Predictor {
             $0.probabilities = probabilities
             $0.label = UInt32(label)
             $0.recalled = Float(recall?.weight ?? 0)
+            ($0.confidence, $0.unsure) = (Float(sureness.confidence), !sureness.isKnown)
             $0.weights = answer.weights
             $0.latency = latency
             $0.contributions = Contributions(explanation, attention: attention)
@@ -272,6 +281,7 @@ struct Predictor {
         guard feedback.isWithin(settings.model.classes) else { return }  // and those that are none
         judged += 1
         if one.label == Int(feedback.label) { right += 1 }
+        confidence.learn(one.judgement, one.published, label: Int(feedback.label))
         if let recall = one.recall { labels?.learn(recall, model: one.probabilities, label: Int(feedback.label), of: one.moment) }
         reliability.learn(
             one.experts, label: Int(feedback.label), classes: feedback.classes > 0 ? Int(feedback.classes) : settings.model.classes,

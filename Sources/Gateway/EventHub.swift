@@ -6,6 +6,8 @@ final class EventHub: Sendable {
     private struct Stream {
         /// The session whose events it wants; nil: all.
         let session: String?
+        /// Whether it may have a session's events.
+        let mayWatch: @Sendable (String) -> Bool
         let continuation: AsyncStream<String>.Continuation
     }
 
@@ -26,12 +28,15 @@ final class EventHub: Sendable {
     }
 
     /// Opens a stream; nil where there are too many. It ends when its reader does.
-    func open(session: String?) -> AsyncStream<String>? {
+    /// - Parameters:
+    ///   - session: the session whose events it wants; nil: all that it may have.
+    ///   - mayWatch: whether it may have a session's events.
+    func open(session: String?, mayWatch: @escaping @Sendable (String) -> Bool) -> AsyncStream<String>? {
         let (stream, continuation) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(waiting))
         let number: UInt64? = state.withLock { state in
             guard state.streams.count < maximumStreams else { return nil }
             state.next += 1
-            state.streams[state.next] = Stream(session: session, continuation: continuation)
+            state.streams[state.next] = Stream(session: session, mayWatch: mayWatch, continuation: continuation)
             return state.next
         }
         guard let number else { return nil }
@@ -44,16 +49,16 @@ final class EventHub: Sendable {
     /// The streams that are open.
     var count: Int { state.withLock { $0.streams.count } }
 
-    /// Sends an event to the streams of its session and to those of all.
+    /// Sends an event to the streams of its session, and to those of all that may have it.
     /// - Parameter session: nil: to every stream.
     func send(_ event: JSON, of session: String? = nil) {
-        let readers = state.withLock { state in
-            state.streams.values.filter { session == nil || $0.session == nil || $0.session == session }.map(\.continuation)
+        let readers = state.withLock { Array($0.streams.values) }.filter { stream in
+            session.map { stream.session == $0 || stream.session == nil && stream.mayWatch($0) } ?? true
         }
         guard !readers.isEmpty else { return }
         let text = event.description
         for reader in readers {
-            if case .dropped = reader.yield(text) { metrics.refused("eventOverflow") }
+            if case .dropped = reader.continuation.yield(text) { metrics.refused("eventOverflow") }
         }
     }
 }

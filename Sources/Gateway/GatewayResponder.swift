@@ -82,7 +82,7 @@ final class GatewayResponder: Sendable {
     private func route(_ request: HTTPRequest, of holder: AccessCodes.Holder) async -> HTTPReply {
         switch (request.path, request.method) {
         case ("/metrics", .GET): exposition
-        case ("/api/state", .GET): .json(state)
+        case ("/api/state", .GET): .json(state(for: holder))
         case ("/api/names", .GET): .json(["names": names.json])
         case ("/api/events", .GET): events(request, of: holder)
         case ("/api/readings", .POST): await take(readings: request, of: holder)
@@ -103,13 +103,14 @@ final class GatewayResponder: Sendable {
     }
 
     /// What a page shows that has just been opened.
-    private var state: JSON {
+    private func state(for holder: AccessCodes.Holder) -> JSON {
         let now = view.newest, counts = metrics.now
         var stages: [String: JSON] = [:]
         var iterator = now.statuses.makeIterator()
         while let (stage, status) = iterator.next() { stages[stage] = status.json }
         return .object([
             "stages": .object(stages), "publications": .array(now.publications), "triggers": .array(now.triggers),
+            "predictions": .array(now.predictions.filter { codes.mayWatch($0.session, holder) }.map(\.event)),
             "scores": now.summary?.json ?? .null, "course": .array(now.course), "refused": .counts(counts.refusals),
             "published": .counts(counts.published),
             "verdict": now.verdict.map { ["decision": .string($0.decision), "reason": .string($0.reason), "version": .count($0.version)] }
@@ -137,7 +138,7 @@ final class GatewayResponder: Sendable {
             guard TopicComponent.isValid(session) else { return .refuse(.badRequest, "badSession", "no name of a session") }
             guard codes.claim(session, by: holder) else { return Self.foreign }
         }
-        guard let events = hub.open(session: session) else {
+        guard let events = hub.open(session: session, mayWatch: { [codes] in codes.mayWatch($0, holder) }) else {
             return .refuse(.serviceUnavailable, "tooManyStreams", "gateway.maximumStreams are open")
         }
         return HTTPReply(events: events)

@@ -17,6 +17,8 @@ final class GraphView: Sendable {
         /// Reasons of the newest publications, and lines of the ledger of triggers.
         var publications: [JSON] = []
         var triggers: [JSON] = []
+        /// The newest predictions.
+        var predictions: [(session: String, event: JSON)] = []
         /// The losses of the newest summaries, oldest first.
         var course: [JSON] = []
         /// Bytes of answers that do not end a character yet, by moment.
@@ -37,7 +39,7 @@ final class GraphView: Sendable {
         Topics.modelUpdate.prefix, Topics.modelVerdict.prefix, Topics.triggerLedger.prefix, Topics.evaluationSummary.prefix,
     ]
 
-    private static let kept = 32, courseLength = 240
+    private static let kept = 32, shown = 12, courseLength = 240
 
     private let state = Mutex(Newest())
     private let hub: EventHub
@@ -78,8 +80,14 @@ final class GraphView: Sendable {
         case _ where Topics.prediction.components(of: topic) != nil:
             let prediction: Prediction = try message.decode()
             metrics.predicted(after: prediction.latency)
-            let (picture, words) = state.withLock { $0.scenes.predicted(in: prediction.session) }
-            hub.send(prediction.json(picture: picture, words: words), of: prediction.session)
+            let event = state.withLock { state in
+                let (picture, words) = state.scenes.predicted(in: prediction.session)
+                let event = prediction.json(picture: picture, words: words)
+                state.predictions.append((prediction.session, event))
+                if state.predictions.count > Self.shown { state.predictions.removeFirst() }
+                return event
+            }
+            hub.send(event, of: prediction.session)
         case _ where Topics.sample.components(of: topic) != nil: take(try message.decode() as Sample, message.payload)
         case _ where Topics.answer.components(of: topic) != nil: try take(try message.decode() as Answer)
         case _ where Topics.action.components(of: topic) != nil:
@@ -135,8 +143,8 @@ final class GraphView: Sendable {
     private func take(_ sample: Sample, _ payload: [MessagePart]) {
         guard case .reading(let reading)? = sample.content, let part = payload.first else { return }
         switch reading.modality {
-        case Self.picture where part.count <= Scenes.mostBytes:
-            let bytes = [UInt8](part)
+        case Self.picture:
+            let bytes = part.count <= Scenes.mostBytes ? [UInt8](part) : []
             state.withLock { $0.scenes.see(bytes, format: reading.format, in: reading.session) }
         case Self.words where part.count <= Scenes.mostBytes:
             let words = String(decoding: [UInt8](part).prefix(Scenes.mostWords), as: UTF8.self)

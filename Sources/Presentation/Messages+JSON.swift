@@ -36,6 +36,7 @@ extension Prediction {
             "version": .count(modelVersion), "label": .integer(Int(label)), "classes": .integer(probabilities.count),
             "latency": .finite(latency),
             "best": .array(best.map { ["label": .integer($0.offset), "p": .finite(Double($0.element))] }),
+            "confidence": .finite(Double(confidence)), "unsure": .bool(unsure),
             "picture": picture.map { .integer($0) } ?? .null, "words": .string(words), "recalled": .finite(Double(recalled)), "weights": .object(weights.mapValues { .finite(Double($0)) }),
             "muted": .array(contributions.muted.map { .string($0) }),
             "marginal": .object(contributions.marginal.mapValues(JSON.finite)),

@@ -5,7 +5,7 @@ public struct FuseSettings: Codable, Sendable, Equatable {
     /// The longest time, in seconds, that a moment waits for late readings after the event that ended it has arrived.
     public var lateness = 0.01
     /// Live mode: the longest time, in seconds, that a moment waits for an extractor that still works on readings before the moment's end.
-    public var extraction = 0.1
+    public var extraction = 0.25
     /// Rules for single modalities: policy, tolerance, lateness, disorder, hold.
     public var alignment: [AlignmentRule] = []
     /// The most feature frames kept of one modality of one session; the oldest are dropped.
@@ -30,6 +30,8 @@ public struct FuseSettings: Codable, Sendable, Equatable {
     public var remembered = 256
     /// The most labelled moments that predictions recall; 0: none.
     public var recalledLabels = 512
+    /// The share of answers that may be wrong: a prediction that is less sure than that says so.
+    public var risk = 0.05
     /// When a sense counts as unreliable.
     public var reliability = ReliabilitySettings()
 
@@ -47,6 +49,7 @@ public struct FuseSettings: Codable, Sendable, Equatable {
         problems.require("sourceTimeout", sourceTimeout, in: 0...3600)
         problems.require("maximumLatency", maximumLatency, in: 0.001...86_400)
         problems.require("remembered", remembered, in: 0...1_000_000)
+        problems.require("risk", risk, in: 0...1)
         problems.require("recalledLabels", recalledLabels, in: 0...4_096)
         return problems.found + alignment.flatMap(\.problems).map { SettingsError("alignment", $0) }
             + reliability.problems.inSection("reliability")

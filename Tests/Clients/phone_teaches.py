@@ -92,8 +92,10 @@ def main(phone):
             if name == list(pictures)[2] and view == "turn":
                 phone.browser.picture("known", 390, 844, mobile=True)
     phone.browser.press("#graph")
-    phone.browser.until(lambda: phone.browser.run("document.querySelectorAll('#stages tr').length") >= 7, "the graph is shown")
+    phone.browser.until(lambda: phone.browser.run("document.querySelectorAll('#stages tr').length") >= 6, "the graph is shown")
     phone.browser.until(lambda: phone.browser.run("document.querySelectorAll('#loss polyline').length") > 0, "losses are shown")
+    phone.browser.until(lambda: phone.browser.run("[...document.querySelectorAll('#predictions img')].some(one => one.naturalWidth > 0)"),
+                        "pictures of moments are shown")
     phone.browser.picture("graph", 1200, 1100)
     if phone.browser.problems:
         sys.exit(f"phone_teaches.py: the page reported {phone.browser.problems}")

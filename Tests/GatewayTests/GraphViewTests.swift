@@ -40,7 +40,8 @@ struct GraphViewTests {
     @Test func aPredictionHasThePictureAndTheWordsOfItsMoment() async throws {
         let rig = try Rig(), png: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 1]
         guard case .events(let phone) = try await rig.send("/api/events?session=phone-1").body,
-            case .events(let page) = try await rig.send("/api/events").body
+            case .events(let page) = try await rig.send("/api/events").body,
+            case .events(let stranger) = try await rig.send("/api/events", code: "second-code").body
         else { return #expect(Bool(false)) }
         func sample(_ modality: String, _ format: String, _ bytes: [UInt8], in session: String) throws {
             let sample = Sample.with {
@@ -71,12 +72,21 @@ struct GraphViewTests {
             #expect(try await rig.send(path).status == .notFound, "\(path)")
         }
         // The words were this moment's; a picture that browsers do not show, or that is too large, is none.
-        for (format, content) in [("image/x-rgb8", png), ("image/jpeg", png), ("image/png", png + [UInt8](repeating: 0, count: Scenes.mostBytes))] {
+        for (format, content) in [
+            ("image/x-rgb8", png), ("image/jpeg", png), ("image/png", png + [UInt8](repeating: 0, count: Scenes.mostBytes)),
+        ] {
             try sample("image", "image/png", png, in: "desk")
             try sample("image", format, content, in: "desk")
             try predict("desk")
             let next = try JSON(parsing: Array(try #require(await iterator.next()).utf8))
-            #expect(next["words"] == "" && (next["picture"] == .null) == (format != "image/png"), "\(format)")
+            #expect(next["words"] == "" && next["picture"] == .null, "\(format)")
+        }
+        var strangers = stranger.makeAsyncIterator()
+        #expect(try JSON(parsing: Array(try #require(await strangers.next()).utf8))["session"] == "desk", "not of the phone's session")
+        for (code, isShown) in [("first-code", true), ("second-code", false)] {
+            guard case .bytes(let bytes) = try await rig.send("/api/state", code: code).body else { return #expect(Bool(false)) }
+            let sessions = try JSON(parsing: bytes)["predictions"]?.array?.compactMap { $0["session"]?.string } ?? []
+            #expect(sessions.contains("desk") && sessions.contains("phone-1") == isShown, "\(code)")
         }
         // Only the newest are kept.
         for _ in 0..<64 {

@@ -83,7 +83,7 @@ extension Pages {
     static let phoneScript = #"""
         'use strict';
         const $ = id => document.getElementById(id);
-        const limits = { waitingBytes: 1 << 20, waiting: 64, batchBytes: 512 << 10, pictures: 4, width: 320, motion: 20, answers: 50, certain: 0.5 };
+        const limits = { waitingBytes: 1 << 20, waiting: 64, batchBytes: 512 << 10, pictures: 4, width: 320, motion: 20, answers: 50 };
         let code = new URLSearchParams(location.hash.slice(1)).get('code') || sessionStorage.getItem('code') || '';
         history.replaceState(null, '', location.pathname);
         const session = sessionStorage.getItem('session') || 'phone-' + crypto.randomUUID().slice(0, 13);
@@ -223,9 +223,9 @@ extension Pages {
             moment.label = event.label; moment.classes = event.classes;
             moment.naming.hidden = event.classes === 0;
             const best = event.best.slice(0, 3).map(one => `${names[one.label] || 'class ' + one.label} ${Math.round(100 * (one.p || 0))} %`);
-            const [first] = event.best, known = first && names[first.label] && first.p >= limits.certain ? names[first.label] : null;
+            const [first] = event.best, known = first && names[first.label] && !event.unsure ? names[first.label] : null;
             moment.name.textContent = known || 'I do not know what this is.';
-            moment.what.textContent = best.join(' · ') + ` (model ${event.version}${event.recalled >= 0.5 ? ' and what was named before' : ''}, `
+            moment.what.textContent = `${Math.round(100 * event.confidence)} % sure: ` + best.join(' · ') + ` (model ${event.version}${event.recalled >= 0.5 ? ' and what was named before' : ''}, `
               + `${Math.round(1000 * event.latency)} ms)`;
             if (asked > 0) { asked--; say(known || 'I do not know. What is it called?'); }
           } else if (event.type === 'answer') {

@@ -70,7 +70,7 @@ extension Pages {
           const list = (title, map) => Object.keys(map).length
             ? `; ${title} ` + Object.entries(map).map(([name, value]) => `${name} ${fixed(value, 2)}`).join(', ') : '';
           line('predictions', (event.words ? `“${event.words}” ` : '') + `${event.moment}: ${best}; version ${event.version}`
-            + (event.recalled >= 0.5 ? ' and what was named before' : '') + `, ${fixed(1000 * event.latency, 1)} ms`
+            + (event.recalled >= 0.5 ? ' and what was named before' : '') + `, ${fixed(100 * event.confidence, 0)} % sure${event.unsure ? ' (does not know)' : ''}, ${fixed(1000 * event.latency, 1)} ms`
             + list('weights', event.weights) + list('contributions', Object.keys(event.shapley).length ? event.shapley : event.marginal)
             + (event.muted.length ? '; muted ' + event.muted.join(', ') : ''));
           if (event.picture === null) return;
@@ -101,7 +101,8 @@ extension Pages {
           stages.set(name, { status, row });
           const gauges = status.gauges || {};
           if (gauges.labelsRemembered > 0 && $('served')) $('served').textContent =
-            `With what was labelled before, ${fixed(100 * gauges.predictionAccuracy, 1)} % of all labels were predicted rightly.`;
+            `With what was labelled before, ${fixed(100 * gauges.predictionAccuracy, 1)} % of all labels were predicted rightly.`
+            + (gauges.answered > 0 ? ` Sure of ${fixed(100 * gauges.answered, 1)} % of the newest 1000; of these ${fixed(100 * (gauges.answeredWrongly || 0), 1)} % were wrong.` : '');
         }
         // A chart as wide as the page leaves it, so that its letters keep their size.
         function chart(id, height) {
@@ -173,8 +174,8 @@ extension Pages {
           for (;;) {
             try {
               const now = await state();
-              showAll(now);
               names = (await (await call('/api/names')).json()).names || {};
+              showAll(now);
               const reply = await call('/api/events');
               if (!reply.ok) throw new Error((await reply.json()).error.message);
               $('state').textContent = 'Connected'; $('state').className = 'good'; delay = 500;
@@ -213,7 +214,7 @@ extension Pages {
         function showAll(now) {
           for (const [name, status] of Object.entries(now.stages)) stage(name, status);
           for (const list of ['versions', 'triggers', 'predictions']) $(list).replaceChildren();
-          now.publications.concat(now.triggers).forEach(take);
+          now.publications.concat(now.triggers, now.predictions || []).forEach(take);
           if (now.verdict) take({ type: 'verdict', ...now.verdict });
           losses.splice(0, losses.length, ...now.course);
           scores(now.scores, false);

@@ -332,6 +332,18 @@ public nonisolated struct Prediction: @unchecked Sendable {
     set {_uniqueStorage()._recalled = newValue}
   }
 
+  /// probability that the label is right, as often as predictions of this confidence were
+  public var confidence: Float {
+    get {_storage._confidence}
+    set {_uniqueStorage()._confidence = newValue}
+  }
+
+  /// whether the confidence is below what fuse.risk asks for: the label is no answer
+  public var unsure: Bool {
+    get {_storage._unsure}
+    set {_uniqueStorage()._unsure = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -829,7 +841,7 @@ nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Prediction"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}session\0\u{1}ordinal\0\u{3}model_version\0\u{3}model_watermark\0\u{1}probabilities\0\u{1}label\0\u{1}weights\0\u{1}latency\0\u{3}session_revision\0\u{1}recalled\0\u{2}\u{8}contributions\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}session\0\u{1}ordinal\0\u{3}model_version\0\u{3}model_watermark\0\u{1}probabilities\0\u{1}label\0\u{1}weights\0\u{1}latency\0\u{3}session_revision\0\u{1}recalled\0\u{1}confidence\0\u{1}unsure\0\u{2}\u{6}contributions\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -845,6 +857,8 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     var _contributions: Contributions? = nil
     var _sessionRevision: UInt64 = 0
     var _recalled: Float = 0
+    var _confidence: Float = 0
+    var _unsure: Bool = false
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -868,6 +882,8 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       _contributions = source._contributions
       _sessionRevision = source._sessionRevision
       _recalled = source._recalled
+      _confidence = source._confidence
+      _unsure = source._unsure
     }
   }
 
@@ -898,6 +914,8 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
         case 10: try { try decoder.decodeSingularDoubleField(value: &_storage._latency) }()
         case 11: try { try decoder.decodeSingularUInt64Field(value: &_storage._sessionRevision) }()
         case 12: try { try decoder.decodeSingularFloatField(value: &_storage._recalled) }()
+        case 13: try { try decoder.decodeSingularFloatField(value: &_storage._confidence) }()
+        case 14: try { try decoder.decodeSingularBoolField(value: &_storage._unsure) }()
         case 20: try { try decoder.decodeSingularMessageField(value: &_storage._contributions) }()
         default: break
         }
@@ -947,6 +965,12 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       if _storage._recalled.bitPattern != 0 {
         try visitor.visitSingularFloatField(value: _storage._recalled, fieldNumber: 12)
       }
+      if _storage._confidence.bitPattern != 0 {
+        try visitor.visitSingularFloatField(value: _storage._confidence, fieldNumber: 13)
+      }
+      if _storage._unsure != false {
+        try visitor.visitSingularBoolField(value: _storage._unsure, fieldNumber: 14)
+      }
       try { if let v = _storage._contributions {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
       } }()
@@ -972,6 +996,8 @@ nonisolated extension Prediction: SwiftProtobuf.Message, SwiftProtobuf._MessageI
         if _storage._contributions != rhs_storage._contributions {return false}
         if _storage._sessionRevision != rhs_storage._sessionRevision {return false}
         if _storage._recalled != rhs_storage._recalled {return false}
+        if _storage._confidence != rhs_storage._confidence {return false}
+        if _storage._unsure != rhs_storage._unsure {return false}
         return true
       }
       if !storagesAreEqual {return false}
