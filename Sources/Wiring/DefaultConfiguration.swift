@@ -104,7 +104,7 @@ public let defaultConfiguration = #"""
       handedness: any
     fuse:
       lateness: 1e-2
-      extraction: 1e-1
+      extraction: 2.5e-1
       alignment: []
       maximumFrames: 256
       maximumPending: 1024
@@ -117,6 +117,7 @@ public let defaultConfiguration = #"""
       sentence: ''
       remembered: 256
       recalledLabels: 512
+      risk: 5e-2
       reliability:
         mutes: true
         muteBelow: 3e-1
