@@ -113,7 +113,7 @@ let floor6: [Target] = [
         "Fuse",
         [
             "Configuration", "Files", "Journal", "Memory", "Messaging", "Model", "Moments", "Pipeline", "Schema", "Serving", "Statistics",
-            "Tensors", "Timing", "Updates",
+            "Tensors", "Timing", "Updates", "Wiring",
         ]),
     module(
         "Learn",

@@ -33,6 +33,7 @@ public struct ExtractProcessor: Processor {
     /// Live mode: a reading that has waited longer is dropped; nil in lockstep.
     private let patience: Duration?
     private var utterances: Utterances?
+    private var drops = Drops()
 
     /// The most sources whose utterances are found; the one longest silent is forgotten.
     public static let mostVoices = 16
@@ -47,7 +48,11 @@ public struct ExtractProcessor: Processor {
         if let words { utterances = try Utterances(settings.signals.audio, words) }
     }
 
-    public var telemetry: Telemetry { utterances?.telemetry ?? Telemetry() }
+    public var telemetry: Telemetry {
+        var telemetry = utterances?.telemetry ?? Telemetry()
+        telemetry.drops.add(drops)
+        return telemetry
+    }
 
     public mutating func tick(at now: Instant) -> [Outgoing] {
         utterances?.end(at: now)
@@ -55,28 +60,40 @@ public struct ExtractProcessor: Processor {
     }
 
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
+        do throws(Refusal) {
+            return [try feature(of: input, at: now)]
+        } catch  where input.sample.hasPlace {
+            // Fuse is told, so that it does not ask for the reading again.
+            drops.count(error.reason, because: error.detail)
+            return [Outgoing(feature(of: input) { $0.givenUp = error.reason.rawValue }, on: topic)]
+        }
+    }
+
+    private mutating func feature(of input: Input, at now: Instant) throws(Refusal) -> Outgoing {
         switch input.sample.content {
-        case .boundary(let boundary):
-            return [
-                Outgoing(
-                    .with {
-                        $0.arrived = input.sample.arrived; $0.boundary = boundary
-                    }, on: topic)
-            ]
+        case .boundary(let boundary): return Outgoing(feature(of: input) { $0.boundary = boundary }, on: topic)
         case .reading(let reading):
-            if let patience, now - Instant(nanoseconds: input.sample.arrived) > patience {
+            let sample = input.sample
+            guard sample.givenUp.isEmpty else { throw Refusal(Reason(rawValue: sample.givenUp), "nothing came of it for long") }
+            if let patience, now - Instant(nanoseconds: sample.arrived) > patience {
                 throw Refusal(.shed, "a reading that arrived too long ago")
             }
             let raw = try raw(reading, input.message), features = try features(of: raw)
-            utterances?.take(raw, of: input.sample)
-            let feature = FeatureFrame.with {
-                $0.arrived = input.sample.arrived
-                $0.frame = frame(of: reading, features)
-                $0.frame.timeline = input.sample.timeline
-            }
-            return [Outgoing(feature, on: topic, payload: [Payload(features.values)])]
+            utterances?.take(raw, of: sample)
+            var frame = frame(of: reading, features)
+            frame.timeline = sample.timeline
+            return Outgoing(feature(of: input) { $0.frame = frame }, on: topic, payload: [Payload(features.values)])
         case nil:
             throw Refusal(.undecodable, "a sample without content")
+        }
+    }
+
+    /// A message with the arrival and the place of a sample.
+    private func feature(of input: Input, _ content: (inout FeatureFrame) -> Void) -> FeatureFrame {
+        .with {
+            $0.arrived = input.sample.arrived
+            if input.sample.hasPlace { $0.place = input.sample.place }
+            content(&$0)
         }
     }
 

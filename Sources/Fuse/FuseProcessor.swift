@@ -77,9 +77,9 @@ public struct FuseProcessor: Processor {
         }
     }
 
-    private let settings: GraphSettings
+    let settings: GraphSettings
     private let extents: [String: Int]
-    private var aligner: MomentAligner
+    var aligner: MomentAligner
     private let assembly: MomentAssembly
     private var models: AdoptedModels
     private var predictor: Predictor
@@ -93,8 +93,11 @@ public struct FuseProcessor: Processor {
     /// The newest boundary before any feedback, and the number of feedback messages after it.
     private var newest: (boundary: UInt64, feedback: Int) = (0, 0)
     private var ownTelemetry = Telemetry()
-    /// Nil without a journal.
-    private var journal: MomentJournal?
+    /// Nil without a journal, as what has become of ingest's.
+    var journal: MomentJournal?
+    var readings: JournaledReadings?
+    /// When it was recorded last which readings are needed.
+    var released: Instant?
 
     /// - Parameters:
     ///   - settings: of the graph.
@@ -102,10 +105,14 @@ public struct FuseProcessor: Processor {
     ///   - apart: whether answers are generated and updates are checked on queues of their own, in live mode; without it, between two
     ///     inputs.
     ///   - journal: in live mode, what is published is written to it; nil: there is none.
-    /// - Throws: `SettingsError` where the model's settings are invalid.
-    public init(_ settings: GraphSettings, clock: any TimeSource, apart: Bool = false, journal: Journal? = nil) throws {
+    /// - Throws: `SettingsError` where the model's settings are invalid, `JournalError` where the journal cannot be read.
+    public init(_ settings: GraphSettings, clock: any TimeSource, apart: Bool = false, journal: (any AppendableJournal)? = nil) throws {
         self.settings = settings
         self.journal = settings.mode == .live ? journal.map { MomentJournal($0) } : nil
+        let followed = settings.extracted.filter { !settings.signals.isOutside($0) }
+        if settings.mode == .live, let journal {
+            readings = try JournaledReadings(followed, patience: .seconds(clamping: settings.journal.patience), from: journal)
+        }
         let columns = settings.model.senses.map { ($0.name, $0.columns) } + [(MultimodalConfiguration.textName, 1)]
         extents = Dictionary(uniqueKeysWithValues: columns)
         ordinals = ReservedNumbers(directory: settings.mode == .live ? settings.learn.directory : "", name: "moments.reserved")
@@ -113,7 +120,10 @@ public struct FuseProcessor: Processor {
         let isLockstep = settings.mode == .lockstep
         aligner = MomentAligner(
             settings.alignment(inLockstep: isLockstep), modalities: settings.extracted, policies: settings.alignmentPolicies,
-            waitsForAll: isLockstep)
+            waitsForAll: isLockstep,
+            journaled: readings == nil
+                ? nil : .init(modalities: followed, patience: Int64(nanosecondsIn: settings.journal.patience)))
+        if let closed = readings?.closed { aligner.restore(epoch: closed.epoch, closed: closed.ordinal) }
         assembly = try MomentAssembly(settings)
         predictor = try Predictor(settings, clock: clock, answersApart: apart && settings.mode == .live)
         let trust = try settings.updateTrust()
@@ -132,17 +142,24 @@ public struct FuseProcessor: Processor {
         ]
         if models.isFrozen { telemetry.gauges["updatesFrozen"] = 1 }
         telemetry.gauges.merge(predictor.gauges) { own, _ in own }
+        if let readings { telemetry.gauges.merge(readings.gauges) { own, _ in own } }
         return telemetry
     }
 
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
         switch input {
+        case .feature(let feature, let modality, let values) where readings != nil && feature.hasPlace:
+            try receive(feature, of: modality, values, at: now)
         case .feature(let feature, let modality, let values):
             try take(feature, of: modality, values, at: now)
+        case .feedback(let one) where isReceived(one, at: now): break
         case .feedback(let one):
             newest = one.afterBoundary == newest.boundary ? (newest.boundary, newest.feedback + 1) : (one.afterBoundary, 1)
             feedbackReceived += 1  // refused feedback counts as received too, so that no moment waits for it
-            guard isRoom else { throw Refusal(.overflow, "too much feedback waits for its moments") }
+            guard isRoom else {
+                readings?.giveUp(one.journal, because: .overflow)
+                throw Refusal(.overflow, "too much feedback waits for its moments")
+            }
             feedback.append((one, now.nanoseconds))
         case .explain(let request): return [try predictor.explain(request)]
         case .adapters(let update, let message): try predictor.adopt(update, payload: message)
@@ -177,7 +194,7 @@ public struct FuseProcessor: Processor {
         }
     }
 
-    private mutating func take(_ feature: FeatureFrame, of modality: String, _ values: [Float], at now: Instant) throws(Refusal) {
+    mutating func take(_ feature: FeatureFrame, of modality: String, _ values: [Float], at now: Instant) throws(Refusal) {
         switch feature.content {
         case .frame(let frame):
             guard let columns = extents[frame.modality] else {
@@ -186,14 +203,14 @@ public struct FuseProcessor: Processor {
             guard Int(frame.columns) == columns else {
                 throw Refusal(.wrongShape, "\(frame.columns) columns of \(frame.modality), not \(columns)")
             }
-            if let reason = aligner.insert(.init(frame: frame, values: values), at: now.nanoseconds) {
+            if let reason = aligner.insert(.init(frame: frame, values: values, reading: feature.place.ordinal), at: now.nanoseconds) {
                 throw Refusal(Reason(rawValue: reason.rawValue), "\(frame.modality) of \(frame.source) at \(frame.time)")
             }
         case .boundary(let boundary):
-            if let reason = aligner.insert(boundary, from: modality, at: now.nanoseconds) {
+            if let reason = aligner.insert(boundary, from: modality, record: feature.place.ordinal, at: now.nanoseconds) {
                 throw Refusal(Reason(rawValue: reason.rawValue), "boundary \(boundary.ordinal)")
             }
-        case nil:
+        case .givenUp, nil:
             throw Refusal(.undecodable, "a feature frame without content")
         }
     }
@@ -201,14 +218,14 @@ public struct FuseProcessor: Processor {
     public mutating func tick(at now: Instant) -> [Outgoing] {
         journal?.noteFailures()
         predictor.storeLabels(at: now)
-        return advance(at: now) + predictor.continueAnswer()
+        return advance(at: now) + predictor.continueAnswer() + coverage(at: now)
     }
 
     public mutating func finish(at now: Instant) -> [Outgoing] {
         predictor.storeLabels(at: nil)
         try? ordinals.settle(at: ordinal)  // on failure the reserved ordinals are skipped
         journal?.close()
-        return []
+        return journal?.release() ?? []
     }
 
     /// In lockstep feedback is counted between two boundaries, so that refusals do not depend on the progress of moments.
@@ -221,28 +238,28 @@ public struct FuseProcessor: Processor {
         var outputs: [Outgoing] = []
         if settings.mode == .lockstep && models.versions.isEmpty { return [] }  // ordinals start from the learner's progress
         while let slice = aligner.close(at: now.nanoseconds, feedback: feedbackReceived) {
-            release(upTo: slice.boundary.ordinal.clampedSubtracting(1), at: now, into: &outputs)
+            release(upTo: slice.boundary.ordinal.clampedSubtracting(1), of: slice.boundary.epoch, at: now, into: &outputs)
             publish(slice, into: &outputs)
         }
-        release(upTo: aligner.closed, at: now, into: &outputs)
-        outputs += predictor.advance(&models, at: now)
-        return outputs
+        release(upTo: aligner.closed, of: aligner.epoch, at: now, into: &outputs)
+        return released(outputs + predictor.advance(&models, at: now))
     }
 
     /// Publishes an event of the stream to learn and evaluate.
     private mutating func publish(
-        _ session: String, payload: [[Float]] = [], into outputs: inout [Outgoing], _ event: MomentEvent.OneOf_Event
+        _ session: String, payload: [[Float]] = [], of slice: MomentAligner.Slice? = nil, into outputs: inout [Outgoing],
+        _ event: MomentEvent.OneOf_Event
     ) {
         guard let topic = Topics.moments(of: session) else { return ownTelemetry.drops.count(.badSession) }
         var message = MomentEvent.with { $0.event = event }
-        journal?.add(&message, payload: payload)
+        write(&message, of: slice, payload: payload)
         outputs.append(Outgoing(message, on: topic, payload: payload.map { Payload($0) }))
     }
 
     /// Publishes the moment of a slice, and queues it for prediction.
     private mutating func publish(_ slice: MomentAligner.Slice, into outputs: inout [Outgoing]) {
         if slice.boundary.last {
-            return publish(Topics.endOfMoments, into: &outputs, .end(.with { $0.moments = ordinal }))
+            return publish(Topics.endOfMoments, of: slice, into: &outputs, .end(.with { $0.moments = ordinal }))
         }
         ordinal = ordinal.clampedAdding(1)
         do {
@@ -256,14 +273,18 @@ public struct FuseProcessor: Processor {
         } else {
             ownTelemetry.drops.count(.wrongShape)
         }
-        if !predictor.decidesAlone { publish(moment.session, payload: payload, into: &outputs, .moment(moment)) }
+        guard !predictor.decidesAlone else {
+            _ = readings?.decide(slice.readings, of: slice.boundary)
+            return
+        }
+        publish(moment.session, payload: payload, of: slice, into: &outputs, .moment(moment))
     }
 
     /// Publishes the feedback that arrived before the boundary after `boundary`, in order among the moments.
-    private mutating func release(upTo boundary: UInt64, at now: Instant, into outputs: inout [Outgoing]) {
+    private mutating func release(upTo boundary: UInt64, of epoch: UInt64, at now: Instant, into outputs: inout [Outgoing]) {
         var released = 0
         for one in feedback {
-            guard one.message.afterBoundary <= boundary || isOverdue(one.arrived, at: now) else { break }
+            guard one.message.isAfter(boundary, of: epoch) || isOverdue(one.arrived, at: now) else { break }
             publish(one.message.session, into: &outputs, .feedback(one.message))
             predictor.add(one.message)
             released += 1
@@ -273,7 +294,7 @@ public struct FuseProcessor: Processor {
 
     /// In live mode, feedback does not wait for a boundary that ingest lost in a restart.
     private func isOverdue(_ arrived: Int64, at now: Instant) -> Bool {
-        settings.mode == .live
-            && now - Instant(nanoseconds: arrived) > .seconds(clamping: settings.fuse.lateness + settings.fuse.sourceTimeout)
+        let patience = settings.fuse.lateness + settings.fuse.sourceTimeout + (readings == nil ? 0 : settings.journal.patience)
+        return settings.mode == .live && now - Instant(nanoseconds: arrived) > .seconds(clamping: patience)
     }
 }

@@ -1,3 +1,4 @@
+import Files
 import Journal
 import Messaging
 import Moments
@@ -7,21 +8,34 @@ import Schema
 /// Fuse's journal of the events that it publishes. The learner reads there what it has missed: a moment is in exactly one record, and the
 /// records are in the order of the stream.
 ///
-/// An event is published at once and does not wait for the disk. One that the journal has no room for is published without a position, and
-/// whoever misses it has lost it.
+/// An event is published when it is on disk, so that none is learned from that a fuse which starts again would make once more; predictions
+/// do not wait. One that the journal has no room for is published without a position, and whoever misses it has lost it.
 struct MomentJournal {
-    private let journal: Journal
+    private struct Held {
+        let position: UInt64
+        let output: Outgoing
+    }
+
+    private let journal: any AppendableJournal
     private(set) var drops = Drops()
     private var failures = 0
+    /// Events that are not on disk yet, in order.
+    private var held: [Held] = []
+    /// Records that are not known to be on disk, and what is decided with them.
+    private var undurable: [(position: UInt64, covered: UInt64)] = []
+    /// The ordinal of ingest's journal up to which everything is decided, on disk.
+    private(set) var covered: UInt64 = 0
 
-    init(_ journal: Journal) {
+    init(_ journal: any AppendableJournal) {
         self.journal = journal
         for damage in journal.found { drops.count(.journalDamaged, because: "\(damage.segment) at \(damage.offset): \(damage.problem)") }
     }
 
     /// Writes an event, and sets its position.
-    mutating func add(_ event: inout MomentEvent, payload: [[Float]]) {
+    /// - Parameter decided: what it decides of readings.
+    mutating func add(_ event: inout MomentEvent, payload: [[Float]], decided: Decided? = nil) {
         var stored = event
+        if let decided { stored.decided = decided }
         // The stage stamps what it publishes; a record is known by its position.
         stored.stamp = .with { ($0.schemaVersion, $0.source, $0.sequence) = (schemaVersion, "fuse", 1) }
         let body = try? MomentRecord.body(stored, payload: payload)  // an event that was made here can be encoded
@@ -29,6 +43,26 @@ struct MomentJournal {
             return drops.count(.unjournaled)
         }
         event.position = ordinal
+        if let decided { undurable.append((ordinal, decided.covered)) }
+    }
+
+    /// Keeps an event until it is on disk; one without a position until all before it are.
+    mutating func hold(_ output: Outgoing, at position: UInt64) {
+        held.append(Held(position: position > 0 ? position : held.last?.position ?? 0, output: output))
+    }
+
+    /// Whether events wait.
+    var isHolding: Bool { !held.isEmpty }
+
+    /// The events that are on disk now.
+    mutating func release() -> [Outgoing] {
+        guard !held.isEmpty || !undurable.isEmpty else { return [] }
+        let durable = journal.status.durable, ready = held.prefix { $0.position <= durable }
+        let settled = undurable.prefix { $0.position <= durable }
+        covered = settled.last?.covered ?? covered
+        undurable.removeFirst(settled.count)
+        defer { held.removeFirst(ready.count) }
+        return ready.map(\.output)
     }
 
     /// Counts failures of the disk.
@@ -38,6 +72,9 @@ struct MomentJournal {
         failures = status.failures
         drops.count(.journalFailed, because: status.failure ?? "it has recovered")
     }
+
+    /// Counts what could not be recorded.
+    mutating func count(_ error: FileError) { drops.count(.checkpointFailed, because: error.description) }
 
     func close() { journal.close() }
 }

@@ -6,21 +6,25 @@ import Wiring
 
 /// The journal of accepted messages, and the acknowledgements to publishers when these are on disk.
 ///
-/// A message is passed on at once and does not wait for the disk: predictions are as fast as without a journal. What the disk loses in a
-/// crash was not acknowledged; its ordinals are not used again.
+/// Live, a message is passed on when its record is on disk. While the disk fails, what is not acknowledged is passed on at once, without a
+/// place in the journal.
 extension IngestProcessor {
     /// What ingest keeps where there is a journal.
     struct Journaling {
-        let journal: any ReadingJournal
+        let journal: any AppendableJournal
         var publishers: AcknowledgedPublishers
+        var delivery: Delivery
+        /// The newest boundary from before a restart.
+        var restoredBoundary: (epoch: UInt64, ordinal: UInt64)?
         var drops = Drops()
         /// Failures of the disk that have been counted.
         var failures = 0
         /// Messages of acknowledged publishers: received, journaled, that came again, refused, not taken for lack of room or order.
         var counts = (received: UInt64(0), journaled: UInt64(0), repeated: UInt64(0), refused: UInt64(0), untaken: UInt64(0))
 
-        init(_ journal: any ReadingJournal, _ settings: JournalSettings) {
+        init(_ journal: any AppendableJournal, _ settings: JournalSettings, isLive: Bool) {
             self.journal = journal
+            delivery = Delivery(settings, from: journal.status.durable, isLive: isLive)
             publishers = AcknowledgedPublishers(capacity: settings.sources, credit: settings.credit, marks: journal.marks)
             for damage in journal.found {
                 drops.count(.journalDamaged, because: "\(damage.segment) at \(damage.offset): \(damage.problem)")
@@ -30,7 +34,7 @@ extension IngestProcessor {
         /// Whether so much waits to be on disk that publishers are to wait.
         var isSlow: Bool {
             let status = journal.status
-            return status.failure != nil || !journal.hasRoom(for: status.waitingBytes + 1)
+            return status.failure != nil || !journal.hasRoom(for: status.waitingBytes + 1) || delivery.isFarBehind(status.accepted)
         }
     }
 
@@ -107,31 +111,38 @@ extension IngestProcessor {
 
     /// Writes what came of an input to the journal, and sets its ordinal in what is passed on.
     mutating func journal(_ outputs: [Output], of input: Input?, from peer: Peer?, at now: Instant) -> [Output] {
-        guard journaling != nil, input != nil || !outputs.isEmpty else { return outputs }
+        guard let journaling, input != nil || !outputs.isEmpty else { return outputs }
         if case .explain = input { return outputs }
+        if input != nil, peer == nil, journaling.journal.status.failure != nil {
+            self.journaling?.drops.count(.unjournaled)
+            return outputs
+        }
         var entry = JournalEntry(), type = ReadingRecord.silence
         entry.arrived = now.nanoseconds
         switch input {
         case .reading(let reading, _): (entry.reading, type) = (reading, .reading)
         case .cut(let cut): (entry.cut, type) = (cut, .cut)
         case .feedback(let feedback): (entry.feedback, type) = (feedback, .feedback)
-        case .explain, .greeting, .acknowledged, nil: break
+        case .explain, .greeting, .acknowledged, .coverage, nil: break
         }
         var isBefore = type == .reading
         for output in outputs { entry.note(output, isBefore: &isBefore) }
+        entry.open = journaling.delivery.oldestOpen
         let stamp = peer == nil ? nil : input?.stamp
         // As it is passed on: without private parts.
         let payload = outputs.lazy.compactMap(\.payload).first
         guard let ordinal = append(entry, type, payload: payload, stamp) else {
-            journaling?.drops.count(.unjournaled)
+            self.journaling?.drops.count(.unjournaled)
             return outputs
         }
+        noteOpen(entry, ordinal)
         if let stamp, let peer {
-            journaling?.counts.journaled += 1
-            journaling?.publishers.take(stamp, from: peer, ordinal: ordinal)
+            self.journaling?.counts.journaled += 1
+            self.journaling?.publishers.take(stamp, from: peer, ordinal: ordinal)
         }
         let first = entry.after.first?.ordinal ?? .max
-        return outputs.map { $0.journaled(ordinal, firstAfter: first) } + acknowledge()
+        self.journaling?.delivery.hold(outputs.map { $0.journaled(ordinal, firstAfter: first) }, until: ordinal)
+        return deliver(at: now) + acknowledge()
     }
 
     private mutating func append(_ entry: JournalEntry, _ type: ReadingRecord, payload: Payload?, _ stamp: Stamp?) -> UInt64? {
@@ -156,7 +167,7 @@ extension IngestProcessor {
     /// Ends the journal: what waits is brought to disk, and acknowledged.
     public mutating func finish(at now: Instant) -> [Output] {
         journaling?.journal.close()
-        return acknowledge()
+        return deliver(at: now) + acknowledge()
     }
 
     /// The journal's part of the status.
@@ -164,12 +175,14 @@ extension IngestProcessor {
         guard let journaling else { return }
         let status = journaling.journal.status, counts = journaling.counts
         telemetry.drops.add(journaling.drops)
+        telemetry.drops.add(journaling.delivery.drops)
         telemetry.gauges.merge([
             "journalAccepted": Double(status.accepted), "journalDurable": Double(status.durable), "journalBytes": Double(status.bytes),
             "journalWaiting": Double(status.waitingRecords), "journalFailing": status.failure == nil ? 0 : 1,
             "acknowledgedReceived": Double(counts.received), "acknowledgedJournaled": Double(counts.journaled),
             "acknowledgedRepeated": Double(counts.repeated), "acknowledgedRefused": Double(counts.refused),
             "acknowledgedUntaken": Double(counts.untaken), "acknowledgedSources": Double(journaling.publishers.count),
+            "journalRepeated": Double(journaling.delivery.repeated),
         ]) { $1 }
     }
 }
@@ -199,7 +212,7 @@ extension IngestProcessor.Output {
     }
 
     /// With the ordinal of its record. A moment that ends before the record's reading reaches up to the record before.
-    fileprivate func journaled(_ ordinal: UInt64, firstAfter boundary: UInt64) -> Self {
+    func journaled(_ ordinal: UInt64, firstAfter boundary: UInt64) -> Self {
         switch self {
         case .sample(var sample, let topic, let payload):
             switch sample.content {

@@ -1,3 +1,4 @@
+import Journal
 import Messaging
 import Pipeline
 import Privacy
@@ -21,6 +22,8 @@ public struct IngestProcessor: Processor {
         case greeting(Greeting)
         /// A message of such a publisher, of this many bytes.
         indirect case acknowledged(Input, from: Peer, bytes: Int)
+        /// How far fuse has received what is passed on.
+        case coverage(Coverage)
 
         public init(_ message: WireMessage) throws(Refusal) {
             guard let peer = message.peer else {
@@ -47,6 +50,8 @@ public struct IngestProcessor: Processor {
                 return .explain(try message.decode())
             } else if Topics.greeting.components(of: topic) != nil, message.peer != nil {
                 return .greeting(try message.decode())
+            } else if Topics.coverage.components(of: topic) != nil, message.peer == nil {
+                return .coverage(try message.decode())
             } else {
                 throw Refusal(.unknownTopic, String(topic.prefix(128)))
             }
@@ -60,6 +65,7 @@ public struct IngestProcessor: Processor {
             case .explain(let request): request.stamp
             case .greeting(let greeting): greeting.stamp
             case .acknowledged(let input, _, _): input.stamp
+            case .coverage(let coverage): coverage.stamp
             }
         }
     }
@@ -81,13 +87,13 @@ public struct IngestProcessor: Processor {
         }
     }
 
-    private var cutter: MomentCutter
+    var cutter: MomentCutter
     /// Live mode only: the arrival times of a recording carry no information about its clocks.
     private var clocks: SourceClocks?
     private var newest: Int64 = 0
-    private let topics: [(modality: String, topic: Topic<Sample>)]
+    let topics: [(modality: String, topic: Topic<Sample>)]
     private let closer: String
-    private let cutsInSilence: Bool
+    let cutsInSilence: Bool
     /// How far ahead of the wall clock a reading stamped with it may be, in nanoseconds.
     private let clockTolerance: Int64
     private let wallOffset: Int64
@@ -103,8 +109,12 @@ public struct IngestProcessor: Processor {
     ///   - epoch: greater after a restart.
     ///   - wallOffset: nanoseconds from the clock that `process` is called with to the wall clock.
     ///   - closer: the publisher whose end is the end of the whole stream; empty: none.
-    ///   - journal: what is accepted is written to it; nil: there is none.
-    public init(_ settings: IngestSettings, epoch: UInt64, wallOffset: Int64, closer: String, journal: (any ReadingJournal)? = nil) {
+    ///   - journal: what is accepted is written to it, and passed on when it is on disk; nil: there is none.
+    ///   - now: when it begins, on that clock.
+    public init(
+        _ settings: IngestSettings, epoch: UInt64, wallOffset: Int64, closer: String, journal: (any AppendableJournal)? = nil,
+        at now: Instant = Instant(nanoseconds: 0)
+    ) {
         cutter = MomentCutter(settings.cut, epoch: epoch, doubts: settings.mode == .live)
         clocks = settings.mode == .live ? SourceClocks(settings.cut) : nil
         // names of sections are valid
@@ -113,9 +123,10 @@ public struct IngestProcessor: Processor {
         cutsInSilence = settings.mode == .live
         clockTolerance = Int64(nanosecondsIn: settings.cut.maximumJump)
         self.wallOffset = wallOffset
-        journaling = journal.map { Journaling($0, settings.journal) }
+        journaling = journal.map { Journaling($0, settings.journal, isLive: settings.mode == .live) }
         handedness = settings.coordinates.handedness
         redactor = Redactor(settings.privacy)
+        restore(at: now)
     }
 
     public var telemetry: Telemetry {
@@ -128,6 +139,7 @@ public struct IngestProcessor: Processor {
 
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Output] {
         newest = now.nanoseconds
+        if case .coverage(let coverage) = input { return follow(coverage, at: now) }
         if case .acknowledged(let input, let peer, let bytes) = input { return try process(input, of: bytes, from: peer, at: now) }
         return journal(try take(input, at: now), of: input, from: nil, at: now)
     }
@@ -143,7 +155,7 @@ public struct IngestProcessor: Processor {
         }
         if ended { throw Refusal(.afterTheEnd, "the stream has ended") }
         switch input {
-        case .explain, .greeting, .acknowledged: return []  // handled above, also after the end of the stream
+        case .explain, .greeting, .acknowledged, .coverage: return []  // handled above, also after the end of the stream
         case .reading(let reading, let payload): return try take(reading, payload, at: now)
         case .cut(let cut): return try take(cut, at: now)
         case .feedback(var feedback):
@@ -159,7 +171,7 @@ public struct IngestProcessor: Processor {
                 throw Refusal(.labelOutOfRange, "label \(feedback.label) of \(feedback.classes) classes")
             }
             if let text = redactor?.redact(feedback.text) { feedback.text = text }
-            feedback.afterBoundary = cutter.newestBoundary
+            if let newest = newestBoundary { (feedback.boundaryEpoch, feedback.afterBoundary) = newest }
             passedFeedback += 1
             return [.feedback(feedback, to: try topic(feedback.session))]
         }
@@ -178,8 +190,11 @@ public struct IngestProcessor: Processor {
 
     public mutating func tick(at now: Instant) -> [Output] {
         let silent = cutsInSilence && !ended ? cutter.silence(at: now.nanoseconds).flatMap { samples(marking: $0, at: now) } : []
-        return journal(silent, of: nil, from: nil, at: now) + acknowledge()
+        return journal(silent, of: nil, from: nil, at: now) + deliver(at: now) + acknowledge()
     }
+
+    public var hasWork: Bool { journaling?.delivery.isRepeating ?? false }
+    public mutating func work(at now: Instant) -> [Output] { deliver(at: now) }
 
     private mutating func take(_ reading: SensorReading, _ message: WireMessage, at now: Instant) throws(Refusal) -> [Output] {
         try check(session: reading.session)

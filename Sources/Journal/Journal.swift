@@ -39,6 +39,7 @@ public final class Journal: Sendable {
     private let state: Mutex<State>
     /// Nil when it is closed: another may write then.
     private let writer: Mutex<JournalWriter?>
+    private let storage: any JournalStorage
     private let bounds: JournalBounds
     private let wakeup = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
@@ -63,7 +64,7 @@ public final class Journal: Sendable {
         (status.bytes, status.segments) = (writer.bytes, writer.segments)
         marks = writer.marks.map { ($0.key, $0.value) }
         found = writer.found
-        (self.bounds, self.released, self.now) = (bounds, released, now)
+        (self.storage, self.bounds, self.released, self.now) = (storage, bounds, released, now)
         state = Mutex(State(status: status))
         self.writer = Mutex(writer)
         let thread = Thread { [self] in run() }
@@ -99,6 +100,9 @@ public final class Journal: Sendable {
         return ordinal
     }
 
+    /// What is there after an ordinal, also while it is written.
+    public func reader(after ordinal: UInt64) -> any JournalSequence { JournalReader(storage, after: ordinal) }
+
     /// Brings to disk what waits, once, and ends writing. Returns when that is done.
     public func close() {
         let isFirst = state.withLock { state in
@@ -112,11 +116,13 @@ public final class Journal: Sendable {
     // MARK: The writing thread
 
     private func run() {
+        var commits = DispatchTime.now()
         while true {
             wakeup.wait()
             let (isClosed, isEmpty) = state.withLock { ($0.isClosed, $0.waiting.isEmpty) }
             if isEmpty, !isClosed { continue }  // came to disk with an earlier one
-            if !isClosed { gather() }
+            if !isClosed { gather(since: commits) }
+            commits = .now()
             let isDone = commit()
             if state.withLock({ $0.isClosed && ($0.waiting.isEmpty || !isDone) }) { break }
             if !isDone { rest() }
@@ -128,9 +134,9 @@ public final class Journal: Sendable {
         ended.signal()
     }
 
-    /// Waits for others, not longer than one may wait, unless much is there.
-    private func gather() {
-        let deadline = DispatchTime.now() + bounds.commitInterval
+    /// Waits for others, until a commit interval after the commit before, unless much is there: what comes alone does not wait.
+    private func gather(since commit: DispatchTime) {
+        let deadline = commit + bounds.commitInterval
         while wakeup.wait(timeout: deadline) == .success {
             if state.withLock({ $0.isClosed || $0.status.waitingBytes > bounds.waitingBytes / 4 }) { return }
         }

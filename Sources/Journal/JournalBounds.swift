@@ -9,7 +9,7 @@ public struct JournalBounds: Codable, Sendable, Equatable {
     /// Records and bytes that wait to be on disk; while there are as many, no record is accepted.
     public var waitingRecords = 4_096
     public var waitingBytes = 64 << 20
-    /// How long a record waits at most for others that come to disk with it, in seconds.
+    /// The least time from one commit to the next, in seconds: for so long a record waits at most for others that come to disk with it.
     public var commitInterval = 0.005
     /// After the disk has failed, how long until it is tried again, in seconds.
     public var retryInterval = 1.0

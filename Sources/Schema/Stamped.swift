@@ -36,3 +36,4 @@ extension EvaluationProgress: Stamped {}
 extension Status: Stamped {}
 extension Greeting: Stamped {}
 extension Acknowledgement: Stamped {}
+extension Coverage: Stamped {}

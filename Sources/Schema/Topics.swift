@@ -25,13 +25,14 @@ public enum Topics {
     public static let evaluationDomains = TopicFamily<DomainSummary>("evaluation.domains")
     public static let greeting = TopicFamily<Greeting>("greeting", "source")
     public static let acknowledgement = TopicFamily<Acknowledgement>("acknowledgement", "source")
+    public static let coverage = TopicFamily<Coverage>("coverage")
     public static let status = TopicFamily<Status>("status", "stage")
 
     /// All families.
     public static let all: [any AnyTopicFamily] = [
         sensor, cut, feedback, sample, feature, moment, prediction, action, reliability, explain, explanation, answer,
         modelUpdate, memoryUpdate, policyUpdate, sessionUpdate, modelVerdict, triggerLedger, order, orderAnswer,
-        evaluationSummary, evaluationProgress, evaluationDomains, status, greeting, acknowledgement,
+        evaluationSummary, evaluationProgress, evaluationDomains, status, greeting, acknowledgement, coverage,
     ]
 
     /// The family that a topic's name belongs to; nil if there is none.

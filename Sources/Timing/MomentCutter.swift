@@ -152,6 +152,31 @@ public struct MomentCutter: Sendable {
         return outcome
     }
 
+    /// Whether a moment is open in a timeline of a session.
+    package func isOpen(_ session: String, _ timeline: UInt64) -> Bool {
+        sessions[session]?.times.all.contains { $0.number == timeline && $0.opened != nil } ?? false
+    }
+
+    /// Repeats a reading that was accepted before a restart. Readings and boundaries are repeated in their order.
+    package mutating func restore(_ event: Event, timeline: UInt64) {
+        let anew = Timeline(number: timeline, newest: event.time, arrived: event.arrived)
+        var session = sessions[event.session] ?? Session(times: SessionTimes(anew, rule))
+        if session.times.current.number != timeline {
+            if session.times.previous?.number == timeline { session.times.goBack() } else { session.times.begin(anew) }
+        }
+        session.times.accept(event)
+        session.times.current.note(event)
+        if !event.domain.isEmpty { session.domain = event.domain }
+        sessions[event.session] = session
+    }
+
+    /// Repeats the end of a moment from before a restart.
+    package mutating func restore(_ boundary: Boundary) {
+        sessions.update(boundary.session) { session in
+            session.times.forEachTimeline { if $0.number == boundary.timeline { $0.end(at: boundary.end) } }
+        }
+    }
+
     /// Cuts every session without events for longer than the time limit. For live mode, where no later reading may come to show it.
     public mutating func silence(at now: Int64) -> [Boundary] {
         let limit = rule.timeLimit

@@ -345,6 +345,7 @@ public let defaultConfiguration = #"""
       retryInterval: 1e+0
       sources: 4096
       credit: 64
+      patience: 1e+1
     privacy:
       redact: []
       patterns: []

@@ -14,7 +14,7 @@ public struct JournalSettings: Codable, Sendable, Equatable {
     /// Records, and their bytes, that wait in memory to be on disk.
     public var waitingRecords = 4_096
     public var waitingBytes = 64 << 20
-    /// How long a record waits at most for others that come to disk with it, in seconds.
+    /// The least time from one commit to the next, in seconds: for so long a record waits at most for others that come to disk with it.
     public var commitInterval = 0.005
     /// After the disk has failed, how long until it is tried again, in seconds.
     public var retryInterval = 1.0
@@ -22,6 +22,10 @@ public struct JournalSettings: Codable, Sendable, Equatable {
     public var sources = 4_096
     /// Messages that an acknowledged publisher may have sent beyond the newest acknowledgement.
     public var credit = 64
+
+    /// Without progress for this long, in seconds, a moment no longer waits for readings that are under way, and a reading of which nothing
+    /// comes is given up.
+    public var patience = 10.0
 
     public init() {}
 
@@ -50,6 +54,7 @@ public struct JournalSettings: Codable, Sendable, Equatable {
         problems.require("retryInterval", retryInterval, in: 0.01...3600)
         problems.require("sources", sources, in: 1...1_000_000)
         problems.require("credit", credit, in: 1...10_000)
+        problems.require("patience", patience, in: 0.1...86_400)
         if problems.found.isEmpty, bytes < 4 * segmentBytes {
             return [SettingsError("bytes", "\(bytes) bytes are less than four segments")]
         }

@@ -24,7 +24,9 @@ extension StageSettings {
         let topics = [Topics.sensor.prefix, Topics.cut.prefix, Topics.feedback.prefix, Topics.explain.prefix]
         let sensors = Subscription(try named(endpoints.sensors, environment), topics: topics, attachment: .bind)
         guard hasJournal else { return [sensors] }
-        return [sensors, Subscription(try named(endpoints.acknowledged, environment), topics: [], attachment: .answer)]
+        let acknowledged = Subscription(try named(endpoints.acknowledged, environment), topics: [], attachment: .answer)
+        guard mode == .live else { return [sensors, acknowledged] }
+        return [sensors, acknowledged, Subscription(try first(endpoints.fuse, environment), topics: [Topics.coverage.only.name])]
     }
 
     /// In lockstep, the number of subscribers, by topic, that ingest waits for before it receives anything.

@@ -24,7 +24,7 @@ import Wiring
             {
                 IngestProcessor(
                     settings, epoch: UInt64(wall.nanoseconds), wallOffset: (wall - now).nanoseconds, closer: closer,
-                    journal: try Self.journal(settings.journal))
+                    journal: try Self.journal(settings.journal), at: now)
             },
             subscribesTo: settings.ingestSubscriptions(environment, hasJournal: settings.journal.readings != nil),
             publishesAt: settings.publishingEndpoints(settings.endpoints.ingest, environment),

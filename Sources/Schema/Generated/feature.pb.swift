@@ -22,110 +22,177 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
 
 /// The end of a moment in a session's stream. It is inserted by ingest, which orders all readings, and forwarded by every extract
 /// process, so that fuse knows when it has received everything before it.
-public nonisolated struct Boundary: Sendable {
+public nonisolated struct Boundary: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// 1, 2, 3 … over all sessions of one ingest epoch
-  public var ordinal: UInt64 = 0
+  public var ordinal: UInt64 {
+    get {_storage._ordinal}
+    set {_uniqueStorage()._ordinal = newValue}
+  }
 
-  public var session: String = String()
+  public var session: String {
+    get {_storage._session}
+    set {_uniqueStorage()._session = newValue}
+  }
 
   /// session time, nanoseconds
-  public var end: Int64 = 0
+  public var end: Int64 {
+    get {_storage._end}
+    set {_uniqueStorage()._end = newValue}
+  }
 
-  public var kind: CutKind = .none
+  public var kind: CutKind {
+    get {_storage._kind}
+    set {_uniqueStorage()._kind = newValue}
+  }
 
-  public var domain: String = String()
+  public var domain: String {
+    get {_storage._domain}
+    set {_uniqueStorage()._domain = newValue}
+  }
 
   /// when the message that ended the moment arrived at ingest: monotonic clock of its host, nanoseconds
-  public var arrived: Int64 = 0
-
-  /// whether this is the end of the whole stream
-  public var last: Bool = false
-
-  /// epoch of ingest; ordinals restart with a new epoch
-  public var epoch: UInt64 = 0
-
-  /// number of feedback messages forwarded by ingest before it
-  public var feedback: UInt64 = 0
-
-  /// timeline of the session to which the moment belongs
-  public var timeline: UInt64 = 0
-
-  /// how the moment's answer is generated
-  public var answer: AnswerRequest {
-    get {_answer ?? AnswerRequest()}
-    set {_answer = newValue}
-  }
-  /// Returns true if `answer` has been explicitly set.
-  public var hasAnswer: Bool {self._answer != nil}
-  /// Clears the value of `answer`. Subsequent reads from it will return its default value.
-  public mutating func clearAnswer() {self._answer = nil}
-
-  /// ordinal in ingest's journal: the moment reaches up to it; 0 without a journal
-  public var journal: UInt64 = 0
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
-
-  fileprivate var _answer: AnswerRequest? = nil
-}
-
-/// Topic sample.<modality>/, published by ingest for extract: a validated reading (with its payload frame) or a boundary.
-public nonisolated struct Sample: @unchecked Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  public var stamp: Stamp {
-    get {_storage._stamp ?? Stamp()}
-    set {_uniqueStorage()._stamp = newValue}
-  }
-  /// Returns true if `stamp` has been explicitly set.
-  public var hasStamp: Bool {_storage._stamp != nil}
-  /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
-  public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
-
   public var arrived: Int64 {
     get {_storage._arrived}
     set {_uniqueStorage()._arrived = newValue}
   }
 
-  public var content: OneOf_Content? {
-    get {return _storage._content}
-    set {_uniqueStorage()._content = newValue}
+  /// whether this is the end of the whole stream
+  public var last: Bool {
+    get {_storage._last}
+    set {_uniqueStorage()._last = newValue}
   }
 
-  public var reading: SensorReading {
-    get {
-      if case .reading(let v)? = _storage._content {return v}
-      return SensorReading()
-    }
-    set {_uniqueStorage()._content = .reading(newValue)}
+  /// epoch of ingest; ordinals restart with a new epoch
+  public var epoch: UInt64 {
+    get {_storage._epoch}
+    set {_uniqueStorage()._epoch = newValue}
   }
 
-  public var boundary: Boundary {
-    get {
-      if case .boundary(let v)? = _storage._content {return v}
-      return Boundary()
-    }
-    set {_uniqueStorage()._content = .boundary(newValue)}
+  /// number of feedback messages forwarded by ingest before it
+  public var feedback: UInt64 {
+    get {_storage._feedback}
+    set {_uniqueStorage()._feedback = newValue}
   }
 
-  /// of a reading: ordinal in ingest's journal; 0 without a journal
+  /// timeline of the session to which the moment belongs
+  public var timeline: UInt64 {
+    get {_storage._timeline}
+    set {_uniqueStorage()._timeline = newValue}
+  }
+
+  /// how the moment's answer is generated
+  public var answer: AnswerRequest {
+    get {_storage._answer ?? AnswerRequest()}
+    set {_uniqueStorage()._answer = newValue}
+  }
+  /// Returns true if `answer` has been explicitly set.
+  public var hasAnswer: Bool {_storage._answer != nil}
+  /// Clears the value of `answer`. Subsequent reads from it will return its default value.
+  public mutating func clearAnswer() {_uniqueStorage()._answer = nil}
+
+  /// ordinal in ingest's journal: the moment reaches up to it; 0 without a journal
   public var journal: UInt64 {
     get {_storage._journal}
     set {_uniqueStorage()._journal = newValue}
   }
 
-  /// of a reading: timeline of the session to which its time belongs; a new one when the session's times restart
-  public var timeline: UInt64 {
-    get {_storage._timeline}
-    set {_uniqueStorage()._timeline = newValue}
+  /// ordinal of the newest feedback before it; 0 if there is none
+  public var feedbackJournal: UInt64 {
+    get {_storage._feedbackJournal}
+    set {_uniqueStorage()._feedbackJournal = newValue}
   }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// The place of a sample in ingest's journal and on its topic, with which a receiver recognises that samples are missing, or come again.
+/// Extract repeats it in what it makes of the sample.
+public nonisolated struct JournalPlace: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// of the sample's record
+  public var ordinal: UInt64 = 0
+
+  /// no record between this one and `ordinal` has samples on the topic
+  public var previous: UInt64 = 0
+
+  /// index of the sample among those that its record has on the topic
+  public var part: UInt32 = 0
+
+  /// how many these are
+  public var parts: UInt32 = 0
+
+  /// whether fuse has asked for it
+  public var again: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Topic sample.<modality>/, published by ingest for extract: a validated reading (with its payload frame) or a boundary.
+public nonisolated struct Sample: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var stamp: Stamp {
+    get {_stamp ?? Stamp()}
+    set {_stamp = newValue}
+  }
+  /// Returns true if `stamp` has been explicitly set.
+  public var hasStamp: Bool {self._stamp != nil}
+  /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
+  public mutating func clearStamp() {self._stamp = nil}
+
+  public var arrived: Int64 = 0
+
+  public var content: Sample.OneOf_Content? = nil
+
+  public var reading: SensorReading {
+    get {
+      if case .reading(let v)? = content {return v}
+      return SensorReading()
+    }
+    set {content = .reading(newValue)}
+  }
+
+  public var boundary: Boundary {
+    get {
+      if case .boundary(let v)? = content {return v}
+      return Boundary()
+    }
+    set {content = .boundary(newValue)}
+  }
+
+  /// of a reading: ordinal in ingest's journal; 0 without a journal
+  public var journal: UInt64 = 0
+
+  /// live, with a journal
+  public var place: JournalPlace {
+    get {_place ?? JournalPlace()}
+    set {_place = newValue}
+  }
+  /// Returns true if `place` has been explicitly set.
+  public var hasPlace: Bool {self._place != nil}
+  /// Clears the value of `place`. Subsequent reads from it will return its default value.
+  public mutating func clearPlace() {self._place = nil}
+
+  /// not empty: a reading that is not to be extracted, and why
+  public var givenUp: String = String()
+
+  /// of a reading: timeline of the session to which its time belongs; a new one when the session's times restart
+  public var timeline: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -137,7 +204,8 @@ public nonisolated struct Sample: @unchecked Sendable {
 
   public init() {}
 
-  fileprivate var _storage = _StorageClass.defaultInstance
+  fileprivate var _stamp: Stamp? = nil
+  fileprivate var _place: JournalPlace? = nil
 }
 
 /// The features of a reading. Payload: rows × columns little-endian float32.
@@ -220,11 +288,32 @@ public nonisolated struct FeatureFrame: @unchecked Sendable {
     set {_uniqueStorage()._content = .boundary(newValue)}
   }
 
+  /// there is no frame of the reading at `place`, and why
+  public var givenUp: String {
+    get {
+      if case .givenUp(let v)? = _storage._content {return v}
+      return String()
+    }
+    set {_uniqueStorage()._content = .givenUp(newValue)}
+  }
+
+  /// of the sample
+  public var place: JournalPlace {
+    get {_storage._place ?? JournalPlace()}
+    set {_uniqueStorage()._place = newValue}
+  }
+  /// Returns true if `place` has been explicitly set.
+  public var hasPlace: Bool {_storage._place != nil}
+  /// Clears the value of `place`. Subsequent reads from it will return its default value.
+  public mutating func clearPlace() {_uniqueStorage()._place = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Content: Equatable, Sendable {
     case frame(Frame)
     case boundary(Boundary)
+    /// there is no frame of the reading at `place`, and why
+    case givenUp(String)
 
   }
 
@@ -239,103 +328,22 @@ fileprivate nonisolated let _protobuf_package = "accrete.v1"
 
 nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Boundary"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}session\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}last\0\u{1}epoch\0\u{1}feedback\0\u{1}timeline\0\u{1}answer\0\u{2}\u{9}journal\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.ordinal) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.session) }()
-      case 3: try { try decoder.decodeSingularSFixed64Field(value: &self.end) }()
-      case 4: try { try decoder.decodeSingularEnumField(value: &self.kind) }()
-      case 5: try { try decoder.decodeSingularStringField(value: &self.domain) }()
-      case 6: try { try decoder.decodeSingularSFixed64Field(value: &self.arrived) }()
-      case 7: try { try decoder.decodeSingularBoolField(value: &self.last) }()
-      case 8: try { try decoder.decodeSingularFixed64Field(value: &self.epoch) }()
-      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.feedback) }()
-      case 10: try { try decoder.decodeSingularFixed64Field(value: &self.timeline) }()
-      case 11: try { try decoder.decodeSingularMessageField(value: &self._answer) }()
-      case 20: try { try decoder.decodeSingularUInt64Field(value: &self.journal) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if self.ordinal != 0 {
-      try visitor.visitSingularUInt64Field(value: self.ordinal, fieldNumber: 1)
-    }
-    if !self.session.isEmpty {
-      try visitor.visitSingularStringField(value: self.session, fieldNumber: 2)
-    }
-    if self.end != 0 {
-      try visitor.visitSingularSFixed64Field(value: self.end, fieldNumber: 3)
-    }
-    if self.kind != .none {
-      try visitor.visitSingularEnumField(value: self.kind, fieldNumber: 4)
-    }
-    if !self.domain.isEmpty {
-      try visitor.visitSingularStringField(value: self.domain, fieldNumber: 5)
-    }
-    if self.arrived != 0 {
-      try visitor.visitSingularSFixed64Field(value: self.arrived, fieldNumber: 6)
-    }
-    if self.last != false {
-      try visitor.visitSingularBoolField(value: self.last, fieldNumber: 7)
-    }
-    if self.epoch != 0 {
-      try visitor.visitSingularFixed64Field(value: self.epoch, fieldNumber: 8)
-    }
-    if self.feedback != 0 {
-      try visitor.visitSingularUInt64Field(value: self.feedback, fieldNumber: 9)
-    }
-    if self.timeline != 0 {
-      try visitor.visitSingularFixed64Field(value: self.timeline, fieldNumber: 10)
-    }
-    try { if let v = self._answer {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
-    } }()
-    if self.journal != 0 {
-      try visitor.visitSingularUInt64Field(value: self.journal, fieldNumber: 20)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: Boundary, rhs: Boundary) -> Bool {
-    if lhs.ordinal != rhs.ordinal {return false}
-    if lhs.session != rhs.session {return false}
-    if lhs.end != rhs.end {return false}
-    if lhs.kind != rhs.kind {return false}
-    if lhs.domain != rhs.domain {return false}
-    if lhs.arrived != rhs.arrived {return false}
-    if lhs.last != rhs.last {return false}
-    if lhs.epoch != rhs.epoch {return false}
-    if lhs.feedback != rhs.feedback {return false}
-    if lhs.timeline != rhs.timeline {return false}
-    if lhs._answer != rhs._answer {return false}
-    if lhs.journal != rhs.journal {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".Sample"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}arrived\0\u{1}reading\0\u{1}boundary\0\u{1}timeline\0\u{2}\u{f}journal\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}session\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}last\0\u{1}epoch\0\u{1}feedback\0\u{1}timeline\0\u{1}answer\0\u{2}\u{9}journal\0\u{3}feedback_journal\0")
 
   fileprivate class _StorageClass {
-    var _stamp: Stamp? = nil
+    var _ordinal: UInt64 = 0
+    var _session: String = String()
+    var _end: Int64 = 0
+    var _kind: CutKind = .none
+    var _domain: String = String()
     var _arrived: Int64 = 0
-    var _content: Sample.OneOf_Content?
-    var _journal: UInt64 = 0
+    var _last: Bool = false
+    var _epoch: UInt64 = 0
+    var _feedback: UInt64 = 0
     var _timeline: UInt64 = 0
+    var _answer: AnswerRequest? = nil
+    var _journal: UInt64 = 0
+    var _feedbackJournal: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -346,11 +354,19 @@ nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     private init() {}
 
     init(copying source: _StorageClass) {
-      _stamp = source._stamp
+      _ordinal = source._ordinal
+      _session = source._session
+      _end = source._end
+      _kind = source._kind
+      _domain = source._domain
       _arrived = source._arrived
-      _content = source._content
-      _journal = source._journal
+      _last = source._last
+      _epoch = source._epoch
+      _feedback = source._feedback
       _timeline = source._timeline
+      _answer = source._answer
+      _journal = source._journal
+      _feedbackJournal = source._feedbackJournal
     }
   }
 
@@ -369,36 +385,19 @@ nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
         // allocates stack space for every case branch when no optimizations are
         // enabled. https://github.com/apple/swift-protobuf/issues/1034
         switch fieldNumber {
-        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._stamp) }()
-        case 2: try { try decoder.decodeSingularSFixed64Field(value: &_storage._arrived) }()
-        case 3: try {
-          var v: SensorReading?
-          var hadOneofValue = false
-          if let current = _storage._content {
-            hadOneofValue = true
-            if case .reading(let m) = current {v = m}
-          }
-          try decoder.decodeSingularMessageField(value: &v)
-          if let v = v {
-            if hadOneofValue {try decoder.handleConflictingOneOf()}
-            _storage._content = .reading(v)
-          }
-        }()
-        case 4: try {
-          var v: Boundary?
-          var hadOneofValue = false
-          if let current = _storage._content {
-            hadOneofValue = true
-            if case .boundary(let m) = current {v = m}
-          }
-          try decoder.decodeSingularMessageField(value: &v)
-          if let v = v {
-            if hadOneofValue {try decoder.handleConflictingOneOf()}
-            _storage._content = .boundary(v)
-          }
-        }()
-        case 5: try { try decoder.decodeSingularFixed64Field(value: &_storage._timeline) }()
+        case 1: try { try decoder.decodeSingularUInt64Field(value: &_storage._ordinal) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._session) }()
+        case 3: try { try decoder.decodeSingularSFixed64Field(value: &_storage._end) }()
+        case 4: try { try decoder.decodeSingularEnumField(value: &_storage._kind) }()
+        case 5: try { try decoder.decodeSingularStringField(value: &_storage._domain) }()
+        case 6: try { try decoder.decodeSingularSFixed64Field(value: &_storage._arrived) }()
+        case 7: try { try decoder.decodeSingularBoolField(value: &_storage._last) }()
+        case 8: try { try decoder.decodeSingularFixed64Field(value: &_storage._epoch) }()
+        case 9: try { try decoder.decodeSingularUInt64Field(value: &_storage._feedback) }()
+        case 10: try { try decoder.decodeSingularFixed64Field(value: &_storage._timeline) }()
+        case 11: try { try decoder.decodeSingularMessageField(value: &_storage._answer) }()
         case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._journal) }()
+        case 21: try { try decoder.decodeSingularUInt64Field(value: &_storage._feedbackJournal) }()
         default: break
         }
       }
@@ -411,47 +410,218 @@ nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       // allocates stack space for every if/case branch local when no optimizations
       // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
       // https://github.com/apple/swift-protobuf/issues/1182
-      try { if let v = _storage._stamp {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-      } }()
-      if _storage._arrived != 0 {
-        try visitor.visitSingularSFixed64Field(value: _storage._arrived, fieldNumber: 2)
+      if _storage._ordinal != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._ordinal, fieldNumber: 1)
       }
-      switch _storage._content {
-      case .reading?: try {
-        guard case .reading(let v)? = _storage._content else { preconditionFailure() }
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-      }()
-      case .boundary?: try {
-        guard case .boundary(let v)? = _storage._content else { preconditionFailure() }
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-      }()
-      case nil: break
+      if !_storage._session.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._session, fieldNumber: 2)
+      }
+      if _storage._end != 0 {
+        try visitor.visitSingularSFixed64Field(value: _storage._end, fieldNumber: 3)
+      }
+      if _storage._kind != .none {
+        try visitor.visitSingularEnumField(value: _storage._kind, fieldNumber: 4)
+      }
+      if !_storage._domain.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._domain, fieldNumber: 5)
+      }
+      if _storage._arrived != 0 {
+        try visitor.visitSingularSFixed64Field(value: _storage._arrived, fieldNumber: 6)
+      }
+      if _storage._last != false {
+        try visitor.visitSingularBoolField(value: _storage._last, fieldNumber: 7)
+      }
+      if _storage._epoch != 0 {
+        try visitor.visitSingularFixed64Field(value: _storage._epoch, fieldNumber: 8)
+      }
+      if _storage._feedback != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._feedback, fieldNumber: 9)
       }
       if _storage._timeline != 0 {
-        try visitor.visitSingularFixed64Field(value: _storage._timeline, fieldNumber: 5)
+        try visitor.visitSingularFixed64Field(value: _storage._timeline, fieldNumber: 10)
       }
+      try { if let v = _storage._answer {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+      } }()
       if _storage._journal != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._journal, fieldNumber: 20)
+      }
+      if _storage._feedbackJournal != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._feedbackJournal, fieldNumber: 21)
       }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Sample, rhs: Sample) -> Bool {
+  public static func ==(lhs: Boundary, rhs: Boundary) -> Bool {
     if lhs._storage !== rhs._storage {
       let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
         let _storage = _args.0
         let rhs_storage = _args.1
-        if _storage._stamp != rhs_storage._stamp {return false}
+        if _storage._ordinal != rhs_storage._ordinal {return false}
+        if _storage._session != rhs_storage._session {return false}
+        if _storage._end != rhs_storage._end {return false}
+        if _storage._kind != rhs_storage._kind {return false}
+        if _storage._domain != rhs_storage._domain {return false}
         if _storage._arrived != rhs_storage._arrived {return false}
-        if _storage._content != rhs_storage._content {return false}
-        if _storage._journal != rhs_storage._journal {return false}
+        if _storage._last != rhs_storage._last {return false}
+        if _storage._epoch != rhs_storage._epoch {return false}
+        if _storage._feedback != rhs_storage._feedback {return false}
         if _storage._timeline != rhs_storage._timeline {return false}
+        if _storage._answer != rhs_storage._answer {return false}
+        if _storage._journal != rhs_storage._journal {return false}
+        if _storage._feedbackJournal != rhs_storage._feedbackJournal {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension JournalPlace: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".JournalPlace"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}previous\0\u{1}part\0\u{1}parts\0\u{1}again\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.ordinal) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.previous) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.part) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.parts) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.again) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.ordinal != 0 {
+      try visitor.visitSingularUInt64Field(value: self.ordinal, fieldNumber: 1)
+    }
+    if self.previous != 0 {
+      try visitor.visitSingularUInt64Field(value: self.previous, fieldNumber: 2)
+    }
+    if self.part != 0 {
+      try visitor.visitSingularUInt32Field(value: self.part, fieldNumber: 3)
+    }
+    if self.parts != 0 {
+      try visitor.visitSingularUInt32Field(value: self.parts, fieldNumber: 4)
+    }
+    if self.again != false {
+      try visitor.visitSingularBoolField(value: self.again, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: JournalPlace, rhs: JournalPlace) -> Bool {
+    if lhs.ordinal != rhs.ordinal {return false}
+    if lhs.previous != rhs.previous {return false}
+    if lhs.part != rhs.part {return false}
+    if lhs.parts != rhs.parts {return false}
+    if lhs.again != rhs.again {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Sample"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}arrived\0\u{1}reading\0\u{1}boundary\0\u{1}timeline\0\u{2}\u{f}journal\0\u{1}place\0\u{3}given_up\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
+      case 2: try { try decoder.decodeSingularSFixed64Field(value: &self.arrived) }()
+      case 3: try {
+        var v: SensorReading?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .reading(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .reading(v)
+        }
+      }()
+      case 4: try {
+        var v: Boundary?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .boundary(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .boundary(v)
+        }
+      }()
+      case 5: try { try decoder.decodeSingularFixed64Field(value: &self.timeline) }()
+      case 20: try { try decoder.decodeSingularUInt64Field(value: &self.journal) }()
+      case 21: try { try decoder.decodeSingularMessageField(value: &self._place) }()
+      case 22: try { try decoder.decodeSingularStringField(value: &self.givenUp) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._stamp {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.arrived != 0 {
+      try visitor.visitSingularSFixed64Field(value: self.arrived, fieldNumber: 2)
+    }
+    switch self.content {
+    case .reading?: try {
+      guard case .reading(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    }()
+    case .boundary?: try {
+      guard case .boundary(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
+    case nil: break
+    }
+    if self.timeline != 0 {
+      try visitor.visitSingularFixed64Field(value: self.timeline, fieldNumber: 5)
+    }
+    if self.journal != 0 {
+      try visitor.visitSingularUInt64Field(value: self.journal, fieldNumber: 20)
+    }
+    try { if let v = self._place {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
+    } }()
+    if !self.givenUp.isEmpty {
+      try visitor.visitSingularStringField(value: self.givenUp, fieldNumber: 22)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Sample, rhs: Sample) -> Bool {
+    if lhs._stamp != rhs._stamp {return false}
+    if lhs.arrived != rhs.arrived {return false}
+    if lhs.content != rhs.content {return false}
+    if lhs.journal != rhs.journal {return false}
+    if lhs._place != rhs._place {return false}
+    if lhs.givenUp != rhs.givenUp {return false}
+    if lhs.timeline != rhs.timeline {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -539,12 +709,13 @@ nonisolated extension Frame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
 
 nonisolated extension FeatureFrame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".FeatureFrame"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}arrived\0\u{1}frame\0\u{1}boundary\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}arrived\0\u{1}frame\0\u{1}boundary\0\u{3}given_up\0\u{2}\u{10}place\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
     var _arrived: Int64 = 0
     var _content: FeatureFrame.OneOf_Content?
+    var _place: JournalPlace? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -558,6 +729,7 @@ nonisolated extension FeatureFrame: SwiftProtobuf.Message, SwiftProtobuf._Messag
       _stamp = source._stamp
       _arrived = source._arrived
       _content = source._content
+      _place = source._place
     }
   }
 
@@ -604,6 +776,15 @@ nonisolated extension FeatureFrame: SwiftProtobuf.Message, SwiftProtobuf._Messag
             _storage._content = .boundary(v)
           }
         }()
+        case 5: try {
+          var v: String?
+          try decoder.decodeSingularStringField(value: &v)
+          if let v = v {
+            if _storage._content != nil {try decoder.handleConflictingOneOf()}
+            _storage._content = .givenUp(v)
+          }
+        }()
+        case 21: try { try decoder.decodeSingularMessageField(value: &_storage._place) }()
         default: break
         }
       }
@@ -631,8 +812,15 @@ nonisolated extension FeatureFrame: SwiftProtobuf.Message, SwiftProtobuf._Messag
         guard case .boundary(let v)? = _storage._content else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
       }()
+      case .givenUp?: try {
+        guard case .givenUp(let v)? = _storage._content else { preconditionFailure() }
+        try visitor.visitSingularStringField(value: v, fieldNumber: 5)
+      }()
       case nil: break
       }
+      try { if let v = _storage._place {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -645,6 +833,7 @@ nonisolated extension FeatureFrame: SwiftProtobuf.Message, SwiftProtobuf._Messag
         if _storage._stamp != rhs_storage._stamp {return false}
         if _storage._arrived != rhs_storage._arrived {return false}
         if _storage._content != rhs_storage._content {return false}
+        if _storage._place != rhs_storage._place {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -99,6 +99,56 @@ public nonisolated struct Acknowledgement: Sendable {
   fileprivate var _stamp: Stamp? = nil
 }
 
+/// Topic coverage/, published by fuse for ingest where both have a journal: how far it has received what ingest publishes. No payload.
+public nonisolated struct Coverage: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var stamp: Stamp {
+    get {_stamp ?? Stamp()}
+    set {_stamp = newValue}
+  }
+  /// Returns true if `stamp` has been explicitly set.
+  public var hasStamp: Bool {self._stamp != nil}
+  /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
+  public mutating func clearStamp() {self._stamp = nil}
+
+  public var streams: [StreamPlace] = []
+
+  /// every record up to this one is in a moment, or given up, or was feedback, on disk
+  public var decided: UInt64 = 0
+
+  /// whether something is missing: ingest publishes again what follows the places in `streams`
+  public var asks: Bool = false
+
+  /// a modality whose next reading is given up, because nothing has come of it for long; else empty
+  public var passesOver: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _stamp: Stamp? = nil
+}
+
+/// How far fuse has received one of ingest's topics.
+public nonisolated struct StreamPlace: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// a modality, or "feedback"
+  public var name: String = String()
+
+  /// ordinal in ingest's journal: nothing up to it is missing
+  public var received: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 /// A record of ingest's journal: a message that was accepted, with the ends of moments around it. Its record begins with the length of this
 /// message in four bytes, little-endian; after it comes the reading's payload.
 public nonisolated struct JournalEntry: Sendable {
@@ -153,6 +203,9 @@ public nonisolated struct JournalEntry: Sendable {
 
   /// of a reading: timeline of the session to which its time belongs
   public var timeline: UInt64 = 0
+
+  /// ordinal of the oldest reading whose moment has not ended after this record; 0 if there is none
+  public var `open`: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -306,9 +359,98 @@ nonisolated extension Acknowledgement: SwiftProtobuf.Message, SwiftProtobuf._Mes
   }
 }
 
+nonisolated extension Coverage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Coverage"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}streams\0\u{1}decided\0\u{1}asks\0\u{3}passes_over\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.streams) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.decided) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.asks) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.passesOver) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._stamp {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.streams.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.streams, fieldNumber: 2)
+    }
+    if self.decided != 0 {
+      try visitor.visitSingularUInt64Field(value: self.decided, fieldNumber: 3)
+    }
+    if self.asks != false {
+      try visitor.visitSingularBoolField(value: self.asks, fieldNumber: 4)
+    }
+    if !self.passesOver.isEmpty {
+      try visitor.visitSingularStringField(value: self.passesOver, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Coverage, rhs: Coverage) -> Bool {
+    if lhs._stamp != rhs._stamp {return false}
+    if lhs.streams != rhs.streams {return false}
+    if lhs.decided != rhs.decided {return false}
+    if lhs.asks != rhs.asks {return false}
+    if lhs.passesOver != rhs.passesOver {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension StreamPlace: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".StreamPlace"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}received\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.received) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.received != 0 {
+      try visitor.visitSingularUInt64Field(value: self.received, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: StreamPlace, rhs: StreamPlace) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.received != rhs.received {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension JournalEntry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".JournalEntry"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}arrived\0\u{1}before\0\u{1}reading\0\u{1}cut\0\u{1}feedback\0\u{1}refused\0\u{1}after\0\u{1}timeline\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}arrived\0\u{1}before\0\u{1}reading\0\u{1}cut\0\u{1}feedback\0\u{1}refused\0\u{1}after\0\u{1}timeline\0\u{1}open\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -372,6 +514,7 @@ nonisolated extension JournalEntry: SwiftProtobuf.Message, SwiftProtobuf._Messag
       }()
       case 7: try { try decoder.decodeRepeatedMessageField(value: &self.after) }()
       case 8: try { try decoder.decodeSingularFixed64Field(value: &self.timeline) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.`open`) }()
       default: break
       }
     }
@@ -413,6 +556,9 @@ nonisolated extension JournalEntry: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if self.timeline != 0 {
       try visitor.visitSingularFixed64Field(value: self.timeline, fieldNumber: 8)
     }
+    if self.`open` != 0 {
+      try visitor.visitSingularUInt64Field(value: self.`open`, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -422,6 +568,7 @@ nonisolated extension JournalEntry: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.input != rhs.input {return false}
     if lhs.after != rhs.after {return false}
     if lhs.timeline != rhs.timeline {return false}
+    if lhs.`open` != rhs.`open` {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

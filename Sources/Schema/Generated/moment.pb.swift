@@ -172,6 +172,49 @@ public nonisolated struct StreamEnd: Sendable {
   public init() {}
 }
 
+/// What has become of readings, in fuse's journal.
+public nonisolated struct Decided: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// ordinals in ingest's journal of the readings that lie in the moment
+  public var readings: [UInt64] = []
+
+  /// readings that are in no moment, decided since the record before
+  public var givenUp: [GivenUp] = []
+
+  /// everything up to this ordinal is decided
+  public var covered: UInt64 = 0
+
+  /// position of the oldest record that decides something after `covered`; 0: none before this one
+  public var since: UInt64 = 0
+
+  /// the newest boundary whose moment has been closed
+  public var boundaryEpoch: UInt64 = 0
+
+  public var boundary: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// A reading that is in no moment.
+public nonisolated struct GivenUp: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var reading: UInt64 = 0
+
+  public var reason: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 /// Topic moment.<session>/, published by fuse for learn and evaluate: moments and the feedback that cites them, in one order.
 public nonisolated struct MomentEvent: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -229,6 +272,16 @@ public nonisolated struct MomentEvent: @unchecked Sendable {
     get {_storage._position}
     set {_uniqueStorage()._position = newValue}
   }
+
+  /// in the journal only
+  public var decided: Decided {
+    get {_storage._decided ?? Decided()}
+    set {_uniqueStorage()._decided = newValue}
+  }
+  /// Returns true if `decided` has been explicitly set.
+  public var hasDecided: Bool {_storage._decided != nil}
+  /// Clears the value of `decided`. Subsequent reads from it will return its default value.
+  public mutating func clearDecided() {_uniqueStorage()._decided = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -688,14 +741,105 @@ nonisolated extension StreamEnd: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
   }
 }
 
+nonisolated extension Decided: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Decided"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}readings\0\u{3}given_up\0\u{1}covered\0\u{1}since\0\u{3}boundary_epoch\0\u{1}boundary\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedUInt64Field(value: &self.readings) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.givenUp) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.covered) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.since) }()
+      case 5: try { try decoder.decodeSingularFixed64Field(value: &self.boundaryEpoch) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.boundary) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.readings.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.readings, fieldNumber: 1)
+    }
+    if !self.givenUp.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.givenUp, fieldNumber: 2)
+    }
+    if self.covered != 0 {
+      try visitor.visitSingularUInt64Field(value: self.covered, fieldNumber: 3)
+    }
+    if self.since != 0 {
+      try visitor.visitSingularUInt64Field(value: self.since, fieldNumber: 4)
+    }
+    if self.boundaryEpoch != 0 {
+      try visitor.visitSingularFixed64Field(value: self.boundaryEpoch, fieldNumber: 5)
+    }
+    if self.boundary != 0 {
+      try visitor.visitSingularUInt64Field(value: self.boundary, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Decided, rhs: Decided) -> Bool {
+    if lhs.readings != rhs.readings {return false}
+    if lhs.givenUp != rhs.givenUp {return false}
+    if lhs.covered != rhs.covered {return false}
+    if lhs.since != rhs.since {return false}
+    if lhs.boundaryEpoch != rhs.boundaryEpoch {return false}
+    if lhs.boundary != rhs.boundary {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension GivenUp: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".GivenUp"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reading\0\u{1}reason\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.reading) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.reading != 0 {
+      try visitor.visitSingularUInt64Field(value: self.reading, fieldNumber: 1)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: GivenUp, rhs: GivenUp) -> Bool {
+    if lhs.reading != rhs.reading {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".MomentEvent"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}feedback\0\u{1}end\0\u{1}decision\0\u{2}\u{f}position\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}feedback\0\u{1}end\0\u{1}decision\0\u{2}\u{f}position\0\u{1}decided\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
     var _event: MomentEvent.OneOf_Event?
     var _position: UInt64 = 0
+    var _decided: Decided? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -709,6 +853,7 @@ nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._Message
       _stamp = source._stamp
       _event = source._event
       _position = source._position
+      _decided = source._decided
     }
   }
 
@@ -781,6 +926,7 @@ nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._Message
           }
         }()
         case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._position) }()
+        case 21: try { try decoder.decodeSingularMessageField(value: &_storage._decided) }()
         default: break
         }
       }
@@ -818,6 +964,9 @@ nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._Message
       if _storage._position != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._position, fieldNumber: 20)
       }
+      try { if let v = _storage._decided {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -830,6 +979,7 @@ nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._Message
         if _storage._stamp != rhs_storage._stamp {return false}
         if _storage._event != rhs_storage._event {return false}
         if _storage._position != rhs_storage._position {return false}
+        if _storage._decided != rhs_storage._decided {return false}
         return true
       }
       if !storagesAreEqual {return false}

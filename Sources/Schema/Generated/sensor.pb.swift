@@ -509,6 +509,18 @@ public nonisolated struct Feedback: @unchecked Sendable {
     set {_uniqueStorage()._afterBoundary = newValue}
   }
 
+  /// set by ingest with a journal: epoch of that boundary
+  public var boundaryEpoch: UInt64 {
+    get {_storage._boundaryEpoch}
+    set {_uniqueStorage()._boundaryEpoch = newValue}
+  }
+
+  /// set by ingest with a journal: ordinal of the feedback before it, or later where no feedback lies between
+  public var previous: UInt64 {
+    get {_storage._previous}
+    set {_uniqueStorage()._previous = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -896,7 +908,7 @@ nonisolated extension Cut: SwiftProtobuf.Message, SwiftProtobuf._MessageImplemen
 
 nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Feedback"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}moment\0\u{3}moment_end\0\u{1}label\0\u{1}classes\0\u{3}known_at\0\u{1}reward\0\u{1}decision\0\u{3}after_boundary\0\u{1}terminal\0\u{1}truncated\0\u{1}text\0\u{2}\u{7}journal\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}moment\0\u{3}moment_end\0\u{1}label\0\u{1}classes\0\u{3}known_at\0\u{1}reward\0\u{1}decision\0\u{3}after_boundary\0\u{1}terminal\0\u{1}truncated\0\u{1}text\0\u{2}\u{7}journal\0\u{3}boundary_epoch\0\u{1}previous\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -913,6 +925,8 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     var _truncated: Bool = false
     var _journal: UInt64 = 0
     var _afterBoundary: UInt64 = 0
+    var _boundaryEpoch: UInt64 = 0
+    var _previous: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -937,6 +951,8 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       _truncated = source._truncated
       _journal = source._journal
       _afterBoundary = source._afterBoundary
+      _boundaryEpoch = source._boundaryEpoch
+      _previous = source._previous
     }
   }
 
@@ -969,6 +985,8 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         case 12: try { try decoder.decodeSingularBoolField(value: &_storage._truncated) }()
         case 13: try { try decoder.decodeSingularStringField(value: &_storage._text) }()
         case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._journal) }()
+        case 21: try { try decoder.decodeSingularFixed64Field(value: &_storage._boundaryEpoch) }()
+        case 22: try { try decoder.decodeSingularUInt64Field(value: &_storage._previous) }()
         default: break
         }
       }
@@ -1023,6 +1041,12 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       if _storage._journal != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._journal, fieldNumber: 20)
       }
+      if _storage._boundaryEpoch != 0 {
+        try visitor.visitSingularFixed64Field(value: _storage._boundaryEpoch, fieldNumber: 21)
+      }
+      if _storage._previous != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._previous, fieldNumber: 22)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1046,6 +1070,8 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         if _storage._truncated != rhs_storage._truncated {return false}
         if _storage._journal != rhs_storage._journal {return false}
         if _storage._afterBoundary != rhs_storage._afterBoundary {return false}
+        if _storage._boundaryEpoch != rhs_storage._boundaryEpoch {return false}
+        if _storage._previous != rhs_storage._previous {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -18,12 +18,15 @@ public struct MomentAligner: Sendable {
         public var frame: Frame
         /// (rows · columns) features.
         public var values: [Float]
+        /// Ordinal of the reading in ingest's journal; 0 without one.
+        public var reading: UInt64
         /// Ordinal of the newest boundary that the modality had sent before it.
         var boundary: UInt64 = 0
 
-        public init(frame: Frame, values: [Float]) {
+        public init(frame: Frame, values: [Float], reading: UInt64 = 0) {
             self.frame = frame
             self.values = values
+            self.reading = reading
         }
     }
 
@@ -35,6 +38,8 @@ public struct MomentAligner: Sendable {
         public var start: Int64
         /// The chosen frames by modality; none for a modality that is absent.
         public var frames: [String: [Arrival]]
+        /// Ordinals in ingest's journal of all readings that lie in the moment, whether or not their frames were chosen.
+        public var readings: [UInt64] = []
     }
 
     /// Why a frame or a boundary is not accepted.
@@ -62,19 +67,33 @@ public struct MomentAligner: Sendable {
         var boundary: Boundary
         var confirmed: Set<String>
         var arrived: Int64
+        /// Ordinal in ingest's journal of the record that the boundary came with; 0 without one.
+        var record: UInt64
+    }
+
+    /// The readings of ingest's journal: which modalities confirm boundaries however long it takes, and how long, in nanoseconds.
+    public struct Journaled: Sendable {
+        public var modalities: [String]
+        public var patience: Int64
+
+        public init(modalities: [String], patience: Int64) { (self.modalities, self.patience) = (modalities, patience) }
     }
 
     private let configuration: Configuration
     private let modalities: [String]
     private let rules: [String: Alignment]
     private let waitsForAll: Bool
+    private let journaled: Journaled?
     private var sessions: RecentTable<String, Session>
     private var pending: [Pending] = []
     /// When each modality's extractor was last heard of.
     private var heard: [String: Int64] = [:]
-    private var epoch: UInt64 = 0
+    /// Epoch of ingest in the newest boundary; with a journal, in the newest whose moment is closed.
+    public private(set) var epoch: UInt64 = 0
     /// Ordinal of the newest boundary whose moment is closed.
     public private(set) var closed: UInt64 = 0
+    /// Readings of ingest's journal that were dropped for others.
+    private var dropped: [UInt64] = []
     /// The number of frames that arrived out of order within their source, and of frames newer than a waiting moment; both are used.
     public private(set) var outOfOrder = 0, early = 0
 
@@ -82,11 +101,16 @@ public struct MomentAligner: Sendable {
     ///   - modalities: those that confirm a boundary.
     ///   - policies: by modality, the name of the policy where no rule gives one; others are concatenated.
     ///   - waitsForAll: lockstep: a moment closes when every modality has confirmed its boundary, and never before.
-    public init(_ configuration: Configuration, modalities: [String], policies: [String: String] = [:], waitsForAll: Bool) {
+    ///   - journaled: live: where boundaries come with ordinals of a journal, what waits for them; nil: they have none.
+    public init(
+        _ configuration: Configuration, modalities: [String], policies: [String: String] = [:], waitsForAll: Bool,
+        journaled: Journaled? = nil
+    ) {
         self.configuration = configuration
         self.modalities = modalities
         rules = Dictionary(uniqueKeysWithValues: modalities.map { ($0, Alignment($0, configuration, ownPolicy: policies[$0])) })
         self.waitsForAll = waitsForAll
+        self.journaled = waitsForAll ? nil : journaled
         sessions = RecentTable(capacity: configuration.maximumSessions)
     }
 
@@ -98,7 +122,7 @@ public struct MomentAligner: Sendable {
         heard[frame.modality] = now
         let name = key(frame.session, frame.timeline)
         var session = session(name)
-        defer { sessions[name] = session }
+        defer { keep(session, as: name) }
         let source = "\(frame.modality).\(frame.source)"
         let newest = session.sources[source]?.newest ?? .min
         session.sources[source] = Source(modality: frame.modality, newest: max(newest, frame.time), lastSeen: now)
@@ -128,10 +152,10 @@ public struct MomentAligner: Sendable {
 
     /// Drops the oldest frame where there are too many. In lockstep the frames between two boundaries are counted, so that the result does
     /// not depend on the progress of moments.
-    private func makeRoom(in frames: inout [Arrival], boundary: UInt64) -> Bool {
+    private mutating func makeRoom(in frames: inout [Arrival], boundary: UInt64) -> Bool {
         guard frames.count > configuration.maximumFrames else { return false }
         guard waitsForAll else {
-            frames.removeFirst()
+            drop(frames.removeFirst())
             return true
         }
         let own = frames.indices.filter { frames[$0].boundary == boundary }
@@ -140,11 +164,38 @@ public struct MomentAligner: Sendable {
         return true
     }
 
+    /// Readings of ingest's journal that were dropped since the last call, because as many waited as may.
+    public mutating func takeDropped() -> [UInt64] {
+        defer { dropped = [] }
+        return dropped
+    }
+
+    private mutating func drop(_ arrival: Arrival) {
+        if arrival.reading > 0 { dropped.append(arrival.reading) }
+    }
+
+    private mutating func keep(_ session: Session, as name: String) {
+        guard let forgotten = sessions.set(session, for: name)?.value else { return }
+        for frame in forgotten.frames.values.joined() { drop(frame) }
+    }
+
+    /// Goes on where the newest boundary whose moment was closed is known from a journal.
+    public mutating func restore(epoch: UInt64, closed: UInt64) { (self.epoch, self.closed) = (epoch, closed) }
+
+    /// Whether a boundary's moment is closed, or would have to be before one that is.
+    public func isClosed(_ boundary: UInt64, of boundaryEpoch: UInt64) -> Bool { (boundaryEpoch, boundary) <= (epoch, closed) }
+
     /// Records that `modality` has passed `boundary`.
+    /// - Parameter record: the record of ingest's journal that it came with; 0 without a journal.
     /// - Returns: why the boundary is not accepted; nil where it is.
-    public mutating func insert(_ boundary: Boundary, from modality: String, at now: Int64) -> Refusal? {
+    public mutating func insert(_ boundary: Boundary, from modality: String, record: UInt64 = 0, at now: Int64) -> Refusal? {
         guard modalities.contains(modality) else { return .unknownModality }
         heard[modality] = now
+        if journaled != nil {
+            // The journal's order holds across restarts of ingest: what came before one is still closed in its turn.
+            if isClosed(boundary.ordinal, of: boundary.epoch) { return nil }
+            return wait(for: boundary, modality, record, at: now)
+        }
         if boundary.epoch < epoch { return .staleBoundary }
         if boundary.epoch > epoch {
             epoch = boundary.epoch
@@ -156,14 +207,19 @@ public struct MomentAligner: Sendable {
         sessions.update(name) { session in
             session.passed[modality] = (boundary.ordinal, max(boundary.end, session.passed[modality]?.end ?? .min))
         }
-        if let index = pending.firstIndex(where: { $0.boundary.ordinal == boundary.ordinal }) {
+        if boundary.ordinal <= closed { return waitsForAll ? .staleBoundary : nil }
+        return wait(for: boundary, modality, record, at: now)
+    }
+
+    private mutating func wait(for boundary: Boundary, _ modality: String, _ record: UInt64, at now: Int64) -> Refusal? {
+        let place = (boundary.epoch, boundary.ordinal)
+        if let index = pending.firstIndex(where: { ($0.boundary.epoch, $0.boundary.ordinal) == place }) {
             pending[index].confirmed.insert(modality)
             return nil
         }
-        if boundary.ordinal <= closed { return waitsForAll ? .staleBoundary : nil }
         guard pending.count < configuration.maximumPending else { return .overflow }
-        let place = pending.firstIndex { $0.boundary.ordinal > boundary.ordinal } ?? pending.endIndex
-        pending.insert(Pending(boundary: boundary, confirmed: [modality], arrived: now), at: place)
+        let index = pending.firstIndex { ($0.boundary.epoch, $0.boundary.ordinal) > place } ?? pending.endIndex
+        pending.insert(Pending(boundary: boundary, confirmed: [modality], arrived: now, record: record), at: index)
         return nil
     }
 
@@ -174,7 +230,7 @@ public struct MomentAligner: Sendable {
     public mutating func close(at now: Int64, feedback: UInt64) -> Slice? {
         guard let first = pending.first, isReady(first, at: now, feedback: feedback) else { return nil }
         pending.removeFirst()
-        closed = first.boundary.ordinal
+        (epoch, closed) = (first.boundary.epoch, first.boundary.ordinal)
         return slice(first.boundary)
     }
 
@@ -182,6 +238,11 @@ public struct MomentAligner: Sendable {
         let hasAll = moment.confirmed.count == modalities.count
         if waitsForAll { return hasAll && moment.boundary.ordinal == closed.clampedAdding(1) && feedback >= moment.boundary.feedback }
         let waited = now.clampedSubtracting(moment.arrived)
+        if let journaled, moment.record > 0, waited < journaled.patience,
+            !journaled.modalities.allSatisfy({ moment.confirmed.contains($0) })
+        {
+            return false
+        }
         let timeout = Int64(nanosecondsIn: configuration.sourceTimeout)
         guard hasAll || modalities.allSatisfy({ moment.confirmed.contains($0) || waited >= patience(with: $0, timeout, at: now) })
         else { return false }
@@ -205,20 +266,21 @@ public struct MomentAligner: Sendable {
     private mutating func slice(_ boundary: Boundary) -> Slice {
         let name = key(boundary.session, boundary.timeline)
         var session = session(name)
-        defer { sessions[name] = session }
-        var chosen: [String: [Arrival]] = [:], times: [Int64] = []
+        defer { keep(session, as: name) }
+        var chosen: [String: [Arrival]] = [:], times: [Int64] = [], readings: [UInt64] = []
         for (modality, frames) in session.frames {
             let within = frames.filter { $0.frame.time <= boundary.end }, rest = frames.filter { $0.frame.time > boundary.end }
             let beyond = waitsForAll ? rest.filter { $0.boundary < boundary.ordinal } : rest
             chosen[modality] = rules[modality]?.choose(
                 from: AlignmentFrames(within: within, beyond: beyond), held: session.held[modality], at: boundary.end)
             times += within.map(\.frame.time)
+            readings += within.lazy.map(\.reading).filter { $0 > 0 }
             session.frames[modality] = rest
             if let last = within.last { session.held[modality] = last }
         }
         let start = session.start ?? times.min() ?? boundary.end
         session.start = boundary.end
-        return Slice(boundary: boundary, start: start, frames: chosen.filter { !$0.value.isEmpty })
+        return Slice(boundary: boundary, start: start, frames: chosen.filter { !$0.value.isEmpty }, readings: readings.sorted())
     }
 
     /// The times of two timelines of a session are unrelated, so each has its own state.

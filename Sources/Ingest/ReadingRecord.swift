@@ -1,20 +1,5 @@
-import Journal
 import Messaging
 import Schema
-
-/// The journal that ingest writes what it has accepted to. A test puts one of its own in the place of `Journal`.
-public protocol ReadingJournal: Sendable {
-    var status: Journal.Status { get }
-    /// The newest position of each publisher on disk when it was opened.
-    var marks: [(key: [UInt8], mark: [UInt8])] { get }
-    /// What was found damaged then.
-    var found: [JournalDamage] { get }
-    func hasRoom(for bytes: Int) -> Bool
-    func append(_ record: JournalRecord) -> UInt64?
-    func close()
-}
-
-extension Journal: ReadingJournal {}
 
 /// The kinds of records of ingest's journal.
 public enum ReadingRecord: UInt16, Sendable, CaseIterable {
