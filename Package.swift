@@ -173,8 +173,8 @@ let floor7: [Target] = [
         [
             "Applications", "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Files", "Ingest", "Journal", "Learning",
             "Messaging", "MetaLearning", "Model", "Moments",
-            "OnlineLanguage", "Pipeline", "Reinforcement", "Schema", "Senses", "Signals", "Statistics", "StrictJSON", "Tensors",
-            "Tokenization", "Wiring", arguments,
+            "OnlineLanguage", "Pipeline", "Reinforcement", "Safetensors", "Schema", "Senses", "Signals", "Statistics", "StrictJSON",
+            "Tensors", "Tokenization", "Wiring", arguments,
         ], exclude: ["Reports"]),
 ]
 

@@ -62,8 +62,9 @@ public struct ExtractProcessor: Processor {
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
         do throws(Refusal) {
             return [try feature(of: input, at: now)]
-        } catch  where input.sample.hasPlace {
-            // Fuse is told, so that it does not ask for the reading again.
+        } catch {
+            // Where it comes from a journal, fuse is told, so that it does not ask for the reading again.
+            guard input.sample.hasPlace else { throw error }
             drops.count(error.reason, because: error.detail)
             return [Outgoing(feature(of: input) { $0.givenUp = error.reason.rawValue }, on: topic)]
         }

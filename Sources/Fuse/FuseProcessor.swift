@@ -151,6 +151,7 @@ public struct FuseProcessor: Processor {
         case .feature(let feature, let modality, let values) where readings != nil && feature.hasPlace:
             try receive(feature, of: modality, values, at: now)
         case .feature(let feature, let modality, let values):
+            readings?.leave(modality)
             try take(feature, of: modality, values, at: now)
         case .feedback(let one) where isReceived(one, at: now): break
         case .feedback(let one):

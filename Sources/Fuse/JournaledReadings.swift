@@ -105,6 +105,9 @@ struct JournaledReadings {
         return reception.receive(place, on: stream, at: now) == .next
     }
 
+    /// An extractor does not repeat the places of its samples.
+    mutating func leave(_ stream: String) { reception.leave(stream) }
+
     /// What ingest is told now; nil where it need not be.
     mutating func report(at now: Instant) -> Coverage? {
         settle()

@@ -53,6 +53,9 @@ struct ReadingReception {
         self.patience = patience
     }
 
+    /// Follows a stream no longer: its messages have no places.
+    mutating func leave(_ name: String) { streams.removeAll { $0.name == name } }
+
     /// Ordinal up to which nothing is missing on any stream.
     var received: UInt64 { streams.map(\.received).min() ?? 0 }
     /// Streams on which something is missing.

@@ -168,6 +168,83 @@ struct JournaledIngestTests {
         #expect(Set(silent.map(\.boundary.journal)) == [5] && journal.types == [1, 1, 1, 1, 4])
     }
 
+    private func coverage(_ received: UInt64, asks: Bool, passesOver: String = "") -> IngestProcessor.Input {
+        .coverage(
+            .with { coverage in
+                coverage.streams = ["text", "image", "audio", "vector", "feedback"].map { name in
+                    .with { ($0.name, $0.received) = (name, received) }
+                }
+                (coverage.asks, coverage.passesOver) = (asks, passesOver)
+            })
+    }
+
+    @Test func whatFuseHasNotReceivedComesAgainInOrder() throws {
+        let journal = MemoryJournal()
+        var ingest = harness(journal)
+        for sequence in 1...3 as ClosedRange<UInt64> { send(try reading(sequence, from: nil), to: &ingest) }
+        journal.makeDurable(3)
+        #expect(samples(ingest.advance(by: .milliseconds(2))).map(\.place.ordinal) == [1, 2, 3])
+        // A record that is not on disk yet is neither repeated nor passed on.
+        send(try reading(4, from: nil), to: &ingest)
+        let again = samples(ingest.send(coverage(1, asks: true)))
+        #expect(again.map(\.place.ordinal) == [2, 3] && again.map(\.place.previous) == [1, 2] && again.allSatisfy(\.place.again))
+        #expect(again.map(\.reading.stamp.sequence) == [2, 3] && again.map(\.timeline) == [1, 1])
+        journal.makeDurable(4)
+        let next = samples(ingest.advance(by: .milliseconds(2)))
+        #expect(next.map(\.place.ordinal) == [4] && next.map(\.place.previous) == [3] && next.map(\.place.again) == [false])
+        // Where it lacks nothing, nothing comes again.
+        #expect(ingest.send(coverage(4, asks: false)).isEmpty && ingest.send(coverage(4, asks: true)).isEmpty)
+    }
+
+    @Test func aRestartedIngestRepeatsWhatFuseLacks() throws {
+        let before = MemoryJournal(isPrompt: true)
+        var first = harness(before)
+        for sequence in 1...3 as ClosedRange<UInt64> { send(try reading(sequence, from: nil), to: &first) }
+        var second = harness(before.afterKill())
+        #expect(samples(second.send(coverage(2, asks: false))).map(\.place.ordinal) == [3])
+        let next = samples(send(try reading(4, from: nil), to: &second))
+        #expect(next.map(\.place.ordinal) == [1_004] && next.map(\.place.previous) == [3])
+    }
+
+    @Test func aReadingOfWhichNothingComesIsGivenUp() throws {
+        let journal = MemoryJournal(isPrompt: true)
+        var ingest = harness(journal)
+        for sequence in 1...3 as ClosedRange<UInt64> { send(try reading(sequence, from: nil), to: &ingest) }
+        let again = samples(ingest.send(coverage(1, asks: true, passesOver: "text")))
+        #expect(again.map(\.givenUp) == ["passedOver", ""])
+        #expect(ingest.processor.telemetry.drops[.passedOver] == 1)
+    }
+
+    @Test func anOpenMomentEndsAfterARestart() throws {
+        let before = MemoryJournal(isPrompt: true)
+        var first = harness(before)
+        send(try reading(1, ends: .explicit, at: 1, from: nil), to: &first)
+        let open = samples(send(try reading(2, at: 2, from: nil), to: &first))
+        let journal = before.afterKill()
+        var second = harness(journal)
+        // Nothing comes any more: the moment ends where its reading is.
+        let ended = samples(second.advance(by: .seconds(60)))
+        #expect(Set(ended.map(\.boundary.end)) == [2_000_000_000])
+        #expect(Set(ended.map(\.boundary.timeline)) == Set(open.map(\.timeline)))
+        // Or with the next reading that ends it.
+        var third = harness(before.afterKill())
+        let next = samples(send(try reading(3, ends: .explicit, at: 3, from: nil), to: &third))
+        #expect(Set(next.map { $0.boundary.timeline == 0 ? $0.timeline : $0.boundary.timeline }) == Set(open.map(\.timeline)))
+    }
+
+    @Test func publishersWaitForAGraphThatIsFarBehind() throws {
+        let journal = MemoryJournal(isPrompt: true)
+        var settings = GraphSettings()
+        settings.journal.waitingRecords = 16
+        var ingest = Harness(
+            IngestProcessor(IngestSettings(settings), epoch: 1, wallOffset: 0, closer: "", journal: journal), at: Instant(seconds: 1))
+        for sequence in 1...200 as ClosedRange<UInt64> { send(try reading(sequence, from: nil), to: &ingest) }
+        #expect(samples(ingest.send(coverage(0, asks: true))).count == 128)
+        #expect(answers(send(try greeting(1, source: "tablet"), to: &ingest)).map(\.credit) == [0])
+        #expect(samples(ingest.send(coverage(128, asks: false))).count == 72)
+        #expect(answers(send(try greeting(1, source: "tablet"), to: &ingest)).map(\.credit) == [64])
+    }
+
     @Test func damageThatWasFoundIsReported() {
         let journal = MemoryJournal(found: [JournalDamage(segment: "1.journal", offset: 64, bytes: 8, problem: "8 bytes are no record")])
         let drops = harness(journal).processor.telemetry.drops

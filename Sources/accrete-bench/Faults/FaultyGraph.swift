@@ -1,0 +1,77 @@
+import ArgumentParser
+import Foundation
+import Messaging
+import Schema
+import Statistics
+
+/// A graph of small models in a temporary directory, whose stages can be killed.
+struct FaultyGraph {
+    let process: Process
+    /// Of the sockets, the journals and the run.
+    let directory: String
+
+    /// - Parameters:
+    ///   - directory: made by the caller.
+    ///   - hasJournal: whether it has journals.
+    ///   - settings: overrides of the graph's settings: key=value.
+    init(in directory: String, hasJournal: Bool = true, _ settings: [String]) throws {
+        self.directory = directory
+        process = Process()
+        process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appendingPathComponent("accrete")
+        let lists = ["sensors", "acknowledged", "ingest", "fuse", "learn", "evaluate", "orders", "play"]
+        let all =
+            [
+                "endpoints.runtime=\(directory)/sockets", "supervise.maximumRestarts=1000000", "supervise.maximumRestartDelay=0.2",
+                "supervise.restartDelay=0.05", "learn.checkpointInterval=1", "cut.timeLimit=2",
+                "model.senses=[{name: vector, rows: 8, columns: 16}]",
+            ] + (hasJournal ? ["journal.directory=\(directory)/journal"] : []) + lists.map { "endpoints.\($0)=[local:\($0)]" } + settings
+        process.arguments = ["up", "--outside", "--directory", directory + "/run"] + all.flatMap { ["--set", $0] }
+        (process.standardOutput, process.standardInput) = (FileHandle.nullDevice, FileHandle.nullDevice)
+        try process.run()
+    }
+
+    var journal: String { directory + "/journal" }
+
+    func endpoint(_ name: String) throws -> Endpoint { try Endpoint("ipc://\(directory)/sockets/\(name)") }
+
+    /// The processes of these stages, by name.
+    func processes(of stages: [String]) -> [(id: Int32, stage: String)] {
+        let wanted = Set(stages.map { "accrete-\($0)" })
+        return Processes.children(of: process.processIdentifier).map { ($0, Processes.name(of: $0)) }
+            .filter { wanted.contains($0.1) }.sorted { $0.0 < $1.0 }
+    }
+
+    /// Kills one process of a stage.
+    /// - Returns: false where it is not running at present.
+    func kill(_ stage: String, _ random: inout RandomSource) -> Bool {
+        let running = processes(of: [stage])
+        guard !running.isEmpty else { return false }
+        Foundation.kill(running[random.uniform(below: running.count)].id, SIGKILL)
+        return true
+    }
+
+    func stop() {
+        process.terminate()
+        process.waitUntilExit()
+    }
+
+    /// The newest value that a stage says of itself; nil where it says nothing within three seconds.
+    func gauge(_ name: String, of stage: String) async throws -> Double? {
+        let bus = try ZeroMQBus(), topic = try Topics.status(stage).name
+        let subscriber = try bus.subscriber(to: [Subscription([try endpoint(stage)], topics: [topic])])
+        let timer = Task {
+            try await Task.sleep(for: .seconds(3))
+            subscriber.cancel()
+        }
+        var value: Double?
+        for await batch in subscriber {
+            value = (0..<batch.count).compactMap { (try? batch[$0].decode() as Status)?.gauges[name] }.last ?? value
+            if value != nil { break }
+        }
+        timer.cancel()
+        subscriber.cancel()
+        await bus.end()
+        return value
+    }
+}
