@@ -51,8 +51,8 @@ struct JournaledReadings {
 
     /// Reads what was decided after `covered` from the records that say so.
     private mutating func restore(from journal: any AppendableJournal) throws(JournalError) {
-        guard journal.status.durable > 0 else { return }
-        var newest = journal.reader(after: journal.status.durable - 1)
+        guard journal.recovered > 0 else { return }
+        var newest = journal.reader(after: journal.recovered - 1)
         guard let last = try next(&newest) else { return }
         guard last.event.hasDecided else {
             // Written before readings were told apart.

@@ -48,9 +48,9 @@ extension IngestProcessor {
 
     /// After a restart: goes on with the moments whose readings are in the journal and that have not ended.
     mutating func restore(at now: Instant) {
-        guard cutsInSilence, let journal = journaling?.journal, journal.status.durable > 0 else { return }
+        guard cutsInSilence, let journal = journaling?.journal, journal.recovered > 0 else { return }
         do {
-            var newest = journal.reader(after: journal.status.durable - 1)
+            var newest = journal.reader(after: journal.recovered - 1)
             guard case .record(let last)? = try newest.next(), let entry = try? JournalEntry.read(last.body).entry else { return }
             var records = journal.reader(after: (entry.open == 0 ? last.ordinal : entry.open) - 1)
             while let one = try records.next() {

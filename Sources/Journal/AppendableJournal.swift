@@ -5,6 +5,8 @@ public protocol AppendableJournal: Sendable {
     var marks: [(key: [UInt8], mark: [UInt8])] { get }
     /// What was found damaged then.
     var found: [JournalDamage] { get }
+    /// Ordinal of the newest record that was found then; 0 where there was none.
+    var recovered: UInt64 { get }
     /// Whether a record of this size would be accepted.
     func hasRoom(for bytes: Int) -> Bool
     /// Accepts a record, to be brought to disk soon.

@@ -48,6 +48,8 @@ public final class Journal: Sendable {
     /// The newest value of each key, and the damage, that were found when it was opened.
     public let marks: [(key: [UInt8], mark: [UInt8])]
     public let found: [JournalDamage]
+    /// Ordinal of the newest record that was found then; 0 where there was none.
+    public let recovered: UInt64
 
     /// Opens a journal and recovers what is there.
     /// - Parameters:
@@ -63,7 +65,7 @@ public final class Journal: Sendable {
         (status.durable, status.accepted) = (writer.durable, writer.next - 1)
         (status.bytes, status.segments) = (writer.bytes, writer.segments)
         marks = writer.marks.map { ($0.key, $0.value) }
-        found = writer.found
+        (found, recovered) = (writer.found, writer.recovered)
         (self.storage, self.bounds, self.released, self.now) = (storage, bounds, released, now)
         state = Mutex(State(status: status))
         self.writer = Mutex(writer)

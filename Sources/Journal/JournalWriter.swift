@@ -45,6 +45,9 @@ public struct JournalWriter {
     public private(set) var marks: RecentTable<[UInt8], [UInt8]>
     /// What was cut off, or is damaged, in the last segment that a crash has left.
     public private(set) var found: [JournalDamage] = []
+    /// Ordinal of the newest record that was found when it was opened; 0 where there was none. `durable` may be greater: no number up to it
+    /// is given again.
+    public private(set) var recovered: UInt64 = 0
     /// The ordinal of the first record to come. It leaves out as many as may have been given to records that never reached the disk.
     public private(set) var next: UInt64 = 1
 
@@ -117,6 +120,7 @@ public struct JournalWriter {
             }
         }
         durable = max(durable, newest ?? first.clampedSubtracting(1))
+        recovered = max(recovered, newest ?? 0)
         guard newest != nil else {
             if found.count > known { try putAside(name, first, bytes: try cursor.size) } else { try storage.remove(name) }
             return false

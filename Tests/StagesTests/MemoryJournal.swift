@@ -14,26 +14,29 @@ final class MemoryJournal: AppendableJournal {
     let state = Mutex(State())
     let marks: [(key: [UInt8], mark: [UInt8])]
     let found: [JournalDamage]
+    let recovered: UInt64
 
-    /// - Parameter records: on disk when it is opened.
-    init(after records: [JournalRecord] = [], skipping skipped: UInt64 = 0, isPrompt: Bool = false, found: [JournalDamage] = []) {
+    /// - Parameters:
+    ///   - records: on disk when it is opened.
+    ///   - durable: no ordinal up to it is given again.
+    init(after records: [JournalRecord] = [], durable: UInt64 = 0, isPrompt: Bool = false, found: [JournalDamage] = []) {
         self.found = found
+        recovered = records.last?.ordinal ?? 0
         var newest: [[UInt8]: [UInt8]] = [:]
         for record in records where !record.key.isEmpty { newest[record.key] = record.mark }
         marks = newest.map { ($0.key, $0.value) }
+        let durable = max(durable, recovered)
         state.withLock { state in
-            state.records = records
-            state.isPrompt = isPrompt
-            state.status.durable = records.last?.ordinal ?? 0
-            state.status.accepted = records.isEmpty ? 0 : state.status.durable + skipped
+            (state.records, state.isPrompt, state.status.durable) = (records, isPrompt, durable)
+            state.status.accepted = durable == 0 ? 0 : durable + 1_000
         }
     }
 
-    /// The journal as the next process finds it. Ordinals that may have been given to others are left out.
+    /// The journal as the next process finds it. Ordinals that may have been given to others are left out, also where nothing was written.
     func afterKill() -> MemoryJournal {
-        state.withLock { state in
-            MemoryJournal(after: state.records.filter { $0.ordinal <= state.status.durable }, skipping: 1_000, isPrompt: state.isPrompt)
-        }
+        let (status, left) = state.withLock { state in (state.status, state.records.filter { $0.ordinal <= state.status.durable }) }
+        let isUnchanged = left.last?.ordinal ?? 0 == recovered
+        return MemoryJournal(after: left, durable: isUnchanged ? status.accepted : 0, isPrompt: state.withLock { $0.isPrompt })
     }
 
     var status: Journal.Status { state.withLock { $0.status } }

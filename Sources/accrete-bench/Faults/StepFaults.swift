@@ -98,7 +98,9 @@ enum StepFaults {
         guard step < storage.steps.count else { return }
         result.kills[storage.steps[step], default: 0] += 1
         if losesPower { try storage.losePower() }
-        let writer = try JournalWriter(directory, bounds, at: 0, released: 0)
+        var wide = bounds
+        wide.bytes = 1 << 20  // nothing is removed by opening it
+        let writer = try JournalWriter(directory, wide, at: 0, released: 0)
         if writer.next <= given { result.reused += 1 }
         try judge(directory, durable, given, &result)
     }
