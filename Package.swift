@@ -82,7 +82,7 @@ let floor4: [Target] = [
         "Applications",
         ["Files", "Geometry", "Model", "OnlineLanguage", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
     // What is needed to check an update of the model: its passport, keys and history.
-    module("Updates", ["CCrypto", "Files", "Messaging", "Pipeline", "Safetensors", "Schema", "Statistics", "StrictJSON"]),
+    module("Updates", ["CCrypto", "CZstd", "Files", "Messaging", "Pipeline", "Safetensors", "Schema", "Statistics", "StrictJSON"]),
 ]
 
 let floor5: [Target] = [
@@ -93,8 +93,7 @@ let floor5: [Target] = [
         "Configuration",
         [
             "Learning", "Memory", "Messaging", "MetaLearning", "Model", "Pipeline", "Privacy", "Reinforcement", "Schema", "Signals",
-            "Statistics",
-            "StrictJSON", "Timing", "Tokenization", "Wiring", yaml,
+            "Statistics", "StrictJSON", "Timing", "Tokenization", "Updates", "Wiring", yaml,
         ]),
     module("Moments", ["Configuration", "Messaging", "Model", "Schema", "Statistics", "Timing", "Tokenization", "Wiring"]),
     module(
@@ -174,7 +173,7 @@ let floor7: [Target] = [
             "Applications", "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Files", "Ingest", "Journal", "Learning",
             "Messaging", "MetaLearning", "Model", "Moments",
             "OnlineLanguage", "Pipeline", "Reinforcement", "Safetensors", "Schema", "Senses", "Signals", "Statistics", "StrictJSON",
-            "Tensors", "Tokenization", "Wiring", arguments,
+            "Tensors", "Tokenization", "Updates", "Wiring", arguments,
         ], exclude: ["Reports"]),
 ]
 
@@ -215,7 +214,7 @@ let checks: [Target] = [
         ]),
     tests("Reinforcement", ["Layers", "Model", "Reinforcement", "Statistics", "StrictJSON", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
-    tests("Updates", ["FilesTesting", "Messaging", "Pipeline", "Schema", "Updates"]),
+    tests("Updates", ["FilesTesting", "Messaging", "Pipeline", "Safetensors", "Schema", "Statistics", "Updates"]),
     tests("Recordings", ["Files", "FilesTesting", "MCAP", "Recordings", "Schema", "Signals", "Statistics"]),
     tests("Privacy", ["Privacy"]),
     tests("Memory", ["Memory", "Statistics", "Tokenization"]),

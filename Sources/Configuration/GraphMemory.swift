@@ -130,6 +130,8 @@ private struct Sketch {
             if learner.languageRows > 0 { bytes += P + graph(4, language: 4) + 8 * moment }
         }
         bytes += Double(s.learn.labelPatience) * moment
+        // The published model, two whole payloads for subscribers that ask, one that is made, and the deltas.
+        if s.answersSubscribers { bytes += 4 * P + Double(s.learn.updates.keptBytes) }
         return bytes + personal + policy
     }
 
@@ -158,8 +160,11 @@ private struct Sketch {
         }
         // Mean and deviation of every column, and what is written to the file.
         bytes += Double(s.fuse.recalledLabels) * s.model.senses.reduce(0) { $0 + 16 * Double($1.columns) }
-        return bytes + adapters + (s.decide.isOn ? s.policyBytes : 0)
+        return bytes + adapters + subscription + (s.decide.isOn ? s.policyBytes : 0)
     }
+
+    /// The versions before, which serve and which may be gone back to, and a payload that is fetched.
+    private var subscription: Double { s.answersSubscribers ? 3 * P : 0 }
 
     private var adapters: Double {
         s.personal.enabled ? Double(s.personal.maximumSessions) * updates * 4 * Double(s.personal.maximumNumbers) : 0
@@ -171,7 +176,7 @@ private struct Sketch {
             2 * P + graph(1 + s.model.modalities.count, language: 1 + s.model.modalities.count) + graph(1, language: 1) + updates * P
         bytes += 3 * P + graph(8) + Double(own.domainSample) * Double(own.maximumDomains) * moment
         bytes += Double(players) * Double(own.window) * (logits + 64) + Double(own.labelPatience) * (moment + Double(players) * logits)
-        return bytes + adapters + (s.personal.enabled ? P + graph(1, language: 1) : 0)
+        return bytes + adapters + subscription + (s.personal.enabled ? P + graph(1, language: 1) : 0)
     }
 
     /// Of the extractor that needs the most.

@@ -107,6 +107,19 @@ extension GraphSettings {
         if learner.trunk.hasPrefix("last:"), let blocks = Int(learner.trunk.dropFirst(5)), blocks > model.layers {
             found.append(SettingsError("learner.trunk", "'\(learner.trunk)' are more blocks than model.layers has: \(model.layers)"))
         }
+        if mode == .lockstep, learn.updates.coding.isLossy {
+            found.append(
+                SettingsError(
+                    "learn.updates.coding",
+                    "\(learn.updates.coding.rawValue) leaves something out, and a lockstep run that goes on would predict other than one that "
+                        + "was not interrupted; choose whole or exact"))
+        }
+        if mode == .lockstep, learn.updates.canaryShare > 0 {
+            found.append(SettingsError("learn.updates.canaryShare", "versions are tried first by some in live mode only"))
+        }
+        if learn.updates.pieceBytes > messaging.frameBytes {
+            found.append(SettingsError("learn.updates.pieceBytes", "\(learn.updates.pieceBytes) are more than messaging.frameBytes"))
+        }
         if mode == .lockstep, fuse.maximumPending < lockstep.window {
             found.append(
                 SettingsError(

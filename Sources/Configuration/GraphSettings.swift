@@ -46,6 +46,7 @@ public struct GraphSettings: Codable, Sendable, Equatable {
 extension GraphSettings: StageSettings {
     public var extracted: [String] { ModelSenses.extracted(model.senses.map(\.name), hasEncoder: !fuse.sentence.isEmpty) }
     public var sessionsAdapt: Bool { personal.enabled }
+    public var answersSubscribers: Bool { learn.updates.coding != .whole || learn.updates.canaryShare > 0 }
     public static var whole: String? { nil }
 
     public mutating func complete(unless isGiven: (_ key: String) -> Bool) {

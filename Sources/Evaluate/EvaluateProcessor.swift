@@ -12,7 +12,7 @@ import Statistics
 /// The prequential evaluator: scores each moment with a model that has not learned from it, beside the same model with one sense masked
 /// and beside the frozen baseline, the model as it was at the start.
 ///
-/// Subscribes to `moment.*` of fuse and `model.update/` of the learner; publishes `evaluation.summary/`, `evaluation.domains/` and
+/// Subscribes to `moment.*` of fuse and to `model.update/` and `model.delta/` of the learner, which it asks for models that it has missed; publishes `evaluation.summary/`, `evaluation.domains/` and
 /// `evaluation.progress/`.
 public struct EvaluateProcessor: Processor {
     /// What fuse and the learner publish.
@@ -20,10 +20,16 @@ public struct EvaluateProcessor: Processor {
         case event(MomentEvent, WireMessage)
         case update(ModelUpdate, WireMessage)
         case adapters(SessionUpdate, WireMessage)
+        case release(UpdateRelease)
+        case answer(UpdateAnswer, WireMessage)
 
         public init(_ message: WireMessage) throws(Refusal) {
-            if Topics.modelUpdate.components(of: message.topic) != nil {
+            if Topics.modelUpdate.components(of: message.topic) != nil || Topics.modelDelta.components(of: message.topic) != nil {
                 self = .update(try message.decode(), message)
+            } else if Topics.updateAnswer.components(of: message.topic) != nil {
+                self = .answer(try message.decode(), message)
+            } else if Topics.modelRelease.components(of: message.topic) != nil {
+                self = .release(try message.decode())
             } else if let names = Topics.sessionUpdate.components(of: message.topic) {
                 self = .adapters(try message.sessionUpdate(of: names[0]), message)
             } else {
@@ -36,6 +42,8 @@ public struct EvaluateProcessor: Processor {
             case .event(let event, _): event.stamp
             case .update(let update, _): update.stamp
             case .adapters(let update, _): update.stamp
+            case .release(let release): release.stamp
+            case .answer(let answer, _): answer.stamp
             }
         }
     }
@@ -55,7 +63,7 @@ public struct EvaluateProcessor: Processor {
     }
 
     private let settings: GraphSettings
-    private var models: AdoptedModels
+    private var subscription: ModelSubscription
     private let server: ServingModel
     private let frozen: ServingModel
     /// Decodes the text's tokens.
@@ -91,9 +99,7 @@ public struct EvaluateProcessor: Processor {
         try frozen.initialize(seed: UInt64(settings.seed))
         words = try TextBytes(tokenizer: settings.signals.text.tokenizer)
         domains = try DomainEvaluator(settings, start: frozen.parameters)
-        models = AdoptedModels(
-            layout: server.layout, capacity: settings.updateCapacity, trust: try settings.updateTrust(),
-            widestJump: settings.security.widestJump)
+        subscription = try ModelSubscription(settings, "evaluate", server.layout, apart: false)
         personal = try PersonalEvaluator(settings)
         names = ["model"] + modalities.map { "masked.\($0)" } + ["frozen"] + (personal == nil ? [] : ["personal"])
         scores = names.map { _ in ScoreBoard(window: settings.evaluate.window) }
@@ -102,8 +108,8 @@ public struct EvaluateProcessor: Processor {
     public var telemetry: Telemetry {
         var telemetry = ownTelemetry
         telemetry.modelVersion = serving?.version ?? 0
-        telemetry.gauges = ["setAside": Double(setAside), "missedVersions": Double(models.missed)]
-        if models.isFrozen { telemetry.gauges["updatesFrozen"] = 1 }
+        telemetry.drops.add(subscription.drops)
+        telemetry.gauges = ["setAside": Double(setAside)].merging(subscription.gauges) { $1 }
         if let first { telemetry.gauges.merge(["firstMoment": Double(first), "newestMoment": Double(watermark)]) { $1 } }
         return telemetry
     }
@@ -120,18 +126,23 @@ public struct EvaluateProcessor: Processor {
         case .adapters(let update, let message):
             try personal?.insert(update, payload: message)
         case .update(let update, let message):
-            try models.insert(update, payload: message)
+            _ = try subscription.take(update, payload: message, at: now)
             hasLastUpdate = hasLastUpdate || update.last
+        case .answer(let answer, let message):
+            let update = try subscription.take(answer, payload: message, at: now)
+            hasLastUpdate = hasLastUpdate || update?.last == true
+        case .release(let release): try subscription.take(release)
         }
-        if settings.mode == .lockstep { return advance(at: now) }
+        let requests = subscription.requests(at: now)
+        if settings.mode == .lockstep { return requests + advance(at: now) }
         if waiting.count > settings.messaging.waitingMessages {
             waiting.removeFirst()
             ownTelemetry.drops.count(.noModel)
         }
-        return []
+        return requests
     }
 
-    public var hasWork: Bool { settings.mode == .live && !waiting.isEmpty && !(models.versions.isEmpty && serving == nil) }
+    public var hasWork: Bool { settings.mode == .live && !waiting.isEmpty && !(subscription.models.versions.isEmpty && serving == nil) }
 
     /// Live mode: scores the oldest moment that has not waited for too long.
     public mutating func work(at now: Instant) -> [Outgoing] { advance(at: now, scoring: 1) }
@@ -145,7 +156,8 @@ public struct EvaluateProcessor: Processor {
     }
 
     public mutating func tick(at now: Instant) -> [Outgoing] {
-        var outputs = settings.mode == .lockstep || isOver ? advance(at: now) : []
+        _ = subscription.advance(at: now)
+        var outputs = subscription.requests(at: now) + (settings.mode == .lockstep || isOver ? advance(at: now) : [])
         if settings.mode == .live, scored > 0, !hasPublishedEnd,
             lastPublished.map({ now - $0 >= .seconds(1) }) ?? true
         {
@@ -162,8 +174,9 @@ public struct EvaluateProcessor: Processor {
         let before = scored
         for one in waiting {
             if scored - before >= most { break }
-            if case .event(.moment(let moment, _), _) = one, settings.mode == .lockstep || models.versions.isEmpty && serving == nil,
-                !models.isCurrent(for: moment.ordinal, step: settings.learn.publishEvery)
+            if case .event(.moment(let moment, _), _) = one,
+                settings.mode == .lockstep || subscription.models.versions.isEmpty && serving == nil,
+                !subscription.models.isCurrent(for: moment.ordinal, step: settings.learn.publishEvery)
             {
                 break
             }
@@ -190,7 +203,7 @@ public struct EvaluateProcessor: Processor {
         waiting.removeFirst(done)
         if isOver, hasLastUpdate, !hasPublishedEnd {
             hasPublishedEnd = true
-            if let last = models.versions.last {
+            if let last = subscription.models.versions.last {
                 last.parameters.copy(into: server.parameters)
                 if domains.end(serving: server.parameters) { outputs.append(domains.message) }
             }
@@ -256,7 +269,7 @@ public struct EvaluateProcessor: Processor {
 
     /// Adopts the newest version that has not learned from the moment.
     private mutating func adopt(for ordinal: UInt64) {
-        guard let version = models.version(before: ordinal) else {
+        guard let version = subscription.models.version(before: ordinal) else {
             if let current = serving, current.momentWatermark >= ordinal { serving = nil }
             return
         }

@@ -12,9 +12,10 @@ struct PersonalEvaluator {
     private var version: (number: UInt64, epoch: UInt64)?
 
     /// Nil where sessions have no adapters.
-    init?(_ settings: GraphSettings) throws(SettingsError) {
+    /// - Throws: `SettingsError` where the model's settings are invalid; as `SessionAdapters.init` does.
+    init?(_ settings: GraphSettings) throws {
         let server = try ServingModel(settings.model, rows: 1, languageRows: 0)
-        guard let adapters = SessionAdapters(settings, server.layout) else { return nil }
+        guard let adapters = try SessionAdapters(settings, server.layout) else { return nil }
         self.server = server
         self.adapters = adapters
     }

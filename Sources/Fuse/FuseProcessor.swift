@@ -11,9 +11,10 @@ import Timing
 
 /// Aligns the senses' features into moments, and predicts on each with the newest model.
 ///
-/// Subscribes to `feature.*` of the extractors, `feedback.*` and `explain.*` of ingest, and `model.update/`, `model.update.*`,
-/// `memory.update/`, `policy.update/` and `order.answer.*` of the learner. Publishes `moment.<session>/`, `prediction.<session>/`,
-/// `reliability.<session>/`, `explanation.<session>/` and, where decisions and generated answers are configured, `action.<session>/` and `answer.<session>/`.
+/// Subscribes to `feature.*` of the extractors, `feedback.*` and `explain.*` of ingest, and `model.update/`, `model.delta/`,
+/// `model.update.*`, `memory.update/`, `policy.update/` and `order.answer.*` of the learner, which it asks for models that it has missed.
+/// Publishes `moment.<session>/`, `prediction.<session>/`, `reliability.<session>/`, `explanation.<session>/` and, where decisions and
+/// generated answers are configured, `action.<session>/` and `answer.<session>/`.
 public struct FuseProcessor: Processor {
     /// What extractors, ingest and the learner publish.
     public enum Input: Inbound, Sendable {
@@ -25,6 +26,8 @@ public struct FuseProcessor: Processor {
         case adapters(SessionUpdate, payload: WireMessage)
         case memory(MemoryUpdate)
         case ordered(OrderAnswer)
+        case release(UpdateRelease)
+        case answer(UpdateAnswer, payload: WireMessage)
 
         public init(_ message: WireMessage) throws(Refusal) {
             let topic = message.topic
@@ -48,8 +51,12 @@ public struct FuseProcessor: Processor {
                 self = .feedback(feedback)
             } else if Topics.explain.components(of: topic) != nil {
                 self = .explain(try message.decode())
-            } else if Topics.modelUpdate.components(of: topic) != nil {
+            } else if Topics.modelUpdate.components(of: topic) != nil || Topics.modelDelta.components(of: topic) != nil {
                 self = .update(try message.decode(), payload: message)
+            } else if Topics.updateAnswer.components(of: topic) != nil {
+                self = .answer(try message.decode(), payload: message)
+            } else if Topics.modelRelease.components(of: topic) != nil {
+                self = .release(try message.decode())
             } else if Topics.memoryUpdate.components(of: topic) != nil {
                 self = .memory(try message.decode())
             } else if Topics.orderAnswer.components(of: topic) != nil {
@@ -73,6 +80,8 @@ public struct FuseProcessor: Processor {
             case .adapters(let update, _): update.stamp
             case .memory(let update): update.stamp
             case .ordered(let answer): answer.stamp
+            case .release(let release): release.stamp
+            case .answer(let answer, _): answer.stamp
             }
         }
     }
@@ -81,10 +90,8 @@ public struct FuseProcessor: Processor {
     private let extents: [String: Int]
     var aligner: MomentAligner
     private let assembly: MomentAssembly
-    private var models: AdoptedModels
+    private var subscription: ModelSubscription
     private var predictor: Predictor
-    /// Checks updates apart; nil where they are checked as they come.
-    private let updateQueue: UpdateQueue?
     private var ordinal: UInt64 = 0
     /// Live mode: the ordinals used so far, from which fuse continues after a restart. In lockstep moments are numbered as in the stream.
     private var ordinals: ReservedNumbers
@@ -126,9 +133,7 @@ public struct FuseProcessor: Processor {
         if let closed = readings?.closed { aligner.restore(epoch: closed.epoch, closed: closed.ordinal) }
         assembly = try MomentAssembly(settings)
         predictor = try Predictor(settings, clock: clock, answersApart: apart && settings.mode == .live)
-        let trust = try settings.updateTrust()
-        models = predictor.models(trust)
-        updateQueue = apart && settings.mode == .live ? UpdateQueue(layout: predictor.layout, trust: trust) : nil
+        subscription = try ModelSubscription(settings, "fuse", predictor.layout, apart: apart)
     }
 
     public var telemetry: Telemetry {
@@ -138,9 +143,9 @@ public struct FuseProcessor: Processor {
         telemetry.modelVersion = predictor.serving?.version ?? 0
         telemetry.gauges = [
             "moments": Double(ordinal), "early": Double(aligner.early), "outOfOrder": Double(aligner.outOfOrder),
-            "missedVersions": Double(models.missed),
         ]
-        if models.isFrozen { telemetry.gauges["updatesFrozen"] = 1 }
+        telemetry.drops.add(subscription.drops)
+        telemetry.gauges.merge(subscription.gauges) { own, _ in own }
         telemetry.gauges.merge(predictor.gauges) { own, _ in own }
         if let readings { telemetry.gauges.merge(readings.gauges) { own, _ in own } }
         return telemetry
@@ -165,12 +170,10 @@ public struct FuseProcessor: Processor {
         case .explain(let request): return [try predictor.explain(request)]
         case .adapters(let update, let message): try predictor.adopt(update, payload: message)
         case .update(let update, let message):
-            if let updateQueue {
-                try updateQueue.post(update, payload: message)
-            } else {
-                try models.insert(update, payload: message)
-                follow(update)
-            }
+            if try subscription.take(update, payload: message, at: now) { follow(update) }
+        case .answer(let answer, let message):
+            if let update = try subscription.take(answer, payload: message, at: now) { follow(update) }
+        case .release(let release): try subscription.take(release)
         case .memory(let update): try predictor.adopt(update)
         case .ordered(let answer): predictor.follow(answer)
         case .policy(let update, let message): try predictor.adopt(update, payload: message)
@@ -181,18 +184,6 @@ public struct FuseProcessor: Processor {
     /// After a restart of this process the ordinals continue; where the stream itself starts again, they start at its base.
     private mutating func follow(_ update: ModelUpdate) {
         ordinal = max(ordinal, update.hasStreamBase ? update.streamBase : update.momentsSeen)
-    }
-
-    /// Adopts the updates that have been checked apart.
-    private mutating func adoptChecked() {
-        for checked in updateQueue?.fetch() ?? [] {
-            do throws(Refusal) {
-                try models.insert(checked.update) { () throws(Refusal) in try checked.parameters.get() }
-                follow(checked.update)
-            } catch {
-                ownTelemetry.drops.count(error.reason, because: error.detail)
-            }
-        }
     }
 
     mutating func take(_ feature: FeatureFrame, of modality: String, _ values: [Float], at now: Instant) throws(Refusal) {
@@ -235,15 +226,16 @@ public struct FuseProcessor: Processor {
     }
 
     private mutating func advance(at now: Instant) -> [Outgoing] {
-        adoptChecked()
-        var outputs: [Outgoing] = []
-        if settings.mode == .lockstep && models.versions.isEmpty { return [] }  // ordinals start from the learner's progress
+        for update in subscription.advance(at: now) { follow(update) }
+        var outputs = subscription.requests(at: now)
+        // In lockstep ordinals start from the learner's progress.
+        if settings.mode == .lockstep && subscription.models.versions.isEmpty { return outputs }
         while let slice = aligner.close(at: now.nanoseconds, feedback: feedbackReceived) {
             release(upTo: slice.boundary.ordinal.clampedSubtracting(1), of: slice.boundary.epoch, at: now, into: &outputs)
             publish(slice, into: &outputs)
         }
         release(upTo: aligner.closed, of: aligner.epoch, at: now, into: &outputs)
-        return released(outputs + predictor.advance(&models, at: now))
+        return released(outputs + predictor.advance(&subscription.models, at: now))
     }
 
     /// Publishes an event of the stream to learn and evaluate.

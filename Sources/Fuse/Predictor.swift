@@ -52,6 +52,7 @@ struct Predictor {
     private var adapters: SessionAdapters?
     /// In lockstep, memories that wait for the model version from which on they are used.
     private var memories: [MemoryUpdate] = []
+    private var signedMemories: SignedStream
     /// The number of predictions whose label has arrived, and the number of correct ones.
     private var judged = 0, right = 0
     private var ownTelemetry = Telemetry()
@@ -70,7 +71,8 @@ struct Predictor {
         decider = try Decider(settings)
         answerQueue = answersApart ? try AnswerQueue(settings, clock: clock) : nil
         answers = answersApart ? nil : try Answers(settings, clock: clock)
-        adapters = SessionAdapters(settings, server.layout)
+        adapters = try SessionAdapters(settings, server.layout)
+        signedMemories = SignedStream(try settings.updateTrust())
     }
 
     /// Whether moments are decided on only, without predictions.
@@ -87,8 +89,9 @@ struct Predictor {
     }
 
     /// Adopts the corrections that answers recall: at once, or in lockstep with the model version that they belong to.
-    /// - Throws: `wrongModel` for a version that cannot be.
+    /// - Throws: `wrongModel` for a version that cannot be; what `SignedStream.check` throws.
     mutating func adopt(_ update: MemoryUpdate) throws(Refusal) {
+        try signedMemories.check(update)
         guard update.version <= ReservedNumbers.most else { throw Refusal(.wrongModel, "a memory of version \(update.version)") }
         guard settings.mode == .lockstep else {
             answers?.adopt(update)
@@ -111,11 +114,6 @@ struct Predictor {
 
     /// The layout of the parameters.
     var layout: ParameterLayout { server.layout }
-
-    /// - Parameter trust: whose updates are believed; nil: all.
-    func models(_ trust: UpdateTrust?) -> AdoptedModels {
-        AdoptedModels(layout: server.layout, capacity: settings.updateCapacity, trust: trust, widestJump: settings.security.widestJump)
-    }
 
     var telemetry: Telemetry {
         var telemetry = ownTelemetry

@@ -4,15 +4,22 @@ import Pipeline
 import Schema
 
 extension LearnProcessor {
-    /// An event of the stream, or an operator's order.
+    /// An event of the stream, an operator's order, or a subscriber's question.
     public enum Input: Inbound, Sendable {
         case event(MomentMessage, Stamp)
         /// An event that is in fuse's journal too.
         case journaled(MomentMessage, Stamp, position: UInt64)
         case order(Order)
+        /// A subscriber asks or reports.
+        case request(UpdateRequest, from: String, Peer)
 
         public init(_ message: WireMessage) throws(Refusal) {
-            if Topics.order.components(of: message.topic) != nil {
+            if let peer = message.peer {
+                guard let names = Topics.updateRequest.components(of: message.topic) else {
+                    throw Refusal(.unknownTopic, String(message.topic.prefix(128)))
+                }
+                self = .request(try message.decode(), from: names[0], peer)
+            } else if Topics.order.components(of: message.topic) != nil {
                 self = .order(try message.decode())
             } else {
                 let event: MomentEvent = try message.decode()
@@ -25,6 +32,7 @@ extension LearnProcessor {
             switch self {
             case .event(_, let stamp), .journaled(_, let stamp, _): stamp
             case .order(let order): order.stamp
+            case .request(let request, _, _): request.stamp
             }
         }
     }

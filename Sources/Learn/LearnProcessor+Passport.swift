@@ -1,5 +1,7 @@
+import Foundation
 import Learning
 import Messaging
+import Pipeline
 import Schema
 import Updates
 
@@ -8,20 +10,52 @@ extension LearnProcessor {
     /// The signed passport of an update; nil where none are signed, or the key has expired.
     /// - Parameter verdict: the gate's, where there is one.
     mutating func passport(
-        of update: ModelUpdate, payload: [Payload], digest: PublishedParameters, _ verdict: GateVerdict?
+        of update: ModelUpdate, payload: [Payload], digest: Data, _ verdict: GateVerdict?
     ) -> SignedPassport? {
         guard passports != nil else { return nil }
-        let claims = update.claims
-        let passport = Passport.with {
-            ($0.topic, $0.version, $0.parentVersion) = (claims.topic, claims.version, claims.parentVersion)
-            ($0.momentWatermark, $0.momentsSeen, $0.last) = (claims.momentWatermark, claims.momentsSeen, claims.last)
-            if let streamBase = claims.streamBase { $0.streamBase = streamBase }
-            ($0.cause, $0.reason) = (cause, update.reason)
-            $0.evidence = evidence(update.loss, verdict)
-        }
-        let signed = passports?.sign(passport, payload: payload, digest: digest.digest)
+        var passport = update.claims.passport
+        (passport.cause, passport.reason, passport.evidence) = (cause, update.reason, evidence(update.loss, verdict))
+        let signed = passports?.sign(passport, payload: payload, digest: digest)
         if signed == nil { ownTelemetry.drops.count(.unsigned, because: "version \(update.version): the key that signs has expired") }
         return signed
+    }
+
+    /// Messages with their passports: of sessions' adapters, policies, memories and releases, as of models.
+    mutating func signed(_ outputs: [Outgoing], at now: Instant) -> [Outgoing] {
+        guard passports != nil else { return outputs }
+        return outputs.map { output in
+            switch output.message {
+            case let update as SessionUpdate: return signed(output, update)
+            case let update as PolicyUpdate:
+                signedPolicy = now
+                return signed(output, update)
+            case let update as MemoryUpdate:
+                signedMemory = now
+                return signed(output, update)
+            case let release as UpdateRelease: return signed(output, release)
+            default: return output
+            }
+        }
+    }
+
+    /// Live mode: the newest policy and memory again before their passports expire, as they are sent to late subscribers.
+    mutating func renewed(at now: Instant) -> [Outgoing] {
+        guard isLive, !progress.isFinished, let renewal = passports?.renewal else { return [] }
+        if let signedMemory, now - signedMemory >= renewal { isMemoryNew = true }
+        guard let signedPolicy, now - signedPolicy >= renewal else { return [] }
+        return decisions?.renewed() ?? []
+    }
+
+    private mutating func signed(_ output: Outgoing, _ update: some SignedUpdate) -> Outgoing {
+        let claims = update.claims
+        guard let passport = passports?.sign(claims.passport, payload: output.payload, digest: claims.sha256) else {
+            ownTelemetry.drops.count(.unsigned, because: "an update on \(claims.topic): the key that signs has expired")
+            return output
+        }
+        var update = update, output = output
+        update.passport = passport
+        output.message = update
+        return output
     }
 
     private var cause: UpdateCause {

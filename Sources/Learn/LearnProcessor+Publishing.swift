@@ -1,3 +1,4 @@
+import Foundation
 import Learning
 import Messaging
 import Pipeline
@@ -15,9 +16,8 @@ extension LearnProcessor {
         if isAccepted { progress.servingWatermark = progress.watermark }
         let version = progress.version
         var outputs = newMemory(at: now) + (sessions?.updates(before: version) ?? [])
-        outputs.append(
-            update(
-                verdict.map { $0.decision == .accepted ? reason : "\(reason); \($0.decision.rawValue): \($0.reason)" } ?? reason, verdict))
+        let words = verdict.map { $0.decision == .accepted ? reason : "\(reason); \($0.decision.rawValue): \($0.reason)" } ?? reason
+        outputs += update(words, verdict, at: now)
         if let verdict { outputs.append(Outgoing(verdict.message(guided.gate, progress), on: Topics.modelVerdict.only)) }
         outputs += newLines()
         progress.momentsPublished = progress.momentsSeen
@@ -36,30 +36,37 @@ extension LearnProcessor {
     /// Whether there is anything new to publish; in lockstep a version is due after a number of moments, changed or not.
     var isMoved: Bool { !isLive || isOrdered || guided.learner.steps != stepsPublished }
 
-    /// The serving model as a message.
+    /// The serving model as messages: whole, as a delta, or both.
     /// - Parameter verdict: the gate's, where it decided on this version.
-    mutating func update(_ reason: String, _ verdict: GateVerdict? = nil) -> Outgoing {
-        let published = PublishedParameters(guided.serving)
+    mutating func update(_ reason: String, _ verdict: GateVerdict? = nil, at now: Instant) -> [Outgoing] {
         ownTelemetry.modelVersion = progress.version
         ownTelemetry.gauges["learningRate"] = guided.learner.optimizer.learningRate
         ownTelemetry.gauges["remembered"] = Double(guided.learner.memorySlots.count)
         ownTelemetry.gauges["rememberedBytes"] = Double(guided.learner.memoryBytes)
-        var update = ModelUpdate.with {
+        let update = ModelUpdate.with {
             $0.version = progress.version
             $0.parent = progress.version > 0 ? progress.version - 1 : 0
             $0.momentWatermark = progress.servingWatermark
             $0.momentsSeen = progress.momentsSeen
-            $0.sha256 = published.digest
-            $0.configuration = store.configuration
             $0.reason = reason
             $0.loss = learned > 0 ? losses / Double(learned) : 0
             $0.last = hasEnded
             $0.arrived = newestArrival
             if known > 0 { $0.streamBase = progress.streamBase }
         }
-        let payload = published.payload.cut(into: frameBytes)
-        if let passport = passport(of: update, payload: payload, digest: published, verdict) { update.passport = passport }
-        return Outgoing(update, on: Topics.modelUpdate.only, payload: payload)
+        if published != nil { return smallUpdates(update, verdict, at: now) }
+        let parameters = PublishedParameters(guided.serving)
+        return [message(update, parameters.payload, parameters.digest, verdict)]
+    }
+
+    /// The message of an update that has no payload yet.
+    mutating func message(_ update: ModelUpdate, _ payload: Payload, _ digest: Data, _ verdict: GateVerdict?) -> Outgoing {
+        var update = update
+        update.sha256 = digest
+        if update.kind == .whole { update.configuration = store.configuration }
+        let frames = payload.cut(into: frameBytes)
+        if let passport = passport(of: update, payload: frames, digest: digest, verdict) { update.passport = passport }
+        return Outgoing(update, on: (update.kind == .delta ? Topics.modelDelta : Topics.modelUpdate).only, payload: frames)
     }
 
     /// The ledger's lines that were added or updated since they were last published.

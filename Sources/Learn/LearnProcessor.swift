@@ -36,6 +36,10 @@ public struct LearnProcessor: Processor {
     var sessions: SessionPublisher?
     /// Signs updates; nil where none are signed.
     var passports: PassportSigner?
+    /// The model as subscribers have it, and what answers them; nil where updates are whole and nobody asks.
+    var published: PublishedModel?, server: UpdateServer?
+    /// When a whole model was last published, and the newest policy and memory were signed.
+    var lastWhole: Instant?, signedPolicy: Instant?, signedMemory: Instant?
     let store: CheckpointStore
     var progress: LearnProgress
     var labels: LabelJoin
@@ -116,6 +120,10 @@ public struct LearnProcessor: Processor {
             ownTelemetry.drops.count(.checkpointDamaged, because: "\(damage); goes on from the checkpoint before")
         }
         passports = try settings.passportSigner()
+        if settings.answersSubscribers {
+            published = PublishedModel(guided.serving.layout.shapes, settings.learn.updates)
+            server = UpdateServer(settings.learn.updates, trust: try settings.updateTrust())
+        }
         self.isRestored = isRestored
         readings = settings.journal.readings ?? ""
         if isLive, let moments = settings.journal.moments {
@@ -137,10 +145,16 @@ public struct LearnProcessor: Processor {
         }
         sessions?.addGauges(to: &telemetry)
         addJournal(to: &telemetry)
+        addSubscribers(to: &telemetry)
         return telemetry
     }
 
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
+        signed(try take(input, at: now), at: now)
+    }
+
+    private mutating func take(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
+        if case .request(let request, let name, let peer) = input { return try answer(request, from: name, peer, at: now) }
         var outputs = begin(at: now)
         if case .journaled(let message, let stamp, let position) = input {
             return outputs + (try take(message, stamp, position: position, at: now))
@@ -149,14 +163,14 @@ public struct LearnProcessor: Processor {
         case .order(let order): outputs.append(contentsOf: answer(order, at: now))
         case .event(.end, _) where progress.isFinished:  // in the checkpoint already, but not published in this run
             hasEnded = true
-            outputs.append(update("end of the stream"))
+            outputs += update("end of the stream", at: now)
         case .event(.end, _):
             hasEnded = true
             for one in labels.end() { learn(one, at: now) }
             while hasWork { workOff(at: clock.now) }
             progress.isFinished = true
             outputs += publish("end of the stream", at: now)
-        case .journaled: break  // taken above
+        case .journaled, .request: break  // taken above
         case .event(_, _) where known > 0: known -= 1
         case .event(.moment(let moment, let input), _):
             defer { progress.events += 1 }
@@ -183,16 +197,18 @@ public struct LearnProcessor: Processor {
     public mutating func work(at now: Instant) -> [Outgoing] {
         workOff(at: now)
         let version = progress.version
-        return sessions?.updatesAtOnce(with: version) ?? []
+        return signed(sessions?.updatesAtOnce(with: version) ?? [], at: now)
     }
 
-    public mutating func tick(at now: Instant) -> [Outgoing] {
+    public mutating func tick(at now: Instant) -> [Outgoing] { signed(renewed(at: now) + beat(at: now), at: now) + releases(at: now) }
+
+    private mutating func beat(at now: Instant) -> [Outgoing] {
         var outputs = begin(at: now) + (isLive ? newMemory(at: now) : []) + (decisions?.tick(at: now) ?? []) + readOn(at: now)
         guard isLive, !progress.isFinished, let lastPublished, let lastStored else { return outputs }
         if isAhead, now - lastPublished >= .seconds(clamping: settings.publishInterval) {
             isAhead = false
             self.lastPublished = now
-            outputs.append(update("moments ran back"))
+            outputs += update("moments ran back", at: now)
         }
         let isDue = (now - lastStored).inSeconds >= max(settings.checkpointInterval, Self.storingShare * storing)
         if isDue, progress.events != eventsStored || isOrdered { save(at: now) }
@@ -222,6 +238,6 @@ public struct LearnProcessor: Processor {
         (lastPublished, lastStored) = (now, now)
         for index in backlog.indices { backlog[index].since = now }
         cover()
-        return newMemory(at: now) + [update("start")] + (decisions?.begin() ?? [])
+        return newMemory(at: now) + update("start", at: now) + (decisions?.begin() ?? [])
     }
 }

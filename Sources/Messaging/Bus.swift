@@ -47,14 +47,15 @@ public struct ZeroMQBus: Bus {
         var bound: [Endpoint] = []
         for subscription in subscriptions {
             let routes = subscription.attachment == .answer
-            let socket = try Socket(routes ? .route : .subscribe, limits: limits, in: context)
+            let asks = subscription.attachment == .ask, connects = asks || subscription.attachment == .connect
+            let socket = try Socket(routes ? .route : asks ? .deal : .subscribe, limits: limits, in: context)
             // Created before the socket is bound, so that no connection is missed.
-            let unfinished = subscription.attachment == .connect ? nil : try UnfinishedMessages(socket, limits: limits)
+            let unfinished = connects ? nil : try UnfinishedMessages(socket, limits: limits)
             // So is this: whoever connects with a key notices that it is refused.
-            let refused = subscription.attachment == .connect && context.security != nil ? try socket.monitor(Self.refusal) : nil
-            if !routes { for topic in subscription.topics { try socket.subscribe(to: topic) } }
+            let refused = connects && context.security != nil ? try socket.monitor(Self.refusal) : nil
+            if !routes, !asks { for topic in subscription.topics { try socket.subscribe(to: topic) } }
             switch subscription.attachment {
-            case .connect: for endpoint in subscription.endpoints { try socket.connect(to: endpoint) }
+            case .connect, .ask: for endpoint in subscription.endpoints { try socket.connect(to: endpoint) }
             case .bind, .answer: bound += try socket.bind(to: subscription.endpoints, for: subscription.access)
             }
             sources.append(Receiver.Source(socket: socket, unfinished: unfinished, refused: refused))

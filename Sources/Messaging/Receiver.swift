@@ -69,6 +69,12 @@ final class Receiver: Sendable {
         wakeup.signal()
     }
 
+    /// Sends a message to the endpoint that is asked.
+    func ask(_ parts: [[UInt8]]) {
+        intake.withLock { $0?.ask(parts) }
+        wakeup.signal()
+    }
+
     // MARK: The receiver's thread
 
     private func run() {
@@ -201,6 +207,12 @@ private final class Intake {
         guard sources.indices.contains(peer.socket), sources[peer.socket].socket.routes else { return }
         sources[peer.socket].socket.send(parts, to: peer)
         mayHaveMore[peer.socket] = true
+    }
+
+    func ask(_ parts: [[UInt8]]) {
+        guard let index = sources.firstIndex(where: \.socket.asks) else { return }
+        sources[index].socket.send(parts)
+        mayHaveMore[index] = true
     }
 
     /// Takes one batch at most, so that sockets take turns.

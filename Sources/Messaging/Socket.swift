@@ -32,6 +32,8 @@ final class Socket {
     private var authenticator: Authenticator?
     /// Whether each message comes with the peer that sent it.
     let routes: Bool
+    /// Whether it asks, and receives answers.
+    let asks: Bool
     /// The largest frame that a subscriber may send, bytes: one subscription, or the metadata of the handshake.
     private static let subscriptionFrame = 512
 
@@ -41,7 +43,7 @@ final class Socket {
         self.pointer = pointer
         self.kind = kind
         self.context = keepsContext ? context : nil
-        routes = kind == .route
+        (routes, asks) = (kind == .route, kind == .deal)
         try set(ZMQ_LINGER, Int32(clamping: limits.lingerMilliseconds), "linger")
         try set(ZMQ_SNDHWM, Int32(clamping: limits.sendQueue), "sendQueue")
         if kind == .publish {
@@ -155,12 +157,7 @@ final class Socket {
     }
 
     /// Sends a message to a peer of a socket that routes. A peer that is gone, or that does not read, loses it.
-    func send(_ parts: [[UInt8]], to peer: Peer) {
-        for (index, part) in ([peer.identity] + parts).enumerated() {
-            let flags = ZMQ_DONTWAIT | (index < parts.count ? ZMQ_SNDMORE : 0)
-            guard part.withUnsafeBytes({ zmq_send(pointer, $0.baseAddress, $0.count, flags) }) >= 0 else { return }
-        }
-    }
+    func send(_ parts: [[UInt8]], to peer: Peer) { send([peer.identity] + parts) }
 
     /// Lets the socket process pending events of its I/O thread: new peers get a bound subscriber's subscriptions.
     func service() {

@@ -36,7 +36,7 @@ final class SocketPublisher: Publisher {
         var bound: [Endpoint] = []
         switch attachment {
         case .bind, .answer: bound = try socket.bind(to: endpoints, for: options.access)
-        case .connect: for endpoint in endpoints { try socket.connect(to: endpoint) }
+        case .connect, .ask: for endpoint in endpoints { try socket.connect(to: endpoint) }
         }
         self.endpoints = bound
         self.socket = socket

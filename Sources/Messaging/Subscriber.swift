@@ -3,6 +3,8 @@ public struct Subscription: Sendable {
     /// Whether the subscriber connects to its endpoints or binds them.
     public enum Attachment: String, Sendable {
         case connect, bind
+        /// Connects to an endpoint that answers each sender; there are no topics to subscribe to, answers are received.
+        case ask
         /// Binds endpoints at which each sender (DEALER) can be answered; there are no topics to subscribe to, everything is received.
         case answer
     }
@@ -56,7 +58,13 @@ public struct Subscriber: AsyncSequence, Sendable {
     public func takeIfReady() -> MessageBatch? { receiver?.take() ?? channel.takeIfReady() }
 
     /// Sends a message to a peer that has sent one. It is lost where the peer is gone or does not read.
-    public func answer(_ peer: Peer, topic: String, header: [UInt8]) { receiver?.answer(peer, [Array(topic.utf8), header]) }
+    public func answer(_ peer: Peer, topic: String, header: [UInt8], payload: [Payload] = []) {
+        let frames = payload.map { $0.withUnsafeBytes { Array($0) } }
+        receiver?.answer(peer, [Array(topic.utf8), header] + frames)
+    }
+
+    /// Sends a message to the endpoint that is asked. It is lost where nobody is there or too many wait to be sent.
+    public func ask(topic: String, header: [UInt8]) { receiver?.ask([Array(topic.utf8), header]) }
 
     /// Ends the sequence and closes its sockets.
     public func cancel() { channel.end() }

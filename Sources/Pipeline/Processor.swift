@@ -70,6 +70,8 @@ public struct Outgoing: Outbound, Sendable {
     public let payload: [Payload]
     /// The only receiver, of an answer to a message that it has sent; nil: whoever has subscribed.
     public var peer: Peer?
+    /// Whether it goes to the endpoint that this stage asks, and to nobody else.
+    public private(set) var isQuestion = false
 
     /// - Parameters:
     ///   - message: where its stamp names a clock, the stamp's time is kept; else the stage's time is filled in.
@@ -86,6 +88,13 @@ public struct Outgoing: Outbound, Sendable {
         var answer = self
         answer.peer = peer
         return answer
+    }
+
+    /// The same as a question to the endpoint that this stage asks.
+    public func asked() -> Outgoing {
+        var question = self
+        question.isQuestion = true
+        return question
     }
 
     public var outgoing: Outgoing { self }

@@ -222,7 +222,10 @@ public actor Stage<P: Processor> {
     private func post(_ outgoing: Outgoing) {
         do {
             if let peer = outgoing.peer {
-                subscriber?.answer(peer, topic: outgoing.topic, header: try outbox.header(of: outgoing))
+                subscriber?.answer(
+                    peer, topic: outgoing.topic, header: try outbox.header(of: outgoing), payload: outgoing.payload)
+            } else if outgoing.isQuestion {
+                subscriber?.ask(topic: outgoing.topic, header: try outbox.header(of: outgoing))
             } else {
                 try outbox.append(outgoing)
             }

@@ -38,6 +38,10 @@ public struct TensorContent {
 
     public init(name: String, bytes: [UInt8]) { self.init(name, .uint8, [bytes.count], array: bytes) }
 
+    public init(name: String, shape: [Int], words: [UInt32]) { self.init(name, .uint32, shape, array: words) }
+
+    public init(name: String, shape: [Int], signedBytes: [Int8]) { self.init(name, .int8, shape, array: signedBytes) }
+
     /// A tensor of another archive, with the same name, type and bytes.
     public init(_ tensor: StoredTensor) {
         self.init(name: tensor.name, type: tensor.type, shape: tensor.shape) { body in try tensor.withUnsafeBytes(body) }

@@ -34,6 +34,9 @@ extension SessionUpdate: Stamped {}
 extension EvaluationSummary: Stamped {}
 extension EvaluationProgress: Stamped {}
 extension Status: Stamped {}
+extension UpdateRequest: Stamped {}
+extension UpdateAnswer: Stamped {}
+extension UpdateRelease: Stamped {}
 extension Greeting: Stamped {}
 extension Acknowledgement: Stamped {}
 extension Coverage: Stamped {}

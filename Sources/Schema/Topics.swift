@@ -13,6 +13,10 @@ public enum Topics {
     public static let explanation = TopicFamily<MomentExplanation>("explanation", "session")
     public static let answer = TopicFamily<Answer>("answer", "session")
     public static let modelUpdate = TopicFamily<ModelUpdate>("model.update")
+    public static let modelDelta = TopicFamily<ModelUpdate>("model.delta")
+    public static let modelRelease = TopicFamily<UpdateRelease>("model.release")
+    public static let updateRequest = TopicFamily<UpdateRequest>("update.request", "subscriber")
+    public static let updateAnswer = TopicFamily<UpdateAnswer>("update.answer", "subscriber")
     public static let memoryUpdate = TopicFamily<MemoryUpdate>("memory.update")
     public static let policyUpdate = TopicFamily<PolicyUpdate>("policy.update")
     public static let sessionUpdate = TopicFamily<SessionUpdate>("model.update", "session")
@@ -33,6 +37,7 @@ public enum Topics {
         sensor, cut, feedback, sample, feature, moment, prediction, action, reliability, explain, explanation, answer,
         modelUpdate, memoryUpdate, policyUpdate, sessionUpdate, modelVerdict, triggerLedger, order, orderAnswer,
         evaluationSummary, evaluationProgress, evaluationDomains, status, greeting, acknowledgement, coverage,
+        modelDelta, modelRelease, updateRequest, updateAnswer,
     ]
 
     /// The family that a topic's name belongs to; nil if there is none.

@@ -1,6 +1,9 @@
+import Configuration
 import Messaging
 import Schema
+import Statistics
 import Tensors
+import Updates
 
 /// The learner's newest policy, whose parameters are replaced as a whole.
 struct AdoptedPolicy {
@@ -8,10 +11,17 @@ struct AdoptedPolicy {
     let parameters: ParameterStore<Float>
     private var adopted: AdoptedParameters<PolicyUpdate>
 
-    init(_ name: String, _ parameters: ParameterStore<Float>) {
+    /// - Throws: `SettingsError` where there are no root keys of those whose updates are believed.
+    init(_ name: String, _ parameters: ParameterStore<Float>, _ settings: GraphSettings) throws(SettingsError) {
         self.name = name
         self.parameters = parameters
-        adopted = AdoptedParameters(layout: parameters.layout, capacity: 1)
+        let trust: UpdateTrust?
+        do {
+            trust = try settings.updateTrust()
+        } catch {
+            throw SettingsError("security.updates", "\(error)")
+        }
+        adopted = AdoptedParameters(layout: parameters.layout, capacity: 1, trust: trust, widestJump: settings.security.widestJump)
     }
 
     /// The version of the newest policy; 0 before the first.

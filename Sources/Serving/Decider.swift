@@ -25,7 +25,7 @@ package struct Decider {
         guard settings.decide.isOn, !settings.decide.text else { return nil }
         self.settings = settings.decide
         policy = try settings.decide.makeLearner(inputs: settings.observationSize, seed: settings.seed).policy
-        adopted = AdoptedPolicy(settings.decide.policy, policy.parameters)
+        adopted = try AdoptedPolicy(settings.decide.policy, policy.parameters, settings)
         random = RandomSource(seed: UInt64(settings.seed) &+ 1)
     }
 

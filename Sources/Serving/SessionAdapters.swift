@@ -6,6 +6,7 @@ import Safetensors
 import Schema
 import Statistics
 import Tensors
+import Updates
 
 /// The published adapters of sessions, applied to the shared model for one moment of their session at a time.
 ///
@@ -15,6 +16,7 @@ package struct SessionAdapters {
     private let revisions: Int
     private var sessions: RecentTable<String, AdoptedParameters<SessionUpdate>>
     private var epoch: UInt64 = 0
+    private var signed: SignedStream
     /// The offsets that are applied.
     private let offsets: ParameterStore<Float>
     /// The shared model's own values where offsets are applied.
@@ -22,12 +24,14 @@ package struct SessionAdapters {
     private var isApplied = false
 
     /// Nil where sessions have no adapters.
-    package init?(_ settings: GraphSettings, _ model: ParameterLayout) {
+    /// - Throws: `FileError` and `UpdateKeyError` where there are no root keys of those whose updates are believed.
+    package init?(_ settings: GraphSettings, _ model: ParameterLayout) throws {
         guard settings.personal.enabled else { return nil }
         layout = ParameterLayout(model.parameters.filter(settings.personal.isPersonal))
         sessions = RecentTable(capacity: settings.personal.maximumSessions)
         revisions = settings.updateCapacity
         offsets = ParameterStore(layout)
+        signed = SignedStream(try settings.updateTrust())
         plain = Array(repeating: 0, count: layout.count)
     }
 
@@ -35,8 +39,9 @@ package struct SessionAdapters {
     package var count: Int { sessions.count }
 
     /// Checks and keeps an update of a session's adapters, or forgets a session that has ended.
-    /// - Throws: `wrongDigest`, `wrongModel`, `nonFinite`, `wrongShape`, `sequenceRunsBack`.
+    /// - Throws: `wrongDigest`, `wrongModel`, `nonFinite`, `wrongShape`, `sequenceRunsBack`; what `SignedStream.check` throws.
     package mutating func insert(_ update: SessionUpdate, payload message: WireMessage) throws(Refusal) {
+        try signed.check(update, parts: message.payload.map { $0.withUnsafeBytes(\.self) })
         if update.stamp.epoch > epoch {
             epoch = update.stamp.epoch
             sessions.removeAll()  // a learner that started again counts revisions from the start

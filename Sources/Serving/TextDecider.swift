@@ -21,7 +21,7 @@ struct TextDecider {
     init?(_ settings: GraphSettings) throws {
         guard settings.decide.isOn, settings.decide.text else { return nil }
         policy = try TextPPO.Configuration(settings.decide.settings).policy(settings.model)
-        adopted = AdoptedPolicy(settings.decide.policy, ParameterStore(policy.own))
+        adopted = try AdoptedPolicy(settings.decide.policy, ParameterStore(policy.own), settings)
     }
 
     var version: UInt64 { adopted.version }

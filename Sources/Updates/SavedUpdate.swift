@@ -13,6 +13,8 @@ public struct SavedUpdate: Sendable {
 
     /// The largest header, and the largest part, bytes; and the most parts.
     private static let largestHeader = 1 << 20, largestPart = 1 << 34, mostParts = 256
+    /// The largest delta when it is decompressed, bytes.
+    private static let largestDelta = 1 << 33
 
     /// Reads a saved update.
     /// - Throws: `FileError`; an error of decoding the header.
@@ -43,11 +45,15 @@ public struct SavedUpdate: Sendable {
         return "\(directory)/part-\(String(repeating: "0", count: max(0, 3 - digits.count)))\(digits)"
     }
 
-    /// Checks the passport, and that the payload is a safetensors file of finite numbers.
-    /// - Throws: what `UpdateTrust` throws; `nonFinite`, `wrongShape`.
+    /// Checks the passport, and that the payload is a safetensors file of finite numbers; of a delta, that it is one of the size it says.
+    /// - Throws: what `UpdateTrust` throws; `nonFinite`, `wrongShape`; of a delta `tooLarge`, `undecodable`.
     public func verify(_ trust: UpdateTrust) throws(Refusal) -> VerifiedPassport {
         let bytes = frames.map { $0.withUnsafeBytes(\.self) }
         let verified = try trust.check(update.hasPassport ? update.passport : nil, of: update.claims, parts: bytes)
+        guard update.kind != .delta else {
+            try checkDelta()
+            return verified
+        }
         do throws(SafetensorsError) {
             let archive = try TensorArchive(borrowing: bytes, from: frames, source: "version \(update.version)")
             for tensor in archive.tensors { try tensor.checkFinite() }
@@ -56,5 +62,17 @@ public struct SavedUpdate: Sendable {
             throw Refusal(.wrongShape, error.description)
         }
         return verified
+    }
+
+    /// What a delta is applied to is not here.
+    private func checkDelta() throws(Refusal) {
+        let title = "version \(update.version)"
+        guard let size = Int(exactly: update.plainBytes), size <= Self.largestDelta else {
+            throw Refusal(.tooLarge, "\(title): a delta that says it has \(update.plainBytes) bytes")
+        }
+        let payload = frames.flatMap { frame in frame.withUnsafeBytes { Array($0) } }
+        guard let plain = Zstandard.decompress(payload, exactly: size), (try? TensorArchive(bytes: plain)) != nil else {
+            throw Refusal(.undecodable, "\(title): a delta that is not \(size) bytes of a safetensors file when it is decompressed")
+        }
     }
 }

@@ -7,7 +7,7 @@ import Statistics
 public struct UpdateHistory: Sendable {
     /// The newest version that was believed; nil before the first.
     public private(set) var newest: UInt64?
-    private var digest = Data()
+    private var digest = Data(), state = Data()
     private var serial: UInt64 = 0
     private var expires: Int64 = .max
     private let widestJump: UInt64
@@ -16,7 +16,9 @@ public struct UpdateHistory: Sendable {
     public init(widestJump: Int) { self.widestJump = UInt64(clamping: widestJump) }
 
     /// Whether an update is the newest again, as it is sent to late subscribers.
-    public func isRepetition(_ passport: Passport) -> Bool { passport.version == newest && passport.sha256 == digest }
+    public func isRepetition(_ passport: Passport) -> Bool {
+        passport.version == newest && (passport.state.isEmpty ? passport.sha256 == digest : passport.state == state)
+    }
 
     /// Whether nothing newer has come for longer than the newest is believed: the stream is held up, or the learner does not publish.
     public func isFrozen(at now: Int64) -> Bool { newest != nil && now >= expires }
@@ -33,7 +35,8 @@ public struct UpdateHistory: Sendable {
         guard passport.version - newest <= widestJump else {
             throw Refusal(.fastForward, "version \(passport.version) after \(newest); at most \(widestJump) further")
         }
-        guard passport.parentVersion != newest || passport.parent.isEmpty || passport.parent == digest else {
+        let isChild = passport.parentState.isEmpty ? passport.parent.isEmpty || passport.parent == digest : passport.parentState == state
+        guard passport.parentVersion != newest || isChild else {
             throw Refusal(.wrongParent, "version \(passport.version) was learned from another version \(newest)")
         }
     }
@@ -41,7 +44,7 @@ public struct UpdateHistory: Sendable {
     /// Notes an update that was believed and whose parameters are whole.
     public mutating func note(_ verified: VerifiedPassport) {
         let passport = verified.passport
-        (newest, digest, expires) = (passport.version, passport.sha256, passport.expires)
+        (newest, digest, state, expires) = (passport.version, passport.sha256, passport.state, passport.expires)
         serial = verified.certificate.serial
     }
 }

@@ -13,22 +13,94 @@ public struct UpdateClaims: Sendable, Equatable {
     public var momentWatermark: UInt64, momentsSeen: UInt64
     public var streamBase: UInt64?
     public var last: Bool
+    public var kind = UpdateKind.whole
+    public var state = Data(), parentState = Data()
+    public var plainBytes: UInt64 = 0
+    public var canaryShare = 0.0, canaryWait = 0.0
 
     public init(
-        topic: String, version: UInt64, parentVersion: UInt64, sha256: Data, momentWatermark: UInt64, momentsSeen: UInt64,
-        streamBase: UInt64?, last: Bool
+        topic: String, version: UInt64, parentVersion: UInt64 = 0, sha256: Data, momentWatermark: UInt64 = 0, momentsSeen: UInt64 = 0,
+        streamBase: UInt64? = nil, last: Bool = false
     ) {
         (self.topic, self.version, self.parentVersion, self.sha256) = (topic, version, parentVersion, sha256)
         (self.momentWatermark, self.momentsSeen, self.streamBase, self.last) = (momentWatermark, momentsSeen, streamBase, last)
     }
+
+    /// What a passport says.
+    init(_ passport: Passport) {
+        self.init(
+            topic: passport.topic, version: passport.version, parentVersion: passport.parentVersion, sha256: passport.sha256,
+            momentWatermark: passport.momentWatermark, momentsSeen: passport.momentsSeen,
+            streamBase: passport.hasStreamBase ? passport.streamBase : nil, last: passport.last)
+        (kind, state, parentState, plainBytes) = (passport.kind, passport.state, passport.parentState, passport.plainBytes)
+        (canaryShare, canaryWait) = (passport.canaryShare, passport.canaryWait)
+    }
+
+    /// A passport that says so.
+    public var passport: Passport {
+        .with {
+            ($0.topic, $0.version, $0.parentVersion, $0.sha256) = (topic, version, parentVersion, sha256)
+            ($0.momentWatermark, $0.momentsSeen, $0.last) = (momentWatermark, momentsSeen, last)
+            if let streamBase { $0.streamBase = streamBase }
+            ($0.kind, $0.state, $0.parentState, $0.plainBytes) = (kind, state, parentState, plainBytes)
+            ($0.canaryShare, $0.canaryWait) = (canaryShare, canaryWait)
+        }
+    }
 }
 
-extension ModelUpdate {
+/// A message that publishes what was learned, and that a learner can sign.
+public protocol SignedUpdate: Stamped {
     /// What a receiver relies on.
+    var claims: UpdateClaims { get }
+    var passport: SignedPassport { get set }
+    var hasPassport: Bool { get }
+}
+
+extension ModelUpdate: SignedUpdate {
+    public var claims: UpdateClaims {
+        var claims = UpdateClaims(
+            topic: (kind == .delta ? Topics.modelDelta : Topics.modelUpdate).only.name, version: version, parentVersion: parent,
+            sha256: sha256, momentWatermark: momentWatermark, momentsSeen: momentsSeen, streamBase: hasStreamBase ? streamBase : nil,
+            last: last)
+        (claims.kind, claims.state, claims.parentState, claims.plainBytes) = (kind, state, parentState, plainBytes)
+        (claims.canaryShare, claims.canaryWait) = (canaryShare, canaryWait)
+        return claims
+    }
+}
+
+extension UpdateRelease: SignedUpdate {
+    public var claims: UpdateClaims {
+        UpdateClaims(topic: Topics.modelRelease.only.name, version: version, sha256: sha256, last: released)
+    }
+}
+
+extension PolicyUpdate: SignedUpdate {
+    public var claims: UpdateClaims {
+        UpdateClaims(topic: Topics.policyUpdate.only.name, version: version, sha256: sha256)
+    }
+}
+
+extension SessionUpdate: SignedUpdate {
+    /// Its revision is the passport's version, and the model's version the parent's; `last` says that the adapters have ended.
     public var claims: UpdateClaims {
         UpdateClaims(
-            topic: Topics.modelUpdate.only.name, version: version, parentVersion: parent, sha256: sha256, momentWatermark: momentWatermark,
-            momentsSeen: momentsSeen, streamBase: hasStreamBase ? streamBase : nil, last: last)
+            topic: (try? Topics.sessionUpdate(session))?.name ?? "", version: revision, parentVersion: version, sha256: sha256,
+            momentWatermark: momentWatermark, last: ended)
+    }
+}
+
+extension MemoryUpdate: SignedUpdate {
+    /// The digest is of the message's own fields, encoded without its stamp and its passport.
+    public var claims: UpdateClaims {
+        UpdateClaims(topic: Topics.memoryUpdate.only.name, version: version, sha256: contentDigest)
+    }
+
+    private var contentDigest: Data {
+        var content = self
+        content.clearStamp()
+        content.clearPassport()
+        guard let bytes: [UInt8] = try? content.serializedBytes() else { return Data() }  // a message without required fields has bytes
+        return Data(bytes.withUnsafeBytes { Updates.sha256(of: $0) })
     }
 }
 
@@ -65,6 +137,11 @@ public struct UpdateTrust: Sendable {
     /// The wall clock's time, nanoseconds since 1970.
     public var now: Int64 { clock.now.nanoseconds }
 
+    /// Whether an update's passport has not expired; nothing else is checked.
+    func isCurrent(_ update: ModelUpdate) -> Bool {
+        (try? Passport(serializedBytes: update.passport.passport)).map { now < $0.expires } ?? false
+    }
+
     /// Checks an update by itself.
     /// - Parameters:
     ///   - signed: its passport; nil where it has none.
@@ -85,7 +162,9 @@ public struct UpdateTrust: Sendable {
         }
         guard let passport = try? Passport(serializedBytes: bytes) else { throw Refusal(.badSignature, "what is signed is no passport") }
         try Self.require(passport.created, passport.expires, at: now, "the passport of version \(passport.version)")
-        guard passport.kind == .whole else { throw Refusal(.unknownKind, "version \(passport.version) is of a kind that is not known") }
+        if case .UNRECOGNIZED = passport.kind {
+            throw Refusal(.unknownKind, "version \(passport.version) is of a kind that is not known")
+        }
         if let base, passport.base != base {
             throw Refusal(.wrongBase, "version \(passport.version) belongs to another model or trunk than this one")
         }
@@ -110,11 +189,9 @@ public struct UpdateTrust: Sendable {
 
     /// The header has to say what was signed.
     private static func compare(_ passport: Passport, _ claims: UpdateClaims) throws(Refusal) {
-        let signed = UpdateClaims(
-            topic: passport.topic, version: passport.version, parentVersion: passport.parentVersion, sha256: passport.sha256,
-            momentWatermark: passport.momentWatermark, momentsSeen: passport.momentsSeen,
-            streamBase: passport.hasStreamBase ? passport.streamBase : nil, last: passport.last)
-        guard signed == claims else { throw Refusal(.badSignature, "the header of version \(claims.version) says other than its passport") }
+        guard UpdateClaims(passport) == claims else {
+            throw Refusal(.badSignature, "the header of version \(claims.version) says other than its passport")
+        }
     }
 
     /// The payload has to be what was signed: as many frames, each of the same size and content.
@@ -144,6 +221,8 @@ extension Reason {
     public static let wrongBase = Reason(rawValue: "wrongBase")
     /// A parent other than the version that was adopted.
     public static let wrongParent = Reason(rawValue: "wrongParent")
+    /// A delta to a version that the receiver does not have.
+    public static let missingParent = Reason(rawValue: "missingParent")
     /// A version at or below the newest that was believed.
     public static let rolledBack = Reason(rawValue: "rolledBack")
     /// A version that is too far ahead of the newest.

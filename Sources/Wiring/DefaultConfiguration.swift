@@ -26,6 +26,9 @@ public let defaultConfiguration = #"""
       - tcp://127.0.0.1:7403
       orders:
       - local:orders
+      updates:
+      - local:updates
+      - tcp://127.0.0.1:7405
       play:
       - local:play
     messaging:
@@ -200,6 +203,19 @@ public let defaultConfiguration = #"""
       maximumLatency: 2e+0
       niceness: 10
       triggers: []
+      updates:
+        coding: whole
+        wholeEvery: 64
+        kept: 256
+        keptBytes: 67108864
+        pieceBytes: 1048576
+        byteRate: 6.4e+7
+        subscriberByteRate: 3.2e+7
+        subscriberRate: 2e+2
+        subscribers: 1024
+        canaryShare: 0e+0
+        canaryQuorum: 1
+        canaryWait: 1e+1
       gate:
         enabled: false
         anchors: 96

@@ -19,6 +19,8 @@ public struct Endpoints: Codable, Sendable, Equatable {
     public var evaluate = ["local:evaluate", "tcp://127.0.0.1:7403"]
     /// The learner binds these and receives an operator's orders; operators connect.
     public var orders = ["local:orders"]
+    /// Where it publishes deltas, or tries versions first, the learner binds these too: subscribers that connect get what they have missed.
+    public var updates = ["local:updates", "tcp://127.0.0.1:7405"]
     /// A player publishes its status here.
     public var play = ["local:play"]
 
@@ -36,6 +38,7 @@ extension Endpoints {
         endpoints.fuse = ["local:fuse"]
         endpoints.learn = ["local:learn"]
         endpoints.evaluate = ["local:evaluate"]
+        endpoints.updates = ["local:updates"]
         return endpoints
     }
 
@@ -44,7 +47,7 @@ extension Endpoints {
         [
             ("sensors", sensors), ("acknowledged", acknowledged), ("ingest", ingest), ("extract", extract), ("fuse", fuse),
             ("learn", learn), ("evaluate", evaluate),
-            ("orders", orders), ("play", play),
+            ("orders", orders), ("updates", updates), ("play", play),
         ]
     }
 

@@ -27,5 +27,4 @@ extension Reason {
     package static let unjournaled = Reason(rawValue: "unjournaled")
     package static let unknownSource = Reason(rawValue: "unknownSource")
     package static let wrongHandedness = Reason(rawValue: "wrongHandedness")
-    package static let wrongModel = Reason(rawValue: "wrongModel")
 }

@@ -20,6 +20,9 @@ public protocol StageSettings: Codable, Sendable {
     /// Whether sessions have their own adapters, which the learner publishes.
     var sessionsAdapt: Bool { get }
 
+    /// Whether the learner answers subscribers that ask for models, because it publishes deltas or tries versions first.
+    var answersSubscribers: Bool { get }
+
     /// The whole configuration with its defaults, as YAML, for checking the keys of other sections; nil where these settings are the whole.
     static var whole: String? { get }
 
@@ -36,6 +39,7 @@ public protocol StageSettings: Codable, Sendable {
 
 extension StageSettings {
     public var sessionsAdapt: Bool { false }
+    public var answersSubscribers: Bool { false }
     public static var whole: String? { defaultConfiguration }
     public mutating func complete(unless isGiven: (_ key: String) -> Bool) {}
     public static func related(to key: String) -> [String] { [] }

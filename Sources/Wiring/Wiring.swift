@@ -52,15 +52,22 @@ extension StageSettings {
             Subscription(
                 try first(endpoints.learn, environment),
                 topics: modelTopics + [Topics.memoryUpdate.prefix, Topics.policyUpdate.prefix, Topics.orderAnswer.prefix]))
+        if answersSubscribers { list.append(try questions(environment, .ask)) }
         return list
     }
 
-    /// The subscriptions of learn: moments, and orders, for which it is bound.
+    /// The subscriptions of learn: moments, and orders and subscribers' questions, for which it is bound.
     public func learnSubscriptions(_ environment: [String: String]) throws -> [Subscription] {
         [
             Subscription(try first(endpoints.fuse, environment), topics: [Topics.moment.prefix]),
             Subscription(try named(endpoints.orders, environment), topics: [Topics.order.prefix], attachment: .bind, access: .order),
-        ]
+        ] + (answersSubscribers ? [try questions(environment, .answer)] : [])
+    }
+
+    /// The endpoint at which the learner answers, or is asked.
+    private func questions(_ environment: [String: String], _ attachment: Subscription.Attachment) throws -> Subscription {
+        let all = try named(endpoints.updates, environment)
+        return Subscription(attachment == .ask ? Array(all.prefix(1)) : all, topics: [], attachment: attachment, access: .subscribe)
     }
 
     /// The endpoints at which an operator's orders reach the learner.
@@ -71,11 +78,14 @@ extension StageSettings {
         [
             Subscription(try first(endpoints.fuse, environment), topics: [Topics.moment.prefix]),
             Subscription(try first(endpoints.learn, environment), topics: modelTopics),
-        ]
+        ] + (answersSubscribers ? [try questions(environment, .ask)] : [])
     }
 
     /// The topics of model updates, with sessions' own adapters where they are enabled.
-    private var modelTopics: [String] { [Topics.modelUpdate.prefix] + (sessionsAdapt ? [Topics.sessionUpdate.prefix] : []) }
+    private var modelTopics: [String] {
+        [Topics.modelUpdate.prefix] + (answersSubscribers ? [Topics.modelDelta.prefix, Topics.modelRelease.prefix] : [])
+            + (sessionsAdapt ? [Topics.sessionUpdate.prefix] : [])
+    }
 
     /// The first publishing endpoint of every stage, for tools that monitor the graph.
     public func allEndpoints(_ environment: [String: String]) throws -> [Endpoint] {

@@ -30,6 +30,7 @@ import CLinux
             LanguageBench.self,
             LanguagesBench.self,
             TrainingBench.self,
+            UpdatesBench.self,
             SensesBench.self,
             AnswersBench.self,
             MessagingBench.self,

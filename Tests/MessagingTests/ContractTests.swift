@@ -89,7 +89,8 @@ struct ContractTests {
         Stamp.self, Boundary.self, Frame.self, Sense.self, Moment.self, DecisionRecord.self, StreamEnd.self, Contributions.self,
         AttentionMap.self, Opinion.self, TriggerLine.self, RememberedCorrection.self, AnswerRequest.self, Tally.self, Scores.self,
         DomainRow.self, Quantiles.self, Envelope.self, CoordinateFrame.self, CameraIntrinsics.self, RefusedMessage.self,
-        JournalEntry.self, Passport.self, PassportPart.self, Evidence.self, Certificate.self, SignedPassport.self,
+        JournalEntry.self, UpdatePosition.self, UpdatePiece.self, UpdateReport.self, Passport.self, PassportPart.self, Evidence.self,
+        Certificate.self, SignedPassport.self,
     ]
 
     private static func messageType(of family: some AnyTopicFamily) -> any SwiftProtobuf.Message.Type { type(of: family).Message.self }

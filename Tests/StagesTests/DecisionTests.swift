@@ -194,7 +194,7 @@ struct DecisionTests {
         ]
         let store = ParameterStore<Float>(layout)
         for (index, number) in [1, 2, 3, 4].enumerated() { store.values[index] = Float(number) }
-        var adopted = AdoptedPolicy("bandit", store)
+        var adopted = try AdoptedPolicy("bandit", store, GraphSettings())
         func offer(_ tensors: [TensorContent], version: UInt64) throws -> Reason? {
             let path = folder.path("policy.safetensors")
             try TensorArchive.write(tensors, to: path)

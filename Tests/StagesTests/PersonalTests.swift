@@ -147,7 +147,7 @@ struct PersonalTests {
 
     @Test func adaptersAreAppliedToTheirSessionAlone() throws {
         let outputs = try outputs(), model = try MultimodalModel(settings.model), store = ParameterStore<Float>(model.layout)
-        var adapters = try #require(SessionAdapters(settings, model.layout))
+        var adapters = try #require(try SessionAdapters(settings, model.layout))
         store.values.fill(0.1)
         let before = Array(store.values)
         try adapters.insert(try #require(outputs[1].message as? SessionUpdate), payload: wire(outputs[1]))
@@ -163,7 +163,7 @@ struct PersonalTests {
 
     @Test func updatesThatDoNotMatchTheirDescriptionAreRefused() throws {
         let outputs = try outputs(), model = try MultimodalModel(settings.model)
-        var adapters = try #require(SessionAdapters(settings, model.layout))
+        var adapters = try #require(try SessionAdapters(settings, model.layout))
         var update = try #require(outputs[1].message as? SessionUpdate)
         let payload = try wire(outputs[1])
         let digest = update.sha256
@@ -190,7 +190,7 @@ struct PersonalTests {
     @Test func withoutAdaptersNothingChanges() throws {
         var settings = settings
         settings.personal.enabled = false
-        #expect(SessionAdapters(settings, try MultimodalModel(settings.model).layout) == nil)
+        #expect(try SessionAdapters(settings, try MultimodalModel(settings.model).layout) == nil)
         #expect(try PersonalEvaluator(settings) == nil)
         #expect(try SessionPublisher(settings, MultimodalModel(settings.model), clock: VirtualClock()) == nil)
     }

@@ -1,6 +1,7 @@
 import Learning
 import Memory
 import Statistics
+import Updates
 import Wiring
 
 /// When the learner publishes and writes checkpoints, its trigger rules and its gate.
@@ -33,6 +34,8 @@ public struct LearnSettings: Codable, Sendable, Equatable {
     public var niceness = 10
     /// Trigger rules: a list of `name`, `signal`, `detector`, `action`, …
     public var triggers: [TriggerRule] = []
+    /// How models are published.
+    public var updates = UpdateSettings()
     /// When an update is accepted for serving.
     public var gate = UpdateGate.Configuration()
 
@@ -60,7 +63,7 @@ public struct LearnSettings: Codable, Sendable, Equatable {
         ranges.require("maximumLatency", maximumLatency, in: 0.001...86_400)
         ranges.require("niceness", niceness, in: 0...19)
         ranges.require("checkpointEvery", checkpointEvery, in: 1...1_000_000_000)
-        var found = ranges.found
+        var found = ranges.found + updates.problems.map { SettingsError("updates.\($0.key)", $0.problem) }
         do {
             try gate.validate()
         } catch {

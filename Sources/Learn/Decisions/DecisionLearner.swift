@@ -166,6 +166,12 @@ struct DecisionLearner {
         return [publish()]
     }
 
+    /// The newest policy again, as a version of its own.
+    mutating func renewed() -> [Outgoing] {
+        progress.version = progress.version.clampedAdding(1)
+        return [publish()]
+    }
+
     private mutating func publish() -> Outgoing {
         roundsSincePublished = 0
         defer { rewards = RunningMoments() }

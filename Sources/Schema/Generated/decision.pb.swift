@@ -132,50 +132,87 @@ public nonisolated struct Action: @unchecked Sendable {
 }
 
 /// Topic policy.update/, published by learn: all parameters of the newest policy. Payload: a safetensors file, in one or more frames.
-public nonisolated struct PolicyUpdate: Sendable {
+public nonisolated struct PolicyUpdate: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   public var stamp: Stamp {
-    get {_stamp ?? Stamp()}
-    set {_stamp = newValue}
+    get {_storage._stamp ?? Stamp()}
+    set {_uniqueStorage()._stamp = newValue}
   }
   /// Returns true if `stamp` has been explicitly set.
-  public var hasStamp: Bool {self._stamp != nil}
+  public var hasStamp: Bool {_storage._stamp != nil}
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
-  public mutating func clearStamp() {self._stamp = nil}
+  public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
 
   /// increases by one; 0 is the initial policy
-  public var version: UInt64 = 0
+  public var version: UInt64 {
+    get {_storage._version}
+    set {_uniqueStorage()._version = newValue}
+  }
 
-  public var policy: String = String()
+  public var policy: String {
+    get {_storage._policy}
+    set {_uniqueStorage()._policy = newValue}
+  }
 
   /// SHA-256 of the payload, all frames concatenated
-  public var sha256: Data = Data()
+  public var sha256: Data {
+    get {_storage._sha256}
+    set {_uniqueStorage()._sha256 = newValue}
+  }
 
   /// number of decisions learned from in total
-  public var decisions: UInt64 = 0
+  public var decisions: UInt64 {
+    get {_storage._decisions}
+    set {_uniqueStorage()._decisions = newValue}
+  }
 
   /// mean reward of the decisions learned from since the preceding version
-  public var reward: Double = 0
+  public var reward: Double {
+    get {_storage._reward}
+    set {_uniqueStorage()._reward = newValue}
+  }
 
-  public var loss: Double = 0
+  public var loss: Double {
+    get {_storage._loss}
+    set {_uniqueStorage()._loss = newValue}
+  }
 
   /// KL divergence of the last round of learning, in nats
-  public var divergence: Double = 0
+  public var divergence: Double {
+    get {_storage._divergence}
+    set {_uniqueStorage()._divergence = newValue}
+  }
 
   /// of a policy of texts: KL divergence from the reference model, in nats per token
-  public var referenceDivergence: Double = 0
+  public var referenceDivergence: Double {
+    get {_storage._referenceDivergence}
+    set {_uniqueStorage()._referenceDivergence = newValue}
+  }
 
   /// of a policy of texts: weight of that divergence in the reward, per nat
-  public var penalty: Double = 0
+  public var penalty: Double {
+    get {_storage._penalty}
+    set {_uniqueStorage()._penalty = newValue}
+  }
+
+  /// where the learner has a key to sign with
+  public var passport: SignedPassport {
+    get {_storage._passport ?? SignedPassport()}
+    set {_uniqueStorage()._passport = newValue}
+  }
+  /// Returns true if `passport` has been explicitly set.
+  public var hasPassport: Bool {_storage._passport != nil}
+  /// Clears the value of `passport`. Subsequent reads from it will return its default value.
+  public mutating func clearPassport() {_uniqueStorage()._passport = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _stamp: Stamp? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -352,78 +389,139 @@ nonisolated extension Action: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
 
 nonisolated extension PolicyUpdate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".PolicyUpdate"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}policy\0\u{1}sha256\0\u{1}decisions\0\u{1}reward\0\u{1}loss\0\u{1}divergence\0\u{3}reference_divergence\0\u{1}penalty\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}policy\0\u{1}sha256\0\u{1}decisions\0\u{1}reward\0\u{1}loss\0\u{1}divergence\0\u{3}reference_divergence\0\u{1}penalty\0\u{2}\u{a}passport\0")
+
+  fileprivate class _StorageClass {
+    var _stamp: Stamp? = nil
+    var _version: UInt64 = 0
+    var _policy: String = String()
+    var _sha256: Data = Data()
+    var _decisions: UInt64 = 0
+    var _reward: Double = 0
+    var _loss: Double = 0
+    var _divergence: Double = 0
+    var _referenceDivergence: Double = 0
+    var _penalty: Double = 0
+    var _passport: SignedPassport? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _stamp = source._stamp
+      _version = source._version
+      _policy = source._policy
+      _sha256 = source._sha256
+      _decisions = source._decisions
+      _reward = source._reward
+      _loss = source._loss
+      _divergence = source._divergence
+      _referenceDivergence = source._referenceDivergence
+      _penalty = source._penalty
+      _passport = source._passport
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
-      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self.policy) }()
-      case 4: try { try decoder.decodeSingularBytesField(value: &self.sha256) }()
-      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.decisions) }()
-      case 6: try { try decoder.decodeSingularDoubleField(value: &self.reward) }()
-      case 7: try { try decoder.decodeSingularDoubleField(value: &self.loss) }()
-      case 8: try { try decoder.decodeSingularDoubleField(value: &self.divergence) }()
-      case 9: try { try decoder.decodeSingularDoubleField(value: &self.referenceDivergence) }()
-      case 10: try { try decoder.decodeSingularDoubleField(value: &self.penalty) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._stamp) }()
+        case 2: try { try decoder.decodeSingularUInt64Field(value: &_storage._version) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._policy) }()
+        case 4: try { try decoder.decodeSingularBytesField(value: &_storage._sha256) }()
+        case 5: try { try decoder.decodeSingularUInt64Field(value: &_storage._decisions) }()
+        case 6: try { try decoder.decodeSingularDoubleField(value: &_storage._reward) }()
+        case 7: try { try decoder.decodeSingularDoubleField(value: &_storage._loss) }()
+        case 8: try { try decoder.decodeSingularDoubleField(value: &_storage._divergence) }()
+        case 9: try { try decoder.decodeSingularDoubleField(value: &_storage._referenceDivergence) }()
+        case 10: try { try decoder.decodeSingularDoubleField(value: &_storage._penalty) }()
+        case 20: try { try decoder.decodeSingularMessageField(value: &_storage._passport) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._stamp {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if self.version != 0 {
-      try visitor.visitSingularUInt64Field(value: self.version, fieldNumber: 2)
-    }
-    if !self.policy.isEmpty {
-      try visitor.visitSingularStringField(value: self.policy, fieldNumber: 3)
-    }
-    if !self.sha256.isEmpty {
-      try visitor.visitSingularBytesField(value: self.sha256, fieldNumber: 4)
-    }
-    if self.decisions != 0 {
-      try visitor.visitSingularUInt64Field(value: self.decisions, fieldNumber: 5)
-    }
-    if self.reward.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.reward, fieldNumber: 6)
-    }
-    if self.loss.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.loss, fieldNumber: 7)
-    }
-    if self.divergence.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.divergence, fieldNumber: 8)
-    }
-    if self.referenceDivergence.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.referenceDivergence, fieldNumber: 9)
-    }
-    if self.penalty.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.penalty, fieldNumber: 10)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._stamp {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if _storage._version != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._version, fieldNumber: 2)
+      }
+      if !_storage._policy.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._policy, fieldNumber: 3)
+      }
+      if !_storage._sha256.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._sha256, fieldNumber: 4)
+      }
+      if _storage._decisions != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._decisions, fieldNumber: 5)
+      }
+      if _storage._reward.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._reward, fieldNumber: 6)
+      }
+      if _storage._loss.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._loss, fieldNumber: 7)
+      }
+      if _storage._divergence.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._divergence, fieldNumber: 8)
+      }
+      if _storage._referenceDivergence.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._referenceDivergence, fieldNumber: 9)
+      }
+      if _storage._penalty.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._penalty, fieldNumber: 10)
+      }
+      try { if let v = _storage._passport {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: PolicyUpdate, rhs: PolicyUpdate) -> Bool {
-    if lhs._stamp != rhs._stamp {return false}
-    if lhs.version != rhs.version {return false}
-    if lhs.policy != rhs.policy {return false}
-    if lhs.sha256 != rhs.sha256 {return false}
-    if lhs.decisions != rhs.decisions {return false}
-    if lhs.reward != rhs.reward {return false}
-    if lhs.loss != rhs.loss {return false}
-    if lhs.divergence != rhs.divergence {return false}
-    if lhs.referenceDivergence != rhs.referenceDivergence {return false}
-    if lhs.penalty != rhs.penalty {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._stamp != rhs_storage._stamp {return false}
+        if _storage._version != rhs_storage._version {return false}
+        if _storage._policy != rhs_storage._policy {return false}
+        if _storage._sha256 != rhs_storage._sha256 {return false}
+        if _storage._decisions != rhs_storage._decisions {return false}
+        if _storage._reward != rhs_storage._reward {return false}
+        if _storage._loss != rhs_storage._loss {return false}
+        if _storage._divergence != rhs_storage._divergence {return false}
+        if _storage._referenceDivergence != rhs_storage._referenceDivergence {return false}
+        if _storage._penalty != rhs_storage._penalty {return false}
+        if _storage._passport != rhs_storage._passport {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

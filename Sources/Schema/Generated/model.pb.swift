@@ -26,6 +26,8 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
 }
 
 /// Topic model.update/, published by learn: all parameters of the newest model. Payload: a safetensors file, in one or more frames.
+/// Topic model.delta/, published by learn where it publishes deltas: what has changed since the parent. Payload: a delta (README.md,
+/// section 8), in one or more frames.
 public nonisolated struct ModelUpdate: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -70,7 +72,7 @@ public nonisolated struct ModelUpdate: @unchecked Sendable {
     set {_uniqueStorage()._sha256 = newValue}
   }
 
-  /// JSON: configuration of the model (config.json of its checkpoint)
+  /// JSON: configuration of the model (config.json of its checkpoint); empty in a delta
   public var configuration: String {
     get {_storage._configuration}
     set {_uniqueStorage()._configuration = newValue}
@@ -110,6 +112,47 @@ public nonisolated struct ModelUpdate: @unchecked Sendable {
   public var hasStreamBase: Bool {_storage._streamBase != nil}
   /// Clears the value of `streamBase`. Subsequent reads from it will return its default value.
   public mutating func clearStreamBase() {_uniqueStorage()._streamBase = nil}
+
+  public var kind: UpdateKind {
+    get {_storage._kind}
+    set {_uniqueStorage()._kind = newValue}
+  }
+
+  /// digest of all parameters as they are with this update (README.md, section 8); empty without deltas
+  public var state: Data {
+    get {_storage._state}
+    set {_uniqueStorage()._state = newValue}
+  }
+
+  /// that of version `parent`, to which a delta is applied; empty where there is none
+  public var parentState: Data {
+    get {_storage._parentState}
+    set {_uniqueStorage()._parentState = newValue}
+  }
+
+  /// of a delta: size of its payload when it is decompressed
+  public var plainBytes: UInt64 {
+    get {_storage._plainBytes}
+    set {_uniqueStorage()._plainBytes = newValue}
+  }
+
+  /// size of the payload; 0 without deltas
+  public var payloadBytes: UInt64 {
+    get {_storage._payloadBytes}
+    set {_uniqueStorage()._payloadBytes = newValue}
+  }
+
+  /// share of subscribers that adopt it at once, 0 … 1; 0: all (README.md, section 8)
+  public var canaryShare: Double {
+    get {_storage._canaryShare}
+    set {_uniqueStorage()._canaryShare = newValue}
+  }
+
+  /// seconds that the others wait for model.release/
+  public var canaryWait: Double {
+    get {_storage._canaryWait}
+    set {_uniqueStorage()._canaryWait = newValue}
+  }
 
   /// where the learner has a key to sign with
   public var passport: SignedPassport {
@@ -251,48 +294,82 @@ public nonisolated struct Tally: Sendable {
 
 /// Topic model.update.<session>/, published by learn: the adapters of a session, which are offsets to add to the parameters of the shared
 /// model for the moments of this session. Payload: a safetensors file of the offsets, in one or more frames; none if `ended`.
-public nonisolated struct SessionUpdate: Sendable {
+public nonisolated struct SessionUpdate: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   public var stamp: Stamp {
-    get {_stamp ?? Stamp()}
-    set {_stamp = newValue}
+    get {_storage._stamp ?? Stamp()}
+    set {_uniqueStorage()._stamp = newValue}
   }
   /// Returns true if `stamp` has been explicitly set.
-  public var hasStamp: Bool {self._stamp != nil}
+  public var hasStamp: Bool {_storage._stamp != nil}
   /// Clears the value of `stamp`. Subsequent reads from it will return its default value.
-  public mutating func clearStamp() {self._stamp = nil}
+  public mutating func clearStamp() {_uniqueStorage()._stamp = nil}
 
-  public var session: String = String()
+  public var session: String {
+    get {_storage._session}
+    set {_uniqueStorage()._session = newValue}
+  }
 
   /// increases by one within a session, from 1
-  public var revision: UInt64 = 0
+  public var revision: UInt64 {
+    get {_storage._revision}
+    set {_uniqueStorage()._revision = newValue}
+  }
 
   /// first model version to which the offsets can be applied
-  public var version: UInt64 = 0
+  public var version: UInt64 {
+    get {_storage._version}
+    set {_uniqueStorage()._version = newValue}
+  }
 
   /// ordinal of the newest moment adapted to
-  public var momentWatermark: UInt64 = 0
+  public var momentWatermark: UInt64 {
+    get {_storage._momentWatermark}
+    set {_uniqueStorage()._momentWatermark = newValue}
+  }
 
   /// SHA-256 of the payload, all frames concatenated
-  public var sha256: Data = Data()
+  public var sha256: Data {
+    get {_storage._sha256}
+    set {_uniqueStorage()._sha256 = newValue}
+  }
 
   /// number of steps of adapting
-  public var steps: UInt32 = 0
+  public var steps: UInt32 {
+    get {_storage._steps}
+    set {_uniqueStorage()._steps = newValue}
+  }
 
   /// loss of the moments adapted to, before the first step
-  public var loss: Double = 0
+  public var loss: Double {
+    get {_storage._loss}
+    set {_uniqueStorage()._loss = newValue}
+  }
 
   /// whether the adapters are withdrawn: the session was inactive, was replaced, or adapters do not help
-  public var ended: Bool = false
+  public var ended: Bool {
+    get {_storage._ended}
+    set {_uniqueStorage()._ended = newValue}
+  }
+
+  /// where the learner has a key to sign with
+  public var passport: SignedPassport {
+    get {_storage._passport ?? SignedPassport()}
+    set {_uniqueStorage()._passport = newValue}
+  }
+  /// Returns true if `passport` has been explicitly set.
+  public var hasPassport: Bool {_storage._passport != nil}
+  /// Clears the value of `passport`. Subsequent reads from it will return its default value.
+  public mutating func clearPassport() {_uniqueStorage()._passport = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _stamp: Stamp? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// Topic memory.update/, published by learn: the answers that were corrected, which answers to similar questions recall at once, and the
@@ -320,11 +397,22 @@ public nonisolated struct MemoryUpdate: Sendable {
   /// state of a TokenMemory: tokens, their sources, and how far to trust them; empty where none is kept
   public var texts: Data = Data()
 
+  /// where the learner has a key to sign with
+  public var passport: SignedPassport {
+    get {_passport ?? SignedPassport()}
+    set {_passport = newValue}
+  }
+  /// Returns true if `passport` has been explicitly set.
+  public var hasPassport: Bool {self._passport != nil}
+  /// Clears the value of `passport`. Subsequent reads from it will return its default value.
+  public mutating func clearPassport() {self._passport = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _stamp: Stamp? = nil
+  fileprivate var _passport: SignedPassport? = nil
 }
 
 public nonisolated struct RememberedCorrection: Sendable {
@@ -350,7 +438,7 @@ fileprivate nonisolated let _protobuf_package = "accrete.v1"
 
 nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ModelUpdate"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}parent\0\u{3}moment_watermark\0\u{3}moments_seen\0\u{1}sha256\0\u{1}configuration\0\u{1}reason\0\u{1}loss\0\u{1}last\0\u{1}arrived\0\u{3}stream_base\0\u{2}\u{8}passport\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}parent\0\u{3}moment_watermark\0\u{3}moments_seen\0\u{1}sha256\0\u{1}configuration\0\u{1}reason\0\u{1}loss\0\u{1}last\0\u{1}arrived\0\u{3}stream_base\0\u{1}kind\0\u{1}state\0\u{3}parent_state\0\u{3}plain_bytes\0\u{3}payload_bytes\0\u{3}canary_share\0\u{3}canary_wait\0\u{1}passport\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -365,6 +453,13 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
     var _last: Bool = false
     var _arrived: Int64 = 0
     var _streamBase: UInt64? = nil
+    var _kind: UpdateKind = .whole
+    var _state: Data = Data()
+    var _parentState: Data = Data()
+    var _plainBytes: UInt64 = 0
+    var _payloadBytes: UInt64 = 0
+    var _canaryShare: Double = 0
+    var _canaryWait: Double = 0
     var _passport: SignedPassport? = nil
 
       // This property is used as the initial default value for new instances of the type.
@@ -388,6 +483,13 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
       _last = source._last
       _arrived = source._arrived
       _streamBase = source._streamBase
+      _kind = source._kind
+      _state = source._state
+      _parentState = source._parentState
+      _plainBytes = source._plainBytes
+      _payloadBytes = source._payloadBytes
+      _canaryShare = source._canaryShare
+      _canaryWait = source._canaryWait
       _passport = source._passport
     }
   }
@@ -419,6 +521,13 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
         case 10: try { try decoder.decodeSingularBoolField(value: &_storage._last) }()
         case 11: try { try decoder.decodeSingularSFixed64Field(value: &_storage._arrived) }()
         case 12: try { try decoder.decodeSingularUInt64Field(value: &_storage._streamBase) }()
+        case 13: try { try decoder.decodeSingularEnumField(value: &_storage._kind) }()
+        case 14: try { try decoder.decodeSingularBytesField(value: &_storage._state) }()
+        case 15: try { try decoder.decodeSingularBytesField(value: &_storage._parentState) }()
+        case 16: try { try decoder.decodeSingularUInt64Field(value: &_storage._plainBytes) }()
+        case 17: try { try decoder.decodeSingularUInt64Field(value: &_storage._payloadBytes) }()
+        case 18: try { try decoder.decodeSingularDoubleField(value: &_storage._canaryShare) }()
+        case 19: try { try decoder.decodeSingularDoubleField(value: &_storage._canaryWait) }()
         case 20: try { try decoder.decodeSingularMessageField(value: &_storage._passport) }()
         default: break
         }
@@ -468,6 +577,27 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
       try { if let v = _storage._streamBase {
         try visitor.visitSingularUInt64Field(value: v, fieldNumber: 12)
       } }()
+      if _storage._kind != .whole {
+        try visitor.visitSingularEnumField(value: _storage._kind, fieldNumber: 13)
+      }
+      if !_storage._state.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._state, fieldNumber: 14)
+      }
+      if !_storage._parentState.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._parentState, fieldNumber: 15)
+      }
+      if _storage._plainBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._plainBytes, fieldNumber: 16)
+      }
+      if _storage._payloadBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._payloadBytes, fieldNumber: 17)
+      }
+      if _storage._canaryShare.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._canaryShare, fieldNumber: 18)
+      }
+      if _storage._canaryWait.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._canaryWait, fieldNumber: 19)
+      }
       try { if let v = _storage._passport {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
       } }()
@@ -492,6 +622,13 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
         if _storage._last != rhs_storage._last {return false}
         if _storage._arrived != rhs_storage._arrived {return false}
         if _storage._streamBase != rhs_storage._streamBase {return false}
+        if _storage._kind != rhs_storage._kind {return false}
+        if _storage._state != rhs_storage._state {return false}
+        if _storage._parentState != rhs_storage._parentState {return false}
+        if _storage._plainBytes != rhs_storage._plainBytes {return false}
+        if _storage._payloadBytes != rhs_storage._payloadBytes {return false}
+        if _storage._canaryShare != rhs_storage._canaryShare {return false}
+        if _storage._canaryWait != rhs_storage._canaryWait {return false}
         if _storage._passport != rhs_storage._passport {return false}
         return true
       }
@@ -712,73 +849,132 @@ nonisolated extension Tally: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
 
 nonisolated extension SessionUpdate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SessionUpdate"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}revision\0\u{1}version\0\u{3}moment_watermark\0\u{1}sha256\0\u{1}steps\0\u{1}loss\0\u{1}ended\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}revision\0\u{1}version\0\u{3}moment_watermark\0\u{1}sha256\0\u{1}steps\0\u{1}loss\0\u{1}ended\0\u{2}\u{b}passport\0")
+
+  fileprivate class _StorageClass {
+    var _stamp: Stamp? = nil
+    var _session: String = String()
+    var _revision: UInt64 = 0
+    var _version: UInt64 = 0
+    var _momentWatermark: UInt64 = 0
+    var _sha256: Data = Data()
+    var _steps: UInt32 = 0
+    var _loss: Double = 0
+    var _ended: Bool = false
+    var _passport: SignedPassport? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _stamp = source._stamp
+      _session = source._session
+      _revision = source._revision
+      _version = source._version
+      _momentWatermark = source._momentWatermark
+      _sha256 = source._sha256
+      _steps = source._steps
+      _loss = source._loss
+      _ended = source._ended
+      _passport = source._passport
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.session) }()
-      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.revision) }()
-      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
-      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.momentWatermark) }()
-      case 6: try { try decoder.decodeSingularBytesField(value: &self.sha256) }()
-      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.steps) }()
-      case 8: try { try decoder.decodeSingularDoubleField(value: &self.loss) }()
-      case 9: try { try decoder.decodeSingularBoolField(value: &self.ended) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._stamp) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._session) }()
+        case 3: try { try decoder.decodeSingularUInt64Field(value: &_storage._revision) }()
+        case 4: try { try decoder.decodeSingularUInt64Field(value: &_storage._version) }()
+        case 5: try { try decoder.decodeSingularUInt64Field(value: &_storage._momentWatermark) }()
+        case 6: try { try decoder.decodeSingularBytesField(value: &_storage._sha256) }()
+        case 7: try { try decoder.decodeSingularUInt32Field(value: &_storage._steps) }()
+        case 8: try { try decoder.decodeSingularDoubleField(value: &_storage._loss) }()
+        case 9: try { try decoder.decodeSingularBoolField(value: &_storage._ended) }()
+        case 20: try { try decoder.decodeSingularMessageField(value: &_storage._passport) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._stamp {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if !self.session.isEmpty {
-      try visitor.visitSingularStringField(value: self.session, fieldNumber: 2)
-    }
-    if self.revision != 0 {
-      try visitor.visitSingularUInt64Field(value: self.revision, fieldNumber: 3)
-    }
-    if self.version != 0 {
-      try visitor.visitSingularUInt64Field(value: self.version, fieldNumber: 4)
-    }
-    if self.momentWatermark != 0 {
-      try visitor.visitSingularUInt64Field(value: self.momentWatermark, fieldNumber: 5)
-    }
-    if !self.sha256.isEmpty {
-      try visitor.visitSingularBytesField(value: self.sha256, fieldNumber: 6)
-    }
-    if self.steps != 0 {
-      try visitor.visitSingularUInt32Field(value: self.steps, fieldNumber: 7)
-    }
-    if self.loss.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.loss, fieldNumber: 8)
-    }
-    if self.ended != false {
-      try visitor.visitSingularBoolField(value: self.ended, fieldNumber: 9)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._stamp {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if !_storage._session.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._session, fieldNumber: 2)
+      }
+      if _storage._revision != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._revision, fieldNumber: 3)
+      }
+      if _storage._version != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._version, fieldNumber: 4)
+      }
+      if _storage._momentWatermark != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._momentWatermark, fieldNumber: 5)
+      }
+      if !_storage._sha256.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._sha256, fieldNumber: 6)
+      }
+      if _storage._steps != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._steps, fieldNumber: 7)
+      }
+      if _storage._loss.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._loss, fieldNumber: 8)
+      }
+      if _storage._ended != false {
+        try visitor.visitSingularBoolField(value: _storage._ended, fieldNumber: 9)
+      }
+      try { if let v = _storage._passport {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: SessionUpdate, rhs: SessionUpdate) -> Bool {
-    if lhs._stamp != rhs._stamp {return false}
-    if lhs.session != rhs.session {return false}
-    if lhs.revision != rhs.revision {return false}
-    if lhs.version != rhs.version {return false}
-    if lhs.momentWatermark != rhs.momentWatermark {return false}
-    if lhs.sha256 != rhs.sha256 {return false}
-    if lhs.steps != rhs.steps {return false}
-    if lhs.loss != rhs.loss {return false}
-    if lhs.ended != rhs.ended {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._stamp != rhs_storage._stamp {return false}
+        if _storage._session != rhs_storage._session {return false}
+        if _storage._revision != rhs_storage._revision {return false}
+        if _storage._version != rhs_storage._version {return false}
+        if _storage._momentWatermark != rhs_storage._momentWatermark {return false}
+        if _storage._sha256 != rhs_storage._sha256 {return false}
+        if _storage._steps != rhs_storage._steps {return false}
+        if _storage._loss != rhs_storage._loss {return false}
+        if _storage._ended != rhs_storage._ended {return false}
+        if _storage._passport != rhs_storage._passport {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -786,7 +982,7 @@ nonisolated extension SessionUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension MemoryUpdate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".MemoryUpdate"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}corrections\0\u{1}texts\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}corrections\0\u{1}texts\0\u{2}\u{10}passport\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -798,6 +994,7 @@ nonisolated extension MemoryUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.corrections) }()
       case 4: try { try decoder.decodeSingularBytesField(value: &self.texts) }()
+      case 20: try { try decoder.decodeSingularMessageField(value: &self._passport) }()
       default: break
       }
     }
@@ -820,6 +1017,9 @@ nonisolated extension MemoryUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if !self.texts.isEmpty {
       try visitor.visitSingularBytesField(value: self.texts, fieldNumber: 4)
     }
+    try { if let v = self._passport {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -828,6 +1028,7 @@ nonisolated extension MemoryUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.version != rhs.version {return false}
     if lhs.corrections != rhs.corrections {return false}
     if lhs.texts != rhs.texts {return false}
+    if lhs._passport != rhs._passport {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

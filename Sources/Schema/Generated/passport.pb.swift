@@ -30,6 +30,9 @@ public nonisolated enum UpdateKind: SwiftProtobuf.Enum, Swift.CaseIterable {
 
   /// the payload holds all parameters that are published
   case whole // = 0
+
+  /// the payload holds what has changed since the parent, compressed
+  case delta // = 1
   case UNRECOGNIZED(Int)
 
   public init() {
@@ -39,6 +42,7 @@ public nonisolated enum UpdateKind: SwiftProtobuf.Enum, Swift.CaseIterable {
   public init?(rawValue: Int) {
     switch rawValue {
     case 0: self = .whole
+    case 1: self = .delta
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -46,6 +50,7 @@ public nonisolated enum UpdateKind: SwiftProtobuf.Enum, Swift.CaseIterable {
   public var rawValue: Int {
     switch self {
     case .whole: return 0
+    case .delta: return 1
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -53,6 +58,7 @@ public nonisolated enum UpdateKind: SwiftProtobuf.Enum, Swift.CaseIterable {
   // The compiler won't synthesize support with the UNRECOGNIZED case.
   public static let allCases: [UpdateKind] = [
     .whole,
+    .delta,
   ]
 
 }
@@ -125,7 +131,7 @@ public nonisolated struct Passport: @unchecked Sendable {
     set {_uniqueStorage()._parentVersion = newValue}
   }
 
-  /// SHA-256 of the payload published before by this learner; empty for its first
+  /// SHA-256 of the payload published before on this topic by this learner; empty for its first
   public var parent: Data {
     get {_storage._parent}
     set {_uniqueStorage()._parent = newValue}
@@ -176,7 +182,7 @@ public nonisolated struct Passport: @unchecked Sendable {
   /// Clears the value of `streamBase`. Subsequent reads from it will return its default value.
   public mutating func clearStreamBase() {_uniqueStorage()._streamBase = nil}
 
-  /// as in the update
+  /// as in the update; of a session's adapters: whether they have ended
   public var last: Bool {
     get {_storage._last}
     set {_uniqueStorage()._last = newValue}
@@ -224,6 +230,36 @@ public nonisolated struct Passport: @unchecked Sendable {
   public var expires: Int64 {
     get {_storage._expires}
     set {_uniqueStorage()._expires = newValue}
+  }
+
+  /// as in the update
+  public var state: Data {
+    get {_storage._state}
+    set {_uniqueStorage()._state = newValue}
+  }
+
+  /// as in the update
+  public var parentState: Data {
+    get {_storage._parentState}
+    set {_uniqueStorage()._parentState = newValue}
+  }
+
+  /// as in the update
+  public var plainBytes: UInt64 {
+    get {_storage._plainBytes}
+    set {_uniqueStorage()._plainBytes = newValue}
+  }
+
+  /// as in the update
+  public var canaryShare: Double {
+    get {_storage._canaryShare}
+    set {_uniqueStorage()._canaryShare = newValue}
+  }
+
+  /// as in the update
+  public var canaryWait: Double {
+    get {_storage._canaryWait}
+    set {_uniqueStorage()._canaryWait = newValue}
   }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -386,7 +422,7 @@ public nonisolated struct SignedPassport: Sendable {
 fileprivate nonisolated let _protobuf_package = "accrete.v1"
 
 nonisolated extension UpdateKind: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0UPDATE_KIND_WHOLE\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0UPDATE_KIND_WHOLE\0\u{1}UPDATE_KIND_DELTA\0")
 }
 
 nonisolated extension UpdateCause: SwiftProtobuf._ProtoNameProviding {
@@ -395,7 +431,7 @@ nonisolated extension UpdateCause: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension Passport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Passport"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}topic\0\u{1}version\0\u{3}parent_version\0\u{1}parent\0\u{1}base\0\u{1}kind\0\u{1}sha256\0\u{1}parts\0\u{3}moment_watermark\0\u{3}moments_seen\0\u{3}stream_base\0\u{1}last\0\u{1}cause\0\u{1}reason\0\u{1}evidence\0\u{1}settings\0\u{1}code\0\u{1}created\0\u{1}expires\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}topic\0\u{1}version\0\u{3}parent_version\0\u{1}parent\0\u{1}base\0\u{1}kind\0\u{1}sha256\0\u{1}parts\0\u{3}moment_watermark\0\u{3}moments_seen\0\u{3}stream_base\0\u{1}last\0\u{1}cause\0\u{1}reason\0\u{1}evidence\0\u{1}settings\0\u{1}code\0\u{1}created\0\u{1}expires\0\u{1}state\0\u{3}parent_state\0\u{3}plain_bytes\0\u{3}canary_share\0\u{3}canary_wait\0")
 
   fileprivate class _StorageClass {
     var _topic: String = String()
@@ -417,6 +453,11 @@ nonisolated extension Passport: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     var _code: String = String()
     var _created: Int64 = 0
     var _expires: Int64 = 0
+    var _state: Data = Data()
+    var _parentState: Data = Data()
+    var _plainBytes: UInt64 = 0
+    var _canaryShare: Double = 0
+    var _canaryWait: Double = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -446,6 +487,11 @@ nonisolated extension Passport: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       _code = source._code
       _created = source._created
       _expires = source._expires
+      _state = source._state
+      _parentState = source._parentState
+      _plainBytes = source._plainBytes
+      _canaryShare = source._canaryShare
+      _canaryWait = source._canaryWait
     }
   }
 
@@ -483,6 +529,11 @@ nonisolated extension Passport: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         case 17: try { try decoder.decodeSingularStringField(value: &_storage._code) }()
         case 18: try { try decoder.decodeSingularSFixed64Field(value: &_storage._created) }()
         case 19: try { try decoder.decodeSingularSFixed64Field(value: &_storage._expires) }()
+        case 20: try { try decoder.decodeSingularBytesField(value: &_storage._state) }()
+        case 21: try { try decoder.decodeSingularBytesField(value: &_storage._parentState) }()
+        case 22: try { try decoder.decodeSingularUInt64Field(value: &_storage._plainBytes) }()
+        case 23: try { try decoder.decodeSingularDoubleField(value: &_storage._canaryShare) }()
+        case 24: try { try decoder.decodeSingularDoubleField(value: &_storage._canaryWait) }()
         default: break
         }
       }
@@ -552,6 +603,21 @@ nonisolated extension Passport: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       if _storage._expires != 0 {
         try visitor.visitSingularSFixed64Field(value: _storage._expires, fieldNumber: 19)
       }
+      if !_storage._state.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._state, fieldNumber: 20)
+      }
+      if !_storage._parentState.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._parentState, fieldNumber: 21)
+      }
+      if _storage._plainBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._plainBytes, fieldNumber: 22)
+      }
+      if _storage._canaryShare.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._canaryShare, fieldNumber: 23)
+      }
+      if _storage._canaryWait.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._canaryWait, fieldNumber: 24)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -580,6 +646,11 @@ nonisolated extension Passport: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         if _storage._code != rhs_storage._code {return false}
         if _storage._created != rhs_storage._created {return false}
         if _storage._expires != rhs_storage._expires {return false}
+        if _storage._state != rhs_storage._state {return false}
+        if _storage._parentState != rhs_storage._parentState {return false}
+        if _storage._plainBytes != rhs_storage._plainBytes {return false}
+        if _storage._canaryShare != rhs_storage._canaryShare {return false}
+        if _storage._canaryWait != rhs_storage._canaryWait {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -43,12 +43,16 @@ struct Tap: AsyncParsableCommand {
         for await batch in listener {
             for index in 0..<batch.count {
                 if let count, printed >= count { return }
-                if let save, Topics.modelUpdate.components(of: batch[index].topic) != nil { try SavedUpdate.write(batch[index], to: save) }
+                if let save, Self.isModel(batch[index].topic) { try SavedUpdate.write(batch[index], to: save) }
                 try StandardOutput.writeNow(try text(of: batch[index]) + "\n")
                 printed += 1
             }
             if let count, printed >= count { return }
         }
+    }
+
+    private static func isModel(_ topic: String) -> Bool {
+        Topics.modelUpdate.components(of: topic) != nil || Topics.modelDelta.components(of: topic) != nil
     }
 
     private func text(of message: WireMessage) throws -> String {
