@@ -140,7 +140,7 @@ let floor6: [Target] = [
             "CCertificates", "Files", "Messaging", "Pipeline", "Presentation", "Safetensors", "Schema", "Statistics",
             "StrictJSON", "Timing",
             "Wiring", logging, network, sockets, http, tls,
-        ], exclude: ["README.md"]),
+        ], exclude: ["README.md", "Screenshots"]),
 ]
 
 let floor7: [Target] = [

@@ -96,6 +96,7 @@ def main(phone):
     phone.browser.until(lambda: phone.browser.run("document.querySelectorAll('#loss polyline').length") > 0, "losses are shown")
     phone.browser.until(lambda: phone.browser.run("[...document.querySelectorAll('#predictions img')].some(one => one.naturalWidth > 0)"),
                         "pictures of moments are shown")
+    phone.browser.until(lambda: phone.browser.run("document.querySelectorAll('#latency rect').length") > 0, "latencies are shown")
     phone.browser.picture("graph", 1200, 1100)
     if phone.browser.problems:
         sys.exit(f"phone_teaches.py: the page reported {phone.browser.problems}")
