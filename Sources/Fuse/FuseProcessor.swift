@@ -153,7 +153,7 @@ public struct FuseProcessor: Processor {
 
     public mutating func process(_ input: Input, at now: Instant) throws(Refusal) -> [Outgoing] {
         switch input {
-        case .feature(let feature, let modality, let values) where readings != nil && feature.hasPlace:
+        case .feature(let feature, let modality, let values) where feature.hasPlace && readings?.follows(modality) == true:
             try receive(feature, of: modality, values, at: now)
         case .feature(let feature, let modality, let values):
             readings?.leave(modality)

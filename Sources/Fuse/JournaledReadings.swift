@@ -105,6 +105,9 @@ struct JournaledReadings {
         return reception.receive(place, on: stream, at: now) == .next
     }
 
+    /// Whether a modality's messages are taken in the order of the journal.
+    func follows(_ modality: String) -> Bool { reception.follows(modality) }
+
     /// An extractor does not repeat the places of its samples.
     mutating func leave(_ stream: String) { reception.leave(stream) }
 

@@ -53,6 +53,8 @@ struct ReadingReception {
         self.patience = patience
     }
 
+    func follows(_ name: String) -> Bool { streams.contains { $0.name == name } }
+
     /// Follows a stream no longer: its messages have no places.
     mutating func leave(_ name: String) { streams.removeAll { $0.name == name } }
 

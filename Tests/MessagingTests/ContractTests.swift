@@ -89,7 +89,8 @@ struct ContractTests {
         Stamp.self, Boundary.self, Frame.self, Sense.self, Moment.self, DecisionRecord.self, StreamEnd.self, Contributions.self,
         AttentionMap.self, Opinion.self, TriggerLine.self, RememberedCorrection.self, AnswerRequest.self, Tally.self, Scores.self,
         DomainRow.self, Quantiles.self, Envelope.self, CoordinateFrame.self, CameraIntrinsics.self, RefusedMessage.self,
-        JournalEntry.self, UpdatePosition.self, UpdatePiece.self, UpdateReport.self, Passport.self, PassportPart.self, Evidence.self,
+        JournalEntry.self, JournalPlace.self, StreamPlace.self, Decided.self, GivenUp.self, UpdatePosition.self, UpdatePiece.self,
+        UpdateReport.self, Passport.self, PassportPart.self, Evidence.self,
         Certificate.self, SignedPassport.self,
     ]
 

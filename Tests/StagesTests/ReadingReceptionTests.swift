@@ -66,6 +66,7 @@ struct ReadingReceptionTests {
         // Nothing comes of the next reading.
         #expect(report(&reception, at: 6.2)?.passesOver == "text")
         _ = reception.receive(place(3, after: 1), on: "text", at: Instant(seconds: 6.3))
+        _ = reception.receive(place(4, after: 3), on: "text", at: Instant(seconds: 6.3))
         #expect(report(&reception, at: 7.3)?.asks == false)
     }
 

@@ -45,14 +45,18 @@ class Frontend:
             _, header, *payload = self.subscriber.recv_multipart()
             sample = feature_pb2.Sample.FromString(header)
             if sample.WhichOneof("content") == "boundary":
-                self._send(feature_pb2.FeatureFrame(arrived=sample.arrived, boundary=sample.boundary))
+                self._send(self._message(sample, boundary=sample.boundary))
                 if sample.boundary.last:
                     return
+            elif sample.given_up:
+                self._send(self._message(sample, given_up=sample.given_up))
             elif sample.WhichOneof("content") == "reading" and len(payload) == 1:
                 try:
                     numbers, validity = extract(sample.reading, payload[0])
                 except ValueError:
                     self.refused += 1
+                    if sample.HasField("place"):  # live with a journal: fuse does not ask for the reading again
+                        self._send(self._message(sample, given_up="undecodable"))
                     continue
                 self._send(self._frame(sample, numbers.shape, validity), numbers.astype("<f4").tobytes())
             else:
@@ -62,9 +66,13 @@ class Frontend:
 
     def _frame(self, sample, shape, validity):
         reading = sample.reading
-        return feature_pb2.FeatureFrame(arrived=sample.arrived, frame=feature_pb2.Frame(
+        return self._message(sample, frame=feature_pb2.Frame(
             session=reading.session, source=reading.stamp.source, sequence=reading.stamp.sequence, modality=self.modality,
             time=reading.stamp.time, rows=shape[0], columns=shape[1], validity=validity, frontend=self.version, timeline=sample.timeline))
+
+    def _message(self, sample, **content):
+        place = sample.place if sample.HasField("place") else None  # in ingest's journal
+        return feature_pb2.FeatureFrame(arrived=sample.arrived, place=place, **content)
 
     def _send(self, message, *payload):
         self.sequence += 1
