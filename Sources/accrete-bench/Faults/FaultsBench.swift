@@ -37,7 +37,7 @@ struct FaultsBench: AsyncParsableCommand {
     @Option(help: "Rounds with and without a journal.") var cost = 0
     @Option(help: "Seconds of each of these rounds.") var seconds = 15.0
     @Flag(help: "Fail every step of writing a journal, in this process.") var steps = false
-    @Option(help: "An existing directory for everything that the graph writes.") var directory: String?
+    @Option(help: "An existing directory for the journals.") var directory: String?
     @Option(help: "How often the file system of --directory is filled, for three seconds.") var fill = 0
     @Option(name: .customLong("set"), help: "Override a setting of the graph: key=value. Repeatable.") var overrides: [String] = []
     @Flag(help: "One JSON object.") var json = false
@@ -70,8 +70,7 @@ struct FaultsBench: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let place = directory.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory
-        let folder = place.appendingPathComponent("accrete-faults-\(UUID().uuidString.prefix(8))").path
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("accrete-faults-\(UUID().uuidString.prefix(8))").path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         defer { try? FileManager.default.removeItem(atPath: folder) }  // a temporary directory
         var result = Result(seed: seed)
@@ -85,10 +84,10 @@ struct FaultsBench: AsyncParsableCommand {
     private func runGraph(in folder: String, _ result: inout Result) async throws {
         let began = ContinuousClock.now
         let bounds = minutes > 0 ? ["journal.segmentBytes=262144", "journal.bytes=8388608"] : []
-        let graph = try FaultyGraph(in: folder, bounds + overrides)
+        let graph = try FaultyGraph(in: folder, journalsIn: directory, bounds + overrides)
         defer { graph.process.terminate() }
         let endpoint = try graph.endpoint("acknowledged"), isOver = StopSignal()
-        let judge = JudgeTask(folder + "/journal"), use = ResourceUse(of: graph)
+        let judge = JudgeTask(graph.journal), use = ResourceUse(of: graph)
         try await Task.sleep(for: .seconds(3))  // the graph begins
         let ends = try await withThrowingTaskGroup(of: RecordedPublisher.self) { group in
             for number in 0..<publishers {
@@ -117,6 +116,7 @@ struct FaultsBench: AsyncParsableCommand {
         try judge.follow()
         var verdict = judge.verdict(ends)
         verdict.learnedUpTo = position.map { UInt64($0) }
+        verdict.judgesOrder = jumps == 0
         result.verdict = verdict
         if minutes > 0 { result.use = use.trend }
     }
@@ -149,7 +149,7 @@ struct FaultsBench: AsyncParsableCommand {
             if fills > 0 {
                 fills -= 1
                 result.fills += 1
-                try await FullDisk.fill(graph.directory, for: .seconds(3))
+                try await FullDisk.fill(graph.journal, for: .seconds(3))
             }
         }
         if kills == 0, fill == 0, minutes == 0 { try await Task.sleep(for: .seconds(seconds)) }

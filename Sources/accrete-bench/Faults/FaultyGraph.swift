@@ -7,15 +7,18 @@ import Statistics
 /// A graph of small models in a temporary directory, whose stages can be killed.
 struct FaultyGraph {
     let process: Process
-    /// Of the sockets, the journals and the run.
+    /// Of the sockets and the run.
     let directory: String
+    let journal: String
 
     /// - Parameters:
     ///   - directory: made by the caller.
     ///   - hasJournal: whether it has journals.
+    ///   - place: a directory for the journals; nil: the same.
     ///   - settings: overrides of the graph's settings: key=value.
-    init(in directory: String, hasJournal: Bool = true, _ settings: [String]) throws {
+    init(in directory: String, hasJournal: Bool = true, journalsIn place: String? = nil, _ settings: [String]) throws {
         self.directory = directory
+        journal = (place ?? directory) + "/journal"
         process = Process()
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
             .appendingPathComponent("accrete")
@@ -25,13 +28,11 @@ struct FaultyGraph {
                 "endpoints.runtime=\(directory)/sockets", "supervise.maximumRestarts=1000000", "supervise.maximumRestartDelay=0.2",
                 "supervise.restartDelay=0.05", "learn.checkpointInterval=1", "cut.timeLimit=2",
                 "model.senses=[{name: vector, rows: 8, columns: 16}]",
-            ] + (hasJournal ? ["journal.directory=\(directory)/journal"] : []) + lists.map { "endpoints.\($0)=[local:\($0)]" } + settings
+            ] + (hasJournal ? ["journal.directory=\(journal)"] : []) + lists.map { "endpoints.\($0)=[local:\($0)]" } + settings
         process.arguments = ["up", "--outside", "--directory", directory + "/run"] + all.flatMap { ["--set", $0] }
         (process.standardOutput, process.standardInput) = (FileHandle.nullDevice, FileHandle.nullDevice)
         try process.run()
     }
-
-    var journal: String { directory + "/journal" }
 
     func endpoint(_ name: String) throws -> Endpoint { try Endpoint("ipc://\(directory)/sockets/\(name)") }
 
