@@ -51,6 +51,10 @@ public struct JournalWriter {
     /// The ordinal of the first record to come. It leaves out as many as may have been given to records that never reached the disk.
     public private(set) var next: UInt64 = 1
 
+    /// Segments without records that opening has found: to be removed, or put aside under another name, when the next one is on disk. Until
+    /// then their names say which ordinals may have been given.
+    private var emptied: [(name: String, newName: String?)] = []
+
     /// Bytes that are handed to the system at once.
     private static let bufferBytes = 4 << 20
 
@@ -80,6 +84,10 @@ public struct JournalWriter {
         try begin(with: next, at: now, released: released)
         try sync()
         for name in failed { try storage.remove(name) }
+        for (name, newName) in emptied {
+            if let newName { try storage.rename(name, to: newName) } else { try storage.remove(name) }
+        }
+        emptied = []
     }
 
     /// Bytes of all segments.
@@ -90,15 +98,16 @@ public struct JournalWriter {
     // MARK: Recovery
 
     /// Reads the last segment to its end, cuts off what is torn, and brings it to disk.
-    /// - Returns: false where it held no record, and was removed or put aside.
+    /// - Returns: false where it holds no record, and is to be removed or put aside.
     private mutating func recover(_ name: String, _ first: UInt64) throws(JournalError) -> Bool {
+        durable = max(durable, first.clampedSubtracting(1))
         guard var cursor = try SegmentCursor(name, in: storage) else {
             let size = try storage.open(name).size
             if size > SegmentHeader.size {
                 found.append(JournalDamage(segment: name, offset: 0, bytes: size, problem: "the header is damaged"))
-                try putAside(name, first, bytes: size)
+                putAside(name, first, bytes: size)
             } else {
-                try storage.remove(name)
+                emptied.append((name, nil))
             }
             return false
         }
@@ -119,10 +128,10 @@ public struct JournalWriter {
             case .end: reading = false
             }
         }
-        durable = max(durable, newest ?? first.clampedSubtracting(1))
+        durable = max(durable, newest ?? 0)
         recovered = max(recovered, newest ?? 0)
         guard newest != nil else {
-            if found.count > known { try putAside(name, first, bytes: try cursor.size) } else { try storage.remove(name) }
+            if found.count > known { putAside(name, first, bytes: try cursor.size) } else { emptied.append((name, nil)) }
             return false
         }
         try storage.cut(name, to: cursor.offset)
@@ -131,9 +140,9 @@ public struct JournalWriter {
     }
 
     /// Keeps a file of which nothing can be read; no number that it may have used is used again.
-    private mutating func putAside(_ name: String, _ first: UInt64, bytes: Int) throws(JournalError) {
+    private mutating func putAside(_ name: String, _ first: UInt64, bytes: Int) {
         durable = max(durable, first.clampedAdding(UInt64(bytes / RecordLayout.header)))
-        try storage.rename(name, to: name + SegmentName.damaged)
+        emptied.append((name, name + SegmentName.damaged))
     }
 
     // MARK: Writing

@@ -82,6 +82,26 @@ struct JournalWriterTests {
         }
     }
 
+    /// However often a process is killed while it opens a journal, no ordinal is given that one before it may have given, and what is
+    /// written is found by a reader that has followed all of them.
+    @Test(arguments: 1...20 as ClosedRange<UInt64>) func ordinalsNeverRunBackWhileOpeningIsKilled(_ seed: UInt64) throws {
+        var random = RandomSource(seed: seed), disk = FaultyDisk(), newest: UInt64 = 0
+        _ = try write(9, to: disk)
+        for _ in 0..<12 {
+            disk.fail(atStep: disk.steps + random.uniform(below: 8), .crash)
+            _ = try? JournalWriter(disk, Sample.bounds, at: 0)
+            disk = disk.copy()
+            let firsts = SegmentName.segments(of: try disk.names()).map(\.first)
+            #expect(firsts.max() ?? 0 >= newest, "seed \(seed)")
+            newest = max(newest, firsts.max() ?? 0)
+        }
+        var writer = try JournalWriter(disk, Sample.bounds, at: 0)
+        let next = writer.next
+        #expect(next > newest && writer.recovered == 9, "seed \(seed)")
+        try writer.commit([Sample.record(next)], at: 0, released: .max)
+        #expect(try Sample.all(in: disk).records.map(\.ordinal) == Array(1...9) + [next], "seed \(seed)")
+    }
+
     /// A step that fails once, or a write that is short: given again, every record is on disk once; a descriptor whose sync failed is not
     /// synced again.
     @Test(arguments: [FaultyDisk.Fault.error, .short])
