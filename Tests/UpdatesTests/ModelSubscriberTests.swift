@@ -486,6 +486,26 @@ struct ModelSubscriberTests {
         _ = try late.catchUp(&learner)
         #expect(late.digest == learner.state?.digest)
     }
+
+    @Test func aSavedDeltaIsVerifiedOffline() throws {
+        let folder = Folder(), root = UpdateKeys(folder.path("root")), keys = UpdateKeys(folder.path("learner"))
+        try root.makeRoot()
+        try root.signKey(into: keys, name: "learner", seconds: 3_600, at: WallClock().now.nanoseconds)
+        let trust = try UpdateTrust(keys, base: [1])
+        var learner = WalkingLearner(
+            settings(), signer: try PassportSigner(keys, base: [1], settings: [2], code: "1", lifetime: 600), trust: trust)
+        _ = try learner.publish()
+        let delta = try learner.publish()[0], place = folder.path("saved")
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+        func save(_ payload: [UInt8]) throws {
+            try delta.update.serializedData().write(to: URL(filePath: "\(place)/header"))
+            try Data(payload).write(to: URL(filePath: "\(place)/part-000"))
+        }
+        try save(delta.payload)
+        #expect(try SavedUpdate(place).verify(trust).passport.kind == .delta)
+        try save(Array(delta.payload.dropLast()))
+        #expect(throws: Refusal.self) { try SavedUpdate(place).verify(trust) }
+    }
 }
 
 extension WalkingLearner {
