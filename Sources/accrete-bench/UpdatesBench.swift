@@ -38,8 +38,8 @@ struct UpdatesBench: ParsableCommand {
     func run() throws {
         let bytes = [UInt8](try Data(contentsOf: URL(filePath: text)))
         let tokenizer = try openTokenizer(path: model)
-        let learned = try tokenizer.encode(Array(bytes.prefix(bytes.count / 2)))
-        let other = Array(try tokenizer.encode(Array(bytes.suffix(bytes.count / 2))).prefix(judged))
+        let learned = tokenizer.encode(Array(bytes.prefix(bytes.count / 2)))
+        let other = Array(tokenizer.encode(Array(bytes.suffix(bytes.count / 2))).prefix(judged))
         print(
             "coding    parameters   whole      update: mean, largest      of the whole   loss: learner, subscriber  seconds to make, apply")
         for word in codings.split(separator: ",") {
