@@ -11,7 +11,7 @@ public struct TemperatureScaling: Codable, Sendable, Equatable {
     private var curvature = TemperatureScaling.assumedCurvature
 
     /// The curvature that stands for what is known before the first label.
-    private static let assumedCurvature = 20.0
+    private static let assumedCurvature = 500.0
     /// By which the curvature of older labels is multiplied for each new one: the newest 500 count.
     private static let memory = 0.998
     /// The bounds of β, and the greatest step.
