@@ -124,26 +124,13 @@ public final class TokenLearner {
         forward([last] + predicted)
         let nats = losses.values[..<predicted.count].reduce(0) { $0 + Double($1) }
         guard nats.isFinite else { throw .notFinite(place: count) }
-        let mixedNats = memory == nil ? nats : mix(predicted)
+        let mixedNats = memory?.read(predicted, logits: logits.values[...], scratch: mixed) ?? nats
         remember(predicted)
         if let optimizer {
             graph.backward(from: loss)
             optimizer.step()
         }
         return Reading(bits: uniform + mixedNats / log(2), bitsWithoutMemory: uniform + nats / log(2))
-    }
-
-    /// The code length in nats of tokens by the model and the memory, which learns each before it predicts the next.
-    private func mix(_ next: ArraySlice<Int>) -> Double {
-        var nats = 0.0
-        for (row, token) in next.enumerated() {
-            let V = mixed.count
-            _ = mixed.update(fromContentsOf: logits.values[row * V..<(row + 1) * V])
-            memory?.predict(mixed)
-            nats -= Double(mixed[token])
-            memory?.learn(token)
-        }
-        return nats
     }
 
     private func remember(_ next: ArraySlice<Int>) {

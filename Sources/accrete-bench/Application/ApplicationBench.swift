@@ -7,7 +7,7 @@ struct ApplicationBench: ParsableCommand {
         commandName: "application",
         abstract: "Predicts and learns streams of real applications once, beside plain baselines.",
         discussion: "Every figure is of predictions made before what they predict was learned.",
-        subcommands: [StudentBench.self, CookingBench.self, PoseBench.self, HeartbeatBench.self, DialogueBench.self]
+        subcommands: [StudentBench.self, CookingBench.self, PoseBench.self, HeartbeatBench.self, DialogueBench.self, TutoringBench.self]
     )
 }
 
