@@ -218,10 +218,10 @@ let checks: [Target] = [
     tests("Recordings", ["Files", "FilesTesting", "MCAP", "Recordings", "Schema", "Signals", "Statistics"]),
     tests("Privacy", ["Privacy"]),
     tests("Memory", ["Memory", "Statistics", "Tokenization"]),
-    tests("OnlineLanguage", ["FilesTesting", "Memory", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
+    tests("OnlineLanguage", ["FilesTesting", "Layers", "Memory", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
     tests("Imports", ["FilesTesting", "Imports", "Recordings", "Signals"]),
     tests("TensorBoard", ["Files", "FilesTesting", "TensorBoard"]),
-    tests("Applications", ["Applications", "FilesTesting", "Geometry", "Statistics"]),
+    tests("Applications", ["Applications", "Files", "FilesTesting", "Geometry", "Model", "OnlineLanguage", "Statistics", "Tensors"]),
     tests("MetaLearning", ["MetaLearning", "Model", "Statistics", "Tensors", "TensorsTesting"]),
     tests(
         "Stages",

@@ -1,5 +1,3 @@
-import Foundation
-import Learning
 import Model
 import OnlineLanguage
 import Tensors

@@ -29,8 +29,10 @@ extension TokenLearner {
         public var fresh = 64
         /// The maximum number of earlier tokens that are attended to, within the model's positions.
         public var context = 2048
-        /// What learns: `all`, `last:N` blocks, `head` with all norms, or `lora`: adapters of queries and values.
+        /// What learns: `all`, `last:N` blocks, `head` with all norms, or `lora`: adapters.
         public var scope = "all"
+        /// The ends of the adapted projections' names; empty for queries and values.
+        public var targets: [String] = []
         /// The rank of the adapters.
         public var rank = 8
         /// Adam's learning rate times the model's width.
@@ -59,6 +61,7 @@ extension TokenLearner {
         private var training: TextTrainer.Configuration {
             var training = TextTrainer.Configuration()
             (training.scope, training.rank, training.alpha, training.seed) = (scope, rank, 2 * Double(rank), seed)
+            training.targets = targets
             return training
         }
 
@@ -66,7 +69,7 @@ extension TokenLearner {
         func adapted(_ trunk: any Trunk, _ parameters: ParameterStore<Float>) -> (trunk: any Trunk, parameters: ParameterStore<Float>) {
             guard let adapters = training.adapters(of: trunk) else { return (trunk, parameters) }
             let adapted = trunk.adapted(by: adapters)
-            let store = ParameterStore<Float>(ParameterLayout(adapted.parameters))
+            let store = ParameterStore<Float>(ParameterLayout(adapted.parameters, frozen: parameters.frozen))
             for parameter in parameters.layout.parameters { _ = store[parameter.name].update(fromContentsOf: parameters[parameter.name]) }
             var generator = RandomSource(seed: UInt64(seed))
             adapters.initialize(in: store, using: &generator)

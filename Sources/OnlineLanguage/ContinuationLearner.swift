@@ -33,7 +33,7 @@ public final class ContinuationLearner {
         /// Adam's decay of the adapters towards no effect.
         public var weightDecay = 0.0
         /// The maximal number of tokens of a prompt and its continuation; longer prompts lose their beginning.
-        public var window = 512
+        public var window = 256
         /// Whether the prompt's tokens are learned too, after the continuation was predicted.
         public var learnsPrompts = true
         /// Whether a memory of the tokens read takes part in predictions.
@@ -149,13 +149,9 @@ public final class ContinuationLearner {
         if let stray = example.tokens.first(where: { !(0..<trunk.vocabularySize).contains($0) }) {
             throw .outOfRange(token: stray, vocabularySize: trunk.vocabularySize)
         }
-        var reading = TokenLearner.Reading(bits: 0, bitsWithoutMemory: 0)
+        var reading = TokenLearner.Reading()
         for token in example.prompt { memory?.learn(token) }
-        for part in parts(of: example) {
-            let bits = try read(part: part)
-            reading.bits += bits.bits
-            reading.bitsWithoutMemory += bits.bitsWithoutMemory
-        }
+        for part in parts(of: example) { try read(part: part, &reading) }
         if let end = example.end { memory?.learn(end) }
         memory?.endSequence()
         return reading
@@ -175,16 +171,16 @@ public final class ContinuationLearner {
         return parts
     }
 
-    private func read(part: Example) throws(TokenLearner.Refusal) -> TokenLearner.Reading {
+    private func read(part: Example, _ reading: inout TokenLearner.Reading) throws(TokenLearner.Refusal) {
         set([part] + replayed())
         graph.forward()
         let first = configuration.learnsPrompts ? part.prompt.count - 1 : 0
         let rows = first..<first + part.continuation.count
-        let nats = entropy.rows.values[rows].reduce(0) { $0 + Double($1) }
+        let each = entropy.rows.values[rows].map(Double.init), nats = each.reduce(0, +)
         guard nats.isFinite else { throw .notFinite(place: kept.count) }
         let V = trunk.vocabularySize
         let mixedNats =
-            memory?.read(part.continuation, logits: logits.values[rows.lowerBound * V..<rows.upperBound * V], scratch: mixed) ?? nats
+            memory?.read(part.continuation, logits: logits.values[rows.lowerBound * V..<rows.upperBound * V], scratch: mixed) ?? each
         if let optimizer {
             for step in 0..<configuration.steps {
                 if step > 0 {
@@ -197,7 +193,7 @@ public final class ContinuationLearner {
             kept.append(part)
             if kept.count > configuration.kept { kept.removeFirst() }
         }
-        return TokenLearner.Reading(bits: mixedNats / log(2), bitsWithoutMemory: nats / log(2))
+        reading.add(nats: mixedNats, natsWithoutMemory: each)
     }
 
     private func replayed() -> [Example] {

@@ -29,10 +29,21 @@ public final class TokenLearner {
 
     /// The code length of some tokens.
     public struct Reading: Sendable, Equatable {
+        /// Of the prediction, token by token, in bits.
+        public var tokens: [Double] = []
+        /// Of the model's prediction alone, token by token, in bits.
+        public var tokensWithoutMemory: [Double] = []
+
         /// Of the prediction, in bits.
-        public var bits: Double
+        public var bits: Double { tokens.reduce(0, +) }
         /// Of the model's prediction alone, in bits.
-        public var bitsWithoutMemory: Double
+        public var bitsWithoutMemory: Double { tokensWithoutMemory.reduce(0, +) }
+
+        /// Adds tokens that are predicted with these code lengths, in nats.
+        mutating func add(nats: [Double], natsWithoutMemory: [Double]) {
+            tokens += nats.map { $0 / log(2) }
+            tokensWithoutMemory += natsWithoutMemory.map { $0 / log(2) }
+        }
     }
 
     /// The maximum number of tokens of a call of `read`.
@@ -51,6 +62,7 @@ public final class TokenLearner {
     private let optimizer: Optimizer?
     private let mixed: UnsafeMutableBufferPointer<Float>
     private var generator: RandomSource
+    private let start: Int?
     /// The newest tokens, of which the last is not in the cache.
     private var tokens: [Int]
     /// The number of tokens read, and the position of the next in the model.
@@ -92,6 +104,7 @@ public final class TokenLearner {
         mixed = .allocate(capacity: trunk.vocabularySize)
         mixed.initialize(repeating: 0)
         generator = RandomSource(seed: UInt64(configuration.seed))
+        self.start = start
         tokens = start.map { [$0] } ?? []
     }
 
@@ -113,24 +126,35 @@ public final class TokenLearner {
         }
         // Without a start there is nothing from which the first token could be predicted.
         let unpredicted = tokens.isEmpty ? next.prefix(1) : []
-        let uniform = Double(unpredicted.count) * log2(Double(trunk.vocabularySize))
+        var reading = Reading()
+        reading.tokens = unpredicted.map { _ in log2(Double(trunk.vocabularySize)) }
+        reading.tokensWithoutMemory = reading.tokens
         for token in unpredicted { memory?.learn(token) }
         tokens += unpredicted
         let predicted = next.dropFirst(unpredicted.count)
-        guard let last = tokens.last, !predicted.isEmpty else { return Reading(bits: uniform, bitsWithoutMemory: uniform) }
+        guard let last = tokens.last, !predicted.isEmpty else { return reading }
 
         if !trunk.hasRelativePositions, place + predicted.count > trunk.positions { reread() }
         for row in 0..<(replay?.batch ?? 0) { replay?.set(replayed(), at: row) }
         forward([last] + predicted)
-        let nats = losses.values[..<predicted.count].reduce(0) { $0 + Double($1) }
+        let each = losses.values[..<predicted.count].map(Double.init), nats = each.reduce(0, +)
         guard nats.isFinite else { throw .notFinite(place: count) }
-        let mixedNats = memory?.read(predicted, logits: logits.values[...], scratch: mixed) ?? nats
+        let mixedNats = memory?.read(predicted, logits: logits.values[...], scratch: mixed) ?? each
         remember(predicted)
         if let optimizer {
             graph.backward(from: loss)
             optimizer.step()
         }
-        return Reading(bits: uniform + mixedNats / log(2), bitsWithoutMemory: uniform + nats / log(2))
+        reading.add(nats: mixedNats, natsWithoutMemory: each)
+        return reading
+    }
+
+    /// Forgets the text so far: what comes next is another text, which does not attend to it. What was learned and remembered stays.
+    public func beginText() {
+        cache.clear()
+        place = 0
+        tokens = start.map { [$0] } ?? []
+        memory?.endSequence()
     }
 
     private func remember(_ next: ArraySlice<Int>) {

@@ -6,17 +6,17 @@ extension TokenMemory {
     ///   - tokens: what came.
     ///   - logits: (tokens, V), the model's logits, which do not change.
     ///   - scratch: (V), overwritten.
-    /// - Returns: the code length of the tokens, in nats.
+    /// - Returns: the code length of each token, in nats.
     mutating func read(
         _ tokens: some Collection<Int>, logits: Slice<UnsafeMutableBufferPointer<Float>>, scratch: UnsafeMutableBufferPointer<Float>
-    ) -> Double {
+    ) -> [Double] {
         let V = vocabularySize
-        return tokens.enumerated().reduce(0.0) { nats, next in
-            let (row, token) = next, start = logits.startIndex + row * V
+        return tokens.enumerated().map { row, token in
+            let start = logits.startIndex + row * V
             _ = scratch.update(fromContentsOf: logits[start..<start + V])
             predict(scratch)
             learn(token)
-            return nats - Double(scratch[token])
+            return -Double(scratch[token])
         }
     }
 }

@@ -76,6 +76,38 @@ private func bits(_ tokens: [Int], _ learner: TokenLearner) throws -> [Double] {
         for parameter in store.layout.parameters { #expect(Array(store[parameter.name]) == Array(before[parameter.name])) }
     }
 
+    /// Matrices that are stored in eight bits learn by adapters of the projections that are named.
+    @Test func adaptersLearnBesideStoredMatrices() throws {
+        let store = parameters(llama),
+            frozen = llama.parameters.filter { $0.shape.count == 2 }.reduce(into: [String: any FrozenMatrix]()) {
+                $0[$1.name] = EightBitMatrix(store[$1.name], shape: $1.shape, transposed: false)
+            }
+        let stored = ParameterStore<Float>(ParameterLayout(llama.parameters, frozen: frozen))
+        for parameter in stored.layout.parameters { _ = stored[parameter.name].update(fromContentsOf: store[parameter.name]) }
+        func late(_ rate: Double, _ targets: [String]) throws -> Double {
+            var settings = TokenLearner.Configuration()
+            (settings.fresh, settings.context, settings.scope, settings.rate, settings.targets) = (8, 24, "lora", rate, targets)
+            settings.remembers = false
+            return try bits(song, TokenLearner(llama, parameters: stored, start: nil, settings)).suffix(10).reduce(0, +)
+        }
+        let frozenLate = try late(0, []), usual = try late(3, []), down = try late(3, ["down_proj"])
+        #expect(usual < frozenLate && down < frozenLate && usual != down)
+    }
+
+    @Test func anotherTextDoesNotAttendToTheOneBefore() throws {
+        let frozen = learner(llama, learning: false, start: 3), alone = try bits(song, learner(llama, learning: false, start: 3))
+        #expect(try bits(song, frozen) == alone)
+        frozen.beginText()
+        #expect(try bits(song, frozen) == alone)
+        #expect(try bits(song, frozen) != alone, "a text that goes on does")
+    }
+
+    @Test func theCostsOfTokensAreTheirSum() throws {
+        let reading = try learner(llama) { $0.remembers = true }.read(song.prefix(8))
+        let sum: Double = reading.tokens.reduce(0, +)
+        #expect(reading.tokens.count == 8 && sum == reading.bits && reading.tokens[0] == 8)
+    }
+
     /// The cached context gives what one pass over the whole text gives, while nothing is learned and the text fits.
     @Test(arguments: [gpt2, llama] as [any Trunk])
     func aFrozenLearnerReadsLikeTheWholeModel(trunk: any Trunk) throws {
