@@ -1,5 +1,7 @@
 import ArgumentParser
 import Foundation
+import Statistics
+import StrictJSON
 
 /// Learning from streams of real applications, beside plain baselines in the same run.
 struct ApplicationBench: ParsableCommand {
@@ -7,7 +9,10 @@ struct ApplicationBench: ParsableCommand {
         commandName: "application",
         abstract: "Predicts and learns streams of real applications once, beside plain baselines.",
         discussion: "Every figure is of predictions made before what they predict was learned.",
-        subcommands: [StudentBench.self, CookingBench.self, PoseBench.self, HeartbeatBench.self, DialogueBench.self, TutoringBench.self]
+        subcommands: [
+            StudentBench.self, CookingBench.self, PoseBench.self, HeartbeatBench.self, DialogueBench.self, TutoringBench.self,
+            VisitBench.self,
+        ]
     )
 }
 
@@ -29,6 +34,14 @@ struct RunCost {
         getrusage(RUSAGE_SELF.rawValue, &usage)
         return String(format: "%.1f s of wall time, %d MB at most", seconds, usage.ru_maxrss / 1024)
     }
+}
+
+/// Settings with those of `--config`, a text in JSON, in their place.
+func merged<S: Settings>(_ defaults: S, _ config: String?) throws -> S {
+    guard let config else { return defaults }
+    var settings = defaults
+    do { try settings.merge(JSON(parsing: Array(config.utf8))) } catch { throw ValidationError("--config: \(error)") }
+    return settings
 }
 
 /// Prints one JSON object, its keys in order.

@@ -2,8 +2,6 @@ import Applications
 import ArgumentParser
 import Foundation
 import OnlineLanguage
-import Statistics
-import StrictJSON
 import Tensors
 
 /// What an expert tutor would reply in a chat, and the kind of the student's error, in one pass.
@@ -55,7 +53,7 @@ struct TutoringBench: ParsableCommand {
     }
 
     func run() throws {
-        let cost = RunCost(), settings = try settings()
+        let cost = RunCost(), settings = try merged(ContinuationLearner.Configuration(), config)
         let chats = Array(try files.flatMap { try TutoringChat.read(path: $0) }.prefix(first ?? .max))
         let team = Team(count: ProcessInfo.processInfo.activeProcessorCount)
         let replies = try TutoringReplies(path: model, settings, team: team)
@@ -83,17 +81,6 @@ struct TutoringBench: ParsableCommand {
 
     /// The maximal number of tokens that the language model reads to recognise an error.
     private static let tokenLimit = 128
-
-    private func settings() throws -> ContinuationLearner.Configuration {
-        var settings = ContinuationLearner.Configuration()
-        guard let config else { return settings }
-        do {
-            try settings.merge(JSON(parsing: Array(config.utf8)))
-        } catch {
-            throw ValidationError("--config: \(error)")
-        }
-        return settings
-    }
 
     private func result(_ replies: TutoringReplies, _ kinds: ErrorKindScores) -> Result {
         Result(
