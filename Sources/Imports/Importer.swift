@@ -17,9 +17,11 @@ public protocol Importer: Sendable {
 
 /// Every kind of files that is read, by name.
 public let importers: Named<any Importer.Type> = [
+    "aci-bench": TurnsOfVisits.self,
     "arkit-logger": CameraPoses.self,
     "arkit": CameraMotions.self,
     "assist09": AnswersOfStudents.self,
+    "bridge": TutoringDialogues.self,
     "captaincook4d": StepsOfRecipes.self,
     "ecg": Heartbeats.self,
     "mts-dialog": DialoguesOfVisits.self,

@@ -121,6 +121,30 @@ struct ImportersTests {
         #expect(readings(events).compactMap(text)[0] == "Doctor: Hello?\nPatient: Hm.")
     }
 
+    @Test func chatsAreLabelledWhenTheReplyComes() throws {
+        let path = try write(
+            #"[{"c_h": [{"user": "tutor", "text": "2 + 2?"}, {"user": "student", "text": "5"}], "#
+                + #""c_r_": [{"user": "tutor", "text": "Close!"}], "e": "careless"}]"#, to: "chats.json")
+        let events = try events("bridge", path)
+        #expect(readings(events).compactMap(text) == ["Tutor: 2 + 2?\nStudent: 5", "Tutor: Close!"])
+        #expect(readings(events).map(\.source) == ["chat", "expert"] && readings(events).allSatisfy(\.endsMoment))
+        #expect(
+            labels(events) == [
+                .init(time: 60_000_000_000, session: "chat-1", label: 2, classes: 7, knownAt: 90_000_000_000)
+            ])
+    }
+
+    @Test func aVisitIsASessionOfTurns() throws {
+        let path = try write(
+            "dataset,encounter_id,dialogue,note\nx,D1,\"[doctor] hi , martha .\n[patient] hi .\n\",NOTE\nx,D2,\"[doctor] next\n[5] ?\",\n",
+            to: "visits.csv")
+        let readings = try readings(events("aci-bench", path))
+        #expect(readings.compactMap(text) == ["hi , martha .", "hi .", "next", "[5] ?"])
+        #expect(readings.map(\.source) == ["doctor", "patient", "doctor", "speaker"])
+        #expect(readings.map(\.session) == ["visit-1", "visit-1", "visit-2", "visit-2"])
+        #expect(readings.map(\.time) == [5, 10, 75, 80].map { $0 * 1_000_000_000 })
+    }
+
     @Test(.enabled(if: SharedData.isWanted("data/ecg/100.hea")))
     func beatsAreLabelledLater() throws {
         let path = SharedData.path("data/ecg/100")
