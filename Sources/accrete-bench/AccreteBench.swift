@@ -18,6 +18,7 @@ import CLinux
             FileDecodingBench.self,
             DriftBench.self,
             Electricity.self,
+            PaceBench.self,
             CartPoleBench.self,
             GraphBench.self,
             PendulumBench.self,
