@@ -23,6 +23,14 @@ public final class DirectoryStorage: JournalStorage {
         if !writes, FileKind(of: path) != .directory { throw JournalError("open", path, "there is no such directory") }
     }
 
+    private init(reading path: String) {
+        self.path = path
+        lock = nil
+    }
+
+    /// Without the lock, which is released with what writes.
+    public var forReading: any JournalStorage { DirectoryStorage(reading: path) }
+
     public func names() throws(JournalError) -> [String] {
         guard FileKind(of: path) == .directory else { throw JournalError("list", path, "there is no such directory") }
         return fileNames(in: path)

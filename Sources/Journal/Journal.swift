@@ -66,7 +66,7 @@ public final class Journal: Sendable {
         (status.bytes, status.segments) = (writer.bytes, writer.segments)
         marks = writer.marks.map { ($0.key, $0.value) }
         (found, recovered) = (writer.found, writer.recovered)
-        (self.storage, self.bounds, self.released, self.now) = (storage, bounds, released, now)
+        (self.storage, self.bounds, self.released, self.now) = (storage.forReading, bounds, released, now)
         state = Mutex(State(status: status))
         self.writer = Mutex(writer)
         let thread = Thread { [self] in run() }

@@ -14,6 +14,12 @@ public protocol JournalStorage: Sendable {
     func remove(_ name: String) throws(JournalError)
     /// Returns when what was created, renamed and removed is on disk.
     func settle() throws(JournalError)
+    /// The same files, for reading alone: who keeps it does not keep others from writing.
+    var forReading: any JournalStorage { get }
+}
+
+extension JournalStorage {
+    public var forReading: any JournalStorage { self }
 }
 
 /// A file that is being written.

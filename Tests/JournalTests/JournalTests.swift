@@ -300,6 +300,21 @@ extension Sample {
 }
 
 struct JournalTests {
+    /// Whoever still holds or reads a journal that is closed does not keep another from writing it.
+    @Test func aClosedJournalMayBeWrittenByAnother() throws {
+        let folder = Folder()
+        let first = try Journal(DirectoryStorage(folder.path("journal"), writes: true), Sample.bounds, now: { 0 })
+        #expect(first.append(Sample.record(1)) != nil)
+        var reader = first.reader(after: 0)
+        #expect(throws: JournalError.self) { try DirectoryStorage(folder.path("journal"), writes: true) }
+        first.close()
+        let second = try Journal(DirectoryStorage(folder.path("journal"), writes: true), Sample.bounds, now: { 0 })
+        let read = try reader.next()
+        #expect(second.recovered == 1 && read != nil)
+        second.close()
+        withExtendedLifetime(first) {}
+    }
+
     /// Waits until something holds that another thread brings about.
     private func until(_ holds: () -> Bool) async throws {
         while !holds() { try await Task.sleep(for: .milliseconds(1)) }

@@ -21,6 +21,7 @@ struct TopicTests {
             try Topics.order("learn").name, try Topics.orderAnswer("learn").name,
             try Topics.evaluationSummary().name, try Topics.evaluationProgress().name, try Topics.evaluationDomains().name,
             try Topics.status("extract-image").name, try Topics.greeting("imu").name, try Topics.acknowledgement("imu").name,
+            try Topics.coverage().name,
             try Topics.modelDelta().name, try Topics.modelRelease().name, try Topics.updateRequest("tablet").name,
             try Topics.updateAnswer("tablet").name,
         ]
