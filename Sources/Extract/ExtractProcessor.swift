@@ -63,7 +63,7 @@ public struct ExtractProcessor: Processor {
         do throws(Refusal) {
             return [try feature(of: input, at: now)]
         } catch {
-            // Where it comes from a journal, fuse is told, so that it does not ask for the reading again.
+            // Where it comes from a journal, fuse gets the reason, so that it does not ask for the reading again.
             guard input.sample.hasPlace else { throw error }
             drops.count(error.reason, because: error.detail)
             return [Outgoing(feature(of: input) { $0.givenUp = error.reason.rawValue }, on: topic)]

@@ -72,7 +72,7 @@ public final class SpokenWords: Sendable {
         }
     }
 
-    /// Transcribes an utterance that has not ended for certain, if nothing else waits; when it is heard its words are known. Does not wait.
+    /// Transcribes an utterance that has not ended for certain, if nothing else waits, so that its words are known when it ends. Does not wait.
     public func expect(_ utterance: Utterance) {
         let isIdle = state.withLock { state in
             guard state.waiting.isEmpty, state.expected == nil || state.expectedText != nil else { return false }
@@ -81,7 +81,7 @@ public final class SpokenWords: Sendable {
         }
         guard isIdle else { return }
         queue.async { [self] in
-            let text = try? transcribe(utterance.sound.samples)  // an error comes again when it is heard
+            let text = try? transcribe(utterance.sound.samples)  // an error comes again when it has ended
             state.withLock { state in
                 state.expectedText = text
                 if text == nil { state.expected = nil }

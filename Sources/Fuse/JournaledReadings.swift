@@ -35,7 +35,7 @@ struct JournaledReadings {
     static let feedback = "feedback"
     /// The most given-up readings that wait to be written; beyond it the oldest are counted only.
     private static let mostGivenUp = 1_024
-    /// The most records of fuse's journal that are told apart.
+    /// The most records of fuse's journal that are distinguished.
     private static let mostRecords = 65_536
 
     /// - Parameters:
@@ -55,7 +55,7 @@ struct JournaledReadings {
         var newest = journal.reader(after: journal.recovered - 1)
         guard let last = try next(&newest) else { return }
         guard last.event.hasDecided else {
-            // Written before readings were told apart.
+            // Written before readings were distinguished.
             covered = last.event.moment.journal
             return
         }
@@ -111,7 +111,7 @@ struct JournaledReadings {
     /// An extractor does not repeat the places of its samples.
     mutating func leave(_ stream: String) { reception.leave(stream) }
 
-    /// What ingest is told now; nil where it need not be.
+    /// What is reported to ingest now; nil where it need not be.
     mutating func report(at now: Instant) -> Coverage? {
         settle()
         guard var coverage = reception.report(at: now) else { return nil }

@@ -41,7 +41,7 @@ struct ReadingReception {
 
     /// Without progress for this long, in seconds, ingest is asked again; at the start, where it may not have subscribed yet, sooner.
     private static let period = Duration.seconds(1), firstPeriod = Duration.milliseconds(200)
-    /// Messages that were asked for after which ingest is told, so that it goes on.
+    /// Messages that were asked for after which fuse reports to ingest, so that it goes on.
     private static let reportEvery = 16
 
     /// - Parameters:
@@ -83,7 +83,7 @@ struct ReadingReception {
         }
     }
 
-    /// What ingest is told now; nil where it need not be.
+    /// What is reported to ingest now; nil where it need not be.
     mutating func report(at now: Instant) -> Coverage? {
         let period = isBeginning ? Self.firstPeriod : Self.period
         for index in streams.indices where streams[index].received < streams[index].expected {
