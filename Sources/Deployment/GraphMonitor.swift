@@ -12,6 +12,8 @@ actor GraphMonitor {
     private var view: ProgressView
     private var record = RunRecord()
     private var hangs: HangDetector
+    /// Whether all stages have said that they run.
+    private(set) var hasBegun = false
 
     init(_ plan: GraphPlan, view: ProgressView, began: ContinuousClock.Instant, say: @escaping @Sendable (String) -> Void) {
         self.plan = plan
@@ -83,7 +85,6 @@ actor GraphMonitor {
     /// - Returns: the outcome when `stop` is set, a stage does not start in time, or no message is processed for too long.
     func keepTime(starting publisher: Supervisor.Child?, by supervisor: Supervisor, until stop: StopSignal) async -> GraphRun.Outcome? {
         let stages = plan.stages.map(\.name), timeout = plan.settings.supervise.startTimeout
-        var hasBegun = false
         var newest: (activity: UInt64, at: Double) = (0, 0)
         while !Task.isCancelled {
             if stop.isSet { return .stopped }

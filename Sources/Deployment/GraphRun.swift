@@ -95,7 +95,7 @@ public struct GraphRun: Sendable {
             group.addTask { await monitor.follow(supervisor) }
             group.addTask { await monitor.keepTime(starting: plan.publisher, by: supervisor, until: stop) }
             group.addTask { await monitor.killHung(by: supervisor) }
-            if plan.hasGateway { group.addTask { await greet() } }
+            if plan.hasGateway { group.addTask { await greet(once: monitor) } }
             let first = await group.compactMap { $0 }.first { _ in true }
             group.cancelAll()
             return first ?? .failed("the graph ended without an outcome")
@@ -111,10 +111,10 @@ public struct GraphRun: Sendable {
         return (outcome, report, await monitor.plot)
     }
 
-    /// Shows where phones reach the gateway, once it listens.
-    private func greet() async -> Outcome? {
+    /// Shows where phones reach the gateway, once it listens and all stages run: what is sent before is not seen and not heard.
+    private func greet(once monitor: GraphMonitor) async -> Outcome? {
         while !Task.isCancelled {
-            if let bytes = try? readFile(plan.greetingFile, atMost: 1 << 16) {  // missing until it listens
+            if await monitor.hasBegun, let bytes = try? readFile(plan.greetingFile, atMost: 1 << 16) {  // missing until it listens
                 say(String(decoding: bytes, as: UTF8.self))
                 return nil
             }

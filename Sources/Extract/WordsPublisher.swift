@@ -1,3 +1,4 @@
+import Glibc
 import Messaging
 import Pipeline
 import Schema
@@ -20,25 +21,29 @@ extension SpokenWords {
         let audio = settings.signals.audio, transcriber: Transcriber
         do {
             transcriber = try Transcriber(directory: audio.modelDirectory, threads: audio.wordsThreads)
+            // Before anybody speaks: reads the weights and computes what silence is to the encoder.
+            _ = try transcriber.text(of: [Float](repeating: 0, count: Whisper.sampleRate / 2), fill: Transcriber.liveFill)
         } catch {
             throw SettingsError("signals.audio.words", "\(error)")
         }
         let publisher = try WordsPublisher(settings, environment, bus ?? settings.openBus(), epoch: epoch)
         self.init(
             capacity: audio.wordsWaiting, endsMoments: audio.wordsEndMoments,
-            transcribe: { try transcriber.text(of: $0) }, publish: { try publisher.publish($0, $1) })
+            transcribe: { try transcriber.text(of: $0, fill: Transcriber.liveFill) }, publish: { try publisher.publish($0, $1) })
     }
 }
 
-/// Publishes words to ingest.
+/// Publishes words to ingest. Words come seldom, so who publishes them waits until ingest is known to have subscribed.
 ///
 /// Sendable because only the queue of `SpokenWords` calls it.
-private final class WordsPublisher: @unchecked Sendable {
+final class WordsPublisher: @unchecked Sendable {
     private let publisher: any Publisher
     private let epoch: UInt64
     /// Sequences of the sources; one that is forgotten goes on where the greatest was.
     private var sequences = RecentTable<String, UInt64>(capacity: ExtractProcessor.mostVoices)
     private var newest: UInt64 = 0
+    /// The longest wait for ingest, and between two looks for it, in microseconds.
+    private static let patience = 2_000_000, interval = 2_000
 
     init(_ settings: ExtractSettings, _ environment: [String: String], _ bus: any Bus, epoch: UInt64) throws {
         var options = PublisherOptions()
@@ -54,9 +59,21 @@ private final class WordsPublisher: @unchecked Sendable {
         newest = max(newest, sequence)
         reading.stamp.schemaVersion = schemaVersion
         (reading.stamp.epoch, reading.stamp.sequence) = (epoch, sequence)
-        try publisher.service()
         let topic = try Topics.sensor(TextModality.name, source)
+        try waitForIngest(topic.name)
         let sent = try publisher.publish(topic.name, header: reading.serializedBytes(), payload: [Payload(Array(text.utf8))])
         if !sent { throw MessagingError("publish words", "ingest is slow") }
+    }
+
+    func close() { publisher.close() }
+
+    /// Subscriptions are received one after the other, each after the one before it was processed; what is sent before the right one is lost.
+    private func waitForIngest(_ topic: String) throws {
+        for _ in 0..<Self.patience / Self.interval {
+            try publisher.service()
+            if publisher.subscriberCount(of: topic) > 0 { return }
+            usleep(UInt32(Self.interval))
+        }
+        throw MessagingError("publish words", "ingest has not subscribed")
     }
 }

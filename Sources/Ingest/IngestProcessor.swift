@@ -210,7 +210,7 @@ public struct IngestProcessor: Processor {
         event.ends = reading.ends == .none ? nil : reading.ends
         let outcome = try take(event, reading.stamp, at: now)
         var reading = reading
-        reading.stamp.time = event.time
+        reading.stamp.time = outcome.time
         var outputs = outcome.before.flatMap { samples(marking: $0, at: now) }
         let sample = Sample.with {
             $0.arrived = now.nanoseconds; $0.reading = reading; $0.timeline = outcome.timeline

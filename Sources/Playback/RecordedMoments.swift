@@ -72,18 +72,18 @@ public struct RecordedMoments: Sequence, IteratorProtocol {
             // Events that ingest would refuse are skipped.
             guard let event = publication.event(from: Self.source, epoch: epoch), let outcome = try? cutter.take(event) else { continue }
             for boundary in outcome.before { mark(boundary) }
-            if case .reading(let reading, let raw, _) = publication { insert(reading, raw, timeline: outcome.timeline) }
+            if case .reading(let reading, let raw, _) = publication { insert(reading, raw, at: outcome) }
             if let boundary = outcome.boundary { mark(boundary) }
         }
     }
 
-    private mutating func insert(_ reading: SessionEvent.Reading, _ raw: RawReading, timeline: UInt64) {
+    private mutating func insert(_ reading: SessionEvent.Reading, _ raw: RawReading, at place: MomentCutter.Outcome) {
         steps += 1
         // what the graph would refuse
         guard let frontend = frontends[raw.modality], let features = try? frontend.features(of: raw) else { return }
         var frame = frame(of: reading, features)
         frame.sequence = UInt64(steps)
-        frame.timeline = timeline
+        (frame.timeline, frame.time) = (place.timeline, place.time)
         _ = aligner.insert(.init(frame: frame, values: features.values), at: steps)
     }
 

@@ -38,21 +38,31 @@ public struct Transcriber: Sendable {
         return speechWindows(utterances(in: probabilities, samples: samples.count, settings), probabilities: probabilities)
     }
 
+    /// The silence that fills any window, in seconds: Whisper's own way.
+    public static let longestFill = 30.0
+    /// The silence that is heard with an utterance where somebody waits for its words, in seconds.
+    public static let liveFill = 0.3
+
     /// What is added before and after an utterance, in seconds: a word's beginning can be too quiet to be found.
     public static let margin = 0.2
 
     /// The words of a window, without space at its ends.
     /// - Parameters:
     ///   - samples: finite numbers at 16 kHz, at most 30 s.
+    ///   - fill: seconds of silence that the encoder hears with them, at most to 30 s in all; less takes less time, and words can differ
+    ///     (README.md).
     ///   - hears: called with each new piece of the text, which is whole characters.
     /// - Throws: `SensesError` if a number is not finite.
-    public func text(of samples: some Collection<Float>, hears: (String) -> Void = { _ in }) throws(SensesError) -> String {
+    public func text(
+        of samples: some Collection<Float>, fill: Double = longestFill, hears: (String) -> Void = { _ in }
+    ) throws(SensesError) -> String {
         var bytes: [UInt8] = [], shown = 0
         func show(_ end: Int) {
             hears(String(decoding: bytes[shown..<end], as: UTF8.self))
             shown = end
         }
-        _ = try whisper.tokens(of: Array(samples)) { token in
+        let silence = Int(min(max(0, fill), Self.longestFill) * Double(Whisper.sampleRate))
+        _ = try whisper.tokens(of: Array(samples), fill: silence) { token in
             guard let piece = try? tokenizer.decode([token]) else { return false }
             bytes += bytes.isEmpty ? Array(piece.drop { $0 == UInt8(ascii: " ") }) : piece
             let whole = wholeCharacters(bytes[shown...])

@@ -1,4 +1,5 @@
 import Safetensors
+import Synchronization
 
 /// Whisper tiny.en: English speech to the tokens of its text, up to 30 seconds at a time.  https://arxiv.org/abs/2212.04356
 public final class Whisper: Sendable {
@@ -29,6 +30,10 @@ public final class Whisper: Sendable {
     let encoder: WhisperEncoder
     let decoder: WhisperDecoder
     private let neverFirst: [Int]
+    /// What the encoder makes of a window in which nobody speaks, (1500, 384); nil before it was needed.
+    private let silence = Mutex<NumberMemory?>(nil)
+    /// The level of silence in the spectrum of a speaker at a usual distance: 8 decades below the loudest, as `MelSpectrum` scales it.
+    private static let silentLevel: Float = -0.63
 
     /// - Throws: `SensesError`.
     public convenience init(path: String, threads: Int = 1) throws(SensesError) {
@@ -49,11 +54,13 @@ public final class Whisper: Sendable {
     /// The most probable tokens of up to 30 seconds of sound, one after the other.
     /// - Parameters:
     ///   - samples: finite numbers at 16 kHz, at most `window`.
+    ///   - fill: the silence after them, in samples, that goes through the encoder with them, at most to `window` in all. The decoder
+    ///     attends to a whole window: what the encoder makes of the rest is taken from a window of silence, which is computed once.
     ///   - isWanted: called with each token; it ends the text if it returns false.
     /// - Throws: `SensesError` if a number is not finite.
-    public func tokens(of samples: [Float], isWanted: (Int) -> Bool = { _ in true }) throws(SensesError) -> [Int] {
+    public func tokens(of samples: [Float], fill: Int = window, isWanted: (Int) -> Bool = { _ in true }) throws(SensesError) -> [Int] {
         precondition(samples.count <= Self.window, "\(samples.count) samples, at most \(Self.window)")
-        let sound = encoded(samples)
+        let sound = encoded(samples, places: places(of: samples.count, fill: fill))
         guard areFinite(sound) else { throw SensesError("whisper: a feature of the sound is not finite") }
         var text = WhisperText(decoder.heard(sound, threads: threads))
         decoder.step(Self.begin, &text, threads: threads, scores: false)
@@ -70,11 +77,34 @@ public final class Whisper: Sendable {
         return tokens
     }
 
-    /// What the encoder makes of sound, (1500, 384).
-    func encoded(_ samples: [Float]) -> NumberMemory {
+    /// The positions of sound, 20 ms each, with the silence after it.
+    private func places(of samples: Int, fill: Int) -> Int {
+        let each = Self.window / Self.places, sum = samples.addingReportingOverflow(max(0, fill))
+        return sum.overflow ? Self.places : max(1, min(Self.places, (min(sum.partialValue, Self.window) + each - 1) / each))
+    }
+
+    /// What the encoder makes of a window, (1500, 384).
+    /// - Parameter places: how many of the first positions it computes for this sound.
+    func encoded(_ samples: [Float], places: Int = places) -> NumberMemory {
         let spectrum = NumberMemory((MelSpectrum.frames + 2) * MelSpectrum.bands)
         mel(samples, into: spectrum.pointer + MelSpectrum.bands, threads: threads)
-        return encoder(spectrum, threads: threads)
+        let own = encoder(spectrum, rows: places, threads: threads)
+        guard places < Self.places else { return own }
+        let silent = silentWindow(), window = NumberMemory(Self.places * Self.C), count = places * Self.C
+        window.pointer.update(from: own.pointer, count: count)
+        (window.pointer + count).update(from: silent.pointer + count, count: Self.places * Self.C - count)
+        return window
+    }
+
+    private func silentWindow() -> NumberMemory {
+        silence.withLock { known in
+            if let known { return known }
+            let spectrum = NumberMemory((MelSpectrum.frames + 2) * MelSpectrum.bands)
+            (spectrum.pointer + MelSpectrum.bands).update(repeating: Self.silentLevel, count: MelSpectrum.frames * MelSpectrum.bands)
+            let states = encoder(spectrum, threads: threads)
+            known = states
+            return states
+        }
     }
 }
 

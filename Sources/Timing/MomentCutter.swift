@@ -74,6 +74,8 @@ public struct MomentCutter: Sendable {
         public var boundary: Boundary?
         /// The timeline that its time belongs to.
         public var timeline: UInt64 = 0
+        /// Its time in the session: its own, or a later one where its moment has ended already.
+        public var time: Int64 = 0
         /// False for a time far behind that no other reading has confirmed.
         public var isAccepted = true
     }
@@ -105,6 +107,7 @@ public struct MomentCutter: Sendable {
     /// Processes an event. A refused event changes nothing, except that its time may confirm a later one.
     /// - Throws: `CutRefusal`.
     public mutating func take(_ event: Event) throws(CutRefusal) -> Outcome {
+        var event = event
         let name = event.session
         var outcome = Outcome(), isNew = false
         var session: Session
@@ -116,6 +119,8 @@ public struct MomentCutter: Sendable {
         }
         defer { sessions[name] = session }
         let place = session.times.place(of: event, rule)
+        if event.isReading, event.ends == .utteranceEnd { event.time = session.times.openTime(for: event.time, in: place, rule) }
+        outcome.time = event.time
         if event.ends != nil, !session.times.canEnd(at: event.time, in: place) {
             if place == .unconfirmed { session.times.doubt(event) }
             throw .cutRunsBack

@@ -113,6 +113,17 @@ struct SessionTimes: Sendable {
         }
     }
 
+    /// The time at which the last words of an utterance end a moment. Words come later than the sound that they were found in, and meanwhile
+    /// its moment can have ended, at the time limit or by a cut: then they end the moment that is open now.
+    /// - Returns: `time`, where it is not before the newest boundary, or lies further behind it than the time limit.
+    func openTime(for time: Int64, in place: Place, _ rule: Rule) -> Int64 {
+        let timeline = place == .current ? current : place == .previous ? previous : nil
+        guard let timeline, let boundary = timeline.boundary, time < boundary, boundary.clampedSubtracting(time) <= rule.timeLimit else {
+            return time
+        }
+        return max(timeline.newest, boundary + 1)
+    }
+
     mutating func doubt(_ event: MomentCutter.Event) {
         doubted[event.source] = (event.time, event.arrived)
     }

@@ -62,7 +62,8 @@ struct AnswersBench: AsyncParsableCommand {
         var prediction: Quantiles?
         /// Processor time of all stages, for each question and each picture, their start not included.
         var processorSecondsPerQuestion: Double?, processorSecondsPerPicture: Double?
-        var lost = 0
+        /// Questions and pictures that nothing came back for; and the questions of them of which no words came.
+        var lost = 0, withoutWords = 0
     }
 
     func validate() throws {
@@ -85,7 +86,7 @@ struct AnswersBench: AsyncParsableCommand {
         for (name, seconds) in [("question", report.processorSecondsPerQuestion), ("picture", report.processorSecondsPerPicture)] {
             if let seconds { print(String(format: "%.3f s of processor time for each %@", seconds, name)) }
         }
-        if report.lost > 0 { print("\(report.lost) were not answered in time") }
+        if report.lost > 0 { print("\(report.lost) were not answered in time; \(report.withoutWords) of them without words") }
     }
 
     private func describe(_ name: String, _ quantiles: Quantiles?) {
@@ -119,11 +120,12 @@ extension AnswersBench {
                     try await graph.send(question.silence, rate: question.rate)
                 }
                 let seen = graph.seen.withLock { seen in
-                    defer { seen = Seen() }
+                    defer { seen.reset() }
                     return seen
                 }
                 guard let answered = seen.answered, let begun = seen.begun else {
                     report.lost += 1
+                    if seen.spoken == nil { report.withoutWords += 1 }
                     continue
                 }
                 guard number > 0 else { continue }
@@ -149,7 +151,7 @@ extension AnswersBench {
                     try await Task.sleep(for: .milliseconds(1))
                 }
                 let arrived = graph.seen.withLock { seen in
-                    defer { seen = Seen() }
+                    defer { seen.reset() }
                     return seen.predicted[moment]
                 }
                 if let arrived, number >= Self.warmUp { seconds.append(arrived - sent) }
@@ -187,10 +189,10 @@ extension AnswersBench {
         plan.settings.endpoints.runtime = directory.path("sockets")
         let stop = StopSignal(), started = plan
         async let outcome = GraphRun(started, environment: [:], say: { _ in }).run(view: ProgressView(isTerminal: false), until: stop)
-        let graph = try LiveGraph(plan.settings)
+        let graph = try LiveGraph(plan.settings, stages: plan.settings.stageNames)
         async let following: Void = graph.follow()
         do {
-            try await graph.waitUntilItPredicts()
+            try await graph.waitUntilItRuns()
             try await body(graph)
         } catch {
             stop.raise()
@@ -209,6 +211,11 @@ extension AnswersBench {
 private struct Seen {
     var spoken: Double?, begun: Double?, answered: Double?
     var predicted: [String: Double] = [:]
+    /// Stages that have said that they run.
+    var stages: Set<String> = []
+
+    /// What is waited for next; stages run on.
+    mutating func reset() { self = Seen(stages: stages) }
 }
 
 /// A graph that runs, with a publisher and a subscriber beside it.
@@ -220,13 +227,15 @@ private actor LiveGraph {
     /// When the sound ends that was sent, in nanoseconds since 1970; 0 before any.
     private var time: Int64 = 0
     private static let session = "bench"
+    private let stages: Set<String>
 
-    init(_ settings: GraphSettings) throws {
+    init(_ settings: GraphSettings, stages: [String]) throws {
+        self.stages = Set(stages)
         let bus = try ZeroMQBus()
         publisher = try bus.publisher(.connect, try settings.sensors([:]))
         subscriber = try bus.subscriber(
             to: [
-                Subscription(try settings.allEndpoints([:]), topics: [Topics.prediction.prefix, Topics.answer.prefix, "sample.text/"])
+                Subscription(try settings.allEndpoints([:]), topics: [Topics.prediction.prefix, Topics.answer.prefix, Topics.status.prefix, "sample.text/"])
             ], limits: settings.messaging)
     }
 
@@ -246,6 +255,8 @@ private actor LiveGraph {
         // Messages of the graph's own stages can be decoded.
         if Topics.prediction.components(of: message.topic) != nil, let prediction: Prediction = try? message.decode() {
             seen.withLock { $0.predicted[prediction.moment] = now }
+        } else if Topics.status.components(of: message.topic) != nil, let status: Status = try? message.decode() {
+            seen.withLock { _ = $0.stages.insert(status.stage) }
         } else if Topics.answer.components(of: message.topic) != nil, let answer: Answer = try? message.decode() {
             seen.withLock { seen in
                 if !answer.text.isEmpty { seen.begun = seen.begun ?? now }
@@ -293,22 +304,23 @@ private actor LiveGraph {
         try outbox.flush(to: publisher)
     }
 
-    /// A text that ends a moment is predicted on, once all stages and the first model are there.
-    func waitUntilItPredicts() async throws {
+    /// A text that ends a moment is predicted on once the first model is there; but a stage that still reads its network's file has not
+    /// subscribed yet and would miss what comes, so all stages are waited for.
+    func waitUntilItRuns() async throws {
         let deadline = monotonicSeconds() + 120
         var isReady = false
         while !isReady {
-            guard monotonicSeconds() < deadline else { throw GraphBenchFailure(description: "the graph does not predict") }
+            guard monotonicSeconds() < deadline else { throw GraphBenchFailure(description: "the graph does not run, or does not predict") }
             let reading = SensorReading.with {
                 $0.stamp = .with { ($0.source, $0.time, $0.clock) = ("keyboard", WallClock().now.nanoseconds, "unix") }
                 ($0.session, $0.modality, $0.format, $0.ends) = ("warm-up", "text", "text/utf-8", .explicit)
             }
             try publish(Outgoing(reading, on: Topics.sensor("text", "keyboard"), payload: [Payload(Array("hello".utf8))]))
             try await Task.sleep(for: .milliseconds(500))
-            isReady = seen.withLock { !$0.predicted.isEmpty }
+            isReady = seen.withLock { !$0.predicted.isEmpty && stages.isSubset(of: $0.stages) }
         }
         try await Task.sleep(for: .seconds(2))
-        seen.withLock { $0 = Seen() }
+        seen.withLock { $0.reset() }
     }
 
     /// Processor time of the stages, which are this process's children: user and system, of those that run.

@@ -88,6 +88,28 @@ struct WhisperTests {
         #expect(try transcriber.windows(of: []) == [])
     }
 
+    /// With less silence heard, a window ends with what silence is; the states of the sound differ little, and its text ends.
+    @Test func aWindowThatIsNotFullEndsWithSilence() throws {
+        let network = try Whisper(path: file, threads: 2), sound = vowels()
+        let whole = network.encoded(sound), places = 130, part = network.encoded(sound, places: places)
+        #expect(part.count == whole.count)
+        let row = { (states: NumberMemory, place: Int) in (0..<Whisper.C).map { states.pointer[place * Whisper.C + $0] } }
+        let none = network.encoded([], places: places)
+        #expect((places..<Whisper.places).allSatisfy { row(part, $0) == row(none, $0) })
+        let alike = (0..<100).map { place -> Float in
+            let (a, b) = (row(part, place), row(whole, place))
+            let products = zip(a, b).reduce(Float(0)) { $0 + $1.0 * $1.1 }
+            return products / (a.reduce(0) { $0 + $1 * $1 } * b.reduce(0) { $0 + $1 * $1 }).squareRoot()
+        }
+        #expect(alike.reduce(0, +) / 100 > 0.9)
+        for fill in [0, 4_800, Whisper.window - sound.count, .max, -1] {
+            let tokens = try network.tokens(of: sound, fill: fill)
+            #expect(tokens.count < 20)
+            if fill >= Whisper.window - sound.count { #expect(try tokens == network.tokens(of: sound)) }
+        }
+        #expect(try network.tokens(of: [], fill: 0).count < 20)
+    }
+
     /// Half a minute gives Whisper's own states; a shorter sound as many rows as it lasts, and a longer one half a minute at a time.
     @Test func theEncodersStatesAreFeaturesOfSound() throws {
         let sound = vowels(), network = try WhisperSound(path: file, threads: 2)

@@ -10,6 +10,8 @@ private struct Stream {
     var cutter: MomentCutter
     var boundaries: [Boundary] = []
     var refusals: [CutRefusal] = []
+    /// Of the events that were not refused.
+    var times: [Int64] = []
 
     init(_ settings: MomentCutter.Configuration = .init(), epoch: UInt64 = 1, live: Bool = false) {
         cutter = MomentCutter(settings, epoch: epoch, doubts: live)
@@ -34,6 +36,7 @@ private struct Stream {
     private mutating func take(_ event: MomentCutter.Event) -> UInt64? {
         do {
             let outcome = try cutter.take(event)
+            times.append(outcome.time)
             boundaries += outcome.before + (outcome.boundary.map { [$0] } ?? [])
             return outcome.timeline
         } catch {
@@ -62,6 +65,24 @@ struct MomentCutterTests {
         var stream = Stream(settings)
         for t in 0...6 { stream.reading(at: Int64(t) * second) }
         #expect(stream.ends == [2, 5] && stream.boundaries.allSatisfy { $0.kind == .timeLimit })
+    }
+
+    /// Words come later than their sound; the time limit, or a cut, may have ended its moment meanwhile.
+    @Test(arguments: [false, true]) func wordsWhoseMomentHasEndedEndTheOneThatIsOpen(live: Bool) {
+        var settings = MomentCutter.Configuration()
+        settings.timeLimit = 2
+        var stream = Stream(settings, live: live)
+        for t in 0...25 as ClosedRange<Int64> { stream.reading(at: t * second / 10, by: "microphone") }
+        #expect(stream.ends == [2])
+        stream.reading(at: 19 * second / 10, by: "microphone-words", ends: .utteranceEnd)
+        #expect(stream.ends == [2, 2.5] && stream.times.last == 25 * second / 10 && stream.boundaries.last?.kind == .utteranceEnd)
+        stream.reading(at: 24 * second / 10, by: "microphone-words", ends: .utteranceEnd)  // nothing has come since
+        #expect(stream.boundaries.last?.end == 25 * second / 10 + 1 && stream.times.last == 25 * second / 10 + 1)
+        stream.reading(at: second / 10, by: "microphone-words", ends: .utteranceEnd)  // longer ago than a moment lasts
+        stream.reading(at: 19 * second / 10, by: "button", ends: .labelRequest)
+        stream.cut(at: 19 * second / 10, kind: .utteranceEnd)
+        #expect(stream.refusals == [.cutRunsBack, .cutRunsBack, .cutRunsBack] && stream.boundaries.count == 3)
+        #expect(stream.boundaries.map(\.ordinal) == [1, 2, 3])
     }
 
     @Test func aLongSilenceMakesNoEmptyMoments() {

@@ -160,6 +160,27 @@ private func utterance(_ number: Int, source: String = "microphone") -> SpokenWo
         #expect { try SpokenWords(settings, environment: [:], bus: MemoryBus()) } throws: { "\($0)".contains("'deploy/models senses'") }
     }
 
+    /// Subscriptions come one after the other. The first words are sent long after ingest came, and nothing was sent before them.
+    @Test func theFirstWordsReachIngest() async throws {
+        let settings = ExtractSettings(), folder = Folder(), environment = ["XDG_RUNTIME_DIR": folder.path], bus = try ZeroMQBus()
+        let publisher = try WordsPublisher(settings, environment, bus, epoch: 9)
+        let endpoints = try settings.sensors(environment)
+        let reading = SensorReading.with { $0.stamp.source = "microphone-words" }
+        let nobody = #expect(throws: MessagingError.self) { try publisher.publish(reading, "lost") }
+        #expect(nobody?.description.contains("ingest has not subscribed") == true)
+        let listener = try bus.subscriber(to: [
+            Subscription(endpoints, topics: ["cut.", "feedback.", "explain.", "greeting.", Topics.sensor.prefix], attachment: .bind)
+        ])
+        try await Task.sleep(for: .milliseconds(300))
+        try publisher.publish(reading, "hello")
+        var iterator = listener.makeAsyncIterator()
+        let batch = await iterator.next(), message = try #require(batch)[0]
+        #expect(message.topic == "sensor.text.microphone-words/" && Array(message.payload[0]) == Array("hello".utf8))
+        publisher.close()
+        listener.cancel()
+        await bus.end()
+    }
+
     /// Sounds go in at extract; a text comes out, which ingest takes and which cuts the moment where the utterance ended.
     @Test(.enabled(if: hasModels, "models/whisper-tiny.en.safetensors (deploy/models senses) is absent"))
     func anUtteranceInTheSoundOfASessionBecomesAReadingThatCutsItsMoment() async throws {

@@ -20,7 +20,7 @@ public struct UtteranceFinder: Sendable {
     /// When an utterance begins and ends: a silence between the words of a sentence does not end it.
     public static let settings: UtteranceSettings = {
         var settings = UtteranceSettings()
-        settings.shortestSilence = 0.5
+        settings.shortestSilence = 0.48
         settings.margin = Transcriber.margin
         return settings
     }()

@@ -3,6 +3,7 @@ import Foundation
 import Messaging
 import Schema
 import Statistics
+import Wiring
 
 /// A graph of small models in a temporary directory, whose stages can be killed.
 struct FaultyGraph {
@@ -31,6 +32,8 @@ struct FaultyGraph {
             ] + (hasJournal ? ["journal.directory=\(journal)"] : []) + lists.map { "endpoints.\($0)=[local:\($0)]" } + settings
         process.arguments = ["up", "--outside", "--directory", directory + "/run"] + all.flatMap { ["--set", $0] }
         (process.standardOutput, process.standardInput) = (FileHandle.nullDevice, FileHandle.nullDevice)
+        // The graph ends with this process, also where it is killed.
+        process.environment = ProcessInfo.processInfo.environment.merging([Supervised.supervisor: "\(getpid())"]) { $1 }
         try process.run()
     }
 

@@ -30,6 +30,12 @@ struct Hear: ParsableCommand {
     @Option(help: ArgumentHelp("The number of threads.", valueName: "count"))
     var threads = 2
 
+    @Option(
+        help: ArgumentHelp(
+            "Seconds of silence that the encoder hears with a window, at most to 30 s in all: less takes less time, and words can differ.",
+            valueName: "seconds"))
+    var fill = Transcriber.longestFill
+
     @Flag(help: "Print one JSON object: segments (begin, end, text), text, seconds, digest; progress goes to standard error.")
     var json = false
 
@@ -39,6 +45,7 @@ struct Hear: ParsableCommand {
 
     func validate() throws {
         guard (1...64).contains(threads) else { throw ValidationError("--threads is 1 to 64.") }
+        guard (0...Transcriber.longestFill).contains(fill) else { throw ValidationError("--fill is 0 to 30.") }
     }
 
     func run() throws {
@@ -56,7 +63,7 @@ struct Hear: ParsableCommand {
         for (index, window) in windows.enumerated() {
             if !json { try show(Array("\(text(window.lowerBound)) \(text(window.upperBound)) ".utf8)) }
             var failure: (any Error)?
-            let words = try transcriber.text(of: samples[window]) { piece in
+            let words = try transcriber.text(of: samples[window], fill: fill) { piece in
                 guard !json, failure == nil else { return }
                 do { try show(Array(piece.utf8)) } catch { failure = error }
             }

@@ -55,6 +55,8 @@ struct Up: AsyncParsableCommand {
         say(plan.introduction)
         let stop = StopSignal()
         let signals = Interrupts { stop.raise() }
+        Supervision.onSupervisorExit { stop.raise() }  // whoever started it and named itself has ended
+        Supervision.begin()
         defer { signals.cancel() }
         let view = ProgressView(isTerminal: isatty(toError ? STDERR_FILENO : STDOUT_FILENO) == 1)
         let run = GraphRun(plan, environment: environment, say: say)
