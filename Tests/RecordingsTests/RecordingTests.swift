@@ -186,7 +186,9 @@ struct RecordingTests {
     /// A running graph is recorded without what may not be kept, and without what was made of it.
     @Test func whatMayNotBeKeptIsNotRecorded() throws {
         let file = folder.path("kept.mcap")
-        let recorder = GraphRecorder(try RecordingWriter(creating: file, .graph, library: "tests"), nil)
+        var options = MCAPWriter.Options()
+        options.compression = .none
+        let recorder = GraphRecorder(try RecordingWriter(creating: file, .graph, library: "tests", options: options), nil)
         for (number, consent) in [Consent.share, .notStored, .learnHere, .sessionOnly].enumerated() {
             let end = Int64(number + 1)
             let reading = Sample.with {

@@ -202,16 +202,18 @@ struct ConsentTests {
     }
 
     /// What a learner publishes to all and keeps: digests of the models, memories, and the files of its checkpoint.
-    private func outcome(_ events: [Event], _ settings: GraphSettings) throws -> (published: [Data], files: [String: Data], own: [Data]) {
-        var learner = Harness(try LearnProcessor(settings, clock: VirtualClock())), published: [Data] = [], own: [Data] = []
+    private func outcome(_ events: [Event], _ settings: GraphSettings) throws -> (
+        published: [AnyHashable], files: [String: Data], own: [Data]
+    ) {
+        var learner = Harness(try LearnProcessor(settings, clock: VirtualClock())), published: [AnyHashable] = [], own: [Data] = []
         for input in try inputs(events) {
             for output in learner.send(input) {
                 switch output.message {
                 case let update as ModelUpdate: published.append(update.sha256)
                 case var update as MemoryUpdate:
                     update.clearStamp()
-                    published.append(try update.serializedBytes())
-                case let verdict as Schema.Verdict: published.append(try verdict.serializedBytes())
+                    published.append(update)
+                case let verdict as Schema.Verdict: published.append(verdict)
                 case let update as SessionUpdate: own.append(update.sha256)
                 default: break
                 }
@@ -288,7 +290,7 @@ struct ConsentTests {
         let model = try OnlineLearner(MultimodalModel(settings().model), settings().learner, seed: 1)
         let parameters = PublishedParameters(model.parameters)
         let update = ModelUpdate.with {
-            ($0.stamp, $0.momentsSeen, $0.sha256) = (Stamp(from: "learn", sequence: 1), 1_000, parameters.digest)
+            ($0.stamp, $0.sha256, $0.last) = (Stamp(from: "learn", sequence: 1), parameters.digest, true)
         }
         outputs += evaluator.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: [parameters.payload])))
         let classes: [Consent] = [.share, .notStored, .learnHere, .sessionOnly]
@@ -309,12 +311,13 @@ struct ConsentTests {
             outputs += evaluator.send(try .init(WireMessage(label, on: try Topics.moment("a"))))
         }
         #expect(outputs.compactMap { ($0.message as? EvaluationProgress)?.ordinal } == [1, 2, 3, 4])
+        #expect(evaluator.refusals.isEmpty && evaluator.processor.telemetry.drops.total == 0, "\(evaluator.processor.telemetry.drops)")
         #expect(evaluator.processor.telemetry.drops[.orphanLabel] == 0)
         outputs += evaluator.send(
             try .init(
                 WireMessage(
                     MomentEvent.with { ($0.stamp, $0.end) = (Stamp(from: "fuse", sequence: 99), .init()) }, on: try Topics.moment("_end"))))
-        #expect(evaluator.processor.telemetry.gauges["newestMoment"] == 3)
+        #expect(outputs.compactMap { ($0.message as? EvaluationSummary)?.moments }.last == 2)
     }
 
     // MARK: Words

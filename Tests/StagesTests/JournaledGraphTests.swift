@@ -267,7 +267,7 @@ private struct JournaledGraph {
     /// What is in the journals in the end.
     func verdict() throws -> Verdict {
         var verdict = Verdict(), expected: Set<UInt64> = [], labels: Set<UInt64> = [], times: [UInt64: (String, Int64)] = [:]
-        var classes: [UInt64: Consent] = [:]
+        var classes: [UInt64: Consent] = [:], withheldFeedback: Set<UInt64> = []
         for record in readings.records {
             let (entry, payload) = try JournalEntry.read(record.body)
             switch entry.input {
@@ -282,8 +282,13 @@ private struct JournaledGraph {
             case .withheld(let withheld):
                 verdict.withheld += 1
                 classes[record.ordinal] = withheld.consent
-                if withheld.modality.isEmpty { labels.insert(record.ordinal) } else { expected.insert(record.ordinal) }
-                if !withheld.modality.isEmpty { times[record.ordinal] = (withheld.session, withheld.time) }
+                if withheld.modality.isEmpty {
+                    labels.insert(record.ordinal)
+                    withheldFeedback.insert(record.ordinal)
+                } else {
+                    expected.insert(record.ordinal)
+                    times[record.ordinal] = (withheld.session, withheld.time)
+                }
                 if !payload.isEmpty || record.type != 6 { verdict.weakened.append("record \(record.ordinal) is more than a place") }
             default: break
             }
@@ -312,7 +317,13 @@ private struct JournaledGraph {
             }
             if event.moment.end > 0 { newest[event.moment.session] = event.moment.end }
             verdict.givenUp += event.decided.givenUp.map(\.reason)
-            for one in event.decided.givenUp { found[one.reading, default: 0] += 1 }
+            for one in event.decided.givenUp {
+                if withheldFeedback.contains(one.reading) {
+                    verdict.feedback += labels.remove(one.reading) == nil ? -1_000 : 1
+                } else {
+                    found[one.reading, default: 0] += 1
+                }
+            }
             if event.feedback.journal > 0 { verdict.feedback += labels.remove(event.feedback.journal) == nil ? -1_000 : 1 }
         }
         verdict.inNone = expected.filter { found[$0] == nil }.sorted()
@@ -382,5 +393,6 @@ struct JournaledGraphTests {
         // What came again without its content is in no moment, and that is its reason.
         #expect(Set(verdict.givenUp).subtracting(["withheld"]) == [], "seed \(seed)")
         #expect(verdict.publishedTwice == 0, "seed \(seed)")
+        #expect(verdict.feedback >= 0, "seed \(seed)")
     }
 }
