@@ -74,7 +74,7 @@ let floor4: [Target] = [
     module("Learning", ["CVector", "Layers", "Memory", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
     module("Reinforcement", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Evaluation", ["Statistics"]),
-    module("Privacy", ["Statistics"]),
+    module("Privacy", ["Schema", "Statistics"], exclude: ["README.md"]),
     module("OnlineLanguage", ["Layers", "Learning", "Memory", "Model", "Statistics", "Tensors"]),
     module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Recordings", ["Files", "Geometry", "MCAP", "Schema", "Signals", "Statistics", "TensorBoard", protobuf]),
@@ -118,8 +118,8 @@ let floor6: [Target] = [
         "Learn",
         [
             "Configuration", "Files", "Journal", "Layers", "Learning", "Memory", "Messaging", "MetaLearning", "Model", "Moments",
-            "Pipeline", "Reinforcement", "Safetensors", "Schema", "Serving", "Statistics", "StrictJSON", "Tensors", "Tokenization",
-            "Updates",
+            "Pipeline", "Privacy", "Reinforcement", "Safetensors", "Schema", "Serving", "Statistics", "StrictJSON", "Tensors",
+            "Tokenization", "Updates",
         ]),
     module(
         "Evaluate",

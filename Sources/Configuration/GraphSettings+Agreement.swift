@@ -7,11 +7,22 @@ import Wiring
 /// Settings that contradict each other, though each is valid by itself.
 extension GraphSettings {
     var agreementProblems: [SettingsError] {
-        senseProblems + wordsProblems + alignmentProblems + triggerProblems + pathProblems + otherProblems
+        senseProblems + wordsProblems + localProblems + alignmentProblems + triggerProblems + pathProblems + otherProblems
     }
 
     private var wordsProblems: [SettingsError] {
         mode == .lockstep && signals.audio.transcribes ? [SignalConfiguration.wordsAreLive] : []
+    }
+
+    /// What may not leave this machine, where the learner's endpoints do.
+    private var localProblems: [SettingsError] {
+        guard privacy.local, !endpoints.learnStaysHere else { return [] }
+        return [
+            SettingsError(
+                "privacy.local",
+                "the model learns from what may not leave this machine, and an endpoint of endpoints.learn or endpoints.updates does; use "
+                    + "127.0.0.1 or local:NAME, or set privacy.local to false")
+        ]
     }
 
     /// Senses of the model that do not fit the extractors' features.

@@ -78,6 +78,8 @@ public struct EvaluateProcessor: Processor {
     private var perceived: Set<String> = []
     private var waiting: [Waiting] = []
     private var unlabelled: [Unlabelled] = []
+    /// Moments that may not be kept, whose labels are no orphans.
+    private var withheld: RecentTable<String, Bool>
     private var scored: UInt64 = 0
     private var setAside: UInt64 = 0
     private var watermark: UInt64 = 0
@@ -92,6 +94,7 @@ public struct EvaluateProcessor: Processor {
     /// - Throws: `SettingsError` where the model's settings are invalid.
     public init(_ settings: GraphSettings) throws {
         self.settings = settings
+        withheld = RecentTable(capacity: max(1, settings.evaluate.labelPatience))
         let modalities = settings.model.modalities
         let rows = 1 + modalities.count
         server = try ServingModel(settings.model, rows: rows, languageRows: settings.evaluate.masksWords ? rows : 1)
@@ -185,6 +188,11 @@ public struct EvaluateProcessor: Processor {
             case .refused(let ordinal):
                 watermark = ordinal
                 outputs.append(progress())
+            case .event(.moment(let moment, _), _) where !moment.consent.isKept:
+                // It would have to be kept until its label comes.
+                withheld[moment.id] = true
+                watermark = moment.ordinal
+                outputs.append(progress())
             case .event(.moment(let moment, let input), let since):
                 adopt(for: moment.ordinal)
                 if serving != nil, domains.open(moment.domain, at: moment.ordinal, serving: server.parameters) {
@@ -196,7 +204,7 @@ public struct EvaluateProcessor: Processor {
                 outputs.append(progress())
                 if scored % UInt64(max(1, settings.evaluate.publishEvery)) == 0 { outputs.append(summary(at: now)) }
             case .event(.feedback(let feedback), _): if join(feedback) { outputs.append(domains.message) }
-            case .event(.decision, _): break
+            case .event(.decision, _), .event(.withheld, _): break
             case .event(.end, _): isOver = true
             }
         }
@@ -250,7 +258,9 @@ public struct EvaluateProcessor: Processor {
 
     /// - Returns: whether a domain ended.
     private mutating func join(_ feedback: Feedback) -> Bool {
-        guard feedback.hasLabel else { return false }
+        guard feedback.hasLabel, feedback.consent.isKept else { return false }
+        let moment = feedback.moment.isEmpty ? "\(feedback.session)/\(feedback.momentEnd)" : feedback.moment
+        guard withheld[moment] == nil else { return false }
         guard let index = unlabelled.firstIndex(where: { feedback.cites($0.moment) }) else {
             ownTelemetry.drops.count(.orphanLabel)
             return false

@@ -75,7 +75,9 @@ public struct ExtractProcessor: Processor {
         case .boundary(let boundary): return Outgoing(feature(of: input) { $0.boundary = boundary }, on: topic)
         case .reading(let reading):
             let sample = input.sample
-            guard sample.givenUp.isEmpty else { throw Refusal(Reason(rawValue: sample.givenUp), "nothing came of it for long") }
+            guard sample.givenUp.isEmpty else {
+                throw Refusal(Reason(rawValue: sample.givenUp), "nothing came of it for long, or it may not be stored")
+            }
             if let patience, now - Instant(nanoseconds: sample.arrived) > patience {
                 throw Refusal(.shed, "a reading that arrived too long ago")
             }
@@ -127,6 +129,7 @@ public struct ExtractProcessor: Processor {
             $0.columns = UInt32(clamping: features.columns)
             $0.validity = features.validity
             $0.frontend = features.version
+            $0.consent = reading.consent
         }
     }
 }

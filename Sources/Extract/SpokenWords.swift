@@ -19,6 +19,8 @@ public final class SpokenWords: Sendable {
         public var session: String, source: String
         /// When its last sound arrived at ingest, on the host's monotonic clock, in nanoseconds.
         public var arrived: Int64
+        /// The strictest class of its sounds.
+        public var consent = Consent.unspecified
 
         public init(_ sound: SpokenUtterance, session: String, source: String, arrived: Int64) {
             (self.sound, self.session, self.source, self.arrived) = (sound, session, source, arrived)
@@ -143,6 +145,7 @@ public final class SpokenWords: Sendable {
             $0.modality = TextModality.name
             $0.format = "text/utf-8"
             $0.ends = endsMoments ? .utteranceEnd : .none
+            $0.consent = utterance.consent
         }
     }
 

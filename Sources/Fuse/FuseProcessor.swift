@@ -159,6 +159,7 @@ public struct FuseProcessor: Processor {
             readings?.leave(modality)
             try take(feature, of: modality, values, at: now)
         case .feedback(let one) where isReceived(one, at: now): break
+        case .feedback(let one) where !one.givenUp.isEmpty: readings?.giveUp(one.journal, because: Reason(rawValue: one.givenUp))
         case .feedback(let one):
             newest = one.afterBoundary == newest.boundary ? (newest.boundary, newest.feedback + 1) : (one.afterBoundary, 1)
             feedbackReceived += 1  // refused feedback counts as received too, so that no moment waits for it

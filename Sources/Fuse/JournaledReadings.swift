@@ -62,7 +62,7 @@ struct JournaledReadings {
         let decided = last.event.decided
         (covered, closed) = (decided.covered, (decided.boundaryEpoch, decided.boundary))
         var records = journal.reader(after: (decided.since == 0 ? last.position : decided.since) - 1)
-        while let (position, event) = try next(&records) { note(event.decided, feedback: event.feedback.journal, at: position) }
+        while let (position, event) = try next(&records) { note(event.decided, feedback: event.feedbackOrdinal, at: position) }
         let covered = covered
         known = known.filter { $0 > covered }
     }

@@ -31,14 +31,15 @@ struct MomentJournal {
         for damage in journal.found { drops.count(.journalDamaged, because: "\(damage.segment) at \(damage.offset): \(damage.problem)") }
     }
 
-    /// Writes an event, and sets its position.
+    /// Writes an event, and sets its position. Of one that may not be stored only its place is written.
     /// - Parameter decided: what it decides of readings.
     mutating func add(_ event: inout MomentEvent, payload: [[Float]], decided: Decided? = nil) {
         var stored = event
         if let decided { stored.decided = decided }
         // The stage stamps what it publishes; a record is known by its position.
         stored.stamp = .with { ($0.schemaVersion, $0.source, $0.sequence) = (schemaVersion, "fuse", 1) }
-        let body = try? MomentRecord.body(stored, payload: payload)  // an event that was made here can be encoded
+        if let withheld = stored.withholding { stored.event = .withheld(withheld) }
+        let body = try? MomentRecord.body(stored, payload: stored.isWithheld ? [] : payload)  // an event that was made here can be encoded
         guard let ordinal = body.flatMap({ journal.append(JournalRecord(type: MomentRecord.type, body: $0)) }) else {
             return drops.count(.unjournaled)
         }
@@ -77,4 +78,30 @@ struct MomentJournal {
     mutating func count(_ error: FileError) { drops.count(.checkpointFailed, because: error.description) }
 
     func close() { journal.close() }
+}
+
+extension MomentEvent {
+    /// What is written in the place of a moment or feedback that may not be stored; nil where it may.
+    fileprivate var withholding: Withheld? {
+        switch event {
+        case .moment(let moment)? where !moment.consent.isKept:
+            .with {
+                ($0.consent, $0.session, $0.ordinal, $0.journal) = (moment.consent, moment.session, moment.ordinal, moment.journal)
+            }
+        case .feedback(let feedback)? where !feedback.consent.isKept:
+            .with { ($0.consent, $0.session, $0.journal) = (feedback.consent, feedback.session, feedback.journal) }
+        default: nil
+        }
+    }
+
+    fileprivate var isWithheld: Bool { if case .withheld? = event { true } else { false } }
+
+    /// The ordinal in ingest's journal of the feedback that a record is of; 0 where it is of a moment.
+    var feedbackOrdinal: UInt64 {
+        switch event {
+        case .feedback(let feedback)?: feedback.journal
+        case .withheld(let withheld)? where withheld.ordinal == 0: withheld.journal
+        default: 0
+        }
+    }
 }

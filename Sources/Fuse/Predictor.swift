@@ -155,7 +155,7 @@ struct Predictor {
                 let predicted = decidesAlone ? nil : predict(moment, input, at: now)
                 outputs += predicted?.outputs ?? []
                 outputs += decide(on: moment, input, predicted?.representation)
-                let muted = predicted == nil ? [] : remembered.last?.muted ?? []
+                let muted = predicted?.muted ?? []
                 answers?.add(moment, input, without: muted)
                 answerQueue?.add(moment, input, without: muted)
                 if settings.mode == .lockstep, let answeringModel { outputs += answers?.completeAll(answeringModel) ?? [] }
@@ -177,9 +177,10 @@ struct Predictor {
     private var answeringModel: Answers.AnsweringModel? { serving.map { .init(parameters: server.parameters, version: $0.version) } }
 
     /// Predicts on one moment.
-    /// - Returns: the messages, and the model's encoding of the moment where a policy observes it; nil where there is no prediction.
+    /// - Returns: the messages, the model's encoding of the moment where a policy observes it, and the senses that were excluded; nil where
+    ///   there is no prediction.
     private mutating func predict(_ moment: Moment, _ input: MomentInput, at now: Instant) -> (
-        outputs: [Outgoing], representation: [Float]
+        outputs: [Outgoing], representation: [Float], muted: Set<String>
     )? {
         if settings.mode == .live, now - Instant(nanoseconds: moment.arrived) > .seconds(clamping: settings.fuse.maximumLatency) {
             ownTelemetry.drops.count(.shed)
@@ -189,7 +190,9 @@ struct Predictor {
             ownTelemetry.drops.count(.noModel)
             return nil
         }
-        let judgement = reliability.judge(input, session: moment.session)
+        // Of what may not be stored nothing stays here either.
+        let stays = ConsentClass(moment.consent) != .notStored
+        let judgement = reliability.judge(input, session: moment.session, learns: stays)
         let parameters = server.parameters
         let revision = adapters?.apply(moment.session, ordinal: moment.ordinal, version: serving.version, on: parameters)
         defer { adapters?.revert(parameters) }
@@ -206,11 +209,13 @@ struct Predictor {
         if let recall { LabelMemory.mix(recall, into: &probabilities) }
         let label = probabilities.argmax ?? answer.label
         let sureness = confidence.judge(probabilities, recall: recall?.weight ?? 0)
-        remember(
-            Remembered(
-                moment: moment, input: input, experts: whole.experts, version: serving.version, label: label, muted: judgement.muted,
-                probabilities: answer.probabilities, recall: recall, published: probabilities, judgement: sureness)
-        )
+        if stays {
+            remember(
+                Remembered(
+                    moment: moment, input: input, experts: whole.experts, version: serving.version, label: label, muted: judgement.muted,
+                    probabilities: answer.probabilities, recall: recall, published: probabilities, judgement: sureness)
+            )
+        }
         let explanation =
             settings.fuse.explain == .none
             ? nil
@@ -237,7 +242,7 @@ struct Predictor {
         let changes = judgement.changes.compactMap { self.change($0, moment) }
         // the session was checked on its way in
         let predictions = (try? Topics.prediction(moment.session)).map { [Outgoing(prediction, on: $0)] } ?? []
-        return (predictions + changes, representation)
+        return (predictions + changes, representation, judgement.muted)
     }
 
     /// Decides on a moment, where decisions are configured.
@@ -277,10 +282,14 @@ struct Predictor {
         // the learner counts labels of unknown moments,
         guard let one = remembered.last(where: { feedback.cites($0.moment) }) else { return }
         guard feedback.isWithin(settings.model.classes) else { return }  // and those that are none
-        judged += 1
-        if one.label == Int(feedback.label) { right += 1 }
-        confidence.learn(one.judgement, one.published, label: Int(feedback.label))
-        if let recall = one.recall { labels?.learn(recall, model: one.probabilities, label: Int(feedback.label), of: one.moment) }
+        let consent = feedback.consent.orStricter(one.moment.consent)
+        guard ConsentClass(consent) != .notStored else { return }
+        if consent.isKept {
+            judged += 1
+            if one.label == Int(feedback.label) { right += 1 }
+            confidence.learn(one.judgement, one.published, label: Int(feedback.label))
+            if let recall = one.recall { labels?.learn(recall, model: one.probabilities, label: Int(feedback.label), of: one.moment) }
+        }
         reliability.learn(
             one.experts, label: Int(feedback.label), classes: feedback.classes > 0 ? Int(feedback.classes) : settings.model.classes,
             session: one.moment.session)

@@ -38,7 +38,8 @@ struct ReliabilityTracker {
     }
 
     /// Updates the statistics with a moment's readings, and rates its modalities.
-    mutating func judge(_ input: MomentInput, session name: String) -> Judgement {
+    /// - Parameter learns: whether the statistics stay as updated.
+    mutating func judge(_ input: MomentInput, session name: String, learns: Bool = true) -> Judgement {
         var session = sessions[name] ?? Session()
         for (modality, sense) in input.senses { session.observe(modality, sense.values, validity: Double(sense.validity), settings) }
         if !input.text.isEmpty { session.observe(MultimodalConfiguration.textName, input.text.map(Float.init), validity: 1, settings) }
@@ -50,7 +51,11 @@ struct ReliabilityTracker {
             judgement.reliability[modality] = value
             causes[modality] = cause
         }
-        decide(&session, present, &judgement, causes)
+        decide(&session, present, &judgement, causes, counts: learns)
+        guard learns else {
+            judgement.changes = []
+            return judgement
+        }
         sessions[name] = session
         newest.merge(judgement.reliability) { _, new in new }
         return judgement
@@ -58,7 +63,8 @@ struct ReliabilityTracker {
 
     /// Mutes and readmits modalities; the most reliable of those that are present is never left out.
     private mutating func decide(
-        _ session: inout Session, _ present: [String], _ judgement: inout Judgement, _ causes: [String: SenseReliability.Cause]
+        _ session: inout Session, _ present: [String], _ judgement: inout Judgement, _ causes: [String: SenseReliability.Cause],
+        counts: Bool
     ) {
         for modality in present {
             guard let value = judgement.reliability[modality], let cause = causes[modality],
@@ -68,7 +74,7 @@ struct ReliabilityTracker {
             guard isMuted != wasMuted else { continue }
             session.senses[modality]?.isMuted = isMuted
             judgement.changes.append(Change(modality: modality, isMuted: isMuted, reliability: value, cause: cause))
-            if isMuted { mutings[modality, default: 0] += 1 }
+            if isMuted, counts { mutings[modality, default: 0] += 1 }
         }
         guard settings.mutes else { return }
         let muted = present.filter { session.senses[$0]?.isMuted == true }

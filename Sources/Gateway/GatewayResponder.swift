@@ -236,6 +236,11 @@ final class GatewayResponder: Sendable {
             guard reward.isFinite else { throw Refusal(.nonFinite, "the reward") }
             (feedback.reward, feedback.decision) = (reward, decision)
         }
+        feedback.consent = try ReadingBatch.consent(json["consent"])
+        // Names are kept in a file.
+        guard name == nil || feedback.consent.isKept else {
+            throw Refusal(.wrongConsent, "what something is called is kept: give its label, or the class learnHere or share")
+        }
         if let text = json["text"]?.string {
             guard text.utf8.count <= correctionBytes else { throw Refusal(.tooLarge, "a text of more than \(correctionBytes) bytes") }
             feedback.text = text

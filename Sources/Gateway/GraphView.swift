@@ -142,6 +142,11 @@ final class GraphView: Sendable {
     /// Keeps what is seen and said, to be shown with the moment's prediction.
     private func take(_ sample: Sample, _ payload: [MessagePart]) {
         guard case .reading(let reading)? = sample.content, let part = payload.first else { return }
+        guard ConsentClass(reading.consent) != .notStored else {
+            // Nor is the picture before it shown with its moment.
+            if reading.modality == Self.picture { state.withLock { $0.scenes.see([], format: "", in: reading.session) } }
+            return
+        }
         switch reading.modality {
         case Self.picture:
             let bytes = part.count <= Scenes.mostBytes ? [UInt8](part) : []

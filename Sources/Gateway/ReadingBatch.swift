@@ -19,6 +19,8 @@ struct ReadingBatch: Sendable {
         var sampleRate: UInt32
         /// How the moment ends with it; none if it goes on.
         var ends: CutKind
+        /// What may be done with it; unspecified: as the settings say.
+        var consent = Consent.unspecified
         var bytes: [UInt8]
     }
 
@@ -90,7 +92,17 @@ struct ReadingBatch: Sendable {
         if modality == "audio", !(1_000...384_000).contains(rate) { throw Refusal(.wrongShape) }
         return Reading(
             modality: modality, format: format, time: Int64(milliseconds * 1_000_000), sampleRate: UInt32(clamping: rate),
-            ends: try ends(item["ends"], of: modality), bytes: bytes)
+            ends: try ends(item["ends"], of: modality), consent: try consent(item["consent"]), bytes: bytes)
+    }
+
+    /// The consent class that a JSON object names.
+    static func consent(_ value: JSON?) throws(Refusal) -> Consent {
+        guard let value else { return .unspecified }
+        guard let name = value.string, let consent = ConsentClass(rawValue: name) else {
+            let names = ConsentClass.allCases.map(\.rawValue).joined(separator: ", ")
+            throw Refusal(.wrongConsent, "a consent is one of \(names)")
+        }
+        return consent.message
     }
 
     /// `true` for the end of an utterance in words, or of anything else; or the kind of the end, of which `label` says that the moment's
@@ -129,7 +141,7 @@ struct ReadingBatch: Sendable {
             message.stamp = .with { ($0.source, $0.time, $0.clock) = (source, reading.time, session) }
             (message.session, message.modality, message.format) = (session, reading.modality, reading.format)
             if reading.modality == "audio" { (message.sampleRate, message.channels) = (reading.sampleRate, 1) }
-            message.ends = reading.ends
+            (message.ends, message.consent) = (reading.ends, reading.consent)
             return Outgoing(message, on: try Topics.sensor(reading.modality, source), payload: [Payload(reading.bytes)])
         }
     }

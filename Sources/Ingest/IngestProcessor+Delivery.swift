@@ -3,6 +3,7 @@ import Messaging
 import Pipeline
 import Schema
 import Timing
+import Wiring
 
 /// Passing on what is in the journal: when it is on disk, after a restart, and again where fuse has not received it.
 extension IngestProcessor {
@@ -39,6 +40,20 @@ extension IngestProcessor {
         case .feedback(var feedback):
             feedback.journal = record.ordinal
             if let topic = try? Topics.feedback(feedback.session) { all.append(.feedback(feedback, to: topic)) }
+        case .withheld(let withheld) where withheld.modality.isEmpty:
+            // Nothing is left of it but its place.
+            let feedback = Feedback.with {
+                ($0.session, $0.consent, $0.journal) = (withheld.session, withheld.consent, record.ordinal)
+                $0.givenUp = Reason.withheld.rawValue
+            }
+            if let topic = try? Topics.feedback(withheld.session) { all.append(.feedback(feedback, to: topic)) }
+        case .withheld(let withheld):
+            guard let topic = topics.first(where: { $0.modality == withheld.modality })?.topic else { break }
+            let sample = Sample.with {
+                ($0.reading.session, $0.reading.modality, $0.reading.consent) = (withheld.session, withheld.modality, withheld.consent)
+                ($0.timeline, $0.journal, $0.givenUp) = (entry.timeline, record.ordinal, Reason.withheld.rawValue)
+            }
+            all.append(.sample(sample, to: topic, payload: []))
         case .cut, .refused, nil: break
         }
         return all + entry.after.flatMap { samples($0, reaching: record.ordinal) }
@@ -69,12 +84,20 @@ extension IngestProcessor {
             (event.domain, event.source, event.epoch) = (reading.domain, reading.stamp.source, reading.stamp.epoch)
             event.arrived = min(entry.arrived, now.nanoseconds)  // the host may have been started again
             cutter.restore(event, timeline: entry.timeline)
+            note(reading.consent, in: reading.session, entry.timeline)
+        }
+        if case .withheld(let withheld) = entry.input, !withheld.modality.isEmpty {
+            var event = MomentCutter.Event(session: withheld.session, time: withheld.time)
+            event.arrived = min(entry.arrived, now.nanoseconds)
+            cutter.restore(event, timeline: entry.timeline)
+            note(withheld.consent, in: withheld.session, entry.timeline)
         }
         for boundary in entry.after { restore(boundary) }
         noteOpen(entry, ordinal)
     }
 
     private mutating func restore(_ boundary: Boundary) {
+        forgetConsent(of: boundary)
         cutter.restore(boundary)
         journaling?.restoredBoundary = (boundary.epoch, boundary.ordinal)
     }
@@ -84,6 +107,9 @@ extension IngestProcessor {
         for boundary in entry.before { journaling?.delivery.noteEnd(of: boundary) }
         if case .reading(let reading) = entry.input {
             journaling?.delivery.noteReading(ordinal, in: reading.session, entry.timeline)
+        }
+        if case .withheld(let withheld) = entry.input, !withheld.modality.isEmpty {
+            journaling?.delivery.noteReading(ordinal, in: withheld.session, entry.timeline)
         }
         for boundary in entry.after where !cutter.isOpen(boundary.session, boundary.timeline) {
             journaling?.delivery.noteEnd(of: boundary)

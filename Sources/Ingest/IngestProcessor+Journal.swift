@@ -130,7 +130,9 @@ extension IngestProcessor {
         entry.open = journaling.delivery.oldestOpen
         let stamp = peer == nil ? nil : input?.stamp
         // As it is passed on: without private parts.
-        let payload = outputs.lazy.compactMap(\.payload).first
+        var payload = outputs.lazy.compactMap(\.payload).first
+        let consent = type == .feedback ? entry.feedback.consent : type == .reading ? entry.reading.consent : .unspecified
+        if !consent.isKept { (entry, type, payload) = (entry.withholding(consent), .withheld, nil) }
         guard let ordinal = append(entry, type, payload: payload, stamp) else {
             self.journaling?.drops.count(.unjournaled)
             return outputs

@@ -104,6 +104,16 @@ public struct IngestProcessor: Processor {
     var journaling: Journaling?
     /// Takes private parts out of texts before they are passed on; nil where none are.
     private var redactor: Redactor?
+    private let privacy: PrivacySettings
+    /// By session and timeline, the strictest class of the readings since its last moment ended.
+    private var consents: RecentTable<ConsentKey, ConsentClass>
+    /// Readings and feedback that were accepted, by class.
+    private var classes: [ConsentClass: UInt64] = [:]
+
+    private struct ConsentKey: Hashable {
+        var session: String
+        var timeline: UInt64
+    }
 
     /// - Parameters:
     ///   - epoch: greater after a restart.
@@ -126,6 +136,8 @@ public struct IngestProcessor: Processor {
         journaling = journal.map { Journaling($0, settings.journal, isLive: settings.mode == .live) }
         handedness = settings.coordinates.handedness
         redactor = Redactor(settings.privacy)
+        privacy = settings.privacy
+        consents = RecentTable(capacity: settings.cut.maximumSessions)
         restore(at: now)
     }
 
@@ -134,6 +146,7 @@ public struct IngestProcessor: Processor {
         telemetry.gauges = clocks?.gauges(at: newest) ?? [:]
         addJournal(to: &telemetry)
         for (rule, count) in redactor?.counts ?? [:] { telemetry.gauges["redacted.\(rule)"] = Double(count) }
+        for (consent, count) in classes { telemetry.gauges["consent.\(consent.rawValue)"] = Double(count) }
         return telemetry
     }
 
@@ -170,11 +183,37 @@ public struct IngestProcessor: Processor {
             if feedback.hasLabel, feedback.classes > 0, feedback.label >= feedback.classes {
                 throw Refusal(.labelOutOfRange, "label \(feedback.label) of \(feedback.classes) classes")
             }
+            feedback.consent = try consent(feedback.consent, of: feedback.stamp)
+            let topic = try topic(feedback.session)
+            count(feedback.consent)
+            feedback.givenUp = ""  // ingest's own
             if let text = redactor?.redact(feedback.text) { feedback.text = text }
             if let newest = newestBoundary { (feedback.boundaryEpoch, feedback.afterBoundary) = newest }
             passedFeedback += 1
-            return [.feedback(feedback, to: try topic(feedback.session))]
+            return [.feedback(feedback, to: topic)]
         }
+    }
+
+    /// The class of a message, as it names it or as the settings say.
+    private func consent(_ named: Consent, of stamp: Stamp) throws(Refusal) -> Consent {
+        if case .UNRECOGNIZED(let number) = named { throw Refusal(.wrongConsent, "there is no class \(number)") }
+        return privacy.consent(named, of: stamp.source).message
+    }
+
+    private mutating func count(_ consent: Consent) {
+        if let consent = ConsentClass(consent) { classes[consent, default: 0] = (classes[consent] ?? 0).clampedAdding(1) }
+    }
+
+    /// The class of what came for a moment is noted no longer: it has ended.
+    mutating func forgetConsent(of boundary: Boundary) {
+        consents.remove(ConsentKey(session: boundary.session, timeline: boundary.timeline))
+    }
+
+    /// Notes the class of a reading, for the moment that it came for.
+    mutating func note(_ consent: Consent, in session: String, _ timeline: UInt64) {
+        let key = ConsentKey(session: session, timeline: timeline)
+        guard let consent = ConsentClass(consent) else { return }
+        consents[key] = min(consent, consents[key] ?? .share)
     }
 
     /// The greatest size of a correction's text.
@@ -203,6 +242,7 @@ public struct IngestProcessor: Processor {
                 .unknownModality, "'\(reading.modality.prefix(64))' is none of \(topics.map(\.modality).sorted().joined(separator: ", "))")
         }
         if let problem = reading.answer.problem { throw Refusal(.wrongShape, problem) }
+        let consent = try consent(reading.consent, of: reading.stamp)
         try reading.checkCoordinates(handedness, message.payload[0])
         let payload = try redacted(reading, message)
         var event = MomentCutter.Event(session: reading.session, time: try time(of: reading.stamp, session: reading.session, at: now))
@@ -210,8 +250,10 @@ public struct IngestProcessor: Processor {
         event.ends = reading.ends == .none ? nil : reading.ends
         let outcome = try take(event, reading.stamp, at: now)
         var reading = reading
-        reading.stamp.time = outcome.time
+(reading.stamp.time, reading.consent) = (outcome.time, consent)
         var outputs = outcome.before.flatMap { samples(marking: $0, at: now) }
+        count(consent)
+        note(consent, in: reading.session, outcome.timeline)
         let sample = Sample.with {
             $0.arrived = now.nanoseconds; $0.reading = reading; $0.timeline = outcome.timeline
         }
@@ -288,6 +330,8 @@ public struct IngestProcessor: Processor {
     private mutating func samples(marking boundary: Boundary, at now: Instant) -> [Output] {
         var boundary = boundary
         boundary.feedback = passedFeedback
+        let key = ConsentKey(session: boundary.session, timeline: boundary.timeline)
+        if let consent = consents.remove(key) { boundary.consent = consent.message }
         let sample = Sample.with {
             $0.arrived = now.nanoseconds
             $0.boundary = boundary

@@ -10,9 +10,29 @@ public enum ReadingRecord: UInt16, Sendable, CaseIterable {
     case silence = 4
     /// A message of an acknowledged publisher that was refused.
     case refused = 5
+    /// A reading or feedback that may not be stored: only that it came.
+    case withheld = 6
 }
 
 extension JournalEntry {
+    /// The entry of what may not be stored: that it came, when, of which session and modality, and the moments that ended around it.
+    /// - Parameter consent: its class.
+    func withholding(_ consent: Consent) -> JournalEntry {
+        var entry = self
+        entry.withheld = .with {
+            $0.consent = consent
+            switch input {
+            case .reading(let reading)?: ($0.session, $0.modality, $0.time) = (reading.session, reading.modality, reading.stamp.time)
+            case .feedback(let feedback)?: $0.session = feedback.session
+            case .cut, .refused, .withheld, nil: break
+            }
+        }
+        // How an answer ends is a publisher's text.
+        for index in entry.before.indices { entry.before[index].clearAnswer() }
+        for index in entry.after.indices { entry.after[index].clearAnswer() }
+        return entry
+    }
+
     /// The body of a record: the entry's length in four bytes, the entry, and a reading's payload.
     /// - Throws: the error of encoding it.
     package func body(payload: Payload?) throws -> [UInt8] {

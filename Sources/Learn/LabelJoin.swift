@@ -73,6 +73,9 @@ struct LabelJoin: Sendable {
         return due
     }
 
+    /// The moment that feedback cites, which goes on waiting.
+    func find(_ feedback: Feedback) -> Waiting? { waiting.first { feedback.cites($0.moment) } }
+
     mutating func join(_ feedback: Feedback) -> Outcome {
         guard let index = waiting.firstIndex(where: { feedback.cites($0.moment) }) else {
             return givenUp.contains { feedback.cites(id: $0) } ? .tooLate : .orphan

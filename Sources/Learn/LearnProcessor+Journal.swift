@@ -30,7 +30,11 @@ extension LearnProcessor {
     ) throws(Refusal) -> [Outgoing] {
         progress.position = position
         catchUp?.noteTaken(position, at: now)
-        if case .moment(let moment, _) = message { progress.journal = max(progress.journal ?? 0, moment.journal) }
+        switch message {
+        case .moment(let moment, _): progress.journal = max(progress.journal ?? 0, moment.journal)
+        case .withheld(let place) where place.ordinal > 0: progress.journal = max(progress.journal ?? 0, place.journal)
+        default: break
+        }
         return try process(.event(message, stamp), at: now)
     }
 

@@ -7,17 +7,18 @@ import Statistics
 
 /// Learning from moments and the labels that cite them.
 extension LearnProcessor {
-    mutating func take(_ moment: Moment, _ input: MomentInput, at now: Instant) throws(Refusal) -> [Outgoing] {
-        guard moment.ordinal > progress.momentsSeen else {
+    /// Counts a moment, and publishes the model before it where that is due.
+    mutating func see(_ ordinal: UInt64, at now: Instant) throws(Refusal) -> [Outgoing] {
+        guard ordinal > progress.momentsSeen else {
             isAhead = isLive
-            throw Refusal(.sequenceRunsBack, "moment \(moment.ordinal) after \(progress.momentsSeen)")
+            throw Refusal(.sequenceRunsBack, "moment \(ordinal) after \(progress.momentsSeen)")
         }
-        guard moment.ordinal - progress.momentsSeen <= Self.widestGap else {
-            throw Refusal(.wrongShape, "moment \(moment.ordinal) after \(progress.momentsSeen)")
+        guard ordinal - progress.momentsSeen <= Self.widestGap else {
+            throw Refusal(.wrongShape, "moment \(ordinal) after \(progress.momentsSeen)")
         }
         var outputs: [Outgoing] = []
-        if (moment.ordinal - 1).clampedSubtracting(progress.momentsPublished) >= UInt64(settings.publishEvery) {
-            progress.momentsSeen = moment.ordinal - 1
+        if (ordinal - 1).clampedSubtracting(progress.momentsPublished) >= UInt64(settings.publishEvery) {
+            progress.momentsSeen = ordinal - 1
             if isMoved {
                 outputs += publish("moments", at: now)
             } else {
@@ -25,14 +26,23 @@ extension LearnProcessor {
                 outputs += newLines()
             }
         }
-        progress.momentsSeen = moment.ordinal
+        progress.momentsSeen = ordinal
+        return outputs
+    }
+
+    mutating func take(_ moment: Moment, _ input: MomentInput, at now: Instant) throws(Refusal) -> [Outgoing] {
+        let outputs = try see(moment.ordinal, at: now), isHeldOut = holdOut > 0 && moment.ordinal % holdOut == 0
+        guard learns(moment.consent) else {
+            if !isHeldOut { withhold(moment, input) }
+            return outputs
+        }
         progress.time = max(progress.time, isLive ? now.nanoseconds : moment.end)
         newestArrival = moment.arrived
         if !moment.domain.isEmpty, moment.domain != progress.domain {
             if !progress.domain.isEmpty { guided.endDomain(accepted: isAccepted) }
             progress.domain = moment.domain
         }
-        if holdOut > 0, moment.ordinal % holdOut == 0 { return outputs }  // held out for the evaluator
+        if isHeldOut { return outputs }  // held out for the evaluator
         for late in labels.overdue(at: moment.ordinal) {
             ownTelemetry.drops.count(.labelNeverCame)
             guided.note("join_rate", labels.joinRate)
@@ -46,13 +56,14 @@ extension LearnProcessor {
     }
 
     mutating func take(_ feedback: Feedback, at now: Instant) throws(Refusal) {
-        guard feedback.hasLabel || !feedback.text.isEmpty else { return }
+        guard feedback.hasLabel || !feedback.text.isEmpty, !withhold(feedback) else { return }
         let classes = guided.learner.model.configuration.classes
         guard !feedback.hasLabel || feedback.isWithin(classes) else {
             throw Refusal(.labelOutOfRange, "label \(feedback.label) of \(feedback.classes) classes, the model knows \(classes)")
         }
         switch feedback.text.isEmpty ? labels.join(feedback) : labels.join(feedback).orAsked(self.asked(by: feedback)) {
         case .joined(var complete):
+            complete.moment.consent = complete.moment.consent.orStricter(feedback.consent)
             if feedback.hasLabel {
                 complete.input.label = Int(feedback.label)
                 complete.input.classes = feedback.classes > 0 ? min(Int(feedback.classes), classes) : nil
@@ -100,6 +111,7 @@ extension LearnProcessor {
         guard complete.input.isInstructive else { return }
         do {
             guard try guided.remember(complete.input, source: complete.moment.session) else { return ownTelemetry.drops.count(.shed) }
+            noteLearned(complete.moment.consent)
             ownTelemetry.gauges["postponed", default: 0] += 1
             texts.remember(complete)
         } catch {
@@ -117,6 +129,7 @@ extension LearnProcessor {
                 texts.remember(complete, predicted: $0)
             }
             guard let outcome else { return }
+            noteLearned(complete.moment.consent)
             guard outcome.stepped else { return ownTelemetry.drops.count(.nonFinite) }
             losses += outcome.losses.total.isFinite ? outcome.losses.total : 0
             learned += 1

@@ -37,7 +37,8 @@ extension LearnProcessor {
             forgetTexts(of: nil)
             asked = []
             sessions?.end(nil)
-            labels = LabelJoin(patience: labels.patience)
+            (labels, own) = (LabelJoin(patience: labels.patience), LabelJoin(patience: labels.patience))
+            progress.local = nil
             backlog = []
             guard isLive else { return [] }
             let outputs = sessions?.updatesAtOnce(with: progress.version) ?? []
@@ -50,6 +51,7 @@ extension LearnProcessor {
     private mutating func forget(_ session: String) {
         forgetTexts(of: session)
         labels.forget(session: session)
+        own.forget(session: session)
         asked.removeAll { $0.moment.session == session }
         backlog.removeAll { $0.moment.moment.session == session }
     }

@@ -51,6 +51,7 @@ extension LearnProcessor {
             $0.reason = reason
             $0.loss = learned > 0 ? losses / Double(learned) : 0
             $0.last = hasEnded
+            $0.local = progress.local ?? false
             $0.arrived = newestArrival
             if known > 0 { $0.streamBase = progress.streamBase }
         }

@@ -2,6 +2,7 @@ import Configuration
 import Memory
 import Messaging
 import Pipeline
+import Privacy
 import Schema
 import Serving
 import Statistics
@@ -43,6 +44,11 @@ public struct LearnProcessor: Processor {
     let store: CheckpointStore
     var progress: LearnProgress
     var labels: LabelJoin
+    let privacy: PrivacySettings
+    /// Moments that their session's adapters alone may learn from, until their labels come. They are in no checkpoint.
+    var own: LabelJoin
+    /// Moments and decisions that nothing learns from, by their ids.
+    var withheld: RecentTable<String, Bool>
     /// Live mode: complete moments that wait for their steps, and since when.
     var backlog: [(moment: LabelJoin.Waiting, since: Instant)] = []
     /// Reserved version numbers, each of which is used only once.
@@ -86,6 +92,8 @@ public struct LearnProcessor: Processor {
         let path = settings.signals.text.tokenizer
         tokenizer = path.isEmpty ? ByteTokenizer() : try openTokenizer(path: path)
         (progress, labels) = (LearnProgress(), LabelJoin(patience: settings.learn.labelPatience))
+        (privacy, own) = (settings.privacy, LabelJoin(patience: settings.learn.labelPatience))
+        withheld = RecentTable(capacity: max(1, settings.learn.labelPatience))
         answers = settings.answer
         corrections = CorrectionMemory(
             capacity: settings.learn.corrections, byteCapacity: Self.correctionBytes, tokenizer: self.tokenizer)
@@ -96,6 +104,11 @@ public struct LearnProcessor: Processor {
         if let (saved, waiting, unlearned) = try store.restore(guided) {
             guard saved.isPlausible else {
                 throw CheckpointMismatch("\(settings.learn.directory) holds a checkpoint whose counts cannot be; move it away")
+            }
+            guard saved.local != true || settings.privacy.local else {
+                throw CheckpointMismatch(
+                    "\(settings.learn.directory) holds a model that has learned from what may not leave this machine; set privacy.local, "
+                        + "choose another directory, or move it away")
             }
             (progress, isRestored) = (saved, true)
             if !isLive, saved.goesOn(with: settings.learn.stream, run: settings.learn.run) {
@@ -175,17 +188,26 @@ public struct LearnProcessor: Processor {
         case .event(.moment(let moment, let input), _):
             defer { progress.events += 1 }
             outputs += try take(moment, input, at: now)
+        case .event(.withheld(let place), _):  // from the journal: what it was has been predicted on, and is gone
+            defer { progress.events += 1 }
+            if place.ordinal > 0 { outputs += try see(place.ordinal, at: now) }
         case .event(.feedback(let feedback), _):
             defer { progress.events += 1 }
             if feedback.decision.isEmpty || feedback.hasLabel || !feedback.text.isEmpty { try take(feedback, at: now) }
-            if !feedback.decision.isEmpty { outputs += try decisions?.take(feedback, at: now) ?? [] }
+            if !feedback.decision.isEmpty, learns(feedback.consent), withheld[feedback.decision] == nil {
+                outputs += try decisions?.take(feedback, at: now) ?? []
+            }
         case .event(.decision(let record, let input), _):
             defer { progress.events += 1 }
             // for graphs that publish decisions without moments
             if record.action.ordinal.clampedSubtracting(progress.momentsSeen) <= Self.widestGap {
                 progress.momentsSeen = max(progress.momentsSeen, record.action.ordinal)
             }
-            outputs += try decisions?.take(record, input, at: now) ?? []
+            if learns(record.consent.orStricter(record.moment.consent)) {
+                outputs += try decisions?.take(record, input, at: now) ?? []
+            } else {
+                noteWithheld(record.action.decision)
+            }
         }
         let version = progress.version
         return outputs + (isLive ? newMemory(at: now) : []) + (sessions?.updatesAtOnce(with: version) ?? [])

@@ -28,6 +28,8 @@ public struct LearnProgress: Codable, Sendable, Equatable {
     public var journal: UInt64?
     /// The domain of the newest moment that named one.
     public var domain = ""
+    /// Whether the shared model has learned from what may not leave this machine; nil in a checkpoint from before there were classes.
+    public var local: Bool?
 
     public init() {}
 

@@ -18,6 +18,8 @@ struct SessionPublisher {
     private let tasks: SessionTasks
     private let settings: PersonalConfiguration
     private let isLive: Bool
+    /// Whether only processes of this machine can hear of adapters.
+    let staysHere: Bool
     private let frameBytes: Int
     /// Measures how long adapting took, and in live mode limits it; nothing else depends on it.
     private let clock: any TimeSource
@@ -35,6 +37,7 @@ struct SessionPublisher {
         self.settings = settings.personal
         self.clock = clock
         isLive = settings.mode == .live
+        staysHere = settings.endpoints.learnStaysHere
         frameBytes = settings.messaging.frameBytes
         tasks = SessionTasks(try PersonalLearner(model, settings.personal))
         if let path = opened?[Self.name] { try restore(from: path) }
@@ -44,11 +47,14 @@ struct SessionPublisher {
     /// - Parameters:
     ///   - watermark: greatest ordinal of the moments added before.
     ///   - shared: the shared parameters before they learn from the moment.
-    mutating func add(_ moment: Moment, _ input: MomentInput, watermark: UInt64, shared: ParameterStore<Float>) {
+    ///   - alone: whether nothing but its session's adapters may learn from it.
+    mutating func add(_ moment: Moment, _ input: MomentInput, watermark: UInt64, shared: ParameterStore<Float>, alone: Bool = false) {
         let start = clock.now
-        let adapted = tasks.add(input, of: moment.session, shared: shared) { [settings, isLive, clock] in
-            !isLive || clock.now - start < .seconds(clamping: settings.budget)
-        }
+        let goesOn: () -> Bool = { [settings, isLive, clock] in !isLive || clock.now - start < .seconds(clamping: settings.budget) }
+        let adapted =
+            alone
+            ? tasks.adaptAlone(to: input, of: moment.session, shared: shared, goesOn: goesOn)
+            : tasks.add(input, of: moment.session, shared: shared, goesOn: goesOn)
         if !tasks.gain.isTrusted { waiting.removeAll() }
         guard let adapted else { return }
         latency.add(clock.now - start)
@@ -95,6 +101,7 @@ struct SessionPublisher {
             $0.sha256 = published.digest
             $0.steps = UInt32(adapted.adaptation.steps)
             $0.loss = Double(adapted.adaptation.loss)
+            $0.local = adapted.isOwn
         }
         // the session was checked on its way in
         return (try? Topics.sessionUpdate(adapted.session)).map {

@@ -19,10 +19,13 @@ public struct MomentAssembly {
     private let reader: BERT?
     /// Decodes the text's tokens.
     private let words: TextBytes
+    /// The class of a moment whose parts name none.
+    private let consent: ConsentClass
 
     /// - Throws: the error of opening the pretrained encoder or the tokenizer, where one is configured.
     public init(_ settings: GraphSettings) throws {
         let model = settings.model
+        consent = settings.privacy.consent
         reader = settings.fuse.sentence.isEmpty ? nil : try BERT(directory: settings.fuse.sentence, length: model.text.length)
         words = try TextBytes(tokenizer: reader == nil ? "" : settings.signals.text.tokenizer)
         if let reader, let sense = model.senses.first(where: { $0.name == ModelSenses.sentence }),
@@ -52,6 +55,8 @@ public struct MomentAssembly {
             moment.arrived = boundary.arrived
             moment.journal = boundary.journal
             if boundary.hasAnswer { moment.answer = boundary.answer }
+            let parts = slice.frames.values.joined().map(\.frame.consent) + [boundary.consent]
+            moment.consent = ConsentClass(.strictest(parts))?.message ?? consent.message
             for (modality, extent) in extents {
                 if let reader, modality == ModelSenses.sentence {
                     moment.senses.append(

@@ -9,6 +9,8 @@ public enum MomentMessage: Sendable {
     case feedback(Feedback)
     /// A decision, and for a generated text the moment that it answers.
     case decision(DecisionRecord, MomentInput?)
+    /// From a journal: a moment or feedback that may not be stored.
+    case withheld(Withheld)
     case end
 
     /// - Parameters:
@@ -22,6 +24,7 @@ public enum MomentMessage: Sendable {
         case .decision(let record) where record.hasMoment:
             self = .decision(record, try Self.input(record.moment, message).without(Set(record.muted)))
         case .decision(let record): self = .decision(record, nil)
+        case .withheld(let withheld): self = .withheld(withheld)
         case .end: self = .end
         case nil: throw Refusal(.undecodable, "an event without content")
         }

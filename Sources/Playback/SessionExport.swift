@@ -10,7 +10,7 @@ import Statistics
 public struct SessionExport {
     private var writer: SessionWriter
     public private(set) var readings = 0, labels = 0, cuts = 0
-    /// Records that a session has no line for: refused messages, rewards, moments that ended by silence.
+    /// Records that a session has no line for: refused messages, what may not be stored, rewards, moments that ended by silence.
     public private(set) var others = 0
 
     /// - Throws: the error of `SessionWriter`.
@@ -32,12 +32,12 @@ public struct SessionExport {
         case .feedback(let feedback) where feedback.hasLabel:
             labels += 1
             let time = feedback.moment.split(separator: "/").last.flatMap { Int64($0) } ?? feedback.momentEnd
-            try writer.write(
-                .label(
-                    .init(
-                        time: time, session: feedback.session, label: Int(feedback.label), classes: Int(feedback.classes),
-                        knownAt: max(time, feedback.knownAt))))
-        case .cut, .feedback, .refused, nil: others += 1
+            var label = SessionEvent.Label(
+                time: time, session: feedback.session, label: Int(feedback.label), classes: Int(feedback.classes),
+                knownAt: max(time, feedback.knownAt))
+            label.consent = ConsentClass(feedback.consent)?.rawValue
+            try writer.write(.label(label))
+        case .cut, .feedback, .refused, .withheld, nil: others += 1
         }
     }
 
@@ -45,8 +45,10 @@ public struct SessionExport {
         var raw = RawReading(modality: reading.modality, format: reading.format, payload: payload)
         (raw.width, raw.height) = (Int(reading.width), Int(reading.height))
         (raw.channels, raw.sampleRate) = (Int(reading.channels), Int(reading.sampleRate))
-        return SessionEvent.Reading(
+        var event = SessionEvent.Reading(
             time: reading.stamp.time, session: reading.session, source: reading.stamp.source, modality: reading.modality,
             content: .payload(raw), endsMoment: reading.ends != .none, domain: reading.domain.isEmpty ? nil : reading.domain)
+        event.consent = ConsentClass(reading.consent)?.rawValue
+        return event
     }
 }

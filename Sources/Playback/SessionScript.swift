@@ -140,6 +140,7 @@ extension SessionScript.Publication {
                 $0.label = UInt32(clamping: label.label)
                 $0.classes = UInt32(clamping: label.classes)
                 $0.knownAt = label.knownAt
+                $0.consent = Consent(named: label.consent)
             }
             return Outgoing(message, on: topic)
         }

@@ -1,7 +1,15 @@
+import Schema
 import Statistics
 
-/// What is taken out of texts before anything is kept.
+/// What may be done with readings, and what is taken out of texts before anything is kept.
 public struct PrivacySettings: Codable, Sendable, Equatable {
+    /// The class of readings and feedback that name none.
+    public var consent = ConsentClass.share
+    /// The classes of sources' readings and feedback that name none; of others it is `consent`.
+    public var sources: [SourceConsent] = []
+    /// Whether the model that all sessions share learns from `learnHere` too. Its updates are then marked as local, and the learner's
+    /// endpoints may not leave this machine. Without it such moments are learned by their session's adapters and this machine's memory only.
+    public var local = false
     /// The names of rules in `redactionRules`; empty: none.
     public var redact: [String] = []
     /// Patterns of one's own: # is a digit, @ a letter, * one or more letters or digits, anything else itself, whatever its case.
@@ -10,6 +18,17 @@ public struct PrivacySettings: Codable, Sendable, Equatable {
     public var names: [String] = []
 
     public init() {}
+
+    /// The class of a message.
+    /// - Parameters:
+    ///   - named: by the message itself.
+    ///   - source: who sent it.
+    public func consent(_ named: Consent, of source: String) -> ConsentClass {
+        ConsentClass(named) ?? sources.first { $0.source == source }?.consent ?? consent
+    }
+
+    /// The classes that the shared model learns from are this and milder ones.
+    public var learned: ConsentClass { local ? .learnHere : .share }
 
     /// Whether anything is taken out.
     public var redacts: Bool { !redact.isEmpty || !patterns.isEmpty || !names.isEmpty }
@@ -20,6 +39,7 @@ public struct PrivacySettings: Codable, Sendable, Equatable {
         for rule in redact where redactionRules[rule] == nil {
             found.append(SettingsError("redact", "has '\(rule.prefix(64))', not one of \(redactionRules.names)"))
         }
+        if sources.count > Self.most { found.append(SettingsError("sources", "\(sources.count) are more than \(Self.most)")) }
         for (key, list) in [("patterns", patterns), ("names", names)] {
             if list.count > Self.most { found.append(SettingsError(key, "\(list.count) are more than \(Self.most)")) }
             for item in list
@@ -31,4 +51,14 @@ public struct PrivacySettings: Codable, Sendable, Equatable {
     }
 
     private static let most = 1_024, longest = 128
+}
+
+/// The consent class of a source.
+public struct SourceConsent: Codable, Sendable, Equatable {
+    /// The source's name.
+    public var source: String
+    /// The class of what it sends without one.
+    public var consent: ConsentClass
+
+    public init(source: String, consent: ConsentClass) { (self.source, self.consent) = (source, consent) }
 }

@@ -15,6 +15,8 @@ public final class GraphRecorder {
     private var clocks = RecentTable<String, Clock>(capacity: 4096)
     /// By session, the session's time at which a reading ended a moment.
     private var ends = RecentTable<String, Int64>(capacity: 4096)
+    /// The ids of moments that may not be kept.
+    private var withheld = RecentTable<String, Bool>(capacity: 4096)
     private var newestBoundary: (epoch: UInt64, ordinal: UInt64) = (0, 0)
     private var moments: UInt64 = 0
 
@@ -44,7 +46,10 @@ public final class GraphRecorder {
     package func take(_ message: any Stamped, topic: String, payload: () -> [UInt8], at now: Int64) throws {
         switch message {
         case let sample as Sample: try take(sample, payload, at: now)
-        case let feedback as Feedback: try take(feedback, at: now)
+        case let feedback as Feedback: if feedback.consent.isKept { try take(feedback, at: now) }
+        case let prediction as Prediction where withheld[prediction.moment] != nil: break
+        case let answer as Answer where withheld[answer.moment] != nil: break
+        case let action as Action where withheld[action.moment] != nil: break
         default:
             try recording?.write(message, topic: topic, logTime: UInt64(clamping: now))
             try plot(message, at: now)
@@ -53,6 +58,7 @@ public final class GraphRecorder {
 
     private func take(_ sample: Sample, _ payload: () -> [UInt8], at now: Int64) throws {
         switch sample.content {
+        case .reading(let message)? where !message.consent.isKept: break
         case .reading(let message)?:
             if clocks[message.session]?.timeline != sample.timeline {
                 clocks[message.session] = Clock(timeline: sample.timeline, offset: now.clampedSubtracting(message.stamp.time))
@@ -63,6 +69,7 @@ public final class GraphRecorder {
             reading.time = time(message.stamp.time, in: message.session, at: now)
             try recording.write(.reading(reading), logTime: UInt64(clamping: now))
         case .boundary(let boundary)?:
+            if !boundary.consent.isKept { withheld["\(boundary.session)/\(boundary.end)"] = true }
             // Every extractor is sent every boundary.
             let isNew =
                 boundary.epoch > newestBoundary.epoch
@@ -84,8 +91,9 @@ public final class GraphRecorder {
             return
         }
         let time = time(end, in: feedback.session, at: now)
-        let label = SessionEvent.Label(
+        var label = SessionEvent.Label(
             time: time, session: feedback.session, label: Int(feedback.label), classes: Int(feedback.classes), knownAt: max(time, now))
+        label.consent = ConsentClass(feedback.consent)?.rawValue
         try recording?.write(.label(label), logTime: UInt64(clamping: now))
     }
 

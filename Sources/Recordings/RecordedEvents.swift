@@ -108,10 +108,12 @@ struct RecordedEvents: IteratorProtocol {
         guard (1...65_536).contains(feedback.classes), feedback.label < feedback.classes else {
             throw SignalRefusal(.brokenLine, "the label \(feedback.label) is not one of \(feedback.classes) classes")
         }
-        return .init(
+        var label = SessionEvent.Label(
             time: feedback.momentEnd, session: feedback.session, label: Int(feedback.label), classes: Int(feedback.classes),
             knownAt: min(max(feedback.momentEnd, feedback.knownAt), .furthestTime),
             domain: recorded.domain.isEmpty ? nil : recorded.domain)
+        label.consent = ConsentClass(feedback.consent)?.rawValue
+        return label
     }
 
     /// A reading of a message that other programs write.

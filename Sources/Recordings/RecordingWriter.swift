@@ -77,6 +77,7 @@ public final class RecordingWriter {
                 $0.feedback.label = UInt32(clamping: label.label)
                 $0.feedback.classes = UInt32(clamping: label.classes)
                 $0.feedback.knownAt = label.knownAt
+                $0.feedback.consent = Consent(named: label.consent)
                 $0.domain = label.domain ?? ""
             }
             try add(message, topic: "feedback.\(label.session)/", time, published)

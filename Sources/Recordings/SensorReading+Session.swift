@@ -23,6 +23,7 @@ extension SensorReading {
         self.ends = ends
         if let coordinates = reading.coordinates { frame = CoordinateFrame(coordinates) }
         if let optics = reading.optics { camera = CameraIntrinsics(optics) }
+        consent = Consent(named: reading.consent)
     }
 
     /// The event of a session that this message is with its payload.
@@ -30,10 +31,12 @@ extension SensorReading {
         let raw = RawReading(
             modality: modality, format: format, width: Int(width), height: Int(height), channels: Int(channels),
             sampleRate: Int(sampleRate), payload: payload)
-        return .init(
+        var event = SessionEvent.Reading(
             time: stamp.time, session: session, source: stamp.source, modality: modality, content: .payload(raw),
             endsMoment: ends != .none, domain: domain.isEmpty ? nil : domain, coordinates: hasFrame ? frame.coordinates : nil,
             optics: hasCamera ? camera.optics : nil)
+        event.consent = ConsentClass(consent)?.rawValue
+        return event
     }
 }
 

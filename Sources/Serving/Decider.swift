@@ -79,6 +79,7 @@ package struct Decider {
             $0.action = action
             $0.observation = observation
             $0.raw = decision.raw
+            $0.consent = moment.consent
         }
         // checked on its way in
         guard let topic = try? Topics.action(moment.session), let moments = Topics.moments(of: moment.session) else { return [] }

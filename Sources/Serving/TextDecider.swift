@@ -76,6 +76,7 @@ struct TextDecider {
             $0.logProbabilities = written.logProbabilities
             $0.moment = moment
             $0.muted = ended.muted.sorted()
+            $0.consent = moment.consent
         }
         // checked on its way in
         guard let topic = try? Topics.action(moment.session), let moments = Topics.moments(of: moment.session) else { return [] }

@@ -17,6 +17,8 @@ public struct UpdateClaims: Sendable, Equatable {
     public var state = Data(), parentState = Data()
     public var plainBytes: UInt64 = 0
     public var canaryShare = 0.0, canaryWait = 0.0
+    /// Whether it has learned from what may not leave its machine.
+    public var local = false
 
     public init(
         topic: String, version: UInt64, parentVersion: UInt64 = 0, sha256: Data, momentWatermark: UInt64 = 0, momentsSeen: UInt64 = 0,
@@ -33,7 +35,7 @@ public struct UpdateClaims: Sendable, Equatable {
             momentWatermark: passport.momentWatermark, momentsSeen: passport.momentsSeen,
             streamBase: passport.hasStreamBase ? passport.streamBase : nil, last: passport.last)
         (kind, state, parentState, plainBytes) = (passport.kind, passport.state, passport.parentState, passport.plainBytes)
-        (canaryShare, canaryWait) = (passport.canaryShare, passport.canaryWait)
+        (canaryShare, canaryWait, local) = (passport.canaryShare, passport.canaryWait, passport.local)
     }
 
     /// A passport that says so.
@@ -43,7 +45,7 @@ public struct UpdateClaims: Sendable, Equatable {
             ($0.momentWatermark, $0.momentsSeen, $0.last) = (momentWatermark, momentsSeen, last)
             if let streamBase { $0.streamBase = streamBase }
             ($0.kind, $0.state, $0.parentState, $0.plainBytes) = (kind, state, parentState, plainBytes)
-            ($0.canaryShare, $0.canaryWait) = (canaryShare, canaryWait)
+            ($0.canaryShare, $0.canaryWait, $0.local) = (canaryShare, canaryWait, local)
         }
     }
 }
@@ -63,7 +65,7 @@ extension ModelUpdate: SignedUpdate {
             sha256: sha256, momentWatermark: momentWatermark, momentsSeen: momentsSeen, streamBase: hasStreamBase ? streamBase : nil,
             last: last)
         (claims.kind, claims.state, claims.parentState, claims.plainBytes) = (kind, state, parentState, plainBytes)
-        (claims.canaryShare, claims.canaryWait) = (canaryShare, canaryWait)
+        (claims.canaryShare, claims.canaryWait, claims.local) = (canaryShare, canaryWait, local)
         return claims
     }
 }
@@ -83,9 +85,11 @@ extension PolicyUpdate: SignedUpdate {
 extension SessionUpdate: SignedUpdate {
     /// Its revision is the passport's version, and the model's version the parent's; `last` says that the adapters have ended.
     public var claims: UpdateClaims {
-        UpdateClaims(
+        var claims = UpdateClaims(
             topic: (try? Topics.sessionUpdate(session))?.name ?? "", version: revision, parentVersion: version, sha256: sha256,
             momentWatermark: momentWatermark, last: ended)
+        claims.local = local
+        return claims
     }
 }
 

@@ -363,6 +363,9 @@ public let defaultConfiguration = #"""
       credit: 64
       patience: 1e+1
     privacy:
+      consent: share
+      sources: []
+      local: false
       redact: []
       patterns: []
       names: []

@@ -42,6 +42,9 @@ extension Endpoints {
         return endpoints
     }
 
+    /// Whether what the learner publishes reaches processes of this machine only.
+    public var learnStaysHere: Bool { (learn + updates).allSatisfy { (try? Endpoint($0))?.isOfThisHost ?? $0.hasPrefix(Self.local) } }
+
     /// All sections of endpoints by key, without `runtime`.
     package var lists: [(key: String, list: [String])] {
         [

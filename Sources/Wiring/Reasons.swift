@@ -26,5 +26,7 @@ extension Reason {
     package static let journalFailed = Reason(rawValue: "journalFailed")
     package static let unjournaled = Reason(rawValue: "unjournaled")
     package static let unknownSource = Reason(rawValue: "unknownSource")
+    package static let wrongConsent = Reason(rawValue: "wrongConsent")
+    package static let withheld = Reason(rawValue: "withheld")
     package static let wrongHandedness = Reason(rawValue: "wrongHandedness")
 }

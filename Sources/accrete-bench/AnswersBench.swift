@@ -235,7 +235,9 @@ private actor LiveGraph {
         publisher = try bus.publisher(.connect, try settings.sensors([:]))
         subscriber = try bus.subscriber(
             to: [
-                Subscription(try settings.allEndpoints([:]), topics: [Topics.prediction.prefix, Topics.answer.prefix, Topics.status.prefix, "sample.text/"])
+                Subscription(
+                    try settings.allEndpoints([:]),
+                    topics: [Topics.prediction.prefix, Topics.answer.prefix, Topics.status.prefix, "sample.text/"])
             ], limits: settings.messaging)
     }
 

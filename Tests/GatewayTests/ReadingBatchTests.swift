@@ -41,6 +41,22 @@ struct ReadingBatchTests {
         #expect(batch.readings.map(\.ends) == [kind])
     }
 
+    @Test func aReadingNamesItsConsentClass() throws {
+        let classes: [(JSON, Consent)] = [
+            ("notStored", .notStored), ("sessionOnly", .sessionOnly), ("learnHere", .learnHere), ("share", .share),
+        ]
+        for (consent, expected) in classes {
+            let reading: JSON = ["modality": "text", "format": "text/utf-8", "time": 1, "bytes": 1, "consent": consent]
+            let batch = try ReadingBatch(Self.body(Self.head([reading]), [[97]]), limit: 1)
+            #expect((try batch.messages().first?.message as? SensorReading)?.consent == expected)
+        }
+        for consent: JSON in ["perhaps", 1, .null] {
+            let reading: JSON = ["modality": "text", "format": "text/utf-8", "time": 1, "bytes": 1, "consent": consent]
+            let batch = try ReadingBatch(Self.body(Self.head([reading]), [[97]]), limit: 1)
+            #expect(batch.refused == [.init(index: 0, reason: "wrongConsent")])
+        }
+    }
+
     @Test func anEndThatIsNoneIsRefused() throws {
         for ends: JSON in ["thunder", 1, .null] {
             let reading: JSON = ["modality": "text", "format": "text/utf-8", "time": 1, "bytes": 1, "ends": ends]

@@ -59,6 +59,8 @@ struct ResponderTests {
         #"{"session": "phone-1", "moment": "phone-1/7", "label": -1, "classes": 2}"#,
         #"{"session": "phone-1", "moment": "phone-1/7", "time": 1e300, "label": 1, "classes": 2}"#,
         #"{"session": "phone-1", "moment": "phone-1/7", "reward": 1, "decision": "other/1"}"#,
+        #"{"session": "phone-1", "moment": "phone-1/7", "label": 1, "classes": 2, "consent": "maybe"}"#,
+        #"{"session": "phone-1", "moment": "phone-1/7", "name": "cup", "classes": 2, "consent": "notStored"}"#,
     ])
     func feedbackThatSaysNothingIsRefused(_ text: String) async throws {
         let rig = try Rig()
@@ -73,6 +75,9 @@ struct ResponderTests {
         let good = Array(#"{"session": "phone-1", "moment": "phone-1/7", "time": 5, "text": "a cup"}"#.utf8)
         #expect(try await rig.send(.POST, "/api/feedback", good).status == .ok)
         #expect(rig.published.withLock { ($0.last?.message as? Feedback)?.text } == "a cup")
+        let own = Array(#"{"session": "phone-1", "moment": "phone-1/7", "time": 5, "text": "a cup", "consent": "sessionOnly"}"#.utf8)
+        #expect(try await rig.send(.POST, "/api/feedback", own).status == .ok)
+        #expect(rig.published.withLock { ($0.last?.message as? Feedback)?.consent } == .sessionOnly)
         let long = #"{"session": "phone-1", "moment": "phone-1/7", "time": 5, "text": ""# + String(repeating: "a", count: 4097) + #""}"#
         #expect(try await rig.send(.POST, "/api/feedback", Array(long.utf8)).refusal == "tooLarge")
     }

@@ -91,7 +91,7 @@ struct ContractTests {
         DomainRow.self, Quantiles.self, Envelope.self, CoordinateFrame.self, CameraIntrinsics.self, RefusedMessage.self,
         JournalEntry.self, JournalPlace.self, StreamPlace.self, Decided.self, GivenUp.self, UpdatePosition.self, UpdatePiece.self,
         UpdateReport.self, Passport.self, PassportPart.self, Evidence.self,
-        Certificate.self, SignedPassport.self,
+        Certificate.self, SignedPassport.self, Withheld.self,
     ]
 
     private static func messageType(of family: some AnyTopicFamily) -> any SwiftProtobuf.Message.Type { type(of: family).Message.self }

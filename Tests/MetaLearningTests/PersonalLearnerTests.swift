@@ -176,6 +176,36 @@ private struct Habits {
         #expect(tasks.takeReleased() == ["b"] && tasks.takeReleased() == [])
     }
 
+    /// What a session adapts to alone changes neither what sessions begin with, nor the gain, nor when others expire.
+    @Test func momentsOfASessionsOwnTeachNoOtherSession() throws {
+        var configuration = configuration
+        (configuration.replayed, configuration.memory, configuration.maximumSessions, configuration.proof) = (1, 4, 2, 0)
+        let model = try MultimodalModel(Habits.model), shared = shared(model)
+        let tasks = SessionTasks(try PersonalLearner(model, configuration)), plain = SessionTasks(try PersonalLearner(model, configuration))
+        var habits = Habits(random: RandomSource(seed: 9)), others = Habits(random: RandomSource(seed: 10))
+        var own: [SessionTasks.Adapted] = [], revisions: [UInt64] = []
+        for round in 0..<12 {
+            for name in ["a", "b"] {
+                for moment in habits.session(4, isOpposite: round % 2 == 0) {
+                    let (one, other) = (tasks.add(moment, of: name, shared: shared), plain.add(moment, of: name, shared: shared))
+                    #expect(one?.adaptation.offsets == other?.adaptation.offsets)
+                    if name == "a", let one { revisions.append(one.revision) }
+                }
+            }
+            for moment in others.session(3, isOpposite: true) {
+                own += [tasks.adaptAlone(to: moment, of: "a", shared: shared)].compactMap(\.self)
+            }
+            #expect(Array(tasks.learner.start.values) == Array(plain.learner.start.values), "round \(round)")
+            #expect(tasks.gain.tasks == plain.gain.tasks && tasks.learner.episodes == plain.learner.episodes, "round \(round)")
+        }
+        #expect(own.count == 12 * 3 / configuration.support && own.allSatisfy(\.isOwn))
+        // A session's revisions rise, whatever it adapted to.
+        let all = revisions + own.map(\.revision)
+        #expect(Set(all).count == all.count)
+        for name in ["c", "d", "e"] { _ = tasks.adaptAlone(to: habits.session(1, isOpposite: false)[0], of: name, shared: shared) }
+        #expect(tasks.takeReleased() == ["a", "c"], "those of the sessions that were replaced are withdrawn")
+    }
+
     /// A session that is discarded teaches nothing more; after a reset, sessions teach what they teach a learner that knows no others.
     @Test func discardedSessionsAreNotReplayedAndAResetForgetsAll() throws {
         var configuration = configuration

@@ -167,6 +167,70 @@ struct RecordingTests {
         #expect(try Recording(path: file).events().map { try $0.get().time } == [1, 2, 3, 4, 5, 5, 6])
     }
 
+    /// A consent class comes back from a session directory and from a file.
+    @Test func consentClassesStayWithReadingsAndLabels() throws {
+        var reading = SessionEvent.Reading(
+            time: 1, session: "s", source: "m", modality: "text", content: .payload(RawReading(text: "hello")), endsMoment: true)
+        reading.consent = "sessionOnly"
+        var label = SessionEvent.Label(time: 1, session: "s", label: 1, classes: 4)
+        label.consent = "learnHere"
+        let events: [SessionEvent] = [.reading(reading), .label(label)]
+        var writer = try SessionWriter(path: folder.path("consents"))
+        for event in events { try writer.write(event) }
+        #expect(try copy(folder.path("consents"), to: folder.path("consents.mcap")) == [])
+        #expect(try copy(folder.path("consents.mcap"), to: folder.path("back")) == [])
+        #expect(try Recording(path: folder.path("consents.mcap")).events().map { try $0.get() } == events)
+        #expect(try contents(folder.path("back")) == contents(folder.path("consents")))
+    }
+
+    /// A running graph is recorded without what may not be kept, and without what was made of it.
+    @Test func whatMayNotBeKeptIsNotRecorded() throws {
+        let file = folder.path("kept.mcap")
+        var options = MCAPWriter.Options()
+        options.compression = .none
+        let recorder = GraphRecorder(try RecordingWriter(creating: file, .graph, library: "tests", options: options), nil)
+        for (number, consent) in [Consent.share, .notStored, .learnHere, .sessionOnly].enumerated() {
+            let end = Int64(number + 1)
+            let reading = Sample.with {
+                $0.reading = .with {
+                    ($0.stamp.source, $0.stamp.time, $0.session, $0.modality) = ("m", end, "s", "text")
+                    ($0.format, $0.consent) = ("text/utf-8", consent)
+                }
+            }
+            let boundary = Sample.with {
+                $0.boundary = .with { ($0.ordinal, $0.epoch, $0.session, $0.end, $0.consent) = (UInt64(end), 1, "s", end, consent) }
+            }
+            let feedback = Feedback.with {
+                ($0.session, $0.moment, $0.label, $0.classes, $0.consent) = ("s", "s/\(end)", UInt32(number), 4, consent)
+            }
+            try recorder.take(reading, topic: "sample.text/", payload: { Array("words \(number)".utf8) }, at: 100 + end)
+            try recorder.take(boundary, topic: "sample.text/", payload: { [] }, at: 100 + end)
+            for message in [
+                Prediction.with { ($0.session, $0.moment) = ("s", "s/\(end)") },
+                Answer.with { ($0.session, $0.moment) = ("s", "s/\(end)") },
+            ] as [any Stamped] {
+                try recorder.take(message, topic: message is Answer ? "answer.s/" : "prediction.s/", payload: { [] }, at: 100 + end)
+            }
+            try recorder.take(feedback, topic: "feedback.s/", payload: { [] }, at: 100 + end)
+        }
+        try recorder.finish()
+        var words: [String] = [], labels: [Int] = [], consents: [String?] = []
+        for event in try Recording(path: file).events() {
+            switch try event.get() {
+            case .reading(let reading):
+                guard case .payload(let raw) = reading.content else { break }
+                words.append(String(decoding: raw.payload, as: UTF8.self))
+                consents.append(reading.consent)
+            case .label(let label): labels.append(label.label)
+            case .cut: break
+            }
+        }
+        #expect(words == ["words 0", "words 2"] && labels == [0, 2] && consents == ["share", "learnHere"])
+        let bytes = Data(try readFile(file, atMost: 1 << 20))
+        #expect(bytes.range(of: Data("s/1".utf8)) != nil && bytes.range(of: Data("s/2".utf8)) == nil)
+        #expect(bytes.range(of: Data("s/4".utf8)) == nil)
+    }
+
     /// Files of other programs: their pictures and poses are readings.
     @Test func picturesAndPosesOfOtherProgramsAreReadings() throws {
         let file = folder.path("other.mcap"), schemas = MessageSchemas()

@@ -57,6 +57,16 @@ import Testing
             ])
     }
 
+    @Test func aLineMaySayItsConsentClass() throws {
+        let directory = try directory(
+            #"{"t": 1, "session": "s", "source": "m", "modality": "text", "text": "hello", "consent": "notStored"}"#,
+            #"{"t": 1, "session": "s", "label": 3, "classes": 10, "consent": "sessionOnly"}"#,
+            #"{"t": 2, "session": "s", "source": "m", "modality": "text", "text": "hello", "consent": "whatever"}"#)
+        #expect(try reasons(directory) == ["fine", "fine", "3 brokenLine"])
+        guard case .reading(let reading) = try directory.events().first(where: { _ in true })?.get() else { throw CancellationError() }
+        #expect(reading.consent == "notStored")
+    }
+
     @Test func aLineMaySayItsCoordinatesAndItsCamera() throws {
         let pose =
             #"{"t": 1, "session": "s", "source": "head", "modality": "vector", "values": [1], "coordinates": {"name": "world", "#

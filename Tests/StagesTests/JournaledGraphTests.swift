@@ -46,8 +46,11 @@ private struct JournaledGraph {
     var events: [MomentEvent] = []
     var kills = 0
     var lost = 0
+    /// Whether readings and feedback are of all consent classes; else they name none.
+    let mixesConsents: Bool
 
-    init(seed: UInt64, publishers count: Int = 2, readings each: Int = 40, in folder: Folder) throws {
+    init(seed: UInt64, publishers count: Int = 2, readings each: Int = 40, mixesConsents: Bool = false, in folder: Folder) throws {
+        self.mixesConsents = mixesConsents
         random = RandomSource(seed: seed)
         var settings = GraphSettings()
         settings.mode = .live
@@ -189,6 +192,7 @@ private struct JournaledGraph {
             let feedback = Feedback.with {
                 ($0.stamp, $0.session, $0.label, $0.classes) = (stamp(next), publisher.name, 1, 4)
                 $0.momentEnd = Int64(next - 1) * 100_000_000
+                $0.consent = consent(of: next)
             }
             return try pass(ingest.send(.acknowledged(.feedback(feedback), from: publisher.peer, bytes: 100)))
         }
@@ -197,10 +201,17 @@ private struct JournaledGraph {
             ($0.stamp, $0.session) = (stamp(next), publisher.name)
             ($0.modality, $0.format) = isText ? ("text", "text/utf-8") : ("vector", "vector/f32le")
             if next % 4 == 1 { $0.ends = .explicit }
+            $0.consent = consent(of: next)
         }
         let payload: Payload = isText ? Payload(Array("w".utf8)) : Payload([Float(next)])
         let message = try WireMessage(reading, on: Topics.sensor(reading.modality, publisher.name), payload: [payload])
         try pass(ingest.send(.acknowledged(.reading(reading, payload: message), from: publisher.peer, bytes: 100)))
+    }
+
+    /// Of most, that they may be shared, so that some moments are kept.
+    private func consent(of sequence: UInt64) -> Consent {
+        let classes: [Consent] = [.notStored, .share, .share, .sessionOnly, .share, .share, .learnHere, .share, .share, .share, .share]
+        return mixesConsents ? classes[Int(sequence % 11)] : .unspecified
     }
 
     // MARK: Running
@@ -247,19 +258,44 @@ private struct JournaledGraph {
         var publishedTwice = 0
         var isOrdered = true
         var feedback = 0
+        /// Readings and feedback, and moments, of which only their places are in the journals.
+        var withheld = 0, withheldMoments = 0
+        /// Moments and feedback that are of a milder class than something that they are made of, or are stored though they may not be.
+        var weakened: [String] = []
     }
 
     /// What is in the journals in the end.
     func verdict() throws -> Verdict {
         var verdict = Verdict(), expected: Set<UInt64> = [], labels: Set<UInt64> = [], times: [UInt64: (String, Int64)] = [:]
+        var classes: [UInt64: Consent] = [:], withheldFeedback: Set<UInt64> = []
         for record in readings.records {
-            switch try JournalEntry.read(record.body).entry.input {
+            let (entry, payload) = try JournalEntry.read(record.body)
+            switch entry.input {
             case .reading(let reading):
                 expected.insert(record.ordinal)
                 times[record.ordinal] = (reading.session, reading.stamp.time)
-            case .feedback: labels.insert(record.ordinal)
+                classes[record.ordinal] = reading.consent
+                if !reading.consent.isKept { verdict.weakened.append("reading \(record.ordinal) is stored") }
+            case .feedback(let feedback):
+                labels.insert(record.ordinal)
+                if !feedback.consent.isKept { verdict.weakened.append("feedback \(record.ordinal) is stored") }
+            case .withheld(let withheld):
+                verdict.withheld += 1
+                classes[record.ordinal] = withheld.consent
+                if withheld.modality.isEmpty {
+                    labels.insert(record.ordinal)
+                    withheldFeedback.insert(record.ordinal)
+                } else {
+                    expected.insert(record.ordinal)
+                    times[record.ordinal] = (withheld.session, withheld.time)
+                }
+                if !payload.isEmpty || record.type != 6 { verdict.weakened.append("record \(record.ordinal) is more than a place") }
             default: break
             }
+        }
+        /// The classes of all readings of a session in a span of its time.
+        func parts(_ session: String, after start: Int64, to end: Int64) -> [Consent] {
+            times.filter { $0.value.0 == session && $0.value.1 > start && $0.value.1 <= end }.compactMap { classes[$0.key] }
         }
         verdict.accepted = expected.count
         var found: [UInt64: Int] = [:], newest: [String: Int64] = [:], seen: Set<UInt64> = []
@@ -270,14 +306,37 @@ private struct JournaledGraph {
                 guard let (session, time) = times[ordinal] else { continue }
                 if time <= newest[session] ?? .min || time > event.moment.end { verdict.isOrdered = false }
             }
+            if case .withheld(let withheld)? = event.event {
+                if withheld.ordinal > 0 { verdict.withheldMoments += 1 }
+                let stored = try MomentRecord.read(record.body, limits: Limits())
+                if case .withheld = stored.message {} else { verdict.weakened.append("event \(record.ordinal)") }
+                if withheld.ordinal == 0 { verdict.feedback += labels.remove(withheld.journal) == nil ? -1_000 : 1 }
+            }
+            for one in [event.moment.consent, event.feedback.consent] where !one.isKept {
+                verdict.weakened.append("event \(record.ordinal) is stored")
+            }
             if event.moment.end > 0 { newest[event.moment.session] = event.moment.end }
             verdict.givenUp += event.decided.givenUp.map(\.reason)
-            for one in event.decided.givenUp { found[one.reading, default: 0] += 1 }
+            for one in event.decided.givenUp {
+                if withheldFeedback.contains(one.reading) {
+                    verdict.feedback += labels.remove(one.reading) == nil ? -1_000 : 1
+                } else {
+                    found[one.reading, default: 0] += 1
+                }
+            }
             if event.feedback.journal > 0 { verdict.feedback += labels.remove(event.feedback.journal) == nil ? -1_000 : 1 }
         }
         verdict.inNone = expected.filter { found[$0] == nil }.sorted()
         verdict.inTwo = found.filter { $0.value > 1 || !expected.contains($0.key) }.map(\.key).sorted()
+        var starts: [String: Int64] = [:]
         for event in events {
+            if case .moment(let moment)? = event.event, mixesConsents {
+                let own = ConsentClass(moment.consent), made = parts(moment.session, after: starts[moment.session] ?? .min, to: moment.end)
+                starts[moment.session] = max(starts[moment.session] ?? .min, moment.end)
+                if let strictest = ConsentClass(.strictest(made)), own.map({ $0 > strictest }) ?? true {
+                    verdict.weakened.append("\(moment.id) is \(moment.consent) of \(made)")
+                }
+            }
             verdict.published += 1
             if !seen.insert(event.position).inserted { verdict.publishedTwice += 1 }
         }
@@ -317,5 +376,23 @@ struct JournaledGraphTests {
         let folder = Folder()
         var graph = try JournaledGraph(seed: seed, in: folder)
         try check(&graph, kills: 12, losses: seed % 2 == 0 ? 0.01 : 0, "seed \(seed)")
+    }
+
+    /// Whatever is lost and killed, no moment is of a milder class than any of its parts, and what may not be stored has a place in the
+    /// journals and nothing else; each reading is still decided once.
+    @Test(arguments: 1...24 as ClosedRange<UInt64>) func consentNeverWeakensOnItsWay(_ seed: UInt64) throws {
+        let folder = Folder()
+        var graph = try JournaledGraph(seed: seed, mixesConsents: true, in: folder)
+        try graph.run(kills: seed % 3 == 0 ? 0 : 10, losses: seed % 2 == 0 ? 0.02 : 0)
+        #expect(graph.isDone, "seed \(seed)")
+        let verdict = try graph.verdict()
+        #expect(verdict.weakened == [], "seed \(seed)")
+        #expect(verdict.withheld > 10 && verdict.withheldMoments > 2, "seed \(seed)")
+        #expect(verdict.withheldMoments < graph.events.count { $0.moment.ordinal > 0 }, "seed \(seed)")
+        #expect(verdict.inNone == [] && verdict.inTwo == [], "seed \(seed)")
+        // What came again without its content is in no moment, and that is its reason.
+        #expect(Set(verdict.givenUp).subtracting(["withheld"]) == [], "seed \(seed)")
+        #expect(verdict.publishedTwice == 0, "seed \(seed)")
+        #expect(verdict.feedback >= 0, "seed \(seed)")
     }
 }

@@ -51,14 +51,14 @@ struct LabelRecallTests {
         }
 
         /// Sees a thing at a time in seconds.
-        mutating func see(_ thing: Int, at number: Int, session: String = "a") throws -> Prediction {
+        mutating func see(_ thing: Int, at number: Int, session: String = "a", _ consent: Consent = .unspecified) throws -> Prediction {
             var own = RandomSource(seed: UInt64(100 + thing))
             let values = (0..<32).map { _ in Float(own.normal() + 0.3 * random.normal()) }, end = Int64(number) * 1_000_000_000
             let frame = FeatureFrame.with {
                 $0.stamp = stamp()
                 $0.frame = .with {
                     $0.session = session; $0.source = "camera"; $0.modality = "image"; $0.time = end; $0.sequence = UInt64(number)
-                    $0.rows = 1; $0.columns = 32; $0.validity = 1
+                    $0.rows = 1; $0.columns = 32; $0.validity = 1; $0.consent = consent
                 }
             }
             fuse.send(try .init(WireMessage(frame, on: try Topics.feature("image"), payload: [Payload(values)])))
@@ -74,13 +74,20 @@ struct LabelRecallTests {
             return try #require(outputs.compactMap { $0.message as? Prediction }.first)
         }
 
-        mutating func name(_ label: UInt32, at number: Int, session: String = "a") throws {
+        mutating func name(_ label: UInt32, at number: Int, session: String = "a", _ consent: Consent = .unspecified) throws {
             let feedback = Feedback.with {
                 $0.stamp = stamp()
                 ($0.session, $0.moment, $0.label, $0.classes) = (session, "\(session)/\(number)000000000", label, 8)
                 $0.afterBoundary = UInt64(number)
+                $0.consent = consent
             }
             fuse.send(try .init(WireMessage(feedback, on: try Topics.feedback(session))))
+        }
+
+        mutating func explain(_ moment: String) throws -> MomentExplanation {
+            let request = ExplainRequest.with { ($0.stamp, $0.session, $0.moment) = (stamp(), "a", moment) }
+            let outputs = fuse.send(try .init(WireMessage(request, on: try Topics.explain("a"))))
+            return try #require(outputs.first?.message as? MomentExplanation)
         }
 
         mutating func follow(_ order: Order, sequence number: UInt64 = 1) throws {
@@ -94,6 +101,26 @@ struct LabelRecallTests {
             sequence += 1
             return Stamp(from: "test", sequence: sequence)
         }
+    }
+
+    /// What may not be kept is predicted on, and its label is neither recalled later nor on the disk; a moment that may not be stored
+    /// cannot be explained either.
+    @Test(arguments: [(Consent.notStored, Consent.share), (.sessionOnly, .share), (.share, .notStored), (.share, .sessionOnly)])
+    func whatMayNotBeKeptIsNotRecalled(_ moment: Consent, _ label: Consent) throws {
+        let folder = Folder()
+        var desk = try Desk(Self.settings(directory: folder.path("run")))
+        func remembered() -> Double? { desk.fuse.processor.telemetry.gauges["labelsRemembered"] }
+        _ = try desk.see(1, at: 1, .learnHere)
+        try desk.name(3, at: 1, .learnHere)
+        #expect(remembered() == 1)
+        #expect(try desk.see(2, at: 2, moment).probabilities.count == 8)
+        try desk.name(5, at: 2, label)
+        _ = desk.fuse.finish()
+        #expect(remembered() == 1)
+        let stored = try #require(try LabelFile(path: folder.path("run/labels.memory")).read(capacity: 16))
+        #expect(stored.0.examples.map(\.moment) == ["a/1000000000"])
+        #expect(try desk.explain("a/2000000000").problem.isEmpty == (moment != .notStored))
+        #expect(try desk.explain("a/1000000000").problem.isEmpty)
     }
 
     @Test func aThingIsKnownFromTheFirstTimeThatItIsNamed() throws {

@@ -20,6 +20,8 @@ public final class SessionTasks {
         /// The index of the session's adaptation, from 1.
         public var revision: UInt64
         public var adaptation: PersonalLearner.Adaptation
+        /// Whether it was adapted to moments of its session's own.
+        public var isOwn = false
     }
 
     private struct Session {
@@ -34,10 +36,18 @@ public final class SessionTasks {
         var revision: UInt64 = 0
     }
 
+    /// What a session keeps for itself.
+    private struct Own {
+        var support: [MomentInput] = []
+        var revision: UInt64 = 0
+    }
+
     public let learner: PersonalLearner
     /// Decides whether adapters are published.
     public var gain: PersonalGain
     private var sessions: RecentTable<String, Session>
+    /// Sessions with moments of their own.
+    private var owned: RecentTable<String, Own>
     /// The number of labelled moments added.
     private var count = 0
     private var memory: TaskMemory
@@ -52,8 +62,28 @@ public final class SessionTasks {
     public init(_ learner: PersonalLearner) {
         self.learner = learner
         sessions = RecentTable(capacity: learner.configuration.maximumSessions)
+        owned = RecentTable(capacity: learner.configuration.maximumSessions)
         gain = PersonalGain(capacity: learner.configuration.proof)
         memory = TaskMemory(capacity: learner.configuration.memory)
+    }
+
+    /// Adds a moment that its session alone may learn from: when it has enough of them it adapts to them, and nothing is left of them.
+    /// What other sessions learn, and what sessions begin with, is the same as without it.
+    /// - Parameters: as of `add`.
+    /// - Returns: the session's offsets if it has just adapted and adapters are trusted; else nil.
+    public func adaptAlone(
+        to moment: MomentInput, of name: String, shared: ParameterStore<Float>, goesOn: () -> Bool = { true }
+    ) -> Adapted? {
+        guard moment.label != nil else { return nil }
+        var own = owned[name] ?? Own()
+        own.support.append(moment)
+        defer { if let forgotten = owned.set(own, for: name) { released.append(forgotten.key) } }
+        guard own.support.count == learner.configuration.support else { return nil }
+        let adaptation = learner.adapt(own.support, from: shared, goesOn: goesOn)
+        own.support = []
+        guard adaptation.offsets.allSatisfy(\.isFinite), gain.isTrusted else { return nil }
+        own.revision = max(own.revision, sessions[name]?.revision ?? 0) + 1
+        return Adapted(session: name, revision: own.revision, adaptation: adaptation, isOwn: true)
     }
 
     /// Adds a moment; without a label it is ignored.
@@ -92,14 +122,18 @@ public final class SessionTasks {
     /// Discards the moments and the tasks of a session, and its adapters, which are withdrawn.
     public func discard(_ name: String) {
         memory.forget(name)
-        guard let session = sessions.remove(name) else { return }
+        let hasOwn = owned.remove(name) != nil
+        guard let session = sessions.remove(name) else {
+            if hasOwn { released.append(name) }
+            return
+        }
         if let shared = session.shared { spare.append(shared) }
         released.append(name)
     }
 
     /// Discards all sessions, and what was learned of them: the state is that before the first moment.
     public func reset() {
-        for name in sessions.map(\.key).sorted() { discard(name) }
+        for name in Set(sessions.map(\.key) + owned.map(\.key)).sorted() { discard(name) }
         learner.reset()
         memory = TaskMemory(capacity: learner.configuration.memory)
         gain = PersonalGain(capacity: learner.configuration.proof)
@@ -120,7 +154,7 @@ public final class SessionTasks {
         }
         session.offsets = adaptation.offsets
         guard gain.isTrusted else { return nil }
-        session.revision += 1
+        session.revision = max(session.revision, owned[name]?.revision ?? 0) + 1
         return Adapted(session: name, revision: session.revision, adaptation: adaptation)
     }
 
@@ -139,7 +173,7 @@ public final class SessionTasks {
     private func updateGain(_ taskGain: Float) {
         let wasTrusted = gain.isTrusted
         gain.add(taskGain)
-        if wasTrusted, !gain.isTrusted { released += sessions.map(\.key).sorted() }
+        if wasTrusted, !gain.isTrusted { released += Set(sessions.map(\.key) + owned.map(\.key)).sorted() }
     }
 
     private func replay(_ shared: ParameterStore<Float>) {

@@ -31,6 +31,13 @@ extension Pages {
             <label class="grow">Words <input id="words" maxlength="1000" autocomplete="off"></label>
             <button>Send</button>
           </form>
+          <p><label>What may be done with it <select id="consent">
+            <option value="">as the graph is set</option>
+            <option value="notStored">answer only: nothing is kept or learned</option>
+            <option value="sessionOnly">learn for this session only</option>
+            <option value="learnHere">learn, and keep it on this machine</option>
+            <option value="share">learn, and share the model</option>
+          </select></label></p>
           <p id="hint" class="small" role="status"></p>
           <p id="counts" class="small"></p>
           <p class="small"><a id="graph" href="/watch">The graph</a></p>
@@ -49,7 +56,7 @@ extension Pages {
         main { max-width: 46rem; margin: 0 auto; padding: 1rem; }
         h1 { font-size: 1.3rem; margin: 0 0 .6rem; }
         video { width: 100%; max-height: 45vh; background: #000; border-radius: .5rem; }
-        button, input { font: inherit; padding: .55rem .8rem; border: 1px solid var(--line); border-radius: .5rem; }
+        button, input, select { font: inherit; padding: .55rem .8rem; border: 1px solid var(--line); border-radius: .5rem; }
         button { min-height: 2.75rem; cursor: pointer; background: var(--button); color: CanvasText; }
         a { color: var(--accent); }
         button[aria-pressed=true] { background: var(--accent); color: Canvas; }
@@ -107,6 +114,7 @@ extension Pages {
         function add(reading, bytes) {
           // The moment that is asked about ends with the next picture, or where there is no camera with the next reading of any kind.
           if (asking && (reading.modality === 'image' || !camera)) { reading.ends = 'label'; asking = false; asked++; $('hint').textContent = ''; }
+          if ($('consent').value) reading.consent = $('consent').value;
           waiting.push({ reading: { ...reading, bytes: bytes.byteLength }, bytes });
           waitingBytes += bytes.byteLength;
           while (waiting.length > limits.waiting || waitingBytes > limits.waitingBytes) {
@@ -244,6 +252,7 @@ extension Pages {
           if (label !== undefined && label !== null) { feedback.label = label; feedback.classes = moment.classes; }
           if (name !== undefined) { feedback.name = name; feedback.classes = moment.classes; }
           if (text !== undefined) feedback.text = text;
+          if ($('consent').value) feedback.consent = $('consent').value;
           if (reward !== undefined && moment.decision) { feedback.reward = reward; feedback.decision = moment.decision; }
           if (!['label', 'name', 'text', 'reward'].some(key => key in feedback)) { moment.note.textContent = 'Say what it is called.'; return; }
           const reply = await call('/api/feedback', { method: 'POST', body: JSON.stringify(feedback) }).catch(() => null);

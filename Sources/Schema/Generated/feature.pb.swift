@@ -94,6 +94,12 @@ public nonisolated struct Boundary: @unchecked Sendable {
   /// Clears the value of `answer`. Subsequent reads from it will return its default value.
   public mutating func clearAnswer() {_uniqueStorage()._answer = nil}
 
+  /// the strictest class of the readings that came for the moment
+  public var consent: Consent {
+    get {_storage._consent}
+    set {_uniqueStorage()._consent = newValue}
+  }
+
   /// ordinal in ingest's journal: the moment reaches up to it; 0 without a journal
   public var journal: UInt64 {
     get {_storage._journal}
@@ -242,6 +248,9 @@ public nonisolated struct Frame: Sendable {
   /// timeline of the session to which its time belongs
   public var timeline: UInt64 = 0
 
+  /// of the reading, or the strictest of the readings that it is made of
+  public var consent: Consent = .unspecified
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -328,7 +337,7 @@ fileprivate nonisolated let _protobuf_package = "accrete.v1"
 
 nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Boundary"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}session\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}last\0\u{1}epoch\0\u{1}feedback\0\u{1}timeline\0\u{1}answer\0\u{2}\u{9}journal\0\u{3}feedback_journal\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}session\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}last\0\u{1}epoch\0\u{1}feedback\0\u{1}timeline\0\u{1}answer\0\u{1}consent\0\u{2}\u{8}journal\0\u{3}feedback_journal\0")
 
   fileprivate class _StorageClass {
     var _ordinal: UInt64 = 0
@@ -342,6 +351,7 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     var _feedback: UInt64 = 0
     var _timeline: UInt64 = 0
     var _answer: AnswerRequest? = nil
+    var _consent: Consent = .unspecified
     var _journal: UInt64 = 0
     var _feedbackJournal: UInt64 = 0
 
@@ -365,6 +375,7 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       _feedback = source._feedback
       _timeline = source._timeline
       _answer = source._answer
+      _consent = source._consent
       _journal = source._journal
       _feedbackJournal = source._feedbackJournal
     }
@@ -396,6 +407,7 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         case 9: try { try decoder.decodeSingularUInt64Field(value: &_storage._feedback) }()
         case 10: try { try decoder.decodeSingularFixed64Field(value: &_storage._timeline) }()
         case 11: try { try decoder.decodeSingularMessageField(value: &_storage._answer) }()
+        case 12: try { try decoder.decodeSingularEnumField(value: &_storage._consent) }()
         case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._journal) }()
         case 21: try { try decoder.decodeSingularUInt64Field(value: &_storage._feedbackJournal) }()
         default: break
@@ -443,6 +455,9 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       try { if let v = _storage._answer {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
       } }()
+      if _storage._consent != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._consent, fieldNumber: 12)
+      }
       if _storage._journal != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._journal, fieldNumber: 20)
       }
@@ -469,6 +484,7 @@ nonisolated extension Boundary: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         if _storage._feedback != rhs_storage._feedback {return false}
         if _storage._timeline != rhs_storage._timeline {return false}
         if _storage._answer != rhs_storage._answer {return false}
+        if _storage._consent != rhs_storage._consent {return false}
         if _storage._journal != rhs_storage._journal {return false}
         if _storage._feedbackJournal != rhs_storage._feedbackJournal {return false}
         return true
@@ -629,7 +645,7 @@ nonisolated extension Sample: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
 
 nonisolated extension Frame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Frame"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}source\0\u{1}modality\0\u{1}time\0\u{1}duration\0\u{1}rows\0\u{1}columns\0\u{1}validity\0\u{1}frontend\0\u{1}sequence\0\u{1}timeline\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}source\0\u{1}modality\0\u{1}time\0\u{1}duration\0\u{1}rows\0\u{1}columns\0\u{1}validity\0\u{1}frontend\0\u{1}sequence\0\u{1}timeline\0\u{1}consent\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -648,6 +664,7 @@ nonisolated extension Frame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.frontend) }()
       case 10: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
       case 11: try { try decoder.decodeSingularFixed64Field(value: &self.timeline) }()
+      case 12: try { try decoder.decodeSingularEnumField(value: &self.consent) }()
       default: break
       }
     }
@@ -687,6 +704,9 @@ nonisolated extension Frame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
     if self.timeline != 0 {
       try visitor.visitSingularFixed64Field(value: self.timeline, fieldNumber: 11)
     }
+    if self.consent != .unspecified {
+      try visitor.visitSingularEnumField(value: self.consent, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -702,6 +722,7 @@ nonisolated extension Frame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
     if lhs.frontend != rhs.frontend {return false}
     if lhs.sequence != rhs.sequence {return false}
     if lhs.timeline != rhs.timeline {return false}
+    if lhs.consent != rhs.consent {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -198,6 +198,15 @@ public nonisolated struct JournalEntry: Sendable {
     set {input = .refused(newValue)}
   }
 
+  /// in the place of a reading or of feedback that may not be stored
+  public var withheld: Withheld {
+    get {
+      if case .withheld(let v)? = input {return v}
+      return Withheld()
+    }
+    set {input = .withheld(newValue)}
+  }
+
   /// moments that ended with it
   public var after: [Boundary] = []
 
@@ -216,6 +225,8 @@ public nonisolated struct JournalEntry: Sendable {
     case feedback(Feedback)
     /// a message of an acknowledged publisher that was refused
     case refused(RefusedMessage)
+    /// in the place of a reading or of feedback that may not be stored
+    case withheld(Withheld)
 
   }
 
@@ -450,7 +461,7 @@ nonisolated extension StreamPlace: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension JournalEntry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".JournalEntry"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}arrived\0\u{1}before\0\u{1}reading\0\u{1}cut\0\u{1}feedback\0\u{1}refused\0\u{1}after\0\u{1}timeline\0\u{1}open\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}arrived\0\u{1}before\0\u{1}reading\0\u{1}cut\0\u{1}feedback\0\u{1}refused\0\u{1}after\0\u{1}timeline\0\u{1}open\0\u{1}withheld\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -515,6 +526,19 @@ nonisolated extension JournalEntry: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 7: try { try decoder.decodeRepeatedMessageField(value: &self.after) }()
       case 8: try { try decoder.decodeSingularFixed64Field(value: &self.timeline) }()
       case 9: try { try decoder.decodeSingularUInt64Field(value: &self.`open`) }()
+      case 10: try {
+        var v: Withheld?
+        var hadOneofValue = false
+        if let current = self.input {
+          hadOneofValue = true
+          if case .withheld(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.input = .withheld(v)
+        }
+      }()
       default: break
       }
     }
@@ -548,7 +572,7 @@ nonisolated extension JournalEntry: SwiftProtobuf.Message, SwiftProtobuf._Messag
       guard case .refused(let v)? = self.input else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
     }()
-    case nil: break
+    default: break
     }
     if !self.after.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.after, fieldNumber: 7)
@@ -559,6 +583,9 @@ nonisolated extension JournalEntry: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if self.`open` != 0 {
       try visitor.visitSingularUInt64Field(value: self.`open`, fieldNumber: 9)
     }
+    try { if case .withheld(let v)? = self.input {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 

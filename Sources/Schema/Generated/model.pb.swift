@@ -154,6 +154,12 @@ public nonisolated struct ModelUpdate: @unchecked Sendable {
     set {_uniqueStorage()._canaryWait = newValue}
   }
 
+  /// whether it has learned from what may not leave this machine, as privacy.local allows
+  public var local: Bool {
+    get {_storage._local}
+    set {_uniqueStorage()._local = newValue}
+  }
+
   /// where the learner has a key to sign with
   public var passport: SignedPassport {
     get {_storage._passport ?? SignedPassport()}
@@ -349,6 +355,12 @@ public nonisolated struct SessionUpdate: @unchecked Sendable {
     set {_uniqueStorage()._loss = newValue}
   }
 
+  /// whether the offsets have learned from what may not leave this machine
+  public var local: Bool {
+    get {_storage._local}
+    set {_uniqueStorage()._local = newValue}
+  }
+
   /// whether the adapters are withdrawn: the session was inactive, was replaced, or adapters do not help
   public var ended: Bool {
     get {_storage._ended}
@@ -438,7 +450,7 @@ fileprivate nonisolated let _protobuf_package = "accrete.v1"
 
 nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ModelUpdate"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}parent\0\u{3}moment_watermark\0\u{3}moments_seen\0\u{1}sha256\0\u{1}configuration\0\u{1}reason\0\u{1}loss\0\u{1}last\0\u{1}arrived\0\u{3}stream_base\0\u{1}kind\0\u{1}state\0\u{3}parent_state\0\u{3}plain_bytes\0\u{3}payload_bytes\0\u{3}canary_share\0\u{3}canary_wait\0\u{1}passport\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}version\0\u{1}parent\0\u{3}moment_watermark\0\u{3}moments_seen\0\u{1}sha256\0\u{1}configuration\0\u{1}reason\0\u{1}loss\0\u{1}last\0\u{1}arrived\0\u{3}stream_base\0\u{1}kind\0\u{1}state\0\u{3}parent_state\0\u{3}plain_bytes\0\u{3}payload_bytes\0\u{3}canary_share\0\u{3}canary_wait\0\u{1}passport\0\u{1}local\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -460,6 +472,7 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
     var _payloadBytes: UInt64 = 0
     var _canaryShare: Double = 0
     var _canaryWait: Double = 0
+    var _local: Bool = false
     var _passport: SignedPassport? = nil
 
       // This property is used as the initial default value for new instances of the type.
@@ -490,6 +503,7 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
       _payloadBytes = source._payloadBytes
       _canaryShare = source._canaryShare
       _canaryWait = source._canaryWait
+      _local = source._local
       _passport = source._passport
     }
   }
@@ -529,6 +543,7 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
         case 18: try { try decoder.decodeSingularDoubleField(value: &_storage._canaryShare) }()
         case 19: try { try decoder.decodeSingularDoubleField(value: &_storage._canaryWait) }()
         case 20: try { try decoder.decodeSingularMessageField(value: &_storage._passport) }()
+        case 21: try { try decoder.decodeSingularBoolField(value: &_storage._local) }()
         default: break
         }
       }
@@ -601,6 +616,9 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
       try { if let v = _storage._passport {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
       } }()
+      if _storage._local != false {
+        try visitor.visitSingularBoolField(value: _storage._local, fieldNumber: 21)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -629,6 +647,7 @@ nonisolated extension ModelUpdate: SwiftProtobuf.Message, SwiftProtobuf._Message
         if _storage._payloadBytes != rhs_storage._payloadBytes {return false}
         if _storage._canaryShare != rhs_storage._canaryShare {return false}
         if _storage._canaryWait != rhs_storage._canaryWait {return false}
+        if _storage._local != rhs_storage._local {return false}
         if _storage._passport != rhs_storage._passport {return false}
         return true
       }
@@ -849,7 +868,7 @@ nonisolated extension Tally: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
 
 nonisolated extension SessionUpdate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SessionUpdate"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}revision\0\u{1}version\0\u{3}moment_watermark\0\u{1}sha256\0\u{1}steps\0\u{1}loss\0\u{1}ended\0\u{2}\u{b}passport\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}revision\0\u{1}version\0\u{3}moment_watermark\0\u{1}sha256\0\u{1}steps\0\u{1}loss\0\u{1}ended\0\u{1}local\0\u{2}\u{a}passport\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -860,6 +879,7 @@ nonisolated extension SessionUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messa
     var _sha256: Data = Data()
     var _steps: UInt32 = 0
     var _loss: Double = 0
+    var _local: Bool = false
     var _ended: Bool = false
     var _passport: SignedPassport? = nil
 
@@ -880,6 +900,7 @@ nonisolated extension SessionUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messa
       _sha256 = source._sha256
       _steps = source._steps
       _loss = source._loss
+      _local = source._local
       _ended = source._ended
       _passport = source._passport
     }
@@ -909,6 +930,7 @@ nonisolated extension SessionUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messa
         case 7: try { try decoder.decodeSingularUInt32Field(value: &_storage._steps) }()
         case 8: try { try decoder.decodeSingularDoubleField(value: &_storage._loss) }()
         case 9: try { try decoder.decodeSingularBoolField(value: &_storage._ended) }()
+        case 10: try { try decoder.decodeSingularBoolField(value: &_storage._local) }()
         case 20: try { try decoder.decodeSingularMessageField(value: &_storage._passport) }()
         default: break
         }
@@ -949,6 +971,9 @@ nonisolated extension SessionUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messa
       if _storage._ended != false {
         try visitor.visitSingularBoolField(value: _storage._ended, fieldNumber: 9)
       }
+      if _storage._local != false {
+        try visitor.visitSingularBoolField(value: _storage._local, fieldNumber: 10)
+      }
       try { if let v = _storage._passport {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
       } }()
@@ -969,6 +994,7 @@ nonisolated extension SessionUpdate: SwiftProtobuf.Message, SwiftProtobuf._Messa
         if _storage._sha256 != rhs_storage._sha256 {return false}
         if _storage._steps != rhs_storage._steps {return false}
         if _storage._loss != rhs_storage._loss {return false}
+        if _storage._local != rhs_storage._local {return false}
         if _storage._ended != rhs_storage._ended {return false}
         if _storage._passport != rhs_storage._passport {return false}
         return true

@@ -93,6 +93,9 @@ public nonisolated struct Moment: Sendable {
   /// Clears the value of `answer`. Subsequent reads from it will return its default value.
   public mutating func clearAnswer() {self._answer = nil}
 
+  /// the strictest class of its parts
+  public var consent: Consent = .unspecified
+
   /// ordinal of the newest record of ingest's journal that belongs to it or to an earlier moment; 0 without a journal
   public var journal: UInt64 = 0
 
@@ -149,6 +152,12 @@ public nonisolated struct DecisionRecord: @unchecked Sendable {
   public var muted: [String] {
     get {_storage._muted}
     set {_uniqueStorage()._muted = newValue}
+  }
+
+  /// of the moment that was decided on
+  public var consent: Consent {
+    get {_storage._consent}
+    set {_uniqueStorage()._consent = newValue}
   }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -267,6 +276,15 @@ public nonisolated struct MomentEvent: @unchecked Sendable {
     set {_uniqueStorage()._event = .decision(newValue)}
   }
 
+  /// in the journal only: in the place of a moment or feedback that may not be stored
+  public var withheld: Withheld {
+    get {
+      if case .withheld(let v)? = _storage._event {return v}
+      return Withheld()
+    }
+    set {_uniqueStorage()._event = .withheld(newValue)}
+  }
+
   /// ordinal in fuse's journal of events; 0 without a journal
   public var position: UInt64 {
     get {_storage._position}
@@ -290,6 +308,8 @@ public nonisolated struct MomentEvent: @unchecked Sendable {
     case feedback(Feedback)
     case end(StreamEnd)
     case decision(DecisionRecord)
+    /// in the journal only: in the place of a moment or feedback that may not be stored
+    case withheld(Withheld)
 
   }
 
@@ -524,7 +544,7 @@ nonisolated extension Sense: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
 
 nonisolated extension Moment: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Moment"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}session\0\u{1}ordinal\0\u{1}start\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}senses\0\u{1}answer\0\u{2}\u{a}journal\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}session\0\u{1}ordinal\0\u{1}start\0\u{1}end\0\u{1}kind\0\u{1}domain\0\u{1}arrived\0\u{1}senses\0\u{1}answer\0\u{1}consent\0\u{2}\u{9}journal\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -542,6 +562,7 @@ nonisolated extension Moment: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       case 8: try { try decoder.decodeSingularSFixed64Field(value: &self.arrived) }()
       case 9: try { try decoder.decodeRepeatedMessageField(value: &self.senses) }()
       case 10: try { try decoder.decodeSingularMessageField(value: &self._answer) }()
+      case 11: try { try decoder.decodeSingularEnumField(value: &self.consent) }()
       case 20: try { try decoder.decodeSingularUInt64Field(value: &self.journal) }()
       default: break
       }
@@ -583,6 +604,9 @@ nonisolated extension Moment: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     try { if let v = self._answer {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
     } }()
+    if self.consent != .unspecified {
+      try visitor.visitSingularEnumField(value: self.consent, fieldNumber: 11)
+    }
     if self.journal != 0 {
       try visitor.visitSingularUInt64Field(value: self.journal, fieldNumber: 20)
     }
@@ -600,6 +624,7 @@ nonisolated extension Moment: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if lhs.arrived != rhs.arrived {return false}
     if lhs.senses != rhs.senses {return false}
     if lhs._answer != rhs._answer {return false}
+    if lhs.consent != rhs.consent {return false}
     if lhs.journal != rhs.journal {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -608,7 +633,7 @@ nonisolated extension Moment: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
 
 nonisolated extension DecisionRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".DecisionRecord"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}action\0\u{1}observation\0\u{1}raw\0\u{3}log_probabilities\0\u{1}moment\0\u{1}muted\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}action\0\u{1}observation\0\u{1}raw\0\u{3}log_probabilities\0\u{1}moment\0\u{1}muted\0\u{1}consent\0")
 
   fileprivate class _StorageClass {
     var _action: Action? = nil
@@ -617,6 +642,7 @@ nonisolated extension DecisionRecord: SwiftProtobuf.Message, SwiftProtobuf._Mess
     var _logProbabilities: [Float] = []
     var _moment: Moment? = nil
     var _muted: [String] = []
+    var _consent: Consent = .unspecified
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -633,6 +659,7 @@ nonisolated extension DecisionRecord: SwiftProtobuf.Message, SwiftProtobuf._Mess
       _logProbabilities = source._logProbabilities
       _moment = source._moment
       _muted = source._muted
+      _consent = source._consent
     }
   }
 
@@ -657,6 +684,7 @@ nonisolated extension DecisionRecord: SwiftProtobuf.Message, SwiftProtobuf._Mess
         case 4: try { try decoder.decodeRepeatedFloatField(value: &_storage._logProbabilities) }()
         case 5: try { try decoder.decodeSingularMessageField(value: &_storage._moment) }()
         case 6: try { try decoder.decodeRepeatedStringField(value: &_storage._muted) }()
+        case 7: try { try decoder.decodeSingularEnumField(value: &_storage._consent) }()
         default: break
         }
       }
@@ -687,6 +715,9 @@ nonisolated extension DecisionRecord: SwiftProtobuf.Message, SwiftProtobuf._Mess
       if !_storage._muted.isEmpty {
         try visitor.visitRepeatedStringField(value: _storage._muted, fieldNumber: 6)
       }
+      if _storage._consent != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._consent, fieldNumber: 7)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -702,6 +733,7 @@ nonisolated extension DecisionRecord: SwiftProtobuf.Message, SwiftProtobuf._Mess
         if _storage._logProbabilities != rhs_storage._logProbabilities {return false}
         if _storage._moment != rhs_storage._moment {return false}
         if _storage._muted != rhs_storage._muted {return false}
+        if _storage._consent != rhs_storage._consent {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -833,7 +865,7 @@ nonisolated extension GivenUp: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
 
 nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".MomentEvent"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}feedback\0\u{1}end\0\u{1}decision\0\u{2}\u{f}position\0\u{1}decided\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}moment\0\u{1}feedback\0\u{1}end\0\u{1}decision\0\u{1}withheld\0\u{2}\u{e}position\0\u{1}decided\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -925,6 +957,19 @@ nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._Message
             _storage._event = .decision(v)
           }
         }()
+        case 6: try {
+          var v: Withheld?
+          var hadOneofValue = false
+          if let current = _storage._event {
+            hadOneofValue = true
+            if case .withheld(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._event = .withheld(v)
+          }
+        }()
         case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._position) }()
         case 21: try { try decoder.decodeSingularMessageField(value: &_storage._decided) }()
         default: break
@@ -958,6 +1003,10 @@ nonisolated extension MomentEvent: SwiftProtobuf.Message, SwiftProtobuf._Message
       case .decision?: try {
         guard case .decision(let v)? = _storage._event else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+      }()
+      case .withheld?: try {
+        guard case .withheld(let v)? = _storage._event else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
       }()
       case nil: break
       }

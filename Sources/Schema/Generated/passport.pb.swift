@@ -262,6 +262,12 @@ public nonisolated struct Passport: @unchecked Sendable {
     set {_uniqueStorage()._canaryWait = newValue}
   }
 
+  /// as in the update
+  public var local: Bool {
+    get {_storage._local}
+    set {_uniqueStorage()._local = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -431,7 +437,7 @@ nonisolated extension UpdateCause: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension Passport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Passport"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}topic\0\u{1}version\0\u{3}parent_version\0\u{1}parent\0\u{1}base\0\u{1}kind\0\u{1}sha256\0\u{1}parts\0\u{3}moment_watermark\0\u{3}moments_seen\0\u{3}stream_base\0\u{1}last\0\u{1}cause\0\u{1}reason\0\u{1}evidence\0\u{1}settings\0\u{1}code\0\u{1}created\0\u{1}expires\0\u{1}state\0\u{3}parent_state\0\u{3}plain_bytes\0\u{3}canary_share\0\u{3}canary_wait\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}topic\0\u{1}version\0\u{3}parent_version\0\u{1}parent\0\u{1}base\0\u{1}kind\0\u{1}sha256\0\u{1}parts\0\u{3}moment_watermark\0\u{3}moments_seen\0\u{3}stream_base\0\u{1}last\0\u{1}cause\0\u{1}reason\0\u{1}evidence\0\u{1}settings\0\u{1}code\0\u{1}created\0\u{1}expires\0\u{1}state\0\u{3}parent_state\0\u{3}plain_bytes\0\u{3}canary_share\0\u{3}canary_wait\0\u{1}local\0")
 
   fileprivate class _StorageClass {
     var _topic: String = String()
@@ -458,6 +464,7 @@ nonisolated extension Passport: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     var _plainBytes: UInt64 = 0
     var _canaryShare: Double = 0
     var _canaryWait: Double = 0
+    var _local: Bool = false
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -492,6 +499,7 @@ nonisolated extension Passport: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       _plainBytes = source._plainBytes
       _canaryShare = source._canaryShare
       _canaryWait = source._canaryWait
+      _local = source._local
     }
   }
 
@@ -534,6 +542,7 @@ nonisolated extension Passport: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         case 22: try { try decoder.decodeSingularUInt64Field(value: &_storage._plainBytes) }()
         case 23: try { try decoder.decodeSingularDoubleField(value: &_storage._canaryShare) }()
         case 24: try { try decoder.decodeSingularDoubleField(value: &_storage._canaryWait) }()
+        case 25: try { try decoder.decodeSingularBoolField(value: &_storage._local) }()
         default: break
         }
       }
@@ -618,6 +627,9 @@ nonisolated extension Passport: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       if _storage._canaryWait.bitPattern != 0 {
         try visitor.visitSingularDoubleField(value: _storage._canaryWait, fieldNumber: 24)
       }
+      if _storage._local != false {
+        try visitor.visitSingularBoolField(value: _storage._local, fieldNumber: 25)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -651,6 +663,7 @@ nonisolated extension Passport: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         if _storage._plainBytes != rhs_storage._plainBytes {return false}
         if _storage._canaryShare != rhs_storage._canaryShare {return false}
         if _storage._canaryWait != rhs_storage._canaryWait {return false}
+        if _storage._local != rhs_storage._local {return false}
         return true
       }
       if !storagesAreEqual {return false}

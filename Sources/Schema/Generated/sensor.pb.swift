@@ -265,6 +265,12 @@ public nonisolated struct SensorReading: @unchecked Sendable {
   /// Clears the value of `camera`. Subsequent reads from it will return its default value.
   public mutating func clearCamera() {_uniqueStorage()._camera = nil}
 
+  /// what may be done with it; ingest sets it where it is absent
+  public var consent: Consent {
+    get {_storage._consent}
+    set {_uniqueStorage()._consent = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -521,6 +527,18 @@ public nonisolated struct Feedback: @unchecked Sendable {
     set {_uniqueStorage()._previous = newValue}
   }
 
+  /// what may be done with it; ingest sets it where it is absent
+  public var consent: Consent {
+    get {_storage._consent}
+    set {_uniqueStorage()._consent = newValue}
+  }
+
+  /// set by ingest: not empty: there is no content any more, and why
+  public var givenUp: String {
+    get {_storage._givenUp}
+    set {_uniqueStorage()._givenUp = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -546,7 +564,7 @@ nonisolated extension CutKind: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension SensorReading: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SensorReading"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}modality\0\u{1}format\0\u{1}width\0\u{1}height\0\u{1}channels\0\u{3}sample_rate\0\u{1}ends\0\u{1}domain\0\u{1}answer\0\u{1}frame\0\u{1}camera\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}modality\0\u{1}format\0\u{1}width\0\u{1}height\0\u{1}channels\0\u{3}sample_rate\0\u{1}ends\0\u{1}domain\0\u{1}answer\0\u{1}frame\0\u{1}camera\0\u{1}consent\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -562,6 +580,7 @@ nonisolated extension SensorReading: SwiftProtobuf.Message, SwiftProtobuf._Messa
     var _answer: AnswerRequest? = nil
     var _frame: CoordinateFrame? = nil
     var _camera: CameraIntrinsics? = nil
+    var _consent: Consent = .unspecified
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -585,6 +604,7 @@ nonisolated extension SensorReading: SwiftProtobuf.Message, SwiftProtobuf._Messa
       _answer = source._answer
       _frame = source._frame
       _camera = source._camera
+      _consent = source._consent
     }
   }
 
@@ -616,6 +636,7 @@ nonisolated extension SensorReading: SwiftProtobuf.Message, SwiftProtobuf._Messa
         case 11: try { try decoder.decodeSingularMessageField(value: &_storage._answer) }()
         case 12: try { try decoder.decodeSingularMessageField(value: &_storage._frame) }()
         case 13: try { try decoder.decodeSingularMessageField(value: &_storage._camera) }()
+        case 14: try { try decoder.decodeSingularEnumField(value: &_storage._consent) }()
         default: break
         }
       }
@@ -667,6 +688,9 @@ nonisolated extension SensorReading: SwiftProtobuf.Message, SwiftProtobuf._Messa
       try { if let v = _storage._camera {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
       } }()
+      if _storage._consent != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._consent, fieldNumber: 14)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -689,6 +713,7 @@ nonisolated extension SensorReading: SwiftProtobuf.Message, SwiftProtobuf._Messa
         if _storage._answer != rhs_storage._answer {return false}
         if _storage._frame != rhs_storage._frame {return false}
         if _storage._camera != rhs_storage._camera {return false}
+        if _storage._consent != rhs_storage._consent {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -908,7 +933,7 @@ nonisolated extension Cut: SwiftProtobuf.Message, SwiftProtobuf._MessageImplemen
 
 nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Feedback"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}moment\0\u{3}moment_end\0\u{1}label\0\u{1}classes\0\u{3}known_at\0\u{1}reward\0\u{1}decision\0\u{3}after_boundary\0\u{1}terminal\0\u{1}truncated\0\u{1}text\0\u{2}\u{7}journal\0\u{3}boundary_epoch\0\u{1}previous\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}moment\0\u{3}moment_end\0\u{1}label\0\u{1}classes\0\u{3}known_at\0\u{1}reward\0\u{1}decision\0\u{3}after_boundary\0\u{1}terminal\0\u{1}truncated\0\u{1}text\0\u{1}consent\0\u{2}\u{6}journal\0\u{3}boundary_epoch\0\u{1}previous\0\u{3}given_up\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -927,6 +952,8 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     var _afterBoundary: UInt64 = 0
     var _boundaryEpoch: UInt64 = 0
     var _previous: UInt64 = 0
+    var _consent: Consent = .unspecified
+    var _givenUp: String = String()
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -953,6 +980,8 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       _afterBoundary = source._afterBoundary
       _boundaryEpoch = source._boundaryEpoch
       _previous = source._previous
+      _consent = source._consent
+      _givenUp = source._givenUp
     }
   }
 
@@ -984,9 +1013,11 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         case 11: try { try decoder.decodeSingularBoolField(value: &_storage._terminal) }()
         case 12: try { try decoder.decodeSingularBoolField(value: &_storage._truncated) }()
         case 13: try { try decoder.decodeSingularStringField(value: &_storage._text) }()
+        case 14: try { try decoder.decodeSingularEnumField(value: &_storage._consent) }()
         case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._journal) }()
         case 21: try { try decoder.decodeSingularFixed64Field(value: &_storage._boundaryEpoch) }()
         case 22: try { try decoder.decodeSingularUInt64Field(value: &_storage._previous) }()
+        case 23: try { try decoder.decodeSingularStringField(value: &_storage._givenUp) }()
         default: break
         }
       }
@@ -1038,6 +1069,9 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       if !_storage._text.isEmpty {
         try visitor.visitSingularStringField(value: _storage._text, fieldNumber: 13)
       }
+      if _storage._consent != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._consent, fieldNumber: 14)
+      }
       if _storage._journal != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._journal, fieldNumber: 20)
       }
@@ -1046,6 +1080,9 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       }
       if _storage._previous != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._previous, fieldNumber: 22)
+      }
+      if !_storage._givenUp.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._givenUp, fieldNumber: 23)
       }
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -1072,6 +1109,8 @@ nonisolated extension Feedback: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         if _storage._afterBoundary != rhs_storage._afterBoundary {return false}
         if _storage._boundaryEpoch != rhs_storage._boundaryEpoch {return false}
         if _storage._previous != rhs_storage._previous {return false}
+        if _storage._consent != rhs_storage._consent {return false}
+        if _storage._givenUp != rhs_storage._givenUp {return false}
         return true
       }
       if !storagesAreEqual {return false}

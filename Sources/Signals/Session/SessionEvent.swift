@@ -19,6 +19,8 @@ public enum SessionEvent: Sendable, Equatable {
         public var coordinates: Coordinates?
         /// Of a picture: its camera; nil: unknown.
         public var optics: Optics?
+        /// The name of its consent class, as `session.jsonl` has it; nil: it names none.
+        public var consent: String?
 
         public init(
             time: Int64, session: String, source: String, modality: String, content: Content, endsMoment: Bool = false,
@@ -52,6 +54,8 @@ public enum SessionEvent: Sendable, Equatable {
         /// When the label becomes known; never before `time`.
         public var knownAt: Int64
         public var domain: String?
+        /// The name of its consent class; nil: it names none.
+        public var consent: String?
 
         public init(time: Int64, session: String, label: Int, classes: Int, knownAt: Int64? = nil, domain: String? = nil) {
             self.time = time

@@ -7,6 +7,7 @@ struct SessionLine: Codable {
     var t: Double
     var session: String
     var domain: String?
+    var consent: String?
 
     var source: String?
     var modality: String?
@@ -24,7 +25,7 @@ struct SessionLine: Codable {
     var cut: Bool?
 
     enum CodingKeys: String, CodingKey {
-        case t, session, domain, source, modality, file, text, values, ends, coordinates, camera, label, classes, cut
+        case t, session, domain, consent, source, modality, file, text, values, ends, coordinates, camera, label, classes, cut
         case knownAt = "known_at"
     }
 
@@ -54,13 +55,25 @@ struct SessionLine: Codable {
         let time = try nanoseconds(t, "t")
         try check(name: session, of: "session")
         if let domain, domain.utf8.count > 256 { throw SignalRefusal(.brokenLine, "a domain of \(domain.utf8.count) bytes") }
+        if let consent, !Self.consents.contains(consent) {
+            throw SignalRefusal(.brokenLine, "the consent '\(consent.prefix(64))' is none of \(Self.consents.joined(separator: ", "))")
+        }
         switch (modality, label, cut) {
-        case (let modality?, nil, nil): return .reading(try reading(modality, time, modalities))
-        case (nil, let label?, nil): return .label(try labelled(label, time))
+        case (let modality?, nil, nil):
+            var reading = try reading(modality, time, modalities)
+            reading.consent = consent
+            return .reading(reading)
+        case (nil, let label?, nil):
+            var labelled = try labelled(label, time)
+            labelled.consent = consent
+            return .label(labelled)
         case (nil, nil, true): return .cut(.init(time: time, session: session, domain: domain))
         default: throw SignalRefusal(.brokenLine, "must have exactly one of modality, label and \"cut\": true")
         }
     }
+
+    /// The names of the consent classes, from the strictest to the mildest.
+    static let consents = ["notStored", "sessionOnly", "learnHere", "share"]
 
     private func reading(
         _ modality: String, _ time: Int64, _ modalities: Named<any Modality.Type>
@@ -132,6 +145,7 @@ extension SessionLine {
             ends = reading.endsMoment ? true : nil
             coordinates = reading.coordinates
             camera = reading.optics
+            consent = reading.consent
             switch reading.content {
             case .file(let path): self.file = path
             case .payload where file != nil: self.file = file
@@ -144,6 +158,7 @@ extension SessionLine {
             self.label = label.label
             classes = label.classes
             knownAt = label.knownAt == label.time ? nil : Double(secondsIn: label.knownAt)
+            consent = label.consent
         case .cut(let cut):
             self.init(t: Double(secondsIn: cut.time), session: cut.session, domain: cut.domain)
             self.cut = true

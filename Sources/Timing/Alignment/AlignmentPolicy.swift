@@ -56,6 +56,7 @@ enum Interpolated: AlignmentPolicy {
         between.values = zip(before.values, after.values).map { $0 + share * ($1 - $0) }
         between.frame.time = end
         between.frame.validity = min(before.frame.validity, after.frame.validity)
+        between.frame.consent = before.frame.consent.orStricter(after.frame.consent)
         return [between]
     }
 }

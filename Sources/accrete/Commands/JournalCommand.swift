@@ -149,6 +149,7 @@ extension JournalEntry {
         case .cut(let cut): "cut of \(printable(cut.session))"
         case .feedback(let feedback): "feedback in \(printable(feedback.session))"
         case .refused(let refused): "refused: \(printable(refused.reason))"
+        case .withheld(let withheld): "\(printable(withheld.modality.isEmpty ? "feedback" : withheld.modality)) that may not be stored"
         case nil: ""
         }
     }
@@ -161,6 +162,8 @@ extension MomentEvent {
         case .moment(let moment): "moment \(moment.ordinal) of \(printable(moment.session)), up to \(moment.journal)"
         case .feedback(let feedback): "feedback in \(printable(feedback.session))"
         case .decision(let record): "decision on moment \(record.action.ordinal)"
+        case .withheld(let place):
+            place.ordinal > 0 ? "moment \(place.ordinal), which may not be stored" : "feedback that may not be stored"
         case .end: "end of the stream"
         case nil: ""
         }

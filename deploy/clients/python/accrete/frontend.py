@@ -68,7 +68,8 @@ class Frontend:
         reading = sample.reading
         return self._message(sample, frame=feature_pb2.Frame(
             session=reading.session, source=reading.stamp.source, sequence=reading.stamp.sequence, modality=self.modality,
-            time=reading.stamp.time, rows=shape[0], columns=shape[1], validity=validity, frontend=self.version, timeline=sample.timeline))
+            time=reading.stamp.time, rows=shape[0], columns=shape[1], validity=validity, frontend=self.version, timeline=sample.timeline,
+            consent=reading.consent))
 
     def _message(self, sample, **content):
         place = sample.place if sample.HasField("place") else None  # in ingest's journal

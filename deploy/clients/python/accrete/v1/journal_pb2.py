@@ -11,12 +11,13 @@ from google.protobuf import symbol_database as _symbol_database
 _sym_db = _symbol_database.Default()
 
 
+from accrete.v1 import consent_pb2 as accrete_dot_v1_dot_consent__pb2
 from accrete.v1 import feature_pb2 as accrete_dot_v1_dot_feature__pb2
 from accrete.v1 import sensor_pb2 as accrete_dot_v1_dot_sensor__pb2
 from accrete.v1 import stamp_pb2 as accrete_dot_v1_dot_stamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61\x63\x63rete/v1/journal.proto\x12\naccrete.v1\x1a\x18\x61\x63\x63rete/v1/feature.proto\x1a\x17\x61\x63\x63rete/v1/sensor.proto\x1a\x16\x61\x63\x63rete/v1/stamp.proto\",\n\x08Greeting\x12 \n\x05stamp\x18\x01 \x01(\x0b\x32\x11.accrete.v1.Stamp\"2\n\x0eRefusedMessage\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xb1\x01\n\x0f\x41\x63knowledgement\x12 \n\x05stamp\x18\x01 \x01(\x0b\x32\x11.accrete.v1.Stamp\x12\r\n\x05\x65poch\x18\x02 \x01(\x06\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x0e\n\x06\x63redit\x18\x04 \x01(\r\x12\r\n\x05\x61gain\x18\x05 \x01(\x08\x12+\n\x07refused\x18\x06 \x03(\x0b\x32\x1a.accrete.v1.RefusedMessage\x12\x0f\n\x07problem\x18\x07 \x01(\t\"\x8a\x01\n\x08\x43overage\x12 \n\x05stamp\x18\x01 \x01(\x0b\x32\x11.accrete.v1.Stamp\x12(\n\x07streams\x18\x02 \x03(\x0b\x32\x17.accrete.v1.StreamPlace\x12\x0f\n\x07\x64\x65\x63ided\x18\x03 \x01(\x04\x12\x0c\n\x04\x61sks\x18\x04 \x01(\x08\x12\x13\n\x0bpasses_over\x18\x05 \x01(\t\"-\n\x0bStreamPlace\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08received\x18\x02 \x01(\x04\"\xba\x02\n\x0cJournalEntry\x12\x0f\n\x07\x61rrived\x18\x01 \x01(\x10\x12$\n\x06\x62\x65\x66ore\x18\x02 \x03(\x0b\x32\x14.accrete.v1.Boundary\x12,\n\x07reading\x18\x03 \x01(\x0b\x32\x19.accrete.v1.SensorReadingH\x00\x12\x1e\n\x03\x63ut\x18\x04 \x01(\x0b\x32\x0f.accrete.v1.CutH\x00\x12(\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x05 \x01(\x0b\x32\x14.accrete.v1.FeedbackH\x00\x12-\n\x07refused\x18\x06 \x01(\x0b\x32\x1a.accrete.v1.RefusedMessageH\x00\x12#\n\x05\x61\x66ter\x18\x07 \x03(\x0b\x32\x14.accrete.v1.Boundary\x12\x10\n\x08timeline\x18\x08 \x01(\x06\x12\x0c\n\x04open\x18\t \x01(\x04\x42\x07\n\x05inputB\x03\xba\x02\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61\x63\x63rete/v1/journal.proto\x12\naccrete.v1\x1a\x18\x61\x63\x63rete/v1/consent.proto\x1a\x18\x61\x63\x63rete/v1/feature.proto\x1a\x17\x61\x63\x63rete/v1/sensor.proto\x1a\x16\x61\x63\x63rete/v1/stamp.proto\",\n\x08Greeting\x12 \n\x05stamp\x18\x01 \x01(\x0b\x32\x11.accrete.v1.Stamp\"2\n\x0eRefusedMessage\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xb1\x01\n\x0f\x41\x63knowledgement\x12 \n\x05stamp\x18\x01 \x01(\x0b\x32\x11.accrete.v1.Stamp\x12\r\n\x05\x65poch\x18\x02 \x01(\x06\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x0e\n\x06\x63redit\x18\x04 \x01(\r\x12\r\n\x05\x61gain\x18\x05 \x01(\x08\x12+\n\x07refused\x18\x06 \x03(\x0b\x32\x1a.accrete.v1.RefusedMessage\x12\x0f\n\x07problem\x18\x07 \x01(\t\"\x8a\x01\n\x08\x43overage\x12 \n\x05stamp\x18\x01 \x01(\x0b\x32\x11.accrete.v1.Stamp\x12(\n\x07streams\x18\x02 \x03(\x0b\x32\x17.accrete.v1.StreamPlace\x12\x0f\n\x07\x64\x65\x63ided\x18\x03 \x01(\x04\x12\x0c\n\x04\x61sks\x18\x04 \x01(\x08\x12\x13\n\x0bpasses_over\x18\x05 \x01(\t\"-\n\x0bStreamPlace\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08received\x18\x02 \x01(\x04\"\xe4\x02\n\x0cJournalEntry\x12\x0f\n\x07\x61rrived\x18\x01 \x01(\x10\x12$\n\x06\x62\x65\x66ore\x18\x02 \x03(\x0b\x32\x14.accrete.v1.Boundary\x12,\n\x07reading\x18\x03 \x01(\x0b\x32\x19.accrete.v1.SensorReadingH\x00\x12\x1e\n\x03\x63ut\x18\x04 \x01(\x0b\x32\x0f.accrete.v1.CutH\x00\x12(\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x05 \x01(\x0b\x32\x14.accrete.v1.FeedbackH\x00\x12-\n\x07refused\x18\x06 \x01(\x0b\x32\x1a.accrete.v1.RefusedMessageH\x00\x12(\n\x08withheld\x18\n \x01(\x0b\x32\x14.accrete.v1.WithheldH\x00\x12#\n\x05\x61\x66ter\x18\x07 \x03(\x0b\x32\x14.accrete.v1.Boundary\x12\x10\n\x08timeline\x18\x08 \x01(\x06\x12\x0c\n\x04open\x18\t \x01(\x04\x42\x07\n\x05inputB\x03\xba\x02\x00\x62\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'accrete.v1.journal_pb2', globals())
@@ -24,16 +25,16 @@ if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
   DESCRIPTOR._serialized_options = b'\272\002\000'
-  _GREETING._serialized_start=115
-  _GREETING._serialized_end=159
-  _REFUSEDMESSAGE._serialized_start=161
-  _REFUSEDMESSAGE._serialized_end=211
-  _ACKNOWLEDGEMENT._serialized_start=214
-  _ACKNOWLEDGEMENT._serialized_end=391
-  _COVERAGE._serialized_start=394
-  _COVERAGE._serialized_end=532
-  _STREAMPLACE._serialized_start=534
-  _STREAMPLACE._serialized_end=579
-  _JOURNALENTRY._serialized_start=582
-  _JOURNALENTRY._serialized_end=896
+  _GREETING._serialized_start=141
+  _GREETING._serialized_end=185
+  _REFUSEDMESSAGE._serialized_start=187
+  _REFUSEDMESSAGE._serialized_end=237
+  _ACKNOWLEDGEMENT._serialized_start=240
+  _ACKNOWLEDGEMENT._serialized_end=417
+  _COVERAGE._serialized_start=420
+  _COVERAGE._serialized_end=558
+  _STREAMPLACE._serialized_start=560
+  _STREAMPLACE._serialized_end=605
+  _JOURNALENTRY._serialized_start=608
+  _JOURNALENTRY._serialized_end=964
 # @@protoc_insertion_point(module_scope)
