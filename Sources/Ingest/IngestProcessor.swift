@@ -250,7 +250,7 @@ public struct IngestProcessor: Processor {
         event.ends = reading.ends == .none ? nil : reading.ends
         let outcome = try take(event, reading.stamp, at: now)
         var reading = reading
-(reading.stamp.time, reading.consent) = (outcome.time, consent)
+        (reading.stamp.time, reading.consent) = (outcome.time, consent)
         var outputs = outcome.before.flatMap { samples(marking: $0, at: now) }
         count(consent)
         note(consent, in: reading.session, outcome.timeline)

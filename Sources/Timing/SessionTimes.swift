@@ -121,7 +121,7 @@ struct SessionTimes: Sendable {
         guard let timeline, let boundary = timeline.boundary, time < boundary, boundary.clampedSubtracting(time) <= rule.timeLimit else {
             return time
         }
-        return max(timeline.newest, boundary + 1)
+        return max(timeline.newest, boundary.clampedAdding(1))
     }
 
     mutating func doubt(_ event: MomentCutter.Event) {

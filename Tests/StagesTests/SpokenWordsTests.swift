@@ -216,7 +216,7 @@ private func utterance(_ number: Int, source: String = "microphone") -> SpokenWo
         let batch = await iterator.next()
         let message = try #require(batch)[0]
         #expect(message.topic == "sensor.text.microphone-words/")
-        #expect(String(decoding: Array(message.payload[0]), as: UTF8.self) == "and what you're only...")
+        #expect(String(decoding: Array(message.payload[0]), as: UTF8.self) == "That's what you're only")
         var ingestSettings = IngestSettings()
         ingestSettings.signals = SectionNames(modalities.map(\.key))
         var ingest = Harness(IngestProcessor(ingestSettings, epoch: 1, wallOffset: 0, closer: ""))

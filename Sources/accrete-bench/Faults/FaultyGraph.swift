@@ -55,8 +55,16 @@ struct FaultyGraph {
         return true
     }
 
+    /// The longest wait for its end, in tenths of a second.
+    private static let patience = 600
+
+    /// Ends the graph; one that does not end within a minute is killed.
     func stop() {
         process.terminate()
+        for _ in 0..<Self.patience where process.isRunning { usleep(100_000) }
+        guard process.isRunning else { return }
+        FileHandle.standardError.write(Data("the graph in \(directory) did not end and is killed\n".utf8))
+        Foundation.kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
 
