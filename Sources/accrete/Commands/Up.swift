@@ -1,10 +1,12 @@
 import ArgumentParser
+import Configuration
 import Deployment
 import Files
 import Foundation
 import Launch
 import Pipeline
 import Signals
+import StrictJSON
 
 /// `accrete up`: runs a whole graph on this machine.
 struct Up: AsyncParsableCommand {
@@ -17,6 +19,8 @@ struct Up: AsyncParsableCommand {
                                                            a recorded session, without loss
               accrete up accrete.yaml --outside            your own publishers, until you press control-C
               accrete up --outside --phone                 a phone's camera, microphone and words
+              accrete up --outside --hosts ingest=edge.example,fuse=gpu.example --engine systemd --directory units \
+                --set security.keys=/etc/accrete/keys      starts nothing; writes what systemd, Slurm or Kubernetes starts
             """)
 
     @Argument(help: "The configuration file; without it, all settings have their defaults.") var config: String?
@@ -34,17 +38,37 @@ struct Up: AsyncParsableCommand {
     var directory: String?
     @Flag(help: "Start no publisher; wait for your own.") var outside = false
     @Flag(help: "Also start the web server for phones and browsers, and print its address and access code.") var phone = false
+    @Option(
+        help: ArgumentHelp(
+            """
+            Start nothing, and write into --directory what an engine starts on several hosts: stage=host, separated by commas, of ingest, fuse, \
+            learn, evaluate. Stages that are not named run where ingest does, extractors where fuse does.
+            """, valueName: "stage=host,…"))
+    var hosts: String?
+    @Option(help: "What starts a graph on several hosts: \(engines.map { $0.name }.joined(separator: ", ")).") var engine = engines[0].name
+    @Option(help: ArgumentHelp("The directory of the executables on each of these hosts.", valueName: "directory"))
+    var executables = "/usr/local/bin"
     @Flag(help: "Print the report as JSON on standard output, and progress on standard error.") var json = false
 
     func validate() throws {
         if outside, session != nil {
             throw ValidationError("--outside and --session exclude each other: for a session its own publisher is started.")
         }
+        guard engines.contains(where: { $0.name == engine }) else {
+            throw ValidationError("--engine is \(engines.map { $0.name }.joined(separator: ", or ")).")
+        }
+        guard hosts != nil else { return }
+        guard outside else { throw ValidationError("--hosts wants --outside: a graph on several hosts has publishers of your own.") }
+        guard directory != nil else { throw ValidationError("--hosts wants a --directory for what is written.") }
+        guard executables.hasPrefix("/"), !executables.contains(where: { $0.isWhitespace || $0 == "'" || $0 == "\"" || $0 == "%" }) else {
+            throw ValidationError("--executables is an absolute path without spaces.")
+        }
     }
 
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)  // the reader of the output may exit
         let environment = ProcessInfo.processInfo.environment
+        if let hosts { return try writePlan(hosts, environment) }
         let source: GraphPlan.Source = outside ? .outside : session.map { .session($0) } ?? .simulator
         var plan = try plan(source, environment)
         plan.hasGateway = phone
@@ -74,6 +98,33 @@ struct Up: AsyncParsableCommand {
             if source == .outside { return }
             throw StartFailure("stopped before the end of the session; the report covers the part processed so far")
         case .failed(let reason), .interrupted(let reason, _): throw StartFailure(reason)
+        }
+    }
+
+    /// Writes the settings of a graph on several hosts, and what its engine starts.
+    private func writePlan(_ hosts: String, _ environment: [String: String]) throws {
+        guard let engine = engines.first(where: { $0.name == engine }), let directory else { return }  // checked before
+        try rethrowingStartFailure {
+            let reading = try GraphSettings.read(path: config, environment: environment, overrides: overrides)
+            let plan = try HostPlan(reading.settings, hosts: hosts)
+            var files = engine.files(plan, executables: executables)
+            files["settings.yaml"] = try plan.settings.yaml
+            for (path, text) in files.sorted(by: { $0.key < $1.key }) {
+                let file = "\(directory)/\(path)"
+                try FileManager.default.createDirectory(
+                    at: URL(fileURLWithPath: file).deletingLastPathComponent(), withIntermediateDirectories: true)
+                try replaceFile(at: file, with: text)
+            }
+            let names = files.keys.sorted()
+            if json {
+                try StandardOutput.writeNow(
+                    JSON.object(["directory": .string(directory), "files": .array(names.map { .string($0) })]).text() + "\n")
+            } else {
+                let lines =
+                    names.map { "wrote \(directory)/\($0)" }
+                    + engine.steps(plan, directory: directory).enumerated().map { "\($0 + 1). \($1)" }
+                try StandardOutput.writeNow(lines.joined(separator: "\n") + "\n")
+            }
         }
     }
 
@@ -114,6 +165,14 @@ struct Up: AsyncParsableCommand {
     }
 
     /// Converts any error to a `StartFailure` with its description.
+    private func rethrowingStartFailure<Result>(_ body: () throws -> Result) throws(StartFailure) -> Result {
+        do {
+            return try body()
+        } catch {
+            throw StartFailure("\(error)")
+        }
+    }
+
     private func rethrowingStartFailure<Result>(_ body: () async throws -> Result) async throws(StartFailure) -> Result {
         do {
             return try await body()
