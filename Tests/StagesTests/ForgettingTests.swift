@@ -158,7 +158,7 @@ struct ForgettingTests {
 
     /// From a checkpoint before it came, the same comes out as from the beginning.
     @Test(arguments: 1...4 as ClosedRange<UInt64>) func aCheckpointBeforeItCameIsGoneOnWith(_ seed: UInt64) throws {
-        let full = settings(in: "full", checkpointEvery: 12), sent = stream(seed, moments: 40, late: 30)
+        let full = settings(in: "full", checkpointEvery: 24), sent = stream(seed, moments: 40, late: 30)
         _ = try run(sent, full)
         let without = sent.filter { !isOf($0.entry, sources: [], sessions: ["c"]) }
         let never = try run(without, settings(in: "never"))
