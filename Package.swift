@@ -144,6 +144,13 @@ let floor6: [Target] = [
 ]
 
 let floor7: [Target] = [
+    // The stages of a graph in one process, and what is made anew by them without something that is forgotten.
+    module(
+        "Forgetting",
+        [
+            "Configuration", "Extract", "Files", "Fuse", "Ingest", "Journal", "Learn", "Messaging", "Moments", "Pipeline", "Privacy",
+            "Safetensors", "Schema", "Signals", "Statistics", "Updates", "Wiring",
+        ]),
     module("Launch", ["Files", "Messaging", "Pipeline", "Wiring", arguments, logging]),
     module(
         "Deployment",
@@ -161,7 +168,8 @@ let floor7: [Target] = [
     command(
         "accrete",
         [
-            "CLinux", "Configuration", "Deployment", "Files", "Imports", "Ingest", "Journal", "Launch", "Layers", "Learn", "Learning",
+            "CLinux", "Configuration", "Deployment", "Files", "Forgetting", "Imports", "Ingest", "Journal", "Launch", "Layers", "Learn",
+            "Learning",
             "MCAP", "Memory", "Messaging", "Model", "Moments", "OnlineLanguage", "Pipeline", "Playback", "Presentation", "Privacy",
             "Recordings", "Schema", "Senses", "Serving", "Signals", "Statistics", "StrictJSON", "TensorBoard", "Tensors", "Tokenization",
             "Updates",
@@ -226,7 +234,8 @@ let checks: [Target] = [
     tests(
         "Stages",
         [
-            "Configuration", "Evaluate", "Extract", "Files", "FilesTesting", "Fuse", "Ingest", "Journal", "Layers", "Learn", "Learning",
+            "Configuration", "Evaluate", "Extract", "Files", "FilesTesting", "Forgetting", "Fuse", "Ingest", "Journal", "Layers", "Learn",
+            "Learning",
             "Memory", "MessageFuzzing", "Messaging", "Model", "Moments", "Pipeline", "PipelineTesting", "Playback", "Reinforcement",
             "Safetensors", "Schema", "Senses", "Serving", "Signals", "SoundsTesting", "Statistics", "Tensors", "Timing", "Tokenization",
             "Updates", "Wiring",

@@ -150,6 +150,6 @@ public final class SpokenWords: Sendable {
     }
 
     /// The source of a source's words; a name that is too long is cut.
-    static func source(of name: String) -> String { "\(name.prefix(TopicComponent.maximumLength - suffix.utf8.count))\(suffix)" }
+    package static func source(of name: String) -> String { "\(name.prefix(TopicComponent.maximumLength - suffix.utf8.count))\(suffix)" }
     private static let suffix = "-words"
 }

@@ -214,6 +214,10 @@ public struct FuseProcessor: Processor {
         return advance(at: now) + predictor.continueAnswer() + coverage(at: now)
     }
 
+    /// Writes the labels that are recalled, for a graph that goes on after this one.
+    /// - Throws: `FileError`.
+    package func storeLabels(at path: String) throws { try predictor.writeLabels(to: path) }
+
     public mutating func finish(at now: Instant) -> [Outgoing] {
         predictor.storeLabels(at: nil)
         try? ordinals.settle(at: ordinal)  // on failure the reserved ordinals are skipped

@@ -1,4 +1,5 @@
 import Configuration
+import Files
 import Memory
 import Model
 import Pipeline
@@ -78,6 +79,14 @@ struct LabelRecall {
     mutating func finish() {
         if isChanged { file?.writeLast(memory, order: order) }
         isChanged = false
+    }
+
+    /// Writes what was named to a file of another run.
+    /// - Throws: `FileError`.
+    func write(to path: String) throws {
+        let file = LabelFile(path: path)
+        file.writeLast(memory, order: order)
+        if let failure = file.takeFailure() { throw FileError(path, .cannotWrite(failure)) }
     }
 
     /// Why storing failed since the last call; nil where it did not.

@@ -112,6 +112,10 @@ struct Predictor {
         if let failure = labels?.takeFailure() { ownTelemetry.drops.count(.checkpointFailed, because: failure) }
     }
 
+    /// Writes the labels that are recalled to a file of another run.
+    /// - Throws: `FileError`.
+    func writeLabels(to path: String) throws { try labels?.write(to: path) }
+
     /// The layout of the parameters.
     var layout: ParameterLayout { server.layout }
 

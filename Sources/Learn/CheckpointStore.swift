@@ -159,6 +159,19 @@ public struct CheckpointStore: Sendable {
         return try StateCoding.decode(Remembered.self, from: text, of: path).learner.learner.memory.slots
     }
 
+    /// How far the learner of the newest checkpoint of a directory was.
+    /// - Returns: nil where there is none.
+    /// - Throws: `CheckpointMismatch` where it cannot be read.
+    public static func progress(of directory: String) throws -> LearnProgress? {
+        guard let path = try CheckpointDirectory(directory).open()?[training] else { return nil }
+        let text = try TensorArchive(mapping: path).tensor("state").withUnsafeBytes { Data($0) }
+        return try StateCoding.decode(Positioned.self, from: text, of: path).stream
+    }
+
+    private struct Positioned: Decodable {
+        var stream: LearnProgress
+    }
+
     /// Copies the serving model of the newest checkpoint of a directory into a store of its layout.
     /// - Throws: `CheckpointMismatch` where there is none; `SafetensorsError` where a tensor is missing or its shape differs.
     package static func copy(_ model: MultimodalModel, of directory: String, into store: ParameterStore<Float>) throws {

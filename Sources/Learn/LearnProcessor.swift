@@ -187,12 +187,15 @@ public struct LearnProcessor: Processor {
         case .event(_, _) where known > 0: known -= 1
         case .event(.moment(let moment, let input), _):
             defer { progress.events += 1 }
+            progress.reach(moment.journal)
             outputs += try take(moment, input, at: now)
         case .event(.withheld(let place), _):  // from the journal: what it was has been predicted on, and is gone
             defer { progress.events += 1 }
+            progress.reach(place.journal)
             if place.ordinal > 0 { outputs += try see(place.ordinal, at: now) }
         case .event(.feedback(let feedback), _):
             defer { progress.events += 1 }
+            progress.reach(feedback.journal)
             if feedback.decision.isEmpty || feedback.hasLabel || !feedback.text.isEmpty { try take(feedback, at: now) }
             if !feedback.decision.isEmpty, learns(feedback.consent), withheld[feedback.decision] == nil {
                 outputs += try decisions?.take(feedback, at: now) ?? []

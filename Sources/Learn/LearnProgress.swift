@@ -30,6 +30,8 @@ public struct LearnProgress: Codable, Sendable, Equatable {
     public var domain = ""
     /// Whether the shared model has learned from what may not leave this machine; nil in a checkpoint from before there were classes.
     public var local: Bool?
+    /// Ordinal of the newest record of ingest's journal that anything was made of; nil before any.
+    public var reached: UInt64?
 
     public init() {}
 
@@ -40,6 +42,14 @@ public struct LearnProgress: Codable, Sendable, Equatable {
             journal ?? 0,
         ].allSatisfy { $0 <= ReservedNumbers.most }
             && momentsPublished <= momentsSeen && momentsStored <= momentsSeen && streamBase <= momentsSeen
+    }
+
+    /// Whether it is of a replay of a stream, from its beginning on.
+    public func isReplayed(_ stream: String) -> Bool { !stream.isEmpty && self.stream == stream && streamBase == 0 && events > 0 }
+
+    /// Notes a record of ingest's journal.
+    mutating func reach(_ ordinal: UInt64) {
+        if ordinal > 0 { reached = max(reached ?? 0, ordinal) }
     }
 
     /// Starts another stream after what was learned before.

@@ -10,6 +10,8 @@ public struct PrivacySettings: Codable, Sendable, Equatable {
     /// Whether the model that all sessions share learns from `learnHere` too. Its updates are then marked as local, and the learner's
     /// endpoints may not leave this machine. Without it such moments are learned by their session's adapters and this machine's memory only.
     public var local = false
+    /// Whose sources and sessions are whose, for `accrete forget --person`.
+    public var persons: [PersonSources] = []
     /// The names of rules in `redactionRules`; empty: none.
     public var redact: [String] = []
     /// Patterns of one's own: # is a digit, @ a letter, * one or more letters or digits, anything else itself, whatever its case.
@@ -40,6 +42,7 @@ public struct PrivacySettings: Codable, Sendable, Equatable {
             found.append(SettingsError("redact", "has '\(rule.prefix(64))', not one of \(redactionRules.names)"))
         }
         if sources.count > Self.most { found.append(SettingsError("sources", "\(sources.count) are more than \(Self.most)")) }
+        if persons.count > Self.most { found.append(SettingsError("persons", "\(persons.count) are more than \(Self.most)")) }
         for (key, list) in [("patterns", patterns), ("names", names)] {
             if list.count > Self.most { found.append(SettingsError(key, "\(list.count) are more than \(Self.most)")) }
             for item in list
@@ -61,4 +64,16 @@ public struct SourceConsent: Codable, Sendable, Equatable {
     public var consent: ConsentClass
 
     public init(source: String, consent: ConsentClass) { (self.source, self.consent) = (source, consent) }
+}
+
+/// The sources and sessions of a person.
+public struct PersonSources: Codable, Sendable, Equatable {
+    /// The person's name, as it is given to be forgotten.
+    public var person: String
+    public var sources: [String]?
+    public var sessions: [String]?
+
+    public init(person: String, sources: [String]? = nil, sessions: [String]? = nil) {
+        (self.person, self.sources, self.sessions) = (person, sources, sessions)
+    }
 }

@@ -153,6 +153,16 @@ public struct CheckpointDirectory: Sendable {
         }
     }
 
+    /// Copies the checkpoint, without those beside it, to a directory that holds none.
+    /// - Throws: `FileDamage` where it is not whole; `FileError`.
+    public func copy(to destination: String) throws {
+        guard let opened = try open() else { throw FileDamage("\(path) holds no checkpoint") }
+        try prepareDirectory(at: destination)
+        for name in opened.names.sorted() + [FileDigests.name] {
+            try link("\(opened.path)/\(name)", to: "\(destination)/\(name)")
+        }
+    }
+
     // MARK: Reading
 
     /// Opens the newest complete checkpoint. Another process may be writing at the same time.

@@ -366,6 +366,7 @@ public let defaultConfiguration = #"""
       consent: share
       sources: []
       local: false
+      persons: []
       redact: []
       patterns: []
       names: []

@@ -22,6 +22,7 @@ import Wiring
             TriggersCommand.self,
             OrderCommand.self,
             Reset.self,
+            Forget.self,
             MemoryCommand.self,
             JournalCommand.self,
             Tap.self,

@@ -1,6 +1,6 @@
 """Sends a camera's pictures with their labels, and counts how many were recognised before their label was known.
 
-usage: python3 send_camera.py [--directory DIR] [--pictures N] [--rate R]
+usage: python3 send_camera.py [--directory DIR] [--pictures N] [--rate R] [--consent CLASS]
 
 Each picture is a moment that asks for a label. It is predicted on prediction.<session>/ as it comes; its label follows as feedback, and is learned.
 DIR holds a directory for each label, with PNG or JPEG files; without one, discs and squares of any colour are drawn. Start a graph first:
@@ -16,7 +16,7 @@ import time
 import zmq
 
 import clients  # noqa: F401
-from accrete.publisher import Publisher
+from accrete.publisher import CONSENT, Publisher
 from accrete.v1 import moment_pb2, sensor_pb2
 
 parser = argparse.ArgumentParser(description="Sends a camera's pictures with their labels.")
@@ -24,6 +24,7 @@ parser.add_argument("--directory", type=pathlib.Path, help="a directory for each
 parser.add_argument("--pictures", type=int, default=200, help="number of pictures (default 200)")
 parser.add_argument("--rate", type=float, default=10.0, help="pictures per second (default 10)")
 parser.add_argument("--session", default="camera")
+parser.add_argument("--consent", choices=CONSENT, help="what may be done with the pictures and their labels (default: as the graph's settings say)")
 parser.add_argument("--seed", type=int, default=1)
 parser.add_argument("--sensors", default="tcp://127.0.0.1:7400", help="endpoint of ingest")
 parser.add_argument("--fuse", default="tcp://127.0.0.1:7401", help="endpoint at which fuse publishes predictions")
@@ -57,7 +58,7 @@ if arguments.directory:
 else:
     picture, count = drawn, 2
 
-publisher, predictions = Publisher(arguments.sensors), zmq.Context.instance().socket(zmq.SUB)
+publisher, predictions = Publisher(arguments.sensors, consent=arguments.consent), zmq.Context.instance().socket(zmq.SUB)
 predictions.subscribe(f"prediction.{arguments.session}/".encode())
 predictions.connect(arguments.fuse)
 try:

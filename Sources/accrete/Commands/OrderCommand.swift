@@ -23,7 +23,7 @@ struct OrderCommand: AsyncParsableCommand {
               accrete order --rate 0.5
             """)
 
-    @Option(help: "Remove all moments of this session from the replay memory.") var forget: String?
+    @Option(help: "Remove all moments of this session from memory; `accrete forget` unlearns it.") var forget: String?
     @Option(help: "Change to this strategy, or to several separated by commas.") var strategy: String?
     @Option(help: "Change to this optimiser.") var optimizer: String?
     @Option(help: "Multiply the learning rate by this factor.") var rate: Double?

@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Deployment
 import Files
+import Forgetting
 import Foundation
 import Launch
 import Pipeline
@@ -72,6 +73,8 @@ struct Up: AsyncParsableCommand {
         let source: GraphPlan.Source = outside ? .outside : session.map { .session($0) } ?? .simulator
         var plan = try plan(source, environment)
         plan.hasGateway = phone
+        // What was decided to be forgotten is forgotten before anything is read.
+        try await rethrowingStartFailure { [plan] in try ForgettingChange(of: plan.directory)?.finish() }
         let toError = json
         let say: @Sendable (String) -> Void = { text in
             if toError { StandardError.write(text) } else { try? StandardOutput.writeNow(text) }  // the run continues without output

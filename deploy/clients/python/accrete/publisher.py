@@ -10,14 +10,19 @@ import time
 import zmq
 
 from accrete.keys import use_keys
+from accrete.v1 import consent_pb2
+
+CONSENT = {"notStored": consent_pb2.CONSENT_NOT_STORED, "sessionOnly": consent_pb2.CONSENT_SESSION_ONLY,
+           "learnHere": consent_pb2.CONSENT_LEARN_HERE, "share": consent_pb2.CONSENT_SHARE}  # schemas/README.md, section 19
 
 
 class Publisher:
     """One socket, one epoch, a sequence for each topic and source.  `schemas/README.md`, sections 4 and 5."""
 
-    def __init__(self, endpoint, clock="unix", keys=None):
-        """`keys`: the file of this publisher's key, where the graph has any."""
-        self.endpoint, self.clock = endpoint, clock
+    def __init__(self, endpoint, clock="unix", keys=None, consent=None):
+        """`keys`: the file of this publisher's key, where the graph has any. `consent`: the class, a name in CONSENT, of readings and
+        feedback that have none; None: as the graph's settings say."""
+        self.endpoint, self.clock, self.consent = endpoint, clock, CONSENT[consent] if consent else None
         self.epoch, self.sequences = time.time_ns(), {}
         self.socket = zmq.Context.instance().socket(zmq.XPUB)  # a PUB socket that receives subscriptions
         self.socket.linger = 2000
@@ -35,6 +40,8 @@ class Publisher:
 
     def send(self, topic, message, source, at=None, payload=None):
         """Stamps the message and sends it with one payload frame or none. `at`: nanoseconds on the clock; None: now, on the wall clock."""
+        if self.consent and "consent" in message.DESCRIPTOR.fields_by_name and not message.consent:
+            message.consent = self.consent
         key = (topic, source)
         self.sequences[key] = self.sequences.get(key, 0) + 1
         stamp = message.stamp
