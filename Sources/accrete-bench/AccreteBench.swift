@@ -16,6 +16,7 @@ import CLinux
             FaultsBench.self,
             DecodingBench.self,
             FileDecodingBench.self,
+            CompressBench.self,
             DriftBench.self,
             Electricity.self,
             PaceBench.self,
