@@ -17,6 +17,7 @@ import CLinux
             DecodingBench.self,
             FileDecodingBench.self,
             CompressBench.self,
+            DistillationBench.self,
             DriftBench.self,
             Electricity.self,
             PaceBench.self,
