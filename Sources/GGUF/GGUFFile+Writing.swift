@@ -22,7 +22,7 @@ extension GGUFFile {
         _ metadata: [Entry], _ tensors: [GGUFContent], to path: String, progress: (Int) -> Void = { _ in }
     ) throws {
         let header = try GGUFHeaderWriter(metadata, tensors, path: path).bytes
-        let numbers = UnsafeMutableBufferPointer<Float>.allocate(capacity: tensors.reduce(0) { max($0, $1.count) })
+        let numbers = UnsafeMutableBufferPointer<Float>.allocate(capacity: tensors.reduce(0) { max($0, $1.numbersInMemory) })
         defer { numbers.deallocate() }
         var failure: (any Error)?
         do {
@@ -30,9 +30,7 @@ extension GGUFFile {
                 try header.withUnsafeBytes(append)
                 do {
                     for tensor in tensors {
-                        let place = UnsafeMutableBufferPointer(rebasing: numbers[..<tensor.count])
-                        try tensor.fill(place)
-                        try tensor.encode(place, path: path, append)
+                        try tensor.write(through: numbers, path: path, append)
                         progress(tensor.count)
                     }
                 } catch {
@@ -138,11 +136,34 @@ private struct GGUFHeaderWriter {
 private func aligned(_ place: Int) -> Int { (place + GGUFFile.alignment - 1) / GGUFFile.alignment * GGUFFile.alignment }
 
 extension GGUFContent {
+    /// The elements that are in memory when the tensor is written.
+    fileprivate var numbersInMemory: Int { if case .numbers = source { count } else { 0 } }
+
+    /// Writes the tensor and fills up to the alignment.
+    fileprivate func write(
+        through numbers: UnsafeMutableBufferPointer<Float>, path: String, _ append: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        switch source {
+        case .numbers(let fill):
+            let place = UnsafeMutableBufferPointer(rebasing: numbers[..<count])
+            try fill(place)
+            try encode(place, path: path, append)
+        case .blocks(let pass):
+            var size = 0
+            try pass { part in
+                size += part.count
+                try append(part)
+            }
+            precondition(size == bytes, "\(name) has \(size) bytes in place of \(bytes)")
+        }
+        try [UInt8](repeating: 0, count: aligned(bytes) - bytes).withUnsafeBytes(append)
+    }
+
     /// The number of elements that are encoded together, a multiple of every block.
     private static let piece = 1 << 16
 
-    /// Encodes the elements, some at a time, and fills up to the alignment.
-    fileprivate func encode(
+    /// Encodes the elements, some at a time.
+    private func encode(
         _ numbers: UnsafeMutableBufferPointer<Float>, path: String, _ append: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
         if let stray = numbers.firstIndex(where: { !(abs($0) <= Self.greatest(type)) }) {
@@ -158,7 +179,6 @@ extension GGUFContent {
                 try append(UnsafeRawBufferPointer(rebasing: bytes[..<size]))
             }
         }
-        try [UInt8](repeating: 0, count: aligned(bytes) - bytes).withUnsafeBytes(append)
     }
 
     private func encode(_ numbers: UnsafeMutableBufferPointer<Float>, into bytes: UnsafeMutableRawPointer) {

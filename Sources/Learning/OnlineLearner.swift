@@ -34,6 +34,8 @@ public final class OnlineLearner {
     var labelled = 0
     let lists: LearningLists
     let team: Team
+    /// A teacher's logits of the moment that is learned; empty without a teacher.
+    private var taught: [Float] = []
     /// The number of moments learned.
     public internal(set) var moments = 0
     /// The number of optimiser steps, including those of triggers.
@@ -99,15 +101,20 @@ public final class OnlineLearner {
     ///   - moment: the moment.
     ///   - source: its sender, so that all moments of a sender can be forgotten.
     ///   - corrects: whether a moment with a right answer is learned by further steps until the answer is likely.
+    ///   - teacher: the class logits of another model, which a strategy that follows a teacher learns and remembers; empty without one.
     ///   - reading: reads what was predicted of the moment, row 0, before it was learned.
     /// - Returns: the result; nil for a moment with neither label nor text, from which nothing can be learned.
     /// - Throws: `MomentProblem`, if the model cannot process the moment.
     @discardableResult
     public func learn(
-        _ moment: MomentInput, source: String = "", corrects: Bool = true, reading: (MultimodalGraph<Float>) -> Void = { _ in }
+        _ moment: MomentInput, source: String = "", corrects: Bool = true, teacher: [Float] = [],
+        reading: (MultimodalGraph<Float>) -> Void = { _ in }
     ) throws(MomentProblem) -> LearnOutcome? {
         try model.configuration.check(moment)
         guard moment.isInstructive else { return nil }
+        let isTaught = teacher.count == model.configuration.classes && teacher.allSatisfy(\.isFinite)
+        taught = isTaught ? teacher : []
+        defer { taught = [] }
         var outcome = finiteStep(with: moment, moves: strategy.updates)
         if outcome.stepped { reading(graph.moments) }
         for _ in 1..<(strategy.updates ? configuration.stepsPerMoment : 1) {
@@ -249,7 +256,7 @@ public final class OnlineLearner {
             drawn.enumerated().map { .init(place: first + $0, label: $1.item.moment.label, logits: $1.item.logits) }
         }
         var step = StrategyStep()
-        if let moment { step.new = [.init(place: 0, label: moment.label, logits: [])] }
+        if let moment { step.new = [.init(place: 0, label: moment.label, logits: taught)] }
         step.recalled = rows(recalled, from: step.new.count)
         step.additional = rows(additional, from: graph.rows)
         graph.strategies.prepare(step, new: moment.map { [$0] } ?? [])
@@ -274,7 +281,7 @@ public final class OnlineLearner {
     private func remember(_ moment: MomentInput, source: String, _ outcome: LearnOutcome) {
         // A moment without finite results would make every step that replays it non-finite.
         guard outcome.stepped, outcome.logits.allSatisfy(\.isFinite), outcome.newLoss?.isFinite ?? true else { return }
-        let logits = strategy.storesLogits ? outcome.logits : []
+        let logits = strategy.followsTeacher ? taught : strategy.storesLogits ? outcome.logits : []
         memory.add(
             RememberedMoment(moment: moment, logits: logits), source: source, label: moment.label, bytes: moment.bytes + 4 * logits.count,
             priority: outcome.losses.total)

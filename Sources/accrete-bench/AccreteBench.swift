@@ -16,6 +16,8 @@ import CLinux
             FaultsBench.self,
             DecodingBench.self,
             FileDecodingBench.self,
+            CompressBench.self,
+            DistillationBench.self,
             DriftBench.self,
             Electricity.self,
             PaceBench.self,

@@ -16,7 +16,7 @@ struct FileDecodingBench: ParsableCommand {
               accrete-bench decoding-file --model models/smollm2-135m-instruct.gguf
             """)
 
-    @Option(help: ArgumentHelp("The GGUF file.", valueName: "file"))
+    @Option(help: ArgumentHelp("The GGUF file, or a model's directory.", valueName: "file"))
     var model: String
 
     @Option(help: "Threads.")
@@ -34,6 +34,9 @@ struct FileDecodingBench: ParsableCommand {
     @Option(help: ArgumentHelp("A peer's command.", valueName: "command"))
     var against: String?
 
+    @Flag(help: "Print one JSON object: tokensPerSecond, promptTokensPerSecond, residentBytes.")
+    var json = false
+
     func run() throws {
         let decoder = try TextDecoder(TrunkModel(path: model, storage: .stored), team: Team(count: threads))
         let longest = min(tokens + Self.opening.count, decoder.positions)
@@ -50,17 +53,25 @@ struct FileDecodingBench: ParsableCommand {
                     ["tokensPerSecond", "promptTokensPerSecond"],
                     "\(model) --threads \(threads) --tokens \(tokens) --prompt \(prompt) --runs 1"))
         }
+        if json {
+            let figures = [
+                "tokensPerSecond": Self.median(decoding), "promptTokensPerSecond": Self.median(reading),
+                "residentBytes": Double(Processes.resident),
+            ]
+            return print(String(decoding: try JSONEncoder().encode(figures), as: UTF8.self))
+        }
         print(line("decoding", decoding, peers.map { $0[0] }))
         print(line("reading \(prompt) tokens", reading, peers.map { $0[1] }))
     }
 
     private static let opening = [1, 2, 3, 4]
 
+    private static func median(_ figures: [Double]) -> Double { figures.sorted()[figures.count / 2] }
+
     private func line(_ what: String, _ speeds: [Double], _ peers: [Double]) -> String {
-        func median(_ figures: [Double]) -> Double { figures.sorted()[figures.count / 2] }
-        let own = "\(what): " + String(format: "%.1f tokens/s", median(speeds))
+        let own = "\(what): " + String(format: "%.1f tokens/s", Self.median(speeds))
         guard !peers.isEmpty else { return own }
-        return own + String(format: "; peer %.1f, ratio %.2f", median(peers), median(zip(speeds, peers).map { $0 / $1 }))
+        return own + String(format: "; peer %.1f, ratio %.2f", Self.median(peers), Self.median(zip(speeds, peers).map { $0 / $1 }))
     }
 
     private func decodingSpeed(_ decoder: TextDecoder) -> Double {

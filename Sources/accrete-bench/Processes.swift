@@ -16,4 +16,11 @@ enum Processes {
         let path = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(id)/exe")) ?? ""  // it may have ended meanwhile
         return URL(fileURLWithPath: path).lastPathComponent
     }
+
+    /// The resident size of this process in bytes, with the pages of mapped files; 0 where unknown (`VmRSS` in proc(5)).
+    static var resident: Int {
+        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""  // 0 says that it is unknown
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        return line.flatMap { Int($0.filter(\.isNumber)) }.map { $0 << 10 } ?? 0
+    }
 }

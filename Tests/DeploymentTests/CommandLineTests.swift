@@ -96,6 +96,50 @@ import Testing
         #expect(refused.status == 1 && refused.output.contains("is a pipe, not a regular file"), "\(refused.output)")
     }
 
+    /// A byte-level tokenizer of 256 bytes and an end of text, as JSON.
+    private var byteTokenizer: String {
+        var letters: [UInt32] = [], other: UInt32 = 256
+        for byte in 0..<256 as Range<UInt32> {
+            if (33...126).contains(byte) || (161...172).contains(byte) || byte >= 174 {
+                letters.append(byte)
+            } else {
+                letters.append(other)
+                other += 1
+            }
+        }
+        let words = letters.enumerated().map { "\"\\u\(String(format: "%04x", $1))\":\($0)" }.joined(separator: ",")
+        return #"{"added_tokens":[{"id":256,"content":"<|end|>","special":true}],"#
+            + #""pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},"model":{"type":"BPE","vocab":{"# + words
+            + #","<|end|>":256},"merges":[]}}"#
+    }
+
+    /// A version beyond its margin is refused, and leaves no file.
+    @Test(arguments: ["int8", "int4/int8", "pruned:0.5", "pruned:0.25+int5"])
+    func aCompressedModelIsWrittenIfItIsWithinItsMargin(version: String) throws {
+        let model = GPT2(GPT2Configuration(vocabularySize: 257, positions: 32, width: 32, layers: 2, heads: 2))
+        var random = RandomSource(seed: 3)
+        let store = model.initialStore(of: Float.self, using: &random)
+        for i in store.values.indices { store.values[i] *= 4 }
+        try model.save(store, to: folder.path("model"))
+        try replaceFile(at: folder.path("model/tokenizer.json"), with: byteTokenizer)
+        try replaceFile(at: folder.path("text"), with: (0..<400).map { "\($0 * $0 % 97) and " }.joined())
+        let command = "$ACC model compress --model model --to \(version) --calibrate text --recover 3 --json"
+        for (option, name) in [("--margin 0", "strict"), ("--margin 1000", "lax"), ("--margin 0 --force", "forced")] {
+            let (status, output) = try shell("\(command) \(option) \(name).gguf 2>&-")
+            let line = try #require(JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any], "\(output)")
+            let loss = try #require(line["lossPercent"] as? Double), isWritten = name != "strict" || loss <= 0
+            #expect(line["written"] as? Bool == isWritten && status == (isWritten ? 0 : 1), "\(output)")
+            #expect(FileManager.default.fileExists(atPath: folder.path("\(name).gguf")) == isWritten)
+            #expect(line["bytes"] as? Int ?? 0 > 0 && line["bytesBefore"] as? Int ?? 0 > line["bytes"] as? Int ?? 0)
+        }
+        #expect(!(try FileManager.default.contentsOfDirectory(atPath: folder.path).contains { $0.contains("candidate") }))
+        let score = try shell(
+            "$ACC model score --model lax.gguf --text text --json && $ACC generate --model lax.gguf --prompt 1 --tokens 3")
+        #expect(score.status == 0, "\(score.output)")
+        let own = try shell("$ACC model compress --model lax.gguf --to int8 lax.gguf")
+        #expect(own.status != 0 && own.output.contains("is the model itself"), "\(own.output)")
+    }
+
     private static let numbers: [(command: String, option: String, values: [String])] = {
         let train = "model train --model model --text text --out out --estimate"
         let counts = ["-1", "9223372036854775807"], positive = counts + ["0"], reals = ["nan", "inf", "-1", "1e300"]
@@ -106,7 +150,9 @@ import Testing
             (train, "--rank", positive),
             (train, "--warmup", counts), (train, "--seed", ["-1"]), (train, "--rate", reals), (train, "--weight-decay", reals),
             (train, "--clip", reals),
-            (train, "--alpha", reals + ["0"]), ("model score --model model --text text", "--stride", positive + ["17"]),
+            (train, "--alpha", reals + ["0"]), ("model compress --model model --to int8 out.gguf", "--tokens", positive),
+            ("model compress --model model --to int8 out.gguf", "--margin", reals),
+            ("model score --model model --text text", "--stride", positive + ["17"]),
             ("generate --model model --prompt a", "--tokens", counts), ("generate --model model --prompt a", "--top-k", counts),
             ("generate --model model --prompt a", "--temperature", reals),
             ("generate --model model --prompt a", "--top-p", reals + ["0", "1.1"]),

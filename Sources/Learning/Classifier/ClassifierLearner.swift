@@ -204,7 +204,7 @@ public final class ClassifierLearner {
             let logits = logits(of: row)
             guard logits.allSatisfy(\.isFinite) else { continue }  // it would make every step that replays it non-finite
             memory.add(
-                Memory(sample: sample, logits: strategy.storesLogits ? logits : []), label: sample.label,
+                Memory(sample: sample, logits: strategy.storesLogits && !strategy.followsTeacher ? logits : []), label: sample.label,
                 bytes: 4 * (sample.features.count + network.classes))
         }
     }

@@ -11,6 +11,7 @@ public let strategies: Named<[any Strategy]> = [
     "der-ace": [DarkReplay(), AsymmetricReplay()],
     "mir": [InterferenceReplay()],
     "lwf": [Distillation()],
+    "student": [TaughtReplay()],
     "ewc": [ElasticConsolidation()],
     "heads": [PartialLearning(scope: "heads")],
     "trunk": [PartialLearning(scope: "trunk")],
@@ -65,6 +66,8 @@ public struct StrategyMix: Sendable, Equatable {
     public var additionalRows: Int { parts.map(\.additionalRows).max() ?? 0 }
     /// Whether logits are remembered with rows.
     public var storesLogits: Bool { parts.contains(where: \.storesLogits) }
+    /// Whether the logits that are remembered are those of a teacher.
+    public var followsTeacher: Bool { parts.contains(where: \.followsTeacher) }
     /// Whether there is a class mask.
     public var masksClasses: Bool { parts.contains(where: \.masksClasses) }
     /// Whether a parameter learns: whether it does in all parts.

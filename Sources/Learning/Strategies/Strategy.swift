@@ -18,6 +18,8 @@ public protocol Strategy: Settings {
     var additionalRows: Int { get }
     /// Whether the logits of a new row are remembered with it.
     var storesLogits: Bool { get }
+    /// Whether the logits that are remembered are those of a teacher, if there is one.
+    var followsTeacher: Bool { get }
     /// Whether it masks classes in the cross entropy of some rows: only then is `StrategySite.classMask` present.
     var masksClasses: Bool { get }
     /// The number of candidates for each replayed row, from which `choose` selects; 0: it does not select.
@@ -37,6 +39,7 @@ extension Strategy {
     public var replays: Bool { false }
     public var additionalRows: Int { 0 }
     public var storesLogits: Bool { false }
+    public var followsTeacher: Bool { false }
     public var masksClasses: Bool { false }
     public var candidates: Int { 0 }
     public func learns(_ parameter: String) -> Bool { true }

@@ -47,13 +47,17 @@ public final class BlockReadings {
         return Array(UnsafeBufferPointer(start: memories[place].pointer, count: width))
     }
 
-    /// Counts the tokens of a pass, once.
-    func add(tokens: Int) { count += tokens }
+}
 
-    /// Adds some columns of a block's input, x (rows, C), if the block is among `blocks`. Threads add different columns.
-    func add(_ x: UnsafePointer<Float>, rows: Int, block: Int, columns: Range<Int>) {
-        guard rows > 0, let place = blocks.firstIndex(of: block) else { return }
-        let sum = sums[place].pointer, last = lasts[place].pointer
+extension BlockReadings: PassObserver {
+    var observesHead: Bool { false }
+
+    func begin(rows: Int) { count += rows }
+
+    /// Adds a share's columns of a block's input, if the block is among `blocks`.
+    func observe(_ x: UnsafePointer<Float>, rows: Int, width: Int, at input: ProjectionInputPlace, _ share: Share) {
+        guard rows > 0, case .attention(let block) = input, let place = blocks.firstIndex(of: block) else { return }
+        let sum = sums[place].pointer, last = lasts[place].pointer, columns = share.of(width)
         for row in 0..<rows {
             for column in columns { sum[column] += x[row * width + column] }
         }

@@ -14,14 +14,19 @@ extension TextDecoder: TeamWork {
     private var blockRounds: [BlockRound] { hasFewRows ? Self.fewRowsRounds : BlockRound.allCases }
     private var hasFewRows: Bool { rows.count <= Projection.fewRows }
 
-    /// The embedding, the operations of every block, and, if logits are computed, the last norm and the head.
-    public var rounds: Int { 1 + weights.blocks.count * blockRounds.count + (asked.isEmpty ? 0 : 2) }
+    private var observesHead: Bool { asked.isEmpty && observer?.observesHead == true }
+
+    /// The embedding, the operations of every block, and, if logits are computed or the head's input is observed, the last norm and the
+    /// head.
+    public var rounds: Int { 1 + weights.blocks.count * blockRounds.count + (asked.isEmpty && !observesHead ? 0 : 2) }
 
     public func work(_ share: Share, round: Int) {
         guard round > 0 else { return embed(share) }
         let (block, place) = (round - 1).quotientAndRemainder(dividingBy: blockRounds.count)
         if block < weights.blocks.count {
             work(share, block, blockRounds[place])
+        } else if observesHead {
+            observeHead(share, isReady: place > 0)
         } else if place == 0 {
             prepareAsked(share)
         } else {
@@ -37,11 +42,11 @@ extension TextDecoder: TeamWork {
         case .project: project(index, block, share)
         case .attend: attend(index, share)
         case .prepareJoin: quantize([block.output], activations.attended, share)
-        case .join: add(block.output, activations.attended, share)
+        case .join: add(block.output, activations.attended, share, at: .output(index))
         case .prepareExpand: prepare([block.up] + (block.gate.map { [$0] } ?? []), block.normAfter, share)
-        case .expand: expand(block, share)
+        case .expand: expand(index, block, share)
         case .prepareContract: quantize([block.down], activations.inner, share)
-        case .contract: add(block.down, activations.inner, share)
+        case .contract: add(block.down, activations.inner, share, at: .contraction(index))
         }
     }
 
@@ -76,7 +81,8 @@ extension TextDecoder: TeamWork {
     }
 
     /// x += W · from
-    private func add(_ projection: Projection, _ from: Memory<Float>, _ share: Share) {
+    private func add(_ projection: Projection, _ from: Memory<Float>, _ share: Share, at place: ProjectionInputPlace) {
+        observer?.observe(from.pointer, rows: rows.count, width: projection.inputs, at: place, share)
         var input = input(from.pointer, rows: rows.count, share)
         projection.apply(&input, into: activations.x.pointer, stride: plan.width, part(projection, share), adding: true)
     }
@@ -86,7 +92,7 @@ extension TextDecoder: TeamWork {
         let H = plan.heads, G = plan.groups, D = plan.headWidth, stride = (H + 2 * G) * D, projected = activations.projected.pointer
         let heads = share.of(H + 2 * G), part = heads.lowerBound * D..<heads.upperBound * D
         let normed = normalized(block.normBefore, share)
-        readings?.add(normed, rows: rows.count, block: index, columns: share.of(plan.width))
+        observer?.observe(normed, rows: rows.count, width: plan.width, at: .attention(index), share)
         guard !part.isEmpty else { return }
         var input = input(normed, rows: rows.count, share), start = 0
         for projection in block.attention {
@@ -120,10 +126,12 @@ extension TextDecoder: TeamWork {
     }
 
     /// f(W · norm(x)), or f(gate · norm(x)) ⊙ (W · norm(x))
-    private func expand(_ block: DecoderWeights.Block, _ share: Share) {
+    private func expand(_ index: Int, _ block: DecoderWeights.Block, _ share: Share) {
         let part = part(block.up, share), hidden = plan.hidden, inner = activations.inner.pointer
+        let normed = normalized(block.normAfter, share)
+        observer?.observe(normed, rows: rows.count, width: plan.width, at: .expansion(index), share)
         guard !part.isEmpty else { return }
-        var input = input(normalized(block.normAfter, share), rows: rows.count, share)
+        var input = input(normed, rows: rows.count, share)
         guard let gate = block.gate else {
             block.up.apply(&input, into: inner, stride: hidden, part)
             for row in 0..<rows.count { activate(inner + row * hidden, part) }
@@ -147,6 +155,16 @@ extension TextDecoder: TeamWork {
         let own = activations.normed.pointer + share.index * Projection.fewRows * plan.width
         normalize(activations.x.pointer, norm, into: own, rows: 0..<rows.count)
         return own
+    }
+
+    /// Normalises all rows, and, in the next round, shows them to the observer.
+    private func observeHead(_ share: Share, isReady: Bool) {
+        let normed = activations.normed.pointer
+        if isReady {
+            observer?.observe(normed, rows: rows.count, width: plan.width, at: .head, share)
+        } else {
+            normalize(activations.x.pointer, weights.norm, into: normed, rows: share.of(rows.count))
+        }
     }
 
     private func prepareAsked(_ share: Share) {

@@ -40,8 +40,8 @@ public final class TextDecoder {
     private(set) var runs: [Run] = []
     /// Rows whose logits are computed, in the order of the logits.
     private(set) var asked: [Int] = []
-    /// Who observes the current pass.
-    private(set) var readings: BlockReadings?
+    /// What observes the current pass.
+    private(set) var observer: (any PassObserver)?
 
     /// A token, or an embedding of the prefix, of one stream.
     struct Row {
@@ -175,11 +175,16 @@ public final class TextDecoder {
     ///   - stream: an index below `streams`.
     ///   - readings: observes what blocks read of these tokens.
     public func read(_ tokens: some Collection<Int>, stream: Int, observing readings: BlockReadings? = nil) {
-        self.readings = readings
-        defer { self.readings = nil }
+        read(tokens, stream: stream, observer: readings)
+    }
+
+    /// Reads tokens into one stream without computing logits, and shows an observer what projections read of them.
+    func read(_ tokens: some Collection<Int>, stream: Int, observer: (any PassObserver)?) {
+        self.observer = observer
+        defer { self.observer = nil }
         var rest = tokens[...]
         while !rest.isEmpty {
-            readings?.add(tokens: min(rest.count, Self.passLimit))
+            observer?.begin(rows: min(rest.count, Self.passLimit))
             rows = rest.prefix(Self.passLimit).map { next($0, stream) }
             runPass(asking: [])
             rest = rest.dropFirst(Self.passLimit)

@@ -43,6 +43,8 @@ struct ModelWriter {
     let progress: (Int) -> Void
     /// Writes the numbers of a parameter.
     let read: (Parameter, UnsafeMutableBufferPointer<Float>) throws -> Void
+    /// Matrices that a GGUF file takes as they are, by the names of their parameters.
+    var matrices: [String: CompressedMatrix] = [:]
 
     init(
         trunk: any Trunk, origin: String?, progress: @escaping (Int) -> Void = { _ in },
@@ -57,7 +59,7 @@ struct ModelWriter {
     func write(to path: String, as format: ModelFormat) throws {
         switch format {
         case .safetensors: try writeDirectory(path)
-        case .gguf(let precision): try writeGGUF(path, precision)
+        case .gguf(let precision): try writeGGUF(path, precision, fileType: precision.fileType)
         }
     }
 
@@ -101,7 +103,11 @@ struct ModelWriter {
 
     // MARK: GGUF files
 
-    private func writeGGUF(_ path: String, _ precision: GGUFPrecision) throws {
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - precision: the format of matrices that are not among `matrices`.
+    ///   - fileType: `general.file_type`.
+    func writeGGUF(_ path: String, _ precision: GGUFPrecision, fileType: Int) throws {
         func refuse(_ problem: String) -> GGUFModelError { GGUFModelError(source: path, problem: "cannot be written: \(problem)") }
         guard let trunk = trunk as? any GGUFTrunk else { throw refuse("there is no architecture for this model") }
         let layout = trunk.ggufLayout
@@ -111,13 +117,14 @@ struct ModelWriter {
         let metadata: [GGUFFile.Entry] =
             [
                 ("general.architecture", .string(layout.architecture)), ("general.type", .string("model")),
-                ("general.file_type", .integer(precision.fileType)), ("general.quantization_version", .integer(2)),
+                ("general.file_type", .integer(fileType)), ("general.quantization_version", .integer(2)),
             ] + general + layout.keys.map { ("\(layout.architecture).\($0.key)", $0.value) } + tokenizer
         let constants = layout.constants.map { name, numbers in
             GGUFContent(name, .float32, [numbers.count]) { _ = $0.update(fromContentsOf: numbers) }
         }
         let tensors = layout.places.map { place in
-            GGUFContent(place.name, precision.type(of: place), place.shape) { numbers in
+            if let matrix = matrices[place.parameter.name] { return matrix.content(at: place) }
+            return GGUFContent(place.name, precision.type(of: place), place.shape) { numbers in
                 try read(place.parameter, numbers)
                 place.arrange(numbers, isReading: false)
             }
