@@ -1,6 +1,5 @@
 import Files
 import Foundation
-import StrictJSON
 
 /// Puts directories that were written anew in the place of the old ones: all of them, or none.
 ///

@@ -30,7 +30,7 @@ private enum Client: String, CaseIterable, Sendable {
     func command(in folder: Folder) throws -> [String] {
         let clients = root.appending(path: "deploy/clients").path
         guard self == .cpp else { return [Self.pythonCommand, root.appending(path: "deploy/examples/publish_acknowledged.py").path] }
-        let messages = ["stamp", "sensor", "feature", "journal"], schemas = root.appending(path: "schemas").path
+        let messages = ["stamp", "consent", "sensor", "feature", "journal"], schemas = root.appending(path: "schemas").path
         try #require(
             Self.succeeds(
                 ["protoc", "--proto_path=\(schemas)", "--cpp_out=\(folder.path)"] + messages.map { "\(schemas)/accrete/v1/\($0).proto" }))
