@@ -34,7 +34,7 @@ struct FileDecodingBench: ParsableCommand {
     @Option(help: ArgumentHelp("A peer's command.", valueName: "command"))
     var against: String?
 
-    @Flag(help: "Print one JSON object: tokensPerSecond, promptTokensPerSecond, residentBytes.")
+    @Flag(help: "Print one JSON object: tokensPerSecond, promptTokensPerSecond, residentBytes, and of it heapBytes.")
     var json = false
 
     func run() throws {
@@ -56,7 +56,7 @@ struct FileDecodingBench: ParsableCommand {
         if json {
             let figures = [
                 "tokensPerSecond": Self.median(decoding), "promptTokensPerSecond": Self.median(reading),
-                "residentBytes": Double(Processes.resident),
+                "residentBytes": Double(Processes.resident), "heapBytes": Double(Processes.heap),
             ]
             return print(String(decoding: try JSONEncoder().encode(figures), as: UTF8.self))
         }

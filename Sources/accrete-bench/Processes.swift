@@ -17,10 +17,16 @@ enum Processes {
         return URL(fileURLWithPath: path).lastPathComponent
     }
 
-    /// The resident size of this process in bytes, with the pages of mapped files; 0 where unknown (`VmRSS` in proc(5)).
-    static var resident: Int {
+    /// The resident size of this process in bytes, with the pages of mapped files and of the program; 0 where unknown.
+    static var resident: Int { memory("VmRSS:") }
+
+    /// The part of it that is in no file; 0 where unknown.
+    static var heap: Int { memory("RssAnon:") }
+
+    /// A line of /proc/self/status, in bytes; see proc(5).
+    private static func memory(_ name: String) -> Int {
         let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""  // 0 says that it is unknown
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        let line = status.split(separator: "\n").first { $0.hasPrefix(name) }
         return line.flatMap { Int($0.filter(\.isNumber)) }.map { $0 << 10 } ?? 0
     }
 }
