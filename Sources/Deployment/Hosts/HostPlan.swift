@@ -82,7 +82,9 @@ public struct HostPlan: Sendable {
     private static func hosts(_ text: String) throws(SettingsError) -> [String: String] {
         var hosts: [String: String] = [:]
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-            let sides = part.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
+            let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map {
+                $0.trimmingCharacters(in: .whitespaces)
+            }
             guard sides.count == 2 else { throw SettingsError("--hosts", "'\(part.prefix(80))' is not stage=host") }
             guard stages.contains(sides[0]) else {
                 throw SettingsError(
