@@ -64,6 +64,23 @@ import Wiring
         }
     }
 
+    /// What a pod's container is given on its command line makes settings without a problem.
+    @Test func theSettingsOfEveryContainerAreValid() throws {
+        let plan = try HostPlan(settings(), hosts: "ingest=edge,fuse=brain,evaluate=brain"), path = folder.path("settings.yaml")
+        try plan.settings.yaml.write(toFile: path, atomically: true, encoding: .utf8)
+        let engine = try #require(engines.first { $0.name == "kubernetes" })
+        let lines = engine.files(plan, executables: "/opt").values.flatMap { $0.split(separator: "\n") }.filter { $0.contains(" args: ") }
+        #expect(lines.count == plan.processes.count)
+        var bound = 0
+        for line in lines {
+            let overrides = line.split(separator: "'").filter { $0.hasPrefix("endpoints.") }.map(String.init)
+            bound += overrides.count
+            let read = try GraphSettings.read(path: path, environment: [:], overrides: overrides).settings
+            #expect(read.problems.isEmpty, "\(line): \(read.problems)")
+        }
+        #expect(bound == 8)
+    }
+
     private static let verifiesUnits = FileManager.default.isExecutableFile(atPath: "/usr/bin/systemd-analyze")
 
     /// `systemd-analyze verify` knows every option and finds every executable; its exposure is low.

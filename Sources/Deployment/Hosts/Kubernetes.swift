@@ -6,7 +6,7 @@ enum Kubernetes: Engine {
     static let name = "kubernetes"
 
     static func files(_ plan: HostPlan, executables: String) -> [String: String] {
-        Dictionary(uniqueKeysWithValues: plan.hosts.map { ("\($0).yaml", manifests(of: $0, plan, executables)) })
+        Dictionary(uniqueKeysWithValues: plan.hosts.map { ("kubernetes/\($0).yaml", manifests(of: $0, plan, executables)) })
     }
 
     private static func manifests(of host: String, _ plan: HostPlan, _ executables: String) -> String {
@@ -61,7 +61,11 @@ enum Kubernetes: Engine {
     }
 
     private static func container(_ process: HostPlan.Process, _ executables: String) -> String {
-        let bound = process.ports.flatMap { ["--set", "'endpoints.\($0.key)=[\"tcp://*:\($0.value)\", \"local:\($0.key)\"]'"] }
+        let bound = process.ports.flatMap { key, port in
+            // Who is in the pod uses the first, a publisher the last.
+            let both = ["\"tcp://*:\(port)\"", "\"local:\(key)\""], isForPublishers = ["sensors", "acknowledged"].contains(key)
+            return ["--set", "'endpoints.\(key)=[\((isForPublishers ? both : both.reversed()).joined(separator: ", "))]'"]
+        }
         let arguments = (["--config", "/etc/accrete/settings/settings.yaml"] + process.arguments + bound).joined(separator: ", ")
         let ports =
             process.ports.isEmpty
@@ -89,7 +93,7 @@ enum Kubernetes: Engine {
         [
             "kubectl create configmap accrete-settings --from-file=\(directory)/settings.yaml",
             "kubectl create secret generic accrete-keys --from-file=KEYS, the directory that security.keys names as /etc/accrete/keys",
-            "an image `accrete` with the executables; then: kubectl apply -f \(directory)",
+            "an image `accrete` with the executables; then: kubectl apply -f \(directory)/kubernetes",
         ]
     }
 }
