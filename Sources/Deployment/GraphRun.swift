@@ -111,7 +111,7 @@ public struct GraphRun: Sendable {
         return (outcome, report, await monitor.plot)
     }
 
-    /// Shows where phones reach the gateway, once it listens and all stages run: what is sent before is not seen and not heard.
+    /// Shows where phones reach the gateway, once it listens and all stages have subscribed: nobody receives what is sent before.
     private func greet(once monitor: GraphMonitor) async -> Outcome? {
         while !Task.isCancelled {
             if await monitor.hasBegun, let bytes = try? readFile(plan.greetingFile, atMost: 1 << 16) {  // missing until it listens

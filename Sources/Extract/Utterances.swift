@@ -83,7 +83,7 @@ struct Utterances {
     }
 }
 
-/// The classes of a source's newest sounds: words are of the strictest class of the sounds that they were heard in.
+/// The classes of a source's newest sounds: words are of the strictest class of the sounds that they are transcribed from.
 struct SoundConsents {
     private var sounds: [(time: Int64, consent: Consent)] = []
 

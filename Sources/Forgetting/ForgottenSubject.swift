@@ -7,7 +7,7 @@ import Schema
 public struct ForgottenSubject: Sendable, Equatable {
     public let sources: Set<String>, sessions: Set<String>
 
-    /// - Parameter sources: what was heard in their sounds is theirs too.
+    /// - Parameter sources: the words that were transcribed from their sounds are theirs too.
     public init(sources: Set<String> = [], sessions: Set<String> = []) {
         self.sources = sources.union(sources.map { SpokenWords.source(of: $0) })
         self.sessions = sessions

@@ -38,7 +38,7 @@ public struct GraphReplay {
     public init(_ settings: GraphSettings, closer: String, clock: any TimeSource, journal: (any AppendableJournal)? = nil) throws {
         var settings = settings
         (settings.mode, settings.journal.directory) = (.lockstep, "")
-        // Nobody else hears of its updates: they are neither signed nor coded.
+        // Its updates are not published, so they are neither signed nor coded.
         settings.security = SecuritySettings()
         settings.learn.updates = UpdateSettings()
         limits = settings.messaging

@@ -6,7 +6,7 @@ import Wiring
 
 /// The parts of a whole configuration that stages with few sections decode from the same file.
 extension IngestSettings {
-    init(_ settings: GraphSettings) {
+    package init(_ settings: GraphSettings) {
         self.init()
         (mode, endpoints, messaging, lockstep) = (settings.mode, settings.endpoints, settings.messaging, settings.lockstep)
         (cut, coordinates, fuse, journal) = (settings.cut, settings.coordinates, settings.fuse, settings.journal)
@@ -17,7 +17,7 @@ extension IngestSettings {
 }
 
 extension ExtractSettings {
-    init(_ settings: GraphSettings) {
+    package init(_ settings: GraphSettings) {
         self.init()
         (mode, endpoints, messaging, lockstep) = (settings.mode, settings.endpoints, settings.messaging, settings.lockstep)
         (signals, fuse) = (settings.signals, settings.fuse)

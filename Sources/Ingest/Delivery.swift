@@ -122,7 +122,7 @@ struct Delivery {
 
     // MARK: Again
 
-    /// Notes how far fuse has received, and begins to repeat what follows where it asks for that, or has not been heard before.
+    /// Notes how far fuse has received, and begins to repeat what follows where it asks for that, or this is the first that it publishes.
     mutating func follow(_ coverage: Coverage, at now: Instant, from journal: any AppendableJournal) {
         guard isLive else { return }
         let received = Dictionary(coverage.streams.map { ($0.name, $0.received) }) { min($0, $1) }

@@ -36,7 +36,7 @@ extension LearnProcessor {
     }
 
     /// Answers a subscriber.
-    /// - Throws: what `UpdateServer.answer` throws; the subscriber is told.
+    /// - Throws: what `UpdateServer.answer` throws; the subscriber receives the reason as its answer.
     mutating func answer(_ request: UpdateRequest, from name: String, _ peer: Peer, at now: Instant) throws(Refusal) -> [Outgoing] {
         guard let answer = try server?.answer(request, from: name, at: now), let topic = try? Topics.updateAnswer(name) else { return [] }
         return [Outgoing(answer.message, on: topic, payload: answer.piece.isEmpty ? [] : [Payload(answer.piece)]).only(to: peer)]

@@ -1,3 +1,4 @@
+import Forgetting
 import Foundation
 import MessageFuzzing
 import Messaging

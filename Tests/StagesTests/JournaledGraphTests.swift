@@ -1,4 +1,5 @@
 import FilesTesting
+import Forgetting
 import Messaging
 import Moments
 import Pipeline

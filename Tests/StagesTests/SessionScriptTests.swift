@@ -1,4 +1,5 @@
 import FilesTesting
+import Forgetting
 import Foundation
 import Learning
 import Messaging

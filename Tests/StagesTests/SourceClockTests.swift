@@ -1,3 +1,4 @@
+import Forgetting
 import Messaging
 import Pipeline
 import PipelineTesting
