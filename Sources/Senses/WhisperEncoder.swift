@@ -68,6 +68,7 @@ struct WhisperEncoder: Sendable {
         let keys: NumberMemory
         /// (H, D / 16, rows, 16)
         let values: NumberMemory
+        /// The bias of the products with keys, a number for each row, and with values, a number for each column.
         let zeros: NumberMemory
 
         init(rows: Int) {
@@ -76,7 +77,7 @@ struct WhisperEncoder: Sendable {
             queries = NumberMemory(rows * Whisper.C)
             keys = NumberMemory(Whisper.H * panels * Whisper.D * 16)
             values = NumberMemory(rows * Whisper.C)
-            zeros = NumberMemory(panels * 16)
+            zeros = NumberMemory(max(panels * 16, Whisper.D))
         }
     }
 

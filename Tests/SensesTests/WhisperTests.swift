@@ -125,6 +125,30 @@ struct WhisperTests {
         #expect(throws: SensesError.self) { try network.features(of: [.nan, 0]) }
     }
 
+    /// Memory that was used before holds numbers that are not finite: a kernel that reads beyond what it was given would use them.
+    @Test func shortSoundsDoNotDependOnWhatMemoryHeld() throws {
+        let network = try WhisperSound(path: file, threads: 1), transcriber = try Whisper(path: file, threads: 1), sound = vowels()
+        for rows in [1, 2, 15, 16, 17, 31, 32, 33, 48, 49] {
+            let short = Array(sound[..<(rows * WhisperSound.hop)])
+            var features: [[Float]] = [], states: [[Float]] = []
+            for value in [0, Float.nan, 1_000] {
+                leaveBehind(value)
+                features.append(try network.features(of: short))
+                leaveBehind(value)
+                let encoded = transcriber.encoded(short, places: rows)
+                states.append((0..<rows * Whisper.C).map { encoded.pointer[$0] })
+            }
+            #expect(features.allSatisfy { $0 == features[0] && $0.allSatisfy(\.isFinite) }, "\(rows) rows")
+            #expect(states.allSatisfy { $0 == states[0] && $0.allSatisfy(\.isFinite) }, "\(rows) rows")
+        }
+    }
+
+    /// Fills memory of many sizes and releases it.
+    private func leaveBehind(_ value: Float) {
+        let memory = (0..<4_000).map { NumberMemory([Float](repeating: value, count: 16 + $0 % 128)) }
+        #expect(memory.count == 4_000)
+    }
+
     @Test func aSoundOfTheGraphBecomesItsStates() throws {
         var configuration = SignalConfiguration()
         (configuration.audio.frontend, configuration.audio.weights, configuration.audio.pooled) = (WhisperSound.name, file, 3)
