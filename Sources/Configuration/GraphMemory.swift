@@ -158,6 +158,7 @@ private struct Sketch {
             let cache = 4 * 2 * Double(s.model.layers) * places * Double(s.model.width)
             bytes += 2 * P + graph(1, language: 1) + cache + Double(s.answer.maximumWaiting) * moment
         }
+        if s.fuse.probes > 0 { bytes += P + graph(8) + Double(s.fuse.probes) * moment }
         // Mean and deviation of every column, and what is written to the file.
         bytes += Double(s.fuse.recalledLabels) * s.model.senses.reduce(0) { $0 + 16 * Double($1.columns) }
         return bytes + adapters + subscription + (s.decide.isOn ? s.policyBytes : 0)

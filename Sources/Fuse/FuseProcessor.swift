@@ -134,6 +134,7 @@ public struct FuseProcessor: Processor {
         assembly = try MomentAssembly(settings)
         predictor = try Predictor(settings, clock: clock, answersApart: apart && settings.mode == .live)
         subscription = try ModelSubscription(settings, "fuse", predictor.layout, apart: apart)
+        if let probes = predictor.probes { subscription.try(on: probes, tolerance: settings.fuse.probeTolerance) }
     }
 
     public var telemetry: Telemetry {

@@ -43,6 +43,8 @@ struct Predictor {
     private var reliability: ReliabilityTracker
     /// The labels of similar moments; nil where none are recalled.
     private var labels: LabelRecall?
+    /// The newest labelled moments, on which versions are tried; nil where none is.
+    let probes: ProbeSet?
     /// How sure predictions are.
     private var confidence: Confidence
     private var decider: Decider?
@@ -66,6 +68,7 @@ struct Predictor {
         server = try ServingModel(settings.model, rows: 1, languageRows: 0)
         reliability = ReliabilityTracker(settings.fuse)
         labels = LabelRecall(settings)
+        probes = settings.mode == .live && settings.fuse.probes > 0 ? try ProbeSet(settings.model, capacity: settings.fuse.probes) : nil
         confidence = Confidence(risk: settings.fuse.risk)
         if let problem = labels?.problem { ownTelemetry.drops.count(.checkpointDamaged, because: problem) }
         decider = try Decider(settings)
@@ -102,8 +105,11 @@ struct Predictor {
         if memories.count > settings.updateCapacity { memories.removeFirst() }
     }
 
-    /// Forgets labels where the learner was ordered to forget.
-    mutating func follow(_ answer: OrderAnswer) { labels?.follow(answer) }
+    /// Forgets labels and labelled moments where the learner was ordered to forget.
+    mutating func follow(_ answer: OrderAnswer) {
+        labels?.follow(answer)
+        probes?.follow(answer)
+    }
 
     /// Stores the labels that are recalled, now and then.
     /// - Parameter now: nil: at once.
@@ -291,6 +297,7 @@ struct Predictor {
         if consent.isKept {
             judged += 1
             if one.label == Int(feedback.label) { right += 1 }
+            probes?.add(one.input, label: Int(feedback.label), session: one.moment.session)
             confidence.learn(one.judgement, one.published, label: Int(feedback.label))
             if let recall = one.recall { labels?.learn(recall, model: one.probabilities, label: Int(feedback.label), of: one.moment) }
         }

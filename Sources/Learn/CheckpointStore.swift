@@ -208,6 +208,11 @@ public struct CheckpointStore: Sendable {
         var version: Int
     }
 
+    /// Whether a file of a checkpoint is of the serving model: nothing of what was seen is in it but what the weights have learned.
+    static func isServed(_ name: String) -> Bool {
+        [trunk, senses, "config.json", Adapters.file, Adapters.configurationFile].contains(name)
+    }
+
     private static let training = "training.safetensors"
     private static let trunk = "model.safetensors", senses = "senses.safetensors"
 }

@@ -125,10 +125,19 @@ final class GuidedLearner {
     }
 
     /// Carries out an operator's order.
+    /// - Parameter kept: the versions that can be gone back to.
     /// - Returns: a sentence about what was done.
     /// - Throws: `badOrder`; nothing is changed then.
-    func execute(_ order: Order, at time: Int64) throws(Refusal) -> String {
+    func execute(_ order: Order, kept: KeptVersions, at time: Int64) throws(Refusal) -> String {
         let note: String, action: TriggerRule.Action
+        if let wanted = try order.wantedVersion {
+            let (version, weights) = try kept.weights(notAfter: wanted, of: learner.model)
+            learner.rollBack(to: weights)
+            gate?.serve(weights)
+            let note = "the weights of version \(version) are back" + (version == wanted ? "" : ", the newest kept up to \(wanted)")
+            rules.ledger.append("operator", .rollBack, note, at: time)
+            return note
+        }
         do throws(SettingsError) {
             let settings = try order.settings.isEmpty ? .object([:]) : JSON(text: order.settings)
             switch order.order {
@@ -145,7 +154,9 @@ final class GuidedLearner {
                 learner.scaleRate(by: factor)
                 (note, action) = ("rate at \(learner.optimizer.rateScale) of its rule's", factor > 1 ? .raiseRate : .lowerRate)
             case .rollBack?:
-                guard let gate else { throw SettingsError("roll_back", "there is no gate that keeps a good version") }
+                guard let gate else {
+                    throw SettingsError("roll_back", "there is no gate that keeps a good version; name one: --to-version")
+                }
                 learner.rollBack(to: gate.serving)
                 (note, action) = ("the weights of the serving version are back", .rollBack)
             case .resetSession(let session)?:
@@ -169,6 +180,20 @@ final class GuidedLearner {
         gate?.forget(source: source)
         rules.forgetMoments()
         return learner.forget(source: source)
+    }
+}
+
+extension Order {
+    /// The version that the learner is to go back to; nil for an order of another kind.
+    /// - Throws: `badOrder` where it is no number.
+    var wantedVersion: UInt64? {
+        get throws(Refusal) {
+            guard case .rollBack? = order, !settings.isEmpty else { return nil }
+            guard let members = (try? JSON(parsing: settings.utf8))?.object, members.count == 1,
+                let version = members["version"]?.integer.flatMap({ UInt64(exactly: $0) })
+            else { throw Refusal(.badOrder, "roll_back: settings are {\"version\": NUMBER} or empty") }
+            return version
+        }
     }
 }
 

@@ -23,6 +23,8 @@ extension LearnProcessor {
         (lastStored, eventsStored) = (now, progress.events)
         do {
             try write()
+            // Only what was published has a number.
+            if guided.learner.steps == stepsPublished { try kept.keep(progress.version, of: settings.directory) }
             let (position, journal, directory) = (progress.position ?? 0, progress.journal ?? 0, readings)
             catchUp?.release(moments: position, readings: journal, in: directory)
         } catch {

@@ -12,7 +12,7 @@ extension LearnProcessor {
             $0.order = order
         }
         do throws(Refusal) {
-            answer.done = try guided.execute(order, at: progress.time).printable(atMost: Self.answerLength)
+            answer.done = try guided.execute(order, kept: kept, at: progress.time).printable(atMost: Self.answerLength)
             answer.accepted = true
             isOrdered = true
             outputs += afterReset(order, at: now)
@@ -23,7 +23,7 @@ extension LearnProcessor {
         return outputs + ((try? Topics.orderAnswer("learn")).map { [Outgoing(answer, on: $0)] } ?? [])  // the name is valid
     }
 
-    /// Ends adapters after a reset, and in live mode publishes the initial model at once.
+    /// Ends adapters after a reset, and in live mode publishes the initial model, or the version that is gone back to, at once.
     private mutating func afterReset(_ order: Order, at now: Instant) -> [Outgoing] {
         switch order.order {
         case .forgetSource(let session)?:
@@ -40,9 +40,11 @@ extension LearnProcessor {
             (labels, own) = (LabelJoin(patience: labels.patience), LabelJoin(patience: labels.patience))
             progress.local = nil
             backlog = []
+            kept.removeAll()
             guard isLive else { return [] }
             let outputs = sessions?.updatesAtOnce(with: progress.version) ?? []
             return outputs + publish("reset", at: now)
+        case .rollBack? where isLive && !order.settings.isEmpty: return publish("rolled back", at: now)
         default: return []
         }
     }

@@ -71,6 +71,8 @@ public struct LearnProcessor: Processor {
     var lastStored: Instant?
     /// The number of events in the newest checkpoint, and the seconds that writing it took.
     var eventsStored: UInt64 = 0, storing = 0.0
+    /// The versions to which an operator can go back.
+    var kept: KeptVersions
     var decisions: DecisionLearner?
     /// Reads what was missed from fuse's journal; nil without one. The directory of ingest's journal.
     var catchUp: MomentCatchUp?
@@ -88,6 +90,7 @@ public struct LearnProcessor: Processor {
         frameBytes = settings.messaging.frameBytes
         self.clock = clock
         store = try CheckpointStore(directory: settings.learn.directory, model: settings.model, tokenizer: settings.signals.text.tokenizer)
+        kept = KeptVersions(directory: settings.learn.directory, most: settings.learn.keptVersions)
         guided = try GuidedLearner(settings)
         let path = settings.signals.text.tokenizer
         tokenizer = path.isEmpty ? ByteTokenizer() : try openTokenizer(path: path)
@@ -236,7 +239,13 @@ public struct LearnProcessor: Processor {
             outputs += update("moments ran back", at: now)
         }
         let isDue = (now - lastStored).inSeconds >= max(settings.checkpointInterval, Self.storingShare * storing)
-        if isDue, progress.events != eventsStored || isOrdered { save(at: now) }
+        if isDue, progress.events != eventsStored || isOrdered {
+            // So that the checkpoint is of a version, to which an operator can go back.
+            if settings.keptVersions > 0, settings.publishInterval <= settings.checkpointInterval, learned > 0, isMoved {
+                outputs += publish("checkpoint", at: now)
+            }
+            save(at: now)
+        }
         // Before a passport expires, and with it the only update that late subscribers get, it is replaced.
         if let passports, now - lastPublished >= passports.renewal { return outputs + publish("renewal", at: now) }
         if learned > 0, isMoved, now - lastPublished >= .seconds(clamping: settings.publishInterval) {

@@ -163,6 +163,23 @@ public struct CheckpointDirectory: Sendable {
         }
     }
 
+    /// Keeps some files of the checkpoint that this process wrote last in a directory of their own, which is opened like a checkpoint. They
+    /// are hard links where the file system has those.
+    /// - Throws: `FileDamage` where there is no checkpoint; `FileError`.
+    public func keep(in destination: String, where isWanted: (String) -> Bool) throws {
+        guard let digests = try FileDigests(of: path) else { throw FileDamage("\(path) holds no checkpoint") }
+        let kept = digests.digests.filter { isWanted($0.key) }
+        try prepareDirectory(at: destination)
+        for name in kept.keys.sorted() { try link("\(path)/\(name)", to: "\(destination)/\(name)") }
+        syncDirectory(destination)
+        try beforeStep()
+        try replaceFile(at: "\(destination)/\(FileDigests.name)", with: FileDigests(kept).text)
+    }
+
+    /// Removes the checkpoint, its files and its directory.
+    /// - Throws: `FileError`.
+    public func remove() throws(FileError) { try remove(path) }
+
     // MARK: Reading
 
     /// Opens the newest complete checkpoint. Another process may be writing at the same time.

@@ -50,6 +50,9 @@ package struct CheckedParameters: Sendable {
         (content, passport, self.layout) = (version.parameters, version.passport, layout)
     }
 
+    /// Parameters of a model that was checked.
+    init(_ parameters: ModelParameters, _ layout: ParameterLayout) { (content, passport, self.layout) = (parameters, nil, layout) }
+
     /// - Parameter trust: whose updates are believed; nil: all.
     /// - Throws: `wrongShape` without payload, `wrongDigest`, `nonFinite`, the update's `misfit`; what `trust` throws.
     init(

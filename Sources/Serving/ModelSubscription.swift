@@ -34,6 +34,12 @@ package struct ModelSubscription {
         topic = try? Topics.updateRequest(name)
     }
 
+    /// Tries each version on examples before it serves; a version that loses more on them by more than the tolerance is refused.
+    package mutating func `try`(on probes: ProbeSet, tolerance: Double) {
+        subscriber.probe = { probes.loss(of: $0) }
+        (subscriber.probeIsFixed, subscriber.tolerance) = (false, tolerance)
+    }
+
     private var receiver: ModelReceiver { queue?.receiver ?? subscriber.receiver }
 
     /// The state of the subscription for a status.
@@ -56,7 +62,7 @@ package struct ModelSubscription {
         _ update: ModelUpdate, parts: [UnsafeRawBufferPointer], owner: any Sendable, at now: Instant
     ) throws(Refusal) -> Bool {
         if let queue {
-            try queue.post(update, parts: parts, owner: owner)
+            try queue.post(update, parts: parts, owner: owner) { [subscriber] in subscriber.trial(of: $0) }
             return false
         }
         if let version = try subscriber.take(update, parts: parts, owner: owner, at: now) { models.append(version) }
@@ -92,7 +98,9 @@ package struct ModelSubscription {
         var checked: [ModelUpdate] = []
         for one in queue?.fetch() ?? [] {
             do throws(Refusal) {
-                if let version = try one.version.get(), let adopted = try subscriber.decide(on: version, at: now) { models.append(adopted) }
+                if let version = try one.version.get(), let adopted = try subscriber.decide(on: version, tried: one.trial, at: now) {
+                    models.append(adopted)
+                }
                 checked.append(one.update)
             } catch {
                 drops.count(error.reason, because: error.detail)

@@ -11,6 +11,8 @@ package final class UpdateQueue: Sendable {
     package struct Checked: Sendable {
         package let update: ModelUpdate
         package let version: Result<ModelReceiver.Version?, Refusal>
+        /// What it loses on the probe set; nil where it was not tried.
+        package let trial: ModelSubscriber.Trial?
     }
 
     /// The frames of a message and what keeps them. Sendable because nobody writes to them while `owner` lives.
@@ -41,8 +43,12 @@ package final class UpdateQueue: Sendable {
     package var isIdle: Bool { state.withLock { $0.pending == 0 && $0.checked.isEmpty } }
 
     /// Queues an update.
+    /// - Parameter trial: tries the version that it is, before anybody uses it.
     /// - Throws: `overflow`, where too many wait.
-    package func post(_ update: ModelUpdate, parts: [UnsafeRawBufferPointer], owner: any Sendable) throws(Refusal) {
+    package func post(
+        _ update: ModelUpdate, parts: [UnsafeRawBufferPointer], owner: any Sendable,
+        trial: @escaping @Sendable (ModelReceiver.Version) -> ModelSubscriber.Trial? = { _ in nil }
+    ) throws(Refusal) {
         let hasRoom = state.withLock { state in
             guard state.pending + state.checked.count < Self.capacity else { return false }
             state.pending += 1
@@ -58,10 +64,11 @@ package final class UpdateQueue: Sendable {
             } catch {
                 version = .failure(error)
             }
+            let tried = (try? version.get()).flatMap(trial)
             state.withLock { state in
                 state.receiver = receiver
                 state.pending -= 1
-                state.checked.append(Checked(update: update, version: version))
+                state.checked.append(Checked(update: update, version: version, trial: tried))
             }
         }
     }

@@ -32,6 +32,10 @@ public struct FuseSettings: Codable, Sendable, Equatable {
     public var recalledLabels = 512
     /// The share of answers that may be wrong: a prediction that is less sure than that says so.
     public var risk = 0.05
+    /// Live mode: the most labelled moments on which a version is tried before it serves; 0: none is tried.
+    public var probes = 0
+    /// By how much, in nats, a version may lose more on them than the one that serves.
+    public var probeTolerance = 0.1
     /// When a sense counts as unreliable.
     public var reliability = ReliabilitySettings()
 
@@ -51,6 +55,8 @@ public struct FuseSettings: Codable, Sendable, Equatable {
         problems.require("remembered", remembered, in: 0...1_000_000)
         problems.require("risk", risk, in: 0...1)
         problems.require("recalledLabels", recalledLabels, in: 0...4_096)
+        problems.require("probes", probes, in: 0...4_096)
+        problems.require("probeTolerance", probeTolerance, in: 0...100)
         return problems.found + alignment.flatMap(\.problems).map { SettingsError("alignment", $0) }
             + reliability.problems.inSection("reliability")
     }

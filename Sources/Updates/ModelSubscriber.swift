@@ -21,10 +21,19 @@ public struct ModelSubscriber: Sendable {
         case held
     }
 
+    /// What a version loses on the probe set, and what the version loses beside which it was tried.
+    public struct Trial: Sendable, Equatable {
+        /// Nil where none served.
+        public var before: Double?
+        public var after: Double
+    }
+
     /// The name by which the learner knows the subscriber.
     public let name: String
     /// The mean loss of a model on the subscriber's own examples; nil: nothing is tried.
     public var probe: (@Sendable (ModelParameters) -> Double)?
+    /// Whether the examples stay the same, so that what the serving version loses need not be computed again.
+    public var probeIsFixed = true
     /// By how much a version may lose more on the probe set than the one that serves, in the probe's unit.
     public var tolerance = 0.0
     public private(set) var adoption = Adoption.newest
@@ -37,7 +46,7 @@ public struct ModelSubscriber: Sendable {
     /// What the serving version loses on the probe set.
     private var loss: Double?
     /// Accepted, and not adopted yet, because others try them first.
-    private var waiting: [(version: Version, since: Instant)] = []
+    private var waiting: [(version: Version, trial: Trial?, since: Instant)] = []
     private var reports: [UpdateReport] = []
     /// Updates adopted, and refused because of the probe set.
     public private(set) var adopted: UInt64 = 0, worse: UInt64 = 0
@@ -98,16 +107,25 @@ public struct ModelSubscriber: Sendable {
     }
 
     /// Decides on a version that was checked: whether it is adopted at once, later or not.
+    /// - Parameter trial: where the version has been tried already, by `trial(of:)`.
     /// - Returns: the version to swap in; nil where nothing changes.
     /// - Throws: `worseOnProbes`.
-    public mutating func decide(on version: Version, at now: Instant) throws(Refusal) -> Version? {
+    public mutating func decide(on version: Version, tried trial: Trial? = nil, at now: Instant) throws(Refusal) -> Version? {
         fetcher.note(accepted: version.update.version)
         if version.update.canaryShare > 0, !isCanary(version.update) {
-            waiting.append((version, now))
+            waiting.append((version, trial, now))
             if waiting.count > Self.mostWaiting { waiting.removeFirst() }
             return nil
         }
-        return try adopt(version)
+        return try adopt(version, trial)
+    }
+
+    /// Tries a version on the probe set, beside the version that serves; nil without a probe set. It may take long, and may be called on
+    /// another queue with a copy of the subscriber.
+    public func trial(of version: Version) -> Trial? {
+        probe.map { probe in
+            Trial(before: (probeIsFixed ? loss : nil) ?? serving.map { probe($0.parameters) }, after: probe(version.parameters))
+        }
     }
 
     /// Whether this subscriber is among those that try a version first: a share of all, which is another for each version.
@@ -117,24 +135,24 @@ public struct ModelSubscriber: Sendable {
         return place < update.canaryShare
     }
 
-    private mutating func adopt(_ version: Version) throws(Refusal) -> Version? {
+    private mutating func adopt(_ version: Version, _ trial: Trial?) throws(Refusal) -> Version? {
         switch adoption {
         case .newest: break
         case .pinned(let number): guard version.update.version == number else { return nil }
         case .held: return nil
         }
-        var after: Double?
-        if let probe {
-            let before = loss ?? serving.map { probe($0.parameters) }
-            (loss, after) = (before, probe(version.parameters))
-            if let after, !after.isFinite || before.map({ after > $0 + tolerance }) == true {
+        let trial = trial ?? self.trial(of: version)
+        if let trial {
+            let (before, after) = (trial.before, trial.after)
+            loss = before
+            if !after.isFinite || before.map({ after > $0 + tolerance }) == true {
                 worse = worse.clampedAdding(1)
                 report(version.update, adopted: false, because: .worseOnProbes, before: before, after: after)
                 throw Refusal(.worseOnProbes, "version \(version.update.version) loses \(after) on the probe set, not \(before ?? 0)")
             }
         }
-        report(version.update, adopted: true, because: nil, before: loss, after: after)
-        swap(in: version, loss: after)
+        report(version.update, adopted: true, because: nil, before: trial?.before, after: trial?.after)
+        swap(in: version, loss: trial?.after)
         return version
     }
 
@@ -152,19 +170,17 @@ public struct ModelSubscriber: Sendable {
     public mutating func take(_ release: UpdateRelease) throws(Refusal) -> Version? {
         if let trust { _ = try trust.check(release.hasPassport ? release.passport : nil, of: release.claims, parts: []) }
         guard let index = waiting.firstIndex(where: { $0.version.update.version == release.version }) else { return nil }
-        let version = waiting.remove(at: index).version
-        return release.released ? try adopt(version) : nil
+        let one = waiting.remove(at: index)
+        return release.released ? try adopt(one.version, one.trial) : nil
     }
 
     /// The newest version that has waited for too long for the learner's word.
     /// - Throws: `worseOnProbes`.
     public mutating func overdue(at now: Instant) throws(Refusal) -> Version? {
-        let isOver = { (one: (version: Version, since: Instant)) in
-            now - one.since >= .seconds(clamping: Self.waits * one.version.update.canaryWait)
-        }
-        guard let last = waiting.last(where: isOver) else { return nil }
+        let last = waiting.last { now - $0.since >= .seconds(clamping: Self.waits * $0.version.update.canaryWait) }
+        guard let last else { return nil }
         waiting.removeAll { $0.version.update.version <= last.version.update.version }
-        return try adopt(last.version)
+        return try adopt(last.version, last.trial)
     }
 
     // MARK: Control

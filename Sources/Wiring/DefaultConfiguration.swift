@@ -121,6 +121,8 @@ public let defaultConfiguration = #"""
       remembered: 256
       recalledLabels: 512
       risk: 5e-2
+      probes: 0
+      probeTolerance: 1e-1
       reliability:
         mutes: true
         muteBelow: 3e-1
@@ -195,6 +197,7 @@ public let defaultConfiguration = #"""
       publishInterval: 1e+0
       checkpointInterval: 3e+1
       checkpointEvery: 256
+      keptVersions: 4
       corrections: 1024
       rememberedTokens: 0
       labelPatience: 64

@@ -42,10 +42,17 @@ struct LabelRecallTests {
         init(_ settings: GraphSettings) throws {
             self.settings = settings
             fuse = Harness(try FuseProcessor(settings, clock: MonotonicClock()))
-            let published = PublishedParameters(try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters)
+            try publish(7)
+        }
+
+        /// Publishes the initial model with all its weights multiplied by a factor.
+        mutating func publish(_ version: UInt64, scaled factor: Float = 1) throws {
+            let store = try OnlineLearner(MultimodalModel(settings.model), settings.learner, seed: 1).parameters
+            for place in store.values.indices { store.values[place] *= factor }
+            let published = PublishedParameters(store)
             let (payload, digest) = (published.payload, published.digest)
             let update = ModelUpdate.with {
-                $0.stamp = Stamp(from: "learn", sequence: 1); $0.version = 7; $0.sha256 = digest
+                $0.stamp = Stamp(from: "learn", sequence: version); $0.version = version; $0.sha256 = digest
             }
             fuse.send(try .init(WireMessage(update, on: Topics.modelUpdate.only, payload: [payload])))
         }
@@ -136,6 +143,36 @@ struct LabelRecallTests {
             #expect(abs(prediction.probabilities.reduce(0, +) - 1) < 1e-5)
         }
         #expect(desk.fuse.processor.telemetry.gauges["labelsRemembered"] == 6)
+    }
+
+    /// A version is tried on the newest labelled moments; without enough of them, or without trials, what is published serves.
+    @Test(arguments: [0, 64])
+    func aVersionThatIsWorseOnTheNewestLabelsDoesNotServe(probes: Int) throws {
+        var settings = Self.settings(recalled: 0)
+        (settings.fuse.probes, settings.fuse.probeTolerance) = (probes, 0.05)
+        var desk = try Desk(settings)
+        func refused() -> Int { desk.fuse.refusals.count { $0.reason == .worseOnProbes } }
+        try desk.publish(8, scaled: 40)
+        #expect(try desk.see(1, at: 1).modelVersion == 8, "nothing is known yet")
+        try desk.publish(9)
+        for number in 2..<20 {
+            let prediction = try desk.see(number % 6, at: number)
+            try desk.name(prediction.label, at: number)
+        }
+        // What the model is sure of is named otherwise: the scaled weights are surer still.
+        for number in 20..<40 {
+            let prediction = try desk.see(number % 6, at: number)
+            try desk.name((prediction.label + 1) % 8, at: number)
+        }
+        try desk.publish(10, scaled: 40)
+        #expect(try desk.see(1, at: 41).modelVersion == (probes > 0 ? 9 : 10))
+        #expect(refused() == (probes > 0 ? 1 : 0))
+        try desk.publish(11)
+        #expect(try desk.see(1, at: 42).modelVersion == 11)
+        try desk.follow(.with { $0.resetAll = true })
+        try desk.publish(12, scaled: 40)
+        #expect(try desk.see(1, at: 43).modelVersion == 12, "what it was tried on is forgotten")
+        #expect(refused() == (probes > 0 ? 1 : 0))
     }
 
     @Test func withoutRecallTheModelAlonePredicts() throws {

@@ -1,3 +1,4 @@
+import Files
 import FilesTesting
 import Foundation
 import Learning
@@ -239,6 +240,77 @@ struct LearnProcessorTests {
         for input in try stream(8).dropFirst(2) { outputs += learner.send(input) }
         let lines = outputs.compactMap { $0.message as? TriggerLedgerPart }.flatMap(\.lines)
         #expect(lines.contains { $0.rule == "operator" && $0.note.contains("momentum") })
+    }
+
+    /// An operator goes back to what was published as a version, to the bit, also after a restart; with a gate it serves at once.
+    @Test(arguments: [false, true])
+    func anEarlierVersionComesBack(gated: Bool) throws {
+        let directory = folder.path("run")
+        var settings = settings(in: directory)
+        (settings.learn.gate.enabled, settings.learn.keptVersions) = (gated, 3)
+        var learner = try harness(settings), outputs: [Outgoing] = [], sequence: UInt64 = 0
+        func order(_ settings: String) throws -> OrderAnswer {
+            sequence += 1
+            let order = Order.with {
+                ($0.stamp, $0.rollBack, $0.settings) = (Stamp(from: "operator", sequence: sequence), true, settings)
+            }
+            let answers = learner.send(try .init(WireMessage(order, on: try Topics.order("learn")))).compactMap {
+                $0.message as? OrderAnswer
+            }
+            return try #require(answers.first)
+        }
+        let moments = Array(try stream(24).dropLast())
+        for input in moments { outputs += learner.send(input) }
+        let published = Dictionary(updates(outputs).map { ($0.version, SHA256.hex([UInt8]($0.sha256))) }) { $1 }
+        let kept = learner.processor.kept.versions
+        #expect(kept.count == 3 && kept.allSatisfy { published[$0] != nil }, "\(kept)")
+        let (early, middle) = (kept[0], kept[1])
+        #expect(published[early] != published[middle])
+        for bad in ["{}", "[1]", #"{"version": "one"}"#, #"{"version": -1}"#, #"{"version": 1, "more": 2}"#, #"{"version": 0}"#, "{"] {
+            let answer = try order(bad)
+            #expect(!answer.accepted && !answer.reason.isEmpty, "\(bad)")
+        }
+        #expect(try order(#"{"version": 0}"#).reason.contains(kept.map(String.init).joined(separator: ", ")))
+        let answer = try order(#"{"version": \#(middle)}"#)
+        #expect(answer.accepted && answer.done == "the weights of version \(middle) are back", "\(answer)")
+        #expect(learner.processor.parametersDigest == published[middle])
+        // Each number between two that are kept means the one before it.
+        #expect(try order(#"{"version": \#(middle - 1)}"#).done.contains("version \(early) are back, the newest kept up to"))
+        #expect(learner.processor.parametersDigest == published[early])
+        settings.learn.run = "second"
+        learner = try harness(settings)
+        #expect(learner.processor.kept.versions == kept)
+        #expect(try order(#"{"version": 1000000}"#).accepted && learner.processor.parametersDigest == published[kept[2]])
+        let path = "\(directory)/kept/\(early)/senses.safetensors"
+        var bytes = try Data(contentsOf: URL(filePath: path))
+        bytes[bytes.count - 1] ^= 1
+        try bytes.write(to: URL(filePath: path))
+        let before = learner.processor.parametersDigest, damaged = try order(#"{"version": \#(early)}"#)
+        #expect(!damaged.accepted && damaged.reason.contains("version \(early) cannot be read"))
+        #expect(learner.processor.parametersDigest == before)
+    }
+
+    /// In live mode it is a version of its own, published at once.
+    @Test func anEarlierVersionIsPublishedAtOnce() throws {
+        var settings = settings(in: folder.path("live"))
+        settings.mode = .live
+        (settings.learn.publishInterval, settings.learn.checkpointInterval) = (0.5, 1)
+        var learner = try harness(settings), outputs: [Outgoing] = []
+        for input in try stream(12).dropLast() {
+            outputs += learner.send(input)
+            outputs += learner.advance(by: .milliseconds(700))
+        }
+        let published = Dictionary(updates(outputs).map { ($0.version, $0.sha256) }) { $1 }, kept = learner.processor.kept.versions
+        let version = try #require(kept.dropLast().last), newest = try #require(published.keys.max())
+        let order = Order.with {
+            ($0.stamp, $0.rollBack, $0.settings) = (Stamp(from: "operator", sequence: 1), true, #"{"version": \#(version)}"#)
+        }
+        let update = try #require(updates(learner.send(try .init(WireMessage(order, on: try Topics.order("learn"))))).first)
+        #expect(update.version == newest + 1 && update.sha256 == published[version] && update.sha256 != published[newest])
+        #expect(update.reason == "rolled back")
+        let reset = Order.with { ($0.stamp, $0.resetAll) = (Stamp(from: "operator", sequence: 2), true) }
+        learner.send(try .init(WireMessage(reset, on: try Topics.order("learn"))))
+        #expect(learner.processor.kept.versions.isEmpty && fileNames(in: folder.path("live/kept")).isEmpty)
     }
 
     private struct Former {

@@ -142,6 +142,13 @@ public final class UpdateGate {
         for scorer in [scorers.serving, scorers.good, scorers.scheduled] { scorer.parameters.assign(from: weights) }
     }
 
+    /// Serves other weights from now on, by an operator's order, and judges them from anew.
+    public func serve(_ weights: ParameterStore<Float>) {
+        for scorer in [scorers.serving, scorers.good] { scorer.parameters.assign(from: weights) }
+        pairs.removeAll()
+        (probation, contradicted, doubt) = ((0, 0, 0), 0, nil)
+    }
+
     /// Scores a moment with all versions, before it is learned. A moment without a label or text is ignored.
     ///
     /// - Parameters:

@@ -176,7 +176,7 @@ public nonisolated struct Order: Sendable {
     set {order = .scaleRate(newValue)}
   }
 
-  /// restore the parameters of the last good version
+  /// restore the parameters of the last good version, or of the one that settings name
   public var rollBack: Bool {
     get {
       if case .rollBack(let v)? = order {return v}
@@ -203,7 +203,7 @@ public nonisolated struct Order: Sendable {
     set {order = .resetAll(newValue)}
   }
 
-  /// JSON object that overrides the default settings of the new strategy or optimiser
+  /// JSON object: settings of the new strategy or optimiser that override its defaults; of roll_back {"version": N}, the version to go back to
   public var settings: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -217,7 +217,7 @@ public nonisolated struct Order: Sendable {
     case switchOptimizer(String)
     /// multiply the learning rate by this factor
     case scaleRate(Double)
-    /// restore the parameters of the last good version
+    /// restore the parameters of the last good version, or of the one that settings name
     case rollBack(Bool)
     /// remove all moments of this session from the replay memory, and end its adapters
     case resetSession(String)

@@ -5,6 +5,7 @@ import Launch
 import Messaging
 import Pipeline
 import Schema
+import StrictJSON
 import Wiring
 
 /// `accrete order`: an operator's order to a running learner, and its answer.
@@ -21,19 +22,24 @@ struct OrderCommand: AsyncParsableCommand {
               accrete order --strategy "der++, ewc"
               accrete order --optimizer lamb --settings '{"learning_rate": 0.002}'
               accrete order --rate 0.5
+              accrete order --roll-back --to-version 120
             """)
 
     @Option(help: "Remove all moments of this session from memory; `accrete forget` unlearns it.") var forget: String?
     @Option(help: "Change to this strategy, or to several separated by commas.") var strategy: String?
     @Option(help: "Change to this optimiser.") var optimizer: String?
     @Option(help: "Multiply the learning rate by this factor.") var rate: Double?
-    @Flag(help: "Restore the parameters of the version that is serving; requires a gate.") var rollBack = false
+    @Flag(help: "Restore the parameters of the version that is serving, which requires a gate, or those of --to-version.")
+    var rollBack = false
+    @Option(help: "With --roll-back: the version whose parameters come back, as a new version; else the newest kept before it.")
+    var toVersion: UInt64?
     @Option(help: "A JSON object that overrides the default settings of the new strategy or optimiser.") var settings = ""
     @OptionGroup var sending: OrderSending
 
     func validate() throws {
         try check("--rate", rate, above: 0, atMost: Self.factorLimit)
         guard orders.count == 1 else { throw ValidationError("Give one of --forget, --strategy, --optimizer, --rate, --roll-back.") }
+        guard toVersion == nil || rollBack && settings.isEmpty else { throw ValidationError("--to-version goes with --roll-back alone.") }
     }
 
     /// The maximum of `--rate`.
@@ -47,7 +53,10 @@ struct OrderCommand: AsyncParsableCommand {
         ].compactMap { $0 }
     }
 
-    func run() async throws { try await sending.send(orders[0], settings: settings) }
+    func run() async throws {
+        try await sending.send(
+            orders[0], settings: toVersion.map { JSON.object(["version": .integer(Int(clamping: $0))]).text() } ?? settings)
+    }
 }
 
 /// The options of sending an order, and sending it.
