@@ -22,6 +22,7 @@ struct FaultsBench: AsyncParsableCommand {
               accrete-bench faults --minutes 30 --kills 5              what a graph takes of the machine, over time
               accrete-bench faults --kills 0 --stalled 4               a subscriber that does not read
               accrete-bench faults --kills 0 --cost 4                  throughput and latency with a journal and without
+              accrete-bench faults --kills 0 --secrecy 4               of pictures of 64 KB over TCP, with keys and without
             """)
 
     @Option(help: "How often each stage is killed.") var kills = 10
@@ -35,6 +36,7 @@ struct FaultsBench: AsyncParsableCommand {
     @Option(help: "Probability that a publisher's clock is set by hours before a reading.") var jumps = 0.0
     @Option(help: "Rounds with and without a subscriber that does not read.") var stalled = 0
     @Option(help: "Rounds with and without a journal.") var cost = 0
+    @Option(help: "Rounds over TCP with keys and without.") var secrecy = 0
     @Option(help: "Seconds of each of these rounds.") var seconds = 15.0
     @Flag(help: "Fail every step of writing a journal, in this process.") var steps = false
     @Option(help: "An existing directory for the journals.") var directory: String?
@@ -52,7 +54,8 @@ struct FaultsBench: AsyncParsableCommand {
         var use: ResourceUse.Trend?
         var steps: StepFaults.Result?
         var stalled: StalledSubscriber.Result?
-        var cost: JournalCost.Result?
+        var cost: GraphCost.Result?
+        var secrecy: GraphCost.Result?
 
         var isGood: Bool { (verdict?.isGood ?? true) && (steps?.isGood ?? true) && (use?.isFlat ?? true) }
     }
@@ -60,11 +63,12 @@ struct FaultsBench: AsyncParsableCommand {
     func validate() throws {
         guard (0...10_000).contains(kills), (1...64).contains(publishers), (0.1...1000).contains(rate), (0.05...600).contains(interval),
             (0...1440).contains(minutes), (0...0.5).contains(jumps), (0...100).contains(stalled), (0...100).contains(cost),
+            (0...100).contains(secrecy),
             (1...3600).contains(seconds)
         else {
             throw ValidationError(
                 "--kills are 0 to 10000, --publishers 1 to 64, --rate 0.1 to 1000, --interval 0.05 to 600, --minutes 0 to 1440, "
-                    + "--jumps 0 to 0.5, --stalled and --cost 0 to 100, --seconds 1 to 3600")
+                    + "--jumps 0 to 0.5, --stalled, --cost and --secrecy 0 to 100, --seconds 1 to 3600")
         }
         guard fill == 0 || directory != nil else { throw ValidationError("--fill wants a --directory on a small file system") }
     }
@@ -76,7 +80,10 @@ struct FaultsBench: AsyncParsableCommand {
         var result = Result(seed: seed)
         if steps { result.steps = try StepFaults.run(in: folder + "/steps", seed: UInt64(seed)) }
         if stalled > 0 { result.stalled = try await StalledSubscriber.run(in: folder + "/stalled", rounds: stalled, seconds, overrides) }
-        if cost > 0 { result.cost = try await JournalCost.run(in: folder + "/cost", rounds: cost, seconds, overrides) }
+        if cost > 0 { result.cost = try await GraphCost.journal.run(in: folder + "/cost", rounds: cost, seconds, overrides) }
+        if secrecy > 0 {
+            result.secrecy = try await GraphCost.keys.run(in: folder + "/secrecy", rounds: secrecy, seconds, overrides)
+        }
         if kills > 0 || minutes > 0 || jumps > 0 || fill > 0 { try await runGraph(in: folder, &result) }
         try report(result)
     }
@@ -195,6 +202,6 @@ extension FaultsBench.Result {
                 "sessions out of order \(verdict.momentsOutOfOrder); digests \(verdict.digestsEqual ? "equal" : "DIFFERENT"); "
                     + "learned up to \(verdict.learnedUpTo.map(String.init) ?? "?") of \(verdict.newestEvent)")
         }
-        return lines + (use?.lines ?? []) + (steps?.lines ?? []) + (stalled?.lines ?? []) + (cost?.lines ?? [])
+        return lines + (use?.lines ?? []) + (steps?.lines ?? []) + (stalled?.lines ?? []) + (cost?.lines ?? []) + (secrecy?.lines ?? [])
     }
 }

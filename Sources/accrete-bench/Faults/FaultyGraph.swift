@@ -11,25 +11,32 @@ struct FaultyGraph {
     /// Of the sockets and the run.
     let directory: String
     let journal: String
+    /// The ports of the endpoints, where they are TCP.
+    private let ports: [String: UInt16]
 
     /// - Parameters:
     ///   - directory: made by the caller.
     ///   - hasJournal: whether it has journals.
     ///   - place: a directory for the journals; nil: the same.
+    ///   - overTCP: whether the endpoints are TCP, of this machine, and not local sockets.
     ///   - settings: overrides of the graph's settings: key=value.
-    init(in directory: String, hasJournal: Bool = true, journalsIn place: String? = nil, _ settings: [String]) throws {
+    init(
+        in directory: String, hasJournal: Bool = true, journalsIn place: String? = nil, overTCP: Bool = false, _ settings: [String]
+    ) throws {
         self.directory = directory
         journal = (place ?? directory) + "/journal"
         process = Process()
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
             .appendingPathComponent("accrete")
         let lists = ["sensors", "acknowledged", "ingest", "fuse", "learn", "evaluate", "orders", "play"]
+        ports = overTCP ? Dictionary(uniqueKeysWithValues: zip(lists, try freePorts(lists.count))) : [:]
+        let endpoints = lists.map { "endpoints.\($0)=[\(ports[$0].map { "\"tcp://127.0.0.1:\($0)\"" } ?? "local:\($0)")]" }
         let all =
             [
                 "endpoints.runtime=\(directory)/sockets", "supervise.maximumRestarts=1000000", "supervise.maximumRestartDelay=0.2",
                 "supervise.restartDelay=0.05", "learn.checkpointInterval=1", "cut.timeLimit=2",
                 "model.senses=[{name: vector, rows: 8, columns: 16}]",
-            ] + (hasJournal ? ["journal.directory=\(journal)"] : []) + lists.map { "endpoints.\($0)=[local:\($0)]" } + settings
+            ] + (hasJournal ? ["journal.directory=\(journal)"] : []) + endpoints + settings
         process.arguments = ["up", "--outside", "--directory", directory + "/run"] + all.flatMap { ["--set", $0] }
         (process.standardOutput, process.standardInput) = (FileHandle.nullDevice, FileHandle.nullDevice)
         // The graph ends with this process, also where it is killed.
@@ -37,7 +44,9 @@ struct FaultyGraph {
         try process.run()
     }
 
-    func endpoint(_ name: String) throws -> Endpoint { try Endpoint("ipc://\(directory)/sockets/\(name)") }
+    func endpoint(_ name: String) throws -> Endpoint {
+        try Endpoint(ports[name].map { "tcp://127.0.0.1:\($0)" } ?? "ipc://\(directory)/sockets/\(name)")
+    }
 
     /// The processes of these stages, by name.
     func processes(of stages: [String]) -> [(id: Int32, stage: String)] {

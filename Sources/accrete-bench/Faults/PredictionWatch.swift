@@ -24,8 +24,8 @@ final class PredictionWatch: Sendable {
     private let subscriber: Subscriber
     private let bus: ZeroMQBus
 
-    init(_ graph: FaultyGraph) throws {
-        bus = try ZeroMQBus()
+    init(_ graph: FaultyGraph, _ security: Security? = nil) throws {
+        bus = try ZeroMQBus(security: security)
         subscriber = try bus.subscriber(
             to: [Subscription([try graph.endpoint("fuse")], topics: [Topics.prediction.prefix, Topics.moment.prefix])])
         Task { await watch() }

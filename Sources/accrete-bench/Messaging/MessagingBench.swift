@@ -110,14 +110,18 @@ final class BenchDirectory {
         used += 1
         return switch transport {
         case .ipc: try Endpoint("ipc://\(path)/\(used)")
-        case .tcp: try Endpoint("tcp://127.0.0.1:\(freePort())")
+        case .tcp: try Endpoint("tcp://127.0.0.1:\(freePorts(1)[0])")
         }
     }
+}
 
-    /// A port that the system has free now.
-    private func freePort() throws -> UInt16 {
+/// Ports that the system has free now, none twice.
+func freePorts(_ count: Int) throws -> [UInt16] {
+    var probes: [Int32] = []
+    defer { for probe in probes { close(probe) } }
+    return try (0..<count).map { _ in
         let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(probe) }
+        probes.append(probe)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
