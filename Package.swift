@@ -74,6 +74,7 @@ let floor4: [Target] = [
     module("Learning", ["CVector", "Layers", "Memory", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
     module("Reinforcement", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Evaluation", ["Statistics"]),
+    module("Federation", ["Statistics"]),
     module("Privacy", ["Schema", "Statistics"], exclude: ["README.md"]),
     module("OnlineLanguage", ["Layers", "Learning", "Memory", "Model", "Statistics", "Tensors"]),
     module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
@@ -178,8 +179,8 @@ let floor7: [Target] = [
     command(
         "accrete-bench",
         [
-            "Applications", "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Files", "Ingest", "Journal", "Learning",
-            "Messaging", "MetaLearning", "Model", "Moments",
+            "Applications", "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Federation", "Files", "Ingest", "Journal",
+            "Learning", "Messaging", "MetaLearning", "Model", "Moments",
             "OnlineLanguage", "Pipeline", "Reinforcement", "Safetensors", "Schema", "Senses", "Signals", "Statistics", "StrictJSON",
             "Tensors", "Tokenization", "Updates", "Wiring", arguments,
         ], exclude: ["Reports"]),
@@ -222,6 +223,7 @@ let checks: [Target] = [
         ]),
     tests("Reinforcement", ["Layers", "Model", "Reinforcement", "Statistics", "StrictJSON", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
+    tests("Federation", ["Federation", "Statistics"]),
     tests("Updates", ["FilesTesting", "Messaging", "Pipeline", "Safetensors", "Schema", "Statistics", "Updates"]),
     tests("Recordings", ["Files", "FilesTesting", "MCAP", "Recordings", "Schema", "Signals", "Statistics"]),
     tests("Privacy", ["Privacy"]),

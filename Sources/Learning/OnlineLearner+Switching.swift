@@ -48,6 +48,14 @@ extension OnlineLearner {
         trial = nil
     }
 
+    /// Goes on from weights on which several learners have agreed. The optimiser's moments stay; strategies that retain weights retain
+    /// these from now on.
+    public func adopt(_ weights: ParameterStore<Float>) {
+        parameters.assign(from: weights)
+        average?.average.assign(from: weights)
+        consolidate()
+    }
+
     /// Removes all remembered moments of a source.
     /// - Returns: how many there were.
     @discardableResult

@@ -18,6 +18,7 @@ import CLinux
             FileDecodingBench.self,
             CompressBench.self,
             DistillationBench.self,
+            FederatedBench.self,
             DriftBench.self,
             Electricity.self,
             PaceBench.self,

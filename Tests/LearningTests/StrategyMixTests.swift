@@ -45,6 +45,38 @@ import Testing
         #expect((Array(whole.parameters.values) == Array(start.parameters.values)) == (strategy == "never"))
     }
 
+    /// FedProx: from the weights that were agreed on, a step differs from a plain one by rate · μ · (w − agreed).
+    @Test func weightsAreHeldNearThoseThatWereAgreedOn() throws {
+        let moment = TwoSenses.moments(1, seed: 4)[0], strength: Float = 0.25, rate: Float = 0.01
+        func learner(_ strategy: String) throws -> OnlineLearner {
+            var learning = OnlineLearner.Configuration()
+            (learning.strategy, learning.optimizer, learning.replayed, learning.modalityDropout) = (strategy, "sgd", 1, 0)
+            learning.optimizerSettings = ["learning_rate": .number(Double(rate)), "clip_norm": 1e6]
+            if strategy == "proximal" { learning.strategySettings = ["proximal_strength": .number(Double(strength))] }
+            return try OnlineLearner(MultimodalModel(TwoSenses.configuration), learning, seed: 3)
+        }
+        let (held, plain) = (try learner("proximal"), try learner("always"))
+        let agreed = plain.parameters.copy(), moved = plain.parameters.copy()
+        for place in moved.values.indices { moved.values[place] += place % 2 == 0 ? 0.01 : -0.02 }
+        held.parameters.assign(from: moved)
+        plain.parameters.assign(from: moved)
+        try held.learn(moment)
+        try plain.learn(moment)
+        #expect(held.parameters.values.elementsEqual(plain.parameters.values), "nothing has been agreed on yet")
+        held.adopt(agreed)
+        held.parameters.assign(from: moved)
+        plain.parameters.assign(from: moved)
+        try held.learn(moment)
+        try plain.learn(moment)
+        var count = 0
+        for place in agreed.values.indices where plain.parameters.values[place] != moved.values[place] {
+            let wanted = plain.parameters.values[place] - rate * strength * (moved.values[place] - agreed.values[place])
+            #expect(abs(held.parameters.values[place] - wanted) < 2e-7)
+            count += 1
+        }
+        #expect(count > 100)
+    }
+
     @Test func aScopeLeavesTheRestAsItWas() throws {
         let learner = try learner("er, heads"), before = learner.parameters.copy()
         for moment in TwoSenses.moments(10, seed: 4) { try learner.learn(moment) }

@@ -13,6 +13,7 @@ public let strategies: Named<[any Strategy]> = [
     "lwf": [Distillation()],
     "student": [TaughtReplay()],
     "ewc": [ElasticConsolidation()],
+    "proximal": [ProximalTerm()],
     "heads": [PartialLearning(scope: "heads")],
     "trunk": [PartialLearning(scope: "trunk")],
 ]
