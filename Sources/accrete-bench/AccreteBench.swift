@@ -13,6 +13,7 @@ import CLinux
             CorruptionBench.self,
             GateBench.self,
             ResumeBench.self,
+            ExplanationsBench.self,
             FaultsBench.self,
             DecodingBench.self,
             FileDecodingBench.self,
