@@ -34,6 +34,9 @@ public struct PartsExplanation: Codable, Sendable, Equatable {
     public var parts: [String: [Double]]
     /// The tokens of the text that each word consists of.
     public var words: [Range<Int>]
+
+    /// The most parts of a moment that a running graph explains.
+    public static let most = 1_024
 }
 
 /// Computes the contributions of the parts of a moment: a model recorded with a share of each row and word, 1 where all of it is there.

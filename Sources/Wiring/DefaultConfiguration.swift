@@ -195,6 +195,7 @@ public let defaultConfiguration = #"""
       publishInterval: 1e+0
       checkpointInterval: 3e+1
       checkpointEvery: 256
+      influenceEvery: 0
       corrections: 1024
       rememberedTokens: 0
       labelPatience: 64

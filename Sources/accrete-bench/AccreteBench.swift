@@ -24,6 +24,7 @@ import CLinux
             PaceBench.self,
             CartPoleBench.self,
             GraphBench.self,
+            InfluenceBench.self,
             PendulumBench.self,
             OmniglotBench.self,
             PersonalBench.self,
