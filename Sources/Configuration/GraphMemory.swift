@@ -129,6 +129,9 @@ private struct Sketch {
             bytes += 5 * judge + P + graph(16) + Double(s.learn.gate.anchors) * moment
             if learner.languageRows > 0 { bytes += P + graph(4, language: 4) + 8 * moment }
         }
+        if s.learn.influenceEvery > 0 {
+            bytes += P + graph(max(16, rows)) + 2 * learned + graph(16, learning: true) + 64 * moment
+        }
         bytes += Double(s.learn.labelPatience) * moment
         // The published model, two whole payloads for subscribers that ask, one that is made, and the deltas.
         if s.answersSubscribers { bytes += 4 * P + Double(s.learn.updates.keptBytes) }

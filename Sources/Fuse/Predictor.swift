@@ -2,6 +2,7 @@ import Configuration
 import Memory
 import Messaging
 import Model
+import Moments
 import Pipeline
 import Schema
 import Serving
@@ -47,6 +48,8 @@ struct Predictor {
     let probes: ProbeSet?
     /// How sure predictions are.
     private var confidence: Confidence
+    /// Decodes the words of explanations.
+    private let words: TextBytes
     private var decider: Decider?
     /// Generates answers: between two inputs, or on a queue of its own.
     private var answers: Answers?
@@ -61,7 +64,7 @@ struct Predictor {
     private(set) var serving: ModelUpdate?
 
     /// - Parameter answersApart: whether answers are generated on a queue of their own.
-    /// - Throws: `SettingsError` where the model's settings are invalid.
+    /// - Throws: `SettingsError` where the model's settings are invalid; the error of opening the tokenizer.
     init(_ settings: GraphSettings, clock: any TimeSource, answersApart: Bool) throws {
         self.settings = settings
         self.clock = clock
@@ -70,6 +73,7 @@ struct Predictor {
         labels = LabelRecall(settings)
         probes = settings.mode == .live && settings.fuse.probes > 0 ? try ProbeSet(settings.model, capacity: settings.fuse.probes) : nil
         confidence = Confidence(risk: settings.fuse.risk)
+        words = try TextBytes(tokenizer: settings.signals.text.tokenizer)
         if let problem = labels?.problem { ownTelemetry.drops.count(.checkpointDamaged, because: problem) }
         decider = try Decider(settings)
         answerQueue = answersApart ? try AnswerQueue(settings, clock: clock) : nil
@@ -326,6 +330,12 @@ struct Predictor {
         explained.predictedLabel = UInt32(one.label)
         explained.fill(explanation, attention: server.attention(of: one.input.without(one.muted)))
         explained.contributions.muted = one.muted.sorted()
+        if request.parts {
+            let input = one.input.without(one.muted)
+            explained.fill(
+                server.explainParts(input, class: explanation.decided), of: input, words: { words.bytes(of: Array($0)) },
+                withFeatures: request.features)
+        }
         return Outgoing(explained, on: topic)
     }
 

@@ -14,6 +14,8 @@ final class GuidedLearner {
     /// Nil where every update is accepted.
     private(set) var gate: UpdateGate?
     private(set) var rules: TriggeredLearning
+    /// Finds what moved the versions that are explained; nil where none are.
+    private(set) var influence: UpdateInfluence?
     let settings: GraphSettings
     /// Corrections that wait for further steps: the moment, its source, and how many steps.
     private var open: [(MomentInput, String, Int)] = []
@@ -24,6 +26,14 @@ final class GuidedLearner {
     init(_ settings: GraphSettings) throws {
         self.settings = settings
         (learner, gate, rules) = try Self.begin(settings)
+        beginInfluence()
+    }
+
+    private func beginInfluence() {
+        guard settings.learn.influenceEvery > 0 else { return }
+        let influence = UpdateInfluence(learner, random: RandomSource(seed: UInt64(settings.seed)))
+        learner.observers = [influence]
+        self.influence = influence
     }
 
     /// The state before the first moment.
@@ -45,6 +55,7 @@ final class GuidedLearner {
     private func reset() throws {
         let ledger = rules.ledger
         (learner, gate, rules) = try Self.begin(settings)
+        beginInfluence()
         rules.ledger = ledger
         signals.removeAll()
         open.removeAll()
@@ -61,18 +72,21 @@ final class GuidedLearner {
     /// Scores a moment for the gate, learns from it, and lets the rules act.
     /// - Parameters:
     ///   - source: the session that the moment is from.
+    ///   - name: the moment's id.
     ///   - time: nanoseconds of a clock that does not run back.
     ///   - correctsLater: whether further steps from a moment with an answer are left to `continueCorrection`.
     ///   - reading: reads what was predicted of the moment, row 0, before it was learned.
     /// - Returns: nil where there is nothing to learn from.
     /// - Throws: `MomentProblem` where the moment does not fit the model.
     func learn(
-        _ input: MomentInput, source: String, at time: Int64, correctsLater: Bool = false,
+        _ input: MomentInput, source: String, name: String = "", at time: Int64, correctsLater: Bool = false,
         reading: (MultimodalGraph<Float>) -> Void = { _ in }
     ) throws(MomentProblem) -> LearnOutcome? {
         try learner.model.configuration.check(input)
         gate?.observe(input, source: source, candidate: learner.servingParameters)
+        let serial = learner.momentsSeen
         let outcome = try learner.learn(input, source: source, corrects: !correctsLater, reading: reading)
+        if let outcome { influence?.note(outcome, of: input, source: source, name: name, serial: serial) }
         if correctsLater, input.answer != nil {
             open.append((input, source, learner.configuration.correctionSteps))
             if open.count > Self.mostOpen { open.removeFirst() }
@@ -179,6 +193,7 @@ final class GuidedLearner {
         open.removeAll { $0.1 == source }
         gate?.forget(source: source)
         rules.forgetMoments()
+        influence?.forget(source: source)
         return learner.forget(source: source)
     }
 }

@@ -35,7 +35,7 @@ extension LearnProcessor {
     private mutating func write() throws {
         progress.momentsStored = progress.momentsSeen
         decisions?.flush()
-        let others = (try decisions?.files() ?? []) + (sessions?.files ?? []) + correctionFiles + texts.files
+        let others = (try decisions?.files() ?? []) + (sessions?.files ?? []) + correctionFiles + texts.files + influenceFiles
         try store.save(guided, progress, labels, backlog: catchUp == nil ? nil : backlogToStore, others: others)
     }
 

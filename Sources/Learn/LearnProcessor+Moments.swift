@@ -123,11 +123,13 @@ extension LearnProcessor {
         let (watermark, serving) = (progress.watermark, guided.serving)
         sessions?.add(complete.moment, complete.input, watermark: watermark, shared: serving)
         progress.watermark = max(progress.watermark, complete.moment.ordinal)
+        let (start, moment) = (clock.now, complete.moment)
+        defer { learning += clock.now - start }
         do {
             // nothing to learn from
-            let outcome = try guided.learn(complete.input, source: complete.moment.session, at: progress.time, correctsLater: isLive) {
-                texts.remember(complete, predicted: $0)
-            }
+            let outcome = try guided.learn(
+                complete.input, source: moment.session, name: moment.id, at: progress.time, correctsLater: isLive
+            ) { texts.remember(complete, predicted: $0) }
             guard let outcome else { return }
             noteLearned(complete.moment.consent)
             guard outcome.stepped else { return ownTelemetry.drops.count(.nonFinite) }

@@ -35,6 +35,7 @@ extension LearnProcessor {
             return sessions?.updatesAtOnce(with: progress.version) ?? []
         case .resetAll?:
             forgetTexts(of: nil)
+            forgetInfluence()
             asked = []
             sessions?.end(nil)
             (labels, own) = (LabelJoin(patience: labels.patience), LabelJoin(patience: labels.patience))
@@ -52,6 +53,7 @@ extension LearnProcessor {
     /// Forgets the texts of a session, and its moments that wait: to be learned, for their labels, or for a correction.
     private mutating func forget(_ session: String) {
         forgetTexts(of: session)
+        forgetInfluence()
         labels.forget(session: session)
         own.forget(session: session)
         asked.removeAll { $0.moment.session == session }

@@ -14,7 +14,7 @@ extension LearnProcessor {
     ) -> SignedPassport? {
         guard passports != nil else { return nil }
         var passport = update.claims.passport
-        (passport.cause, passport.reason, passport.evidence) = (cause, update.reason, evidence(update.loss, verdict))
+        (passport.cause, passport.reason, passport.evidence) = (cause, update.reason, evidence(of: update, verdict))
         let signed = passports?.sign(passport, payload: payload, digest: digest)
         if signed == nil { ownTelemetry.drops.count(.unsigned, because: "version \(update.version): the key that signs has expired") }
         return signed
@@ -58,16 +58,17 @@ extension LearnProcessor {
         return output
     }
 
-    private var cause: UpdateCause {
+    var cause: UpdateCause {
         if isOrdered { return .operator }
         let rules = settings.triggers.map(\.name)
         let hasFired = guided.ledger.entries.contains { $0.serial >= lines.serial && $0.verdict == .fired && rules.contains($0.rule) }
         return hasFired ? .trigger : .schedule
     }
 
-    private func evidence(_ loss: Double, _ verdict: GateVerdict?) -> Evidence {
+    private func evidence(of update: ModelUpdate, _ verdict: GateVerdict?) -> Evidence {
         .with {
-            ($0.learned, $0.trainingLoss) = (UInt64(learned), loss)
+            ($0.learned, $0.trainingLoss) = (UInt64(learned), update.loss)
+            addInfluence(to: &$0, of: update.version)
             guard let verdict else { return }
             ($0.verdict, $0.verdictReason) = (verdict.decision.rawValue, verdict.reason)
             ($0.recent, $0.anchors) = (UInt32(verdict.recent), UInt32(verdict.anchors))

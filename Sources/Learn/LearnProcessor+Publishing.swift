@@ -11,12 +11,14 @@ extension LearnProcessor {
     mutating func publish(_ reason: String, at now: Instant) -> [Outgoing] {
         progress.version = progress.version.clampedAdding(1)
         cover()
+        let explanation = guided.influence?.finish(guided.learner)
         let verdict = guided.decide(at: progress.time)
         isAccepted = verdict.map { $0.decision == .accepted } ?? true
         if isAccepted { progress.servingWatermark = progress.watermark }
         let version = progress.version
         var outputs = newMemory(at: now) + (sessions?.updates(before: version) ?? [])
         let words = verdict.map { $0.decision == .accepted ? reason : "\(reason); \($0.decision.rawValue): \($0.reason)" } ?? reason
+        keep(explanation, words, verdict)
         outputs += update(words, verdict, at: now)
         if let verdict { outputs.append(Outgoing(verdict.message(guided.gate, progress), on: Topics.modelVerdict.only)) }
         outputs += newLines()
@@ -27,6 +29,7 @@ extension LearnProcessor {
         }
         (losses, learned) = (0, 0)
         (stepsPublished, isOrdered) = (guided.learner.steps, false)
+        beginInfluence()
         let isStoringDue = !isLive && progress.momentsSeen.clampedSubtracting(progress.momentsStored) >= UInt64(settings.checkpointEvery)
         if progress.isFinished || isStoringDue { save(at: now) }
         if progress.isFinished { settle() }

@@ -67,6 +67,8 @@ public struct LearnProcessor: Processor {
     var hasEnded = false
     /// The ledger's lines published so far: up to this serial, and the time of the newest of them.
     var lines = (serial: 0, time: Int64.min)
+    /// The newest versions with what moved them, and the time of learning since the last version.
+    var explained: [ExplainedUpdate] = [], learning = Duration.zero
     var lastPublished: Instant?
     var lastStored: Instant?
     /// The number of events in the newest checkpoint, and the seconds that writing it took.
@@ -148,8 +150,10 @@ public struct LearnProcessor: Processor {
         }
         restoreCorrections()
         restoreTexts()
+        restoreInfluence()
         decisions = try DecisionLearner(settings, from: store.opened) { [guided] in guided.serving }
         sessions = try SessionPublisher(settings, guided.learner.model, clock: clock, from: store.opened)
+        beginInfluence()
         if let problem = sessions?.problem { ownTelemetry.drops.count(.checkpointDamaged, because: "\(problem); sessions start again") }
     }
 

@@ -62,7 +62,7 @@ extension OnlineLearner {
     public func forget(source: String) -> Int { memory.removeAll(from: source) }
 
     /// The number of moments that were candidates for the memory so far.
-    var momentsSeen: Int { memory.seen.total }
+    public var momentsSeen: Int { memory.seen.total }
 
     /// Removes the remembered moments from a value of `momentsSeen` on; returns how many there were.
     func forget(since count: Int) -> Int { memory.removeAll { $0.serial >= count } }

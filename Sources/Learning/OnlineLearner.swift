@@ -36,6 +36,12 @@ public final class OnlineLearner {
     let team: Team
     /// A teacher's logits of the moment that is learned; empty without a teacher.
     private var taught: [Float] = []
+    /// The sender of the moment that is learned.
+    private var source = ""
+    /// Are told about every step that moves the parameters.
+    public var observers: [any StepObserver] = []
+    /// By row of the step, what augmentation hid and shifted; only for observers.
+    private var augmentations: [Int: (hidden: Set<String>, shifts: [Int])] = [:]
     /// The number of moments learned.
     public internal(set) var moments = 0
     /// The number of optimiser steps, including those of triggers.
@@ -113,8 +119,8 @@ public final class OnlineLearner {
         try model.configuration.check(moment)
         guard moment.isInstructive else { return nil }
         let isTaught = teacher.count == model.configuration.classes && teacher.allSatisfy(\.isFinite)
-        taught = isTaught ? teacher : []
-        defer { taught = [] }
+        (taught, self.source) = (isTaught ? teacher : [], source)
+        defer { (taught, self.source) = ([], "") }
         var outcome = finiteStep(with: moment, moves: strategy.updates)
         if outcome.stepped { reading(graph.moments) }
         for _ in 1..<(strategy.updates ? configuration.stepsPerMoment : 1) {
@@ -167,6 +173,7 @@ public final class OnlineLearner {
         guard !recalled.isEmpty else { return false }
         put(recalled, from: 0)
         prepare(new: nil, recalled)
+        announce(nil, recalled)
         let isStepped = move(recalled, from: 0).stepped
         if !isStepped { forgetNonFinite(recalled) }
         return isStepped
@@ -218,6 +225,7 @@ public final class OnlineLearner {
         put(moment, row: 0)
         put(recalled, from: 1, additional: additional)
         prepare(new: moment, recalled, additional: additional)
+        if moves { announce(moment, recalled) }
         let step = move(recalled, from: 1, moves: moves)
         let outcome = LearnOutcome(
             losses: graph.moments.losses, stepped: step.stepped || !moves, gradientNorm: step.gradientNorm, learningRate: step.learningRate,
@@ -262,12 +270,28 @@ public final class OnlineLearner {
         graph.strategies.prepare(step, new: moment.map { [$0] } ?? [])
     }
 
+    /// Tells the observers which rows a step has.
+    private func announce(_ moment: MomentInput?, _ recalled: [Drawn]) {
+        guard !observers.isEmpty else { return }
+        var rows: [StepRow] = []
+        func add(_ moment: MomentInput, _ source: String, _ serial: Int, isNew: Bool) {
+            let augmentation = augmentations[rows.count] ?? ([], [])
+            rows.append(
+                StepRow(
+                    moment: moment, source: source, serial: serial, isNew: isNew, hidden: augmentation.hidden, shifts: augmentation.shifts))
+        }
+        if let moment { add(moment, source, momentsSeen, isNew: true) }
+        for drawn in recalled { add(drawn.item.moment, drawn.source, drawn.serial, isNew: false) }
+        for observer in observers { observer.willStep(rows) }
+    }
+
     private func move(_ recalled: [Drawn], from first: Int, moves: Bool = true) -> Optimizer.Outcome {
         graph.moments.forward()
         guard moves else { return .init(stepped: false, gradientNorm: 0, learningRate: 0) }
         graph.backward()
         graph.strategies.correct(graph.moments.gradients)
         let step = optimizer.step()
+        for observer in observers { observer.didStep(step.stepped, rate: step.learningRate) }
         if step.stepped {
             steps += 1
             average?.update(from: parameters)
@@ -295,6 +319,7 @@ public final class OnlineLearner {
         let shifts = model.configuration.senses.map { sense in
             sense.jitter == 0 ? 0 : random.uniform(below: 2 * sense.jitter + 1) - sense.jitter
         }
+        if !observers.isEmpty { augmentations[row] = (Set(hidden), shifts) }
         graph.moments.set(moment, row: row, hiding: Set(hidden), shifts: shifts)
     }
 }

@@ -13,6 +13,9 @@ final class MultimodalInputs<S: Scalar> {
     struct Sense {
         /// (batch·rows, columns), (batch, rows)
         let values: Tensor<S>, mask: Tensor<S>
+        /// (batch·rows), factors of the rows, where the contributions of rows are computed; else nil. The mask has a gradient then, if the
+        /// encoder multiplies by it.
+        let shares: Tensor<S>?
     }
 
     /// In the order of the configuration: the senses, then the text.
@@ -20,6 +23,8 @@ final class MultimodalInputs<S: Scalar> {
     let senses: [Sense]
     /// (batch·words), (batch, words)
     let words: Indices, wordMask: Tensor<S>
+    /// (batch·words), factors of the words' embeddings, where contributions are computed; else nil.
+    let wordShares: Tensor<S>?
     /// (languageRows·length): the tokens that are read, and the token that follows each.
     let tokens: Indices, nextTokens: Indices
     /// (languageRows, prefixLength + length)
@@ -32,12 +37,13 @@ final class MultimodalInputs<S: Scalar> {
     private(set) var packed: PackedText?
 
     private let configuration: MultimodalConfiguration
-    private let hashing: WordHashing
+    let hashing: WordHashing
     private let languageRows: Int
 
     var length: Int { configuration.text.length }
 
-    init(_ configuration: MultimodalConfiguration, batch: Int, languageRows: Int, in graph: Graph<S>) {
+    /// - Parameter sharing: whether rows and words have shares, inputs with gradients that are 1 until they are set.
+    init(_ configuration: MultimodalConfiguration, batch: Int, languageRows: Int, sharing: Bool = false, in graph: Graph<S>) {
         self.configuration = configuration
         self.languageRows = languageRows
         let text = configuration.text
@@ -47,11 +53,20 @@ final class MultimodalInputs<S: Scalar> {
                 present: graph.input([batch]), tokensPresent: graph.input([batch * configuration.tokens]),
                 condition: graph.input([batch, Perception.conditions]), labels: graph.indices(batch))
         }
+        func shares(_ count: Int) -> Tensor<S>? {
+            guard sharing else { return nil }
+            let shares = graph.input([count], needsGradient: true)
+            shares.fill(S(1))
+            return shares
+        }
         senses = configuration.senses.map {
-            Sense(values: graph.input([batch * $0.rows, $0.columns]), mask: graph.input([batch, $0.rows]))
+            Sense(
+                values: graph.input([batch * $0.rows, $0.columns]),
+                mask: graph.input([batch, $0.rows], needsGradient: sharing && scalesByMask($0)), shares: shares(batch * $0.rows))
         }
         words = graph.indices(batch * text.words)
         wordMask = graph.input([batch, text.words])
+        wordShares = shares(batch * text.words)
         tokens = graph.indices(max(1, languageRows) * text.length)
         nextTokens = graph.indices(max(1, languageRows) * text.length)
         keyMask = graph.input([max(1, languageRows), configuration.prefixLength + text.length])
@@ -190,9 +205,11 @@ extension MultimodalModel {
     /// All modalities encoded, in order.
     func percepts<S>(_ inputs: MultimodalInputs<S>, in graph: Graph<S>) -> [Percept<S>] {
         let batch = inputs.labels.count
-        let encoded =
-            zip(senses, inputs.senses).map { $0.encode($1.values, mask: $1.mask, batch: batch, in: graph) }
-            + [words.encode(inputs.words, mask: inputs.wordMask, batch: batch, in: graph)]
+        let sensed = zip(senses, inputs.senses).map { encoder, sense in
+            let values = sense.shares.map { graph.scaleRows(sense.values, by: $0) } ?? sense.values
+            return encoder.encode(values, mask: sense.mask, batch: batch, in: graph)
+        }
+        let encoded = sensed + [words.encode(inputs.words, mask: inputs.wordMask, shares: inputs.wordShares, batch: batch, in: graph)]
         return zip(perceptions, zip(encoded, inputs.modalities)).map { perception, input in
             let (encoded, modality) = input
             return perception(

@@ -12,26 +12,32 @@ struct WordHashing: Sendable {
     }
 
     /// The buckets of all words, then of all pairs; at most `limit` in total.
-    func buckets(of tokens: some Sequence<Int>, limit: Int) -> [Int] {
-        let words = hashes(of: tokens)
-        let pairs = zip(words, words.dropFirst()).map { first, second in mix(first &* 31 &+ second) }
-        return (words + pairs).prefix(limit).map { Int($0 % UInt64(buckets)) }
+    func buckets(of tokens: [Int], limit: Int) -> [Int] {
+        let hashes = words(of: tokens).map { mix(hash(of: tokens[$0])) }
+        let pairs = zip(hashes, hashes.dropFirst()).map { first, second in mix(first &* 31 &+ second) }
+        return (hashes + pairs).prefix(limit).map { Int($0 % UInt64(buckets)) }
     }
 
-    private func hashes(of tokens: some Sequence<Int>) -> [UInt64] {
-        guard readsBytes else { return tokens.map { mix(UInt64(bitPattern: Int64($0))) } }
-        var hashes: [UInt64] = []
-        var word: UInt64?
-        for token in tokens {
-            if Self.separatesWords(token) {
-                if let word { hashes.append(mix(word)) }
-                word = nil
-            } else {
-                word = ((word ?? Self.offset) ^ UInt64(bitPattern: Int64(token))) &* Self.prime
+    /// The tokens of each word, in order.
+    func words(of tokens: [Int]) -> [Range<Int>] {
+        guard readsBytes else { return tokens.indices.map { $0..<$0 + 1 } }
+        var words: [Range<Int>] = []
+        var start: Int?
+        for (place, token) in tokens.enumerated() {
+            if !Self.separatesWords(token) {
+                start = start ?? place
+            } else if let begun = start {
+                words.append(begun..<place)
+                start = nil
             }
         }
-        if let word { hashes.append(mix(word)) }
-        return hashes
+        if let start { words.append(start..<tokens.count) }
+        return words
+    }
+
+    private func hash(of word: ArraySlice<Int>) -> UInt64 {
+        guard readsBytes else { return UInt64(bitPattern: Int64(word.first ?? 0)) }
+        return word.reduce(Self.offset) { ($0 ^ UInt64(bitPattern: Int64($1))) &* Self.prime }
     }
 
     private static func separatesWords(_ byte: Int) -> Bool { (9...13).contains(byte) || byte == 32 || byte > 255 }

@@ -41,6 +41,8 @@ package final class ServingModel {
 
     private let model: MultimodalModel
     private let graph: MultimodalGraph<Float>
+    /// Recorded when parts are first explained.
+    private var explainer: PartsExplainer<Float>?
 
     /// - Parameters:
     ///   - rows: moments predicted at a time.
@@ -121,5 +123,14 @@ package final class ServingModel {
     ///   - exhaustively: whether Shapley values are computed too.
     package func explain(_ input: MomentInput, class decided: Int?, exhaustively: Bool) -> Explanation {
         graph.explain(input, class: decided, exhaustively: exhaustively)
+    }
+
+    /// The contribution of each part of a moment to a class: the exact loss of ln p without it.
+    /// - Returns: nil for a moment of more than `PartsExplanation.most` parts.
+    package func explainParts(_ input: MomentInput, class decided: Int) -> PartsExplanation? {
+        let explainer = explainer ?? PartsExplainer(model, parameters: parameters)
+        self.explainer = explainer
+        guard explainer.parts(of: input).count <= PartsExplanation.most else { return nil }
+        return explainer.explain(input, class: decided, by: .occlusion)
     }
 }

@@ -198,6 +198,7 @@ public let defaultConfiguration = #"""
       checkpointInterval: 3e+1
       checkpointEvery: 256
       keptVersions: 4
+      influenceEvery: 0
       corrections: 1024
       rememberedTokens: 0
       labelPatience: 64

@@ -66,6 +66,20 @@ import Testing
         }
     }
 
+    @Test func aPictureIsMadeOfItsPatchesAgain() throws {
+        var configuration = SignalConfiguration()
+        (configuration.image.size, configuration.image.patch, configuration.image.mean, configuration.image.scale) = (8, 2, 0.5, 0.25)
+        let bytes = (0..<8 * 8 * 3).map { UInt8($0 * 7 % 256) }
+        let reading = RawReading(modality: "image", format: "image/x-rgb8", width: 8, height: 8, payload: bytes)
+        let features = try ImageModality(configuration).features(of: reading)
+        let file = try #require(ImageModality.picture(of: features.values, configuration.image))
+        let again = try ImageModality(configuration).features(of: RawReading(modality: "image", format: "image/png", payload: file))
+        #expect(zip(again.values, features.values).allSatisfy { abs($0 - $1) < 1e-5 })
+        #expect(ImageModality.picture(of: [1, 2], configuration.image) == nil)
+        configuration.image.frontend = "outside"
+        #expect(ImageModality.picture(of: features.values, configuration.image) == nil)
+    }
+
     @Test func patchesRunFromTheTopLeftAndRepeatGrey() throws {
         func slope(index: Int) -> UInt8 { UInt8(index / 32 * 4 + index % 32) }
         let reading = RawReading(modality: "image", format: "image/x-gray8", width: 32, height: 32, payload: (0..<1024).map(slope))

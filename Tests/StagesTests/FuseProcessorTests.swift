@@ -68,9 +68,10 @@ struct FuseProcessorTests {
             }
         }
 
-        mutating func ask(_ moment: String) throws -> MomentExplanation {
+        mutating func ask(_ moment: String, parts: Bool = false) throws -> MomentExplanation {
             let request = ExplainRequest.with {
                 $0.stamp = stamp(); $0.session = "a"; $0.moment = moment
+                ($0.parts, $0.features) = (parts, parts)
             }
             return try #require(
                 fuse.send(try .init(WireMessage(request, on: try Topics.explain("a")))).first?.message as? MomentExplanation)
@@ -117,6 +118,20 @@ struct FuseProcessorTests {
         let all = log(Double(try #require(explanation.probabilities.max())))
         #expect(abs(explanation.contributions.shapley.values.reduce(0, +) - (all - none)) < 1e-5)
         #expect(try desk.ask("a/1000000000").problem.contains("newest 2"))
+    }
+
+    @Test func partsAreExplainedWhereTheyAreAskedFor() throws {
+        var desk = try Desk(settings)
+        _ = try desk.moment(1, picture: [0, 1, 2, 3])
+        #expect(try desk.ask("a/1000000000").parts.isEmpty)
+        let explanation = try desk.ask("a/1000000000", parts: true)
+        #expect(Set(explanation.parts.keys) == ["image", "text"])
+        let image = try #require(explanation.parts["image"]), text = try #require(explanation.parts["text"])
+        #expect(image.features == [0, 1, 2, 3] && image.nats.count == 1 && image.columns == 4 && image.words.isEmpty)
+        #expect(text.nats.count == 1 && text.words == ["h"] && text.features.isEmpty)
+        // What a modality of one part gives is what the whole modality gives.
+        #expect(abs(Double(image.nats[0]) - explanation.contributions.marginal["image"]!) < 1e-5)
+        #expect(abs(Double(text.nats[0]) - explanation.contributions.marginal["text"]!) < 1e-5)
     }
 
     @Test func aCoveredCameraIsReportedMutedAndReadmitted() throws {

@@ -96,6 +96,38 @@ struct LearnProcessorTests {
         #expect(learner.refusals.map(\.reason) == [.labelTooLate, .orphanLabel, .labelOutOfRange])
     }
 
+    @Test func everyNthVersionSaysWhatMovedItAndNothingIsLearnedDifferently() throws {
+        var explaining = settings(in: folder.path("explained"))
+        explaining.learn.influenceEvery = 2
+        func run(_ settings: GraphSettings) throws -> (Harness<LearnProcessor>, [Data]) {
+            var learner = try harness(settings), outputs: [Outgoing] = []
+            for ordinal in 1...60 as ClosedRange<UInt64> {
+                outputs += learner.send(try moment(ordinal))
+                outputs += learner.send(try label(1, of: ordinal))
+            }
+            outputs += learner.send(try end())
+            return (learner, updates(outputs).map(\.sha256))
+        }
+        let (_, digests) = try run(explaining), (_, plain) = try run(settings(in: folder.path("plain")))
+        #expect(digests == plain)
+        #expect(!FileManager.default.fileExists(atPath: folder.path("plain/\(InfluenceFile.name)")))
+
+        let explained = try InfluenceFile.read(folder.path("explained/\(InfluenceFile.name)"))
+        #expect(explained.count > 2 && explained.allSatisfy { $0.version % 2 == 0 && $0.cause == "schedule" && $0.learned == 4 })
+        let newest = try #require(explained.last).explanation
+        #expect(newest.steps == 4 && newest.rows == 8 && newest.anchors >= UpdateInfluence.least)
+        #expect(newest.sessions.map(\.name) == ["a"] && newest.classes.map(\.name) == ["1"])
+        #expect((newest.helped + newest.harmed).allSatisfy { $0.name.hasPrefix("a/") && $0.session == "a" && $0.label == 1 })
+
+        // They go on with the checkpoint, and are forgotten with a session.
+        var again = explaining
+        (again.learn.stream, again.learn.run) = ("two", "second")
+        var learner = try LearnProcessor(again, clock: VirtualClock())
+        #expect(learner.explained == explained)
+        learner.forgetInfluence()
+        #expect(learner.influenceFiles.isEmpty)
+    }
+
     @Test func heldOutMomentsAreNeverLearned() throws {
         var held = settings(), plain = settings()
         held.evaluate.holdOut = 1

@@ -19,6 +19,8 @@ public struct LearnSettings: Codable, Sendable, Equatable {
     public var checkpointEvery = 256
     /// The most earlier versions that are kept beside the checkpoint, so that an operator can go back to one; 0: none.
     public var keptVersions = 4
+    /// Every how manyth version says which moments moved it, and what it got better and worse at; 0: none does.
+    public var influenceEvery = 0
     /// The most corrections that answers recall; the oldest are discarded.
     public var corrections = 1_024
     /// The most tokens of texts that answers recall, word for word; the oldest are discarded. 0: none.
@@ -60,6 +62,7 @@ public struct LearnSettings: Codable, Sendable, Equatable {
         ranges.require("publishInterval", publishInterval, in: 0.01...86_400)
         ranges.require("checkpointInterval", checkpointInterval, in: 0.1...86_400)
         ranges.require("keptVersions", keptVersions, in: 0...64)
+        ranges.require("influenceEvery", influenceEvery, in: 0...1_000_000)
         ranges.require("corrections", corrections, in: 0...4_096)
         ranges.require("rememberedTokens", rememberedTokens, in: 0...Self.mostRememberedTokens)
         ranges.require("labelPatience", labelPatience, in: 0...100_000)

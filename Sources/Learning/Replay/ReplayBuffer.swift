@@ -9,6 +9,8 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
     public struct Drawn: Sendable {
         /// The item's serial number, for `setPriority`.
         public let serial: Int
+        /// Its sender.
+        public let source: String
         /// The item.
         public let item: Item
     }
@@ -85,7 +87,9 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
     /// Draws different items by the policy: `wanted` of them, or all if there are fewer.
     public mutating func draw(_ wanted: Int) -> [Drawn] {
         guard count > 0, wanted > 0 else { return [] }
-        return policy.draw(min(wanted, count), from: slots, using: &random).map { Drawn(serial: slots[$0].serial, item: items[$0]) }
+        return policy.draw(min(wanted, count), from: slots, using: &random).map {
+            Drawn(serial: slots[$0].serial, source: slots[$0].source, item: items[$0])
+        }
     }
 
     /// Draws different items that satisfy a condition, all of them equally likely: `wanted`, or all if there are fewer.
@@ -93,7 +97,7 @@ public struct ReplayBuffer<Item: Sendable>: Sendable {
         var places = items.indices.filter { isWanted(items[$0]) }
         return (0..<max(0, min(wanted, places.count))).map { _ in
             let place = places.remove(at: random.uniform(below: places.count))
-            return Drawn(serial: slots[place].serial, item: items[place])
+            return Drawn(serial: slots[place].serial, source: slots[place].source, item: items[place])
         }
     }
 

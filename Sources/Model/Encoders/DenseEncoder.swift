@@ -9,6 +9,8 @@ public struct DenseEncoder: SenseEncoder, Composite {
     private let output: Linear
     private let rows: Int
 
+    public static var scalesByMask: Bool { true }
+
     public init(_ name: String, of sense: MultimodalConfiguration.Sense, for model: MultimodalConfiguration) {
         rows = sense.rows
         embed = .unitScaled("\(name).embed", sense.columns, sense.embedding)

@@ -21,8 +21,13 @@ public struct WordEncoder: Layer {
     }
 
     /// Encodes a batch.
-    /// buckets (batch·words), negative where there is no word; mask (batch, words), 1 where there is one; gives (batch, tokens·width).
-    public func encode<S>(_ buckets: Indices, mask: Tensor<S>, batch: Int, in graph: Graph<S>) -> Tensor<S> {
-        graph.add(graph.poolRows(table(buckets, in: graph), batch: batch, mask: mask), graph.parameter(biasName))
+    /// buckets (batch·words), negative where there is no word; mask (batch, words), 1 where there is one; shares (batch·words), factors of the embeddings, if there are
+    /// any; gives (batch, tokens·width).
+    public func encode<S>(
+        _ buckets: Indices, mask: Tensor<S>, shares: Tensor<S>? = nil, batch: Int, in graph: Graph<S>
+    ) -> Tensor<S> {
+        let embedded = table(buckets, in: graph)
+        let scaled = shares.map { graph.scaleRows(embedded, by: $0) } ?? embedded
+        return graph.add(graph.poolRows(scaled, batch: batch, mask: mask), graph.parameter(biasName))
     }
 }

@@ -139,11 +139,39 @@ public nonisolated struct ExplainRequest: Sendable {
   /// id of the moment
   public var moment: String = String()
 
+  /// whether the parts of each modality are explained too
+  public var parts: Bool = false
+
+  /// whether the features of the parts are sent with them
+  public var features: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _stamp: Stamp? = nil
+}
+
+/// The contributions of the parts of a modality: of the patches of a picture, the frames of a sound, the words of a text.
+public nonisolated struct PartContributions: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Of each part in order: ln p of the label with everything − without this part, in nats. Empty where a moment has too many parts.
+  public var nats: [Float] = []
+
+  /// of a text: its words in order, each cut to 64 bytes
+  public var words: [String] = []
+
+  /// of a sense, where requested and not too many: parts × columns, row-major, as the model read them
+  public var features: [Float] = []
+
+  public var columns: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 /// Topic explanation.<session>/, published by fuse: the explanation, with the model that is currently serving.
@@ -230,6 +258,12 @@ public nonisolated struct MomentExplanation: @unchecked Sendable {
   public var predictedLabel: UInt32 {
     get {_storage._predictedLabel}
     set {_uniqueStorage()._predictedLabel = newValue}
+  }
+
+  /// by modality, where requested
+  public var parts: Dictionary<String,PartContributions> {
+    get {_storage._parts}
+    set {_uniqueStorage()._parts = newValue}
   }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -439,7 +473,7 @@ nonisolated extension ReliabilityChange: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension ExplainRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ExplainRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}moment\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}moment\0\u{1}parts\0\u{1}features\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -450,6 +484,8 @@ nonisolated extension ExplainRequest: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 1: try { try decoder.decodeSingularMessageField(value: &self._stamp) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.session) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.moment) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.parts) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.features) }()
       default: break
       }
     }
@@ -469,6 +505,12 @@ nonisolated extension ExplainRequest: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if !self.moment.isEmpty {
       try visitor.visitSingularStringField(value: self.moment, fieldNumber: 3)
     }
+    if self.parts != false {
+      try visitor.visitSingularBoolField(value: self.parts, fieldNumber: 4)
+    }
+    if self.features != false {
+      try visitor.visitSingularBoolField(value: self.features, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -476,6 +518,53 @@ nonisolated extension ExplainRequest: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs._stamp != rhs._stamp {return false}
     if lhs.session != rhs.session {return false}
     if lhs.moment != rhs.moment {return false}
+    if lhs.parts != rhs.parts {return false}
+    if lhs.features != rhs.features {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PartContributions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PartContributions"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}nats\0\u{1}words\0\u{1}features\0\u{1}columns\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedFloatField(value: &self.nats) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.words) }()
+      case 3: try { try decoder.decodeRepeatedFloatField(value: &self.features) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.columns) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.nats.isEmpty {
+      try visitor.visitPackedFloatField(value: self.nats, fieldNumber: 1)
+    }
+    if !self.words.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.words, fieldNumber: 2)
+    }
+    if !self.features.isEmpty {
+      try visitor.visitPackedFloatField(value: self.features, fieldNumber: 3)
+    }
+    if self.columns != 0 {
+      try visitor.visitSingularUInt32Field(value: self.columns, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: PartContributions, rhs: PartContributions) -> Bool {
+    if lhs.nats != rhs.nats {return false}
+    if lhs.words != rhs.words {return false}
+    if lhs.features != rhs.features {return false}
+    if lhs.columns != rhs.columns {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -483,7 +572,7 @@ nonisolated extension ExplainRequest: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension MomentExplanation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".MomentExplanation"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}moment\0\u{1}ordinal\0\u{3}model_version\0\u{1}probabilities\0\u{1}label\0\u{1}weights\0\u{1}experts\0\u{1}contributions\0\u{1}problem\0\u{3}predicted_version\0\u{3}predicted_label\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stamp\0\u{1}session\0\u{1}moment\0\u{1}ordinal\0\u{3}model_version\0\u{1}probabilities\0\u{1}label\0\u{1}weights\0\u{1}experts\0\u{1}contributions\0\u{1}problem\0\u{3}predicted_version\0\u{3}predicted_label\0\u{1}parts\0")
 
   fileprivate class _StorageClass {
     var _stamp: Stamp? = nil
@@ -499,6 +588,7 @@ nonisolated extension MomentExplanation: SwiftProtobuf.Message, SwiftProtobuf._M
     var _problem: String = String()
     var _predictedVersion: UInt64 = 0
     var _predictedLabel: UInt32 = 0
+    var _parts: Dictionary<String,PartContributions> = [:]
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -522,6 +612,7 @@ nonisolated extension MomentExplanation: SwiftProtobuf.Message, SwiftProtobuf._M
       _problem = source._problem
       _predictedVersion = source._predictedVersion
       _predictedLabel = source._predictedLabel
+      _parts = source._parts
     }
   }
 
@@ -553,6 +644,7 @@ nonisolated extension MomentExplanation: SwiftProtobuf.Message, SwiftProtobuf._M
         case 11: try { try decoder.decodeSingularStringField(value: &_storage._problem) }()
         case 12: try { try decoder.decodeSingularUInt64Field(value: &_storage._predictedVersion) }()
         case 13: try { try decoder.decodeSingularUInt32Field(value: &_storage._predictedLabel) }()
+        case 14: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,PartContributions>.self, value: &_storage._parts) }()
         default: break
         }
       }
@@ -604,6 +696,9 @@ nonisolated extension MomentExplanation: SwiftProtobuf.Message, SwiftProtobuf._M
       if _storage._predictedLabel != 0 {
         try visitor.visitSingularUInt32Field(value: _storage._predictedLabel, fieldNumber: 13)
       }
+      if !_storage._parts.isEmpty {
+        try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,PartContributions>.self, value: _storage._parts, fieldNumber: 14)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -626,6 +721,7 @@ nonisolated extension MomentExplanation: SwiftProtobuf.Message, SwiftProtobuf._M
         if _storage._problem != rhs_storage._problem {return false}
         if _storage._predictedVersion != rhs_storage._predictedVersion {return false}
         if _storage._predictedLabel != rhs_storage._predictedLabel {return false}
+        if _storage._parts != rhs_storage._parts {return false}
         return true
       }
       if !storagesAreEqual {return false}

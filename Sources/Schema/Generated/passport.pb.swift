@@ -363,6 +363,12 @@ public nonisolated struct Evidence: Sendable {
 
   public var verdictReason: String = String()
 
+  /// Where the version is explained (learn.influenceEvery): the moments that made it worse, the worst first, then those that made it
+  /// better, the best first, 8 of each at most; and sessions, the worst first, 16 at most.
+  public var moments: [Influence] = []
+
+  public var sessions: [Influence] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -372,6 +378,26 @@ public nonisolated struct Evidence: Sendable {
   fileprivate var _anchorsBefore: Double? = nil
   fileprivate var _anchorsAfter: Double? = nil
   fileprivate var _frozen: Double? = nil
+}
+
+/// What a moment, or all rows of a session, did to the loss on old moments, to first order.
+public nonisolated struct Influence: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// the moment's id, or the session
+  public var name: String = String()
+
+  /// in how many rows of the steps it was
+  public var rows: UInt32 = 0
+
+  /// nats by which it lowered the loss; negative for what raised it
+  public var gain: Double = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 /// A root key's statement that a key signs passports for a time.
@@ -710,7 +736,7 @@ nonisolated extension PassportPart: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension Evidence: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Evidence"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}learned\0\u{3}training_loss\0\u{3}recent_before\0\u{3}recent_after\0\u{3}anchors_before\0\u{3}anchors_after\0\u{1}frozen\0\u{1}recent\0\u{1}anchors\0\u{1}verdict\0\u{3}verdict_reason\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}learned\0\u{3}training_loss\0\u{3}recent_before\0\u{3}recent_after\0\u{3}anchors_before\0\u{3}anchors_after\0\u{1}frozen\0\u{1}recent\0\u{1}anchors\0\u{1}verdict\0\u{3}verdict_reason\0\u{1}moments\0\u{1}sessions\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -729,6 +755,8 @@ nonisolated extension Evidence: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.anchors) }()
       case 10: try { try decoder.decodeSingularStringField(value: &self.verdict) }()
       case 11: try { try decoder.decodeSingularStringField(value: &self.verdictReason) }()
+      case 12: try { try decoder.decodeRepeatedMessageField(value: &self.moments) }()
+      case 13: try { try decoder.decodeRepeatedMessageField(value: &self.sessions) }()
       default: break
       }
     }
@@ -772,6 +800,12 @@ nonisolated extension Evidence: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if !self.verdictReason.isEmpty {
       try visitor.visitSingularStringField(value: self.verdictReason, fieldNumber: 11)
     }
+    if !self.moments.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.moments, fieldNumber: 12)
+    }
+    if !self.sessions.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.sessions, fieldNumber: 13)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -787,6 +821,48 @@ nonisolated extension Evidence: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if lhs.anchors != rhs.anchors {return false}
     if lhs.verdict != rhs.verdict {return false}
     if lhs.verdictReason != rhs.verdictReason {return false}
+    if lhs.moments != rhs.moments {return false}
+    if lhs.sessions != rhs.sessions {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Influence: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Influence"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}rows\0\u{1}gain\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.rows) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.gain) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.rows != 0 {
+      try visitor.visitSingularUInt32Field(value: self.rows, fieldNumber: 2)
+    }
+    if self.gain.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.gain, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Influence, rhs: Influence) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.rows != rhs.rows {return false}
+    if lhs.gain != rhs.gain {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -55,6 +55,11 @@ public struct AudioModality: Modality {
         /// The directory in which the networks' files are.
         public var modelDirectory: String { wordsDirectory.isEmpty ? Senses.modelDirectory : wordsDirectory }
 
+        /// The time from one row to the next, in seconds; nil for a pretrained network.
+        public var rowSeconds: Double? {
+            frontend == AudioModality.mel && sampleRate > 0 ? Double(hop) * Double(pooled) / Double(sampleRate) : nil
+        }
+
         public var problems: [SettingsError] {
             [
                 frontend == AudioModality.mel || network != nil

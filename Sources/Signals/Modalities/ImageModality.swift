@@ -121,6 +121,21 @@ public struct ImageModality: Modality {
             validity: validity(of: resized, channels: pixels.channels))
     }
 
+    /// The picture that features of the frontend `patches` were made of, after resizing, as a PNG file.
+    /// - Returns: nil for features of another frontend, or of other settings.
+    public static func picture(of features: [Float], _ settings: Configuration) -> [UInt8]? {
+        let (size, patch, channels) = (settings.size, settings.patch, settings.channels)
+        guard settings.frontend == patches, settings.problems.isEmpty, features.count == size * size * channels else { return nil }
+        let side = size / patch, run = patch * channels
+        var bytes = [UInt8](repeating: 0, count: features.count)
+        for (index, value) in features.enumerated() {
+            let (place, line, column) = (index / (patch * run), index / run % patch, index % run)
+            let pixel = 255 * (value * Float(settings.scale) + Float(settings.mean))
+            bytes[((place / side * patch + line) * side + place % side) * run + column] = pixel.isFinite ? UInt8(max(0, min(255, pixel.rounded()))) : 0
+        }
+        return PNG.encode(Pixels(width: size, height: size, channels: channels, bytes: bytes))
+    }
+
     public static func shape(_ settings: Configuration) -> FeatureShape? {
         if settings.isOutside { return nil }
         if let network = settings.network {

@@ -24,30 +24,10 @@ struct PersonalSessions {
 
     /// The labelled moments of one simulated session.
     private static func session(ofUser user: Int, length: Int, seed: UInt64) throws -> [MomentInput] {
-        var world = Simulator.Configuration()
+        var world = SimulatedMoments.steadyWorld
         world.user = user
-        world.newObjects = 0
-        let never = 1_000_000_000
-        (world.newWords, world.newSpeaker, world.firstDropout) = (never, never, never)
-        var simulator = try Simulator(seed: seed, world)
-        let frontends = Dictionary(uniqueKeysWithValues: try ["image", "audio", "vector"].map { ($0, try frontend(for: $0)) })
-        var moments: [MomentInput] = []
-        while moments.count < length {
-            let moment = simulator.next()
-            guard let answer = moment.scene.answer else { continue }
-            var input = MomentInput(label: answer, classes: Simulator.answers.count), newest: [String: RawReading] = [:]
-            for case .reading(let reading) in moment.events {
-                guard case .payload(let raw) = reading.content else { continue }
-                newest[raw.modality] = raw
-            }
-            for (modality, frontend) in frontends {
-                guard let raw = newest[modality] else { continue }
-                input.senses[modality] = SenseInput(try frontend.features(of: raw))
-            }
-            input.text = newest["text"].map { $0.payload.map(Int.init) } ?? []
-            moments.append(input)
-        }
-        return moments
+        var moments = try SimulatedMoments(seed: seed, world)
+        return try moments.asked(length).map(\.input)
     }
 
     /// Every speaker's moments cut into sessions; each speaker is the new user once.
