@@ -44,11 +44,12 @@ extension LearnProcessor {
         }
         if isHeldOut { return outputs }  // held out for the evaluator
         for late in labels.overdue(at: moment.ordinal) {
-            ownTelemetry.drops.count(.labelNeverCame)
+            if late.moment.kind == .labelRequest { ownTelemetry.drops.count(.labelNeverCame) }
             guided.note("join_rate", labels.joinRate)
             learn(late, at: now)
         }
-        let requestsLabel = moment.kind == .labelRequest
+        // A private learner takes each moment once, so each waits for what feedback may say.
+        let requestsLabel = moment.kind == .labelRequest || privacy.learning.enabled
         labels.wait(moment, input, isDue: requestsLabel)
         noteAsked(.init(moment: moment, input: input, isDue: false))
         if !requestsLabel { learn(.init(moment: moment, input: input), at: now) }
@@ -61,7 +62,7 @@ extension LearnProcessor {
         guard !feedback.hasLabel || feedback.isWithin(classes) else {
             throw Refusal(.labelOutOfRange, "label \(feedback.label) of \(feedback.classes) classes, the model knows \(classes)")
         }
-        switch feedback.text.isEmpty ? labels.join(feedback) : labels.join(feedback).orAsked(self.asked(by: feedback)) {
+        switch feedback.text.isEmpty || privacy.learning.enabled ? labels.join(feedback) : labels.join(feedback).orAsked(self.asked(by: feedback)) {
         case .joined(var complete):
             complete.moment.consent = complete.moment.consent.orStricter(feedback.consent)
             if feedback.hasLabel {
@@ -72,7 +73,7 @@ extension LearnProcessor {
                 let answer = tokenizer.encodeText(Array(feedback.text.utf8))
                 complete.input.answer = Array(answer.prefix(guided.learner.model.configuration.text.length))
                 ownTelemetry.gauges["corrections", default: 0] += 1
-                remember(feedback, of: complete)
+                if !privacy.learning.enabled { remember(feedback, of: complete) }
             }
             if let delay = feedback.delay(of: complete.moment) { ownTelemetry.latencies["label", default: QuantileSketch()].add(delay) }
             guided.note("join_rate", labels.joinRate)
@@ -130,8 +131,10 @@ extension LearnProcessor {
             }
             guard let outcome else { return }
             noteLearned(complete.moment.consent)
+            if let problem = guided.learner.privacyProblem { ownTelemetry.drops.count(.checkpointFailed, because: problem) }
             guard outcome.stepped else { return ownTelemetry.drops.count(.nonFinite) }
-            losses += outcome.losses.total.isFinite ? outcome.losses.total : 0
+            // A mean of losses that nothing hides is not published.
+            if !privacy.learning.enabled { losses += outcome.losses.total.isFinite ? outcome.losses.total : 0 }
             learned += 1
             ownTelemetry.gauges["learned", default: 0] += 1
         } catch {
