@@ -74,8 +74,10 @@ final class GuidedLearner {
         _ input: MomentInput, source: String, at time: Int64, correctsLater: Bool = false,
         reading: (MultimodalGraph<Float>) -> Void = { _ in }
     ) throws(MomentProblem) -> LearnOutcome? {
-        try learner.model.configuration.check(input)
-        gate?.observe(input, source: source, candidate: learner.servingParameters)
+        if let gate {
+            try learner.model.configuration.check(input)
+            gate.observe(input, source: source, candidate: learner.servingParameters)
+        }
         let outcome = try learner.learn(input, source: source, corrects: !correctsLater, reading: reading)
         if correctsLater, input.answer != nil {
             open.append((input, source, learner.configuration.correctionSteps))

@@ -109,9 +109,14 @@ extension LearnProcessor {
 
     /// Remembers a moment, to be replayed, without a step of its own.
     mutating func postpone(_ complete: LabelJoin.Waiting) {
-        guard complete.input.isInstructive else { return }
+        // A private learner has a place for each moment, whatever it holds.
+        let isInstructive = complete.input.isInstructive
+        guard isInstructive || privacy.learning.enabled else { return }
         do {
-            guard try guided.remember(complete.input, source: complete.moment.session) else { return ownTelemetry.drops.count(.shed) }
+            guard try guided.remember(complete.input, source: complete.moment.session) else {
+                if isInstructive { ownTelemetry.drops.count(.shed) }
+                return
+            }
             noteLearned(complete.moment.consent)
             ownTelemetry.gauges["postponed", default: 0] += 1
             texts.remember(complete)

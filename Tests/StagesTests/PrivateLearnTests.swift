@@ -130,7 +130,7 @@ struct PrivateLearnTests {
         #expect(learner.processor.telemetry.drops[.labelNeverCame] == nil || learner.processor.telemetry.drops[.labelNeverCame] == 0)
         let places = try pool(learner)
         // the fourth with its label, and those that have waited for three others
-        #expect(places.count == 7 && places.compactMap { $0.moment?.label } == [1])
+        #expect(places.count == 6 && places.compactMap { $0.moment?.label } == [1])
     }
 
     @Test func correctionsAreLearnedButNotRecalled() throws {
@@ -144,10 +144,13 @@ struct PrivateLearnTests {
     }
 
     @Test func atTheBudgetTheModelServesAsItIsAndSaysSo() throws {
-        var learner = try harness(settings(in: folder.path("budget")) { $0.privacy.learning.epsilon = 9 }), outputs: [Outgoing] = []
+        let settings = settings(in: folder.path("budget")) {
+            ($0.privacy.learning.epsilon, $0.privacy.learning.sampling, $0.privacy.learning.unit) = (20, .order, .session)
+        }
+        var learner = try harness(settings), outputs: [Outgoing] = []
         for input in try stream(1...60) { outputs += learner.send(input) }
         #expect(learner.processor.telemetry.gauges["privacySpent"] == 1)
-        #expect(learner.processor.telemetry.gauges["privacyEpsilon"]! <= 9)
+        #expect(learner.processor.telemetry.gauges["privacyEpsilon"]! <= 20)
         let last = updates(outputs).suffix(4)
         #expect(Set(last.map(\.sha256)).count == 1 && last.allSatisfy { $0.reason.hasSuffix("its budget: nothing more is learned") })
         let lines = outputs.compactMap { $0.message as? TriggerLedgerPart }.flatMap(\.lines).filter { $0.rule == "privacy" }
