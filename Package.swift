@@ -240,8 +240,8 @@ let checks: [Target] = [
             "Configuration", "Evaluate", "Extract", "Files", "FilesTesting", "Forgetting", "Fuse", "Ingest", "Journal", "Layers", "Learn",
             "Learning",
             "Memory", "MessageFuzzing", "Messaging", "Model", "Moments", "Pipeline", "PipelineTesting", "Playback", "Privacy",
-            "Reinforcement", "Safetensors", "Schema", "Senses", "Serving", "Signals", "SoundsTesting", "Statistics", "Tensors", "Timing", "Tokenization",
-            "Updates", "Wiring",
+            "Reinforcement", "Safetensors", "Schema", "Senses", "Serving", "Signals", "SoundsTesting", "Statistics", "Tensors", "Timing",
+            "Tokenization", "Updates", "Wiring",
         ]),
     tests(
         "Gateway",

@@ -24,7 +24,8 @@ extension GraphSettings {
             found.append(
                 SettingsError(
                     "privacy.learning.pool",
-                    "\(privacy.learning.pool) moments of up to \(largest) bytes do not fit into learner.memoryBytes: \(learner.memoryBytes)"))
+                    "\(privacy.learning.pool) moments of up to \(largest) bytes do not fit into learner.memoryBytes: \(learner.memoryBytes)"
+                ))
         }
         return found
     }

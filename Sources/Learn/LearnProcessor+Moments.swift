@@ -62,7 +62,8 @@ extension LearnProcessor {
         guard !feedback.hasLabel || feedback.isWithin(classes) else {
             throw Refusal(.labelOutOfRange, "label \(feedback.label) of \(feedback.classes) classes, the model knows \(classes)")
         }
-        switch feedback.text.isEmpty || privacy.learning.enabled ? labels.join(feedback) : labels.join(feedback).orAsked(self.asked(by: feedback)) {
+        let isOnce = feedback.text.isEmpty || privacy.learning.enabled, found = labels.join(feedback)
+        switch isOnce ? found : found.orAsked(self.asked(by: feedback)) {
         case .joined(var complete):
             complete.moment.consent = complete.moment.consent.orStricter(feedback.consent)
             if feedback.hasLabel {

@@ -100,7 +100,8 @@ extension OnlineLearner {
         }
         if let privacy {
             guard let saved = progress.privacy else {
-                throw Optimizer.StateError(description: "it holds a model that has learned without privacy.learning, which nothing takes back")
+                throw Optimizer.StateError(
+                    description: "it holds a model that has learned without privacy.learning, which nothing takes back")
             }
             try privacy.restore(saved, state.tensors["pool"] ?? [], for: model.configuration)
         }

@@ -70,8 +70,8 @@ public struct PrivateLearningSettings: Codable, Sendable, Equatable {
         ranges.require("every", every, in: 1...100_000)
         ranges.require("unitMoments", unitMoments, in: 1...1_024)
         var found = ranges.found
-        if sampling == .poisson, start > pool { found.append(SettingsError("start", "\(start) are more than fit into the pool of \(pool)")) }
-        if sampling == .order, batch > pool { found.append(SettingsError("batch", "\(batch) are more than fit into the pool of \(pool)")) }
+        let (key, least) = sampling == .poisson ? ("start", start) : ("batch", batch)
+        if least > pool { found.append(SettingsError(key, "\(least) are more than fit into the pool of \(pool)")) }
         return found
     }
 }

@@ -375,7 +375,7 @@ public let defaultConfiguration = #"""
         unit: moment
         sampling: poisson
         epsilon: 8e+0
-        delta: 1e-5
+        delta: 1.0000000000000001e-05
         noise: 1e+0
         clip: 1e+0
         batch: 32

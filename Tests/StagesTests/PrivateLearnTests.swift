@@ -90,7 +90,8 @@ struct PrivateLearnTests {
         let published = updates(outputs), learned = published.dropFirst(3)
         #expect(learner.refusals.isEmpty && Set(published.map(\.sha256)).count > 3)
         for update in learned {
-            #expect(update.reason.contains("private: epsilon ") && update.reason.hasSuffix("at delta 1e-05 for each moment"), "\(update.reason)")
+            let reason = update.reason
+            #expect(reason.contains("private: epsilon ") && reason.hasSuffix("at delta 1e-05 for each moment"), "\(reason)")
             #expect(update.loss == 0)
         }
         let gauges = learner.processor.telemetry.gauges

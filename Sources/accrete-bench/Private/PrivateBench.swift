@@ -149,8 +149,10 @@ struct PrivateBench: ParsableCommand {
 
     private func describe(_ report: Report) {
         func spread(_ numbers: [Double]) -> String { String(format: "%.1f ± %.1f", numbers.mean, numbers.deviation) }
-        print("\(report.parameters) parameters, \(report.batch) moments a step at once \(String(format: "%.1f", report.batchMilliseconds)) ms,"
-            + " one by one with noise \(String(format: "%.1f", report.privateMilliseconds)) ms\n")
+        func milliseconds(_ time: Double) -> String { String(format: "%.1f ms", time) }
+        print(
+            "\(report.parameters) parameters, \(report.batch) moments a step, at once \(milliseconds(report.batchMilliseconds)), "
+                + "one by one with noise \(milliseconds(report.privateMilliseconds))\n")
         print("| epsilon | noise | steps | all | last 500 | planted found | false | 95 % interval |\n|---|---|---|---|---|---|---|---|")
         for row in report.rows {
             let found = row.attack.map { attack in
@@ -158,8 +160,9 @@ struct PrivateBench: ParsableCommand {
                     + "\(String(format: "%.2f", 100 * attack.falseRate)) % | "
                     + "\(String(format: "%.2f", 100 * attack.interval.lower))–\(String(format: "%.2f", 100 * attack.interval.upper)) %"
             }
+            let steps = row.steps.map(String.init).joined(separator: ", ")
             print(
-                "| \(row.epsilon.map { "\($0)" } ?? "none") | \(String(format: "%.3f", row.noise)) | \(row.steps.map(String.init).joined(separator: ", ")) | "
+                "| \(row.epsilon.map { "\($0)" } ?? "none") | \(String(format: "%.3f", row.noise)) | \(steps) | "
                     + "\(spread(row.accuracy.all)) | \(spread(row.accuracy.last500)) | \(found ?? "| |") |")
         }
     }
