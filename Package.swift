@@ -71,11 +71,15 @@ let floor3: [Target] = [
 
 let floor4: [Target] = [
     module("Memory", ["Statistics", "Tensors", "Tokenization"]),
-    module("Learning", ["CVector", "Layers", "Memory", "Model", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization"]),
+    module("Privacy", ["Schema", "Statistics"], exclude: ["README.md"]),
+    module(
+        "Learning",
+        [
+            "CVector", "Layers", "Memory", "Model", "Privacy", "Safetensors", "Statistics", "StrictJSON", "Tensors", "Tokenization",
+        ]),
     module("Reinforcement", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Evaluation", ["Statistics"]),
     module("Federation", ["Statistics"]),
-    module("Privacy", ["Schema", "Statistics"], exclude: ["README.md"]),
     module("OnlineLanguage", ["Layers", "Learning", "Memory", "Model", "Statistics", "Tensors"]),
     module("MetaLearning", ["Layers", "Learning", "Model", "Statistics", "StrictJSON", "Tensors"]),
     module("Recordings", ["Files", "Geometry", "MCAP", "Schema", "Signals", "Statistics", "TensorBoard", protobuf]),
@@ -181,8 +185,8 @@ let floor7: [Target] = [
         [
             "Applications", "CBaseline", "CLinux", "Configuration", "Deployment", "Evaluation", "Federation", "Files", "Ingest", "Journal",
             "Learning", "Messaging", "MetaLearning", "Model", "Moments",
-            "OnlineLanguage", "Pipeline", "Reinforcement", "Safetensors", "Schema", "Senses", "Signals", "Statistics", "StrictJSON",
-            "Tensors", "Tokenization", "Updates", "Wiring", arguments,
+            "OnlineLanguage", "Pipeline", "Privacy", "Reinforcement", "Safetensors", "Schema", "Senses", "Signals", "Statistics",
+            "StrictJSON", "Tensors", "Tokenization", "Updates", "Wiring", arguments,
         ], exclude: ["Reports"]),
 ]
 
@@ -217,9 +221,8 @@ let checks: [Target] = [
     tests(
         "Learning",
         [
-            "CAllocations", "Files", "FilesTesting", "Layers", "Learning", "Memory", "Model", "Safetensors", "Statistics", "StrictJSON",
-            "Tensors",
-            "Tokenization",
+            "CAllocations", "Files", "FilesTesting", "Layers", "Learning", "Memory", "Model", "Privacy", "Safetensors", "Statistics",
+            "StrictJSON", "Tensors", "Tokenization",
         ]),
     tests("Reinforcement", ["Layers", "Model", "Reinforcement", "Statistics", "StrictJSON", "Tensors", "TensorsTesting"]),
     tests("Evaluation", ["Evaluation"]),
@@ -238,9 +241,9 @@ let checks: [Target] = [
         [
             "Configuration", "Evaluate", "Extract", "Files", "FilesTesting", "Forgetting", "Fuse", "Ingest", "Journal", "Layers", "Learn",
             "Learning",
-            "Memory", "MessageFuzzing", "Messaging", "Model", "Moments", "Pipeline", "PipelineTesting", "Playback", "Reinforcement",
-            "Safetensors", "Schema", "Senses", "Serving", "Signals", "SoundsTesting", "Statistics", "Tensors", "Timing", "Tokenization",
-            "Updates", "Wiring",
+            "Memory", "MessageFuzzing", "Messaging", "Model", "Moments", "Pipeline", "PipelineTesting", "Playback", "Privacy",
+            "Reinforcement", "Safetensors", "Schema", "Senses", "Serving", "Signals", "SoundsTesting", "Statistics", "Tensors", "Timing",
+            "Tokenization", "Updates", "Wiring",
         ]),
     tests(
         "Gateway",

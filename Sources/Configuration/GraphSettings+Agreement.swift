@@ -8,6 +8,7 @@ import Wiring
 extension GraphSettings {
     var agreementProblems: [SettingsError] {
         senseProblems + wordsProblems + localProblems + alignmentProblems + triggerProblems + pathProblems + otherProblems
+            + privateProblems
     }
 
     private var wordsProblems: [SettingsError] {

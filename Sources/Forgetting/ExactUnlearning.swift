@@ -58,6 +58,11 @@ public struct ExactUnlearning {
                 "the run has no journal (journal.directory): nothing says what came of whom; `accrete reset --all` forgets everything")
         }
         guard !settings.decide.isOn else { throw ForgettingError("policies (decide) cannot be made anew from a journal") }
+        guard !settings.privacy.learning.enabled else {
+            throw ForgettingError(
+                "the model learns with noise that no seed repeats (privacy.learning), and what it has released cannot be made anew; "
+                    + "`accrete reset --all` begins anew, with what was spent")
+        }
         let outside = settings.extracted.filter { settings.signals.isOutside($0) }
         guard outside.isEmpty else {
             throw ForgettingError("\(outside.joined(separator: ", ")): features of a process of your own cannot be made again")

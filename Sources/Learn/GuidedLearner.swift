@@ -21,6 +21,8 @@ final class GuidedLearner {
     private var open: [(MomentInput, String, Int)] = []
     /// Signals measured since the rules were last evaluated.
     private var signals: [(String, Double)] = []
+    /// Whether the ledger says already that the budget of privacy is spent.
+    private var hasNotedBudget = false
 
     /// - Throws: the error of invalid settings, or of reading the model that the trunk starts from.
     init(_ settings: GraphSettings) throws {
@@ -39,7 +41,7 @@ final class GuidedLearner {
     /// The state before the first moment.
     private static func begin(_ settings: GraphSettings) throws -> (OnlineLearner, UpdateGate?, TriggeredLearning) {
         let model = try MultimodalModel(settings.model), seed = UInt64(settings.seed)
-        let learner = try OnlineLearner(model, settings.learner, seed: seed)
+        let learner = try OnlineLearner(model, settings.learner, seed: seed, privacy: settings.privacy)
         try model.loadTrunk(into: learner.parameters)
         let start = learner.parameters.copy()
         let gate =
@@ -50,13 +52,15 @@ final class GuidedLearner {
         return (learner, gate, try TriggeredLearning(settings.learn.triggers, model, frozen: start, seed: seed))
     }
 
-    /// Restores the state before the first moment, to the bit; the ledger goes on.
+    /// Restores the state before the first moment, to the bit; the ledgers go on.
     /// - Throws: the error of reading the model that the trunk starts from; nothing is changed then.
     private func reset() throws {
         let ledger = rules.ledger
         (learner, gate, rules) = try Self.begin(settings)
         beginInfluence()
         rules.ledger = ledger
+        try countSpending(in: settings.learn.directory)
+        hasNotedBudget = false
         signals.removeAll()
         open.removeAll()
     }
@@ -82,14 +86,20 @@ final class GuidedLearner {
         _ input: MomentInput, source: String, name: String = "", at time: Int64, correctsLater: Bool = false,
         reading: (MultimodalGraph<Float>) -> Void = { _ in }
     ) throws(MomentProblem) -> LearnOutcome? {
-        try learner.model.configuration.check(input)
-        gate?.observe(input, source: source, candidate: learner.servingParameters)
+        if let gate {
+            try learner.model.configuration.check(input)
+            gate.observe(input, source: source, candidate: learner.servingParameters)
+        }
         let serial = learner.momentsSeen
         let outcome = try learner.learn(input, source: source, corrects: !correctsLater, reading: reading)
         if let outcome { influence?.note(outcome, of: input, source: source, name: name, serial: serial) }
         if correctsLater, input.answer != nil {
             open.append((input, source, learner.configuration.correctionSteps))
             if open.count > Self.mostOpen { open.removeFirst() }
+        }
+        if learner.isBudgetSpent, !hasNotedBudget {
+            hasNotedBudget = true
+            rules.ledger.append("privacy", .nothing, "the budget is spent: the model serves as it is, and learns nothing more", at: time)
         }
         rules.observe(outcome, of: input, learner, signals: signals, good: gate?.serving, at: time)
         signals.removeAll()

@@ -44,11 +44,12 @@ extension LearnProcessor {
         }
         if isHeldOut { return outputs }  // held out for the evaluator
         for late in labels.overdue(at: moment.ordinal) {
-            ownTelemetry.drops.count(.labelNeverCame)
+            if late.moment.kind == .labelRequest { ownTelemetry.drops.count(.labelNeverCame) }
             guided.note("join_rate", labels.joinRate)
             learn(late, at: now)
         }
-        let requestsLabel = moment.kind == .labelRequest
+        // A private learner takes each moment once, so each waits for what feedback may say.
+        let requestsLabel = moment.kind == .labelRequest || privacy.learning.enabled
         labels.wait(moment, input, isDue: requestsLabel)
         noteAsked(.init(moment: moment, input: input, isDue: false))
         if !requestsLabel { learn(.init(moment: moment, input: input), at: now) }
@@ -61,7 +62,8 @@ extension LearnProcessor {
         guard !feedback.hasLabel || feedback.isWithin(classes) else {
             throw Refusal(.labelOutOfRange, "label \(feedback.label) of \(feedback.classes) classes, the model knows \(classes)")
         }
-        switch feedback.text.isEmpty ? labels.join(feedback) : labels.join(feedback).orAsked(self.asked(by: feedback)) {
+        let isOnce = feedback.text.isEmpty || privacy.learning.enabled, found = labels.join(feedback)
+        switch isOnce ? found : found.orAsked(self.asked(by: feedback)) {
         case .joined(var complete):
             complete.moment.consent = complete.moment.consent.orStricter(feedback.consent)
             if feedback.hasLabel {
@@ -72,7 +74,7 @@ extension LearnProcessor {
                 let answer = tokenizer.encodeText(Array(feedback.text.utf8))
                 complete.input.answer = Array(answer.prefix(guided.learner.model.configuration.text.length))
                 ownTelemetry.gauges["corrections", default: 0] += 1
-                remember(feedback, of: complete)
+                if !privacy.learning.enabled { remember(feedback, of: complete) }
             }
             if let delay = feedback.delay(of: complete.moment) { ownTelemetry.latencies["label", default: QuantileSketch()].add(delay) }
             guided.note("join_rate", labels.joinRate)
@@ -108,9 +110,14 @@ extension LearnProcessor {
 
     /// Remembers a moment, to be replayed, without a step of its own.
     mutating func postpone(_ complete: LabelJoin.Waiting) {
-        guard complete.input.isInstructive else { return }
+        // A private learner has a place for each moment, whatever it holds.
+        let isInstructive = complete.input.isInstructive
+        guard isInstructive || privacy.learning.enabled else { return }
         do {
-            guard try guided.remember(complete.input, source: complete.moment.session) else { return ownTelemetry.drops.count(.shed) }
+            guard try guided.remember(complete.input, source: complete.moment.session) else {
+                if isInstructive { ownTelemetry.drops.count(.shed) }
+                return
+            }
             noteLearned(complete.moment.consent)
             ownTelemetry.gauges["postponed", default: 0] += 1
             texts.remember(complete)
@@ -132,8 +139,10 @@ extension LearnProcessor {
             ) { texts.remember(complete, predicted: $0) }
             guard let outcome else { return }
             noteLearned(complete.moment.consent)
+            if let problem = guided.learner.privacyProblem { ownTelemetry.drops.count(.checkpointFailed, because: problem) }
             guard outcome.stepped else { return ownTelemetry.drops.count(.nonFinite) }
-            losses += outcome.losses.total.isFinite ? outcome.losses.total : 0
+            // A mean of losses that nothing hides is not published.
+            if !privacy.learning.enabled { losses += outcome.losses.total.isFinite ? outcome.losses.total : 0 }
             learned += 1
             ownTelemetry.gauges["learned", default: 0] += 1
         } catch {

@@ -51,7 +51,7 @@ extension LearnProcessor {
             $0.parent = progress.version > 0 ? progress.version - 1 : 0
             $0.momentWatermark = progress.servingWatermark
             $0.momentsSeen = progress.momentsSeen
-            $0.reason = reason
+            $0.reason = [reason, guided.privacyStatement].compactMap(\.self).joined(separator: "; ")
             $0.loss = learned > 0 ? losses / Double(learned) : 0
             $0.last = hasEnded
             $0.local = progress.local ?? false

@@ -130,6 +130,7 @@ public struct LearnProcessor: Processor {
         } else {
             progress.begin(settings.learn.stream, run: settings.learn.run)
         }
+        try guided.countSpending(in: settings.learn.directory)
         // Versions published after the checkpoint have used their numbers.
         if !goesOn, isLive && isRestored || versions.reserved > progress.version {
             progress.version = max(progress.version, versions.reserved) + 1
@@ -164,6 +165,7 @@ public struct LearnProcessor: Processor {
             telemetry.drops.add(decisions.drops)
         }
         sessions?.addGauges(to: &telemetry)
+        telemetry.gauges.merge(guided.privacyGauges) { $1 }
         addJournal(to: &telemetry)
         addSubscribers(to: &telemetry)
         return telemetry

@@ -26,6 +26,8 @@ extension OnlineLearner {
             /// The state of elastic consolidation, in a state of an older version.
             var consolidation: JSON?
             var trial: Trial?
+            /// What learns with differential privacy; nil where nothing does.
+            var privacy: PrivateSteps.State?
 
             struct Trial: Codable, Sendable {
                 var method: Method
@@ -56,6 +58,9 @@ extension OnlineLearner {
         tensors["memory"] = numbers
         for (name, values) in optimized.tensors { tensors["optimizer.\(name)"] = values }
         if let average { tensors["average"] = Array(average.average.values) }
+        var pooled: [Float] = []
+        let privacy = privacy?.state(numbers: &pooled)
+        if privacy != nil { tensors["pool"] = pooled }
         let strategies = graph.strategies.states
         for (strategy, state) in strategies {
             for (name, numbers) in state.tensors { tensors["strategy.\(strategy).\(name)"] = numbers }
@@ -74,7 +79,7 @@ extension OnlineLearner {
                     .init(
                         method: $0.method, optimizer: $0.optimizer.progress, baseline: $0.baseline, sum: $0.sum, moments: $0.moments,
                         labelled: $0.labelled)
-                }),
+                }, privacy: privacy),
             tensors: tensors)
     }
 
@@ -92,6 +97,13 @@ extension OnlineLearner {
                 throw Optimizer.StateError(description: "a remembered moment: \(error)")
             }
             return moment
+        }
+        if let privacy {
+            guard let saved = progress.privacy else {
+                throw Optimizer.StateError(
+                    description: "it holds a model that has learned without privacy.learning, which nothing takes back")
+            }
+            try privacy.restore(saved, state.tensors["pool"] ?? [], for: model.configuration)
         }
         let isSameBeginning = progress.began == Method(configuration)
         do {

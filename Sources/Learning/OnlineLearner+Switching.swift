@@ -59,7 +59,7 @@ extension OnlineLearner {
     /// Removes all remembered moments of a source.
     /// - Returns: how many there were.
     @discardableResult
-    public func forget(source: String) -> Int { memory.removeAll(from: source) }
+    public func forget(source: String) -> Int { privacy?.pool.forget(source: source) ?? memory.removeAll(from: source) }
 
     /// The number of moments that were candidates for the memory so far.
     public var momentsSeen: Int { memory.seen.total }
@@ -70,9 +70,11 @@ extension OnlineLearner {
     /// Descriptions of the remembered moments.
     public var memorySlots: [ReplaySlot] { memory.slots }
     /// The approximate size of the remembered moments, in bytes.
-    public var memoryBytes: Int { memory.bytes }
+    public var memoryBytes: Int { privacy?.pool.bytes ?? memory.bytes }
 
     private func change(to next: Method) throws(SettingsError) {
+        try SettingsError.require(
+            privacy == nil, "privacy.learning", "a change would be on trial by losses of moments, which are not accounted for")
         _ = try (next.rule(from: lists), next.mix(from: lists))
         trial = SwitchTrial(
             method: method, optimizer: optimizer.state, parameters: Array(parameters.values),

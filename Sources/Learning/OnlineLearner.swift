@@ -1,4 +1,5 @@
 import Model
+import Privacy
 import Statistics
 import Tensors
 
@@ -27,6 +28,8 @@ public final class OnlineLearner {
     var memory: ReplayBuffer<RememberedMoment>
     var random: RandomSource
     let average: WeightAverage?
+    /// What learns with differential privacy; nil where nothing does.
+    let privacy: PrivateSteps?
     var trial: SwitchTrial?
     /// The smoothed loss of new moments, to which a switch is compared.
     var recentLoss = 0.0
@@ -54,15 +57,16 @@ public final class OnlineLearner {
     ///   - configuration: how it learns.
     ///   - seed: of the initial parameters and of learning.
     ///   - lists: the strategies, optimisers and replay policies, by name.
+    ///   - privacy: whether, and how, it learns with differential privacy. Noise and draws are then of no seed.
     ///   - team: the threads that compute.
     /// - Throws: `SettingsError`, if a setting is invalid.
     public convenience init(
         _ model: MultimodalModel, _ configuration: Configuration = Configuration(), seed: UInt64, lists: LearningLists = LearningLists(),
-        team: Team = .solo
+        privacy: PrivacySettings = PrivacySettings(), team: Team = .solo
     ) throws(SettingsError) {
         var random = RandomSource(seed: seed)
         let parameters = model.initialStore(using: &random)
-        try self.init(model, configuration, parameters: parameters, random: random, lists: lists, team: team)
+        try self.init(model, configuration, parameters: parameters, random: random, lists: lists, privacy: privacy, team: team)
     }
 
     /// Starts from given parameters, which the learner changes.
@@ -73,11 +77,12 @@ public final class OnlineLearner {
     ///   - parameters: the initial parameters.
     ///   - random: the source of random numbers.
     ///   - lists: the strategies, optimisers and replay policies, by name.
+    ///   - privacy: whether, and how, it learns with differential privacy. Noise and draws are then of no seed.
     ///   - team: the threads that compute.
     /// - Throws: `SettingsError`, if a setting is invalid.
     public init(
         _ model: MultimodalModel, _ configuration: Configuration = Configuration(), parameters: ParameterStore<Float>,
-        random: RandomSource, lists: LearningLists = LearningLists(), team: Team = .solo
+        random: RandomSource, lists: LearningLists = LearningLists(), privacy: PrivacySettings = PrivacySettings(), team: Team = .solo
     ) throws(SettingsError) {
         try configuration.validate(with: lists)
         self.model = model
@@ -88,9 +93,13 @@ public final class OnlineLearner {
         self.team = team
         method = Method(configuration)
         strategy = try method.mix(from: lists)
+        let isPrivate = privacy.learning.enabled
+        if isPrivate { try Self.requirePlain(strategy) }
+        let rows = isPrivate ? 1 : configuration.rows
         graph = StrategyGraph(
-            model, parameters: parameters, strategy, trunk: try configuration.trunkScope, rows: configuration.rows,
-            languageRows: configuration.wordRows, team: team)
+            model, parameters: parameters, strategy, trunk: try configuration.trunkScope, rows: rows,
+            languageRows: min(rows, configuration.wordRows), team: team)
+        self.privacy = isPrivate ? PrivateSteps(privacy, graph.moments, bytes: configuration.memoryBytes) : nil
         optimizer = Optimizer(try method.rule(from: lists), parameters: parameters, gradients: graph.moments.gradients, team: team)
         average = configuration.averaging > 0 ? try WeightAverage(of: parameters, decay: configuration.averaging) : nil
         memory = try ReplayBuffer(
@@ -116,6 +125,7 @@ public final class OnlineLearner {
         _ moment: MomentInput, source: String = "", corrects: Bool = true, teacher: [Float] = [],
         reading: (MultimodalGraph<Float>) -> Void = { _ in }
     ) throws(MomentProblem) -> LearnOutcome? {
+        if let privacy { return try learn(moment, source: source, by: privacy, reading: reading) }
         try model.configuration.check(moment)
         guard moment.isInstructive else { return nil }
         let isTaught = teacher.count == model.configuration.classes && teacher.allSatisfy(\.isFinite)
@@ -147,6 +157,11 @@ public final class OnlineLearner {
     /// - Returns: false for a moment with neither label nor text, from which nothing can be learned.
     /// - Throws: `MomentProblem`, if the model cannot process the moment.
     public func remember(_ moment: MomentInput, source: String = "") throws(MomentProblem) -> Bool {
+        if let privacy {
+            let isUsable = moment.isInstructive && (try? model.configuration.check(moment)) != nil
+            privacy.add(isUsable ? moment : nil, source: source)
+            return isUsable
+        }
         try model.configuration.check(moment)
         guard moment.isInstructive, !strategy.storesLogits else { return false }  // a strategy that replays logits has to compute them
         memory.add(
@@ -158,7 +173,7 @@ public final class OnlineLearner {
     /// - Returns: whether the answer is not yet likely enough and a further step may help.
     @discardableResult
     public func correct(by moment: MomentInput) -> Bool {
-        guard strategy.updates else { return false }
+        guard strategy.updates, privacy == nil else { return false }
         let earlier = memory.draw(configuration.wordRows - 1) { $0.moment.answer != nil && $0.moment != moment }
         var outcome = step(with: moment, moves: true, recalling: earlier).outcome
         if !outcome.stepped, !earlier.isEmpty { outcome = step(with: moment, moves: true, recalling: []).outcome }
@@ -169,6 +184,7 @@ public final class OnlineLearner {
     /// - Returns: false if nothing is remembered, or a gradient was not finite.
     @discardableResult
     public func rehearse() -> Bool {
+        guard privacy == nil else { return false }
         let recalled = memory.draw(configuration.rows)
         guard !recalled.isEmpty else { return false }
         put(recalled, from: 0)
@@ -180,7 +196,9 @@ public final class OnlineLearner {
     }
 
     /// Makes one more step with a moment that was learned before.
-    func stepAgain(with moment: MomentInput) { _ = finiteStep(with: moment, moves: true) }
+    func stepAgain(with moment: MomentInput) {
+        if privacy == nil { _ = finiteStep(with: moment, moves: true) }
+    }
 
     /// Ends a domain: some strategies from now on retain the current weights.
     public func consolidate() { graph.strategies.consolidate() }
@@ -312,7 +330,7 @@ public final class OnlineLearner {
     }
 
     /// Sets a row with augmentation: some modalities are hidden, so that the model learns to do without them, and readings are shifted.
-    private func put(_ moment: MomentInput, row: Int) {
+    func put(_ moment: MomentInput, row: Int) {
         let present = model.configuration.modalities.filter { moment.has($0) }
         var hidden = present.filter { _ in random.uniform() < configuration.modalityDropout }
         if hidden.count == present.count { hidden = [] }

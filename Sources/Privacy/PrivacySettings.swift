@@ -18,6 +18,8 @@ public struct PrivacySettings: Codable, Sendable, Equatable {
     public var patterns: [String] = []
     /// Names of people, places or things, of one or more words, whatever their case.
     public var names: [String] = []
+    /// How the shared model learns with differential privacy.
+    public var learning = PrivateLearningSettings()
 
     public init() {}
 
@@ -50,7 +52,18 @@ public struct PrivacySettings: Codable, Sendable, Equatable {
                 found.append(SettingsError(key, "'\(item.prefix(64))' is empty, or has more than \(Self.longest) bytes"))
             }
         }
+        found += learning.problems.inSection("learning")
+        if learning.enabled, learning.unit == .person, let problem = unitProblem { found.append(SettingsError("persons", problem)) }
         return found
+    }
+
+    /// Why persons cannot be units of learning: a moment says its session, not the sources that its readings are from.
+    private var unitProblem: String? {
+        if let person = persons.first(where: { $0.sessions?.isEmpty != false }) {
+            return "'\(person.person.prefix(64))' has no sessions, by which privacy.learning knows the moments of a person"
+        }
+        let sessions = persons.flatMap { $0.sessions ?? [] }
+        return Set(sessions).count < sessions.count ? "a session is of two persons, of which privacy.learning can protect one" : nil
     }
 
     private static let most = 1_024, longest = 128

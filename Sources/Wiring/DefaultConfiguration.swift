@@ -374,5 +374,18 @@ public let defaultConfiguration = #"""
       redact: []
       patterns: []
       names: []
+      learning:
+        enabled: false
+        unit: moment
+        sampling: poisson
+        epsilon: 8e+0
+        delta: 1.0000000000000001e-05
+        noise: 1e+0
+        clip: 1e+0
+        batch: 32
+        pool: 2048
+        start: 512
+        every: 4
+        unitMoments: 8
 
     """#

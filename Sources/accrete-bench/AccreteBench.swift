@@ -29,6 +29,7 @@ import CLinux
             PendulumBench.self,
             OmniglotBench.self,
             PersonalBench.self,
+            PrivateBench.self,
             ProductsBench.self,
             SplitMNIST.self,
             TextPolicyBench.self,

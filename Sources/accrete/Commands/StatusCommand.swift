@@ -77,10 +77,13 @@ extension Status {
         let reliabilities = gauges.filter { $0.key.hasPrefix("reliability.") }.sorted { $0.key < $1.key }
             .map { "\(printable(String($0.key.dropFirst("reliability.".count)))) " + String(format: "%.2f", $0.value) }.joined(
                 separator: ", ")
+        let spent = gauges["privacyEpsilon"].map {
+            String(format: "  epsilon %.3f of %g", $0, gauges["privacyBudget"] ?? 0) + (gauges["privacySpent"] == 1 ? ", spent" : "")
+        }
         return printable(stage).padding(toLength: 16, withPad: " ", startingAt: 0)
             + String(
                 format: "in %8.1f/s  out %8.1f/s  model %6llu  memory %5llu MB  ", rate(received, earlier.received),
                 rate(sent, earlier.sent), modelVersion, peakMemory >> 20)
-            + "drops " + (lost.isEmpty ? "none" : lost) + (reliabilities.isEmpty ? "" : "  reliability " + reliabilities)
+            + "drops " + (lost.isEmpty ? "none" : lost) + (reliabilities.isEmpty ? "" : "  reliability " + reliabilities) + (spent ?? "")
     }
 }
