@@ -16,6 +16,7 @@ extension GraphSettings {
         refuse(learner.stepsPerMoment != 1, "learner.stepsPerMoment", "takes steps from one moment")
         refuse(learn.gate.enabled, "learn.gate.enabled", "the gate decides and reports by losses of moments")
         refuse(!learn.triggers.isEmpty, "learn.triggers", "rules act and report by losses of moments")
+        refuse(learn.influenceEvery > 0, "learn.influenceEvery", "what moved a version is published with the moments that did")
         refuse(learn.rememberedTokens > 0, "learn.rememberedTokens", "texts are remembered word for word and published")
         refuse(decide.isOn, "decide.policy", "policies learn from feedback and are published")
         refuse(personal.enabled, "personal.enabled", "adapters of sessions learn from their moments and are published")
