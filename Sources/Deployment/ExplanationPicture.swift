@@ -42,11 +42,16 @@ public struct ExplanationPicture: Sendable {
             let nats = part.nats.prefix(Self.mostParts).map { $0.isFinite ? Double($0) : 0 }
             body += text(Self.margin, y + 16, name.printable(atMost: 48) + String(format: ", in all %+.2f nats", nats.reduce(0, +)), "")
             y += 28
-            let (drawn, height) =
-                if !part.words.isEmpty { words(part.words, nats, greatest, at: y) } else if let grid = Self.grid(nats.count), name == "image"
-                { heatMap(nats, grid, greatest, at: y) } else { bars(nats, greatest, at: y) }
-            body += drawn
-            y += height + 16
+            let figure: (drawn: String, height: Double)
+            if !part.words.isEmpty {
+                figure = words(part.words, nats, greatest, at: y)
+            } else if name == "image", let grid = Self.grid(nats.count) {
+                figure = heatMap(nats, grid, greatest, at: y)
+            } else {
+                figure = bars(nats, greatest, at: y)
+            }
+            body += figure.drawn
+            y += figure.height + 16
         }
         let note = String(format: "orange: for the answer, blue: against it; the strongest is %.2f nats", greatest)
         body += text(Self.margin, y + 14, names.isEmpty ? "no part of this moment is explained" : note, "small")
@@ -122,9 +127,9 @@ public struct ExplanationPicture: Sendable {
     private func rectangle(
         _ x: Double, _ y: Double, _ width: Double, _ height: Double, _ nat: Double, _ opacity: Double, _ name: String
     ) -> String {
-        String(
-            format: #"<rect class="%@" x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill-opacity="%.2f"><title>%@: %+.3f nats</title></rect>"#,
-            nat > 0 ? "for" : "against", x, y, width, height, opacity, Self.escaped(name), nat) + "\n"
+        let place = String(format: #"x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill-opacity="%.2f""#, x, y, width, height, opacity)
+        let title = String(format: "%@: %+.3f nats", Self.escaped(name), nat)
+        return #"<rect class="\#(nat > 0 ? "for" : "against")" \#(place)><title>\#(title)</title></rect>"# + "\n"
     }
 
     private func text(_ x: Double, _ y: Double, _ text: String, _ style: String) -> String {

@@ -1,8 +1,8 @@
 /// What moved a version of the model since the version before, and what it got better and worse at.
 ///
-/// A gain is how much a moment lowered the loss on anchors, to first order: rate / n · ⟨P ∇J, ∇ℓ⟩ summed over the steps in which it was
-/// a row, with n labelled rows, the loss J on anchors, the row's loss ℓ, and the optimiser's scale P of each weight. It is negative for what
-/// made the model worse. Losses are in nats per label.  https://arxiv.org/abs/2002.08484
+/// A gain is what leaving a moment out of the steps in which it was a row would have cost on anchors, to first order: for each step,
+/// rate · ⟨P ∇J, ∇L − ∇L′⟩, with the loss J on anchors, the step's loss L, that without the row L′, and the optimiser's scale P of each
+/// weight. It is negative for what made the model worse. Losses are in nats per label.  https://arxiv.org/abs/2002.08484
 public struct UpdateExplanation: Codable, Sendable, Equatable {
     /// What moments gave together: one moment, or all of a session or a class.
     public struct Gain: Codable, Sendable, Equatable {
@@ -17,6 +17,11 @@ public struct UpdateExplanation: Codable, Sendable, Equatable {
         public var rows: Int
         /// Nats.
         public var gain: Double
+
+        init(name: String, session: String? = nil, label: Int? = nil, isNew: Bool? = nil, rows: Int, gain: Double) {
+            (self.name, self.session, self.label, self.isNew) = (name, session, label, isNew)
+            (self.rows, self.gain) = (rows, gain)
+        }
     }
 
     /// The mean loss of some anchors before and after.
@@ -26,7 +31,7 @@ public struct UpdateExplanation: Codable, Sendable, Equatable {
         public var before, after: Double
     }
 
-    /// Optimiser steps, labelled rows in them, and moments that are not in the lists because there were too many.
+    /// Optimiser steps, rows in them, and moments that are not in the lists because there were too many.
     public var steps = 0, rows = 0, uncounted = 0
     /// The number of anchors: old labelled moments that the model predicted rightly before it learned them; their mean loss.
     public var anchors = 0

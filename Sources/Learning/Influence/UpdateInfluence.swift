@@ -10,9 +10,9 @@ import Tensors
 ///     let explanation = influence.finish(learner)
 ///
 /// The products of gradients are directional derivatives: each row's loss a little forward and a little backward along P ∇J, so that no
-/// gradient of a single row is ever stored. While a version is explained, a step costs two more forward passes without language, and the
-/// version three passes over the anchors. Memory: two copies of the parameters, one of their gradients, and two graphs. It does not change
-/// what is learned. It has one owner.
+/// gradient of a single row is ever stored. While a version is explained, a step costs two more forward passes, and the version three
+/// passes over the anchors. Memory: a copy of the parameters, two of their gradients, and two graphs. It does not change what is learned.
+/// It has one owner.
 public final class UpdateInfluence: StepObserver {
     private let parameters: ParameterStore<Float>
     /// Evaluates rows and anchors, over a copy of the parameters that is moved.
@@ -31,9 +31,10 @@ public final class UpdateInfluence: StepObserver {
     private var start: [AnchorSet.Anchor] = []
     private var before: [AnchorLosses] = []
     private var gains: [Int: UpdateExplanation.Gain] = [:]
-    private var sessions: [String: UpdateExplanation.Gain] = [:]
-    private var classes: [Int: UpdateExplanation.Gain] = [:]
-    private var pending: [(row: StepRow, product: Double)] = []
+    /// The part of each gain that the optimiser has not yet used, and what it keeps of that from step to step.
+    private var lags: [Int: Double] = [:]
+    private var inertia = 0.0
+    private var pending: [(row: StepRow, cost: Double)] = []
     private var steps = 0, rows = 0, uncounted = 0
 
     /// The losses of an anchor: of all modalities, and by modality, of those that are present alone.
@@ -42,7 +43,7 @@ public final class UpdateInfluence: StepObserver {
         var alone: [String: Double]
     }
 
-    /// The most moments, sessions and classes that are counted in one version.
+    /// The most moments that are counted in one version.
     private static let mostCounted = 1_024
     /// The least number of anchors.
     public static let least = 16
@@ -61,8 +62,8 @@ public final class UpdateInfluence: StepObserver {
         parameters = learner.parameters
         let learned = Set(learner.graph.moments.gradients.layout.parameters.map(\.name))
         probe = .predicting(
-            learner.model, parameters: learner.parameters.copy(), batch: max(Self.batch, learner.graph.rows), languageRows: 0,
-            team: learner.team)
+            learner.model, parameters: learner.parameters.copy(), batch: max(Self.batch, learner.graph.rows),
+            languageRows: learner.graph.moments.languageRows, team: learner.team)
         slope = MultimodalGraph(
             learner.model, parameters: learner.parameters, batch: Self.batch, languageRows: 0, learning: { learned.contains($0.name) },
             team: learner.team)
@@ -74,19 +75,20 @@ public final class UpdateInfluence: StepObserver {
     /// The anchors of the version that began last.
     public var anchorInputs: [MomentInput] { start.map(\.input) }
     /// The gain of each moment of that version, by its serial number, in nats.
-    public var momentGains: [Int: Double] { gains.mapValues(\.gain) }
+    public var momentGains: [Int: Double] { acted.mapValues(\.gain) }
 
     /// Whether a version is being explained.
     public var isOpen: Bool { stride > 0 }
 
     /// Begins a version: from now on steps are observed.
     public func begin(_ learner: OnlineLearner) {
-        (gains, sessions, classes, pending) = ([:], [:], [:], [])
+        (gains, lags, pending) = ([:], [:], [])
         (steps, rows, uncounted, stride) = (0, 0, 0, 0)
         anchors.expire(at: labelled)
         start = anchors.anchors
         guard start.count >= Self.least else { return }
         before = losses(of: start)
+        inertia = (learner.optimizer.rule as? AdaptiveRule)?.beta1 ?? 0
         aim(by: learner.optimizer)
     }
 
@@ -118,17 +120,19 @@ public final class UpdateInfluence: StepObserver {
         (explanation.steps, explanation.rows, explanation.uncounted, explanation.anchors) = (steps, rows, uncounted, start.count)
         (explanation.before, explanation.after) = (before.map(\.all).mean, after.map(\.all).mean)
         let most = UpdateExplanation.most
-        let moments = gains.map { serial, gain in
+        let acted = acted, all = Array(acted.values)
+        let moments = acted.map { serial, gain in
             var named = gain
             named.name = names[serial] ?? "remembered moment \(serial)"
             return named
         }.sorted { ($0.gain, $0.name) < ($1.gain, $1.name) }
         explanation.harmed = Array(moments.prefix { $0.gain < 0 }.prefix(most))
         explanation.helped = Array(moments.reversed().prefix { $0.gain > 0 }.prefix(most))
-        func ranked(_ gains: some Collection<UpdateExplanation.Gain>) -> [UpdateExplanation.Gain] {
+        func ranked(_ gains: [UpdateExplanation.Gain]) -> [UpdateExplanation.Gain] {
             Array(gains.sorted { ($0.gain, $0.name) < ($1.gain, $1.name) }.prefix(most))
         }
-        (explanation.sessions, explanation.classes) = (ranked(sessions.values), ranked(classes.values))
+        explanation.sessions = ranked(sums(all) { $0.session })
+        explanation.classes = ranked(sums(all) { $0.label.map { "\($0)" } })
         explanation.byClass = changes(after) { anchor, _ in [anchor.input.label.map { "\($0)" } ?? ""] }
         explanation.bySession = changes(after) { anchor, _ in [anchor.source] }
         explanation.byModality = changes(after, of: { $0.alone[$1] ?? 0 }) { _, losses in losses.alone.keys.sorted() }
@@ -139,44 +143,88 @@ public final class UpdateInfluence: StepObserver {
 
     public func willStep(_ all: [StepRow]) {
         pending = []
-        guard isOpen else { return }
-        let labelled = all.indices.filter { all[$0].moment.label != nil }
-        guard !labelled.isEmpty, all.count <= probe.batch else { return }
+        guard isOpen, all.count <= probe.batch else { return }
         let forward = rowLosses(all, moved: stride), backward = rowLosses(all, moved: -stride)
-        // ⟨P ∇J, ∇ℓ⟩, of which a step has the mean over labelled rows
-        pending = labelled.map { (all[$0], (forward[$0] - backward[$0]) / (2 * stride * Double(labelled.count))) }
+        let (labels, texts) = (slopes(forward.labels, backward.labels), slopes(forward.texts, backward.texts))
+        let weight = probe.model.configuration.languageWeight
+        pending = all.indices.map { (all[$0], labels.cost(without: $0) + weight * texts.cost(without: $0)) }
     }
 
     public func didStep(_ moved: Bool, rate: Double) {
         defer { pending = [] }
         guard moved, isOpen else { return }
         steps += 1
-        for (row, product) in pending where product.isFinite {
+        for key in lags.keys { lags[key]? *= inertia }
+        for (row, cost) in pending where cost.isFinite {
             rows += 1
             let gain = UpdateExplanation.Gain(
-                name: "", session: row.source, label: row.moment.label, isNew: row.isNew, rows: 1, gain: rate * product)
-            add(gain, to: &gains, row.serial)
-            var whole = gain
-            (whole.session, whole.isNew, whole.name, whole.label) = (nil, nil, row.source, nil)
-            add(whole, to: &sessions, row.source)
-            whole.name = row.moment.label.map { "\($0)" } ?? ""
-            add(whole, to: &classes, row.moment.label ?? -1)
+                name: row.source, session: row.source, label: row.moment.label, isNew: row.isNew, rows: 1, gain: rate * cost)
+            guard var known = gains[row.serial] else {
+                if gains.count < Self.mostCounted {
+                    (gains[row.serial], lags[row.serial]) = (gain, inertia * gain.gain)
+                } else {
+                    uncounted += 1
+                }
+                continue
+            }
+            known.rows += 1
+            known.gain += gain.gain
+            if row.isNew { known.isNew = true }
+            gains[row.serial] = known
+            lags[row.serial, default: 0] += inertia * gain.gain
         }
     }
 
-    private func add<Key>(_ gain: UpdateExplanation.Gain, to gains: inout [Key: UpdateExplanation.Gain], _ key: Key) {
-        guard var known = gains[key] else {
-            if gains.count < Self.mostCounted { gains[key] = gain } else { uncounted += 1 }
-            return
-        }
-        known.rows += 1
-        known.gain += gain.gain
-        if gain.isNew == true { known.isNew = true }
-        gains[key] = known
+    /// The gains that have acted by now: of a gradient of k steps ago, an optimiser with momentum β has used 1 − βᵏ⁺¹.
+    private var acted: [Int: UpdateExplanation.Gain] {
+        Dictionary(
+            uniqueKeysWithValues: gains.map { serial, gain in
+                var acted = gain
+                acted.gain -= lags[serial] ?? 0
+                return (serial, acted)
+            })
     }
 
-    /// The loss of each row's label with parameters that are moved along the direction.
-    private func rowLosses(_ rows: [StepRow], moved stride: Double) -> [Double] {
+    /// Sums by a name.
+    private func sums(_ gains: [UpdateExplanation.Gain], by name: (UpdateExplanation.Gain) -> String?) -> [UpdateExplanation.Gain] {
+        var sums: [String: UpdateExplanation.Gain] = [:]
+        for gain in gains {
+            guard let name = name(gain) else { continue }
+            var sum = sums[name] ?? .init(name: name, rows: 0, gain: 0)
+            sum.rows += gain.rows
+            sum.gain += gain.gain
+            sums[name] = sum
+        }
+        return Array(sums.values)
+    }
+
+    /// A part of the loss that is a mean over some rows, or over their tokens: by row, the sum of its losses and their number.
+    private typealias Sums = [(sum: Double, count: Int)]
+
+    /// The same of directional derivatives.
+    private struct Slopes {
+        var rows: Sums
+        private(set) var all: (sum: Double, count: Int)
+
+        init(_ rows: Sums) {
+            self.rows = rows
+            all = rows.reduce((0, 0)) { ($0.sum + $1.sum, $0.count + $1.count) }
+        }
+
+        /// By how much the derivative of the mean falls when a row is left out, and the mean is that of the others.
+        func cost(without row: Int) -> Double {
+            guard rows[row].count > 0 else { return 0 }
+            let rest = all.count - rows[row].count
+            return all.sum / Double(all.count) - (rest > 0 ? (all.sum - rows[row].sum) / Double(rest) : 0)
+        }
+    }
+
+    private func slopes(_ forward: Sums, _ backward: Sums) -> Slopes {
+        Slopes(zip(forward, backward).map { (($0.sum - $1.sum) / (2 * stride), $0.count) })
+    }
+
+    /// The losses of each row's label and of its tokens with parameters that are moved along the direction.
+    private func rowLosses(_ rows: [StepRow], moved stride: Double) -> (labels: Sums, texts: Sums) {
         probe.parameters.assign(from: parameters)
         for parameter in direction.layout.parameters {
             let (w, d) = (probe.parameters[parameter.name], direction[parameter.name])
@@ -185,7 +233,13 @@ public final class UpdateInfluence: StepObserver {
         for (index, row) in rows.enumerated() { probe.set(row.moment, row: index, hiding: row.hidden, shifts: row.shifts) }
         for index in rows.count..<probe.batch { probe.clear(row: index) }
         probe.forward()
-        return rows.indices.map { probe.labelLoss(row: $0) }
+        return (
+            rows.indices.map { (probe.labelLoss(row: $0), rows[$0].moment.label == nil ? 0 : 1) },
+            rows.indices.map { row in
+                let losses = probe.languageLosses(row: row)
+                return (losses.reduce(0, +), losses.count)
+            }
+        )
     }
 
     // MARK: Anchors
@@ -225,7 +279,7 @@ public final class UpdateInfluence: StepObserver {
         var rest = anchors[...]
         while !rest.isEmpty {
             let part = rest.prefix(probe.batch)
-            for (row, anchor) in part.enumerated() { probe.set(anchor.input, row: row) }
+            for (row, anchor) in part.enumerated() { probe.set(anchor.input, row: row, scoresText: false) }
             for row in part.count..<probe.batch { probe.clear(row: row) }
             probe.forward()
             for (row, anchor) in part.enumerated() {

@@ -380,7 +380,7 @@ public nonisolated struct Evidence: Sendable {
   fileprivate var _frozen: Double? = nil
 }
 
-/// What a moment, or all rows of a session, did to the loss on old moments, to first order.
+/// What a moment, or all moments of a session, did to the loss on old moments, to first order.
 public nonisolated struct Influence: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -392,7 +392,7 @@ public nonisolated struct Influence: Sendable {
   /// in how many rows of the steps it was
   public var rows: UInt32 = 0
 
-  /// nats by which it lowered the loss; negative for what raised it
+  /// nats that leaving it out would have cost; negative for what raised the loss
   public var gain: Double = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()

@@ -131,7 +131,8 @@ public struct ImageModality: Modality {
         for (index, value) in features.enumerated() {
             let (place, line, column) = (index / (patch * run), index / run % patch, index % run)
             let pixel = 255 * (value * Float(settings.scale) + Float(settings.mean))
-            bytes[((place / side * patch + line) * side + place % side) * run + column] = pixel.isFinite ? UInt8(max(0, min(255, pixel.rounded()))) : 0
+            guard pixel.isFinite else { continue }
+            bytes[((place / side * patch + line) * side + place % side) * run + column] = UInt8(max(0, min(255, pixel.rounded())))
         }
         return PNG.encode(Pixels(width: size, height: size, channels: channels, bytes: bytes))
     }

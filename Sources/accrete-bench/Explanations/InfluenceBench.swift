@@ -60,8 +60,10 @@ struct InfluenceBench: ParsableCommand {
             } else {
                 print(
                     String(
-                        format: "seed %2d  moments %+.2f  sources %+.2f  wrong labels %@, %@  loss %.3f → %.3f  cost %.2f", seed, row.moments,
-                        row.sources, row.found ? "found" : "missed", row.foundMoment ? "moment too" : "not the moment", row.before, row.after,
+                        format: "seed %2d  moments %+.2f  sources %+.2f  wrong labels %@, %@  loss %.3f → %.3f  cost %.2f", seed,
+                        row.moments,
+                        row.sources, row.found ? "found" : "missed", row.foundMoment ? "moment too" : "not the moment", row.before,
+                        row.after,
                         row.cost))
             }
         }

@@ -16,15 +16,15 @@ import Wiring
 /// `accrete explain`: prints the contribution of each sense, and of its parts, to a prediction; or what moved a version of the model.
 struct Explain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print what each sense, patch, frame and word gave to the prediction of a moment, in nats of the answer's log-probability.",
+        abstract: "Print what each sense, patch, frame and word gave to a prediction, or what moved a version of the model.",
         discussion: """
             A moment's id is <session>/<end in nanoseconds>, as shown by `accrete tap prediction.`. A running graph explains its newest
             moments (fuse.remembered). With --directory, the session of a finished run is replayed to the moment, which is explained with
             the run's last checkpoint. The contribution of a part is what the answer loses without it: ln p of the answer with everything
             minus ln p without the part. --picture draws them: a heat map over the camera's picture, bars of the sound, shaded words.
             With --update, it prints which moments and sessions moved a version of the model, and what it got better and worse at, as the
-            learner of a run has written it beside its newest checkpoint (learn.influenceEvery). A gain is how far a moment lowered the loss
-            on old moments, in nats, to first order.
+            learner of a run has written it beside its newest checkpoint (learn.influenceEvery). A gain is what leaving a moment out would
+            have cost on old moments, in nats, to first order.
             Examples:
               accrete explain --moment table/12400000000
               accrete explain --moment table/12400000000 --directory runs/default --picture why.svg

@@ -44,9 +44,10 @@ enum ExplainedUpdateText {
             }.joined(separator: ", ")
         }
         var lines = [
-            "version \(update.version), \(printable(update.reason)) (\(update.cause))" + (update.decision.map { "; the gate: \($0)" } ?? ""),
+            "version \(update.version), \(printable(update.reason)) (\(update.cause))"
+                + (update.decision.map { "; the gate: \($0)" } ?? ""),
             String(
-                format: "cost: %d moments, %d steps of %d labelled rows in all, %.2f s", update.learned, own.steps, own.rows, update.seconds),
+                format: "cost: %d moments, %d steps of %d rows in all, %.2f s", update.learned, own.steps, own.rows, update.seconds),
             String(format: "loss on %d old moments: %.4f → %.4f nats", own.anchors, own.before, own.after),
             "made it worse: " + list(own.harmed.prefix(5), moment),
             "made it better: " + list(own.helped.prefix(5), moment),
