@@ -6,8 +6,9 @@ import Tensors
 ///     Σ gᵤ · min(1, C / ‖gᵤ‖), gᵤ = the mean over u's moments of d loss / d parameters
 ///
 /// One gradient at a time is in memory beside the sum, so none is copied, and every model that has a gradient has a clipped one, whatever
-/// its parameters are used for. A processor takes as long for a batch as for its rows one by one, but for small products; norms of rows
-/// that are not computed (ghost norms, https://arxiv.org/abs/2110.05679) would take a second backward pass instead.
+/// its parameters are used for. Each unit costs some passes over all parameters beside its own forward and backward pass. Norms without
+/// gradients (ghost norms, https://arxiv.org/abs/2110.05679) would save these for a second backward pass of the batch, and want a formula for
+/// every operator that has parameters and for every parameter that is used twice.
 /// Source: Abadi and others, Deep Learning with Differential Privacy, https://arxiv.org/abs/1607.00133
 struct ClippedSum {
     /// In the order of the graph's gradients, which are of the parameters that learn.

@@ -34,10 +34,13 @@ struct PrivateBench: ParsableCommand {
     var seeds = 3
 
     @Option(help: "The expected number of moments of a step.")
-    var batch = 64
+    var batch = 256
 
     @Option(help: "The number of moments before the first step.")
-    var start = 512
+    var start = 700
+
+    @Option(help: "The number of moments between two steps.")
+    var every = 4
 
     @Option(help: "The norm that gradients are clipped to.")
     var clip = 1.0
@@ -81,7 +84,7 @@ struct PrivateBench: ParsableCommand {
             return epsilon
         }
         let moments = try AV3MNISTData(directory: data).moments()
-        guard moments.count > start + 500, canaries + outside < moments.count - start else {
+        guard every > 0, batch > 0, start > 0, moments.count > start + 500, canaries + outside < moments.count - start else {
             throw ValidationError("\(moments.count) moments are too few for \(start), \(canaries) and \(outside)")
         }
         var configuration = MultimodalConfiguration()
@@ -107,7 +110,7 @@ struct PrivateBench: ParsableCommand {
     private func row(_ epsilon: Double?, _ model: MultimodalModel, _ moments: [MomentInput]) throws -> Row {
         var row = Row(epsilon: epsilon)
         for seed in 1...max(1, seeds) {
-            let trainer = try PrivateTrainer(settings, model, epsilon: epsilon, steps: moments.count - start, seed: UInt64(seed))
+            let trainer = try PrivateTrainer(settings, model, epsilon: epsilon, steps: steps(moments), seed: UInt64(seed))
             let right = try trainer.learn(moments)
             row.accuracy.add(right)
             row.noise = trainer.noise
@@ -116,7 +119,7 @@ struct PrivateBench: ParsableCommand {
             if !accuracyOnly {
                 let attacked = Canaries(moments, planted: canaries, outside: outside, seed: UInt64(seed))
                 let victim = try PrivateTrainer(
-                    settings, model, epsilon: epsilon, steps: attacked.stream.count - start, seed: UInt64(seed))
+                    settings, model, epsilon: epsilon, steps: steps(attacked.stream), seed: UInt64(seed))
                 _ = try victim.learn(attacked.stream)
                 row.attack = (row.attack ?? Attack()) + attacked.attack(victim.learner)
             }
@@ -126,14 +129,18 @@ struct PrivateBench: ParsableCommand {
     }
 
     private var settings: PrivateTrainer.Settings {
-        .init(batch: batch, start: start, clip: clip, delta: delta, rate: rate)
+        .init(batch: batch, start: start, every: every, clip: clip, delta: delta, rate: rate)
     }
+
+    private func steps(_ moments: [MomentInput]) -> Int { (moments.count - start) / max(1, every) + 1 }
 
     /// Milliseconds of a step of a whole batch, and of a private one, in turns.
     private func milliseconds(of model: MultimodalModel, _ moments: [MomentInput]) throws -> (batch: Double, one: Double) {
         let rounds = 15, first = Array(moments.prefix(start + rounds))
-        let whole = try PrivateTrainer(settings, model, epsilon: nil, steps: rounds, seed: 1)
-        let noisy = try PrivateTrainer(settings, model, epsilon: 1e3, steps: rounds, seed: 1)
+        var each = settings
+        each.every = 1
+        let whole = try PrivateTrainer(each, model, epsilon: nil, steps: rounds, seed: 1)
+        let noisy = try PrivateTrainer(each, model, epsilon: 1e3, steps: rounds, seed: 1)
         for trainer in [whole, noisy] { _ = try trainer.learn(Array(first.prefix(start - 1))) }
         var times: [(batch: Double, one: Double)] = []
         func milliseconds(_ trainer: PrivateTrainer, _ moment: MomentInput) throws -> Double {
