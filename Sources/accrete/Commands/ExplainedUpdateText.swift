@@ -49,6 +49,7 @@ enum ExplainedUpdateText {
             String(
                 format: "cost: %d moments, %d steps of %d rows in all, %.2f s", update.learned, own.steps, own.rows, update.seconds),
             String(format: "loss on %d old moments: %.4f → %.4f nats", own.anchors, own.before, own.after),
+            "which moments and sessions moved it is estimated to first order, and not to be relied on yet:",
             "made it worse: " + list(own.harmed.prefix(5), moment),
             "made it better: " + list(own.helped.prefix(5), moment),
             "sessions, the worst first: " + list(own.sessions, group),
