@@ -59,24 +59,6 @@ import Testing
         #expect(correlations.reduce(0, +) / 4 >= 0.6, "\(correlations)")
     }
 
-    @Test func aSourceOfWrongLabelsIsFirstInTheList() throws {
-        let found = try (1...5).count { seed in
-            let learner = try learner(seed: UInt64(seed))
-            let influence = UpdateInfluence(learner, random: RandomSource(seed: 1))
-            _ = try warmed(learner, influence, seed: 30 + seed)
-            for (index, moment) in TwoSenses.moments(32, seed: UInt64(40 + seed)).enumerated() {
-                var moment = moment
-                if index % 4 == 3 { moment.label = (moment.label! + 1 + index / 4 % 3) % 4 }
-                try learner.learn(moment, source: "\(index % 4)")
-            }
-            let explanation = try #require(influence.finish(learner))
-            #expect(explanation.sessions.count == 4)
-            #expect(explanation.sessions == explanation.sessions.sorted { $0.gain < $1.gain })
-            return explanation.sessions.first?.name == "3" && explanation.harmed.first?.session == "3"
-        }
-        #expect(found >= 4)
-    }
-
     @Test func explainingChangesNothingThatIsLearned() throws {
         let runs = try [false, true].map { explains in
             let learner = try learner(seed: 5)

@@ -128,7 +128,7 @@ struct PrivateLearnTests {
             if ordinal == 6 { _ = learner.send(try label(2, of: 4)) }
         }
         #expect(learner.refusals.map(\.reason) == [.orphanLabel])
-        #expect(learner.processor.telemetry.drops[.labelNeverCame] == nil || learner.processor.telemetry.drops[.labelNeverCame] == 0)
+        #expect(learner.processor.telemetry.drops[.labelNeverCame] == 0)
         let places = try pool(learner)
         // the fourth with its label, and those that have waited for three others
         #expect(places.count == 6 && places.compactMap { $0.moment?.label } == [1])
@@ -162,7 +162,7 @@ struct PrivateLearnTests {
         var learner = try harness(settings(in: folder.path("reset")))
         for input in try stream(1...16) { _ = learner.send(input) }
         let spent = learner.processor.guided.learner.privacyLedger
-        _ = try learner.processor.guided.execute(.with { $0.resetAll = true }, at: 0)
+        _ = try learner.processor.guided.execute(.with { $0.resetAll = true }, kept: KeptVersions(directory: "", most: 0), at: 0)
         #expect(learner.processor.guided.learner.privacyLedger == spent && learner.processor.guided.learner.steps == 0)
         #expect(try pool(learner).isEmpty)
     }
