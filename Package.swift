@@ -160,7 +160,8 @@ let floor7: [Target] = [
     module(
         "Deployment",
         [
-            "Configuration", "Files", "Learn", "Messaging", "Model", "Pipeline", "Presentation", "Recordings", "Safetensors", "Schema",
+            "Configuration", "Files", "Learn", "Messaging", "Model", "Moments", "Pipeline", "Presentation", "Recordings", "Safetensors",
+            "Schema",
             "Serving", "Signals", "Statistics", "StrictJSON", "Wiring", subprocess, filePaths,
         ]),
     command("accrete-ingest", ["Ingest", "Journal", "Launch", "Pipeline", "Wiring", arguments]),

@@ -90,7 +90,7 @@ struct ContractTests {
         AttentionMap.self, Opinion.self, TriggerLine.self, RememberedCorrection.self, AnswerRequest.self, Tally.self, Scores.self,
         DomainRow.self, Quantiles.self, Envelope.self, CoordinateFrame.self, CameraIntrinsics.self, RefusedMessage.self,
         JournalEntry.self, JournalPlace.self, StreamPlace.self, Decided.self, GivenUp.self, UpdatePosition.self, UpdatePiece.self,
-        UpdateReport.self, Passport.self, PassportPart.self, Evidence.self,
+        UpdateReport.self, Passport.self, PassportPart.self, Evidence.self, Influence.self, PartContributions.self,
         Certificate.self, SignedPassport.self, Withheld.self,
     ]
 
