@@ -133,6 +133,26 @@ enum Graph {
         throw Failure(description: "\(stage) did not start")
     }
 
+    /// The gauges that a stage of a running graph publishes once they satisfy `condition`, or the newest ones after a minute.
+    static func gauges(
+        of stage: String, in run: String, until condition: ([String: Double]) -> Bool
+    ) async throws -> [String: Double] {
+        struct Line: Decodable {
+            let stage: String
+            let gauges: [String: Double]?
+        }
+        var newest: [String: Double] = [:]
+        for _ in 0..<30 where !condition(newest) {
+            let result = try await Graph.run("status", "--config", "\(run)/settings.yaml", "--json", "--seconds", "2")
+            for line in result.output.split(separator: "\n") {
+                // Another stage's line, or what is logged beside them.
+                guard let line = try? JSONDecoder().decode(Line.self, from: Data(line.utf8)), line.stage == stage else { continue }
+                newest = line.gauges ?? newest
+            }
+        }
+        return newest
+    }
+
     /// Runs a shell command, in which `accrete` is the executable.
     static func shell(_ command: String) async throws -> Result {
         try await start(["-c", "accrete() { \(executables)/accrete \"$@\"; }; \(command)"], executable: "/bin/bash").finished()
