@@ -58,7 +58,8 @@ public struct JournalWriter {
     /// Bytes that are handed to the system at once.
     private static let bufferBytes = 4 << 20
 
-    /// Recovers what is there, and begins a segment, so that a journal that gives ordinals is known on disk.
+    /// Recovers what is there, and begins a segment, so that a journal that gives ordinals is known on disk. Where older ones take all of the
+    /// room and are needed, it gets its first record when there is room again.
     /// - Parameters:
     ///   - now: nanoseconds since 1970.
     ///   - released: as of `commit`.
@@ -81,7 +82,8 @@ public struct JournalWriter {
         }
         sealed.sort { $0.first < $1.first }
         if !isNew { next = durable.clampedAdding(UInt64(bounds.waitingRecords) + 1) }
-        try begin(with: next, at: now, released: released)
+        _ = try removeOldest(at: now, released: released)
+        try begin(with: next, at: now)
         try sync()
         for name in failed { try storage.remove(name) }
         for (name, newName) in emptied {
@@ -91,7 +93,8 @@ public struct JournalWriter {
     }
 
     /// Bytes of all segments.
-    public var bytes: Int { sealed.reduce(segment?.size ?? 0) { $0 + $1.size } }
+    public var bytes: Int { sealedBytes + (segment?.size ?? 0) }
+    private var sealedBytes: Int { sealed.reduce(0) { $0 + $1.size } }
     /// The number of segments.
     public var segments: Int { sealed.count + (segment == nil ? 0 : 1) }
 
@@ -154,12 +157,16 @@ public struct JournalWriter {
     ///   - now: nanoseconds since 1970.
     ///   - released: records up to this ordinal are needed by nobody: only they are removed to stay within the bounds.
     public mutating func commit(_ records: [JournalRecord], at now: Int64, released: UInt64) throws(JournalError) {
+        if let segment, segment.newest < segment.header.first { try makeRoom(at: now, released: released) }
         do throws(JournalError) {
             try finishAbandoned()
             var index = 0
             while index < records.count {
                 if let segment, segment.size >= bounds.segmentBytes { try seal() }
-                if segment == nil { try begin(with: records[index].ordinal, at: now, released: released) }
+                if segment == nil {
+                    try makeRoom(at: now, released: released)
+                    try begin(with: records[index].ordinal, at: now)
+                }
                 try write(records, from: &index)
             }
             try sync()
@@ -206,8 +213,7 @@ public struct JournalWriter {
     }
 
     /// Begins a segment with the newest value of each key.
-    private mutating func begin(with first: UInt64, at now: Int64, released: UInt64) throws(JournalError) {
-        try removeOldest(at: now, released: released)
+    private mutating func begin(with first: UInt64, at now: Int64) throws(JournalError) {
         let name = SegmentName.of(first: first)
         let header = SegmentHeader(first: first, begun: now, salt: UInt32.random(in: .min ... .max, using: &random))
         let output = try storage.create(name)
@@ -219,20 +225,26 @@ public struct JournalWriter {
         segment?.size = buffer.count
     }
 
+    /// Throws where there is no room for another segment.
+    private mutating func makeRoom(at now: Int64, released: UInt64) throws(JournalError) {
+        guard try removeOldest(at: now, released: released) else {
+            throw JournalError("begin a segment in", "the journal", "its \(sealedBytes) bytes are all needed by a checkpoint")
+        }
+    }
+
     /// Removes segments that are beyond the bounds and that nobody needs.
-    private mutating func removeOldest(at now: Int64, released: UInt64) throws(JournalError) {
+    /// - Returns: whether there is room for another.
+    private mutating func removeOldest(at now: Int64, released: UInt64) throws(JournalError) -> Bool {
         let age = Int64(nanosecondsIn: bounds.age)
         while sealed.count > 1 {
             let (oldest, next) = (sealed[0], sealed[1])
-            let isOver = bytes > bounds.bytes - bounds.segmentBytes || now.clampedSubtracting(next.begun) > age
+            let isOver = sealedBytes > bounds.bytes - bounds.segmentBytes || now.clampedSubtracting(next.begun) > age
             guard isOver, next.first.clampedSubtracting(1) <= released else { break }
             try storage.remove(oldest.name)
             try storage.remove(oldest.name + SegmentName.index)
             sealed.removeFirst()
         }
-        guard bytes <= bounds.bytes - bounds.segmentBytes || sealed.count <= 1 else {
-            throw JournalError("begin a segment in", "the journal", "its \(bytes) bytes are all needed by a checkpoint")
-        }
+        return sealedBytes <= bounds.bytes - bounds.segmentBytes || sealed.count <= 1
     }
 
     // MARK: Failure

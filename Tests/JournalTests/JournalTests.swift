@@ -209,6 +209,29 @@ struct JournalWriterTests {
         #expect(again.marks.map(\.value) == writer.marks.map(\.value))
     }
 
+    /// A process that is killed while everything is needed starts again, waits for room like the one before it, and takes no more of the disk
+    /// however often that happens.
+    @Test func aFullJournalIsOpenedAndWaitsForRoom() throws {
+        let disk = FaultyDisk()
+        var bounds = Sample.bounds
+        bounds.bytes = 3_000
+        var writer = try JournalWriter(disk, bounds, at: 0, released: 0), ordinal = writer.next
+        func fill() -> Bool { (try? writer.commit([Sample.record(ordinal)], at: 0, released: 0)) != nil }
+        while fill() { ordinal += 1 }
+        let written = try Sample.all(in: disk).records, bytes = writer.bytes
+        for _ in 0..<5 {
+            writer = try JournalWriter(disk, bounds, at: 0, released: 0)
+            ordinal = writer.next
+            #expect(!fill() && !fill(), "there is no room")
+            #expect(writer.bytes <= bytes + bounds.segmentBytes)
+        }
+        #expect(try Sample.all(in: disk).records == written)
+        try writer.commit([Sample.record(ordinal)], at: 0, released: .max)
+        let after = try Sample.all(in: disk)
+        #expect(after.damage.isEmpty && after.records.last == Sample.record(ordinal), "\(after.damage)")
+        #expect(writer.durable == ordinal)
+    }
+
     @Test func segmentsGoWhenAllTheirRecordsAreOld() throws {
         let disk = FaultyDisk()
         var bounds = Sample.bounds
