@@ -9,8 +9,9 @@ import Wiring
 /// Supervises the processes of a graph on one machine: starts them, restarts those that fail, and stops them all.
 ///
 /// A child that fails is restarted after a delay that doubles with every consecutive failure, up to a limit. If it fails too often
-/// consecutively, or reports that it cannot start at all, the supervisor gives up, which ends the graph. A child that has run long enough
-/// counts as healthy, and its failures are counted anew. Failures caused by a message are not counted: the message is recorded, and
+/// consecutively, or reports at its first start that it cannot, the supervisor gives up, which ends the graph. What has run before and now
+/// cannot start, as where a disk is full for a while, fails like any other. A child that has run long enough counts as healthy, and its
+/// failures are counted anew. Failures caused by a message are not counted: the message is recorded, and
 /// skipped by the restarted child.
 public actor Supervisor {
     /// A process of the graph.
@@ -96,7 +97,7 @@ public actor Supervisor {
     }
 
     private func keepRunning(_ child: Child) async {
-        var failures = 0
+        var failures = 0, hasRun = false
         while !Task.isCancelled {
             let began = ContinuousClock.now
             let end = await run(child)
@@ -108,7 +109,8 @@ public actor Supervisor {
                 if ContinuousClock.now - began > .seconds(configuration.healthyAfter) { failures = 0 }
                 failures += 1
             }
-            guard failures <= configuration.maximumRestarts, end?.isFinal != true else {
+            if end?.isOfStart != true { hasRun = true }
+            guard failures <= configuration.maximumRestarts, hasRun || end?.isOfStart != true else {
                 return emit(.gaveUp(child.name, how: how, lastLogLine: lastLogLine(of: child)))
             }
             let delay = message == nil ? delay(after: failures) : configuration.restartDelay
@@ -226,8 +228,8 @@ enum End: Equatable, CustomStringConvertible {
         }
     }
 
-    /// Whether restarting cannot help.
-    var isFinal: Bool {
+    /// Whether it has not come to run, so that starting again cannot help where it never has.
+    var isOfStart: Bool {
         switch self {
         case .cannotStart, .missing: true
         default: false

@@ -72,6 +72,25 @@ struct SupervisorTests {
             ])
     }
 
+    /// A disk that is full for a while, a port that another still has: the graph goes on when that is over.
+    @Test func whatHasRunAndCannotStartForAWhileIsStartedAgain() async {
+        let supervisor = Supervisor(settings(), logs: folder.path)
+        await supervisor.start(
+            shell(
+                "cd \(folder.path); n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; [ $n = 0 ] && kill -9 $$; "
+                    + "[ $n -lt 4 ] && echo full && exit 78; exit 0", restarts: false))
+        let found = await events(supervisor)
+        let failures = found.compactMap { if case .failed(_, let how, _, _, _) = $0 { how } else { nil } }
+        #expect(failures == ["signal 9, Killed"] + Array(repeating: "it cannot start", count: 3) && found.last == .finished("child"))
+    }
+
+    @Test func whatHasRunAndCannotStartAnyMoreIsGivenUp() async {
+        let supervisor = Supervisor(settings { $0.maximumRestarts = 3 }, logs: folder.path)
+        await supervisor.start(shell("cd \(folder.path); [ -e run ] && echo full && exit 78; echo > run; exit 3"))
+        let found = await events(supervisor)
+        #expect(found.last == .gaveUp("child", how: "it cannot start", lastLogLine: "full") && found.count == 8, "\(found)")
+    }
+
     @Test func whatIsNotThereIsGivenUpAtOnce() async {
         let supervisor = Supervisor(settings(), logs: folder.path)
         await supervisor.start(.init(name: "child", executable: folder.path("none"), arguments: []))
