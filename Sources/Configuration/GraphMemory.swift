@@ -130,8 +130,8 @@ private struct Sketch {
             if learner.languageRows > 0 { bytes += P + graph(4, language: 4) + 8 * moment }
         }
         if s.learn.influenceEvery > 0 {
-            bytes += P + graph(max(16, rows), language: min(rows, learner.languageRows)) + 2 * learned + graph(16, learning: true)
-            bytes += 64 * moment
+            bytes += 3 * P + graph(rows, language: min(rows, learner.languageRows), learning: true) + learned * Double(1 + 2 * kept)
+            bytes += graph(16) + (64 + 128) * moment
         }
         bytes += Double(s.learn.labelPatience) * moment
         // The published model, two whole payloads for subscribers that ask, one that is made, and the deltas.

@@ -41,7 +41,7 @@ public final class OnlineLearner {
     private var taught: [Float] = []
     /// The sender of the moment that is learned.
     private var source = ""
-    /// Are told about every step that moves the parameters.
+    /// Are called with every step that moves the parameters.
     public var observers: [any StepObserver] = []
     /// By row of the step, what augmentation hid and shifted; only for observers.
     private var augmentations: [Int: (hidden: Set<String>, shifts: [Int])] = [:]
@@ -309,7 +309,7 @@ public final class OnlineLearner {
         graph.backward()
         graph.strategies.correct(graph.moments.gradients)
         let step = optimizer.step()
-        for observer in observers { observer.didStep(step.stepped, rate: step.learningRate) }
+        for observer in observers { observer.didStep(step.stepped) }
         if step.stepped {
             steps += 1
             average?.update(from: parameters)

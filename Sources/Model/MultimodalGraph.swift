@@ -136,10 +136,6 @@ public final class MultimodalGraph<S: Scalar> {
     /// - Parameter accumulating: adds to the gradients of earlier calls instead of replacing them.
     public func backward(accumulating: Bool = false) { graph.backward(from: loss, accumulating: accumulating) }
 
-    /// Computes the gradients of the mean cross entropy of the labels alone, after `forward`, of a graph without a class mask.
-    /// - Parameter accumulating: adds to the gradients of earlier calls instead of replacing them.
-    public func backwardClassification(accumulating: Bool = false) { graph.backward(from: classification.mean, accumulating: accumulating) }
-
     /// The parts of the loss of the last `forward`.
     public var losses: MultimodalLosses {
         @specialized(where S == Float)
@@ -156,11 +152,6 @@ public final class MultimodalGraph<S: Scalar> {
 
     /// The cross entropy of a row's label from each modality alone, in the order of the configuration; 0 for one that is missing.
     public func expertLosses(row: Int) -> [Double] { experts.map { $0.rows.values[row].primal } }
-
-    /// The cross entropies of a row's label as they are learned, from all modalities and, weighted, from each alone; 0 without a label.
-    public func labelLoss(row: Int) -> Double {
-        expertLosses(row: row).reduce(classificationLoss(row: row)) { $0 + model.configuration.expertWeight * $1 }
-    }
 
     /// −ln p of each token that is learned of a row in the last `forward`: of its right answer if it has one, else of its text; empty for a
     /// row without language.

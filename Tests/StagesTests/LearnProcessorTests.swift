@@ -116,7 +116,7 @@ struct LearnProcessorTests {
         #expect(explained.count > 2 && explained.allSatisfy { $0.version % 2 == 0 && $0.cause == "schedule" && $0.learned == 4 })
         let newest = try #require(explained.last).explanation
         #expect(newest.steps == 4 && newest.rows == 8 && newest.anchors >= UpdateInfluence.least)
-        #expect(newest.sessions.map(\.name) == ["a"] && newest.classes.map(\.name) == ["1"])
+        #expect(newest.sessions.map(\.name) == ["a"])
         #expect((newest.helped + newest.harmed).allSatisfy { $0.name.hasPrefix("a/") && $0.session == "a" && $0.label == 1 })
 
         // They go on with the checkpoint, and are forgotten with a session.

@@ -14,14 +14,12 @@ public struct StepRow: Sendable {
     public var hidden: Set<String>, shifts: [Int]
 }
 
-/// Is told about every step of a learner that moves its parameters.
+/// Is called with every step of a learner that moves its parameters.
 public protocol StepObserver: AnyObject {
     /// Called when the rows are chosen, before the parameters change.
     /// - Parameter rows: in the order of the batch, without empty rows at its end.
     func willStep(_ rows: [StepRow])
     /// Called after the step.
-    /// - Parameters:
-    ///   - moved: false if a gradient was not finite, so that nothing was changed.
-    ///   - rate: the learning rate.
-    func didStep(_ moved: Bool, rate: Double)
+    /// - Parameter moved: false if a gradient was not finite, so that nothing was changed.
+    func didStep(_ moved: Bool)
 }

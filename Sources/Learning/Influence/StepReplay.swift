@@ -1,48 +1,52 @@
 import Model
+import Statistics
 import Tensors
 
-/// Makes the steps of a learner again from the state in which it began, without some of their rows: what influence is checked against.
+/// Makes the steps of a learner again from the state in which it began, with some of their rows or without.
 ///
 /// The strategy may replay, and must have no terms of its own in the loss. It has one owner.
-public final class StepReplay: StepObserver {
+final class StepReplay {
     /// The rows of each step.
-    public private(set) var steps: [[StepRow]] = []
+    private(set) var steps: [[StepRow]] = []
     private var pending: [StepRow] = []
     private let start: ParameterStore<Float>
     private let state: Optimizer.State
     private let graph: MultimodalGraph<Float>
     private let optimizer: Optimizer
-    private let scorer: MomentScorer
+
+    /// The parameters after the steps that were made again last.
+    var parameters: ParameterStore<Float> { graph.parameters }
 
     /// Begins with the current state of a learner.
     /// - Throws: `SettingsError`, if its method cannot be used again.
-    public init(_ learner: OnlineLearner) throws {
-        precondition(learner.graph.strategies.isEmpty, "a strategy with terms of its own cannot be replayed")
+    init(_ learner: OnlineLearner) throws(SettingsError) {
+        try SettingsError.require(learner.graph.strategies.isEmpty, "strategy", "its terms of the loss are not made again")
         start = learner.parameters.copy()
         state = learner.optimizer.state
         let learned = Set(learner.graph.moments.gradients.layout.parameters.map(\.name))
         graph = MultimodalGraph(
             learner.model, parameters: start.copy(), batch: learner.graph.moments.batch,
-            languageRows: learner.graph.moments.languageRows, learning: { learned.contains($0.name) })
-        optimizer = Optimizer(try learner.method.rule(from: learner.lists), parameters: graph.parameters, gradients: graph.gradients)
-        scorer = MomentScorer(learner.model, parameters: graph.parameters, rows: 16)
+            languageRows: learner.graph.moments.languageRows, learning: { learned.contains($0.name) }, team: learner.team)
+        optimizer = Optimizer(
+            try learner.method.rule(from: learner.lists), parameters: graph.parameters, gradients: graph.gradients, team: learner.team)
     }
 
-    public func willStep(_ rows: [StepRow]) { pending = rows }
+    func willStep(_ rows: [StepRow]) { pending = rows }
 
-    public func didStep(_ moved: Bool, rate: Double) {
+    func didStep(_ moved: Bool) {
         if moved { steps.append(pending) }
     }
 
-    /// The mean loss on labelled moments after the steps without some rows.
+    /// Makes the steps again; those of which no row is left are not made.
     /// - Parameter isLeftOut: whether a row is left out.
-    /// - Throws: `Optimizer.StateError`, which cannot happen with a state of the same rule.
-    public func loss(on moments: [MomentInput], without isLeftOut: (StepRow) -> Bool) throws -> Double {
+    func run(without isLeftOut: (StepRow) -> Bool) {
         graph.parameters.assign(from: start)
-        try optimizer.restore(state)
+        guard (try? optimizer.restore(state)) != nil else { preconditionFailure("the state of the same rule fits") }
         for rows in steps {
+            let isLeft = rows.map { !isLeftOut($0) }
+            guard isLeft.contains(true) else { continue }
             for row in 0..<graph.batch {
-                if row < rows.count, !isLeftOut(rows[row]) {
+                if row < rows.count, isLeft[row] {
                     graph.set(rows[row].moment, row: row, hiding: rows[row].hidden, shifts: rows[row].shifts)
                 } else {
                     graph.clear(row: row)
@@ -52,7 +56,5 @@ public final class StepReplay: StepObserver {
             graph.backward()
             optimizer.step()
         }
-        let losses = scorer.score(moments).compactMap { $0?.loss }
-        return losses.reduce(0, +) / Double(max(1, losses.count))
     }
 }

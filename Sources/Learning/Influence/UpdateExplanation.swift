@@ -1,12 +1,11 @@
 /// What moved a version of the model since the version before, and what it got better and worse at.
 ///
-/// A gain is what leaving a moment out of the steps in which it was a row would have cost on anchors, to first order: for each step,
-/// rate · ⟨P ∇J, ∇L − ∇L′⟩, with the loss J on anchors, the step's loss L, that without the row L′, and the optimiser's scale P of each
-/// weight. It is negative for what made the model worse. Losses are in nats per label.  https://arxiv.org/abs/2002.08484
+/// A gain is what leaving a moment, or a session, out of the version's steps costs on anchors: the mean loss after the same steps without it
+/// less that after all of them. It is negative for what made the model worse. Losses are in nats per label.
 public struct UpdateExplanation: Codable, Sendable, Equatable {
-    /// What moments gave together: one moment, or all of a session or a class.
+    /// What a moment gave, or all that came from a session since the version before.
     public struct Gain: Codable, Sendable, Equatable {
-        /// The moment, the session, or the class.
+        /// The moment, or the session.
         public var name: String
         /// The session and the class of a moment.
         public var session: String?
@@ -17,10 +16,14 @@ public struct UpdateExplanation: Codable, Sendable, Equatable {
         public var rows: Int
         /// Nats.
         public var gain: Double
+        /// The loss of its label before it was learned, in nats; of a session the mean. Nil where there was none.
+        public var surprise: Double?
 
-        init(name: String, session: String? = nil, label: Int? = nil, isNew: Bool? = nil, rows: Int, gain: Double) {
+        init(
+            name: String, session: String? = nil, label: Int? = nil, isNew: Bool? = nil, rows: Int, gain: Double, surprise: Double? = nil
+        ) {
             (self.name, self.session, self.label, self.isNew) = (name, session, label, isNew)
-            (self.rows, self.gain) = (rows, gain)
+            (self.rows, self.gain, self.surprise) = (rows, gain, surprise)
         }
     }
 
@@ -31,15 +34,15 @@ public struct UpdateExplanation: Codable, Sendable, Equatable {
         public var before, after: Double
     }
 
-    /// Optimiser steps, rows in them, and moments that are not in the lists because there were too many.
+    /// Optimiser steps, rows in them, and moments that were not left out because there were too many, or too little time.
     public var steps = 0, rows = 0, uncounted = 0
     /// The number of anchors: old labelled moments that the model predicted rightly before it learned them; their mean loss.
     public var anchors = 0
     public var before = 0.0, after = 0.0
     /// Moments, at most `most` each: the greatest gain first, and the greatest loss first.
     public var helped: [Gain] = [], harmed: [Gain] = []
-    /// At most `most`, the greatest loss first.
-    public var sessions: [Gain] = [], classes: [Gain] = []
+    /// At most `most`, the greatest surprise first.
+    public var sessions: [Gain] = []
     /// At most `most`, what got worse first.
     public var byClass: [Change] = [], byModality: [Change] = [], bySession: [Change] = []
 

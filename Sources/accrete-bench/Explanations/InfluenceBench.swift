@@ -10,11 +10,11 @@ struct InfluenceBench: ParsableCommand {
         commandName: "influence",
         abstract: "Influence of moments on an update: against leaving them out and learning again, and with a source of wrong labels.",
         discussion: """
-            Moments come from four sources in turn. After the first ones an update is explained: its gains by products of gradients are
-            compared, by Spearman's rank correlation, with the change of the loss on anchors when a moment, or all rows of a source, is left
-            out and the steps are made again from the same state. In another run from the same seed one source gives wrong labels during the
-            update; found says whether it is first in the list of what made the model worse. Cost is the time of learning with every update
-            explained over the time without, of blocks that take turns.
+            Moments come from four sources in turn. After the first ones an update is explained: the gains of its new moments are compared,
+            by Spearman's rank correlation, with the losses of learners that go on from the same checkpoint and never get one of them; these
+            draw other moments to replay. In another run from the same seed one source gives wrong labels during the update; found says
+            whether it is first in the list of sessions, which is by surprise. Cost is the time of learning with every update explained over the
+            time without, of blocks that take turns.
 
             Examples:
               accrete-bench influence --seeds 10
@@ -26,23 +26,30 @@ struct InfluenceBench: ParsableCommand {
     @Option(help: "Labelled moments that are learned before the update.") var learned = 800
     @Option(help: "Moments of the update that is compared.") var update = 8
     @Option(help: "Moments of the update in which one of four sources gives wrong labels.") var poisoned = 32
-    @Option(help: "Moments that are left out, one after the other.") var left = 40
     @Flag(help: "One JSON object a seed.") var json = false
 
     func validate() throws {
         for (name, value) in [
-            ("--seeds", seeds), ("--learned", learned), ("--update", update), ("--poisoned", poisoned), ("--left", left),
+            ("--seeds", seeds), ("--learned", learned), ("--update", update), ("--poisoned", poisoned),
         ] where !(1...1_000_000).contains(value) {
             throw ValidationError("\(name) must be 1…1000000, not \(value)")
         }
     }
 
     private struct Row: Encodable {
+        struct Source: Encodable {
+            let source: String
+            let surprise: Double?
+            let gain: Double
+            let isWrong: Bool
+        }
+
         let data: String, seed: Int
-        /// Spearman's rank correlations.
-        var moments = 0.0, sources = 0.0
-        /// Whether the source of wrong labels is first, and whether the most harmful moment is its.
-        var found = false, foundMoment = false
+        /// Spearman's rank correlation.
+        var moments = 0.0
+        var sources: [Source] = []
+        /// Whether the source of wrong labels is first in the list, by surprise, and whether it is by its gain.
+        var found = false, isMostHarmful = false
         /// The loss on anchors before and after that update.
         var before = 0.0, after = 0.0
         var cost = 0.0
@@ -60,18 +67,15 @@ struct InfluenceBench: ParsableCommand {
             } else {
                 print(
                     String(
-                        format: "seed %2d  moments %+.2f  sources %+.2f  wrong labels %@, %@  loss %.3f → %.3f  cost %.2f", seed,
-                        row.moments,
-                        row.sources, row.found ? "found" : "missed", row.foundMoment ? "moment too" : "not the moment", row.before,
-                        row.after,
-                        row.cost))
+                        format: "seed %2d  moments %+.2f  wrong labels %@%@  loss %.3f → %.3f  cost %.2f", seed, row.moments, row.found ? "found" : "missed", row.isMostHarmful ? ", and by gain" : "", row.before,
+                        row.after, row.cost))
             }
         }
         guard !json else { return }
         print(
             String(
-                format: "mean     moments %+.2f  sources %+.2f  wrong labels found in %d of %d  cost %.2f", rows.map(\.moments).mean,
-                rows.map(\.sources).mean, rows.count(where: \.found), rows.count, rows.map(\.cost).mean))
+                format: "mean     moments %+.2f  wrong labels found in %d of %d, by gain in %d  cost %.2f", rows.map(\.moments).mean,
+                rows.count(where: \.found), rows.count, rows.count(where: \.isMostHarmful), rows.map(\.cost).mean))
     }
 
     private func pass(_ seed: Int) throws -> Row {
@@ -116,19 +120,25 @@ struct InfluenceBench: ParsableCommand {
         influence.note(outcome, of: moment, source: source, name: "\(index)", serial: learner.momentsSeen - 1)
     }
 
+    /// Against learners that go on from the same checkpoint and never get a moment, or the new ones of a source: they draw other moments to
+    /// replay, so what leaving out costs differs from draw to draw.
     private func compare(_ model: MultimodalModel, _ moments: [MomentInput], _ seed: Int, into row: inout Row) throws {
         let (learner, influence) = try begun(model, moments, seed)
-        let replay = try StepReplay(learner), anchors = influence.anchorInputs
-        learner.observers.append(replay)
-        for index in learned..<learned + update { try learn(moments[index], index, learner, influence) }
-        guard let explanation = influence.finish(learner) else { throw ValidationError("nothing was explained") }
-        let whole = try replay.loss(on: anchors) { _ in false }
-        // New moments first, of the replayed ones as many as asked for.
-        let serials = Array(influence.momentGains.keys.sorted(by: >).prefix(left))
-        let harm = try serials.map { serial in try replay.loss(on: anchors) { $0.serial == serial } - whole }
-        row.moments = rankCorrelation(serials.map { influence.momentGains[$0] ?? 0 }, harm)
-        let harmOfSources = try explanation.sessions.map { source in try replay.loss(on: anchors) { $0.source == source.name } - whole }
-        row.sources = rankCorrelation(explanation.sessions.map(\.gain), harmOfSources)
+        let state = learner.state, new = learned..<learned + update
+        for index in new { try learn(moments[index], index, learner, influence) }
+        guard influence.finish(learner) != nil else { throw ValidationError("nothing was explained") }
+        // Each moment of these streams has a serial number: its place.
+        let gains = influence.momentGains
+        func loss(without isLeftOut: (Int) -> Bool) throws -> Double {
+            let other = try OnlineLearner(model, seed: UInt64(seed))
+            try other.restore(state)
+            for index in new where !isLeftOut(index) { try other.learn(moments[index], source: "\(index % Self.sources)") }
+            let losses = MomentScorer(model, parameters: other.parameters, rows: 16).score(influence.anchorInputs).compactMap { $0?.loss }
+            return losses.mean
+        }
+        let compared = new.filter { gains[$0] != nil }
+        row.moments = rankCorrelation(
+            compared.map { gains[$0] ?? 0 }, try compared.map { left in try loss { $0 == left } })
     }
 
     private func poison(_ model: MultimodalModel, _ moments: [MomentInput], _ seed: Int, into row: inout Row) throws {
@@ -142,7 +152,10 @@ struct InfluenceBench: ParsableCommand {
         }
         guard let explanation = influence.finish(learner) else { throw ValidationError("nothing was explained") }
         row.found = explanation.sessions.first?.name == "\(culprit)"
-        row.foundMoment = explanation.harmed.first?.session == "\(culprit)"
+        row.isMostHarmful = explanation.sessions.min { $0.gain < $1.gain }?.name == "\(culprit)"
+        row.sources = explanation.sessions.map {
+            Row.Source(source: $0.name, surprise: $0.surprise, gain: $0.gain, isWrong: $0.name == "\(culprit)")
+        }
         (row.before, row.after) = (explanation.before, explanation.after)
     }
 

@@ -23,6 +23,7 @@ struct FaultsBench: AsyncParsableCommand {
               accrete-bench faults --kills 0 --stalled 4               a subscriber that does not read
               accrete-bench faults --kills 0 --cost 4                  throughput and latency with a journal and without
               accrete-bench faults --kills 0 --secrecy 4               of pictures of 64 KB over TCP, with keys and without
+              accrete-bench faults --kills 0 --secrecy 4 --outside     the same with stages on one host
             """)
 
     @Option(help: "How often each stage is killed.") var kills = 10
@@ -37,6 +38,7 @@ struct FaultsBench: AsyncParsableCommand {
     @Option(help: "Rounds with and without a subscriber that does not read.") var stalled = 0
     @Option(help: "Rounds with and without a journal.") var cost = 0
     @Option(help: "Rounds over TCP with keys and without.") var secrecy = 0
+    @Flag(help: "With --secrecy: stages are on one host, and only publishers and subscribers connect over TCP.") var outside = false
     @Option(help: "Seconds of each of these rounds.") var seconds = 15.0
     @Flag(help: "Fail every step of writing a journal, in this process.") var steps = false
     @Option(help: "An existing directory for the journals.") var directory: String?
@@ -82,7 +84,8 @@ struct FaultsBench: AsyncParsableCommand {
         if stalled > 0 { result.stalled = try await StalledSubscriber.run(in: folder + "/stalled", rounds: stalled, seconds, overrides) }
         if cost > 0 { result.cost = try await GraphCost.journal.run(in: folder + "/cost", rounds: cost, seconds, overrides) }
         if secrecy > 0 {
-            result.secrecy = try await GraphCost.keys.run(in: folder + "/secrecy", rounds: secrecy, seconds, overrides)
+            let cost = outside ? GraphCost.keysOutside : .keys
+            result.secrecy = try await cost.run(in: folder + "/secrecy", rounds: secrecy, seconds, overrides)
         }
         if kills > 0 || minutes > 0 || jumps > 0 || fill > 0 { try await runGraph(in: folder, &result) }
         try report(result)

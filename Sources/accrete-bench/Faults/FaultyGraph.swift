@@ -14,14 +14,22 @@ struct FaultyGraph {
     /// The ports of the endpoints, where they are TCP.
     private let ports: [String: UInt16]
 
+    /// Which endpoints are TCP.
+    enum Reach {
+        case none
+        /// Those of publishers and subscribers, beside the local sockets by which stages reach each other.
+        case outside
+        case all
+    }
+
     /// - Parameters:
     ///   - directory: made by the caller.
     ///   - hasJournal: whether it has journals.
     ///   - place: a directory for the journals; nil: the same.
-    ///   - overTCP: whether the endpoints are TCP, of this machine, and not local sockets.
+    ///   - overTCP: which endpoints are TCP, of this machine.
     ///   - settings: overrides of the graph's settings: key=value.
     init(
-        in directory: String, hasJournal: Bool = true, journalsIn place: String? = nil, overTCP: Bool = false, _ settings: [String]
+        in directory: String, hasJournal: Bool = true, journalsIn place: String? = nil, overTCP: Reach = .none, _ settings: [String]
     ) throws {
         self.directory = directory
         journal = (place ?? directory) + "/journal"
@@ -29,8 +37,13 @@ struct FaultyGraph {
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
             .appendingPathComponent("accrete")
         let lists = ["sensors", "acknowledged", "ingest", "fuse", "learn", "evaluate", "orders", "play"]
-        ports = overTCP ? Dictionary(uniqueKeysWithValues: zip(lists, try freePorts(lists.count))) : [:]
-        let endpoints = lists.map { "endpoints.\($0)=[\(ports[$0].map { "\"tcp://127.0.0.1:\($0)\"" } ?? "local:\($0)")]" }
+        let reached = overTCP == .none ? [] : overTCP == .outside ? ["sensors", "fuse"] : lists
+        let ports = Dictionary(uniqueKeysWithValues: zip(reached, try freePorts(reached.count)))
+        self.ports = ports
+        let endpoints = lists.map { name in
+            let local = "local:\(name)", outside = ports[name].map { "\"tcp://127.0.0.1:\($0)\"" }
+            return "endpoints.\(name)=[\((overTCP == .all ? [outside] : [local, outside]).compactMap(\.self).joined(separator: ", "))]"
+        }
         let all =
             [
                 "endpoints.runtime=\(directory)/sockets", "supervise.maximumRestarts=1000000", "supervise.maximumRestartDelay=0.2",

@@ -7,8 +7,10 @@ import Statistics
 enum GraphCost: String {
     /// Of vectors of 64 bytes, over local sockets.
     case journal
-    /// Of pictures of 64 KB: every endpoint is TCP, encrypted or plain.
+    /// Of pictures of 64 KB: every endpoint is TCP, encrypted or plain, as between hosts.
     case keys
+    /// The same where stages are on one host and reach each other by local sockets: publishers and subscribers connect over TCP.
+    case keysOutside = "keys, outside"
 
     struct Round: Encodable {
         /// At a steady rate.
@@ -61,20 +63,20 @@ enum GraphCost: String {
         switch self {
         case .journal:
             graph = try FaultyGraph(in: directory, hasJournal: hasIt, settings)
-        case .keys:
+        case .keys, .keysOutside:
             var own = ["model.senses=[{name: image, rows: 16, columns: 192}]"]
             if hasIt {
                 _ = try KeyDirectory(directory + "/keys").add("camera", roles: [.publisher, .subscriber], sources: ["plain"])
                 own.append("security.keys=\(directory)/keys")
             }
-            graph = try FaultyGraph(in: directory, hasJournal: false, overTCP: true, own + settings)
+            graph = try FaultyGraph(in: directory, hasJournal: false, overTCP: self == .keys ? .all : .outside, own + settings)
         }
         defer { graph.stop() }
         try await Task.sleep(for: .seconds(5))
         let security =
-            self == .keys && hasIt
+            self != .journal && hasIt
             ? try Security(KeyDirectory(directory + "/keys"), name: "camera", rates: .init(messages: 1e5, bytes: 1e10)) : nil
-        (watch, source) = (try PredictionWatch(graph, security), try PlainPublisher(graph, security, sendsPictures: self == .keys))
+        (watch, source) = (try PredictionWatch(graph, security), try PlainPublisher(graph, security, sendsPictures: self != .journal))
         try await Task.sleep(for: .seconds(1))
         var round = Round()
         for _ in 0..<Int(Self.rate * seconds) {

@@ -48,6 +48,12 @@ struct PrivateBench: ParsableCommand {
     @Option(help: "The learning rate, of Adam.")
     var rate = 0.002
 
+    @Option(help: "What learns: all, or heads, beside encoders at their random initial weights.")
+    var scope = "heads"
+
+    @Option(help: "The fusion.")
+    var fusion = "late"
+
     @Option(help: "Moments with wrong labels that are planted.")
     var canaries = 600
 
@@ -73,6 +79,8 @@ struct PrivateBench: ParsableCommand {
     struct Report: Encodable {
         var delta, clip, rate: Double
         var batch, start, moments, parameters: Int
+        /// The number of parameters that learn.
+        var learned: Int
         var rows: [Row] = []
         /// Milliseconds of a step: of a batch at once, and of its moments one by one, clipped, with noise.
         var batchMilliseconds, privateMilliseconds: Double
@@ -89,12 +97,14 @@ struct PrivateBench: ParsableCommand {
         }
         var configuration = MultimodalConfiguration()
         configuration.senses = [.image, .audio]
-        configuration.classes = 10
+        (configuration.classes, configuration.fusion) = (10, fusion)
         let model = try MultimodalModel(configuration)
-        let time = try milliseconds(of: model, moments)
+        let time = try milliseconds(of: model, moments), isInScope = try parameterScopes.find(scope, for: "--scope")
         var report = Report(
             delta: delta, clip: clip, rate: rate, batch: batch, start: start, moments: moments.count,
-            parameters: model.layout.parameters.reduce(0) { $0 + $1.count }, batchMilliseconds: time.batch, privateMilliseconds: time.one)
+            parameters: model.layout.parameters.reduce(0) { $0 + $1.count },
+            learned: model.layout.parameters.filter { isInScope($0.name) && model.learns($0, trunk: nil) }.reduce(0) { $0 + $1.count },
+            batchMilliseconds: time.batch, privateMilliseconds: time.one)
         for epsilon in [nil] + budgets.map(Optional.some) { report.rows.append(try row(epsilon, model, moments)) }
         if json {
             let encoder = JSONEncoder()
@@ -129,7 +139,7 @@ struct PrivateBench: ParsableCommand {
     }
 
     private var settings: PrivateTrainer.Settings {
-        .init(batch: batch, start: start, every: every, clip: clip, delta: delta, rate: rate)
+        .init(batch: batch, start: start, every: every, clip: clip, delta: delta, rate: rate, scope: scope)
     }
 
     private func steps(_ moments: [MomentInput]) -> Int { (moments.count - start) / max(1, every) + 1 }
@@ -158,7 +168,7 @@ struct PrivateBench: ParsableCommand {
         func spread(_ numbers: [Double]) -> String { String(format: "%.1f ± %.1f", numbers.mean, numbers.deviation) }
         func milliseconds(_ time: Double) -> String { String(format: "%.1f ms", time) }
         print(
-            "\(report.parameters) parameters, \(report.batch) moments a step, at once \(milliseconds(report.batchMilliseconds)), "
+            "\(report.learned) of \(report.parameters) parameters learn, \(report.batch) moments a step, at once \(milliseconds(report.batchMilliseconds)), "
                 + "one by one with noise \(milliseconds(report.privateMilliseconds))\n")
         print("| epsilon | noise | steps | all | last 500 | planted found | false | 95 % interval |\n|---|---|---|---|---|---|---|---|")
         for row in report.rows {

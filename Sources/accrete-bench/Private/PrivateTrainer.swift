@@ -10,6 +10,8 @@ struct PrivateTrainer {
     struct Settings {
         var batch, start, every: Int
         var clip, delta, rate: Double
+        /// What learns: a name in `parameterScopes`.
+        var scope: String
     }
 
     let learner: OnlineLearner
@@ -23,7 +25,7 @@ struct PrivateTrainer {
     init(_ settings: Settings, _ model: MultimodalModel, epsilon: Double?, steps: Int, seed: UInt64) throws {
         var learning = OnlineLearner.Configuration(), privacy = PrivacySettings()
         (learning.languageRows, learning.replayed, learning.memory) = (0, settings.batch - 1, Self.pool)
-        (learning.memoryBytes, learning.trunk) = (1 << 28, "frozen")
+        (learning.memoryBytes, learning.trunk, learning.strategySettings) = (1 << 28, "frozen", ["scope": .string(settings.scope)])
         learning.optimizerSettings = ["learning_rate": .number(settings.rate)]
         if let epsilon {
             privacy.learning.enabled = true

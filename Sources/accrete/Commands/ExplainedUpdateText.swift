@@ -36,7 +36,9 @@ enum ExplainedUpdateText {
         func moment(_ gain: UpdateExplanation.Gain) -> String {
             printable(gain.name) + " (" + (gain.label.map { "class \($0), " } ?? "") + (gain.isNew == true ? "new" : "replayed") + ")"
         }
-        func group(_ gain: UpdateExplanation.Gain) -> String { "\(printable(gain.name)) in \(gain.rows) rows" }
+        func group(_ gain: UpdateExplanation.Gain) -> String {
+            "\(printable(gain.name)) in \(gain.rows) rows, " + (gain.surprise.map { String(format: "%.2f nats, gain", $0) } ?? "gain")
+        }
         func changes(_ all: [UpdateExplanation.Change], worse: Bool) -> String {
             let own = all.filter { worse ? $0.after > $0.before : $0.after < $0.before }
             return (worse ? own : own.reversed()).prefix(5).map {
@@ -49,11 +51,10 @@ enum ExplainedUpdateText {
             String(
                 format: "cost: %d moments, %d steps of %d rows in all, %.2f s", update.learned, own.steps, own.rows, update.seconds),
             String(format: "loss on %d old moments: %.4f → %.4f nats", own.anchors, own.before, own.after),
-            "which moments and sessions moved it is estimated to first order, and not to be relied on yet:",
+            "nats that leaving it out costs, found by making the version's steps again without it; below 0: it made the model worse",
             "made it worse: " + list(own.harmed.prefix(5), moment),
             "made it better: " + list(own.helped.prefix(5), moment),
-            "sessions, the worst first: " + list(own.sessions, group),
-            "classes, the worst first: " + list(own.classes, group),
+            "sessions, first whose labels contradicted the model most: " + list(own.sessions, group),
         ]
         for (name, all) in [("class", own.byClass), ("modality alone", own.byModality), ("session", own.bySession)] {
             let (worse, better) = (changes(all, worse: true), changes(all, worse: false))
