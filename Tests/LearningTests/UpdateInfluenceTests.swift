@@ -21,7 +21,11 @@ import Testing
         func loss(without left: Int?) -> Double {
             graph.parameters.assign(from: start)
             for (place, row) in rows.steps[0].enumerated() {
-                if place == left { graph.clear(row: place) } else { graph.set(row.moment, row: place, hiding: row.hidden, shifts: row.shifts) }
+                if place == left {
+                    graph.clear(row: place)
+                } else {
+                    graph.set(row.moment, row: place, hiding: row.hidden, shifts: row.shifts)
+                }
             }
             graph.forward()
             graph.backward()

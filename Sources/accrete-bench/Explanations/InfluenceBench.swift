@@ -67,7 +67,8 @@ struct InfluenceBench: ParsableCommand {
             } else {
                 print(
                     String(
-                        format: "seed %2d  moments %+.2f  wrong labels %@%@  loss %.3f → %.3f  cost %.2f", seed, row.moments, row.found ? "found" : "missed", row.isMostHarmful ? ", and by gain" : "", row.before,
+                        format: "seed %2d  moments %+.2f  wrong labels %@%@  loss %.3f → %.3f  cost %.2f", seed, row.moments,
+                        row.found ? "found" : "missed", row.isMostHarmful ? ", and by gain" : "", row.before,
                         row.after, row.cost))
             }
         }

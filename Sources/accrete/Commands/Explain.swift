@@ -23,11 +23,11 @@ struct Explain: AsyncParsableCommand {
             the run's last checkpoint. The contribution of a part is what the answer loses without it: ln p of the answer with everything
             minus ln p without the part. --picture draws them: a heat map over the camera's picture, bars of the sound, shaded words.
             With --update, it prints which moments and sessions moved a version of the model, and what it got better and worse at, as the
-            learner of a run has written it beside its newest checkpoint (learn.influenceEvery). A gain is what leaving a moment out would
-            have cost on old moments, in nats, to first order.
+            learner of a run has written it beside its newest checkpoint (learn.influenceEvery). A gain is what the version's steps without
+            a moment, or without all that came from a session, cost on old moments, in nats.
             Examples:
-              accrete explain --moment table/12400000000
-              accrete explain --moment table/12400000000 --directory runs/default --picture why.svg
+              accrete explain --moment table/3526446220
+              accrete explain --moment table/3526446220 --directory runs/default --picture why.svg
               accrete explain --update newest --directory runs/live
               accrete explain --moment av3mnist/7600000000 --directory runs/mine --session DIR --json
             """)
@@ -99,16 +99,21 @@ struct Explain: AsyncParsableCommand {
             return event
         }
         let wanted = id.split(separator: "/").last.flatMap { Int64($0) } ?? 0
+        var before: String?, after: String?
         for (moment, input) in try RecordedMoments(watched, directory: recording?.directory, settings) {
-            // A simulated session may have no end.
-            if recording == nil, moment.end > wanted { break }
-            guard moment.id == id else { continue }
+            guard moment.id == id else {
+                if moment.end <= wanted { before = moment.id } else { after = after ?? moment.id }
+                // A simulated session may have no end.
+                if recording == nil, moment.end > wanted { break }
+                continue
+            }
             let own = settings.learn.directory
             let checkpoint = own.isEmpty ? directory + "/checkpoint" : own
             let photo = album.newest(of: moment, in: recording?.directory)
             return (try MomentExplanation(moment, input, checkpoint: checkpoint, settings), photo)
         }
-        throw StartFailure("the session has no moment \(id); `accrete tap prediction.` shows ids while the session is replayed")
+        let nearest = [before, after].compactMap(\.self).joined(separator: " and ")
+        throw StartFailure("the session has no moment \(id)" + (nearest.isEmpty ? ": it has none" : "; the nearest are \(nearest)"))
     }
 
     /// The newest pictures of a session that is replayed.
