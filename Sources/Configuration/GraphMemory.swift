@@ -131,7 +131,7 @@ private struct Sketch {
         }
         if s.learn.influenceEvery > 0 {
             bytes += 3 * P + graph(rows, language: min(rows, learner.languageRows), learning: true) + learned * Double(1 + 2 * kept)
-            bytes += graph(16) + (64 + 128) * moment
+            bytes += graph(16) + (64 + 128 * Double(rows)) * moment
         }
         bytes += Double(s.learn.labelPatience) * moment
         // The published model, two whole payloads for subscribers that ask, one that is made, and the deltas.

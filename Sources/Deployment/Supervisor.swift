@@ -9,9 +9,9 @@ import Wiring
 /// Supervises the processes of a graph on one machine: starts them, restarts those that fail, and stops them all.
 ///
 /// A child that fails is restarted after a delay that doubles with every consecutive failure, up to a limit. If it fails too often
-/// consecutively, or reports at its first start that it cannot, the supervisor gives up, which ends the graph. What has run before and now
-/// cannot start, as where a disk is full for a while, fails like any other. A child that has run long enough counts as healthy, and its
-/// failures are counted anew. Failures caused by a message are not counted: the message is recorded, and
+/// consecutively, or reports at its first start that it cannot, the supervisor gives up, which ends the graph. A child that has run before
+/// and then cannot start, for example while a disk is full, is restarted like after any other failure. A child that has run long enough
+/// counts as healthy, and its failures are counted anew. Failures caused by a message are not counted: the message is recorded, and
 /// skipped by the restarted child.
 public actor Supervisor {
     /// A process of the graph.
@@ -106,11 +106,12 @@ public actor Supervisor {
             let how = end?.description ?? "ended by itself"
             let message = end.flatMap { messageThatKilled(child, $0) }
             if message == nil {
-                if ContinuousClock.now - began > .seconds(configuration.healthyAfter) { failures = 0 }
+                // One that took long to find that it cannot start was not healthy.
+                if end?.isStartFailure != true, ContinuousClock.now - began > .seconds(configuration.healthyAfter) { failures = 0 }
                 failures += 1
             }
-            if end?.isOfStart != true { hasRun = true }
-            guard failures <= configuration.maximumRestarts, hasRun || end?.isOfStart != true else {
+            if end?.hasRun ?? true { hasRun = true }
+            guard failures <= configuration.maximumRestarts, hasRun || end?.isStartFailure != true else {
                 return emit(.gaveUp(child.name, how: how, lastLogLine: lastLogLine(of: child)))
             }
             let delay = message == nil ? delay(after: failures) : configuration.restartDelay
@@ -228,8 +229,16 @@ enum End: Equatable, CustomStringConvertible {
         }
     }
 
-    /// Whether it has not come to run, so that starting again cannot help where it never has.
-    var isOfStart: Bool {
+    /// Whether the program has come to run its stage, as far as its end tells.
+    var hasRun: Bool {
+        switch self {
+        case .cannotStart, .missing, .notStarted: false
+        default: true
+        }
+    }
+
+    /// Whether it says that it cannot start, so that starting it again cannot help where it never has run.
+    var isStartFailure: Bool {
         switch self {
         case .cannotStart, .missing: true
         default: false

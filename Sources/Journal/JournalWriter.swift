@@ -3,7 +3,7 @@ import Statistics
 /// Writes records to a journal and makes them durable. One thread uses it; `Journal` gives it one.
 ///
 /// Opening it finds what a crash has left: the last segment's torn end is cut off, what it holds is brought to disk, and a new segment is
-/// begun with the next record.
+/// begun.
 public struct JournalWriter {
     private final class Segment {
         let name: String
@@ -58,8 +58,8 @@ public struct JournalWriter {
     /// Bytes that are handed to the system at once.
     private static let bufferBytes = 4 << 20
 
-    /// Recovers what is there, and begins a segment, so that a journal that gives ordinals is known on disk. Where older ones take all of the
-    /// room and are needed, it gets its first record when there is room again.
+    /// Recovers what is there, and begins a segment, so that a journal that gives ordinals is known on disk. Where older ones take all of
+    /// the room and are needed, it gets its first record when there is room again.
     /// - Parameters:
     ///   - now: nanoseconds since 1970.
     ///   - released: as of `commit`.
@@ -81,6 +81,12 @@ public struct JournalWriter {
             sealed.append(Sealed(name: name, first: first, begun: cursor?.header.begun ?? 0, size: size))
         }
         sealed.sort { $0.first < $1.first }
+        // Ordinals up to the first of a segment that failed may have been given, also where the one after it never came to disk.
+        for name in failed {
+            if let first = SegmentName.first(String(name.dropLast(SegmentName.failed.utf8.count))) {
+                durable = max(durable, first.clampedSubtracting(1))
+            }
+        }
         if !isNew { next = durable.clampedAdding(UInt64(bounds.waitingRecords) + 1) }
         _ = try removeOldest(at: now, released: released)
         try begin(with: next, at: now)
@@ -157,7 +163,7 @@ public struct JournalWriter {
     ///   - now: nanoseconds since 1970.
     ///   - released: records up to this ordinal are needed by nobody: only they are removed to stay within the bounds.
     public mutating func commit(_ records: [JournalRecord], at now: Int64, released: UInt64) throws(JournalError) {
-        if let segment, segment.newest < segment.header.first { try makeRoom(at: now, released: released) }
+        if let segment, segment.newest < segment.header.first, !records.isEmpty { try makeRoom(at: now, released: released) }
         do throws(JournalError) {
             try finishAbandoned()
             var index = 0
@@ -228,7 +234,7 @@ public struct JournalWriter {
     /// Throws where there is no room for another segment.
     private mutating func makeRoom(at now: Int64, released: UInt64) throws(JournalError) {
         guard try removeOldest(at: now, released: released) else {
-            throw JournalError("begin a segment in", "the journal", "its \(sealedBytes) bytes are all needed by a checkpoint")
+            throw JournalError("begin a segment in", "the journal", "its \(sealedBytes) bytes are all needed, by a checkpoint or by fuse")
         }
     }
 

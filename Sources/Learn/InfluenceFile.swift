@@ -12,7 +12,7 @@ public struct ExplainedUpdate: Codable, Sendable, Equatable {
     public var reason: String
     /// The gate's decision; nil without a gate. What moved it is of the candidate, whether it was accepted or not.
     public var decision: String?
-    /// Moments learned since the version before, and the seconds that learning from them took, with explaining it.
+    /// Moments learned since the version before, and the seconds that learning from them took, without explaining it.
     public var learned: Int
     public var seconds: Double
     /// What moved it.

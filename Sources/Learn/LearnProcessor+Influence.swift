@@ -41,7 +41,7 @@ extension LearnProcessor {
         guard let newest = explained.last, newest.version == version else { return }
         func messages(_ gains: some Collection<UpdateExplanation.Gain>) -> [Influence] {
             gains.map { gain in
-                .with { ($0.name, $0.rows, $0.gain) = (gain.name, UInt32(clamping: gain.rows), gain.gain) }
+                .with { ($0.name, $0.rows, $0.gain) = (gain.name, UInt32(clamping: gain.rows), gain.gain ?? 0) }
             }
         }
         let most = UpdateExplanation.most / 2, explanation = newest.explanation

@@ -45,6 +45,11 @@ public final class OnlineLearner {
     public var observers: [any StepObserver] = []
     /// By row of the step, what augmentation hid and shifted; only for observers.
     private var augmentations: [Int: (hidden: Set<String>, shifts: [Int])] = [:]
+    /// Whose moment was learned newest, with its serial number, newest last: for observers of further steps from one.
+    private var recent: [(moment: MomentInput, source: String, serial: Int)] = []
+    /// Whether the step is a further one from a moment that was learned before.
+    private var isRepeated = false
+    private static let mostRecent = 64
     /// The number of moments learned.
     public internal(set) var moments = 0
     /// The number of optimiser steps, including those of triggers.
@@ -174,6 +179,8 @@ public final class OnlineLearner {
     @discardableResult
     public func correct(by moment: MomentInput) -> Bool {
         guard strategy.updates, privacy == nil else { return false }
+        isRepeated = true
+        defer { isRepeated = false }
         let earlier = memory.draw(configuration.wordRows - 1) { $0.moment.answer != nil && $0.moment != moment }
         var outcome = step(with: moment, moves: true, recalling: earlier).outcome
         if !outcome.stepped, !earlier.isEmpty { outcome = step(with: moment, moves: true, recalling: []).outcome }
@@ -197,6 +204,8 @@ public final class OnlineLearner {
 
     /// Makes one more step with a moment that was learned before.
     func stepAgain(with moment: MomentInput) {
+        isRepeated = true
+        defer { isRepeated = false }
         if privacy == nil { _ = finiteStep(with: moment, moves: true) }
     }
 
@@ -298,7 +307,10 @@ public final class OnlineLearner {
                 StepRow(
                     moment: moment, source: source, serial: serial, isNew: isNew, hidden: augmentation.hidden, shifts: augmentation.shifts))
         }
-        if let moment { add(moment, source, momentsSeen, isNew: true) }
+        if let moment {
+            let known = isRepeated ? recent.last { $0.moment == moment } : nil
+            add(moment, known?.source ?? source, known?.serial ?? momentsSeen, isNew: true)
+        }
         for drawn in recalled { add(drawn.item.moment, drawn.source, drawn.serial, isNew: false) }
         for observer in observers { observer.willStep(rows) }
     }
@@ -323,6 +335,10 @@ public final class OnlineLearner {
     private func remember(_ moment: MomentInput, source: String, _ outcome: LearnOutcome) {
         // A moment without finite results would make every step that replays it non-finite.
         guard outcome.stepped, outcome.logits.allSatisfy(\.isFinite), outcome.newLoss?.isFinite ?? true else { return }
+        if !observers.isEmpty {
+            recent.append((moment, source, momentsSeen))
+            if recent.count > Self.mostRecent { recent.removeFirst() }
+        }
         let logits = strategy.followsTeacher ? taught : strategy.storesLogits ? outcome.logits : []
         memory.add(
             RememberedMoment(moment: moment, logits: logits), source: source, label: moment.label, bytes: moment.bytes + 4 * logits.count,

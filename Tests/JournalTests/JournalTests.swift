@@ -102,6 +102,21 @@ struct JournalWriterTests {
         #expect(try Sample.all(in: disk).records.map(\.ordinal) == Array(1...9) + [next], "seed \(seed)")
     }
 
+    /// A process writes nothing successfully after it has been started, and ends: the next gives later ordinals than it may have given.
+    @Test func ordinalsNeverRunBackAfterASegmentThatFailed() throws {
+        let disk = FaultyDisk()
+        _ = try write(9, to: disk)
+        var writer = try JournalWriter(disk, Sample.bounds, at: 0)
+        let given = writer.next
+        disk.fail(atStep: disk.steps, .readOnly)
+        for _ in 0..<3 { #expect(throws: JournalError.self) { try writer.commit([Sample.record(given)], at: 0, released: .max) } }
+        disk.heal()
+        disk.fail(atStep: disk.steps + 1, .crash)  // the file that failed has its other name, and the next has not been begun
+        _ = try? writer.commit([Sample.record(given)], at: 0, released: .max)
+        let next = try JournalWriter(disk.copy(), Sample.bounds, at: 0).next
+        #expect(next > given, "\(next), \(given)")
+    }
+
     /// A step that fails once, or a write that is short: given again, every record is on disk once; a descriptor whose sync failed is not
     /// synced again.
     @Test(arguments: [FaultyDisk.Fault.error, .short])
@@ -209,8 +224,8 @@ struct JournalWriterTests {
         #expect(again.marks.map(\.value) == writer.marks.map(\.value))
     }
 
-    /// A process that is killed while everything is needed starts again, waits for room like the one before it, and takes no more of the disk
-    /// however often that happens.
+    /// A process that is killed while everything is needed starts again, waits for room like the one before it, and takes no more of the
+    /// disk however often that happens.
     @Test func aFullJournalIsOpenedAndWaitsForRoom() throws {
         let disk = FaultyDisk()
         var bounds = Sample.bounds

@@ -1,5 +1,5 @@
 import Foundation
-import Learning
+@testable import Learning
 import Model
 import Statistics
 import Tensors
@@ -75,13 +75,22 @@ import Testing
         #expect(!influence.isOpen)
     }
 
-    @Test func withoutTimeNothingIsLeftOut() throws {
+    @Test func withoutTimeNothingIsExplained() throws {
         let learner = try learner(seed: 6), influence = UpdateInfluence(learner, random: RandomSource(seed: 1))
         influence.budget = .zero
         try warm(learner, influence, seed: 7)
-        let explanation = try #require(try learn(TwoSenses.moments(4, seed: 8), learner, influence))
-        #expect(explanation.sessions.isEmpty && explanation.helped.isEmpty && explanation.harmed.isEmpty && explanation.uncounted > 4)
-        #expect(explanation.anchors == 64 && explanation.before != explanation.after)
+        #expect(try learn(TwoSenses.moments(4, seed: 8), learner, influence) == nil && !influence.isOpen)
+    }
+
+    /// A correction goes on after the next moment has come: its steps are its own.
+    @Test func furtherStepsFromAMomentAreItsOwn() throws {
+        let learner = try learner(seed: 6), rows = Rows(), moments = TwoSenses.moments(3, seed: 8)
+        learner.observers = [rows]
+        for (index, moment) in moments.enumerated() { try learner.learn(moment, source: "s\(index)") }
+        learner.stepAgain(with: moments[1])
+        _ = learner.correct(by: moments[0])
+        #expect(rows.steps.map { $0[0].source } == ["s0", "s1", "s2", "s1", "s0"])
+        #expect(rows.steps.map { $0[0].serial } == [0, 1, 2, 1, 0])
     }
 
     @Test func explainingChangesNothingThatIsLearned() throws {

@@ -19,7 +19,7 @@ public struct LearnSettings: Codable, Sendable, Equatable {
     public var checkpointEvery = 256
     /// The most earlier versions that are kept beside the checkpoint, so that an operator can go back to one; 0: none.
     public var keptVersions = 4
-    /// Every how manyth version says which moments moved it, and what it got better and worse at; 0: none does.
+    /// Every Nth version says which sessions and moments moved it, and what it got better and worse at; 0: none does.
     public var influenceEvery = 0
     /// The most corrections that answers recall; the oldest are discarded.
     public var corrections = 1_024

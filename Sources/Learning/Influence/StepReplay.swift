@@ -38,11 +38,15 @@ final class StepReplay {
     }
 
     /// Makes the steps again; those of which no row is left are not made.
-    /// - Parameter isLeftOut: whether a row is left out.
-    func run(without isLeftOut: (StepRow) -> Bool) {
+    /// - Parameters:
+    ///   - isLeftOut: whether a row is left out.
+    ///   - isOver: asked before each step: whether there is no time left.
+    /// - Returns: whether all steps were made.
+    func run(without isLeftOut: (StepRow) -> Bool, until isOver: () -> Bool) -> Bool {
         graph.parameters.assign(from: start)
-        guard (try? optimizer.restore(state)) != nil else { preconditionFailure("the state of the same rule fits") }
+        do { try optimizer.restore(state) } catch { preconditionFailure("a state of the same rule: \(error)") }
         for rows in steps {
+            if isOver() { return false }
             let isLeft = rows.map { !isLeftOut($0) }
             guard isLeft.contains(true) else { continue }
             for row in 0..<graph.batch {
@@ -56,5 +60,6 @@ final class StepReplay {
             graph.backward()
             optimizer.step()
         }
+        return true
     }
 }

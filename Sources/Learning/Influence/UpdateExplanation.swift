@@ -1,7 +1,7 @@
 /// What moved a version of the model since the version before, and what it got better and worse at.
 ///
-/// A gain is what leaving a moment, or a session, out of the version's steps costs on anchors: the mean loss after the same steps without it
-/// less that after all of them. It is negative for what made the model worse. Losses are in nats per label.
+/// A gain is what leaving a moment, or a session, out of the version's steps costs on anchors: the mean loss after the same steps without
+/// it less that after all of them. It is negative for what made the model worse. Losses are in nats per label.
 public struct UpdateExplanation: Codable, Sendable, Equatable {
     /// What a moment gave, or all that came from a session since the version before.
     public struct Gain: Codable, Sendable, Equatable {
@@ -14,13 +14,13 @@ public struct UpdateExplanation: Codable, Sendable, Equatable {
         public var isNew: Bool?
         /// In how many rows of the steps it was.
         public var rows: Int
-        /// Nats.
-        public var gain: Double
+        /// Nats; nil where there was no time to make the steps without it.
+        public var gain: Double?
         /// The loss of its label before it was learned, in nats; of a session the mean. Nil where there was none.
         public var surprise: Double?
 
         init(
-            name: String, session: String? = nil, label: Int? = nil, isNew: Bool? = nil, rows: Int, gain: Double, surprise: Double? = nil
+            name: String, session: String? = nil, label: Int? = nil, isNew: Bool? = nil, rows: Int, gain: Double?, surprise: Double? = nil
         ) {
             (self.name, self.session, self.label, self.isNew) = (name, session, label, isNew)
             (self.rows, self.gain, self.surprise) = (rows, gain, surprise)

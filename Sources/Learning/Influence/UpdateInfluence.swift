@@ -9,19 +9,22 @@ import Tensors
 ///     …                                // steps; after each moment influence.note(outcome, of: moment, …)
 ///     let explanation = influence.finish(learner)
 ///
-/// The version's steps are made again from the state in which it began, with the same replayed moments and augmentation, without the rows of
-/// one moment, or of all that came from a session: the gain is the difference of the losses on anchors. Where all rows together do not give the learner's
-/// parameters to the bit, as after a change of method, the version is not explained. First-order estimates by products of gradients cost
-/// less and are wrong where Adam's steps are large: on the simulated session their rank correlation with this was −0.24.
+/// The version's steps are made again from the state in which it began, with the same replayed moments and augmentation, without the
+/// rows of one moment, or of all that came from a session: the gain is the difference of the losses on anchors. Where all rows together
+/// do not give the learner's parameters to the bit, as after a change of method, the version is not explained. First-order estimates by
+/// products of gradients cost less and are wrong where Adam's steps are large: on the simulated session their rank correlation with
+/// this was −0.24.
 ///
 /// Sessions are ordered by surprise, the mean loss of their labels before they were learned: wrong labels contradict what the model knows,
 /// also where there are too few of them to make it worse in one version.
 ///
-/// Each of these costs the version's steps once more, within `budget`. Memory: three copies of the parameters, the optimiser's state
-/// twice, and two graphs. It does not change what is learned. It has one owner.
+/// Each of these costs the version's steps once more, all of them together `budget` and three passes over the anchors: with little time
+/// fewer are made, so explanations of equal runs may differ. What is learned does not depend on them, unless moments become too old
+/// meanwhile (`learn.maximumLatency`). Memory: three copies of the parameters, the optimiser's state twice, and two graphs. It has one
+/// owner.
 public final class UpdateInfluence: StepObserver {
     /// The longest time for steps that are made again, for one version.
-    public var budget = Duration.seconds(2)
+    public var budget = Duration.seconds(1)
 
     private let probe: MultimodalGraph<Float>
     private var replay: StepReplay?
@@ -42,6 +45,8 @@ public final class UpdateInfluence: StepObserver {
 
     /// The most moments that are left out, one after the other; and the most steps of a version that is explained.
     private static let mostMoments = 48, mostSteps = 128
+    /// The most moments whose names are kept beside those that are remembered.
+    private static let mostNoted = 1_024
     /// The least number of anchors.
     public static let least = 16
     /// Rows of a pass over anchors.
@@ -70,12 +75,12 @@ public final class UpdateInfluence: StepObserver {
 
     /// Begins a version: from now on steps are observed.
     public func begin(_ learner: OnlineLearner) {
-        replay = nil
+        (replay, momentGains) = (nil, [:])
         anchors.expire(at: labelled)
         start = anchors.anchors
         guard start.count >= Self.least else { return }
         before = losses(with: learner.parameters)
-        replay = try? StepReplay(learner)  // a strategy with terms of its own is not explained
+        replay = try? StepReplay(learner)  // with a strategy that has terms of its own in the loss versions are not explained
     }
 
     /// Notes a moment that was learned: it is an anchor if it was predicted rightly before.
@@ -101,43 +106,45 @@ public final class UpdateInfluence: StepObserver {
     }
 
     /// Ends the version.
-    /// - Returns: nil if it was not explained: there were too few anchors, no step or too many, steps that cannot be made again, or losses that
-    ///   are not finite.
+    /// - Returns: nil if it was not explained: there were too few anchors, no step or too many, too little time, steps that cannot be made
+    ///   again, or losses that are not finite.
     public func finish(_ learner: OnlineLearner) -> UpdateExplanation? {
-        defer { replay = nil }
-        let kept = Set(learner.memorySlots.map(\.serial))
-        if noted.count > 2 * remembered + Self.mostMoments { noted = noted.filter { kept.contains($0.key) } }
+        defer {
+            replay = nil
+            if noted.count > 2 * remembered + Self.mostNoted {
+                let kept = Set(learner.memorySlots.map(\.serial))
+                noted = noted.filter { kept.contains($0.key) }
+            }
+        }
         guard let replay, !replay.steps.isEmpty else { return nil }
         let began = ContinuousClock.now, after = losses(with: learner.parameters), whole = after.map(\.all).mean
         guard (before + after).allSatisfy({ $0.all.isFinite }) else { return nil }
-        replay.run { _ in false }
-        guard zip(replay.parameters.values, learner.parameters.values).allSatisfy({ $0 == $1 }) else { return nil }
+        let isOver = { ContinuousClock.now - began >= self.budget }
+        guard replay.run(without: { _ in false }, until: isOver),
+            zip(replay.parameters.values, learner.parameters.values).allSatisfy({ $0 == $1 })
+        else { return nil }
 
-        /// Nil where there is no time left, or the steps without it led nowhere.
+        /// Nil where there is no time left, or the loss without it is not finite.
         func gain(without isLeftOut: (StepRow) -> Bool) -> Double? {
-            guard ContinuousClock.now - began < budget else { return nil }
-            replay.run(without: isLeftOut)
+            guard replay.run(without: isLeftOut, until: isOver) else { return nil }
             let loss = losses(with: replay.parameters).map(\.all).mean
             return loss.isFinite ? loss - whole : nil
         }
 
-        momentGains = [:]
         let rows = replay.steps.flatMap(\.self), most = UpdateExplanation.most
         var explanation = UpdateExplanation()
         (explanation.steps, explanation.rows, explanation.anchors) = (replay.steps.count, rows.count, start.count)
         (explanation.before, explanation.after) = (before.map(\.all).mean, whole)
         // What came from a session since the version before; what is replayed of it from before is old knowledge.
-        let new = Set(rows.lazy.filter(\.isNew).map(\.serial)), came = rows.filter { new.contains($0.serial) }
-        let sessions = Dictionary(grouping: came, by: \.source).map { name, own in
-            let surprises = Set(own.lazy.map(\.serial)).compactMap { noted[$0]?.surprise }
-            return UpdateExplanation.Gain(name: name, rows: own.count, gain: 0, surprise: surprises.isEmpty ? nil : surprises.mean)
+        let new = Set(rows.lazy.filter(\.isNew).map(\.serial)), newRows = rows.filter { new.contains($0.serial) }
+        let sessions = Dictionary(grouping: newRows, by: \.source).map { name, own in
+            let surprises = Set(own.lazy.map(\.serial)).sorted().compactMap { noted[$0]?.surprise }
+            return UpdateExplanation.Gain(name: name, rows: own.count, gain: nil, surprise: surprises.isEmpty ? nil : surprises.mean)
         }.sorted { ($1.surprise ?? 0, $0.name) < ($0.surprise ?? 0, $1.name) }
-        explanation.sessions = sessions.prefix(most).compactMap { session in
-            gain { $0.source == session.name && new.contains($0.serial) }.map {
-                var session = session
-                session.gain = $0
-                return session
-            }
+        explanation.sessions = sessions.prefix(most).map { session in
+            var session = session
+            session.gain = gain { $0.source == session.name && new.contains($0.serial) }
+            return session
         }
         // New moments before replayed ones, the newest first.
         let moments = Dictionary(grouping: rows, by: \.serial).sorted {
@@ -150,10 +157,10 @@ public final class UpdateInfluence: StepObserver {
                 name: noted[serial]?.name ?? "remembered moment \(serial)", session: own[0].source, label: own[0].moment.label,
                 isNew: new.contains(serial), rows: own.count, gain: gain,
                 surprise: noted[serial]?.surprise)
-        }.sorted { ($0.gain, $0.name) < ($1.gain, $1.name) }
+        }.sorted { ($0.gain ?? 0, $0.name) < ($1.gain ?? 0, $1.name) }
         explanation.uncounted = moments.count - gains.count
-        explanation.harmed = Array(gains.prefix { $0.gain < 0 }.prefix(most))
-        explanation.helped = Array(gains.reversed().prefix { $0.gain > 0 }.prefix(most))
+        explanation.harmed = Array(gains.prefix { $0.gain ?? 0 < 0 }.prefix(most))
+        explanation.helped = Array(gains.reversed().prefix { $0.gain ?? 0 > 0 }.prefix(most))
         explanation.byClass = changes(after) { anchor, _ in [anchor.input.label.map { "\($0)" } ?? ""] }
         explanation.bySession = changes(after) { anchor, _ in [anchor.source] }
         explanation.byModality = changes(after, of: { $0.alone[$1] ?? 0 }) { _, losses in losses.alone.keys.sorted() }

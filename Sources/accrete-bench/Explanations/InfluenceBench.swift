@@ -13,8 +13,8 @@ struct InfluenceBench: ParsableCommand {
             Moments come from four sources in turn. After the first ones an update is explained: the gains of its new moments are compared,
             by Spearman's rank correlation, with the losses of learners that go on from the same checkpoint and never get one of them; these
             draw other moments to replay. In another run from the same seed one source gives wrong labels during the update; found says
-            whether it is first in the list of sessions, which is by surprise. Cost is the time of learning with every update explained over the
-            time without, of blocks that take turns.
+            whether it is first in the list of sessions, which is by surprise. Cost is the time of learning with every update explained
+            over the time without, of blocks that take turns.
 
             Examples:
               accrete-bench influence --seeds 10
@@ -39,8 +39,7 @@ struct InfluenceBench: ParsableCommand {
     private struct Row: Encodable {
         struct Source: Encodable {
             let source: String
-            let surprise: Double?
-            let gain: Double
+            let surprise, gain: Double?
             let isWrong: Bool
         }
 
@@ -56,6 +55,8 @@ struct InfluenceBench: ParsableCommand {
     }
 
     private static let sources = 4
+    /// Enough time for everything, also on a busy machine.
+    private static let patience = Duration.seconds(600)
 
     func run() throws {
         var rows: [Row] = []
@@ -121,10 +122,11 @@ struct InfluenceBench: ParsableCommand {
         influence.note(outcome, of: moment, source: source, name: "\(index)", serial: learner.momentsSeen - 1)
     }
 
-    /// Against learners that go on from the same checkpoint and never get a moment, or the new ones of a source: they draw other moments to
-    /// replay, so what leaving out costs differs from draw to draw.
+    /// Against learners that go on from the same checkpoint and never get a moment: they draw other moments to replay, so what leaving out
+    /// costs differs from draw to draw.
     private func compare(_ model: MultimodalModel, _ moments: [MomentInput], _ seed: Int, into row: inout Row) throws {
         let (learner, influence) = try begun(model, moments, seed)
+        influence.budget = Self.patience
         let state = learner.state, new = learned..<learned + update
         for index in new { try learn(moments[index], index, learner, influence) }
         guard influence.finish(learner) != nil else { throw ValidationError("nothing was explained") }
@@ -144,6 +146,7 @@ struct InfluenceBench: ParsableCommand {
 
     private func poison(_ model: MultimodalModel, _ moments: [MomentInput], _ seed: Int, into row: inout Row) throws {
         let (learner, influence) = try begun(model, moments, seed)
+        influence.budget = Self.patience
         var random = RandomSource(seed: UInt64(seed))
         let culprit = seed % Self.sources, classes = data == nil ? 8 : 10
         for index in learned..<learned + poisoned {
@@ -153,7 +156,7 @@ struct InfluenceBench: ParsableCommand {
         }
         guard let explanation = influence.finish(learner) else { throw ValidationError("nothing was explained") }
         row.found = explanation.sessions.first?.name == "\(culprit)"
-        row.isMostHarmful = explanation.sessions.min { $0.gain < $1.gain }?.name == "\(culprit)"
+        row.isMostHarmful = explanation.sessions.min { $0.gain ?? 0 < $1.gain ?? 0 }?.name == "\(culprit)"
         row.sources = explanation.sessions.map {
             Row.Source(source: $0.name, surprise: $0.surprise, gain: $0.gain, isWrong: $0.name == "\(culprit)")
         }

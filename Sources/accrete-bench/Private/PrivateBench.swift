@@ -168,8 +168,8 @@ struct PrivateBench: ParsableCommand {
         func spread(_ numbers: [Double]) -> String { String(format: "%.1f ± %.1f", numbers.mean, numbers.deviation) }
         func milliseconds(_ time: Double) -> String { String(format: "%.1f ms", time) }
         print(
-            "\(report.learned) of \(report.parameters) parameters learn, \(report.batch) moments a step, at once \(milliseconds(report.batchMilliseconds)), "
-                + "one by one with noise \(milliseconds(report.privateMilliseconds))\n")
+            "\(report.learned) of \(report.parameters) parameters learn, \(report.batch) moments a step, "
+                + "at once \(milliseconds(report.batchMilliseconds)), one by one with noise \(milliseconds(report.privateMilliseconds))\n")
         print("| epsilon | noise | steps | all | last 500 | planted found | false | 95 % interval |\n|---|---|---|---|---|---|---|---|")
         for row in report.rows {
             let found = row.attack.map { attack in

@@ -102,7 +102,9 @@ struct Explain: AsyncParsableCommand {
         var before: String?, after: String?
         for (moment, input) in try RecordedMoments(watched, directory: recording?.directory, settings) {
             guard moment.id == id else {
-                if moment.end <= wanted { before = moment.id } else { after = after ?? moment.id }
+                if moment.session == id.prefix(while: { $0 != "/" }) {
+                    if moment.end <= wanted { before = moment.id } else { after = after ?? moment.id }
+                }
                 // A simulated session may have no end.
                 if recording == nil, moment.end > wanted { break }
                 continue
@@ -113,7 +115,8 @@ struct Explain: AsyncParsableCommand {
             return (try MomentExplanation(moment, input, checkpoint: checkpoint, settings), photo)
         }
         let nearest = [before, after].compactMap(\.self).joined(separator: " and ")
-        throw StartFailure("the session has no moment \(id)" + (nearest.isEmpty ? ": it has none" : "; the nearest are \(nearest)"))
+        throw StartFailure(
+            "the session has no moment \(id)" + (nearest.isEmpty ? ", and none of that session" : "; the nearest are \(nearest)"))
     }
 
     /// The newest pictures of a session that is replayed.

@@ -29,7 +29,7 @@ enum ExplainedUpdateText {
 
     static func text(of update: ExplainedUpdate) -> String {
         let own = update.explanation
-        func nats(_ number: Double) -> String { String(format: "%+.4f", number) }
+        func nats(_ number: Double?) -> String { number.map { String(format: "%+.4f", $0) } ?? "not measured" }
         func list(_ gains: some Collection<UpdateExplanation.Gain>, _ name: (UpdateExplanation.Gain) -> String) -> String {
             gains.isEmpty ? "nothing" : gains.map { "\(name($0)) \(nats($0.gain))" }.joined(separator: ", ")
         }
@@ -37,7 +37,7 @@ enum ExplainedUpdateText {
             printable(gain.name) + " (" + (gain.label.map { "class \($0), " } ?? "") + (gain.isNew == true ? "new" : "replayed") + ")"
         }
         func group(_ gain: UpdateExplanation.Gain) -> String {
-            "\(printable(gain.name)) in \(gain.rows) rows, " + (gain.surprise.map { String(format: "%.2f nats, gain", $0) } ?? "gain")
+            "\(printable(gain.name)) (\(gain.rows) rows" + (gain.surprise.map { String(format: ", surprise %.2f", $0) } ?? "") + ")"
         }
         func changes(_ all: [UpdateExplanation.Change], worse: Bool) -> String {
             let own = all.filter { worse ? $0.after > $0.before : $0.after < $0.before }
@@ -51,11 +51,12 @@ enum ExplainedUpdateText {
             String(
                 format: "cost: %d moments, %d steps of %d rows in all, %.2f s", update.learned, own.steps, own.rows, update.seconds),
             String(format: "loss on %d old moments: %.4f → %.4f nats", own.anchors, own.before, own.after),
-            "nats that leaving it out costs, found by making the version's steps again without it; below 0: it made the model worse",
+            "gain: nats that leaving it out costs, by making the version's steps again without it; below 0: it made the model worse",
             "made it worse: " + list(own.harmed.prefix(5), moment),
             "made it better: " + list(own.helped.prefix(5), moment),
-            "sessions, first whose labels contradicted the model most: " + list(own.sessions, group),
+            "sessions, the greatest surprise first (loss of their labels before they were learned): " + list(own.sessions, group),
         ]
+        if own.uncounted > 0 { lines.append("not measured: \(own.uncounted) moments, too many or too little time") }
         for (name, all) in [("class", own.byClass), ("modality alone", own.byModality), ("session", own.bySession)] {
             let (worse, better) = (changes(all, worse: true), changes(all, worse: false))
             if !worse.isEmpty { lines.append("worse by \(name): \(worse)") }
