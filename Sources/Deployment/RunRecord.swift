@@ -36,6 +36,8 @@ public struct RunRecord: Sendable {
     public private(set) var points: [StreamPlot.Point] = []
     private var marks: [StreamPlot.Mark] = []
     private static let capacity = 100_000
+    /// The most points and marks of the plot; of more, every second one is left out, so that the whole run stays in it.
+    static let mostDrawn = 8_192
     private static let maximumStages = 1_000
 
     public init() {}
@@ -54,7 +56,12 @@ public struct RunRecord: Sendable {
     }
 
     private mutating func mark(_ kind: StreamPlot.Mark.Kind, at ordinal: UInt64, _ label: String) {
-        if marks.count < Self.capacity { marks.append(.init(ordinal: ordinal, kind: kind, label: label)) }
+        Self.append(.init(ordinal: ordinal, kind: kind, label: label), to: &marks)
+    }
+
+    private static func append<Drawn>(_ one: Drawn, to all: inout [Drawn]) {
+        if all.count >= mostDrawn { all = stride(from: 0, to: all.count, by: 2).map { all[$0] } }
+        all.append(one)
     }
 
     /// The number of ledger lines with the verdict `fired`, by rule.
@@ -85,8 +92,8 @@ public struct RunRecord: Sendable {
             let sum = now.classNll * Double(now.labelled) - (then?.classNll ?? 0) * Double(then?.labelled ?? 0)
             return count > 0 && (sum / count).isFinite ? max(0, sum / count) : nil
         }
-        guard points.count < Self.capacity, summary.watermark > points.last?.ordinal ?? 0 else { return }
-        points.append(.init(ordinal: summary.watermark, model: mean("model"), frozen: mean("frozen")))
+        guard summary.watermark > points.last?.ordinal ?? 0 else { return }
+        Self.append(.init(ordinal: summary.watermark, model: mean("model"), frozen: mean("frozen")), to: &points)
     }
 
     public mutating func take(_ status: Status) {

@@ -232,6 +232,21 @@ struct RunReportTests {
         #expect(XMLParser(data: Data(svg.utf8)).parse())
     }
 
+    /// A month of summaries and versions: the plot has a bounded number of points, and they are of the whole run.
+    @Test func aLongRunIsDrawnWholeWithBoundedPoints() {
+        var record = RunRecord()
+        let count: UInt64 = 50_000
+        for number in 1...count {
+            record.take(EvaluationSummary.with { $0.watermark = number })
+            record.take(ModelUpdate.with { ($0.version, $0.momentsSeen) = (number, number) })
+        }
+        let ordinals = record.points.map(\.ordinal)
+        #expect(ordinals.count <= RunRecord.mostDrawn && ordinals.count > RunRecord.mostDrawn / 4)
+        #expect(ordinals.first == 1 && ordinals.last == count && ordinals == ordinals.sorted())
+        #expect(ordinals.contains { $0 > count / 4 && $0 < count / 2 })
+        #expect(record.plot(title: "").marks.count <= RunRecord.mostDrawn)
+    }
+
     @Test func untrustedNamesAreShownInOneLine() {
         var record = RunRecord()
         record.take(Status.with { ($0.stage, $0.gaps, $0.drops) = ("ingest", ["a\n\u{1B}[31mb/": 2], ["late\r": 1]) })
