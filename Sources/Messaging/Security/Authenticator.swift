@@ -72,6 +72,7 @@ private final class Questions: @unchecked Sendable {
         news.setEventHandler(handler: wake)
         // ZMQ_FD is edge triggered; the timer takes what an edge has missed.
         timer.setEventHandler(handler: wake)
+        // Unsafe to the compiler only: the handler runs on the queue that alone uses the socket, and is the last to.
         nonisolated(unsafe) let socket = socket
         news.setCancelHandler { socket.close() }
         news.resume()

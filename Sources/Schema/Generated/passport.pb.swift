@@ -364,7 +364,7 @@ public nonisolated struct Evidence: Sendable {
   public var verdictReason: String = String()
 
   /// Where the version is explained (learn.influenceEvery): the moments that made it worse, the worst first, then those that made it
-  /// better, the best first, 8 of each at most; and sessions, the worst first, 16 at most.
+  /// better, the best first, 8 of each at most; and sessions, the greatest surprise first, 16 at most.
   public var moments: [Influence] = []
 
   public var sessions: [Influence] = []
@@ -380,7 +380,7 @@ public nonisolated struct Evidence: Sendable {
   fileprivate var _frozen: Double? = nil
 }
 
-/// What a moment, or all moments of a session, did to the loss on old moments, to first order.
+/// What a moment, or all that came from a session, did to the loss on old moments.
 public nonisolated struct Influence: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -392,7 +392,7 @@ public nonisolated struct Influence: Sendable {
   /// in how many rows of the steps it was
   public var rows: UInt32 = 0
 
-  /// nats that leaving it out would have cost; negative for what raised the loss
+  /// nats that leaving it out costs; negative for what raised the loss; 0 where it was not measured
   public var gain: Double = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
