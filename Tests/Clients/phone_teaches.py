@@ -48,10 +48,12 @@ class Phone:
             self.browser.press("#camera")
         write_camera(self.video + ".next", picture)
         os.replace(self.video + ".next", self.video)
+        self.browser.until(lambda: self.browser.run("waiting.length === 0 && !sending"), "nothing waits", shown=False)
         self.browser.run("sentBefore = counts.sent")
         self.browser.press("#camera")
         self.isOn = True
-        self.browser.until(lambda: self.browser.run("counts.sent > sentBefore && document.getElementById('video').videoWidth > 0"),
+        # A picture of the camera before may still have been on its way, and is counted too.
+        self.browser.until(lambda: self.browser.run("counts.sent > sentBefore + 2 && document.getElementById('video').videoWidth > 0"),
                            "the camera sees", shown=False)
 
     def ask(self):
