@@ -229,7 +229,7 @@ enum End: Equatable, CustomStringConvertible {
         }
     }
 
-    /// Whether the program has come to run its stage, as far as its end tells.
+    /// Whether it got past its start: it ended otherwise than by not starting.
     var hasRun: Bool {
         switch self {
         case .cannotStart, .missing, .notStarted: false

@@ -22,7 +22,7 @@ struct MomentCatchUp {
     /// Events that were read from the journal.
     private(set) var read = 0
 
-    /// How often it is looked whether there are events of which nothing was heard.
+    /// The interval between two checks for events that were not received.
     private static let period = Duration.seconds(1)
     /// How long to wait for events that are missing to come to disk, before they are given up.
     private static let patience = Duration.seconds(5)
