@@ -1,3 +1,4 @@
+import Learning
 import Model
 import Schema
 import Signals
@@ -118,6 +119,15 @@ extension GraphSettings {
         }
         if learner.trunk.hasPrefix("last:"), let blocks = Int(learner.trunk.dropFirst(5)), blocks > model.layers {
             found.append(SettingsError("learner.trunk", "'\(learner.trunk)' are more blocks than model.layers has: \(model.layers)"))
+        }
+        if learn.influenceEvery > 0, let mix = try? StrategyMix(named: learner.strategy, settings: learner.strategySettings),
+            !mix.isExplainable
+        {
+            found.append(
+                SettingsError(
+                    "learn.influenceEvery",
+                    "'\(learner.strategy.prefix(80))' does more in a step than can be made again, so no version would be explained; "
+                        + "there are er, always, heads, trunk, never"))
         }
         if mode == .lockstep, learn.updates.coding.isLossy {
             found.append(

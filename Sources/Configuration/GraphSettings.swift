@@ -62,6 +62,7 @@ extension GraphSettings: StageSettings {
             ["model", "learner", "learn", "personal", "decide", "evaluate", "fuse", "signals"]
         case _ where key.hasPrefix("endpoints."): ["endpoints", "model.senses"]
         case _ where key.hasPrefix("personal."): ["model"]
+        case "learn.influenceEvery": ["learner.strategy", "learner.strategySettings"]
         case "fuse.maximumPending": ["lockstep.window", "mode"]
         case "learner.trunk", "decide.observation", "learn.triggers", "fuse.alignment": ["model"]
         default: []

@@ -14,16 +14,15 @@ extension FuseProcessor {
         let place = feature.place, ordinal = place.ordinal
         switch feature.content {
         case .boundary(let boundary):
-            guard readings?.receives(boundary, place, on: modality, at: now) == true,
-                !aligner.isClosed(boundary.ordinal, of: boundary.epoch)
-            else { return }
+            let isClosed = aligner.isClosed(boundary.ordinal, of: boundary.epoch), isRoom = isClosed || aligner.hasRoom(for: boundary)
+            guard readings?.receives(boundary, place, on: modality, isRoom: isRoom, at: now) == true, !isClosed else { return }
             readings?.wait(boundary, of: ordinal)
             do throws(Refusal) { try take(feature, of: modality, values, at: now) } catch {
                 readings?.end(boundary)
                 throw error
             }
-        case .frame:
-            guard readings?.receives(place, on: modality, at: now) == true else { return }
+        case .frame(let frame):
+            guard readings?.receives(place, on: modality, isRoom: aligner.hasRoom(for: frame), at: now) == true else { return }
             readings?.wait(ordinal)
             defer { for one in aligner.takeDropped() { readings?.giveUp(one, because: .overflow) } }
             do throws(Refusal) { try take(feature, of: modality, values, at: now) } catch {
@@ -38,11 +37,12 @@ extension FuseProcessor {
         }
     }
 
-    /// Whether feedback was received before, or cannot be taken because some before it is missing. Else it waits.
+    /// Whether feedback was received before, or cannot be taken: some before it is missing, or as much waits as may. Else it waits.
     mutating func isReceived(_ feedback: Feedback, at now: Instant) -> Bool {
         guard readings != nil, feedback.journal > 0 else { return false }
         let place = JournalPlace.with { ($0.ordinal, $0.previous, $0.parts) = (feedback.journal, feedback.previous, 1) }
-        guard readings?.receives(place, on: JournaledReadings.feedback, at: now) == true else { return true }
+        let isRoom = isRoom
+        guard readings?.receives(place, on: JournaledReadings.feedback, isRoom: isRoom, at: now) == true else { return true }
         readings?.wait(feedback.journal)
         return false
     }

@@ -227,7 +227,7 @@ public struct FuseProcessor: Processor {
     }
 
     /// In lockstep feedback is counted between two boundaries, so that refusals do not depend on the progress of moments.
-    private var isRoom: Bool {
+    var isRoom: Bool {
         settings.mode == .lockstep ? newest.feedback <= settings.fuse.maximumPending : feedback.count < settings.fuse.maximumPending
     }
 

@@ -93,16 +93,20 @@ struct JournaledReadings {
 
     // MARK: Receiving
 
+    /// - Parameter isRoom: false where fuse cannot take it now: it is left in ingest's journal until later.
     /// - Returns: whether a message is to be taken.
-    mutating func receives(_ place: JournalPlace, on stream: String, at now: Instant) -> Bool {
-        reception.receive(place, on: stream, at: now) == .next && !known.contains(place.ordinal)
+    mutating func receives(_ place: JournalPlace, on stream: String, isRoom: Bool = true, at now: Instant) -> Bool {
+        let isKnown = known.contains(place.ordinal)
+        return reception.receive(place, on: stream, isRoom: isRoom || isKnown, at: now) == .next && !isKnown
     }
 
     /// Notes a boundary that has come on a stream.
     /// - Returns: whether it is to be taken.
-    mutating func receives(_ boundary: Schema.Boundary, _ place: JournalPlace, on stream: String, at now: Instant) -> Bool {
+    mutating func receives(
+        _ boundary: Schema.Boundary, _ place: JournalPlace, on stream: String, isRoom: Bool = true, at now: Instant
+    ) -> Bool {
         reception.expect(place.ordinal, feedback: boundary.feedbackJournal, at: now)
-        return reception.receive(place, on: stream, at: now) == .next
+        return reception.receive(place, on: stream, isRoom: isRoom, at: now) == .next
     }
 
     /// Whether a modality's messages are taken in the order of the journal.
@@ -123,6 +127,7 @@ struct JournaledReadings {
         [
             "readingsInMoments": Double(counts.inMoments), "readingsGivenUp": Double(counts.givenUp), "readingsCovered": Double(covered),
             "readingsWaiting": Double(waiting.count), "readingsAsked": Double(reception.questions),
+            "readingsHeldBack": Double(reception.heldBack),
         ]
     }
 

@@ -12,6 +12,8 @@ struct ReadingReception {
         case again
         /// One before it is missing.
         case early
+        /// It would be next, and there is no room for it.
+        case full
     }
 
     fileprivate struct Stream {
@@ -38,6 +40,8 @@ struct ReadingReception {
     private var repeated = 0
     /// How often ingest was asked, and readings of which nothing came.
     private(set) var questions = 0
+    /// Messages that were not taken because there was no room for them.
+    private(set) var heldBack = 0
 
     /// Without progress for this long, in seconds, ingest is asked again; at the start, where it may not have subscribed yet, sooner.
     private static let period = Duration.seconds(1), firstPeriod = Duration.milliseconds(200)
@@ -64,9 +68,11 @@ struct ReadingReception {
     var missing: Int { streams.count(where: \.isMissing) }
 
     /// Notes a message. Streams that are unknown are not followed.
-    mutating func receive(_ place: JournalPlace, on name: String, at now: Instant) -> Outcome {
+    /// - Parameter isRoom: false where fuse cannot take it now: it is asked for again later, like one that is missing.
+    mutating func receive(_ place: JournalPlace, on name: String, isRoom: Bool = true, at now: Instant) -> Outcome {
         guard let index = streams.firstIndex(where: { $0.name == name }) else { return .next }
-        let outcome = streams[index].receive(place, at: now)
+        let outcome = streams[index].receive(place, isRoom: isRoom, at: now)
+        if outcome == .full { heldBack += 1 }
         if outcome == .next {
             isBeginning = false
             if place.again { repeated += 1 }
@@ -111,7 +117,7 @@ struct ReadingReception {
 }
 
 extension ReadingReception.Stream {
-    fileprivate mutating func receive(_ place: JournalPlace, at now: Instant) -> ReadingReception.Outcome {
+    fileprivate mutating func receive(_ place: JournalPlace, isRoom: Bool, at now: Instant) -> ReadingReception.Outcome {
         expect(place.ordinal, at: now)
         if place.ordinal <= received { return .again }
         if let partial, partial.ordinal == place.ordinal, place.part < partial.next { return .again }
@@ -119,6 +125,10 @@ extension ReadingReception.Stream {
         guard isNext else {
             if !isMissing { (isMissing, progressed) = (true, now) }
             return .early
+        }
+        guard isRoom else {
+            (isMissing, progressed) = (true, now)
+            return .full
         }
         if place.part < place.parts.clampedSubtracting(1) {
             partial = (place.ordinal, place.part + 1)

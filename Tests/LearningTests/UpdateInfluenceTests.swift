@@ -6,6 +6,15 @@ import Tensors
 import Testing
 
 @Suite struct UpdateInfluenceTests {
+    /// The configuration refuses others, where versions are to be explained.
+    @Test func everyNamedStrategyWhoseStepsCanBeMadeAgainSaysSo() throws {
+        for name in strategies.map(\.key) {
+            let learner = try learner(seed: 3) { $0.strategy = name }
+            let isReplayed = (try? StepReplay(learner)) != nil
+            #expect(learner.strategy.isExplainable == isReplayed, "\(name)")
+        }
+    }
+
     /// A moment that is left out of the only step: by hand, from the state before it.
     @Test func aGainIsWhatTheStepWithoutTheMomentCosts() throws {
         let learner = try learner(seed: 3) { ($0.optimizer, $0.languageRows, $0.modalityDropout) = ("sgd", 0, 0) }

@@ -126,6 +126,27 @@ struct MomentAlignerTests {
         #expect(slices == moments(frames), "seed \(seed)")
     }
 
+    @Test func thereIsRoomAgainWhenAMomentThatWaitsIsClosed() {
+        var settings = MomentAligner.Configuration()
+        (settings.maximumFrames, settings.maximumPending) = (3, 2)
+        let journaled = MomentAligner.Journaled(modalities: ["image", "text"], patience: .max)
+        var aligner = MomentAligner(settings, modalities: ["image", "text"], waitsForAll: false, journaled: journaled)
+        func next(_ time: Int64) -> MomentAligner.Arrival { frame("image", time, sequence: UInt64(time)) }
+        for time in 1...3 as ClosedRange<Int64> { _ = aligner.insert(next(time), at: 0) }
+        #expect(aligner.hasRoom(for: next(4).frame), "no moment ends: its oldest frame would be dropped")
+        _ = aligner.insert(boundary(1, end: 3), from: "text", record: 1, at: 0)
+        #expect(aligner.hasRoom(for: next(3).frame), "images have not passed the end: it waits for them")
+        _ = aligner.insert(boundary(1, end: 3), from: "image", record: 1, at: 0)
+        #expect(!aligner.hasRoom(for: next(4).frame))
+        var other = next(4).frame
+        other.session = "b"
+        #expect(aligner.hasRoom(for: other))
+        _ = aligner.insert(boundary(2, end: 9), from: "text", record: 2, at: 0)
+        #expect(aligner.hasRoom(for: boundary(2, end: 9)) && !aligner.hasRoom(for: boundary(3, end: 10)))
+        #expect(aligner.close(at: 0, feedback: 0)?.frames["image"]?.count == 3)
+        #expect(aligner.hasRoom(for: next(4).frame) && aligner.hasRoom(for: boundary(3, end: 10)))
+    }
+
     @Test func memoryIsBoundedUnderAnyLoad() {
         var settings = MomentAligner.Configuration()
         settings.maximumFrames = 8

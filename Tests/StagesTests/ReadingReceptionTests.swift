@@ -79,6 +79,24 @@ struct ReadingReceptionTests {
         #expect(report(&reception, at: 2.6)?.asks == true)
     }
 
+    /// What there is no room for stays in the journal, however long that lasts, and what follows it too.
+    @Test func whatThereIsNoRoomForIsAskedForAgain() throws {
+        var reception = ReadingReception(["text"], after: 0, patience: .seconds(3))
+        _ = reception.receive(place(1, after: 0), on: "text", at: Instant(seconds: 1))
+        for second in 2...9 {
+            let now = Instant(seconds: Double(second))
+            #expect(reception.receive(place(2, after: 1), on: "text", isRoom: false, at: now) == .full)
+            #expect(reception.receive(place(3, after: 2), on: "text", at: now) == .early)
+            let question = try #require(report(&reception, at: Double(second)))
+            #expect(question.asks && question.streams.map(\.received) == [1] && question.passesOver.isEmpty)
+        }
+        #expect(reception.heldBack == 8)
+        #expect(reception.receive(place(1, after: 0), on: "text", isRoom: false, at: Instant(seconds: 10)) == .again)
+        #expect(reception.receive(place(2, after: 1), on: "text", at: Instant(seconds: 10)) == .next)
+        #expect(reception.receive(place(3, after: 2), on: "text", at: Instant(seconds: 10)) == .next)
+        #expect(reception.received == 3 && report(&reception, at: 11)?.asks == false)
+    }
+
     /// What an extractor cannot read has its place, and is not asked for again.
     @Test func anExtractorSaysWhatItGivesUp() throws {
         var extractor = Harness(try ExtractProcessor(ExtractSettings(), modality: "vector"), at: Instant(seconds: 1))

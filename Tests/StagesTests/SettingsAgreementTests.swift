@@ -152,6 +152,8 @@ struct SettingsAgreementTests {
         #expect(problems("learner.trunk=last:3") == ["learner.trunk: 'last:3' are more blocks than model.layers has: 2"])
         #expect(problems("evaluate.holdOut=1").count == 1)
         #expect(problems("mode=lockstep", "fuse.maximumPending=8").count == 1)
+        #expect(problems("learn.influenceEvery=4", "learner.strategy=der++, heads").count == 1)
+        #expect(problems("learn.influenceEvery=4", "learner.strategy=er, heads").isEmpty)
         #expect(problems("decide.policy=bandit", "decide.choices=4", "model.senses=[]").count == 1)
         #expect(problems("decide.policy=bandit", "decide.choices=4", "decide.inputs=17").count == 1)
         #expect(problems("fuse.alignment=[{modality: image}, {modality: image}]") == ["fuse.alignment: two rules are for 'image'"])

@@ -72,4 +72,7 @@ extension OnlineLearner {
 extension StrategyMix {
     /// Whether steps are those of the loss alone, of moments that are chosen outside of the strategies.
     public var isPlain: Bool { parts.allSatisfy { $0 is ExperienceReplay || $0 is PartialLearning } }
+
+    /// Whether steps are those of the loss alone, so that they can be made again from their rows to explain a version.
+    public var isExplainable: Bool { parts.allSatisfy { $0 is ExperienceReplay || $0 is PartialLearning || $0 is NoUpdates } }
 }

@@ -150,6 +150,22 @@ public struct MomentAligner: Sendable {
         return isFull ? .overflow : nil
     }
 
+    /// Whether a frame is taken without another being dropped for it. Where its modality has passed the end of a moment of its session that
+    /// waits, there will be room as soon as that is closed. A moment that alone has too many frames loses its oldest: there is room.
+    public func hasRoom(for frame: Frame) -> Bool {
+        let waiting = sessions[key(frame.session, frame.timeline)]?.frames[frame.modality]?.count ?? 0
+        return waiting < configuration.maximumFrames
+            || !pending.contains {
+                $0.boundary.session == frame.session && $0.boundary.timeline == frame.timeline && $0.confirmed.contains(frame.modality)
+            }
+    }
+
+    /// Whether a boundary is taken: it waits already, or fewer wait than may.
+    public func hasRoom(for boundary: Boundary) -> Bool {
+        pending.count < configuration.maximumPending
+            || pending.contains { ($0.boundary.epoch, $0.boundary.ordinal) == (boundary.epoch, boundary.ordinal) }
+    }
+
     /// Drops the oldest frame where there are too many. In lockstep the frames between two boundaries are counted, so that the result does
     /// not depend on the progress of moments.
     private mutating func makeRoom(in frames: inout [Arrival], boundary: UInt64) -> Bool {

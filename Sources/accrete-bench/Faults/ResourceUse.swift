@@ -17,6 +17,8 @@ final class ResourceUse {
         var samples = 0
         var hours = 0.0
         var memoryMB = Line()
+        /// By the name of the processes, of all of that name: `accrete` is never killed.
+        var memoryByProcess: [String: Line] = [:]
         var descriptors = Line()
         var threads = Line()
         var diskMB = Line()
@@ -28,7 +30,7 @@ final class ResourceUse {
 
     private struct Sample {
         var at: Double
-        var memory = 0.0, descriptors = 0.0, threads = 0.0, disk = 0.0
+        var memory: [String: Double] = [:], descriptors = 0.0, threads = 0.0, disk = 0.0
     }
 
     private let graph: FaultyGraph
@@ -47,7 +49,7 @@ final class ResourceUse {
         var sample = Sample(at: monotonicSeconds())
         for id in [own] + stages {
             let status = (try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8)) ?? ""  // it may have ended meanwhile
-            sample.memory += number("VmRSS:", in: status) / 1024
+            sample.memory[Processes.name(of: id), default: 0] += number("VmRSS:", in: status) / 1024
             sample.threads += number("Threads:", in: status)
             sample.descriptors += Double((try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(id)/fd"))?.count ?? 0)
         }
@@ -92,7 +94,8 @@ final class ResourceUse {
         var trend = Trend(samples: samples.count)
         guard let first = samples.first, let last = samples.last, last.at > first.at else { return trend }
         trend.hours = (last.at - first.at) / 3600
-        trend.memoryMB = line(\.memory)
+        trend.memoryMB = line { $0.memory.values.reduce(0, +) }
+        for name in first.memory.keys { trend.memoryByProcess[name] = line { $0.memory[name] ?? 0 } }
         trend.descriptors = line(\.descriptors)
         trend.threads = line(\.threads)
         trend.diskMB = line(\.disk)
@@ -100,12 +103,12 @@ final class ResourceUse {
         return trend
     }
 
-    private func line(_ value: KeyPath<Sample, Double>) -> Line {
+    private func line(_ value: (Sample) -> Double) -> Line {
         // The first half fills caches and the journal up to its bound.
         let half = Array(samples.suffix(samples.count / 2)), count = Double(half.count)
-        var line = Line(first: samples.first?[keyPath: value] ?? 0, last: samples.last?[keyPath: value] ?? 0)
+        var line = Line(first: samples.first.map(value) ?? 0, last: samples.last.map(value) ?? 0)
         guard half.count > 8 else { return line }
-        let hours = half.map { ($0.at - half[0].at) / 3600 }, y = half.map { $0[keyPath: value] }
+        let hours = half.map { ($0.at - half[0].at) / 3600 }, y = half.map(value)
         line.mean = y.reduce(0, +) / count
         let middle = hours.reduce(0, +) / count
         let spread = hours.reduce(0) { $0 + ($1 - middle) * ($1 - middle) }
@@ -123,7 +126,8 @@ final class ResourceUse {
 
 extension ResourceUse.Trend {
     var lines: [String] {
-        let named = [("memory, MB", memoryMB), ("descriptors", descriptors), ("threads", threads), ("disk, MB", diskMB)]
+        let processes = memoryByProcess.sorted { $0.key < $1.key }.map { ("of it \($0.key)", $0.value) }
+        let named = [("memory, MB", memoryMB)] + processes + [("descriptors", descriptors), ("threads", threads), ("disk, MB", diskMB)]
         let share = Int(100 * processorShare)
         return ["\(samples) samples in \(Int(60 * hours)) minutes, processor \(share) %"]
             + named.map { name, line in
